@@ -1,0 +1,7 @@
+//! Kilwa answers one question: may this subject do this on that resource?
+
+pub mod relationship;
+
+pub mod caveat;
+
+pub mod schema;

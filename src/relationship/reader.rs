@@ -1,0 +1,108 @@
+//! The seam between evaluation and storage.
+
+use super::timestamp::Timestamp;
+use super::update::ContextualizedCaveat;
+use std::fmt;
+
+/// The resource side of a relationship.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceKey<'a> {
+    /// The resource's type.
+    pub object_type: &'a str,
+    /// The resource's id.
+    pub object_id: &'a str,
+    /// The relation.
+    pub relation: &'a str,
+}
+
+/// The subject side of a relationship.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubjectKey<'a> {
+    /// The subject's type.
+    pub object_type: &'a str,
+    /// The subject's id; `*` for a wildcard.
+    pub object_id: &'a str,
+    /// The relation of a userset; `None` for objects and wildcards.
+    pub relation: Option<&'a str>,
+}
+
+/// The kind of subjects that a read wants: `user`, or `group#member`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubjectForm<'a> {
+    /// The subjects' type.
+    pub object_type: &'a str,
+    /// The usersets' relation; `None` for objects and wildcards.
+    pub relation: Option<&'a str>,
+}
+
+/// A relation of a type: `document#viewer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RelationKey<'a> {
+    /// The resources' type.
+    pub object_type: &'a str,
+    /// The relation.
+    pub relation: &'a str,
+}
+
+/// What a relationship carries beside its key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// The condition under which it holds.
+    pub caveat: Option<ContextualizedCaveat>,
+    /// The time from which it no longer holds.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Which part of a list of ids a read wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// Only ids after this one, in byte order.
+    pub after: Option<&'a str>,
+    /// At most so many.
+    pub count_max: usize,
+}
+
+/// A read that failed. Never an answer: a relationship that could not be read is not a relationship that is absent.
+#[derive(Debug, thiserror::Error)]
+#[error("relationships cannot be read: {reason}")]
+pub struct ReadError {
+    /// What went wrong, for the operator.
+    pub reason: String,
+}
+
+impl ReadError {
+    /// A failure for this reason.
+    pub fn new(reason: impl fmt::Display) -> Self {
+        Self { reason: reason.to_string() }
+    }
+}
+
+/// Relationships at one moment. What has expired by that moment is not there.
+///
+/// Every call costs what it returns, not what is stored.
+pub trait RelationshipReader {
+    /// The terms of the relationship with exactly this key, when there is one.
+    fn find(
+        &self,
+        resource: ResourceKey<'_>,
+        subject: SubjectKey<'_>,
+    ) -> Result<Option<Terms>, ReadError>;
+
+    /// The ids of the subjects of one form that stand in the relation, in byte order, each with its terms.
+    /// A wildcard is the id `*` of the form without a relation.
+    fn subjects(
+        &self,
+        resource: ResourceKey<'_>,
+        form: SubjectForm<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError>;
+
+    /// The ids of the resources on which exactly this subject stands in the relation, in byte order, each with its
+    /// terms.
+    fn resources(
+        &self,
+        relation: RelationKey<'_>,
+        subject: SubjectKey<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError>;
+}
