@@ -14,8 +14,12 @@ use crate::relationship::{
 use crate::schema::{AllowedForm, AllowedSubject, NodeId, Schema};
 use std::rc::Rc;
 
-/// How many subjects are read at once.
+/// How many subjects are read at first: most relations that are walked name few.
+const FIRST_PAGE_COUNT: usize = 32;
+/// How many subjects are read at once after that.
 const PAGE_COUNT_MAX: usize = 512;
+/// How many reads pass between two looks at whether the caller still waits.
+const READS_PER_INTERRUPTION: u64 = 128;
 
 /// A page of subjects.
 pub(super) struct SubjectsRead {
@@ -105,11 +109,11 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
             object_type: &schema.definition(branch.definition).name,
             relation: branch.subject_relation.map(|relation| schema.node(relation).name.as_str()),
         };
-        let page =
-            Page { after: Some(after).filter(|id| !id.is_empty()), count_max: PAGE_COUNT_MAX };
+        let count_max = if after.is_empty() { FIRST_PAGE_COUNT } else { PAGE_COUNT_MAX };
+        let page = Page { after: Some(after).filter(|id| !id.is_empty()), count_max };
         let resource = resource_key(schema, node, object_id);
         let subjects = self.scope.reader.subjects(resource, form, page)?;
-        let last = subjects.last().filter(|_| subjects.len() >= PAGE_COUNT_MAX);
+        let last = subjects.last().filter(|_| subjects.len() >= count_max);
         let more_after = last.map(|(id, _)| id.clone());
         Ok(SubjectsRead { subjects, more_after })
     }
@@ -167,6 +171,11 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         let limit = self.scope.limits.reads_max;
         if self.count >= limit {
             return Err(EngineError::WorkExceeded { work: Work::Reads, limit });
+        }
+        if self.count % READS_PER_INTERRUPTION == READS_PER_INTERRUPTION - 1
+            && (self.scope.interrupted)()
+        {
+            return Err(EngineError::Interrupted);
         }
         self.count += 1;
         Ok(())
