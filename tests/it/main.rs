@@ -8,4 +8,9 @@
     reason = "a test that cannot unwrap must fail"
 )]
 
+mod agreement;
 mod architecture;
+mod big_shapes;
+mod memo_counterexamples;
+mod readers;
+mod reference;
