@@ -9,10 +9,12 @@ use crate::reference::compare::{Said, ask, ask_each};
 use crate::reference::random::Random;
 use crate::reference::rules::Rules;
 use crate::reference::shrink::{Specimen, shrink};
+use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
 use kilwa::engine::{Cache, Scope};
 use kilwa::relationship::{Relationship, RelationshipSet, Revision, Timestamp, VisibleSet};
 use kilwa::schema::{Diagnostic, Schema, compile};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many questions each schema is asked.
@@ -37,6 +39,42 @@ fn random_questions_agree() {
     for_each_specimen(4_000, |specimen| {
         disagreement(&specimen.case(), Some(&specimen.model.rules()))
     });
+}
+
+#[test]
+fn the_questions_are_worth_asking() {
+    let mut random = Random::new(7);
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for _ in 0..300 {
+        let specimen = specimen(&mut random);
+        let (schema, rules) =
+            (compile(&specimen.model.to_string()).unwrap(), specimen.model.rules());
+        let case = specimen.case();
+        let bench = Bench { schema: &schema, rules: &rules, case: &case };
+        for answer in bench.answers(&case.relationships, now()) {
+            let verdict = match answer.verdict {
+                Verdict::NotMember => "not member",
+                Verdict::Member => "member",
+                Verdict::Conditional(_) => "conditional",
+                Verdict::Failed => "failed",
+                Verdict::Undefined => "undefined",
+            };
+            *seen.entry(verdict).or_default() += 1;
+            *seen.entry("cyclic").or_default() += usize::from(answer.cyclic);
+            *seen.entry("cyclic exclusion").or_default() += usize::from(answer.cyclic_exclusion);
+        }
+    }
+    for (kind, least) in [
+        ("not member", 1_000),
+        ("member", 700),
+        ("conditional", 150),
+        ("failed", 10),
+        ("undefined", 5),
+        ("cyclic", 500),
+        ("cyclic exclusion", 100),
+    ] {
+        assert!(seen.get(kind).is_some_and(|count| *count >= least), "{kind}: {seen:?}");
+    }
 }
 
 #[test]
@@ -75,8 +113,9 @@ fn specimen(random: &mut Random) -> Specimen {
     let model = generate::schema(random);
     let ids = generate::id_count(random);
     let relationships = generate::relationships(random, &model, ids);
-    let questions =
-        (0..QUESTIONS_PER_CASE).map(|_| generate::question(random, &model, ids)).collect();
+    let questions = (0..QUESTIONS_PER_CASE)
+        .map(|_| generate::question(random, &model, &relationships, ids))
+        .collect();
     Specimen { model, relationships, questions }
 }
 

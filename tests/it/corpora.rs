@@ -115,7 +115,10 @@ impl Corpus {
                     let answer = solution.answer(pair);
                     for said in [bulk, ask(&plain, asked), ask(&cached, asked)] {
                         let name = &self.name;
-                        assert!(answer.allows(&said), "{name}: `{asked}`: {said:?}, not {answer:?}");
+                        assert!(
+                            answer.allows(&said),
+                            "{name}: `{asked}`: {said:?}, not {answer:?}"
+                        );
                     }
                 }
             }

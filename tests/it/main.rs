@@ -11,6 +11,7 @@
 mod agreement;
 mod architecture;
 mod big_shapes;
+mod corpora;
 mod memo_counterexamples;
 mod readers;
 mod reference;

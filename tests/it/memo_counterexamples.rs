@@ -7,7 +7,7 @@
 use crate::reference::case::now;
 use kilwa::engine::{Cache, Membership, Question, Scope, check};
 use kilwa::relationship::{Context, RelationshipSet, Revision, parse_question};
-use kilwa::schema::{Schema, compile};
+use kilwa::schema::compile;
 
 const GROUPS: usize = 3;
 const NAMES: [&str; GROUPS] = ["a", "b", "c"];

@@ -102,7 +102,7 @@ impl Sketch {
             .collect();
         Self {
             outlines,
-            caveats: random.percent(45),
+            caveats: random.percent(60),
             expirations: random.percent(25),
             exclusions: random.percent(60),
             users_have_managers: random.percent(15),
@@ -263,7 +263,7 @@ pub(crate) fn relationships(random: &mut Random, model: &Model, ids: usize) -> V
             definition.relations.iter().map(|relation| (definition.name.as_str(), relation))
         })
         .collect();
-    let count = random.between(0, 24);
+    let count = random.between(0, 30);
     (0..count)
         .map(|_| {
             let (definition, relation) = random.pick(&relations);
@@ -321,28 +321,61 @@ fn context(random: &mut Random, parameters: &[(&str, &str)], chance: usize) -> C
     Context::from_map(values)
 }
 
-/// A question about a schema's objects.
-pub(crate) fn question(random: &mut Random, model: &Model, ids: usize) -> Asked {
-    let asked: Vec<(&str, &str)> = model
-        .definitions
-        .iter()
-        .flat_map(|definition| definition.names().map(|name| (definition.name.as_str(), name)))
-        .collect();
-    let (definition, permission) = *random.pick(&asked);
-    let subject = if random.percent(60) {
-        Subject::Object(object(random, "user", ids))
-    } else if random.percent(40) {
-        let definition = random.pick(&model.definitions);
-        Subject::Object(object(random, &definition.name, ids))
+/// A question about a schema's objects, mostly about those that relationships name.
+pub(crate) fn question(
+    random: &mut Random,
+    model: &Model,
+    relationships: &[Relationship],
+    ids: usize,
+) -> Asked {
+    let (resource, subject) = if relationships.is_empty() || random.percent(30) {
+        (any_object(random, model, ids), any_subject(random, model, ids))
     } else {
-        let (definition, node) = *random.pick(&asked);
-        Subject::Userset(object(random, definition, ids), node.to_owned())
+        let resource = random.pick(relationships).resource.clone();
+        let subject = &random.pick(relationships).subject;
+        (resource, named_subject(random, subject, ids))
     };
     Asked {
-        resource: object(random, definition, ids),
-        permission: permission.to_owned(),
+        permission: any_name(random, model, &resource),
+        resource,
         subject,
         context: question_context(random, model),
+    }
+}
+
+fn any_object(random: &mut Random, model: &Model, ids: usize) -> ObjectRef {
+    let definitions: Vec<&DefinitionModel> =
+        model.definitions.iter().filter(|definition| definition.names().next().is_some()).collect();
+    let definition = random.pick(&definitions);
+    object(random, &definition.name, ids)
+}
+
+fn any_name(random: &mut Random, model: &Model, object: &ObjectRef) -> String {
+    let mut definitions = model.definitions.iter();
+    let definition = definitions.find(|definition| definition.name == object.object_type());
+    let names: Vec<&str> = definition.expect("the model has the definition").names().collect();
+    (*random.pick(&names)).to_owned()
+}
+
+fn any_subject(random: &mut Random, model: &Model, ids: usize) -> Subject {
+    match random.below(100) {
+        0..60 => Subject::Object(object(random, "user", ids)),
+        60..75 => Subject::Object(any_object(random, model, ids)),
+        _ => {
+            let object = any_object(random, model, ids);
+            let name = any_name(random, model, &object);
+            Subject::Userset(object, name)
+        }
+    }
+}
+
+/// A subject that a relationship names, or one that its wildcard covers.
+fn named_subject(random: &mut Random, stored: &Subject, ids: usize) -> Subject {
+    match stored {
+        Subject::Object(_) => stored.clone(),
+        Subject::Userset(..) if random.percent(50) => stored.clone(),
+        Subject::Userset(..) => Subject::Object(object(random, "user", ids)),
+        Subject::Wildcard(definition) => Subject::Object(object(random, definition, ids)),
     }
 }
 

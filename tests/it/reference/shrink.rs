@@ -52,12 +52,13 @@ impl Specimen {
 /// The smallest specimen that is found on which `fails` still holds.
 pub(crate) fn shrink(start: Specimen, fails: impl Fn(&Specimen) -> bool) -> Specimen {
     let mut best = start;
-    while let Some(smaller) =
-        candidates(&best).filter_map(Specimen::fitted).find(|specimen| fails(specimen))
-    {
-        best = smaller;
+    loop {
+        let smaller = candidates(&best).filter_map(Specimen::fitted).find(&fails);
+        match smaller {
+            Some(smaller) => best = smaller,
+            None => return best,
+        }
     }
-    best
 }
 
 fn candidates(specimen: &Specimen) -> impl Iterator<Item = Specimen> {
