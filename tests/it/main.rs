@@ -15,3 +15,5 @@ mod corpora;
 mod memo_counterexamples;
 mod readers;
 mod reference;
+mod schema_operators;
+mod schema_support;

@@ -64,17 +64,20 @@ impl Answer {
     ///
     /// - Where an exclusion depends on itself, the engine may say so, even when the answer does not hinge on it:
     ///   whether it comes across the circle depends on the order in which it looks. It must say so when there is no answer.
-    /// - In circles, the engine may leave out names that a condition lacks, and name further ones: only that there is a
-    ///   condition counts.
+    /// - A circle adds nothing to itself: in `a = c or (a and d)` only `c` decides. The reference does not look that
+    ///   closely at why it does not know, so in circles the engine may name fewer names, and pass over a failure, as long
+    ///   as it names one.
     pub(crate) fn allows(&self, said: &Said) -> bool {
         match (&self.verdict, said) {
             (_, Said::CyclicExclusion) => self.cyclic_exclusion,
             (Verdict::NotMember, Said::NotMember)
             | (Verdict::Member, Said::Member)
             | (Verdict::Failed, Said::CaveatFailed) => true,
-            (Verdict::Conditional(missing), Said::Conditional(named)) => {
-                self.cyclic || missing == named
+            (Verdict::Conditional(missing), Said::Conditional(named)) if self.cyclic => {
+                !named.is_empty() && named.is_subset(missing)
             }
+            (Verdict::Conditional(missing), Said::Conditional(named)) => missing == named,
+            (Verdict::Failed, Said::Conditional(_)) => self.cyclic,
             _ => false,
         }
     }

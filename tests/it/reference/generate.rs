@@ -102,7 +102,7 @@ impl Sketch {
             .collect();
         Self {
             outlines,
-            caveats: random.percent(60),
+            caveats: random.percent(70),
             expirations: random.percent(25),
             exclusions: random.percent(60),
             users_have_managers: random.percent(15),
@@ -289,7 +289,7 @@ fn relationship(
     };
     let caveat = allowed.caveat.map(|name| ContextualizedCaveat {
         name: name.to_owned(),
-        context: context(random, model.caveat(name).parameters, 35),
+        context: context(random, model.caveat(name).parameters, 25),
     });
     let year = if random.percent(30) { 2020 } else { 2040 };
     let expires_at =
@@ -383,9 +383,9 @@ fn question_context(random: &mut Random, model: &Model) -> Context {
     let parameters: Vec<(&str, &str)> =
         model.caveats.iter().flat_map(|caveat| caveat.parameters).copied().collect();
     match random.below(100) {
-        0..35 => Context::default(),
-        35..65 => context(random, &parameters, 50),
-        65..97 => context(random, &parameters, 100),
+        0..45 => Context::default(),
+        45..70 => context(random, &parameters, 50),
+        70..97 => context(random, &parameters, 100),
         _ => context(random, &[("level", "bool"), ("flag", "int")], 70),
     }
 }
