@@ -8,7 +8,7 @@ use crate::reference::case::{Asked, Case, now};
 use crate::reference::compare::{Said, ask, ask_each};
 use crate::reference::random::Random;
 use crate::reference::rules::Rules;
-use crate::reference::shrink::{Specimen, shrink};
+use crate::reference::shrink::{Specimen, fits, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
 use kilwa::engine::{Cache, Scope};
@@ -147,7 +147,7 @@ fn told(diagnostics: &[Diagnostic]) -> String {
 
 fn refused_relationship(schema: &Schema, relationships: &RelationshipSet) -> Option<String> {
     relationships.iter().find_map(|stored| {
-        let error = schema.check_relationship(stored).err()?;
+        let error = (!fits(schema, stored)).then_some(0)?;
         Some(format!("`{stored}` is refused: {error}"))
     })
 }
