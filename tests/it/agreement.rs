@@ -67,7 +67,7 @@ fn the_questions_are_worth_asking() {
     for (kind, least) in [
         ("not member", 1_000),
         ("member", 700),
-        ("conditional", 150),
+        ("conditional", 100),
         ("failed", 10),
         ("undefined", 5),
         ("cyclic", 500),
