@@ -219,3 +219,66 @@ fn what_no_relationship_could_make_true_costs_no_read() {
     assert_asked(&schema, &reader, "group:0#banned@group:1#member", false);
     assert_eq!(reader.reads(), 0);
 }
+
+/// Every group is in every other one; `inside` is in the last of them.
+fn everyone_in_everyone(count: usize, link: &str, inside: &str) -> RelationshipSet {
+    let mut relationships = RelationshipSet::default();
+    for (left, right) in (0..count).flat_map(|left| (0..count).map(move |right| (left, right))) {
+        if left != right {
+            let line = format!("group:{left}#member@group:{right}#member{link}");
+            relationships.insert(line.parse().unwrap());
+        }
+    }
+    relationships.insert(format!("group:{}#member@{inside}", count - 1).parse().unwrap());
+    relationships
+}
+
+/// What the link between the groups carries, who is in the last one, who asks, and whether it depends on the day.
+type Dense = (&'static str, &'static str, &'static str, Membership);
+
+fn ask_everyone(count: usize, cases: &[Dense]) {
+    let schema = compile(
+        "caveat on_day(day string) { day == 'monday' }
+        definition user {}
+        definition group {
+          relation member: user | user with on_day | group#member | group#member with on_day
+          relation banned: user
+          permission allowed = member - banned
+        }",
+    )
+    .unwrap();
+    for (link, inside, asked, expected) in cases {
+        let relationships = everyone_in_everyone(count, link, inside);
+        let reader = CountingReader::new(relationships.visible_at(now()));
+        let question = format!("group:0#allowed@{asked}");
+        assert_eq!(ask(&schema, &reader, &question).membership, *expected, "{link} {inside}");
+        let (reads, edges) = (reader.reads(), relationships.len());
+        assert!(reads <= 4 * edges, "{link} {inside}: {reads} reads for {edges} edges");
+    }
+}
+
+#[test]
+fn groups_that_all_contain_each_other() {
+    ask_everyone(
+        60,
+        &[
+            ("", "user:in", "user:in", Membership::Member),
+            ("", "user:in", "user:out", Membership::NotMember),
+            ("[on_day]", "user:in", "user:out", Membership::NotMember),
+            ("[on_day:{\"day\":\"monday\"}]", "user:in", "user:in", Membership::Member),
+            ("[on_day:{\"day\":\"sunday\"}]", "user:in", "user:in", Membership::NotMember),
+        ],
+    );
+}
+
+#[test]
+fn groups_that_all_contain_each_other_on_a_condition() {
+    let missing = Membership::Conditional(["day".to_owned()].into());
+    ask_everyone(
+        60,
+        &[
+            ("", "user:in[on_day]", "user:in", missing.clone()),
+            ("[on_day]", "user:in", "user:in", missing),
+        ],
+    );
+}
