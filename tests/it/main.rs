@@ -1,1 +1,13 @@
-fn main() {}
+//! Everything that is tested through the public surface, as one binary: one module a topic.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot unwrap must fail"
+)]
+
+mod recovery;
+mod store;
+mod store_model;
