@@ -132,7 +132,7 @@ fn revisions_follow_the_clock_and_never_go_back() {
 
 #[test]
 fn a_refused_write_leaves_nothing_behind() {
-    let (_dir, store) = opened();
+    let (dir, store) = opened();
     let before = put(&store, 1, "document:a#viewer@user:ann");
     let refused = store.write(at(2), |transaction| {
         transaction.put(&relationship("folder:x#parent@folder:y")).unwrap();
@@ -146,7 +146,10 @@ fn a_refused_write_leaves_nothing_behind() {
     assert_eq!(snapshot.schema().unwrap(), None);
     assert_eq!(all(&store), ["document:a#viewer@user:ann"]);
     // The names that the refused write brought along are given anew, and hold.
+    drop(snapshot);
     put(&store, 3, "group:g#member@user:ann");
+    drop(store);
+    let store = open(dir.path()).unwrap();
     assert_eq!(all(&store), ["document:a#viewer@user:ann", "group:g#member@user:ann"]);
 }
 
@@ -219,8 +222,8 @@ fn a_position_of_another_filter_is_refused() {
 #[test]
 fn commits_ring_the_bell_with_rising_revisions() {
     let (_dir, store) = opened();
-    let (ring, rung) = mpsc::channel();
-    store.on_commit(move |revision| ring.send(revision).unwrap());
+    let (bell, rung) = mpsc::channel();
+    store.on_commit(move |revision| bell.send(revision).unwrap());
     let first = put(&store, 1, "document:a#viewer@user:ann");
     let second = put(&store, 1, "document:a#viewer@user:ann");
     assert_eq!([rung.recv().unwrap(), rung.recv().unwrap()], [first, second]);
@@ -235,7 +238,9 @@ fn writers_get_rising_revisions_and_readers_see_whole_writes() {
     let (done, reads) = (AtomicBool::new(false), AtomicU64::new(0));
     let bells = Arc::new(AtomicU64::new(0));
     let rung = Arc::clone(&bells);
-    store.on_commit(move |_| drop(rung.fetch_add(1, Ordering::Relaxed)));
+    store.on_commit(move |_| {
+        rung.fetch_add(1, Ordering::Relaxed);
+    });
     let mut revisions = BTreeSet::new();
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2)

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 16;
 const STEPS: usize = 60;
-const WINDOW: i64 = 25;
+const WINDOW: i64 = 8;
 
 const TYPES: [&str; 4] = ["document", "folder", "group", "user"];
 const RELATIONS: [&str; 3] = ["viewer", "parent", "member"];
