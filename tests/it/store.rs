@@ -265,7 +265,9 @@ fn writers_get_rising_revisions_and_readers_see_whole_writes() {
             revisions.extend(own);
         }
         done.store(true, Ordering::Relaxed);
-        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        for reader in readers {
+            reader.join().unwrap();
+        }
     });
     assert_eq!(u64::try_from(revisions.len()).unwrap(), WRITERS * WRITES);
     assert!(reads.load(Ordering::Relaxed) > 0);

@@ -218,7 +218,8 @@ impl Trial {
         let mut log: Vec<_> = updates
             .iter()
             .zip(&expected)
-            .filter_map(|(update, changed)| changed.then(|| logged(update)))
+            .filter(|(_, changed)| **changed)
+            .map(|(update, _)| logged(update))
             .collect();
         let metadata = self.random.maybe(20, |_| Context::parse(r#"{"why": "test"}"#).unwrap());
         log.splice(0..0, metadata.clone().map(Change::Metadata));
@@ -448,6 +449,21 @@ fn same<T: PartialEq + std::fmt::Debug>(
     assert_eq!(found.unwrap(), expected.unwrap());
 }
 
+/// Says where a test panicked.
+struct Place {
+    seed: u64,
+    step: usize,
+}
+
+impl Drop for Place {
+    #[expect(clippy::print_stderr, reason = "a failure that cannot be repeated helps nobody")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("at seed {}, step {}", self.seed, self.step);
+        }
+    }
+}
+
 /// How many seeds to try; more than usual when `KILWA_TEST_CASES` says so.
 #[expect(clippy::disallowed_methods, reason = "the one knob of the test, for long runs by hand")]
 fn seeds() -> u64 {
@@ -459,14 +475,10 @@ fn every_read_agrees_with_the_model() {
     for seed in 0..seeds() {
         let mut trial = Trial::new(seed);
         for step in 0..STEPS {
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                trial.step();
-                trial.check();
-            }));
-            if let Err(panic) = outcome {
-                println!("seed {seed}, step {step}");
-                std::panic::resume_unwind(panic);
-            }
+            // Shown when a step fails, with the seed that repeats it.
+            let _place = Place { seed, step };
+            trial.step();
+            trial.check();
         }
     }
 }
