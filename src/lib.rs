@@ -6,4 +6,5 @@ pub mod caveat;
 
 pub mod schema;
 
+pub mod engine;
 pub mod store;

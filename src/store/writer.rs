@@ -314,7 +314,9 @@ mod tests {
             group.run(job("group:a#member@robot:r2", true)),
         ];
         group.commit(&mut head).unwrap();
-        answers.into_iter().for_each(|answer| answer(Ok(())));
+        for answer in answers {
+            answer(Ok(()));
+        }
         assert_eq!(head.revision, Revision(1_000_000_001));
         drop(store);
         let store = open();
