@@ -6,9 +6,7 @@ use super::view::require_filter;
 use super::write::{
     require_bounds, require_known_filters, require_preconditions, schema_of, set_metadata,
 };
-use crate::relationship::{
-    Context, Precondition, RelationshipFilter, Revision, Timestamp,
-};
+use crate::relationship::{Context, Precondition, RelationshipFilter, Revision, Timestamp};
 use crate::store::Transaction;
 use std::sync::Arc;
 

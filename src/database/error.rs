@@ -40,7 +40,7 @@ pub enum DatabaseError {
         reason: String,
     },
     /// The new schema removes what relationships use, or what must never be removed.
-    #[error("{}", removal_message(.removal, .count, *.counted_all, .example.as_deref()))]
+    #[error("{}", removal_message(.removal, *.count, *.counted_all, .example.as_deref()))]
     SchemaRemoval {
         /// What would be removed.
         removal: Removal,
@@ -55,12 +55,12 @@ pub enum DatabaseError {
     #[error(transparent)]
     UnknownName(#[from] UnknownName),
     /// A filter that must select something has no condition.
-    #[error(
-        "the relationship filter provided is not valid: at least one field must be set"
-    )]
+    #[error("the relationship filter provided is not valid: at least one field must be set")]
     EmptyFilter,
     /// A read names a permission, under which no relationships can be.
-    #[error("`{permission}` under definition `{definition}` is a permission: relationships are read by relation")]
+    #[error(
+        "`{permission}` under definition `{definition}` is a permission: relationships are read by relation"
+    )]
     ReadOfPermission {
         /// The definition.
         definition: String,
@@ -101,7 +101,9 @@ pub enum DatabaseError {
         max: usize,
     },
     /// Two updates of a write have the same key.
-    #[error("found more than one update with relationship `{0}` in this request; a relationship can only be specified in an update once per overall request")]
+    #[error(
+        "found more than one update with relationship `{0}` in this request; a relationship can only be specified in an update once per overall request"
+    )]
     DuplicateUpdate(Box<Relationship>),
     /// A relationship's context is too large.
     #[error("provided relationship `{}` exceeded maximum allowed caveat size of {max}", key_of(.relationship))]
@@ -114,13 +116,17 @@ pub enum DatabaseError {
         max: usize,
     },
     /// A CREATE of what is there already.
-    #[error("could not CREATE relationship `{0}`, as it already existed. If this is persistent, please switch to TOUCH operations or specify a precondition")]
+    #[error(
+        "could not CREATE relationship `{0}`, as it already existed. If this is persistent, please switch to TOUCH operations or specify a precondition"
+    )]
     AlreadyExists(Box<Relationship>),
     /// A precondition does not hold.
     #[error("unable to satisfy write precondition `{}`", precondition_text(.0))]
     PreconditionFailed(Box<Precondition>),
     /// More relationships match a deletion than its limit allows, and it must be done at once.
-    #[error("found more than {limit} relationships to be deleted and partial deletion was not requested")]
+    #[error(
+        "found more than {limit} relationships to be deleted and partial deletion was not requested"
+    )]
     TooManyToDelete {
         /// The limit given.
         limit: u32,
@@ -178,7 +184,7 @@ fn first_message(diagnostics: &[Diagnostic]) -> &str {
 
 fn removal_message(
     removal: &Removal,
-    count: &u64,
+    count: u64,
     counted_all: bool,
     example: Option<&Relationship>,
 ) -> String {
@@ -186,7 +192,7 @@ fn removal_message(
         None => removal.to_string(),
         Some(example) => {
             let at_least = if counted_all { "" } else { "at least " };
-            let noun = if *count == 1 { "relationship uses" } else { "relationships use" };
+            let noun = if count == 1 { "relationship uses" } else { "relationships use" };
             format!("{removal}: {example} ({at_least}{count} {noun} it)")
         }
     }

@@ -93,11 +93,7 @@ impl Database {
     }
 
     /// Deletes the relationships that a filter selects, the expired ones too.
-    pub fn delete(
-        &self,
-        now: Timestamp,
-        request: DeleteRequest,
-    ) -> Result<Deleted, DatabaseError> {
+    pub fn delete(&self, now: Timestamp, request: DeleteRequest) -> Result<Deleted, DatabaseError> {
         delete::delete(self, now, request)
     }
 

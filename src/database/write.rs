@@ -139,10 +139,7 @@ fn require_small_contexts(
     Ok(())
 }
 
-fn require_allowed(
-    schema: &Schema,
-    updates: &[RelationshipUpdate],
-) -> Result<(), DatabaseError> {
+fn require_allowed(schema: &Schema, updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
     for RelationshipUpdate { operation, relationship } in updates {
         let checked = match operation {
             UpdateOperation::Create | UpdateOperation::Touch => {

@@ -5,9 +5,7 @@
 
 use super::error::DatabaseError;
 use super::handle::Database;
-use crate::relationship::{
-    ReadError, Relationship, Revision, Timestamp, UpdateOperation,
-};
+use crate::relationship::{ReadError, Relationship, Revision, Timestamp, UpdateOperation};
 use crate::schema::diff::{self, Removal};
 use crate::schema::{self, Schema};
 use crate::store::{Change, ChangePosition, Snapshot, Transaction, WriteError};
@@ -190,10 +188,7 @@ fn touched(change: Change) -> Option<Relationship> {
 }
 
 /// Whether a relationship is there with exactly these terms.
-fn is_there(
-    transaction: &Transaction<'_>,
-    relationship: &Relationship,
-) -> Result<bool, ReadError> {
+fn is_there(transaction: &Transaction<'_>, relationship: &Relationship) -> Result<bool, ReadError> {
     let found = transaction.find(relationship.resource_key(), relationship.subject.key())?;
     Ok(found == Some(relationship.terms()))
 }
