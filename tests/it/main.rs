@@ -9,5 +9,7 @@
 )]
 
 mod recovery;
+mod schema_operators;
+mod schema_support;
 mod store;
 mod store_model;
