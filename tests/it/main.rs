@@ -8,6 +8,7 @@
     reason = "a test that cannot unwrap must fail"
 )]
 
+mod database;
 mod recovery;
 mod schema_operators;
 mod schema_support;
