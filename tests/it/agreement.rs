@@ -8,7 +8,7 @@ use crate::reference::case::{Asked, Case, now};
 use crate::reference::compare::{Said, ask, ask_each};
 use crate::reference::random::Random;
 use crate::reference::rules::Rules;
-use crate::reference::shrink::{Specimen, fits, shrink};
+use crate::reference::shrink::{Specimen, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
 use kilwa::engine::{Cache, Scope};
@@ -46,7 +46,7 @@ fn the_questions_are_worth_asking() {
     let mut random = Random::new(7);
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for _ in 0..300 {
-        let specimen = specimen(&mut random);
+        let specimen = generate::specimen(&mut random, QUESTIONS_PER_CASE);
         let (schema, rules) =
             (compile(&specimen.model.to_string()).unwrap(), specimen.model.rules());
         let case = specimen.case();
@@ -95,7 +95,7 @@ fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> Option<Strin
     });
     let mut random = Random::new(setting("KILWA_PROPERTY_SEED").unwrap_or(2026));
     for _ in 0..questions.div_ceil(QUESTIONS_PER_CASE) {
-        let specimen = specimen(&mut Random::new(random.seed()));
+        let specimen = generate::specimen(&mut Random::new(random.seed()), QUESTIONS_PER_CASE);
         if fault(&specimen).is_some() {
             let small = shrink(specimen, |smaller| fault(smaller).is_some());
             panic!("{}\n\n{}", fault(&small).unwrap(), small.case());
@@ -107,16 +107,6 @@ fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> Option<Strin
 fn setting(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} must be a number, not `{value}`")))
-}
-
-fn specimen(random: &mut Random) -> Specimen {
-    let model = generate::schema(random);
-    let ids = generate::id_count(random);
-    let relationships = generate::relationships(random, &model, ids);
-    let questions = (0..QUESTIONS_PER_CASE)
-        .map(|_| generate::question(random, &model, &relationships, ids))
-        .collect();
-    Specimen { model, relationships, questions }
 }
 
 /// What is wrong with the engine's answers to a case, asked in every way.
@@ -147,7 +137,7 @@ fn told(diagnostics: &[Diagnostic]) -> String {
 
 fn refused_relationship(schema: &Schema, relationships: &RelationshipSet) -> Option<String> {
     relationships.iter().find_map(|stored| {
-        let error = (!fits(schema, stored)).then_some(0)?;
+        let error = schema.check_relationship(stored).err()?;
         Some(format!("`{stored}` is refused: {error}"))
     })
 }

@@ -13,6 +13,7 @@ mod architecture;
 mod big_shapes;
 mod corpora;
 mod database;
+mod history;
 mod memo_counterexamples;
 mod readers;
 mod recovery;

@@ -4,6 +4,7 @@ use super::case::Asked;
 use super::model::{AllowedModel, CaveatModel, DefinitionModel, FormModel, Model, RelationModel};
 use super::random::Random;
 use super::rules::{Term, Walk};
+use super::shrink::Specimen;
 use kilwa::relationship::{
     Context, ContextualizedCaveat, ObjectRef, Relationship, Subject, Timestamp,
 };
@@ -33,10 +34,20 @@ const CAVEATS: [CaveatModel; 5] = [
 const DEFINITIONS: [&str; 4] = ["group", "folder", "document", "org/team"];
 const RELATIONS: [&str; 6] = ["member", "owner", "parent", "viewer", "banned", "link"];
 const PERMISSIONS: [&str; 5] = ["view", "edit", "admin", "access", "all_members"];
+/// The ids of each type; a case uses the first few, so that circles and lattices are common.
 const IDS: [&str; 4] = ["a", "b", "c", "d"];
 
+/// A schema that compiles, relationships that fit it, and so many questions.
+pub(crate) fn specimen(random: &mut Random, questions: usize) -> Specimen {
+    let model = schema(random);
+    let ids = random.between(1, IDS.len());
+    let relationships = relationships(random, &model, ids);
+    let questions = (0..questions).map(|_| question(random, &model, &relationships, ids)).collect();
+    Specimen { model, relationships, questions }
+}
+
 /// A schema that compiles.
-pub(crate) fn schema(random: &mut Random) -> Model {
+fn schema(random: &mut Random) -> Model {
     let sketch = Sketch::new(random);
     let caveats: Vec<_> = CAVEATS.iter().filter(|_| sketch.caveats && random.percent(60)).collect();
     let mut definitions = vec![sketch.user(random)];
@@ -249,13 +260,8 @@ fn some_of(random: &mut Random, items: &[&'static str], count: usize) -> Vec<&'s
     (0..count).map(|_| left.swap_remove(random.below(left.len()))).collect()
 }
 
-/// How many ids each type has in one case; few, so that circles and lattices are common.
-pub(crate) fn id_count(random: &mut Random) -> usize {
-    random.between(1, IDS.len())
-}
-
 /// Relationships that fit a schema.
-pub(crate) fn relationships(random: &mut Random, model: &Model, ids: usize) -> Vec<Relationship> {
+fn relationships(random: &mut Random, model: &Model, ids: usize) -> Vec<Relationship> {
     let relations: Vec<(&str, &RelationModel)> = model
         .definitions
         .iter()
@@ -322,7 +328,7 @@ fn context(random: &mut Random, parameters: &[(&str, &str)], chance: usize) -> C
 }
 
 /// A question about a schema's objects, mostly about those that relationships name.
-pub(crate) fn question(
+fn question(
     random: &mut Random,
     model: &Model,
     relationships: &[Relationship],

@@ -3,8 +3,8 @@
 use super::case::{Asked, Case};
 use super::model::Model;
 use super::rules::Term;
-use kilwa::relationship::{Relationship, RelationshipSet, Subject};
-use kilwa::schema::{AllowedForm, Rule, Schema};
+use kilwa::relationship::{Relationship, RelationshipSet};
+use kilwa::schema::Schema;
 
 /// A case whose schema is still a model.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Specimen {
     /// Leaves out the relationships that the schema does not take, and is nothing when a question no longer fits.
     fn fitted(mut self) -> Option<Self> {
         let schema = self.compiles()?;
-        self.relationships.retain(|stored| fits(&schema, stored));
+        self.relationships.retain(|stored| schema.check_relationship(stored).is_ok());
         let known = |definition: &str, name: &str| {
             schema
                 .find_definition(definition)
@@ -47,36 +47,6 @@ impl Specimen {
         };
         self.questions.iter().all(fits).then_some(self)
     }
-}
-
-/// Whether the relation takes a relationship of this form.
-pub(crate) fn fits(schema: &Schema, stored: &Relationship) -> bool {
-    let node = |definition: &str, name: &str| {
-        schema.find_node(schema.find_definition(definition)?.id, name)
-    };
-    let subject_type = stored.subject.object_type();
-    let fits = || {
-        let Rule::Relation(allowed) = &node(stored.resource.object_type(), &stored.relation)?.rule
-        else {
-            return None;
-        };
-        let form = match &stored.subject {
-            Subject::Object(_) => AllowedForm::Object,
-            Subject::Wildcard(_) => AllowedForm::Wildcard,
-            Subject::Userset(_, name) => AllowedForm::Userset(node(subject_type, name)?.id),
-        };
-        let caveat = match &stored.caveat {
-            Some(carried) => Some(schema.find_caveat(&carried.name)?),
-            None => None,
-        };
-        let definition = schema.find_definition(subject_type)?.id;
-        let expires = stored.expires_at.is_some();
-        allowed.iter().find(|allowed| {
-            (allowed.definition, allowed.form) == (definition, form)
-                && (allowed.caveat, allowed.expires) == (caveat, expires)
-        })
-    };
-    fits().is_some()
 }
 
 /// The smallest specimen that is found on which `fails` still holds.
