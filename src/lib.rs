@@ -6,6 +6,12 @@ pub mod caveat;
 
 pub mod schema;
 
+pub mod engine;
+
+pub mod store;
+
 pub mod api;
 
-pub mod engine;
+pub mod config;
+pub mod server;
+pub mod telemetry;
