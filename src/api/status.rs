@@ -51,6 +51,11 @@ pub(super) fn key_text(relationship: &Relationship) -> String {
     format!("{resource}#{relation}@{subject}")
 }
 
+/// The answer to a call that is not served.
+pub(super) fn unserved(rpc: &str) -> Status {
+    Status::unimplemented(format!("this server does not serve `{rpc}`"))
+}
+
 /// The answer to a question that the engine could not answer.
 pub(super) fn of_engine(error: &EngineError) -> Status {
     let message = error.to_string();

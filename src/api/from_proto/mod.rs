@@ -11,9 +11,13 @@ mod relationships;
 pub(super) use checks::{Asked, bulk_items, check};
 pub(super) use relationships::{deletion, read_filter, write};
 
-use super::proto::authzed::api::v1::ErrorReason;
+use super::proto::authzed::api::v1::{ErrorReason, WriteSchemaRequest};
+use field::{Field, Violations};
 use super::status;
 use tonic::{Code, Status};
+
+/// The longest schema.
+const SCHEMA_BYTES_MAX: usize = 4 << 20;
 
 /// How much a request may hold. What the database limits itself is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,17 @@ impl Default for RequestLimits {
             delete_limit_max: 1_000,
         }
     }
+}
+
+/// The text of a schema to write.
+pub(super) fn schema_text(request: WriteSchemaRequest) -> Result<String, Status> {
+    let mut violations = Violations::default();
+    let size = request.schema.len();
+    if size > SCHEMA_BYTES_MAX {
+        let rule = format!("must be at most {SCHEMA_BYTES_MAX} bytes long, but has {size}");
+        violations.add(Field::root("schema"), rule);
+    }
+    violations.finish(Some(request.schema))
 }
 
 /// The limit that a request sets, where 0 means none.
