@@ -5,3 +5,7 @@ pub mod relationship;
 pub mod caveat;
 
 pub mod schema;
+
+pub mod api;
+
+pub mod engine;
