@@ -9,3 +9,7 @@ pub mod schema;
 pub mod api;
 
 pub mod engine;
+
+pub mod validation;
+
+pub mod cli;
