@@ -6,7 +6,6 @@ use crate::database::{Consistency, Database, DatabaseError, WriteRequest};
 use crate::relationship::{Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
 use crate::store::{OpenError, Store};
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -190,13 +189,15 @@ fn request_ids() -> RequestIds {
     Arc::new(move || format!("{start:x}-{:x}", count.fetch_add(1, Ordering::Relaxed)))
 }
 
-fn now() -> Timestamp {
-    let since = since_epoch();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_unix(seconds, since.subsec_nanos()).unwrap_or(Timestamp::MAX)
-}
-
 #[expect(clippy::disallowed_methods, reason = "the server is where time comes from")]
 fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[expect(clippy::expect_used, reason = "a server whose clock shows the year 10000 cannot go on")]
+fn now() -> Timestamp {
+    let since = since_epoch();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let now = Timestamp::from_unix(seconds, since.subsec_nanos());
+    now.expect("the clock shows a year before 10000")
 }

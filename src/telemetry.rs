@@ -18,7 +18,9 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The level is none.
-    #[error("`{level}` is no log level: use `error`, `warn`, `info`, `debug` or `trace`, or rules such as `kilwa=debug,info`")]
+    #[error(
+        "`{level}` is no log level: use `error`, `warn`, `info`, `debug` or `trace`, or rules such as `kilwa=debug,info`"
+    )]
     Level {
         /// The level as given.
         level: String,
@@ -30,8 +32,8 @@ pub enum TelemetryError {
 
 /// Starts the logs of this process. At `info`, every call leaves a line when it is done.
 pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|_| TelemetryError::Level { level: level.to_owned() })?;
+    let filter =
+        EnvFilter::try_new(level).map_err(|_| TelemetryError::Level { level: level.to_owned() })?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::CLOSE)

@@ -24,7 +24,8 @@ pub(super) async fn check(
         .run(move |job| {
             let view = job.view(consistency)?;
             let asked = asked?;
-            let questions: Vec<Question<'_>> = asked.iter().map(from_proto::Asked::question).collect();
+            let questions: Vec<Question<'_>> =
+                asked.iter().map(from_proto::Asked::question).collect();
             let answers = view.check_each(&questions, tracing, job.interrupted);
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
             let mut schema = tracing.then(|| schema::format::canonical(view.schema()));

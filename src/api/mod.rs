@@ -18,6 +18,7 @@ mod experimental;
 mod from_proto;
 mod permissions;
 mod read;
+mod report;
 mod schema;
 mod status;
 mod stream;

@@ -106,11 +106,8 @@ impl PermissionsService for Permissions {
             .workers
             .run(move |job| job.database.delete(job.now, deletion).map_err(status::of_database))
             .await?;
-        let progress = if deleted.complete {
-            DeletionProgress::Complete
-        } else {
-            DeletionProgress::Partial
-        };
+        let progress =
+            if deleted.complete { DeletionProgress::Complete } else { DeletionProgress::Partial };
         Ok(Response::new(proto::DeleteRelationshipsResponse {
             deleted_at: Some(self.core.tokens.token(deleted.revision)),
             deletion_progress: progress.into(),

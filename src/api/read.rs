@@ -16,7 +16,6 @@ use tonic::Status;
 const PAGE_COUNT_MAX: usize = 200;
 
 /// A read that was asked for. What is wrong with it comes out after the moment has been looked at.
-#[derive(Debug)]
 pub(super) struct Read {
     call: Call,
     consistency: Consistency,
@@ -24,7 +23,6 @@ pub(super) struct Read {
 }
 
 /// What a read wants.
-#[derive(Debug)]
 struct Wanted {
     filter: Arc<RelationshipFilter>,
     left: Option<usize>,
@@ -94,13 +92,12 @@ impl Read {
                     .read(&wanted.filter, wanted.after.as_ref(), count_max)
                     .map_err(status::of_database)?;
                 let next = wanted.after_rows(&rows, count_max);
-                let result = |(relationship, position): &(_, ScanPosition)| {
-                    ReadRelationshipsResponse {
+                let result =
+                    |(relationship, position): &(_, ScanPosition)| ReadRelationshipsResponse {
                         read_at: Some(tokens.token(revision)),
                         relationship: Some(to_proto::relationship(relationship)),
                         after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
-                    }
-                };
+                    };
                 Ok(Page { revision, results: rows.iter().map(result).collect(), next })
             })
             .await

@@ -2,6 +2,7 @@
 
 use super::proto::authzed::api::v1::ErrorReason;
 use crate::caveat::CaveatError;
+use crate::database::DatabaseError;
 use crate::engine::EngineError;
 use crate::relationship::Relationship;
 use prost::Message as _;
@@ -36,13 +37,14 @@ pub(super) fn with_reason<const N: usize>(
 
 /// The status as a message inside of a response.
 pub(super) fn to_message(status: &Status) -> tonic_types::Status {
-    tonic_types::Status::decode(status.details()).ok().filter(|message| message.code != 0).unwrap_or_else(
-        || tonic_types::Status {
+    tonic_types::Status::decode(status.details())
+        .ok()
+        .filter(|message| message.code != 0)
+        .unwrap_or_else(|| tonic_types::Status {
             code: status.code().into(),
             message: status.message().to_owned(),
             details: Vec::new(),
-        },
-    )
+        })
 }
 
 /// The text of a relationship without what it carries, which may be long.
@@ -54,6 +56,14 @@ pub(super) fn key_text(relationship: &Relationship) -> String {
 /// The answer to a call that is not served.
 pub(super) fn unserved(rpc: &str) -> Status {
     Status::unimplemented(format!("this server does not serve `{rpc}`"))
+}
+
+/// The answer to a request that the database refused.
+pub(super) fn of_database(error: DatabaseError) -> Status {
+    match error {
+        DatabaseError::Engine(error) => of_engine(&error),
+        DatabaseError::Snapshot(error) => Status::out_of_range(error.to_string()),
+    }
 }
 
 /// The answer to a question that the engine could not answer.
@@ -76,12 +86,9 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
             format!("invalid argument: {message}"),
             [("field", "subject.object_id".to_owned())],
         ),
-        EngineError::DepthExceeded { .. } => with_reason(
-            Code::FailedPrecondition,
-            ErrorReason::MaximumDepthExceeded,
-            message,
-            [],
-        ),
+        EngineError::DepthExceeded { .. } => {
+            with_reason(Code::FailedPrecondition, ErrorReason::MaximumDepthExceeded, message, [])
+        }
         EngineError::CyclicExclusion { cycle } => with_reason(
             Code::FailedPrecondition,
             ErrorReason::MaximumDepthExceeded,

@@ -35,7 +35,8 @@ pub(super) fn missing_context(missing: &BTreeSet<String>) -> proto::PartialCavea
 
 /// A relationship with all that it carries.
 pub(super) fn relationship(relationship: &Relationship) -> proto::Relationship {
-    let Relationship { resource, relation, subject: of, caveat: condition, expires_at } = relationship;
+    let Relationship { resource, relation, subject: of, caveat: condition, expires_at } =
+        relationship;
     proto::Relationship {
         resource: Some(object(resource)),
         relation: relation.clone(),

@@ -7,13 +7,15 @@ mod checks;
 mod context;
 mod field;
 mod relationships;
+mod validation;
 
 pub(super) use checks::{Asked, bulk_items, check};
 pub(super) use relationships::{deletion, read_filter, write};
+pub(super) use validation::{assertions, parts, required};
 
 use super::proto::authzed::api::v1::{ErrorReason, WriteSchemaRequest};
-use field::{Field, Violations};
 use super::status;
+use field::{Field, Violations};
 use tonic::{Code, Status};
 
 /// The longest schema.

@@ -43,16 +43,20 @@ pub(crate) fn deletion(
     let field = Field::root("relationship_filter");
     let filter = required_filter(&mut violations, field, request.relationship_filter);
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
-    let limit = result_limit(request.optional_limit, limits.delete_limit_max)
-        .unwrap_or_else(|refusal| {
+    let limit =
+        result_limit(request.optional_limit, limits.delete_limit_max).unwrap_or_else(|refusal| {
             violations.refuse(refusal);
             None
         });
     let metadata = metadata(&mut violations, limits, request.optional_transaction_metadata);
     let allow_partial = request.optional_allow_partial_deletions;
-    violations.finish(
-        filter.map(|filter| DeleteRequest { filter, preconditions, limit, allow_partial, metadata }),
-    )
+    violations.finish(filter.map(|filter| DeleteRequest {
+        filter,
+        preconditions,
+        limit,
+        allow_partial,
+        metadata,
+    }))
 }
 
 /// The filter and the bound of a read.
@@ -104,7 +108,11 @@ pub(super) fn subject(
         let object = object(violations, field.at("object"), message.object)?;
         let relation = relation?;
         let itself = relation.is_empty();
-        return Some(if itself { Subject::Object(object) } else { Subject::Userset(object, relation) });
+        return Some(if itself {
+            Subject::Object(object)
+        } else {
+            Subject::Userset(object, relation)
+        });
     };
     let named = require_name(NameKind::Definition, &object_type);
     violations.note(field.at("object").at("object_type"), named)?;
@@ -161,9 +169,9 @@ fn relationship(
     let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
     let subject = subject(violations, field.at("subject"), message.subject);
     let caveat_bytes = message.optional_caveat.as_ref().map_or(0, |caveat| caveat.encoded_len());
-    let caveat = message
-        .optional_caveat
-        .map_or(Some(None), |message| caveat(violations, field.at("optional_caveat"), message).map(Some));
+    let caveat = message.optional_caveat.map_or(Some(None), |message| {
+        caveat(violations, field.at("optional_caveat"), message).map(Some)
+    });
     let expires_at = message.optional_expires_at.map_or(Some(None), |message| {
         timestamp(violations, field.at("optional_expires_at"), message).map(Some)
     });
@@ -235,11 +243,13 @@ fn filter(
             "resource_id and resource_id_prefix cannot be set at the same time",
         ));
     }
-    let resource_type = optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
+    let resource_type =
+        optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
     let id = optional(violations, field.at("optional_resource_id"), NameKind::ObjectId, id);
     let prefix =
         optional(violations, field.at("optional_resource_id_prefix"), NameKind::ObjectId, prefix);
-    let relation = optional(violations, field.at("optional_relation"), NameKind::Relation, relation);
+    let relation =
+        optional(violations, field.at("optional_relation"), NameKind::Relation, relation);
     let subject = subject.map_or(Some(None), |message| {
         subject_filter(violations, field.at("optional_subject_filter"), message).map(Some)
     });
@@ -264,7 +274,8 @@ fn subject_filter(
     message: proto::SubjectFilter,
 ) -> Option<SubjectFilter> {
     let named = require_name(NameKind::Definition, &message.subject_type);
-    let subject_type = violations.note(field.at("subject_type"), named).map(|()| message.subject_type);
+    let subject_type =
+        violations.note(field.at("subject_type"), named).map(|()| message.subject_type);
     let id = message.optional_subject_id;
     let subject_id = if id == WILDCARD_ID {
         Some(Some(id))
@@ -280,7 +291,11 @@ fn subject_filter(
             )
         }
     };
-    Some(SubjectFilter { subject_type: subject_type?, subject_id: subject_id?, relation: relation? })
+    Some(SubjectFilter {
+        subject_type: subject_type?,
+        subject_id: subject_id?,
+        relation: relation?,
+    })
 }
 
 /// A name of a kind, where the empty text means none.
@@ -357,7 +372,9 @@ fn caveat_too_large(relationship: &Relationship, size: usize, maximum: usize) ->
     status::with_reason(
         Code::InvalidArgument,
         ErrorReason::MaxRelationshipContextSize,
-        format!("the caveat of relationship `{key}` has {size} bytes, more than the allowed {maximum}"),
+        format!(
+            "the caveat of relationship `{key}` has {size} bytes, more than the allowed {maximum}"
+        ),
         [
             ("relationship", key),
             ("max_allowed_size", maximum.to_string()),
