@@ -22,9 +22,12 @@ pub(super) struct Sink<T> {
 impl<T> Sink<T> {
     /// Hands a result to the client, as soon as it takes it.
     pub(super) async fn send(&self, item: T) -> Result<(), Status> {
-        let sent = self.sender.send(Ok(item));
-        // A closed channel ends the producer by itself.
-        in_time(self.idle_max, async { Ok(drop(sent.await)) }).await
+        in_time(self.idle_max, async {
+            // A closed channel ends the producer by itself.
+            let _ = self.sender.send(Ok(item)).await;
+            Ok(())
+        })
+        .await
     }
 
     /// The outcome of work towards the next result, unless it takes too long.

@@ -168,7 +168,8 @@ fn relationship(
     let named = require_name(NameKind::Relation, &message.relation);
     let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
     let subject = subject(violations, field.at("subject"), message.subject);
-    let caveat_bytes = message.optional_caveat.as_ref().map_or(0, |caveat| caveat.encoded_len());
+    let caveat_bytes =
+        message.optional_caveat.as_ref().map_or(0, proto::ContextualizedCaveat::encoded_len);
     let caveat = message.optional_caveat.map_or(Some(None), |message| {
         caveat(violations, field.at("optional_caveat"), message).map(Some)
     });
