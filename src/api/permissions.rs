@@ -85,7 +85,7 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
-        let write = from_proto::write(request.into_inner(), self.core.limits)?;
+        let write = from_proto::write(request.into_inner())?;
         let revision = self
             .core
             .workers

@@ -6,9 +6,8 @@ use super::from_proto;
 use super::proto::authzed::api::v1::{ReadRelationshipsRequest, ReadRelationshipsResponse};
 use super::stream::Sink;
 use super::{status, to_proto};
-use crate::database::Consistency;
+use crate::database::{Consistency, Position};
 use crate::relationship::{RelationshipFilter, Revision};
-use crate::store::ScanPosition;
 use std::sync::Arc;
 use tonic::Status;
 
@@ -26,7 +25,7 @@ pub(super) struct Read {
 struct Wanted {
     filter: Arc<RelationshipFilter>,
     left: Option<usize>,
-    after: Option<ScanPosition>,
+    after: Option<Position>,
 }
 
 /// One page, and where it ended.
@@ -92,12 +91,11 @@ impl Read {
                     .read(&wanted.filter, wanted.after.as_ref(), count_max)
                     .map_err(status::of_database)?;
                 let next = wanted.after_rows(&rows, count_max);
-                let result =
-                    |(relationship, position): &(_, ScanPosition)| ReadRelationshipsResponse {
-                        read_at: Some(tokens.token(revision)),
-                        relationship: Some(to_proto::relationship(relationship)),
-                        after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
-                    };
+                let result = |(relationship, position): &(_, Position)| ReadRelationshipsResponse {
+                    read_at: Some(tokens.token(revision)),
+                    relationship: Some(to_proto::relationship(relationship)),
+                    after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
+                };
                 Ok(Page { revision, results: rows.iter().map(result).collect(), next })
             })
             .await
@@ -106,7 +104,7 @@ impl Read {
 
 impl Wanted {
     /// What is still wanted after these rows, of which there were to be `count_max`.
-    fn after_rows<R>(self, rows: &[(R, ScanPosition)], count_max: usize) -> Option<Self> {
+    fn after_rows<R>(self, rows: &[(R, Position)], count_max: usize) -> Option<Self> {
         let left = self.left.map(|left| left.saturating_sub(rows.len()));
         let (_, last) = rows.last()?;
         let goes_on = rows.len() == count_max && left != Some(0);
@@ -114,7 +112,7 @@ impl Wanted {
     }
 }
 
-fn position(bytes: &[u8]) -> Result<ScanPosition, Status> {
-    ScanPosition::from_bytes(bytes)
+fn position(bytes: &[u8]) -> Result<Position, Status> {
+    Position::from_bytes(bytes)
         .map_err(|_| cursor::invalid("error decoding cursor: it names no place in these results"))
 }

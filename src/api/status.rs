@@ -17,15 +17,12 @@ const MESSAGE_BYTES_MAX: usize = 1_500;
 /// The longest metadata value, in bytes.
 const METADATA_BYTES_MAX: usize = 500;
 
-/// Metadata of a reason: names and values.
-type Metadata<const N: usize> = [(&'static str, String); N];
-
 /// A status with a `google.rpc.ErrorInfo`.
-pub(super) fn with_reason<const N: usize>(
+pub(super) fn with_reason(
     code: Code,
     reason: ErrorReason,
     message: impl Into<String>,
-    metadata: Metadata<N>,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
 ) -> Status {
     let metadata: HashMap<String, String> = metadata
         .into_iter()
@@ -60,9 +57,95 @@ pub(super) fn unserved(rpc: &str) -> Status {
 
 /// The answer to a request that the database refused.
 pub(super) fn of_database(error: DatabaseError) -> Status {
+    let message = error.to_string();
     match error {
+        DatabaseError::RevisionExpired { .. } | DatabaseError::RevisionFuture { .. } => {
+            Status::out_of_range(format!("invalid revision: {message}"))
+        }
+        DatabaseError::Schema(diagnostics) => of_schema(&diagnostics),
+        DatabaseError::StoredSchema { .. } => Status::failed_precondition(message),
+        DatabaseError::SchemaRemoval { removal, example, .. } => {
+            of_removal(message, &removal, example.as_deref())
+        }
+        DatabaseError::UnknownName(name) => of_unknown_name(message, &name),
+        DatabaseError::EmptyFilter => {
+            with_reason(Code::InvalidArgument, ErrorReason::InvalidFilter, message, [])
+        }
+        DatabaseError::ReadOfPermission { definition, permission } => with_reason(
+            Code::FailedPrecondition,
+            ErrorReason::SchemaTypeError,
+            message,
+            [("definition_name", definition), ("relation_or_permission_name", permission)],
+        ),
+        DatabaseError::Relationship { error, .. } => of_relationship(message, &error),
+        DatabaseError::TooManyUpdates { count, max } => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::TooManyUpdatesInRequest,
+            message,
+            [("update_count", count.to_string()), ("maximum_updates_allowed", max.to_string())],
+        ),
+        DatabaseError::TooManyPreconditions { count, max } => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::TooManyPreconditionsInRequest,
+            message,
+            [
+                ("precondition_count", count.to_string()),
+                ("maximum_updates_allowed", max.to_string()),
+            ],
+        ),
+        DatabaseError::MetadataTooLarge { bytes, max } => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::TransactionMetadataTooLarge,
+            message,
+            [
+                ("metadata_byte_size", bytes.to_string()),
+                ("maximum_allowed_metadata_byte_size", max.to_string()),
+            ],
+        ),
+        DatabaseError::DuplicateUpdate(relationship) => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::UpdatesOnSameRelationship,
+            message,
+            [
+                ("definition_name", relationship.resource.object_type().to_owned()),
+                ("relationship", key_text(&relationship)),
+            ],
+        ),
+        DatabaseError::ContextTooLarge { relationship, bytes, max } => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::MaxRelationshipContextSize,
+            message,
+            [
+                ("relationship", key_text(&relationship)),
+                ("max_allowed_size", max.to_string()),
+                ("context_size", bytes.to_string()),
+            ],
+        ),
+        DatabaseError::AlreadyExists(relationship) => with_reason(
+            Code::AlreadyExists,
+            ErrorReason::AttemptToRecreateRelationship,
+            message,
+            relationship_parts(&relationship),
+        ),
+        DatabaseError::PreconditionFailed(precondition) => with_reason(
+            Code::FailedPrecondition,
+            ErrorReason::WriteOrDeletePreconditionFailure,
+            message,
+            precondition_parts(&precondition),
+        ),
+        DatabaseError::TooManyToDelete { limit, filter } => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::TooManyRelationshipsForTransactionalDelete,
+            message,
+            [("limit", limit.to_string())].into_iter().chain(filter_parts(&filter, &FILTER_KEYS)),
+        ),
         DatabaseError::Engine(error) => of_engine(&error),
-        DatabaseError::Snapshot(error) => Status::out_of_range(error.to_string()),
+        DatabaseError::Read(_) => unreadable(message),
+        DatabaseError::Commit { .. } => {
+            tracing::error!(message, "a write failed");
+            Status::internal(message)
+        }
+        DatabaseError::Closed => Status::unavailable(message),
     }
 }
 

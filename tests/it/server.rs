@@ -159,8 +159,7 @@ async fn a_passed_deadline_is_told() {
 async fn compressed_messages_are_understood_and_given_back() {
     use tonic::codec::CompressionEncoding::Gzip;
     let server = fresh().await;
-    let mut client =
-        server.permissions().await.send_compressed(Gzip).accept_compressed(Gzip);
+    let mut client = server.permissions().await.send_compressed(Gzip).accept_compressed(Gzip);
     let response = client.check_permission(question("document:plan#view@user:ann")).await;
     assert_eq!(response.unwrap().metadata().get("grpc-encoding").unwrap(), "gzip");
 }

@@ -194,10 +194,7 @@ pub(crate) fn question(text: &str) -> proto::CheckPermissionRequest {
 }
 
 pub(crate) fn object(object_type: &str, object_id: &str) -> proto::ObjectReference {
-    proto::ObjectReference {
-        object_type: object_type.to_owned(),
-        object_id: object_id.to_owned(),
-    }
+    proto::ObjectReference { object_type: object_type.to_owned(), object_id: object_id.to_owned() }
 }
 
 pub(crate) fn touch(text: &str) -> proto::RelationshipUpdate {

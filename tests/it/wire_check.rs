@@ -115,8 +115,14 @@ async fn malformed_values_are_refused_with_their_place() {
     assert_eq!(place(&|r| r.resource = Some(object("document", "*"))).await, "resource.object_id");
     assert_eq!(place(&|r| r.resource = Some(object("document", ""))).await, "resource.object_id");
     let long = "x".repeat(1025);
-    assert_eq!(place(&|r| r.resource = Some(object("document", &long))).await, "resource.object_id");
-    assert_eq!(place(&|r| r.subject = Some(reference("member"))).await, "subject.optional_relation");
+    assert_eq!(
+        place(&|r| r.resource = Some(object("document", &long))).await,
+        "resource.object_id"
+    );
+    assert_eq!(
+        place(&|r| r.subject = Some(reference("member"))).await,
+        "subject.optional_relation"
+    );
     assert_eq!(place(&|r| r.subject = Some(userset("..."))).await, "subject.optional_relation");
     assert_eq!(
         place(&|r| r.subject = Some(proto::SubjectReference::default())).await,
@@ -192,10 +198,7 @@ async fn a_trace_tells_the_way_on_request() {
     assert_eq!(root.permission, "view");
     assert_eq!(root.permission_type(), proto::check_debug_trace::PermissionType::Permission);
     assert_eq!(root.result(), proto::check_debug_trace::Permissionship::HasPermission);
-    assert!(matches!(
-        root.resolution,
-        Some(proto::check_debug_trace::Resolution::SubProblems(_))
-    ));
+    assert!(matches!(root.resolution, Some(proto::check_debug_trace::Resolution::SubProblems(_))));
     let mut request = Request::new(question("document:plan#view@user:ann"));
     request.metadata_mut().insert("io.spicedb.requestdebuginfo", "1".parse().unwrap());
     let response = server.permissions().await.check_permission(request).await.unwrap();

@@ -31,7 +31,11 @@ async fn each_mode_reads_its_moment() {
         (Requirement::AtExactSnapshot(after.clone()), true),
         (Requirement::AtExactSnapshot(before.clone()), false),
     ] {
-        assert_eq!(ask(&server, Some(requirement.clone())).await.unwrap(), expected, "{requirement:?}");
+        assert_eq!(
+            ask(&server, Some(requirement.clone())).await.unwrap(),
+            expected,
+            "{requirement:?}"
+        );
     }
 }
 
@@ -51,11 +55,9 @@ async fn an_answer_carries_the_token_of_its_moment() {
 #[tokio::test]
 async fn an_empty_or_false_consistency_is_invalid() {
     let server = fresh().await;
-    for requirement in [
-        None,
-        Some(Requirement::MinimizeLatency(false)),
-        Some(Requirement::FullyConsistent(false)),
-    ] {
+    for requirement in
+        [None, Some(Requirement::MinimizeLatency(false)), Some(Requirement::FullyConsistent(false))]
+    {
         let refused = ask(&server, requirement).await.unwrap_err();
         require(&refused, Code::InvalidArgument, "", &[]);
         assert!(refused.message().contains("consistency"), "{refused}");
@@ -68,7 +70,13 @@ async fn a_malformed_token_is_invalid() {
     let token = server.touch(&["document:plan#owner@user:ann"]).await.unwrap().token;
     let mut damaged = token.clone();
     damaged.truncate(token.len() - 1);
-    for token in [String::new(), "x".to_owned(), "GhUKEzE3".to_owned(), damaged, token.replace('A', "B") + "A"] {
+    for token in [
+        String::new(),
+        "x".to_owned(),
+        "GhUKEzE3".to_owned(),
+        damaged,
+        token.replace('A', "B") + "A",
+    ] {
         let token = ZedToken { token };
         for requirement in [
             Requirement::AtLeastAsFresh(token.clone()),
@@ -138,7 +146,9 @@ async fn a_revision_that_is_no_longer_kept_is_out_of_range() {
     let refused = super::server_support::soon(async {
         loop {
             server.touch(&["document:plan#owner@user:bob"]).await.unwrap();
-            if let Err(refused) = ask(&server, Some(Requirement::AtExactSnapshot(token.clone()))).await {
+            if let Err(refused) =
+                ask(&server, Some(Requirement::AtExactSnapshot(token.clone()))).await
+            {
                 return refused;
             }
         }

@@ -26,10 +26,6 @@ const SCHEMA_BYTES_MAX: usize = 4 << 20;
 pub struct RequestLimits {
     /// Bytes of a check's caveat context, as a serialized `google.protobuf.Struct`; `None` for no limit.
     pub context_bytes_max: Option<usize>,
-    /// Bytes of a relationship's caveat, name and context, as a serialized message; `None` for no limit.
-    pub stored_caveat_bytes_max: Option<usize>,
-    /// Bytes of a transaction's metadata, as JSON.
-    pub metadata_bytes_max: usize,
     /// Checks in one bulk check.
     pub checks_max: usize,
     /// The largest limit of a read.
@@ -42,8 +38,6 @@ impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             context_bytes_max: Some(4_096),
-            stored_caveat_bytes_max: Some(25_000),
-            metadata_bytes_max: 65_000,
             checks_max: 10_000,
             read_limit_max: 1_000,
             delete_limit_max: 1_000,

@@ -12,25 +12,21 @@ use crate::relationship::{
     PreconditionOperation, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
     SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, require_name,
 };
-use prost::Message as _;
 use prost_types::Struct;
 use tonic::{Code, Status};
 
 const WILDCARD_ID: &str = "*";
 
 /// The updates and preconditions of a write.
-pub(crate) fn write(
-    request: proto::WriteRelationshipsRequest,
-    limits: RequestLimits,
-) -> Result<WriteRequest, Status> {
+pub(crate) fn write(request: proto::WriteRelationshipsRequest) -> Result<WriteRequest, Status> {
     let mut violations = Violations::default();
     let field = Field::root("updates");
     let mut updates = Vec::with_capacity(request.updates.len());
     for (index, message) in request.updates.into_iter().enumerate() {
-        updates.extend(update(&mut violations, field.item(index), limits, message));
+        updates.extend(update(&mut violations, field.item(index), message));
     }
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
-    let metadata = metadata(&mut violations, limits, request.optional_transaction_metadata);
+    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
     violations.finish(Some(WriteRequest { updates, preconditions, metadata }))
 }
 
@@ -48,7 +44,7 @@ pub(crate) fn deletion(
             violations.refuse(refusal);
             None
         });
-    let metadata = metadata(&mut violations, limits, request.optional_transaction_metadata);
+    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
     let allow_partial = request.optional_allow_partial_deletions;
     violations.finish(filter.map(|filter| DeleteRequest {
         filter,
@@ -138,7 +134,6 @@ pub(super) fn optional_relation(
 fn update(
     violations: &mut Violations,
     field: Field<'_>,
-    limits: RequestLimits,
     message: proto::RelationshipUpdate,
 ) -> Option<RelationshipUpdate> {
     use proto::relationship_update::Operation;
@@ -153,14 +148,13 @@ fn update(
         }
     };
     let field = field.at("relationship");
-    let relationship = relationship(violations, field, limits, message.relationship);
+    let relationship = relationship(violations, field, message.relationship);
     Some(RelationshipUpdate { operation: operation?, relationship: relationship? })
 }
 
 fn relationship(
     violations: &mut Violations,
     field: Field<'_>,
-    limits: RequestLimits,
     message: Option<proto::Relationship>,
 ) -> Option<Relationship> {
     let message = violations.require(field, message)?;
@@ -168,25 +162,19 @@ fn relationship(
     let named = require_name(NameKind::Relation, &message.relation);
     let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
     let subject = subject(violations, field.at("subject"), message.subject);
-    let caveat_bytes =
-        message.optional_caveat.as_ref().map_or(0, proto::ContextualizedCaveat::encoded_len);
     let caveat = message.optional_caveat.map_or(Some(None), |message| {
         caveat(violations, field.at("optional_caveat"), message).map(Some)
     });
     let expires_at = message.optional_expires_at.map_or(Some(None), |message| {
         timestamp(violations, field.at("optional_expires_at"), message).map(Some)
     });
-    let relationship = Relationship {
+    Some(Relationship {
         resource: resource?,
         relation: relation?,
         subject: subject?,
         caveat: caveat?,
         expires_at: expires_at?,
-    };
-    if let Some(maximum) = limits.stored_caveat_bytes_max.filter(|max| caveat_bytes > *max) {
-        violations.refuse(caveat_too_large(&relationship, caveat_bytes, maximum));
-    }
-    Some(relationship)
+    })
 }
 
 fn caveat(
@@ -345,43 +333,9 @@ fn precondition(
     Some(Precondition { operation: operation?, filter: filter? })
 }
 
-fn metadata(
-    violations: &mut Violations,
-    limits: RequestLimits,
-    message: Option<Struct>,
-) -> Option<Context> {
+fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Context> {
     let field = Field::root("optional_transaction_metadata");
-    let metadata = context(violations, field, Some(message?))?;
-    let size = metadata.to_string().len();
-    let maximum = limits.metadata_bytes_max;
-    if size > maximum {
-        violations.refuse(status::with_reason(
-            Code::InvalidArgument,
-            ErrorReason::TransactionMetadataTooLarge,
-            format!("metadata size of {size} bytes is greater than maximum allowed of {maximum}"),
-            [
-                ("metadata_byte_size", size.to_string()),
-                ("maximum_allowed_metadata_byte_size", maximum.to_string()),
-            ],
-        ));
-    }
-    Some(metadata)
-}
-
-fn caveat_too_large(relationship: &Relationship, size: usize, maximum: usize) -> Status {
-    let key = status::key_text(relationship);
-    status::with_reason(
-        Code::InvalidArgument,
-        ErrorReason::MaxRelationshipContextSize,
-        format!(
-            "the caveat of relationship `{key}` has {size} bytes, more than the allowed {maximum}"
-        ),
-        [
-            ("relationship", key),
-            ("max_allowed_size", maximum.to_string()),
-            ("context_size", size.to_string()),
-        ],
-    )
+    context(violations, field, Some(message?))
 }
 
 fn invalid_filter(message: &str) -> Status {
