@@ -16,6 +16,7 @@ mod debug;
 mod edge;
 mod experimental;
 mod from_proto;
+mod parts;
 mod permissions;
 mod read;
 mod report;

@@ -1,10 +1,11 @@
 //! The one table from errors to gRPC codes and reasons.
 
+use super::parts;
 use super::proto::authzed::api::v1::ErrorReason;
 use crate::caveat::CaveatError;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
-use crate::relationship::Relationship;
+use crate::schema::{Diagnostic, Position, RelationshipError, Stage, UnknownName};
 use prost::Message as _;
 use std::collections::HashMap;
 use tonic::{Code, Status};
@@ -44,12 +45,6 @@ pub(super) fn to_message(status: &Status) -> tonic_types::Status {
         })
 }
 
-/// The text of a relationship without what it carries, which may be long.
-pub(super) fn key_text(relationship: &Relationship) -> String {
-    let Relationship { resource, relation, subject, .. } = relationship;
-    format!("{resource}#{relation}@{subject}")
-}
-
 /// The answer to a call that is not served.
 pub(super) fn unserved(rpc: &str) -> Status {
     Status::unimplemented(format!("this server does not serve `{rpc}`"))
@@ -64,9 +59,12 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         }
         DatabaseError::Schema(diagnostics) => of_schema(&diagnostics),
         DatabaseError::StoredSchema { .. } => Status::failed_precondition(message),
-        DatabaseError::SchemaRemoval { removal, example, .. } => {
-            of_removal(message, &removal, example.as_deref())
-        }
+        DatabaseError::SchemaRemoval { removal, example, .. } => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::SchemaTypeError,
+            message,
+            removal.metadata(example.as_deref()),
+        ),
         DatabaseError::UnknownName(name) => of_unknown_name(message, &name),
         DatabaseError::EmptyFilter => {
             with_reason(Code::InvalidArgument, ErrorReason::InvalidFilter, message, [])
@@ -108,7 +106,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             message,
             [
                 ("definition_name", relationship.resource.object_type().to_owned()),
-                ("relationship", key_text(&relationship)),
+                ("relationship", parts::key_text(&relationship)),
             ],
         ),
         DatabaseError::ContextTooLarge { relationship, bytes, max } => with_reason(
@@ -116,7 +114,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             ErrorReason::MaxRelationshipContextSize,
             message,
             [
-                ("relationship", key_text(&relationship)),
+                ("relationship", parts::key_text(&relationship)),
                 ("max_allowed_size", max.to_string()),
                 ("context_size", bytes.to_string()),
             ],
@@ -125,19 +123,19 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             Code::AlreadyExists,
             ErrorReason::AttemptToRecreateRelationship,
             message,
-            relationship_parts(&relationship),
+            parts::of_relationship(&relationship),
         ),
         DatabaseError::PreconditionFailed(precondition) => with_reason(
             Code::FailedPrecondition,
             ErrorReason::WriteOrDeletePreconditionFailure,
             message,
-            precondition_parts(&precondition),
+            parts::of_precondition(&precondition),
         ),
         DatabaseError::TooManyToDelete { limit, filter } => with_reason(
             Code::InvalidArgument,
             ErrorReason::TooManyRelationshipsForTransactionalDelete,
             message,
-            [("limit", limit.to_string())].into_iter().chain(filter_parts(&filter, &FILTER_KEYS)),
+            [("limit", limit.to_string())].into_iter().chain(parts::of_filter(&filter, &parts::FILTER)),
         ),
         DatabaseError::Engine(error) => of_engine(&error),
         DatabaseError::Read(_) => unreadable(message),
@@ -149,6 +147,85 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
     }
 }
 
+/// The answer to a schema with faults. Every one is told; the first one's place is in the metadata, counted from 0.
+fn of_schema(diagnostics: &[Diagnostic]) -> Status {
+    let Some(first) = diagnostics.first() else {
+        return Status::invalid_argument("the schema is not valid");
+    };
+    let lines: Vec<String> = diagnostics.iter().map(schema_fault).collect();
+    let (code, reason) = match first.stage {
+        Stage::Parse => (Code::InvalidArgument, ErrorReason::SchemaParseError),
+        Stage::Type | Stage::Lint => (Code::FailedPrecondition, ErrorReason::SchemaTypeError),
+    };
+    let (start, end) = (first.start(), first.end());
+    let from_zero = |number: usize| number.saturating_sub(1).to_string();
+    with_reason(
+        code,
+        reason,
+        lines.join("\n"),
+        [
+            ("start_line_number", from_zero(start.line)),
+            ("start_column_position", from_zero(start.column)),
+            ("end_line_number", from_zero(end.line)),
+            ("end_column_position", from_zero(end.column)),
+            ("source_code", first.source_code().to_owned()),
+        ],
+    )
+}
+
+fn schema_fault(diagnostic: &Diagnostic) -> String {
+    let kind = match diagnostic.stage {
+        Stage::Parse => "parse error",
+        Stage::Type | Stage::Lint => "error",
+    };
+    let Position { line, column } = diagnostic.start();
+    let Diagnostic { source_name, message, help, .. } = diagnostic;
+    let help = help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    format!("{kind} in `{source_name}`, line {line}, column {column}: {message}{help}")
+}
+
+fn of_unknown_name(message: String, name: &UnknownName) -> Status {
+    match name {
+        UnknownName::Definition { name } => unknown_definition(message, name),
+        UnknownName::Relation { definition, name } => unknown_relation(message, definition, name),
+    }
+}
+
+/// The answer to a relationship that the schema has no place for.
+fn of_relationship(message: String, error: &RelationshipError) -> Status {
+    match error {
+        RelationshipError::UnknownDefinition { name } => unknown_definition(message, name),
+        RelationshipError::UnknownRelation { definition, name } => {
+            unknown_relation(message, definition, name)
+        }
+        RelationshipError::UnknownCaveat { name } => unknown_caveat(message, name),
+        RelationshipError::IsPermission { definition, permission } => with_reason(
+            Code::InvalidArgument,
+            ErrorReason::CannotUpdatePermission,
+            message,
+            [("definition_name", definition.clone()), ("permission_name", permission.clone())],
+        ),
+        RelationshipError::InvalidSubject {
+            definition, relation, subject_type, allowed_caveats, ..
+        } => {
+            let caveats = (!allowed_caveats.is_empty())
+                .then(|| ("allowed_caveats", allowed_caveats.join(",")));
+            let parts = [
+                ("definition_name", definition.clone()),
+                ("relation_name", relation.clone()),
+                ("subject_type", subject_type.clone()),
+            ];
+            with_reason(
+                Code::InvalidArgument,
+                ErrorReason::InvalidSubjectType,
+                message,
+                parts.into_iter().chain(caveats),
+            )
+        }
+        RelationshipError::Caveat(error) => of_caveat(error),
+    }
+}
+
 /// The answer to a question that the engine could not answer.
 pub(super) fn of_engine(error: &EngineError) -> Status {
     let message = error.to_string();
@@ -157,12 +234,7 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
         EngineError::UnknownRelation { definition, name } => {
             unknown_relation(message, definition, name)
         }
-        EngineError::UnknownCaveat { name } => with_reason(
-            Code::FailedPrecondition,
-            ErrorReason::UnknownCaveat,
-            message,
-            [("caveat_name", name.clone())],
-        ),
+        EngineError::UnknownCaveat { name } => unknown_caveat(message, name),
         EngineError::WildcardSubject => with_reason(
             Code::InvalidArgument,
             ErrorReason::WildcardNotAllowed,
@@ -211,6 +283,15 @@ fn unknown_definition(message: String, name: &str) -> Status {
         ErrorReason::UnknownDefinition,
         message,
         [("definition_name", name.to_owned())],
+    )
+}
+
+fn unknown_caveat(message: String, name: &str) -> Status {
+    with_reason(
+        Code::FailedPrecondition,
+        ErrorReason::UnknownCaveat,
+        message,
+        [("caveat_name", name.to_owned())],
     )
 }
 
