@@ -8,6 +8,7 @@
     reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
+mod database;
 mod recovery;
 mod schema_operators;
 mod schema_support;
