@@ -33,16 +33,21 @@ pub struct Parts<'p> {
 /// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. What has expired
 /// at `now` is not there.
 pub fn validate_file(name: &str, text: &str, load: Load<'_>, now: Timestamp) -> Report {
-    let source = Source::new(name, text);
-    let mut problems = Problems::new(source);
     if name.ends_with(".zed") {
-        let compiled = schema::compile_named(name, text, Some(load));
-        drop(take_schema(compiled, None, &mut problems));
-        return finish(problems, Stages::default());
+        return check_schema(name, text, load);
     }
+    let mut problems = Problems::new(Source::new(name, text));
     let file = file::read(&mut problems);
     let schema = file.schema.as_ref().and_then(|part| compile(part, load, &mut problems));
     run(file, schema.as_ref(), problems, now)
+}
+
+/// Compiles and lints a schema that stands alone in its file.
+pub fn check_schema(name: &str, text: &str, load: Load<'_>) -> Report {
+    let mut problems = Problems::new(Source::new(name, text));
+    let compiled = schema::compile_named(name, text, Some(load));
+    drop(take_schema(compiled, None, &mut problems));
+    finish(problems, Stages::default())
 }
 
 /// Validates the parts of a file. Diagnostics name the part that they are about: `schema`, `relationships`,
