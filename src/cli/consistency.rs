@@ -10,27 +10,27 @@ use clap::Args;
 #[group(multiple = false)]
 pub(super) struct Flags {
     /// Ask about the newest moment.
-    #[arg(long)]
-    consistency_full: bool,
+    #[arg(long = "consistency-full")]
+    full: bool,
     /// Ask about a moment that is at least as new as this token's.
-    #[arg(long, value_name = "TOKEN")]
-    consistency_at_least: Option<String>,
+    #[arg(long = "consistency-at-least", value_name = "TOKEN")]
+    at_least: Option<String>,
     /// Ask about exactly this token's moment.
-    #[arg(long, value_name = "TOKEN")]
-    consistency_at_exactly: Option<String>,
+    #[arg(long = "consistency-at-exactly", value_name = "TOKEN")]
+    at_exactly: Option<String>,
     /// Ask about the moment that is quickest to read.
-    #[arg(long)]
-    consistency_min_latency: bool,
+    #[arg(long = "consistency-min-latency")]
+    min_latency: bool,
 }
 
 impl Flags {
     pub(super) fn message(&self) -> Consistency {
         let token = |token: &String| ZedToken { token: token.clone() };
-        let requirement = if self.consistency_full {
+        let requirement = if self.full {
             Requirement::FullyConsistent(true)
-        } else if let Some(least) = &self.consistency_at_least {
+        } else if let Some(least) = &self.at_least {
             Requirement::AtLeastAsFresh(token(least))
-        } else if let Some(exact) = &self.consistency_at_exactly {
+        } else if let Some(exact) = &self.at_exactly {
             Requirement::AtExactSnapshot(token(exact))
         } else {
             Requirement::MinimizeLatency(true)

@@ -153,8 +153,8 @@ impl Remote {
     }
 
     fn failure(&self, status: &Status) -> Failure {
-        let unreachable = status.source().is_some_and(|s| s.is::<tonic::transport::Error>());
-        if unreachable {
+        let transport = status.source().filter(|source| source.is::<tonic::transport::Error>());
+        if transport.is_some() {
             let reason = innermost(status);
             return Failure::new(format!("no server answers at `{}`: {reason}", self.address));
         }

@@ -53,9 +53,10 @@ impl Evidence {
             }
             CaveatOutcome::Failed(reason) => (Mark::Failed, reason.clone()),
         };
-        let context = match caveat.context.is_empty() {
-            true => String::new(),
-            false => format!(" with {}", caveat.context),
+        let context = if caveat.context.is_empty() {
+            String::new()
+        } else {
+            format!(" with {}", caveat.context)
         };
         let note = format!("{outcome}: {}{context}", one_line(&caveat.expression));
         Self { mark, subject_of: format!("caveat {}", caveat.name), note, children: vec![] }

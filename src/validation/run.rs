@@ -11,6 +11,7 @@ use crate::engine::{Question, Scope, check};
 use crate::relationship::{RelationshipSet, Timestamp};
 use crate::schema::{self, Schema, lint};
 use std::ops::Range;
+use std::path::Path;
 
 /// Reads another file by its path from the folder of the file that is validated.
 type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
@@ -33,7 +34,7 @@ pub struct Parts<'p> {
 /// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. What has expired
 /// at `now` is not there.
 pub fn validate_file(name: &str, text: &str, load: Load<'_>, now: Timestamp) -> Report {
-    if name.ends_with(".zed") {
+    if Path::new(name).extension().is_some_and(|extension| extension == "zed") {
         return check_schema(name, text, load);
     }
     let mut problems = Problems::new(Source::new(name, text));
@@ -47,7 +48,7 @@ pub fn check_schema(name: &str, text: &str, load: Load<'_>) -> Report {
     let mut problems = Problems::new(Source::new(name, text));
     let compiled = schema::compile_named(name, text, Some(load));
     drop(take_schema(compiled, None, &mut problems));
-    finish(problems, Stages::default())
+    finish(problems, Stages { is_schema: true, ..Stages::default() })
 }
 
 /// Validates the parts of a file. Diagnostics name the part that they are about: `schema`, `relationships`,
@@ -102,19 +103,19 @@ fn part_expected(
     problems: &mut Problems,
 ) -> Option<ExpectedRelations> {
     problems.source = Source::new("validation", key);
-    let mut expected = ExpectedRelations::parse(key, problems.source.place(0..key.len()))
-        .map_err(|message| {
-            problems
-                .error(0..key.len(), Fault::new(Block::ExpectedRelations, "expected-key", message))
-        })
-        .ok()?;
+    let span = 0..key.len();
+    let mut expected = match ExpectedRelations::parse(key, problems.source.place(span.clone())) {
+        Ok(expected) => expected,
+        Err(message) => {
+            problems.error(span, Fault::new(Block::ExpectedRelations, "expected-key", message));
+            return None;
+        }
+    };
     for text in items {
         problems.source = Source::new("validation", text);
-        if let Err(message) = expected.add(text, problems.source.place(0..text.len())) {
-            problems.error(
-                0..text.len(),
-                Fault::new(Block::ExpectedRelations, "expected-subject", message),
-            );
+        let span = 0..text.len();
+        if let Err(message) = expected.add(text, problems.source.place(span.clone())) {
+            problems.error(span, Fault::new(Block::ExpectedRelations, "expected-subject", message));
         }
     }
     Some(expected)
@@ -176,6 +177,7 @@ fn take_schema(
 /// What the stages after reading came to.
 #[derive(Default)]
 struct Stages {
+    is_schema: bool,
     relationships_count: usize,
     assertions: Vec<super::AssertionResult>,
     expected: Vec<super::ExpectedResult>,
@@ -207,13 +209,13 @@ fn assert(
 }
 
 fn finish(problems: Problems, stages: Stages) -> Report {
-    let mut findings = problems.found;
-    let root = problems.source.name.clone();
+    let Problems { source: Source { name, .. }, found: mut findings } = problems;
     findings.sort_by_key(|Finding { diagnostic, .. }| {
-        (diagnostic.source_name != root, diagnostic.source_name.clone(), diagnostic.span.start)
+        (diagnostic.source_name != name, diagnostic.source_name.clone(), diagnostic.span.start)
     });
     Report {
-        name: root.to_string(),
+        name: name.to_string(),
+        is_schema: stages.is_schema,
         findings,
         relationships_count: stages.relationships_count,
         assertions: stages.assertions,

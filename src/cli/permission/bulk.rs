@@ -16,7 +16,7 @@ use tonic::Code;
 const ITEMS_MAX: usize = 10_000;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Questions such as document:plan#view@user:ann; without any they are read from standard input, one a line.
     /// Context goes after the question: 'document:plan#view@user:ann with {"day": "monday"}'.
     #[arg(value_name = "QUESTION")]
@@ -40,9 +40,10 @@ struct Asked {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let questions = match arguments.questions.is_empty() {
-        true => lines::read_stdin()?,
-        false => arguments.questions.clone(),
+    let questions = if arguments.questions.is_empty() {
+        lines::read_stdin()?
+    } else {
+        arguments.questions.clone()
     };
     let items = questions.iter().map(|text| item(text)).collect::<Result<Vec<_>, _>>()?;
     let remote = arguments.connection.open()?;
@@ -95,8 +96,9 @@ fn read(question: &str, pair: CheckBulkPermissionsPair) -> Asked {
 
 fn print(arguments: &Arguments, asked: &[Asked]) {
     if arguments.json {
-        let json: String = asked.iter().map(|asked| format!("{}\n", to_json(asked))).collect();
-        render::out(&json);
+        for asked in asked {
+            render::out(&format!("{}\n", to_json(asked)));
+        }
     } else if arguments.explain || !render::to_terminal() {
         render::out(&asked.iter().map(line).collect::<String>());
     } else {

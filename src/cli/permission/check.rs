@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The resource, such as document:plan, or the whole question: document:plan#view@user:ann.
     resource: String,
     /// A permission or relation of the resource.

@@ -8,7 +8,7 @@ use super::Exit;
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Ask whether a subject has a permission on a resource: prints true, false or caveated.
     Check(check::Arguments),
     /// Ask many questions at once.

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     filter: Filter,
     /// How many relationships to remove in one call; each call is one revision.
@@ -44,9 +44,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             }
         }
     };
-    render::out(&match arguments.json {
-        true => format!("{:#}\n", json!({ "deleted": count, "deletedAt": { "token": token } })),
-        false => format!("{count} removed\n{token}\n"),
+    render::out(&if arguments.json {
+        format!("{:#}\n", json!({ "deleted": count, "deletedAt": { "token": token } }))
+    } else {
+        format!("{count} removed\n{token}\n")
     });
     Ok(Exit::Success)
 }

@@ -11,11 +11,11 @@ pub(super) struct Filter {
     /// The relation.
     relation: Option<String>,
     /// The subjects: user, user:ann, or group:eng#member.
-    #[arg(conflicts_with = "subject_filter")]
+    #[arg(conflicts_with = "any_relation_subject")]
     subject: Option<String>,
     /// The subjects, where no relation is given.
-    #[arg(long, value_name = "SUBJECT")]
-    subject_filter: Option<String>,
+    #[arg(long = "subject-filter", value_name = "SUBJECT")]
+    any_relation_subject: Option<String>,
 }
 
 impl Filter {
@@ -25,7 +25,7 @@ impl Filter {
             Some(prefix) => ("", prefix),
             None => (id, ""),
         };
-        let subject = self.subject.as_deref().or(self.subject_filter.as_deref());
+        let subject = self.subject.as_deref().or(self.any_relation_subject.as_deref());
         RelationshipFilter {
             resource_type: resource_type.to_owned(),
             optional_resource_id: exact.to_owned(),

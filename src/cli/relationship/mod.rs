@@ -10,7 +10,7 @@ use crate::relationship::UpdateOperation;
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Store relationships that do not exist yet.
     Create(write::Arguments),
     /// Store relationships, or replace caveat and expiration of those that exist.

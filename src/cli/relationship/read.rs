@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const PAGE: u32 = 1000;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     filter: Filter,
     /// The most relationships to list; 0 for all.

@@ -8,8 +8,10 @@ use crate::relationship::{Relationship, Timestamp, UpdateOperation};
 use clap::Args;
 use serde_json::json;
 
+const CAVEAT_HELP: &str = r#"The caveat under which it holds, such as 'on_day:{"day": "monday"}'"#;
+
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The resource, such as document:plan; or the whole relationship: document:plan#viewer@user:ann; or - for
     /// relationships from standard input, one a line.
     resource: String,
@@ -18,8 +20,7 @@ pub(super) struct Arguments {
     relation: Option<String>,
     /// The subject, such as user:ann, group:eng#member or user:*.
     subject: Option<String>,
-    /// The caveat under which it holds, such as 'on_day:{"day": "monday"}'.
-    #[arg(long, value_name = "NAME[:JSON]")]
+    #[arg(long, value_name = "NAME[:JSON]", help = CAVEAT_HELP)]
     caveat: Option<String>,
     /// The time from which it no longer holds, such as 2030-01-02T03:04:05Z.
     #[arg(long, alias = "expiration-time", value_name = "TIME")]
@@ -55,9 +56,10 @@ pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<E
         let response = remote.wait(remote.permissions().write_relationships(request))?;
         token = message::token(response.written_at);
     }
-    render::out(&match arguments.json {
-        true => format!("{:#}\n", json!({ "writtenAt": { "token": token } })),
-        false => format!("{token}\n"),
+    render::out(&if arguments.json {
+        format!("{:#}\n", json!({ "writtenAt": { "token": token } }))
+    } else {
+        format!("{token}\n")
     });
     Ok(Exit::Success)
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Schema files. Comments are kept above definitions, relations, permissions and caveats, and nowhere else.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -32,7 +32,7 @@ fn format(file: &Path, arguments: &Arguments) -> Exit {
     let canonical = match schema::compile_named(&name, &text, None) {
         Ok(schema) => format!("{}\n", schema::format::canonical(&schema).trim_end()),
         Err(diagnostics) => {
-            diagnostics.iter().for_each(|found| render::note(&snippet::diagnostic(found)));
+            snippet::note_all(&diagnostics);
             return Exit::Unusable;
         }
     };

@@ -7,7 +7,7 @@ use super::Exit;
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Print the schema of a server.
     Read(remote::ReadArguments),
     /// Replace the schema of a server.

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
-pub(super) struct ReadArguments {
+pub(in crate::cli) struct ReadArguments {
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -18,7 +18,7 @@ pub(super) struct ReadArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct WriteArguments {
+pub(in crate::cli) struct WriteArguments {
     /// The schema's file; standard input without one. What it imports is written with it.
     file: Option<PathBuf>,
     /// Print the result as JSON.
@@ -45,16 +45,17 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
     let schema = match text(arguments.file.as_deref())? {
         Ok(text) => text,
         Err(diagnostics) => {
-            diagnostics.iter().for_each(|found| render::note(&snippet::diagnostic(found)));
+            snippet::note_all(&diagnostics);
             return Err(Failure::new("the schema was not written"));
         }
     };
     let remote = arguments.connection.open()?;
     let response = remote.wait(remote.schema().write_schema(WriteSchemaRequest { schema }))?;
     let token = message::token(response.written_at);
-    render::out(&match arguments.json {
-        true => format!("{:#}\n", json!({ "writtenAt": { "token": token } })),
-        false => format!("{token}\n"),
+    render::out(&if arguments.json {
+        format!("{:#}\n", json!({ "writtenAt": { "token": token } }))
+    } else {
+        format!("{token}\n")
     });
     Ok(Exit::Success)
 }

@@ -13,7 +13,8 @@ struct All<'a> {
 
 #[derive(Serialize)]
 struct File<'a> {
-    file: &'a str,
+    #[serde(rename = "file")]
+    name: &'a str,
     outcome: &'static str,
     /// Why the file could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +97,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 fn file(file: &Validated) -> File<'_> {
     let report = file.report.as_ref();
     File {
-        file: &file.name,
+        name: &file.name,
         outcome: outcome_name(file.outcome()),
         unreadable: report.err().map(String::as_str),
         relationships: report.map_or(0, |report| report.relationships_count),

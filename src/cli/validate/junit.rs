@@ -1,4 +1,4 @@
-//! The report as JUnit XML: a suite a file, a case an assertion or expected relation.
+//! The report as `JUnit` XML: a suite a file, a case an assertion or expected relation.
 
 use super::files::Validated;
 use crate::cli::tree;

@@ -11,13 +11,15 @@ use crate::validation::{Outcome, Report, check_schema, validate_file};
 use clap::{Args, ValueEnum};
 use files::Validated;
 
+const FORMAT_HELP: &str =
+    "How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow";
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Validation files (.yaml, .yml, .zaml), schemas (.zed), and patterns such as 'policies/**/*.yaml'.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
     format: Format,
     /// Count warnings as failures.
     #[arg(long)]
@@ -38,8 +40,7 @@ pub(super) struct SchemaArguments {
     /// Schema files, and patterns such as 'policies/**/*.zed'.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
     format: Format,
     /// Count warnings as failures.
     #[arg(long)]

@@ -44,7 +44,7 @@ fn assertion(result: &AssertionResult) -> String {
         label: "",
         help: None,
     };
-    let mut text = snippet::render(&message, &result.assertion.place);
+    let mut text = snippet::message(&message, &result.assertion.place);
     if let Some(trace) = &result.trace {
         text.push_str("   why:\n");
         text.push_str(&tree::draw(&Evidence::of(trace), "   "));
@@ -71,7 +71,7 @@ fn expected(failure: &ExpectedFailure) -> String {
         label: "",
         help: help.as_deref(),
     };
-    snippet::render(&message, &failure.place)
+    snippet::message(&message, &failure.place)
 }
 
 fn summary(report: &Report) -> String {
@@ -91,7 +91,7 @@ fn summary(report: &Report) -> String {
 }
 
 fn counts(report: &Report) -> String {
-    if report.name.ends_with(".zed") {
+    if report.is_schema {
         return "the schema is valid".to_owned();
     }
     format!(
