@@ -18,7 +18,7 @@ mod source;
 mod yaml;
 
 pub use assertion::{Assertion, AssertionError, AssertionResult, Expectation, run_assertions};
-pub use evidence::{Evidence, Mark};
+pub use evidence::{Evidence, Mark, permission_rule};
 pub use expected::{ExpectedFailure, ExpectedRelations, ExpectedResult, Mismatch};
 pub use problem::{Block, Finding};
 pub use report::{Outcome, Report};

@@ -1,6 +1,7 @@
 //! The stages, one after the other.
 
 use super::assertion::{Assertion, Expectation, run_assertions};
+use super::evidence::Evidence;
 use super::expected::ExpectedRelations;
 use super::file::{self, File, SchemaPart};
 use super::lines;
@@ -202,10 +203,14 @@ fn assert(
     now: Timestamp,
 ) -> Vec<super::AssertionResult> {
     let reader = relationships.visible_at(now);
-    run_assertions(assertions, |question: &Question<'_>, tracing| {
+    let mut results = run_assertions(assertions, |question: &Question<'_>, tracing| {
         let scope = Scope { tracing, ..Scope::new(schema, &reader) };
         check(&scope, question).map_err(|error| error.to_string())
-    })
+    });
+    for result in &mut results {
+        result.evidence = result.trace.as_ref().map(|trace| Evidence::of(trace, schema));
+    }
+    results
 }
 
 fn finish(problems: Problems, stages: Stages) -> Report {

@@ -1,8 +1,13 @@
-//! Tests through the public surface, one module a topic.
+//! The integration tests, one binary: each module drives the crate through its public surface.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stderr,
-    reason = "a test that cannot unwrap must fail, one that is skipped must say so"
+    reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
+mod cli;
+mod schema_operators;
+mod schema_support;
+mod validation;
 mod wire;

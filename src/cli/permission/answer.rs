@@ -6,7 +6,8 @@ use crate::api::proto::authzed::api::v1::{
     CaveatEvalInfo, CheckDebugTrace, DebugInformation, PartialCaveatInfo, SubjectReference,
 };
 use crate::cli::message::to_context;
-use crate::validation::{Evidence, Mark};
+use crate::schema::{self, Schema};
+use crate::validation::{Evidence, Mark, permission_rule};
 use serde_json::{Value, json};
 
 /// An answer, whichever call it came from: all of them number their values alike.
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 pub(super) struct Answer {
     permissionship: Permissionship,
     missing: Vec<String>,
-    trace: Option<CheckDebugTrace>,
+    evidence: Option<Evidence>,
 }
 
 impl Answer {
@@ -26,7 +27,7 @@ impl Answer {
         let permissionship = Permissionship::try_from(permissionship).unwrap_or_default();
         let mut missing = partial.unwrap_or_default().missing_required_context;
         missing.sort();
-        Self { permissionship, missing, trace: debug.and_then(|debug| debug.check) }
+        Self { permissionship, missing, evidence: debug.and_then(explained) }
     }
 
     pub(super) fn is_yes(&self) -> bool {
@@ -47,8 +48,8 @@ impl Answer {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    pub(super) fn evidence(&self) -> Option<Evidence> {
-        self.trace.as_ref().map(evidence)
+    pub(super) fn evidence(&self) -> Option<&Evidence> {
+        self.evidence.as_ref()
     }
 
     /// The fields that every answer has.
@@ -63,7 +64,7 @@ impl Answer {
             set("partialCaveatInfo", json!({ "missingRequiredContext": self.missing }));
         }
         if let Some(evidence) = self.evidence() {
-            set("explanation", step(&evidence));
+            set("explanation", step(evidence));
         }
         json
     }
@@ -80,14 +81,21 @@ fn step(evidence: &Evidence) -> Value {
     json!({ "of": evidence.subject_of, "result": result, "note": evidence.note, "steps": steps })
 }
 
-fn evidence(trace: &CheckDebugTrace) -> Evidence {
+/// The trace in words, with the expressions of the schema that came with it.
+fn explained(debug: DebugInformation) -> Option<Evidence> {
+    let schema = schema::compile(&debug.schema_used).ok();
+    debug.check.map(|trace| evidence(&trace, schema.as_ref()))
+}
+
+fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
     let (known, steps): (bool, &[CheckDebugTrace]) = match &trace.resolution {
         Some(Resolution::WasCachedResult(known)) => (*known, &[]),
         Some(Resolution::SubProblems(problems)) => (false, &problems.traces),
         None => (false, &[]),
     };
     let caveat = trace.caveat_evaluation_info.iter().map(caveat);
-    let children: Vec<Evidence> = caveat.chain(steps.iter().map(evidence)).collect();
+    let children: Vec<Evidence> =
+        caveat.chain(steps.iter().map(|step| evidence(step, schema))).collect();
     let resource = trace.resource.clone().unwrap_or_default();
     let mark = match trace.result() {
         Permissionship::HasPermission => Mark::Yes,
@@ -100,7 +108,9 @@ fn evidence(trace: &CheckDebugTrace) -> Evidence {
         (true, ..) => "known already".to_owned(),
         (false, true, Mark::Yes) => format!("names {subject}"),
         (false, true, Mark::No) => format!("does not name {subject}"),
-        (false, ..) => String::new(),
+        (false, ..) => schema
+            .and_then(|schema| permission_rule(schema, &resource.object_type, &trace.permission))
+            .map_or(String::new(), |rule| format!("= {rule}")),
     };
     let subject_of =
         format!("{}:{}#{}", resource.object_type, resource.object_id, trace.permission);

@@ -119,7 +119,7 @@ fn word(asked: &Asked) -> String {
 
 fn line(asked: &Asked) -> String {
     let evidence = asked.answer.as_ref().ok().and_then(Answer::evidence);
-    let tree = evidence.map(|evidence| tree::draw(&evidence, "  ")).unwrap_or_default();
+    let tree = evidence.map(|evidence| tree::draw(evidence, "  ")).unwrap_or_default();
     format!("{} => {}\n{tree}", asked.question, word(asked))
 }
 

@@ -87,6 +87,6 @@ fn print(answer: &Answer) {
         render::note(&format!("the answer depends on {names}: give it with --caveat-context"));
     }
     if let Some(evidence) = answer.evidence() {
-        render::out(&tree::draw(&evidence, ""));
+        render::out(&tree::draw(evidence, ""));
     }
 }

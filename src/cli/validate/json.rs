@@ -138,19 +138,19 @@ fn assertion(result: &AssertionResult) -> Assertion<'_> {
         actual: result.actual().map(|actual| actual.to_string()),
         missing_context: result.missing_context().collect(),
         error: result.answer.as_ref().err().map(String::as_str),
-        explanation: result.trace.as_ref().map(|trace| step(Evidence::of(trace))),
+        explanation: result.evidence.as_ref().map(step),
     }
 }
 
-fn step(evidence: Evidence) -> Step {
+fn step(evidence: &Evidence) -> Step {
     let result = match evidence.mark {
         Mark::Yes => "true",
         Mark::No => "false",
         Mark::Conditional => "caveated",
         Mark::Failed => "failed",
     };
-    let steps = evidence.children.into_iter().map(step).collect();
-    Step { result, of: evidence.subject_of, note: evidence.note, steps }
+    let steps = evidence.children.iter().map(step).collect();
+    Step { result, of: evidence.subject_of.clone(), note: evidence.note.clone(), steps }
 }
 
 fn expected(result: &ExpectedResult) -> Expected {

@@ -4,7 +4,7 @@ use super::files::Validated;
 use crate::cli::render::{BAD, DOUBTFUL, GOOD, STRONG, styled};
 use crate::cli::{snippet, tree};
 use crate::schema::Severity;
-use crate::validation::{AssertionResult, Evidence, ExpectedFailure, Mismatch, Outcome, Report};
+use crate::validation::{AssertionResult, ExpectedFailure, Mismatch, Outcome, Report};
 
 /// Every problem with its source line, then a line a file, then a line for all.
 pub(super) fn report(files: &[Validated]) -> String {
@@ -45,9 +45,9 @@ fn assertion(result: &AssertionResult) -> String {
         help: None,
     };
     let mut text = snippet::message(&message, &result.assertion.place);
-    if let Some(trace) = &result.trace {
+    if let Some(evidence) = &result.evidence {
         text.push_str("   why:\n");
-        text.push_str(&tree::draw(&Evidence::of(trace), "   "));
+        text.push_str(&tree::draw(evidence, "   "));
     }
     text
 }
