@@ -5,12 +5,15 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot unwrap must fail"
+    clippy::print_stderr,
+    reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
 mod agreement;
 mod architecture;
 mod big_shapes;
+mod cli;
+mod cli_serve;
 mod corpora;
 mod database;
 mod history;
@@ -22,8 +25,10 @@ mod schema_operators;
 mod schema_support;
 mod server;
 mod server_support;
+mod spicedb;
 mod store;
 mod store_model;
+mod validation;
 mod wire;
 mod wire_check;
 mod wire_cursors;
