@@ -13,7 +13,6 @@ mod agreement;
 mod architecture;
 mod big_shapes;
 mod cli;
-mod cli_serve;
 mod corpora;
 mod database;
 mod history;
