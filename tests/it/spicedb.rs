@@ -1,7 +1,7 @@
 //! The reference beside a real `SpiceDB`, when `KILWA_TEST_SPICEDB` names its program.
 //!
 //! Both are asked the same random questions. Left out is what Kilwa answers differently on purpose: a wildcard covers
-//! no usersets, and circles have answers.
+//! no usersets, circles have answers, and every caveated relationship is found.
 
 use crate::reference::case::{Asked, Case, now};
 use crate::reference::random::Random;
@@ -12,7 +12,7 @@ use crate::reference::{Answer, Reference, generate};
 use crate::server_support::{consistency, object, structure, touch};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{Relationship, Subject};
-use kilwa::schema::compile;
+use kilwa::schema::{Node, Rule, compile};
 use proto::check_permission_response::Permissionship;
 use proto::permissions_service_client::PermissionsServiceClient;
 use proto::schema_service_client::SchemaServiceClient;
@@ -91,6 +91,9 @@ impl Peer {
     /// What the peer says to the case's questions and the reference does not.
     async fn disagreement(&self, case: &Case) -> Option<String> {
         let schema = compile(&case.schema).unwrap();
+        if schema.nodes().iter().any(overlooks_caveats) {
+            return None;
+        }
         let rules = Rules::of(&schema);
         let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
         let key = self.keys.fetch_add(1, Ordering::Relaxed).to_string();
@@ -98,10 +101,18 @@ impl Peer {
             return Some(format!("SpiceDB refuses the case: {}", status.message()));
         }
         for asked in &case.questions {
-            let answer =
-                reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context);
+            let answer = reference.answer(
+                &asked.resource,
+                &asked.permission,
+                &asked.subject,
+                &asked.context,
+            );
+            // In circles it would not even come to an end: it walks every way, fifty steps deep.
+            if differs_on_purpose(case, asked, &answer) {
+                continue;
+            }
             let said = self.ask(&key, asked).await;
-            if !differs_on_purpose(case, asked, &answer) && !agree(&answer, &said) {
+            if !agree(&answer, &said) {
                 return Some(format!("`{asked}`: SpiceDB says {said:?}, the reference {answer:?}"));
             }
         }
@@ -144,7 +155,8 @@ impl Peer {
             Permissionship::NoPermission => Verdict::NotMember,
             Permissionship::ConditionalPermission => {
                 let missing = response.partial_caveat_info.unwrap_or_default();
-                let names: BTreeSet<String> = missing.missing_required_context.into_iter().collect();
+                let names: BTreeSet<String> =
+                    missing.missing_required_context.into_iter().collect();
                 Verdict::Conditional(names)
             }
             Permissionship::Unspecified => panic!("an answer without a value"),
@@ -159,6 +171,21 @@ fn keyed<T>(key: &str, message: T) -> Request<T> {
     request
 }
 
+/// Whether `SpiceDB` (1.56) finds no caveated or expiring subjects in this relation: it does not when the relation
+/// also takes usersets of the same type without.
+fn overlooks_caveats(node: &Node) -> bool {
+    let Rule::Relation(forms) = &node.rule else {
+        return false;
+    };
+    forms.iter().any(|left| {
+        forms.iter().any(|right| {
+            left.definition == right.definition
+                && left.form != right.form
+                && (left.caveat.is_some(), left.expires) != (right.caveat.is_some(), right.expires)
+        })
+    })
+}
+
 /// Whether Kilwa's answer is meant to differ.
 fn differs_on_purpose(case: &Case, asked: &Asked, answer: &Answer) -> bool {
     let covered = |stored: &Relationship| {
@@ -169,9 +196,15 @@ fn differs_on_purpose(case: &Case, asked: &Asked, answer: &Answer) -> bool {
 }
 
 fn agree(answer: &Answer, said: &Result<Verdict, Status>) -> bool {
-    match said {
-        Ok(verdict) => answer.verdict == *verdict,
+    match (&answer.verdict, said) {
+        // Of `a / b` it names only `a` when both are missing.
+        (Verdict::Conditional(missing), Ok(Verdict::Conditional(named))) => {
+            !named.is_empty() && named.is_subset(missing)
+        }
+        (verdict, Ok(said)) => verdict == said,
         // A caveat that cannot be evaluated.
-        Err(status) => status.code() == Code::InvalidArgument && answer.verdict == Verdict::Failed,
+        (verdict, Err(status)) => {
+            status.code() == Code::InvalidArgument && *verdict == Verdict::Failed
+        }
     }
 }
