@@ -243,12 +243,7 @@ impl Memo {
     }
 }
 
-/// What is still true of a place whose value was found while others rose that far.
+/// What is still true of a place that was less than *yes* while others rose that far.
 fn floor(truth: Truth, rise: Rise) -> Truth {
-    match truth {
-        Truth::Conditional(_) | Truth::Fault(_) if rise == Rise::Value => {
-            Truth::Conditional(Rc::default())
-        }
-        truth => truth,
-    }
+    if rise == Rise::Value && !truth.is_no() { Truth::Conditional(Rc::default()) } else { truth }
 }
