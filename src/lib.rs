@@ -7,3 +7,7 @@ pub mod caveat;
 pub mod schema;
 
 pub mod engine;
+
+pub mod store;
+
+pub mod database;
