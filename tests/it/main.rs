@@ -8,6 +8,7 @@
     reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
+mod cli;
 mod database;
 mod recovery;
 mod schema_operators;
@@ -16,6 +17,7 @@ mod server;
 mod server_support;
 mod store;
 mod store_model;
+mod validation;
 mod wire;
 mod wire_check;
 mod wire_cursors;
