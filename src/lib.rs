@@ -5,3 +5,5 @@ pub mod relationship;
 pub mod caveat;
 
 pub mod schema;
+
+pub mod engine;
