@@ -7,3 +7,5 @@ pub mod caveat;
 pub mod schema;
 
 pub mod engine;
+
+pub mod api;

@@ -1,1 +1,8 @@
-fn main() {}
+//! Tests through the public surface, one module a topic.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot unwrap must fail, one that is skipped must say so"
+)]
+
+mod wire;

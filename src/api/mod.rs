@@ -1,0 +1,3 @@
+//! The gRPC door: translate, ask, translate.
+
+pub mod proto;
