@@ -5,4 +5,7 @@
     reason = "a test that cannot unwrap must fail, one that is skipped must say so"
 )]
 
+mod clients;
+mod support;
+mod tenant_lives;
 mod wire;

@@ -53,10 +53,10 @@ async fn play(system: &str) {
         matrix.require(&mut client, &token, &life, &event.name).await;
     }
 
-    server.kill();
+    drop(server);
     let server = Server::start(data.path());
     let mut client = Client::connect(server.endpoint()).await;
-    matrix.require(&mut client, &token, &life, "the server was killed and started again").await;
+    matrix.require(&mut client, &token, &life, "a kill and another start").await;
 }
 
 /// Makes the changes of an event; the token is that of the last one.

@@ -1,0 +1,2 @@
+//! Benchmarks of the parts.
+fn main() {}
