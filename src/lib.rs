@@ -9,3 +9,5 @@ pub mod schema;
 pub mod engine;
 
 pub mod api;
+
+pub mod store;
