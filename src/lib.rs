@@ -8,6 +8,6 @@ pub mod schema;
 
 pub mod engine;
 
-pub mod api;
-
 pub mod store;
+
+pub mod api;

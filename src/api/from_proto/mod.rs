@@ -1,0 +1,62 @@
+//! Messages to the words of the rooms below: the only place that refuses malformed input.
+//!
+//! Every function here reads a whole request and either gives back what it asks for or a status that names everything
+//! that is wrong with it, each with its place in the message.
+
+mod checks;
+mod context;
+mod field;
+mod relationships;
+
+pub(super) use checks::{Asked, bulk_items, check};
+pub(super) use relationships::{deletion, read_filter, write};
+
+use super::proto::authzed::api::v1::ErrorReason;
+use super::status;
+use tonic::{Code, Status};
+
+/// How much a request may hold. What the database limits itself is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Bytes of a check's caveat context, as a serialized `google.protobuf.Struct`; `None` for no limit.
+    pub context_bytes_max: Option<usize>,
+    /// Bytes of a relationship's caveat, name and context, as a serialized message; `None` for no limit.
+    pub stored_caveat_bytes_max: Option<usize>,
+    /// Bytes of a transaction's metadata, as JSON.
+    pub metadata_bytes_max: usize,
+    /// Checks in one bulk check.
+    pub checks_max: usize,
+    /// The largest limit of a read.
+    pub read_limit_max: u32,
+    /// The largest limit of a deletion.
+    pub delete_limit_max: u32,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            context_bytes_max: Some(4_096),
+            stored_caveat_bytes_max: Some(25_000),
+            metadata_bytes_max: 65_000,
+            checks_max: 10_000,
+            read_limit_max: 1_000,
+            delete_limit_max: 1_000,
+        }
+    }
+}
+
+/// The limit that a request sets, where 0 means none.
+fn result_limit(provided: u32, maximum: u32) -> Result<Option<u32>, Status> {
+    if provided > maximum {
+        return Err(status::with_reason(
+            Code::InvalidArgument,
+            ErrorReason::ExceedsMaximumAllowableLimit,
+            format!("provided limit {provided} is greater than maximum allowed of {maximum}"),
+            [
+                ("limit_provided", provided.to_string()),
+                ("maximum_limit_allowed", maximum.to_string()),
+            ],
+        ));
+    }
+    Ok((provided > 0).then_some(provided))
+}
