@@ -90,8 +90,7 @@ async fn compare(arguments: &Arguments, connection: &Connection, installation: I
     Figures::print_header(arguments.concurrency);
     for number in 1..=arguments.rounds {
         for (calls, figures) in [&health, &checks].into_iter().zip(&mut rounds) {
-            let round =
-                measure::round(calls, arguments.concurrency, duration, arguments.pid).await;
+            let round = measure::round(calls, arguments.concurrency, duration, arguments.pid).await;
             round.print(&format!("round {number}, {}", calls.name()));
             figures.push(round);
         }

@@ -25,8 +25,7 @@ fn play(client: &str, interpreter: &str) {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
-    let played =
-        Command::new(script.join("run")).args([server.endpoint(), KEY]).output().unwrap();
+    let played = Command::new(script.join("run")).args([server.endpoint(), KEY]).output().unwrap();
     assert!(
         played.status.success(),
         "{}{}",

@@ -174,10 +174,7 @@ fn to_object(object: &ObjectRef) -> proto::ObjectReference {
 }
 
 fn reference(object_type: &str, object_id: &str) -> proto::ObjectReference {
-    proto::ObjectReference {
-        object_type: object_type.to_owned(),
-        object_id: object_id.to_owned(),
-    }
+    proto::ObjectReference { object_type: object_type.to_owned(), object_id: object_id.to_owned() }
 }
 
 fn to_subject(subject: &Subject) -> proto::SubjectReference {
@@ -211,7 +208,8 @@ fn to_subject_filter(filter: &SubjectFilter) -> proto::SubjectFilter {
     proto::SubjectFilter {
         subject_type: filter.subject_type.clone(),
         optional_subject_id: filter.subject_id.clone().unwrap_or_default(),
-        optional_relation: relation.map(|relation| proto::subject_filter::RelationFilter { relation }),
+        optional_relation: relation
+            .map(|relation| proto::subject_filter::RelationFilter { relation }),
     }
 }
 

@@ -25,7 +25,14 @@ impl Server {
     /// Starts a server on a free port, with its data in a folder.
     pub(crate) fn start(data_dir: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kilwa"))
-            .args(["serve", "--grpc-addr", "127.0.0.1:0", "--grpc-preshared-key", KEY, "--data-dir"])
+            .args([
+                "serve",
+                "--grpc-addr",
+                "127.0.0.1:0",
+                "--grpc-preshared-key",
+                KEY,
+                "--data-dir",
+            ])
             .arg(data_dir)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
