@@ -87,17 +87,16 @@ impl Client {
         Ok(self.permissions.write_relationships(request).await?.into_inner().written_at.unwrap())
     }
 
-    /// Removes what matches, and says how many that were.
+    /// Removes what matches.
     pub(crate) async fn delete_matching(
         &mut self,
         filter: &RelationshipFilter,
-    ) -> Result<(proto::ZedToken, u64), Status> {
+    ) -> Result<proto::ZedToken, Status> {
         let request = proto::DeleteRelationshipsRequest {
             relationship_filter: Some(to_filter(filter)),
             ..Default::default()
         };
-        let response = self.permissions.delete_relationships(request).await?.into_inner();
-        Ok((response.deleted_at.unwrap(), response.relationships_deleted_count))
+        Ok(self.permissions.delete_relationships(request).await?.into_inner().deleted_at.unwrap())
     }
 
     /// Answers in the order of the questions, as of `token` or later.

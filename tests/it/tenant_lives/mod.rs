@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+/// How many wrong cells a failure shows.
+const WRONG_SHOWN_MAX: usize = 20;
+
 #[tokio::test]
 async fn gotify() {
     play("gotify").await;
@@ -68,9 +71,7 @@ async fn happen(client: &mut Client, event: &Event) -> Option<ZedToken> {
     }
     for filter in &event.delete_matching {
         let deleted = client.delete_matching(filter).await;
-        let (at, count) = deleted.unwrap_or_else(|status| panic!("{}: {status}", event.name));
-        assert!(count > 0, "{}: nothing matches {filter:?}", event.name);
-        token = Some(at);
+        token = Some(deleted.unwrap_or_else(|status| panic!("{}: {status}", event.name)));
     }
     token
 }
@@ -151,7 +152,7 @@ impl Matrix {
             "after `{event}`, {} of {} cells are wrong:\n{}",
             wrong.len(),
             questions.len(),
-            wrong.join("\n")
+            wrong.iter().take(WRONG_SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("\n")
         );
     }
 }
