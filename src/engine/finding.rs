@@ -57,6 +57,16 @@ impl Truth {
         }
     }
 
+    /// Whether the other value says nothing that this one does not, on the way up from *no* to *yes*.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::No) | (Self::Yes, _) => true,
+            (Self::Conditional(names), Self::Conditional(other)) => other.is_subset(names),
+            (Self::Fault(_), Self::Conditional(_) | Self::Fault(_)) => true,
+            (Self::No | Self::Conditional(_) | Self::Fault(_), _) => false,
+        }
+    }
+
     pub(super) fn is_yes(&self) -> bool {
         matches!(self, Self::Yes)
     }
@@ -79,7 +89,7 @@ impl Leaning {
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
     pub(super) truth: Truth,
-    /// The lowest open node that was taken for a *no* on the way.
+    /// The lowest open node of which something was assumed on the way.
     pub(super) leaning: Leaning,
     /// The first expiry among the relationships on the way: the value need not hold from then on.
     pub(super) until: Option<Timestamp>,

@@ -9,3 +9,7 @@ mod clients;
 mod support;
 mod tenant_lives;
 mod wire;
+//! The integration tests, one binary: each module drives the crate through its public surface.
+
+mod schema_operators;
+mod schema_support;
