@@ -39,8 +39,8 @@ pub(super) fn open(kind: u8, text: &str) -> Option<Opened> {
 /// Recognises damage, not forgery: whoever shows a key may read every revision anyway.
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let hash = hash(bytes);
-    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
-    [a ^ e, b ^ f, c ^ g, d ^ h]
+    let folded = (hash >> 32) ^ (hash & 0xffff_ffff);
+    u32::try_from(folded).unwrap_or_default().to_be_bytes()
 }
 
 /// FNV-1a in 64 bits.

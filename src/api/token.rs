@@ -1,4 +1,4 @@
-//! ZedTokens: revisions as clients hold them, and the moments that requests ask for.
+//! `ZedToken`s: revisions as clients hold them, and the moments that requests ask for.
 
 use super::bytes::{self, StoreBytes};
 use super::proto::authzed::api::v1::consistency::Requirement;

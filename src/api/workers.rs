@@ -1,6 +1,8 @@
 //! The one bridge from async to sync: below it are plain functions, one request on one thread.
 
-use crate::database::Database;
+use super::bytes::StoreBytes;
+use super::status;
+use crate::database::{Consistency, Database, View};
 use crate::relationship::Timestamp;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +15,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Runs work on a database, on at most so many threads at once.
 pub struct Workers {
+    store: StoreBytes,
     database: RwLock<Option<Arc<Database>>>,
     permits: Arc<Semaphore>,
     threads_max: u32,
@@ -28,6 +31,13 @@ pub(super) struct Job<'j> {
     pub(super) interrupted: &'j dyn Fn() -> bool,
 }
 
+impl<'j> Job<'j> {
+    /// The database at the moment that a request asks for.
+    pub(super) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
+        self.database.view(consistency, self.now).map_err(status::of_database)
+    }
+}
+
 /// Set when the future that waits for the work is dropped: the client went away, or its deadline has passed.
 struct Abandoned(Arc<AtomicBool>);
 
@@ -41,6 +51,7 @@ impl Workers {
     /// Workers on this database, on at most `threads_max` threads at once.
     pub fn new(database: Database, threads_max: u16, clock: Clock) -> Self {
         Self {
+            store: database.store_id().0,
             database: RwLock::new(Some(Arc::new(database))),
             permits: Arc::new(Semaphore::new(usize::from(threads_max))),
             threads_max: u32::from(threads_max),
@@ -84,6 +95,24 @@ impl Workers {
         self.permits.close();
         drop(all);
         self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Drops old history. What goes wrong is logged; it is tried again next time.
+    pub async fn collect_garbage(&self) {
+        let collecting = self.run(|job| {
+            match job.database.collect_garbage(job.now) {
+                Ok(collected) => tracing::debug!(?collected, "garbage collected"),
+                Err(error) => tracing::error!(%error, "garbage cannot be collected"),
+            }
+            Ok(())
+        });
+        // Refused only while the server shuts down.
+        let _ = collecting.await;
+    }
+
+    /// The id of the store, as tokens carry it.
+    pub(super) fn store_bytes(&self) -> StoreBytes {
+        self.store
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {

@@ -124,6 +124,11 @@ impl Store {
         &self.shared.db
     }
 
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     pub(super) fn names(&self) -> Arc<Names> {
         self.shared.names()
     }

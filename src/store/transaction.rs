@@ -1,5 +1,6 @@
 //! One write: reads the newest state and changes it.
 
+use super::changelog::{self, Change, ChangePosition};
 use super::keys::{self, Corrupt, RowKey};
 use super::names::Names;
 use super::plan::ScanPosition;
@@ -30,6 +31,11 @@ impl Transaction<'_> {
     /// The revision that the write will have.
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The oldest revision whose later changes are all known.
+    pub fn oldest_revision(&self) -> Revision {
+        self.head.horizon
     }
 
     /// The schema that is in force, with what this write did to it.
@@ -69,6 +75,15 @@ impl Transaction<'_> {
         count_max: usize,
     ) -> Result<Scanned, ReadError> {
         Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max)
+    }
+
+    /// What was changed behind `after`, also by this write; see [`super::Snapshot::changes`].
+    pub fn changes(
+        &self,
+        after: ChangePosition,
+        count_max: usize,
+    ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
+        changelog::read(self.source(), self.names, after, self.revision, count_max)
     }
 
     /// Adds a relationship. `false`, and nothing happens, when one with the same key is stored, expired or not.

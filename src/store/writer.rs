@@ -283,3 +283,47 @@ fn next_revision(last: Revision, now: Timestamp) -> Revision {
     let next = Revision(last.0.saturating_add(1));
     next.max(time::revision_of(now))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Store, StoreOptions};
+    use super::*;
+    use crate::relationship::{Relationship, RelationshipFilter};
+    use tempfile::TempDir;
+
+    fn job(text: &str, kept: bool) -> Job {
+        let relationship: Relationship = text.parse().unwrap();
+        let now = Timestamp::from_unix(1, 0).unwrap();
+        let work = Box::new(move |transaction: &mut Transaction<'_>| {
+            assert!(transaction.create(&relationship).unwrap());
+            Ran { kept, answer: Box::new(|committed| committed.unwrap()) }
+        });
+        Job { kind: Kind::Write, now, work }
+    }
+
+    #[test]
+    fn a_refused_write_within_a_batch_takes_back_its_rows_its_names_and_its_revision() {
+        let dir = TempDir::new().unwrap();
+        let open = || Store::open(dir.path(), &StoreOptions::default()).unwrap();
+        let store = open();
+        let (shared, mut head) = (store.shared(), Head::default());
+        let mut group = Group::begin(shared, head);
+        let answers = [
+            group.run(job("document:a#viewer@user:ann", true)),
+            group.run(job("folder:a#parent@folder:b", false)),
+            group.run(job("group:a#member@robot:r2", true)),
+        ];
+        group.commit(&mut head).unwrap();
+        for answer in answers {
+            answer(Ok(()));
+        }
+        assert_eq!(head.revision, Revision(1_000_000_001));
+        drop(store);
+        let store = open();
+        let snapshot = store.snapshot(Timestamp::from_unix(1, 0).unwrap()).unwrap();
+        assert_eq!(snapshot.revision(), head.revision);
+        let rows = snapshot.scan(&RelationshipFilter::default(), None, 9).unwrap();
+        let rows: Vec<_> = rows.into_iter().map(|(row, _)| row.to_string()).collect();
+        assert_eq!(rows, ["document:a#viewer@user:ann", "group:a#member@robot:r2"]);
+    }
+}

@@ -1,15 +1,27 @@
-//! Tests through the public surface, one module a topic.
+//! The integration tests, one binary: each module drives the crate through its public surface.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stderr,
-    reason = "a test that cannot unwrap must fail, one that is skipped must say so"
+    reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
 mod clients;
+mod recovery;
+mod schema_operators;
+mod schema_support;
+mod server;
+mod server_support;
+mod store;
+mod store_model;
 mod support;
 mod tenant_lives;
 mod wire;
-//! The integration tests, one binary: each module drives the crate through its public surface.
-
-mod schema_operators;
-mod schema_support;
+mod wire_check;
+mod wire_cursors;
+mod wire_relationships;
+mod wire_schema;
+mod wire_tokens;
+mod wire_validation;

@@ -87,7 +87,12 @@ fn asked(
     let permission = optional_relation(violations, at("permission"), parts.permission);
     let subject = subject(violations, at("subject"), parts.subject);
     let context = context(violations, at("context"), parts.context);
-    Some(Asked { resource: resource?, permission: permission?, subject: subject?, context: context? })
+    Some(Asked {
+        resource: resource?,
+        permission: permission?,
+        subject: subject?,
+        context: context?,
+    })
 }
 
 fn require_small(violations: &mut Violations, limits: RequestLimits, context: Option<&Struct>) {

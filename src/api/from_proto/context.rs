@@ -33,7 +33,9 @@ fn object(message: Struct, depth_left: usize) -> Result<Map<String, Value>, Stri
 
 fn value(message: ProtoValue, depth_left: usize) -> Result<Value, String> {
     Ok(match message.kind {
-        None => return Err("a value without a kind is not allowed; null is `null_value`".to_owned()),
+        None => {
+            return Err("a value without a kind is not allowed; null is `null_value`".to_owned());
+        }
         Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::StringValue(text)) => Value::String(text),
@@ -48,7 +50,8 @@ fn value(message: ProtoValue, depth_left: usize) -> Result<Value, String> {
 }
 
 fn finite(number: f64) -> Result<Number, String> {
-    Number::from_f64(number).ok_or_else(|| format!("`{number}` is not a number that can be compared"))
+    Number::from_f64(number)
+        .ok_or_else(|| format!("`{number}` is not a number that can be compared"))
 }
 
 fn deeper(depth_left: usize) -> Result<usize, String> {

@@ -12,25 +12,21 @@ use crate::relationship::{
     PreconditionOperation, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
     SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, require_name,
 };
-use prost::Message as _;
 use prost_types::Struct;
 use tonic::{Code, Status};
 
 const WILDCARD_ID: &str = "*";
 
 /// The updates and preconditions of a write.
-pub(crate) fn write(
-    request: proto::WriteRelationshipsRequest,
-    limits: RequestLimits,
-) -> Result<WriteRequest, Status> {
+pub(crate) fn write(request: proto::WriteRelationshipsRequest) -> Result<WriteRequest, Status> {
     let mut violations = Violations::default();
     let field = Field::root("updates");
     let mut updates = Vec::with_capacity(request.updates.len());
     for (index, message) in request.updates.into_iter().enumerate() {
-        updates.extend(update(&mut violations, field.item(index), limits, message));
+        updates.extend(update(&mut violations, field.item(index), message));
     }
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
-    let metadata = metadata(&mut violations, limits, request.optional_transaction_metadata);
+    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
     violations.finish(Some(WriteRequest { updates, preconditions, metadata }))
 }
 
@@ -43,16 +39,20 @@ pub(crate) fn deletion(
     let field = Field::root("relationship_filter");
     let filter = required_filter(&mut violations, field, request.relationship_filter);
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
-    let limit = result_limit(request.optional_limit, limits.delete_limit_max)
-        .unwrap_or_else(|refusal| {
+    let limit =
+        result_limit(request.optional_limit, limits.delete_limit_max).unwrap_or_else(|refusal| {
             violations.refuse(refusal);
             None
         });
-    let metadata = metadata(&mut violations, limits, request.optional_transaction_metadata);
+    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
     let allow_partial = request.optional_allow_partial_deletions;
-    violations.finish(
-        filter.map(|filter| DeleteRequest { filter, preconditions, limit, allow_partial, metadata }),
-    )
+    violations.finish(filter.map(|filter| DeleteRequest {
+        filter,
+        preconditions,
+        limit,
+        allow_partial,
+        metadata,
+    }))
 }
 
 /// The filter and the bound of a read.
@@ -104,7 +104,11 @@ pub(super) fn subject(
         let object = object(violations, field.at("object"), message.object)?;
         let relation = relation?;
         let itself = relation.is_empty();
-        return Some(if itself { Subject::Object(object) } else { Subject::Userset(object, relation) });
+        return Some(if itself {
+            Subject::Object(object)
+        } else {
+            Subject::Userset(object, relation)
+        });
     };
     let named = require_name(NameKind::Definition, &object_type);
     violations.note(field.at("object").at("object_type"), named)?;
@@ -130,7 +134,6 @@ pub(super) fn optional_relation(
 fn update(
     violations: &mut Violations,
     field: Field<'_>,
-    limits: RequestLimits,
     message: proto::RelationshipUpdate,
 ) -> Option<RelationshipUpdate> {
     use proto::relationship_update::Operation;
@@ -145,14 +148,13 @@ fn update(
         }
     };
     let field = field.at("relationship");
-    let relationship = relationship(violations, field, limits, message.relationship);
+    let relationship = relationship(violations, field, message.relationship);
     Some(RelationshipUpdate { operation: operation?, relationship: relationship? })
 }
 
 fn relationship(
     violations: &mut Violations,
     field: Field<'_>,
-    limits: RequestLimits,
     message: Option<proto::Relationship>,
 ) -> Option<Relationship> {
     let message = violations.require(field, message)?;
@@ -160,24 +162,19 @@ fn relationship(
     let named = require_name(NameKind::Relation, &message.relation);
     let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
     let subject = subject(violations, field.at("subject"), message.subject);
-    let caveat_bytes = message.optional_caveat.as_ref().map_or(0, |caveat| caveat.encoded_len());
-    let caveat = message
-        .optional_caveat
-        .map_or(Some(None), |message| caveat(violations, field.at("optional_caveat"), message).map(Some));
+    let caveat = message.optional_caveat.map_or(Some(None), |message| {
+        caveat(violations, field.at("optional_caveat"), message).map(Some)
+    });
     let expires_at = message.optional_expires_at.map_or(Some(None), |message| {
         timestamp(violations, field.at("optional_expires_at"), message).map(Some)
     });
-    let relationship = Relationship {
+    Some(Relationship {
         resource: resource?,
         relation: relation?,
         subject: subject?,
         caveat: caveat?,
         expires_at: expires_at?,
-    };
-    if let Some(maximum) = limits.stored_caveat_bytes_max.filter(|max| caveat_bytes > *max) {
-        violations.refuse(caveat_too_large(&relationship, caveat_bytes, maximum));
-    }
-    Some(relationship)
+    })
 }
 
 fn caveat(
@@ -235,11 +232,13 @@ fn filter(
             "resource_id and resource_id_prefix cannot be set at the same time",
         ));
     }
-    let resource_type = optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
+    let resource_type =
+        optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
     let id = optional(violations, field.at("optional_resource_id"), NameKind::ObjectId, id);
     let prefix =
         optional(violations, field.at("optional_resource_id_prefix"), NameKind::ObjectId, prefix);
-    let relation = optional(violations, field.at("optional_relation"), NameKind::Relation, relation);
+    let relation =
+        optional(violations, field.at("optional_relation"), NameKind::Relation, relation);
     let subject = subject.map_or(Some(None), |message| {
         subject_filter(violations, field.at("optional_subject_filter"), message).map(Some)
     });
@@ -264,7 +263,8 @@ fn subject_filter(
     message: proto::SubjectFilter,
 ) -> Option<SubjectFilter> {
     let named = require_name(NameKind::Definition, &message.subject_type);
-    let subject_type = violations.note(field.at("subject_type"), named).map(|()| message.subject_type);
+    let subject_type =
+        violations.note(field.at("subject_type"), named).map(|()| message.subject_type);
     let id = message.optional_subject_id;
     let subject_id = if id == WILDCARD_ID {
         Some(Some(id))
@@ -280,7 +280,11 @@ fn subject_filter(
             )
         }
     };
-    Some(SubjectFilter { subject_type: subject_type?, subject_id: subject_id?, relation: relation? })
+    Some(SubjectFilter {
+        subject_type: subject_type?,
+        subject_id: subject_id?,
+        relation: relation?,
+    })
 }
 
 /// A name of a kind, where the empty text means none.
@@ -329,41 +333,9 @@ fn precondition(
     Some(Precondition { operation: operation?, filter: filter? })
 }
 
-fn metadata(
-    violations: &mut Violations,
-    limits: RequestLimits,
-    message: Option<Struct>,
-) -> Option<Context> {
+fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Context> {
     let field = Field::root("optional_transaction_metadata");
-    let metadata = context(violations, field, Some(message?))?;
-    let size = metadata.to_string().len();
-    let maximum = limits.metadata_bytes_max;
-    if size > maximum {
-        violations.refuse(status::with_reason(
-            Code::InvalidArgument,
-            ErrorReason::TransactionMetadataTooLarge,
-            format!("metadata size of {size} bytes is greater than maximum allowed of {maximum}"),
-            [
-                ("metadata_byte_size", size.to_string()),
-                ("maximum_allowed_metadata_byte_size", maximum.to_string()),
-            ],
-        ));
-    }
-    Some(metadata)
-}
-
-fn caveat_too_large(relationship: &Relationship, size: usize, maximum: usize) -> Status {
-    let key = status::key_text(relationship);
-    status::with_reason(
-        Code::InvalidArgument,
-        ErrorReason::MaxRelationshipContextSize,
-        format!("the caveat of relationship `{key}` has {size} bytes, more than the allowed {maximum}"),
-        [
-            ("relationship", key),
-            ("max_allowed_size", maximum.to_string()),
-            ("context_size", size.to_string()),
-        ],
-    )
+    context(violations, field, Some(message?))
 }
 
 fn invalid_filter(message: &str) -> Status {
