@@ -9,6 +9,7 @@
 )]
 
 mod clients;
+mod database;
 mod recovery;
 mod schema_operators;
 mod schema_support;
