@@ -5,7 +5,15 @@
 
 mod clock;
 mod completions;
+mod consistency;
+mod folder;
+mod lines;
+mod message;
+mod permission;
+mod relationship;
+mod remote;
 mod render;
+mod schema;
 mod snippet;
 mod tree;
 mod validate;
@@ -27,6 +35,15 @@ struct Arguments {
 enum Command {
     /// Check validation files and schemas: do all assertions and expected relations hold?
     Validate(validate::Arguments),
+    /// Read, write, check and format schemas.
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Read and write the relationships of a server.
+    #[command(subcommand)]
+    Relationship(relationship::Command),
+    /// Ask a server who may do what.
+    #[command(subcommand)]
+    Permission(permission::Command),
     /// Print the version.
     Version,
     /// Print a completion script for a shell.
@@ -66,6 +83,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn command(command: Command) -> Exit {
     match command {
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Schema(command) => schema::run(&command),
+        Command::Relationship(command) => relationship::run(&command),
+        Command::Permission(command) => permission::run(&command),
         Command::Version => version::run(),
         Command::Completions(arguments) => completions::run(&arguments),
     }

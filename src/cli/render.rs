@@ -5,8 +5,9 @@
 
 use super::Exit;
 use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -22,6 +23,21 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
 /// Prints to standard output. A reader that has gone away is no fault of ours.
 pub(super) fn out(text: &str) {
     drop(anstream::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Whether people read standard output.
+pub(super) fn to_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Prints rows under headings.
+pub(super) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings.iter().copied());
+    table.add_rows(rows);
+    out(&format!("{table}\n"));
 }
 
 /// Prints a remark to standard error.

@@ -1,5 +1,6 @@
 //! Messages that show the source lines that they are about.
 
+use super::render;
 use crate::schema::{Diagnostic, Severity};
 use crate::validation::Place;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -36,11 +37,18 @@ pub(super) fn diagnostic(diagnostic: &Diagnostic) -> String {
         label: "",
         help: diagnostic.help.as_deref(),
     };
-    render(&message, &place)
+    self::message(&message, &place)
+}
+
+/// Prints diagnostics to standard error.
+pub(super) fn note_all(diagnostics: &[Diagnostic]) {
+    for found in diagnostics {
+        render::note(&diagnostic(found));
+    }
 }
 
 /// A message with the source line that it is about, ended by a line break.
-pub(super) fn render(message: &Message<'_>, place: &Place) -> String {
+pub(super) fn message(message: &Message<'_>, place: &Place) -> String {
     let window = Window::around(&place.source, &place.span);
     let kind = AnnotationKind::Primary.span(window.span).label(non_empty(message.label));
     let snippet = Snippet::source(window.text)

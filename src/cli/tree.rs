@@ -5,16 +5,16 @@ use crate::validation::{Evidence, Mark};
 
 /// The explanation, a line a step, each line after `indent`.
 pub(super) fn draw(evidence: &Evidence, indent: &str) -> String {
-    let mut text = format!("{indent}{}\n", step(evidence));
+    let mut lines = vec![format!("{indent}{}\n", step(evidence))];
     let mut open: Vec<(&Evidence, String, bool)> = Vec::new();
     push_children(evidence, indent, &mut open);
     while let Some((evidence, indent, is_last)) = open.pop() {
         let branch = if is_last { "└─ " } else { "├─ " };
-        text.push_str(&format!("{indent}{}{}\n", styled(DIM, branch), step(evidence)));
+        lines.push(format!("{indent}{}{}\n", styled(DIM, branch), step(evidence)));
         let bar = if is_last { "   " } else { "│  " };
         push_children(evidence, &format!("{indent}{}", styled(DIM, bar)), &mut open);
     }
-    text
+    lines.concat()
 }
 
 fn push_children<'e>(

@@ -1,5 +1,6 @@
 //! Assertions: what a check must answer.
 
+use super::evidence::Evidence;
 use super::source::{Place, Source};
 use crate::engine::{Checked, Membership, Question, Trace};
 use crate::relationship::{Context, ContextError, ObjectRef, ParseError, Subject, parse_question};
@@ -119,6 +120,8 @@ pub struct AssertionResult {
     pub answer: Result<Membership, String>,
     /// How the answer came about, when it is not the wanted one.
     pub trace: Option<Trace>,
+    /// The same in words, where the schema is at hand.
+    pub evidence: Option<Evidence>,
 }
 
 impl AssertionResult {
@@ -177,7 +180,7 @@ pub fn run_assertions(
 ) -> Vec<AssertionResult> {
     let run = |assertion: Assertion| {
         let answer = ask(&assertion.question(), false).map(|checked| checked.membership);
-        let result = AssertionResult { assertion, answer, trace: None };
+        let result = AssertionResult { assertion, answer, trace: None, evidence: None };
         if result.holds() || result.answer.is_err() {
             return result;
         }

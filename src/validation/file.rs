@@ -6,6 +6,7 @@ use super::lines::{self, Line};
 use super::problem::{Block, Fault, Problems};
 use super::source::{ScalarMap, Style};
 use super::yaml::{self, Node, Value};
+use std::fmt::Display;
 use std::ops::Range;
 
 /// A validation file, taken apart. What could not be read is missing here and noted as a problem.
@@ -82,7 +83,7 @@ impl Reader<'_> {
         file
     }
 
-    fn shape(&mut self, node: &Node, message: impl ToString, help: &str) {
+    fn shape(&mut self, node: &Node, message: impl Display, help: &str) {
         self.problems.error(head(node), Fault::new(Block::File, "file-shape", message).help(help));
     }
 
@@ -196,7 +197,8 @@ impl Reader<'_> {
                 match Assertion::parse_at(expectation, text, place) {
                     Ok(assertion) => assertions.push(assertion),
                     Err(error) => {
-                        self.problems.error(span, Fault::new(Block::Assertions, "assertion", error))
+                        self.problems
+                            .error(span, Fault::new(Block::Assertions, "assertion", error));
                     }
                 }
             }

@@ -30,7 +30,7 @@ pub(super) fn read(
             match line.parse() {
                 Ok(relationship) => lines.push(Line { relationship, span: span() }),
                 Err(error) => {
-                    problems.error(span(), Fault::new(Block::Relationships, "relationship", error))
+                    problems.error(span(), Fault::new(Block::Relationships, "relationship", error));
                 }
             }
         }

@@ -18,9 +18,11 @@ mod source;
 mod yaml;
 
 pub use assertion::{Assertion, AssertionError, AssertionResult, Expectation, run_assertions};
-pub use evidence::{Evidence, Mark};
+pub use evidence::{Evidence, Mark, permission_rule};
 pub use expected::{ExpectedFailure, ExpectedRelations, ExpectedResult, Mismatch};
 pub use problem::{Block, Finding};
 pub use report::{Outcome, Report};
-pub use run::{Parts, parse_assertions, read_assertions, validate_file, validate_parts};
+pub use run::{
+    Parts, check_schema, parse_assertions, read_assertions, validate_file, validate_parts,
+};
 pub use source::Place;

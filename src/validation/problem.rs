@@ -2,6 +2,7 @@
 
 use super::source::{ScalarMap, Source};
 use crate::schema::{Diagnostic, Severity, Stage};
+use std::fmt::Display;
 use std::ops::Range;
 
 /// Something to say about a file.
@@ -45,8 +46,9 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(block: Block, code: &'static str, message: impl ToString) -> Self {
-        Self { block, code, message: message.to_string(), help: None }
+    pub(super) fn new(block: Block, code: &'static str, message: impl Display) -> Self {
+        let message = message.to_string();
+        Self { block, code, message, help: None }
     }
 
     pub(super) fn help(self, help: impl Into<String>) -> Self {

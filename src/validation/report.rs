@@ -10,6 +10,8 @@ use crate::schema::{Diagnostic, Severity};
 pub struct Report {
     /// The file's name.
     pub name: String,
+    /// Whether the file is a schema alone.
+    pub is_schema: bool,
     /// What is wrong or doubtful in the file itself: its form, its schema, its relationships. In order of place.
     pub findings: Vec<Finding>,
     /// How many relationships were read.

@@ -1,6 +1,7 @@
 //! The stages, one after the other.
 
 use super::assertion::{Assertion, Expectation, run_assertions};
+use super::evidence::Evidence;
 use super::expected::ExpectedRelations;
 use super::file::{self, File, SchemaPart};
 use super::lines;
@@ -11,6 +12,7 @@ use crate::engine::{Question, Scope, check};
 use crate::relationship::{RelationshipSet, Timestamp};
 use crate::schema::{self, Schema, lint};
 use std::ops::Range;
+use std::path::Path;
 
 /// Reads another file by its path from the folder of the file that is validated.
 type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
@@ -33,16 +35,21 @@ pub struct Parts<'p> {
 /// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. What has expired
 /// at `now` is not there.
 pub fn validate_file(name: &str, text: &str, load: Load<'_>, now: Timestamp) -> Report {
-    let source = Source::new(name, text);
-    let mut problems = Problems::new(source);
-    if name.ends_with(".zed") {
-        let compiled = schema::compile_named(name, text, Some(load));
-        drop(take_schema(compiled, None, &mut problems));
-        return finish(problems, Stages::default());
+    if Path::new(name).extension().is_some_and(|extension| extension == "zed") {
+        return check_schema(name, text, load);
     }
+    let mut problems = Problems::new(Source::new(name, text));
     let file = file::read(&mut problems);
     let schema = file.schema.as_ref().and_then(|part| compile(part, load, &mut problems));
     run(file, schema.as_ref(), problems, now)
+}
+
+/// Compiles and lints a schema that stands alone in its file.
+pub fn check_schema(name: &str, text: &str, load: Load<'_>) -> Report {
+    let mut problems = Problems::new(Source::new(name, text));
+    let compiled = schema::compile_named(name, text, Some(load));
+    drop(take_schema(compiled, None, &mut problems));
+    finish(problems, Stages { is_schema: true, ..Stages::default() })
 }
 
 /// Validates the parts of a file. Diagnostics name the part that they are about: `schema`, `relationships`,
@@ -97,19 +104,19 @@ fn part_expected(
     problems: &mut Problems,
 ) -> Option<ExpectedRelations> {
     problems.source = Source::new("validation", key);
-    let mut expected = ExpectedRelations::parse(key, problems.source.place(0..key.len()))
-        .map_err(|message| {
-            problems
-                .error(0..key.len(), Fault::new(Block::ExpectedRelations, "expected-key", message))
-        })
-        .ok()?;
+    let span = 0..key.len();
+    let mut expected = match ExpectedRelations::parse(key, problems.source.place(span.clone())) {
+        Ok(expected) => expected,
+        Err(message) => {
+            problems.error(span, Fault::new(Block::ExpectedRelations, "expected-key", message));
+            return None;
+        }
+    };
     for text in items {
         problems.source = Source::new("validation", text);
-        if let Err(message) = expected.add(text, problems.source.place(0..text.len())) {
-            problems.error(
-                0..text.len(),
-                Fault::new(Block::ExpectedRelations, "expected-subject", message),
-            );
+        let span = 0..text.len();
+        if let Err(message) = expected.add(text, problems.source.place(span.clone())) {
+            problems.error(span, Fault::new(Block::ExpectedRelations, "expected-subject", message));
         }
     }
     Some(expected)
@@ -171,6 +178,7 @@ fn take_schema(
 /// What the stages after reading came to.
 #[derive(Default)]
 struct Stages {
+    is_schema: bool,
     relationships_count: usize,
     assertions: Vec<super::AssertionResult>,
     expected: Vec<super::ExpectedResult>,
@@ -195,20 +203,24 @@ fn assert(
     now: Timestamp,
 ) -> Vec<super::AssertionResult> {
     let reader = relationships.visible_at(now);
-    run_assertions(assertions, |question: &Question<'_>, tracing| {
+    let mut results = run_assertions(assertions, |question: &Question<'_>, tracing| {
         let scope = Scope { tracing, ..Scope::new(schema, &reader) };
         check(&scope, question).map_err(|error| error.to_string())
-    })
+    });
+    for result in &mut results {
+        result.evidence = result.trace.as_ref().map(|trace| Evidence::of(trace, schema));
+    }
+    results
 }
 
 fn finish(problems: Problems, stages: Stages) -> Report {
-    let mut findings = problems.found;
-    let root = problems.source.name.clone();
+    let Problems { source: Source { name, .. }, found: mut findings } = problems;
     findings.sort_by_key(|Finding { diagnostic, .. }| {
-        (diagnostic.source_name != root, diagnostic.source_name.clone(), diagnostic.span.start)
+        (diagnostic.source_name != name, diagnostic.source_name.clone(), diagnostic.span.start)
     });
     Report {
-        name: root.to_string(),
+        name: name.to_string(),
+        is_schema: stages.is_schema,
         findings,
         relationships_count: stages.relationships_count,
         assertions: stages.assertions,

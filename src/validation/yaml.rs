@@ -238,13 +238,12 @@ mod tests {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..20 {
             let item = format!("*a{}", level - 1);
-            text += &format!("a{level}: &a{level} [{}]\n", [item.as_str(); 10].join(", "));
+            let items = [item.as_str(); 10].join(", ");
+            text = format!("{text}a{level}: &a{level} [{items}]\n");
         }
         assert!(message(&text).contains("aliases"));
-        let mut chain = "a0: &a0 [x]\n".to_owned();
-        for level in 1..20_000 {
-            chain += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
-        }
+        let link = |level| format!("a{level}: &a{level} [*a{}]\n", level - 1);
+        let chain = "a0: &a0 [x]\n".to_owned() + &(1..20_000).map(link).collect::<String>();
         assert!(message(&chain).contains("aliases"));
         assert!(message("a: &a [*a]").contains("inside"));
     }

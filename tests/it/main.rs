@@ -8,6 +8,7 @@
     reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
+mod cli;
 mod clients;
 mod database;
 mod recovery;
@@ -19,6 +20,7 @@ mod store;
 mod store_model;
 mod support;
 mod tenant_lives;
+mod validation;
 mod wire;
 mod wire_check;
 mod wire_cursors;

@@ -1,7 +1,6 @@
 //! Which files are meant, and validating all of them at once.
 
-use crate::relationship::Timestamp;
-use crate::validation::{Outcome, Report, validate_file};
+use crate::validation::{Outcome, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
 use std::num::NonZero;
@@ -11,6 +10,12 @@ use std::thread;
 
 /// The stack of each thread, in bytes: as much as the main thread's.
 const STACK_BYTES: usize = 8 << 20;
+
+/// Reads a file by its path from the folder of another.
+pub(super) type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
+
+/// Takes a file's name and text to a report.
+pub(super) type Validate<'v> = &'v (dyn Fn(&str, &str, Load<'_>) -> Report + Sync);
 
 /// A file with what came of it.
 #[derive(Debug)]
@@ -58,7 +63,7 @@ fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Validates the files on as many threads as there are processors; the results are in the order of the files.
-pub(super) fn validate(paths: &[PathBuf], now: Timestamp) -> Vec<Validated> {
+pub(super) fn validate(paths: &[PathBuf], validate: Validate<'_>) -> Vec<Validated> {
     let next = AtomicUsize::new(0);
     let progress = progress(paths.len());
     let work = || {
@@ -66,7 +71,7 @@ pub(super) fn validate(paths: &[PathBuf], now: Timestamp) -> Vec<Validated> {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(at) else { return done };
-            done.push((at, validate_one(path, now)));
+            done.push((at, validate_one(path, validate)));
             progress.inc(1);
         }
     };
@@ -96,11 +101,11 @@ fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn validate_one(path: &Path, now: Timestamp) -> Validated {
+fn validate_one(path: &Path, validate: Validate<'_>) -> Validated {
     let name = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
     let load = |file: &str| read(&folder.join(file));
-    let report = read(path).map(|text| validate_file(&name, &text, &load, now));
+    let report = read(path).map(|text| validate(&name, &text, &load));
     Validated { name, report }
 }
 

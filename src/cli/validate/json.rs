@@ -13,7 +13,8 @@ struct All<'a> {
 
 #[derive(Serialize)]
 struct File<'a> {
-    file: &'a str,
+    #[serde(rename = "file")]
+    name: &'a str,
     outcome: &'static str,
     /// Why the file could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +97,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 fn file(file: &Validated) -> File<'_> {
     let report = file.report.as_ref();
     File {
-        file: &file.name,
+        name: &file.name,
         outcome: outcome_name(file.outcome()),
         unreadable: report.err().map(String::as_str),
         relationships: report.map_or(0, |report| report.relationships_count),
@@ -137,19 +138,19 @@ fn assertion(result: &AssertionResult) -> Assertion<'_> {
         actual: result.actual().map(|actual| actual.to_string()),
         missing_context: result.missing_context().collect(),
         error: result.answer.as_ref().err().map(String::as_str),
-        explanation: result.trace.as_ref().map(|trace| step(Evidence::of(trace))),
+        explanation: result.evidence.as_ref().map(step),
     }
 }
 
-fn step(evidence: Evidence) -> Step {
+fn step(evidence: &Evidence) -> Step {
     let result = match evidence.mark {
         Mark::Yes => "true",
         Mark::No => "false",
         Mark::Conditional => "caveated",
         Mark::Failed => "failed",
     };
-    let steps = evidence.children.into_iter().map(step).collect();
-    Step { result, of: evidence.subject_of, note: evidence.note, steps }
+    let steps = evidence.children.iter().map(step).collect();
+    Step { result, of: evidence.subject_of.clone(), note: evidence.note.clone(), steps }
 }
 
 fn expected(result: &ExpectedResult) -> Expected {

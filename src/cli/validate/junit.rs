@@ -1,9 +1,9 @@
-//! The report as JUnit XML: a suite a file, a case an assertion or expected relation.
+//! The report as `JUnit` XML: a suite a file, a case an assertion or expected relation.
 
 use super::files::Validated;
 use crate::cli::tree;
 use crate::schema::{Diagnostic, Severity};
-use crate::validation::{AssertionResult, Evidence, ExpectedResult, Place, Report};
+use crate::validation::{AssertionResult, ExpectedResult, Place, Report};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 /// The whole report.
@@ -78,7 +78,7 @@ fn assertion(result: &AssertionResult) -> TestCase {
             if result.answer.is_ok() { NonSuccessKind::Failure } else { NonSuccessKind::Error };
         let mut status = TestCaseStatus::non_success(kind);
         let message = format!("{}: {}", at(&assertion.place), result.message());
-        let tree = result.trace.as_ref().map(|trace| tree::draw(&Evidence::of(trace), ""));
+        let tree = result.evidence.as_ref().map(|evidence| tree::draw(evidence, ""));
         status.set_description(format!("{message}\n{}", plain(&tree.unwrap_or_default())));
         status.set_message(message);
         status

@@ -7,17 +7,19 @@ mod junit;
 mod text;
 
 use super::{Exit, clock, render};
-use crate::validation::{Outcome, Report};
+use crate::validation::{Outcome, Report, check_schema, validate_file};
 use clap::{Args, ValueEnum};
 use files::Validated;
+
+const FORMAT_HELP: &str =
+    "How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Validation files (.yaml, .yml, .zaml), schemas (.zed), and patterns such as 'policies/**/*.yaml'.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
     format: Format,
     /// Count warnings as failures.
     #[arg(long)]
@@ -33,19 +35,48 @@ enum Format {
     Github,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Schema files, and patterns such as 'policies/**/*.zed'.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
+    format: Format,
+    /// Count warnings as failures.
+    #[arg(long)]
+    fail_on_warn: bool,
+}
+
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let paths = match files::expand(&arguments.files) {
+    let now = clock::now();
+    let validate =
+        |name: &str, text: &str, load: files::Load<'_>| validate_file(name, text, load, now);
+    report(&arguments.files, arguments.format, arguments.fail_on_warn, &validate)
+}
+
+/// Looks at files as schemas, whatever their names.
+pub(super) fn check_schemas(arguments: &SchemaArguments) -> Exit {
+    report(&arguments.files, arguments.format, arguments.fail_on_warn, &check_schema)
+}
+
+fn report(
+    files: &[String],
+    format: Format,
+    fail_on_warn: bool,
+    validate: files::Validate<'_>,
+) -> Exit {
+    let paths = match files::expand(files) {
         Ok(paths) => paths,
         Err(message) => return render::error(message),
     };
-    let validated = files::validate(&paths, clock::now());
-    render::out(&match arguments.format {
+    let validated = files::validate(&paths, validate);
+    render::out(&match format {
         Format::Text => text::report(&validated),
         Format::Json => json::report(&validated),
         Format::Junit => junit::report(&validated),
         Format::Github => github::report(&validated),
     });
-    let exits = validated.iter().map(|file| exit(file, arguments.fail_on_warn));
+    let exits = validated.iter().map(|file| exit(file, fail_on_warn));
     exits.max().unwrap_or_default()
 }
 

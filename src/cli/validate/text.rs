@@ -4,7 +4,7 @@ use super::files::Validated;
 use crate::cli::render::{BAD, DOUBTFUL, GOOD, STRONG, styled};
 use crate::cli::{snippet, tree};
 use crate::schema::Severity;
-use crate::validation::{AssertionResult, Evidence, ExpectedFailure, Mismatch, Outcome, Report};
+use crate::validation::{AssertionResult, ExpectedFailure, Mismatch, Outcome, Report};
 
 /// Every problem with its source line, then a line a file, then a line for all.
 pub(super) fn report(files: &[Validated]) -> String {
@@ -44,10 +44,10 @@ fn assertion(result: &AssertionResult) -> String {
         label: "",
         help: None,
     };
-    let mut text = snippet::render(&message, &result.assertion.place);
-    if let Some(trace) = &result.trace {
+    let mut text = snippet::message(&message, &result.assertion.place);
+    if let Some(evidence) = &result.evidence {
         text.push_str("   why:\n");
-        text.push_str(&tree::draw(&Evidence::of(trace), "   "));
+        text.push_str(&tree::draw(evidence, "   "));
     }
     text
 }
@@ -71,7 +71,7 @@ fn expected(failure: &ExpectedFailure) -> String {
         label: "",
         help: help.as_deref(),
     };
-    snippet::render(&message, &failure.place)
+    snippet::message(&message, &failure.place)
 }
 
 fn summary(report: &Report) -> String {
@@ -91,7 +91,7 @@ fn summary(report: &Report) -> String {
 }
 
 fn counts(report: &Report) -> String {
-    if report.name.ends_with(".zed") {
+    if report.is_schema {
         return "the schema is valid".to_owned();
     }
     format!(

@@ -167,7 +167,7 @@ struct FoundSubject<'s> {
 
 impl FoundSubject<'_> {
     fn through(&self) -> BTreeSet<String> {
-        self.found.through.iter().map(|through| through.to_string()).collect()
+        self.found.through.iter().map(ToString::to_string).collect()
     }
 
     fn exceptions(&self) -> BTreeSet<(Subject, bool)> {
