@@ -1,6 +1,7 @@
 //! The official clients, unmodified, against a real server.
 
-use crate::support::{KEY, Server};
+use crate::served::Served;
+use crate::server_support::KEY;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -23,7 +24,7 @@ fn play(client: &str, interpreter: &str) {
         return;
     }
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start(data.path());
+    let server = Served::start(data.path());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
     let played = Command::new(script.join("run")).args([server.endpoint(), KEY]).output().unwrap();
     assert!(

@@ -1,35 +1,32 @@
 //! Reads `events.yaml`: what happens in the life of a system's tenants, and who may do what after it.
 
-use kilwa::relationship::{
-    Context, ObjectIdFilter, ObjectRef, Relationship, RelationshipFilter, SubjectFilter,
-    SubjectRelationFilter,
-};
+use crate::server_support::{delete, touch};
+use kilwa::api::proto::authzed::api::v1::subject_filter::RelationFilter;
+use kilwa::api::proto::authzed::api::v1::{RelationshipFilter, RelationshipUpdate};
 use saphyr::{LoadableYamlNode, Yaml};
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 /// A file of events.
 pub(super) struct Life {
     /// Everybody whose permissions are checked.
     pub(super) subjects: Vec<String>,
-    /// What every check knows beside the relationships.
-    pub(super) context: Context,
+    /// What every check knows beside the relationships: a JSON object.
+    pub(super) context: String,
     pub(super) events: Vec<Event>,
 }
 
 /// Something that happens, as changes of relationships.
 pub(super) struct Event {
     pub(super) name: String,
-    pub(super) write: Vec<Relationship>,
-    pub(super) delete: Vec<Relationship>,
-    pub(super) delete_matching: Vec<RelationshipFilter>,
+    pub(super) updates: Vec<RelationshipUpdate>,
+    pub(super) deletions: Vec<RelationshipFilter>,
     /// The rows of the matrix of permissions that change; all others stay.
     pub(super) rows: Vec<Row>,
 }
 
 /// What a subject may do on a resource.
 pub(super) struct Row {
-    pub(super) resource: ObjectRef,
+    pub(super) resource: String,
     pub(super) subject: String,
     /// Names of permissions, those that depend on context with a `?` at the end.
     pub(super) permissions: BTreeSet<String>,
@@ -39,12 +36,11 @@ impl Life {
     pub(super) fn read(text: &str) -> Self {
         let documents = Yaml::load_from_str(text).unwrap();
         let [document] = documents.as_slice() else { panic!("one YAML document") };
-        let mut life =
-            Self { subjects: Vec::new(), context: Context::default(), events: Vec::new() };
+        let mut life = Self { subjects: Vec::new(), context: "{}".to_owned(), events: Vec::new() };
         for (key, value) in entries(document) {
             match key {
                 "subjects" => life.subjects = list(value, |subject| text_of(subject).to_owned()),
-                "context" => life.context = context_of(value),
+                "context" => life.context = json_of(value).to_string(),
                 "events" => life.events = list(value, Event::read),
                 _ => panic!("`{key}` means nothing in a file of events"),
             }
@@ -57,18 +53,17 @@ impl Event {
     fn read(yaml: &Yaml<'_>) -> Self {
         let mut event = Self {
             name: String::new(),
-            write: Vec::new(),
-            delete: Vec::new(),
-            delete_matching: Vec::new(),
+            updates: Vec::new(),
+            deletions: Vec::new(),
             rows: Vec::new(),
         };
         for (key, value) in entries(yaml) {
             match key {
                 "name" => text_of(value).clone_into(&mut event.name),
                 "says" => assert!(!text_of(value).is_empty()),
-                "write" => event.write = list(value, parsed),
-                "delete" => event.delete = list(value, parsed),
-                "delete_matching" => event.delete_matching = list(value, filter_of),
+                "write" => event.updates.extend(list(value, |text| touch(text_of(text)))),
+                "delete" => event.updates.extend(list(value, |text| delete(text_of(text)))),
+                "delete_matching" => event.deletions = list(value, filter_of),
                 "matrix" => event.rows = rows_of(value),
                 _ => panic!("`{key}` means nothing in an event"),
             }
@@ -82,7 +77,7 @@ fn rows_of(matrix: &Yaml<'_>) -> Vec<Row> {
     for (resource, subjects) in entries(matrix) {
         for (subject, permissions) in entries(subjects) {
             rows.push(Row {
-                resource: resource.parse().unwrap(),
+                resource: resource.to_owned(),
                 subject: subject.to_owned(),
                 permissions: list(permissions, |name| text_of(name).to_owned())
                     .into_iter()
@@ -95,32 +90,24 @@ fn rows_of(matrix: &Yaml<'_>) -> Vec<Row> {
 
 fn filter_of(yaml: &Yaml<'_>) -> RelationshipFilter {
     let mut filter = RelationshipFilter::default();
-    let mut subject_type = None;
-    let mut subject_id = None;
-    let mut subject_relation = SubjectRelationFilter::Any;
     for (key, value) in entries(yaml) {
         let value = text_of(value).to_owned();
+        let mut subject = filter.optional_subject_filter.take();
         match key {
-            "resource_type" => filter.resource_type = Some(value),
-            "resource_id" => filter.resource_id = Some(ObjectIdFilter::Exact(value)),
-            "relation" => filter.relation = Some(value),
-            "subject_type" => subject_type = Some(value),
-            "subject_id" => subject_id = Some(value),
-            "subject_relation" => subject_relation = SubjectRelationFilter::Named(value),
+            "resource_type" => filter.resource_type = value,
+            "resource_id" => filter.optional_resource_id = value,
+            "relation" => filter.optional_relation = value,
+            "subject_type" => subject.get_or_insert_default().subject_type = value,
+            "subject_id" => subject.get_or_insert_default().optional_subject_id = value,
+            "subject_relation" => {
+                subject.get_or_insert_default().optional_relation =
+                    Some(RelationFilter { relation: value });
+            }
             _ => panic!("`{key}` means nothing in a filter"),
         }
+        filter.optional_subject_filter = subject;
     }
-    filter.subject = subject_type.map(|subject_type| SubjectFilter {
-        subject_type,
-        subject_id,
-        relation: subject_relation,
-    });
     filter
-}
-
-fn context_of(yaml: &Yaml<'_>) -> Context {
-    let values = entries(yaml).map(|(name, value)| (name.to_owned(), json_of(value))).collect();
-    Context::from_map(values)
 }
 
 fn json_of(yaml: &Yaml<'_>) -> serde_json::Value {
@@ -150,11 +137,6 @@ fn list<T>(yaml: &Yaml<'_>, read: impl Fn(&Yaml<'_>) -> T) -> Vec<T> {
     }
     let items = yaml.as_sequence().unwrap_or_else(|| panic!("no list: {yaml:?}"));
     items.iter().map(read).collect()
-}
-
-fn parsed<T: FromStr>(yaml: &Yaml<'_>) -> T {
-    let text = text_of(yaml);
-    text.parse().unwrap_or_else(|_| panic!("not well formed: {text}"))
 }
 
 fn text_of<'y>(yaml: &'y Yaml<'_>) -> &'y str {

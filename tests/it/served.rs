@@ -1,5 +1,8 @@
 //! A server in a process of its own, as its users start it.
 
+use crate::server_support::{Bearer, KEY, Keyed};
+use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -7,21 +10,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
-
-/// The key that the server asks for.
-pub(crate) const KEY: &str = "a-key-for-tests";
+use tonic::transport::Channel;
 
 /// Long enough for a machine that is busy with other tests.
 const START_MAX: Duration = Duration::from_secs(120);
 const HOST: &str = "127.0.0.1:";
 
 /// A running server. Ends, without being asked to tidy up, when dropped.
-pub(crate) struct Server {
+pub(crate) struct Served {
     process: Child,
     endpoint: String,
 }
 
-impl Server {
+impl Served {
     /// Starts a server on a free port, with its data in a folder.
     pub(crate) fn start(data_dir: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kilwa"))
@@ -49,9 +50,21 @@ impl Server {
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
+
+    pub(crate) async fn permissions(&self) -> PermissionsServiceClient<Keyed> {
+        PermissionsServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
+    }
+
+    pub(crate) async fn schema(&self) -> SchemaServiceClient<Keyed> {
+        SchemaServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
+    }
+
+    async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.endpoint)).unwrap().connect().await.unwrap()
+    }
 }
 
-impl Drop for Server {
+impl Drop for Served {
     fn drop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
