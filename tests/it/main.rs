@@ -11,6 +11,7 @@
 mod cli;
 mod clients;
 mod database;
+mod cli_serve;
 mod recovery;
 mod schema_operators;
 mod schema_support;
