@@ -11,6 +11,7 @@
 mod agreement;
 mod architecture;
 mod big_shapes;
+mod check_in_cycles;
 mod cli;
 mod clients;
 mod corpora;
