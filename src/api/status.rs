@@ -135,7 +135,9 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             Code::InvalidArgument,
             ErrorReason::TooManyRelationshipsForTransactionalDelete,
             message,
-            [("limit", limit.to_string())].into_iter().chain(parts::of_filter(&filter, &parts::FILTER)),
+            [("limit", limit.to_string())]
+                .into_iter()
+                .chain(parts::of_filter(&filter, &parts::FILTER)),
         ),
         DatabaseError::Engine(error) => of_engine(&error),
         DatabaseError::Read(_) => unreadable(message),
@@ -206,7 +208,11 @@ fn of_relationship(message: String, error: &RelationshipError) -> Status {
             [("definition_name", definition.clone()), ("permission_name", permission.clone())],
         ),
         RelationshipError::InvalidSubject {
-            definition, relation, subject_type, allowed_caveats, ..
+            definition,
+            relation,
+            subject_type,
+            allowed_caveats,
+            ..
         } => {
             let caveats = (!allowed_caveats.is_empty())
                 .then(|| ("allowed_caveats", allowed_caveats.join(",")));

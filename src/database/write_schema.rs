@@ -43,6 +43,7 @@ pub(super) fn write_schema(
 }
 
 /// Why the write was not made.
+#[derive(Debug)]
 enum Refusal {
     Moved,
     Final(Box<DatabaseError>),
@@ -191,4 +192,117 @@ fn touched(change: Change) -> Option<Relationship> {
 fn is_there(transaction: &Transaction<'_>, relationship: &Relationship) -> Result<bool, ReadError> {
     let found = transaction.find(relationship.resource_key(), relationship.subject.key())?;
     Ok(found == Some(relationship.terms()))
+}
+
+#[cfg(test)]
+mod tests {
+    //! What happens between the look at the snapshot and the write, step by step.
+
+    use super::super::{DatabaseOptions, DeleteRequest, WriteRequest};
+    use super::*;
+    use crate::relationship::{RelationshipFilter, RelationshipUpdate};
+    use crate::store::StoreOptions;
+    use tempfile::TempDir;
+
+    const WITH: &str = "definition user {}\ndefinition document {\n relation owner: user\n}";
+    const WITHOUT: &str = "definition user {}\ndefinition document {}";
+
+    struct Trial {
+        _dir: TempDir,
+        database: Database,
+    }
+
+    impl Trial {
+        fn new() -> Self {
+            let dir = TempDir::new().unwrap();
+            let (store, options) = (StoreOptions::default(), DatabaseOptions::default());
+            let database = Database::open(dir.path(), &store, options).unwrap();
+            write_schema(&database, at(1), WITH).unwrap();
+            Self { _dir: dir, database }
+        }
+
+        fn examine(&self, second: i64) -> (Examined, Arc<Schema>) {
+            let new = Arc::new(schema::compile(WITHOUT).unwrap());
+            let snapshot = self.database.store.snapshot(at(second)).unwrap();
+            (Examined::on(&self.database, &snapshot, &new).unwrap(), new)
+        }
+
+        fn finish(
+            &self,
+            second: i64,
+            (examined, new): (Examined, Arc<Schema>),
+        ) -> Result<bool, WriteError<Refusal>> {
+            let work = move |transaction: &mut Transaction<'_>| examined.finish(transaction, &new);
+            self.database.store.write(at(second), work).map(|(_, written)| written)
+        }
+
+        fn add(&self, second: i64, text: &str) {
+            let (operation, relationship) = (UpdateOperation::Create, text.parse().unwrap());
+            let updates = vec![RelationshipUpdate { operation, relationship }];
+            let request = WriteRequest { updates, ..WriteRequest::default() };
+            self.database.write(at(second), request).unwrap();
+        }
+
+        fn clear(&self, second: i64) {
+            let filter = RelationshipFilter {
+                resource_type: Some("document".to_owned()),
+                ..RelationshipFilter::default()
+            };
+            let request = DeleteRequest { filter, ..DeleteRequest::default() };
+            self.database.delete(at(second), request).unwrap();
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix(second, 0).unwrap()
+    }
+
+    #[test]
+    fn nothing_in_between() {
+        let trial = Trial::new();
+        let examined = trial.examine(2);
+        assert!(trial.finish(2, examined).unwrap());
+    }
+
+    #[test]
+    fn a_relationship_that_comes_in_between_is_seen() {
+        let trial = Trial::new();
+        let examined = trial.examine(2);
+        trial.add(2, "document:plan#owner@user:ann");
+        let refusal = trial.finish(2, examined).unwrap_err();
+        let WriteError::Refused(Refusal::Final(error)) = refusal else { panic!("went through") };
+        let DatabaseError::SchemaRemoval { count: 1, example: Some(example), .. } = *error else {
+            panic!("{error}")
+        };
+        assert_eq!(example.to_string(), "document:plan#owner@user:ann");
+    }
+
+    #[test]
+    fn a_relationship_that_comes_and_goes_in_between_does_not_matter() {
+        let trial = Trial::new();
+        let examined = trial.examine(2);
+        trial.add(2, "document:plan#owner@user:ann");
+        trial.clear(2);
+        assert!(trial.finish(2, examined).unwrap());
+    }
+
+    #[test]
+    fn another_schema_in_between_asks_for_a_second_look() {
+        let trial = Trial::new();
+        let examined = trial.examine(2);
+        write_schema(&trial.database, at(2), &format!("{WITH}\n")).unwrap();
+        let refusal = trial.finish(2, examined).unwrap_err();
+        assert!(matches!(refusal, WriteError::Refused(Refusal::Moved)));
+    }
+
+    #[test]
+    fn changes_that_were_forgotten_in_between_ask_for_a_second_look() {
+        let trial = Trial::new();
+        let examined = trial.examine(2);
+        let later = 1_000_000;
+        trial.add(later, "document:plan#owner@user:ann");
+        trial.database.collect_garbage(at(2 * later)).unwrap();
+        let refusal = trial.finish(2 * later, examined).unwrap_err();
+        assert!(matches!(refusal, WriteError::Refused(Refusal::Moved)));
+    }
 }

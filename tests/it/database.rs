@@ -6,6 +6,7 @@ use kilwa::database::{
     WatchPosition, WriteRequest,
 };
 use kilwa::engine::{Membership, Question};
+use kilwa::relationship::PreconditionOperation::{MustMatch, MustNotMatch};
 use kilwa::relationship::{
     Context, ObjectRef, Precondition, PreconditionOperation, Relationship, RelationshipFilter,
     RelationshipUpdate, Revision, Subject, SubjectFilter, SubjectRelationFilter, Timestamp,
@@ -71,7 +72,13 @@ impl Trial {
         self.database.view(Consistency::FullyConsistent, at(second)).unwrap()
     }
 
-    fn delete(&self, second: i64, filter: &str, limit: Option<u32>, allow_partial: bool) -> Result<Deleted, DatabaseError> {
+    fn delete(
+        &self,
+        second: i64,
+        filter: &str,
+        limit: Option<u32>,
+        allow_partial: bool,
+    ) -> Result<Deleted, DatabaseError> {
         let request =
             DeleteRequest { filter: of_type(filter), limit, allow_partial, ..Default::default() };
         self.database.delete(at(second), request)
@@ -110,6 +117,11 @@ fn request(text: &str) -> WriteRequest {
     WriteRequest { updates: lines.map(update).collect(), ..WriteRequest::default() }
 }
 
+/// A write of the lines that `line` makes of the numbers below `count`.
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn of_type(resource_type: &str) -> RelationshipFilter {
     RelationshipFilter { resource_type: Some(resource_type.to_owned()), ..Default::default() }
 }
@@ -125,7 +137,8 @@ fn check(view: &View<'_>, question: &str) -> Membership {
     let (resource, subject): (ObjectRef, Subject) =
         (resource.parse().unwrap(), subject.parse().unwrap());
     let context = Context::default();
-    let question = Question { resource: &resource, permission, subject: &subject, context: &context };
+    let question =
+        Question { resource: &resource, permission, subject: &subject, context: &context };
     view.check(&question, false, &|| false).unwrap().membership
 }
 
@@ -148,9 +161,8 @@ fn without_a_schema_there_is_an_empty_one() {
 #[test]
 fn what_is_written_answers_questions_at_once_and_after_a_restart() {
     let trial = Trial::new();
-    let revision = trial
-        .write(2, "+document:a#viewer@group:eng#member\n+group:eng#member@user:ann")
-        .unwrap();
+    let revision =
+        trial.write(2, "+document:a#viewer@group:eng#member\n+group:eng#member@user:ann").unwrap();
     let trial = trial.reopened();
     let view = trial.head(2);
     assert_eq!(view.revision(), revision);
@@ -163,12 +175,12 @@ fn what_is_written_answers_questions_at_once_and_after_a_restart() {
 fn a_view_keeps_schema_and_relationships_of_its_revision() {
     let trial = Trial::new();
     let old = trial.write(2, "+document:a#viewer@user:ann\n+document:a#owner@user:bob").unwrap();
-    let held = trial.head(2);
+    let kept = trial.head(2);
     trial.write(3, "-document:a#viewer@user:ann").unwrap();
     let narrower = SCHEMA.replace("view = viewer + owner", "view = owner");
     trial.schema(4, &narrower).unwrap();
     let exact = trial.database.view(Consistency::AtExactSnapshot(old), at(5)).unwrap();
-    for view in [&held, &exact] {
+    for view in [&kept, &exact] {
         assert_eq!(view.schema_text(), Some(SCHEMA));
         assert_eq!(check(view, "document:a#view@user:ann"), Membership::Member);
         assert_eq!(rows(view, "document").len(), 2);
@@ -183,7 +195,8 @@ fn consistency_chooses_the_revision() {
     let trial = Trial::new();
     let old = trial.write(2, "+document:a#viewer@user:ann").unwrap();
     let new = trial.write(3, "+document:b#viewer@user:ann").unwrap();
-    let revision = |consistency| trial.database.view(consistency, at(4)).map(|view| view.revision());
+    let revision =
+        |consistency| trial.database.view(consistency, at(4)).map(|view| view.revision());
     assert_eq!(revision(Consistency::MinimizeLatency).unwrap(), new);
     assert_eq!(revision(Consistency::FullyConsistent).unwrap(), new);
     assert_eq!(revision(Consistency::AtLeastAsFresh(old)).unwrap(), new);
@@ -191,12 +204,16 @@ fn consistency_chooses_the_revision() {
     let future = Revision(new.0 + 1);
     for consistency in [Consistency::AtLeastAsFresh(future), Consistency::AtExactSnapshot(future)] {
         let error = revision(consistency).unwrap_err();
-        assert!(matches!(error, DatabaseError::RevisionFuture { revision, newest } if revision == future && newest == new));
+        assert!(
+            matches!(error, DatabaseError::RevisionFuture { revision, newest } if revision == future && newest == new)
+        );
     }
     trial.database.collect_garbage(at(500)).unwrap();
     assert_eq!(revision(Consistency::AtLeastAsFresh(old)).unwrap(), new);
     let error = revision(Consistency::AtExactSnapshot(old)).unwrap_err();
-    assert!(matches!(error, DatabaseError::RevisionExpired { revision, oldest } if revision == old && oldest == new));
+    assert!(
+        matches!(error, DatabaseError::RevisionExpired { revision, oldest } if revision == old && oldest == new)
+    );
     assert_eq!(revision(Consistency::AtExactSnapshot(new)).unwrap(), new);
 }
 
@@ -207,7 +224,12 @@ fn a_create_of_what_is_stored_is_refused_even_when_it_has_expired() {
     for second in [3, 9] {
         let error = trial.write(second, "+document:a#viewer@user:ann").unwrap_err();
         assert!(matches!(error, DatabaseError::AlreadyExists(_)), "{error}");
-        assert!(error.to_string().contains("could not CREATE relationship `document:a#viewer@user:ann`"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("could not CREATE relationship `document:a#viewer@user:ann`"),
+            "{error}"
+        );
     }
     assert_eq!(rows(&trial.head(9), "document"), [""; 0]);
     trial.database.collect_garbage(at(106)).unwrap();
@@ -284,7 +306,7 @@ fn what_the_schema_does_not_allow_is_refused_with_the_relationship() {
 #[test]
 fn writes_keep_within_their_bounds() {
     let trial = Trial::new();
-    let many = |count| (0..count).map(|n| format!("~document:d{n}#viewer@user:ann\n")).collect::<String>();
+    let many = |count| lines(count, |n| format!("~document:d{n}#viewer@user:ann"));
     trial.write(2, &many(1000)).unwrap();
     let error = trial.write(2, &many(1001)).unwrap_err();
     assert!(matches!(error, DatabaseError::TooManyUpdates { count: 1001, max: 1000 }));
@@ -293,7 +315,7 @@ fn writes_keep_within_their_bounds() {
     trial.database.write(at(3), with(metadata(64_992))).unwrap();
     let error = trial.database.write(at(3), with(metadata(64_993))).unwrap_err();
     assert!(matches!(error, DatabaseError::MetadataTooLarge { bytes: 65_001, max: 65_000 }));
-    let preconditions = vec![precondition("document", PreconditionOperation::MustMatch); 1001];
+    let preconditions = vec![precondition("document", MustMatch); 1001];
     let request = WriteRequest { preconditions, ..WriteRequest::default() };
     let error = trial.database.write(at(3), request).unwrap_err();
     assert!(matches!(error, DatabaseError::TooManyPreconditions { count: 1001, max: 1000 }));
@@ -323,11 +345,13 @@ fn preconditions_see_the_state_before_without_what_has_expired() {
         preconditions: vec![precondition(resource_type, operation)],
         ..request(text)
     };
-    use PreconditionOperation::{MustMatch, MustNotMatch};
     let short = "+document:a#viewer@user:ann[expiration:1970-01-01T00:00:05Z]";
     let error = trial.database.write(at(2), with("document", MustMatch, short)).unwrap_err();
     assert!(matches!(error, DatabaseError::PreconditionFailed(_)));
-    assert_eq!(error.to_string(), "unable to satisfy write precondition `MUST_MATCH document:*#*@*`");
+    assert_eq!(
+        error.to_string(),
+        "unable to satisfy write precondition `MUST_MATCH document:*#*@*`"
+    );
     trial.database.write(at(2), with("document", MustNotMatch, short)).unwrap();
     trial.database.write(at(3), with("document", MustMatch, "")).unwrap();
     trial.database.write(at(3), with("document", MustNotMatch, "")).unwrap_err();
@@ -343,7 +367,7 @@ fn preconditions_see_the_state_before_without_what_has_expired() {
 #[test]
 fn deletions_go_up_to_their_limit() {
     let trial = Trial::new();
-    let ten: String = (0..10).map(|n| format!("~document:d{n}#viewer@user:ann\n")).collect();
+    let ten = lines(10, |n| format!("~document:d{n}#viewer@user:ann"));
     trial.write(2, &ten).unwrap();
     let error = trial.delete(3, "document", Some(9), false).unwrap_err();
     assert!(matches!(error, DatabaseError::TooManyToDelete { limit: 9, .. }), "{error}");
@@ -362,8 +386,7 @@ fn deletions_go_up_to_their_limit() {
 fn deletions_without_a_limit_take_everything_at_once() {
     let trial = Trial::new();
     for round in 0..3 {
-        let text: String =
-            (0..1000).map(|n| format!("~document:r{round}d{n}#viewer@user:ann\n")).collect();
+        let text = lines(1000, |n| format!("~document:r{round}d{n}#viewer@user:ann"));
         trial.write(2, &text).unwrap();
     }
     trial.write(3, "~document:x#viewer@user:ann[expiration:1970-01-01T00:00:05Z]").unwrap();
@@ -382,8 +405,9 @@ fn deletions_know_their_names_and_preconditions() {
     assert!(matches!(error, DatabaseError::UnknownName(_)), "{error}");
     let error = trial.database.delete(at(2), DeleteRequest::default()).unwrap_err();
     assert!(matches!(error, DatabaseError::EmptyFilter), "{error}");
-    let preconditions = vec![precondition("group", PreconditionOperation::MustMatch)];
-    let request = DeleteRequest { filter: of_type("document"), preconditions, ..Default::default() };
+    let preconditions = vec![precondition("group", MustMatch)];
+    let request =
+        DeleteRequest { filter: of_type("document"), preconditions, ..Default::default() };
     let error = trial.database.delete(at(2), request).unwrap_err();
     assert!(matches!(error, DatabaseError::PreconditionFailed(_)), "{error}");
 }
@@ -391,7 +415,7 @@ fn deletions_know_their_names_and_preconditions() {
 #[test]
 fn reads_are_paged_and_know_their_names() {
     let trial = Trial::new();
-    let five: String = (0..5).map(|n| format!("~document:d{n}#viewer@user:ann\n")).collect();
+    let five = lines(5, |n| format!("~document:d{n}#viewer@user:ann"));
     trial.write(2, &five).unwrap();
     let view = trial.head(2);
     let first = view.read(&of_type("document"), None, 3).unwrap();
@@ -412,7 +436,10 @@ fn reads_are_paged_and_know_their_names() {
     let permission =
         RelationshipFilter { relation: Some("view".to_owned()), ..of_type("document") };
     assert!(matches!(view.read(&permission, None, 1), Err(DatabaseError::ReadOfPermission { .. })));
-    assert!(matches!(view.read(&RelationshipFilter::default(), None, 1), Err(DatabaseError::EmptyFilter)));
+    assert!(matches!(
+        view.read(&RelationshipFilter::default(), None, 1),
+        Err(DatabaseError::EmptyFilter)
+    ));
 }
 
 #[test]
@@ -435,19 +462,28 @@ fn the_same_schema_again_changes_nothing() {
 #[test]
 fn a_schema_may_not_remove_what_relationships_use() {
     let trial = Trial::new();
-    let many: String = (0..1000).map(|n| format!("~document:d{n}#owner@user:ann\n")).collect();
+    let many = lines(1000, |n| format!("~document:d{n}#owner@user:ann"));
     trial.write(2, &many).unwrap();
     trial.write(2, "~document:x#owner@user:ann\n~document:a#viewer@user:ann[expiration:1970-01-01T00:00:09Z]").unwrap();
     let without_owner = SCHEMA.replace("relation owner: user", "").replace(" + owner", "");
     let error = trial.schema(3, &without_owner).unwrap_err();
     let text = error.to_string();
-    assert!(matches!(error, DatabaseError::SchemaRemoval { count: 1000, counted_all: false, .. }), "{text}");
-    assert!(text.starts_with("cannot delete relation `owner` in object definition `document`"), "{text}");
+    assert!(
+        matches!(error, DatabaseError::SchemaRemoval { count: 1000, counted_all: false, .. }),
+        "{text}"
+    );
+    assert!(
+        text.starts_with("cannot delete relation `owner` in object definition `document`"),
+        "{text}"
+    );
     assert!(text.ends_with("@user:ann (at least 1000 relationships use it)"), "{text}");
     let without_expiration = SCHEMA.replace(" | user with expiration", "");
     let error = trial.schema(3, &without_expiration).unwrap_err();
     let text = error.to_string();
-    assert!(matches!(error, DatabaseError::SchemaRemoval { count: 1, counted_all: true, .. }), "{text}");
+    assert!(
+        matches!(error, DatabaseError::SchemaRemoval { count: 1, counted_all: true, .. }),
+        "{text}"
+    );
     assert!(text.ends_with("(1 relationship uses it)"), "{text}");
     assert_eq!(trial.head(3).schema_text(), Some(SCHEMA));
     trial.schema(10, &without_expiration).unwrap();
@@ -478,7 +514,8 @@ fn expired_relationships_do_not_hold_a_schema_back_nor_come_back_with_it() {
 #[test]
 fn schemas_and_relationships_that_race_never_leave_orphans() {
     let trial = Trial::empty();
-    let with = "definition user {}\ndefinition document { relation viewer: user relation owner: user }";
+    let with =
+        "definition user {}\ndefinition document { relation viewer: user\n relation owner: user }";
     let without = "definition user {}\ndefinition document { relation viewer: user }";
     trial.schema(1, with).unwrap();
     let trial = &trial;
@@ -531,11 +568,20 @@ fn followers_see_each_change_once_and_in_order() {
     let revisions: Vec<_> = all.iter().map(|changes| changes.revision).collect();
     assert_eq!(revisions, [first, second, third]);
     assert_eq!(all[0].metadata, Some(metadata));
-    let updates = |n: usize| all[n].updates.iter().map(|update| (update.operation, update.relationship.to_string())).collect::<Vec<_>>();
-    assert_eq!(updates(0), [
-        (UpdateOperation::Touch, "document:a#viewer@user:ann".to_owned()),
-        (UpdateOperation::Touch, "document:b#viewer@user:ann".to_owned()),
-    ]);
+    let updates = |n: usize| {
+        all[n]
+            .updates
+            .iter()
+            .map(|update| (update.operation, update.relationship.to_string()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        updates(0),
+        [
+            (UpdateOperation::Touch, "document:a#viewer@user:ann".to_owned()),
+            (UpdateOperation::Touch, "document:b#viewer@user:ann".to_owned()),
+        ]
+    );
     assert_eq!(updates(1), [(UpdateOperation::Delete, "document:a#viewer@user:ann".to_owned())]);
     assert!(all[2].schema_written && !all[1].schema_written);
     assert_eq!(view.changes(end, 100).unwrap(), (Vec::new(), end));
