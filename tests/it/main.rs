@@ -12,6 +12,7 @@ mod agreement;
 mod architecture;
 mod big_shapes;
 mod cli;
+mod cli_serve;
 mod clients;
 mod corpora;
 mod database;
