@@ -13,6 +13,7 @@ mod architecture;
 mod big_shapes;
 mod check_in_cycles;
 mod cli;
+mod cli_serve;
 mod clients;
 mod corpora;
 mod database;
