@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot unwrap must fail"
+    clippy::print_stderr,
+    reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
 mod agreement;
@@ -27,6 +28,7 @@ mod schema_support;
 mod served;
 mod server;
 mod server_support;
+mod spicedb;
 mod store;
 mod store_model;
 mod tenant_lives;
