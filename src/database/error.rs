@@ -189,11 +189,11 @@ fn removal_message(
     example: Option<&Relationship>,
 ) -> String {
     match example {
-        None => removal.to_string(),
+        None => removal.message(None),
         Some(example) => {
             let at_least = if counted_all { "" } else { "at least " };
             let noun = if count == 1 { "relationship uses" } else { "relationships use" };
-            format!("{removal}: {example} ({at_least}{count} {noun} it)")
+            format!("{} ({at_least}{count} {noun} it)", removal.message(Some(example)))
         }
     }
 }
