@@ -26,15 +26,11 @@ pub(crate) fn in_memory(criterion: &mut Criterion) {
 pub(crate) fn on_disk(criterion: &mut Criterion) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     // Without a cache, every check walks the whole way.
-    let database = load(folder.path(), DatabaseOptions { cache_entries_max: 0, ..options() });
+    let database = load(folder.path(), DatabaseOptions { cache_bytes: 0, ..Default::default() });
     each_case(criterion, "check on disk", |question| check(&database, question));
     drop(database);
-    let database = open(folder.path(), options());
+    let database = open(folder.path(), DatabaseOptions::default());
     each_case(criterion, "check on disk, cached", |question| check(&database, question));
-}
-
-fn options() -> DatabaseOptions {
-    DatabaseOptions::default()
 }
 
 fn each_case(criterion: &mut Criterion, name: &str, check: impl Fn(&Question<'_>) -> Membership) {
