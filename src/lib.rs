@@ -11,3 +11,13 @@ pub mod engine;
 pub mod store;
 
 pub mod database;
+
+pub mod validation;
+
+pub mod api;
+
+pub mod config;
+pub mod server;
+pub mod telemetry;
+
+pub mod cli;
