@@ -233,3 +233,87 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
     };
     Some(waits.saturating_sub(DEADLINE_MARGIN))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    /// Answers with a body that never ends, or not at all.
+    #[derive(Clone)]
+    struct Slow {
+        answers: bool,
+    }
+
+    impl Service<Request<Body>> for Slow {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = BoxFuture<Response<Body>, Infallible>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            let response = Response::new(Body::new(Endless));
+            if self.answers { Box::pin(ready(Ok(response))) } else { Box::pin(pending()) }
+        }
+    }
+
+    struct Endless;
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Pending
+        }
+    }
+
+    async fn called(answers: bool) -> Response<Body> {
+        let keys = Arc::new(Keys::new(vec!["key".to_owned()]).unwrap());
+        let mut edge = Edge::new(Slow { answers }, keys, Arc::new(|| "id".to_owned()));
+        let request = Request::builder()
+            .header("authorization", "Bearer key")
+            .header("grpc-timeout", "5m")
+            .body(Body::empty())
+            .unwrap();
+        edge.call(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_passed_deadline_ends_a_call() {
+        let response = called(false).await;
+        assert_eq!(response.headers().get("grpc-status").unwrap(), "4");
+        assert_eq!(response.headers().get("x-request-id").unwrap(), "id");
+    }
+
+    #[tokio::test]
+    async fn a_passed_deadline_ends_a_stream() {
+        let mut body = called(true).await.into_body();
+        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let trailers = frame.unwrap().unwrap().into_trailers().unwrap();
+        assert_eq!(trailers.get("grpc-status").unwrap(), "4");
+        assert_eq!(trailers.get("x-request-id").unwrap(), "id");
+    }
+
+    #[test]
+    fn timeouts_are_read_as_the_protocol_writes_them() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(GRPC_TIMEOUT, HeaderValue::from_str(text).unwrap());
+            deadline(&headers)
+        };
+        let less = |duration: Duration| Some(duration.saturating_sub(DEADLINE_MARGIN));
+        assert_eq!(read("3H"), less(Duration::from_hours(3)));
+        assert_eq!(read("99999999S"), less(Duration::from_secs(99_999_999)));
+        assert_eq!(read("1n"), Some(Duration::ZERO));
+        for text in ["", "5", "S", "5x", "-5S", "123456789S"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -45,8 +45,7 @@ async fn in_time<O>(
 ) -> Result<O, Status> {
     tokio::time::timeout(idle_max, work).await.unwrap_or_else(|_| {
         Err(Status::deadline_exceeded(format!(
-            "operation took longer than allowed {}s to complete",
-            idle_max.as_secs()
+            "operation took longer than allowed {idle_max:?} to complete"
         )))
     })
 }
@@ -73,4 +72,65 @@ where
         }
     });
     ReceiverStream::new(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+    use tokio_stream::StreamExt as _;
+    use tonic::Code;
+
+    const SHORT: Duration = Duration::from_millis(1);
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[tokio::test]
+    async fn results_come_in_order_and_an_error_ends_them() {
+        let results = stream(LONG, async |sink: Sink<usize>| {
+            for number in 0..1_000 {
+                sink.send(number).await?;
+            }
+            Err(Status::aborted("enough"))
+        });
+        let all: Vec<_> =
+            results.map(|result| result.map_err(|status| status.code())).collect().await;
+        let mut expected: Vec<_> = (0..1_000).map(Ok).collect();
+        expected.push(Err(Code::Aborted));
+        assert_eq!(all, expected);
+    }
+
+    #[tokio::test]
+    async fn work_that_takes_too_long_ends_the_stream() {
+        let mut results =
+            stream(SHORT, async |sink: Sink<()>| sink.wait(std::future::pending()).await);
+        let end = results.next().await.unwrap().unwrap_err();
+        assert_eq!(end.code(), Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_ends_the_stream() {
+        let (told, given_up) = oneshot::channel();
+        let results = stream(SHORT, async |sink: Sink<usize>| {
+            for number in 0..=WAITING_MAX {
+                if let Err(status) = sink.send(number).await {
+                    let _ = told.send((number, status.code()));
+                    return Err(status);
+                }
+            }
+            Ok(())
+        });
+        assert_eq!(given_up.await.unwrap(), (WAITING_MAX, Code::DeadlineExceeded));
+        drop(results);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_ends_the_work() {
+        let (dropped, gone) = oneshot::channel::<()>();
+        let results = stream(LONG, async |sink: Sink<()>| {
+            let _held = dropped;
+            sink.wait(std::future::pending()).await
+        });
+        drop(results);
+        gone.await.unwrap_err();
+    }
 }

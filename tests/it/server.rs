@@ -1,7 +1,7 @@
 //! The life of a server: keys, health, reflection, trailers, restart, shutdown.
 
 use super::server_support::{
-    Bearer, KEY, SCHEMA, config, fresh, fresh_with, question, require, soon, start,
+    KEY, SCHEMA, config, fresh, fresh_with, question, require, soon, start,
 };
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
@@ -147,15 +147,6 @@ async fn a_response_ends_with_its_id_its_cost_and_the_version_when_asked() {
 }
 
 #[tokio::test]
-async fn a_passed_deadline_is_told() {
-    let server = fresh().await;
-    let mut request = Request::new(question("document:plan#view@user:ann"));
-    request.metadata_mut().insert("grpc-timeout", "1n".parse().unwrap());
-    let late = server.permissions().await.check_permission(request).await.unwrap_err();
-    assert_eq!(late.code(), Code::DeadlineExceeded);
-}
-
-#[tokio::test]
 async fn compressed_messages_are_understood_and_given_back() {
     use tonic::codec::CompressionEncoding::Gzip;
     let server = fresh().await;
@@ -213,7 +204,7 @@ async fn a_shutdown_waits_for_nobody_longer_than_the_grace_period() {
     let channel = server.channel().await;
     soon(server.server.stop()).await.unwrap();
     drop(unread);
-    let mut late = PermissionsServiceClient::with_interceptor(channel, Bearer(KEY.to_owned()));
+    let mut late = PermissionsServiceClient::new(channel);
     late.check_permission(question("document:plan#view@user:ann")).await.unwrap_err();
 }
 

@@ -159,8 +159,8 @@ async fn a_stored_context_fits_its_caveat() {
     let server = fresh().await;
     let names = ["caveat_name", "parameter_name"];
     for context in ["{\"zzz\":\"a\"}", "{\"day\":5}"] {
-        let refused = server.touch(&[&format!("document:a#viewer@user:ann[only_on:{context}]")]);
-        let refused = refused.await.unwrap_err();
+        let unfit = format!("document:a#viewer@user:ann[only_on:{context}]");
+        let refused = server.touch(&[&unfit]).await.unwrap_err();
         require(&refused, Code::InvalidArgument, "CAVEAT_PARAMETER_TYPE_ERROR", &names);
     }
 }
@@ -205,9 +205,9 @@ async fn a_write_holds_so_much_and_no_more() {
     require(&refused, Code::InvalidArgument, "TRANSACTION_METADATA_TOO_LARGE", &names);
 
     let context = format!("{{\"day\":\"{}\"}}", "x".repeat(26_000));
-    let refused = server.touch(&[&format!("document:a#viewer@user:ann[only_on:{context}]")]);
+    let large = format!("document:a#viewer@user:ann[only_on:{context}]");
+    let refused = server.touch(&[&large]).await.unwrap_err();
     let names = ["relationship", "max_allowed_size", "context_size"];
-    let refused = refused.await.unwrap_err();
     require(&refused, Code::InvalidArgument, "MAX_RELATIONSHIP_CONTEXT_SIZE", &names);
 }
 

@@ -89,7 +89,7 @@ async fn a_faulty_schema_is_told_with_its_place_in_the_file() {
     let told = &response.diagnostics[0];
     assert_eq!(told.stage(), diagnostic::Stage::SchemaType);
     let start = told.range.as_ref().unwrap().start.unwrap();
-    assert_eq!(start.line, 4);
+    assert_eq!(start.line, 4, "{told:?}");
 }
 
 #[tokio::test]
