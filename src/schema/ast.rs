@@ -31,7 +31,6 @@ pub(super) struct Flags {
 /// One file.
 #[derive(Debug)]
 pub(super) struct File {
-    pub(super) flags: Flags,
     pub(super) items: Vec<Item>,
 }
 
@@ -83,7 +82,6 @@ pub(super) struct Relation {
     pub(super) name: Name,
     pub(super) comment: Comment,
     pub(super) allowed: Vec<AllowedSubject>,
-    pub(super) span: Span,
 }
 
 /// One form of subject, as written.
@@ -112,7 +110,6 @@ pub(super) struct Permission {
     /// The types that the annotation lists; `None` without an annotation, or where annotations are not checked.
     pub(super) annotation: Option<Vec<Name>>,
     pub(super) expr: Expr,
-    pub(super) span: Span,
 }
 
 /// An expression and where it stands.

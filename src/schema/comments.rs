@@ -66,3 +66,21 @@ fn unmarked_block_line(line: &str) -> &str {
     let line = line.trim();
     line.strip_prefix('*').map_or(line, |rest| rest.strip_prefix(' ').unwrap_or(rest)).trim_end()
 }
+
+/// The comments of one item, taken apart again.
+pub(super) fn split_comments(written: &str) -> Vec<&str> {
+    let mut comments = Vec::new();
+    let mut rest = written;
+    while !rest.is_empty() {
+        let length = if rest.starts_with("/*") {
+            rest.get(2..).and_then(|inside| inside.find("*/")).map(|at| at + "/**/".len())
+        } else {
+            rest.find(['\n', '\r'])
+        };
+        let (comment, after) =
+            rest.split_at_checked(length.unwrap_or(rest.len())).unwrap_or((rest, ""));
+        comments.push(comment);
+        rest = after.trim_start();
+    }
+    comments
+}

@@ -8,18 +8,23 @@ mod check;
 mod comments;
 mod compiled;
 mod diagnostic;
+pub mod diff;
 mod fault;
+pub mod format;
+pub mod lint;
 mod load;
 mod parse;
 mod reachability;
 mod scan;
 mod syntax_error;
+mod write_rules;
 
 pub use compiled::{
     AllowedForm, AllowedSubject, Arrow, ArrowBranch, ArrowNotation, CaveatId, Definition,
     DefinitionId, Expr, Node, NodeId, Quantifier, Rule, Schema,
 };
 pub use diagnostic::{Diagnostic, Position, Severity, Stage};
+pub use write_rules::{RelationshipError, UnknownName};
 
 /// The name under which diagnostics show a schema that came without a file.
 const UNNAMED: &str = "schema";

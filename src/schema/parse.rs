@@ -30,7 +30,7 @@ const TEXT_BYTES_MAX: usize = 4_194_304;
 
 /// Reads a text; `file` is its position among the files of the schema.
 pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
-    let empty = File { flags: Flags::default(), items: Vec::new() };
+    let empty = File { items: Vec::new() };
     let comments = match prepare(file, text) {
         Ok(comments) => comments,
         Err(fault) => {
@@ -44,8 +44,7 @@ pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
         return empty;
     };
     let mut builder = Builder { file, text, flags: Flags::default(), comments, faults, resume: 0 };
-    let items = builder.items(schema);
-    File { flags: builder.flags, items }
+    File { items: builder.items(schema) }
 }
 
 /// Refuses what would be unsafe or hopeless to parse, and finds the comments.
@@ -186,8 +185,7 @@ impl Builder<'_, '_> {
     }
 
     fn relation(&mut self, pair: Pair<'_, Rule>) -> Option<Relation> {
-        let span = self.span(&pair);
-        let comment = self.comments.above(span.start);
+        let comment = self.comments.above(pair.as_span().start());
         let mut name = None;
         let mut allowed = Vec::new();
         for part in pair.into_inner() {
@@ -197,7 +195,7 @@ impl Builder<'_, '_> {
                 _ => {}
             }
         }
-        Some(Relation { name: name?, comment, allowed, span })
+        Some(Relation { name: name?, comment, allowed })
     }
 
     fn allowed_subject(&mut self, pair: Pair<'_, Rule>) -> Option<AllowedSubject> {
@@ -247,8 +245,7 @@ impl Builder<'_, '_> {
     }
 
     fn permission(&mut self, pair: Pair<'_, Rule>) -> Option<Permission> {
-        let span = self.span(&pair);
-        let comment = self.comments.above(span.start);
+        let comment = self.comments.above(pair.as_span().start());
         let (mut name, mut annotation, mut expr) = (None, None, None);
         for part in pair.into_inner() {
             match part.as_rule() {
@@ -261,7 +258,7 @@ impl Builder<'_, '_> {
             }
         }
         let annotation = annotation.filter(|_| self.flags.typechecking);
-        Some(Permission { name: name?, comment, annotation, expr: expr?, span })
+        Some(Permission { name: name?, comment, annotation, expr: expr? })
     }
 
     fn exclusion(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
