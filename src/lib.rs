@@ -7,3 +7,17 @@ pub mod caveat;
 pub mod schema;
 
 pub mod engine;
+
+pub mod store;
+
+pub mod database;
+
+pub mod validation;
+
+pub mod api;
+
+pub mod config;
+pub mod server;
+pub mod telemetry;
+
+pub mod cli;

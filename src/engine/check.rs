@@ -18,7 +18,7 @@ pub fn check<R: RelationshipReader>(
 }
 
 /// Answers several questions at the same moment, each as [`check`] would, in order. Questions that ask about the same
-/// subject in the same context and follow one another share what they find.
+/// subject in the same context and follow one another share what they find, unless each has to tell its whole way.
 pub fn check_each<R: RelationshipReader>(
     scope: &Scope<'_, R>,
     questions: &[Question<'_>],
@@ -29,7 +29,7 @@ pub fn check_each<R: RelationshipReader>(
         .map(|question| {
             let (place, asked) = resolve(scope.schema, question)?;
             let walk = match shared.take() {
-                Some(walk) if walk.asks_for(&asked) => shared.insert(walk),
+                Some(walk) if !scope.tracing && walk.asks_for(&asked) => shared.insert(walk),
                 _ => shared.insert(Walk::new(scope, asked)),
             };
             answer(walk, place)

@@ -79,7 +79,7 @@ impl Leaning {
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
     pub(super) truth: Truth,
-    /// The lowest open node that was taken for a *no* on the way.
+    /// The lowest open node of which something was assumed on the way.
     pub(super) leaning: Leaning,
     /// The first expiry among the relationships on the way: the value need not hold from then on.
     pub(super) until: Option<Timestamp>,

@@ -179,24 +179,20 @@ impl Branches {
         subjects: &[AllowedSubject],
         can_reach: impl Fn(NodeId) -> bool,
     ) -> Self {
-        let mut relations: Vec<NodeId> = subjects
+        let mut branches: Vec<Branch> = subjects
             .iter()
             .filter_map(|subject| match subject.form {
-                AllowedForm::Userset(relation) if can_reach(relation) => Some(relation),
+                AllowedForm::Userset(relation) if can_reach(relation) => Some(Branch {
+                    definition: subject.definition,
+                    subject_relation: Some(relation),
+                    target: Some(relation),
+                }),
                 AllowedForm::Userset(_) | AllowedForm::Object | AllowedForm::Wildcard => None,
             })
             .collect();
-        relations.sort_unstable();
-        relations.dedup();
-        let branch = |relation| {
-            let of = subjects.iter().find(|subject| subject.form == AllowedForm::Userset(relation));
-            of.map(|subject| Branch {
-                definition: subject.definition,
-                subject_relation: Some(relation),
-                target: Some(relation),
-            })
-        };
-        Self(relations.into_iter().filter_map(branch).collect())
+        branches.sort_unstable_by_key(|branch| branch.target);
+        branches.dedup_by_key(|branch| branch.target);
+        Self(branches)
     }
 
     /// An arrow's branches. Where one object is enough, those that lead nowhere are left out; where all are needed, one

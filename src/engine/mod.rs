@@ -20,4 +20,4 @@ pub use cache::{Cache, CacheAt};
 pub use check::{check, check_each};
 pub use error::{EngineError, Work};
 pub use question::{Checked, Limits, Membership, Question, Scope, Statistics};
-pub use trace::{CaveatTrace, Trace};
+pub use trace::{CaveatOutcome, CaveatTrace, Trace};

@@ -87,10 +87,6 @@ impl Tracer {
         }
     }
 
-    pub(super) fn last_child(&mut self) -> Option<&mut Trace> {
-        self.steps.last_mut()?.children.last_mut()
-    }
-
     pub(super) fn child(&mut self, child: Trace) {
         let deep = self.steps.len() > TRACE_DEPTH_MAX;
         if let Some(step) = self.steps.last_mut().filter(|_| !deep && self.told < TRACE_STEPS_MAX) {

@@ -7,7 +7,7 @@
 use super::error::{EngineError, Work};
 use super::finding::{Finding, Leaning, Truth};
 use super::frames::{Branches, Child, Frame, Join, Subjects};
-use super::memo::{Entry, Memo, Opening, Place};
+use super::memo::{Entry, Left, Memo, Opening, Place};
 use super::question::{Scope, Statistics};
 use super::reads::Reads;
 use super::trace::{Trace, Tracer, membership};
@@ -36,6 +36,8 @@ enum Step<'s> {
     Found(Finding),
     /// A join wants its next child.
     Joining(Join<'s>),
+    /// A permission is what another place is.
+    Coming(Place),
 }
 
 /// One subject's search through the graph. Keeps what it found for further places.
@@ -105,6 +107,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         loop {
             step = match step {
                 Step::Joining(join) => self.next_child(join)?,
+                Step::Coming(place) => self.open(place)?,
                 Step::Found(finding) => match self.frames.pop() {
                     Some(frame) => self.absorb(frame, finding)?,
                     None => return Ok(finding.truth),
@@ -120,12 +123,10 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             self.tell(&place, &finding, false);
             return Ok(Step::Found(finding));
         }
-        let schema = self.scope.schema;
-        let rule = &schema.node(place.0).rule;
-        if let (Rule::Relation(subjects), None) = (rule, &self.tracer)
+        if let Rule::Relation(subjects) = &self.scope.schema.node(place.0).rule
             && !has_usersets(subjects)
         {
-            return Ok(Step::Found(self.reads.direct(place.0, subjects, &place.1, None)?));
+            return self.look_up(&place, subjects);
         }
         match self.memo.enter(&place) {
             Entry::Known(finding) => {
@@ -146,11 +147,31 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         (!reachable).then(Finding::no)
     }
 
-    fn enter(&mut self, place: Place, opening: Opening) -> Result<Step<'s>, EngineError> {
-        self.require_depth()?;
-        if let Some(finding) = self.cached(&place) {
-            return Ok(Step::Found(self.memo.leave(place, opening, finding)));
+    /// A relation that names no usersets costs no more to read than to remember.
+    fn look_up(
+        &mut self,
+        place: &Place,
+        subjects: &[AllowedSubject],
+    ) -> Result<Step<'s>, EngineError> {
+        self.require_depth(self.memo.depth() + 1)?;
+        if let Some(tracer) = &mut self.tracer {
+            tracer.open();
         }
+        let finding = self.reads.direct(place.0, subjects, &place.1, self.tracer.as_mut())?;
+        self.tell_closed(place, &finding, false);
+        Ok(Step::Found(finding))
+    }
+
+    fn enter(&mut self, place: Place, opening: Opening) -> Result<Step<'s>, EngineError> {
+        self.require_depth(self.memo.depth())?;
+        if let Some(finding) = self.cached(&place) {
+            self.memo.leave_known(place, opening, finding.clone());
+            return Ok(Step::Found(finding));
+        }
+        self.look_into(place, opening)
+    }
+
+    fn look_into(&mut self, place: Place, opening: Opening) -> Result<Step<'s>, EngineError> {
         if let Some(tracer) = &mut self.tracer {
             tracer.open();
         }
@@ -158,7 +179,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         let node = place.0;
         self.frames.push(Frame::Door { place, opening });
         match &self.scope.schema.node(node).rule {
-            Rule::Permission(expr) => self.start(node, expr, object_id),
+            Rule::Permission(expr) => Ok(self.start(node, expr, object_id)),
             Rule::Relation(subjects) => self.start_relation(node, subjects, object_id),
         }
     }
@@ -181,22 +202,17 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         Ok(Step::Joining(join))
     }
 
-    fn start(
-        &mut self,
-        node: NodeId,
-        mut expr: &'s Expr,
-        object_id: Rc<str>,
-    ) -> Result<Step<'s>, EngineError> {
+    fn start(&mut self, node: NodeId, mut expr: &'s Expr, object_id: Rc<str>) -> Step<'s> {
         // A chain of exclusions leans to the left, as deep as it is long.
         while let Expr::Exclusion(base, subtracted) = expr {
             let object_id = Rc::clone(&object_id);
             self.frames.push(Frame::Exclusion { subtracted, node, object_id, base: None });
             expr = base;
         }
-        Ok(match expr {
+        match expr {
             Expr::Nil | Expr::Exclusion(..) => Step::Found(Finding::no()),
             Expr::Itself => Step::Found(self.is_itself(node, &object_id)),
-            Expr::Node(node) => return self.open((*node, object_id)),
+            Expr::Node(node) => Step::Coming((*node, object_id)),
             Expr::Union(operands) => Step::Joining(Join::any_operand(operands, node, object_id)),
             Expr::Intersection(operands) => {
                 Step::Joining(Join::all_operands(operands, node, object_id))
@@ -206,7 +222,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
                 let subjects = Subjects::new(arrow.tupleset, object_id, branches);
                 Step::Joining(Join::over_subjects(arrow.quantifier, subjects))
             }
-        })
+        }
     }
 
     fn is_itself(&self, node: NodeId, object_id: &str) -> Finding {
@@ -229,7 +245,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             Child::Operand { node, expr, object_id } => {
                 join.gate = Finding::yes();
                 self.frames.push(Frame::Join(join));
-                self.start(node, expr, object_id)
+                Ok(self.start(node, expr, object_id))
             }
             Child::Subject { target, object_id, terms } => {
                 join.gate = self.reads.condition(&terms, self.tracer.as_mut())?;
@@ -246,7 +262,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
     /// Gives a finding to the frame that waited for it.
     fn absorb(&mut self, frame: Frame<'s>, finding: Finding) -> Result<Step<'s>, EngineError> {
         match frame {
-            Frame::Door { place, opening } => Ok(Step::Found(self.close(&place, opening, finding))),
+            Frame::Door { place, opening } => self.close(place, opening, finding),
             Frame::Join(mut join) => {
                 join.add(finding);
                 Ok(if join.is_decided() { Step::Found(join.found) } else { Step::Joining(join) })
@@ -258,7 +274,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
                 let start = Rc::clone(&object_id);
                 let base = Some(finding);
                 self.frames.push(Frame::Exclusion { subtracted, node, object_id, base });
-                self.start(node, subtracted, start)
+                Ok(self.start(node, subtracted, start))
             }
             Frame::Exclusion { base: Some(base), .. } => {
                 self.require_meaning(&finding)?;
@@ -267,15 +283,26 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         }
     }
 
-    fn close(&mut self, place: &Place, opening: Opening, finding: Finding) -> Finding {
-        if self.tracer.is_some() {
-            self.tell_closed(place, &finding);
+    fn close(
+        &mut self,
+        place: Place,
+        opening: Opening,
+        finding: Finding,
+    ) -> Result<Step<'s>, EngineError> {
+        match self.memo.leave(place.clone(), opening, finding) {
+            Left::Closed(finding) => {
+                self.tell_closed(&place, &finding, false);
+                if finding.leaning == Leaning::NONE && finding.plain {
+                    self.keep_in_cache(&place, &finding);
+                }
+                Ok(Step::Found(finding))
+            }
+            Left::Reopened(opening) => {
+                // What led to nothing certain is not told.
+                self.tracer.as_mut().map(Tracer::close);
+                self.look_into(place, opening)
+            }
         }
-        let finding = self.memo.leave(place.clone(), opening, finding);
-        if finding.leaning == Leaning::NONE && finding.plain {
-            self.keep_in_cache(place, &finding);
-        }
-        finding
     }
 
     /// What is subtracted must not rest on a node that is still open: the node would rest on its own opposite.
@@ -308,7 +335,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         if self.statistics.visits >= limit {
             return Err(EngineError::WorkExceeded { work: Work::Visits, limit });
         }
-        if self.statistics.visits % VISITS_PER_INTERRUPTION == VISITS_PER_INTERRUPTION - 1
+        if self.statistics.visits.is_multiple_of(VISITS_PER_INTERRUPTION)
             && (self.scope.interrupted)()
         {
             return Err(EngineError::Interrupted);
@@ -317,8 +344,8 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         Ok(())
     }
 
-    fn require_depth(&mut self) -> Result<(), EngineError> {
-        let depth = u64::try_from(self.memo.depth()).unwrap_or(u64::MAX);
+    fn require_depth(&mut self, depth: usize) -> Result<(), EngineError> {
+        let depth = u64::try_from(depth).unwrap_or(u64::MAX);
         self.statistics.depth = self.statistics.depth.max(depth);
         match self.scope.limits.depth_max {
             Some(depth_max) if depth > u64::from(depth_max) => {
@@ -356,23 +383,17 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
 
     /// Tells the trace of a place that was answered without looking into it.
     fn tell(&mut self, place: &Place, finding: &Finding, known: bool) {
-        if self.tracer.is_none() {
-            return;
-        }
         if let Some(tracer) = &mut self.tracer {
             tracer.open();
         }
-        self.tell_closed(place, finding);
-        if let Some(trace) = self.tracer.as_mut().and_then(Tracer::last_child) {
-            trace.known = known;
-        }
+        self.tell_closed(place, finding, known);
     }
 
-    /// Ends the trace's current step, which looked into the place.
-    fn tell_closed(&mut self, (node, object_id): &Place, finding: &Finding) {
+    /// Ends the trace's current step, which is about the place.
+    fn tell_closed(&mut self, (node, object_id): &Place, finding: &Finding, known: bool) {
+        let Some(tracer) = &mut self.tracer else { return };
         let node = self.scope.schema.node(*node);
         let definition = &self.scope.schema.definition(node.definition).name;
-        let Some(tracer) = &mut self.tracer else { return };
         let step = tracer.close();
         // The parts come from the schema and the store, so they are well formed.
         let Ok(resource) = ObjectRef::new(definition, &**object_id) else { return };
@@ -382,7 +403,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             is_permission: matches!(node.rule, Rule::Permission(_)),
             subject: self.asked.subject.clone(),
             membership: membership(&finding.truth),
-            known: false,
+            known,
             caveats: step.caveats,
             children: step.children,
         });

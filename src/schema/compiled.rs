@@ -2,9 +2,10 @@
 //!
 //! Only [`super::compile`] and its siblings make a [`Schema`], so holding one proves that it is right.
 
+use super::ast::{self, Span};
+use super::fault::SourceFile;
 use crate::caveat::Caveat;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// A definition of one schema, by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,9 +46,8 @@ fn index(id: u32) -> usize {
 }
 
 /// A resolved schema. Immutable.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Schema {
-    pub(super) source: Arc<str>,
     pub(super) definitions: Vec<Definition>,
     pub(super) nodes: Vec<Node>,
     pub(super) caveats: Vec<Caveat>,
@@ -55,6 +55,28 @@ pub struct Schema {
     pub(super) node_ids: Vec<HashMap<String, NodeId>>,
     pub(super) caveat_ids: HashMap<String, CaveatId>,
     pub(super) reachability: super::reachability::Reachability,
+    pub(super) syntax: Syntax,
+}
+
+/// How a schema was written: for whoever prints it again or remarks on it.
+#[derive(Debug, Default)]
+pub(super) struct Syntax {
+    /// The texts; the first is the root, the others are what it imports.
+    pub(super) files: Vec<SourceFile>,
+    /// The definitions' names, in id order.
+    pub(super) definitions: Vec<ast::Name>,
+    /// The relations and permissions, in id order.
+    pub(super) members: Vec<ast::Member>,
+    /// The caveats, in id order.
+    pub(super) caveats: Vec<ast::Caveat>,
+}
+
+impl Syntax {
+    /// Where the name of a relation or permission stands; the start of the first text for ids that are not of this schema.
+    pub(super) fn name_span(&self, id: NodeId) -> Span {
+        let nowhere = Span { file: 0, start: 0, end: 0 };
+        self.members.get(id.index()).map_or(nowhere, |member| member.name().span)
+    }
 }
 
 /// A type of objects.
@@ -66,6 +88,8 @@ pub struct Definition {
     pub name: String,
     /// The doc comment above it, without comment marks; empty when there is none.
     pub doc: String,
+    /// The same comment as it is written, comment marks included.
+    pub comment: String,
     /// Its relations and permissions, in written order.
     pub nodes: Vec<NodeId>,
 }
@@ -81,6 +105,8 @@ pub struct Node {
     pub name: String,
     /// The doc comment above it, without comment marks; empty when there is none.
     pub doc: String,
+    /// The same comment as it is written, comment marks included.
+    pub comment: String,
     /// Who is in it.
     pub rule: Rule,
 }
@@ -182,9 +208,9 @@ pub enum ArrowNotation {
 }
 
 impl Schema {
-    /// The text that was compiled, comments and all.
+    /// The text that was compiled, comments and all; imported files apart.
     pub fn source(&self) -> &str {
-        &self.source
+        self.syntax.files.first().map_or("", |file| &file.text)
     }
 
     /// Every definition, in written order.
@@ -234,6 +260,17 @@ impl Schema {
     #[expect(clippy::indexing_slicing, reason = "ids are made with the schema they index")]
     pub fn caveat(&self, id: CaveatId) -> &Caveat {
         &self.caveats[id.index()]
+    }
+
+    /// The comment above a caveat as it is written, comment marks included.
+    pub fn caveat_comment(&self, id: CaveatId) -> &str {
+        self.syntax.caveats.get(id.index()).map_or("", |caveat| &caveat.comment.written)
+    }
+
+    /// `document#viewer`, for messages.
+    pub(super) fn node_name(&self, id: NodeId) -> String {
+        let node = self.node(id);
+        format!("{}#{}", self.definition(node.definition).name, node.name)
     }
 
     /// Whether some set of relationships could put a subject of this form into the node. When not, the answer is no

@@ -1,9 +1,71 @@
 //! The language: schema text in, a [`Schema`] or diagnostics out.
+//!
+//! Text → syntax tree (`parse`, by `grammar.pest`) → [`Schema`] (`check`). Every fault is a [`Diagnostic`], and as many as
+//! possible are found at once. What comes out has nothing left to look up, and holding it proves that it is right.
 
+mod ast;
+mod check;
+mod comments;
 mod compiled;
+mod diagnostic;
+pub mod diff;
+mod fault;
+pub mod format;
+pub mod lint;
+mod load;
+mod parse;
 mod reachability;
+mod scan;
+mod syntax_error;
+mod write_rules;
 
 pub use compiled::{
     AllowedForm, AllowedSubject, Arrow, ArrowBranch, ArrowNotation, CaveatId, Definition,
     DefinitionId, Expr, Node, NodeId, Quantifier, Rule, Schema,
 };
+pub use diagnostic::{Diagnostic, Position, Severity, Stage};
+pub use write_rules::{RelationshipError, UnknownName};
+
+/// The name under which diagnostics show a schema that came without a file.
+const UNNAMED: &str = "schema";
+
+/// Compiles a schema that stands for itself: imports are refused. Diagnostics call it `schema`.
+pub fn compile(source: &str) -> Result<Schema, Vec<Diagnostic>> {
+    compile_named(UNNAMED, source, None)
+}
+
+/// Compiles a schema file and what it imports.
+///
+/// `name` is the file's path as diagnostics show it. `load` reads the text of a file, given its path relative to the
+/// folder of `name`; its error says why it cannot.
+pub fn compile_file(
+    name: &str,
+    load: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Schema, Vec<Diagnostic>> {
+    let path = name.rsplit_once('/').map_or(name, |(_, path)| path);
+    match load(path) {
+        Ok(text) => compile_named(name, &text, Some(load)),
+        Err(reason) => Err(vec![Diagnostic {
+            severity: Severity::Error,
+            stage: Stage::Parse,
+            code: "unreadable",
+            message: format!("could not read `{name}`: {reason}"),
+            source_name: name.into(),
+            source: "".into(),
+            span: 0..0,
+            help: None,
+        }]),
+    }
+}
+
+/// Compiles a schema whose text was read already, such as one that stands inside of a validation file. Without `load`,
+/// imports are refused.
+pub fn compile_named(
+    name: &str,
+    text: &str,
+    load: Option<&dyn Fn(&str) -> Result<String, String>>,
+) -> Result<Schema, Vec<Diagnostic>> {
+    let mut faults = fault::Faults::default();
+    let program = load::load(name, text, load, &mut faults);
+    check::check(program, faults)
+}

@@ -1,33 +1,37 @@
 //! Which subjects could ever be in which relation or permission.
 
 use super::compiled::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::OnceLock;
 
 /// For each node, the forms of subject that some relationships could put into it.
+///
+/// Worked out for a node when it is first asked for: a schema may have many nodes of which few are ever asked for, and
+/// what all of them reach together can be far larger than the schema.
 #[derive(Debug, Default)]
 pub(super) struct Reachability {
-    /// By node: the types whose single objects can be in it.
-    objects: Vec<BTreeSet<DefinitionId>>,
-    /// By node: the nodes whose usersets can be in it, itself included.
-    usersets: Vec<BTreeSet<NodeId>>,
+    /// By node: what it names itself.
+    direct: Vec<Direct>,
+    /// By node: everything that can be in it.
+    reached: Vec<OnceLock<Reached>>,
+}
+
+/// What can be in one node.
+#[derive(Debug)]
+struct Reached {
+    /// The types whose single objects can be in it.
+    objects: HashSet<DefinitionId>,
+    /// The nodes whose usersets can be in it, itself included.
+    usersets: HashSet<NodeId>,
 }
 
 impl Reachability {
-    /// Works the forms out for every node. `nodes` are in id order.
+    /// Prepares the answers. `nodes` are in id order.
     pub(super) fn of(nodes: &[Node]) -> Self {
-        let direct: Vec<Direct> = nodes.iter().map(Direct::of).collect();
-        let mut found = Self::default();
-        for node in nodes {
-            let usersets = closure(node.id, &direct);
-            let objects = usersets
-                .iter()
-                .filter_map(|id| direct.get(id.index()))
-                .flat_map(|direct| direct.objects.iter().copied())
-                .collect();
-            found.objects.push(objects);
-            found.usersets.push(usersets);
+        Self {
+            direct: nodes.iter().map(Direct::of).collect(),
+            reached: nodes.iter().map(|_| OnceLock::new()).collect(),
         }
-        found
     }
 
     pub(super) fn can_reach(
@@ -36,33 +40,34 @@ impl Reachability {
         subject_type: DefinitionId,
         subject_relation: Option<NodeId>,
     ) -> bool {
+        let Some(reached) = self.reached.get(node.index()) else { return false };
+        let reached = reached.get_or_init(|| Reached::by(node, &self.direct));
         match subject_relation {
-            Some(relation) => {
-                self.usersets.get(node.index()).is_some_and(|nodes| nodes.contains(&relation))
-            }
-            None => {
-                self.objects.get(node.index()).is_some_and(|types| types.contains(&subject_type))
-            }
+            Some(relation) => reached.usersets.contains(&relation),
+            None => reached.objects.contains(&subject_type),
         }
     }
 }
 
-/// Every node that the members of `start` can come from, `start` included.
-fn closure(start: NodeId, direct: &[Direct]) -> BTreeSet<NodeId> {
-    let mut seen = BTreeSet::from([start]);
-    let mut open = vec![start];
-    while let Some(node) = open.pop() {
-        for next in direct.get(node.index()).into_iter().flat_map(|direct| &direct.nodes) {
-            if seen.insert(*next) {
-                open.push(*next);
+impl Reached {
+    /// Walks over every node that the members of `start` can come from.
+    fn by(start: NodeId, direct: &[Direct]) -> Self {
+        let mut reached = Self { objects: HashSet::new(), usersets: HashSet::from([start]) };
+        let mut open = vec![start];
+        while let Some(direct) = open.pop().and_then(|node| direct.get(node.index())) {
+            reached.objects.extend(&direct.objects);
+            for next in &direct.nodes {
+                if reached.usersets.insert(*next) {
+                    open.push(*next);
+                }
             }
         }
+        reached
     }
-    seen
 }
 
 /// What one node names itself.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Direct {
     objects: BTreeSet<DefinitionId>,
     nodes: BTreeSet<NodeId>,

@@ -7,7 +7,6 @@ use super::function::Function;
 use super::pattern;
 use super::signature::{Signature, Style};
 use super::types::Type;
-use super::value::Value;
 
 impl Checker<'_> {
     pub(super) fn call(
@@ -54,7 +53,7 @@ impl Checker<'_> {
     ) -> Typed {
         let faults_before = self.faults.len();
         let checked = arguments.iter().map(|argument| self.expr(argument));
-        let (mut nodes, types): (Vec<Node>, Vec<Type>) = checked.unzip();
+        let (nodes, types): (Vec<Node>, Vec<Type>) = checked.unzip();
         let Some(signature) = Signature::find(name, style) else {
             // Names within a call that means nothing, such as the variable of an unknown macro, mean nothing either.
             self.faults.truncate(faults_before);
@@ -64,43 +63,40 @@ impl Checker<'_> {
         let Some(found) = signature.result(&types) else {
             return self.fault(expr, no_overload(name, &types));
         };
-        let node = match (signature.function, nodes.as_mut_slice(), arguments) {
-            (Function::Or | Function::OrValue, [_, _], _) => {
-                let unwrapped = signature.function == Function::OrValue;
-                let operands: Result<Box<[Node; 2]>, _> = nodes.into_boxed_slice().try_into();
-                match operands {
-                    Ok(operands) => Node::OrElse { operands, unwrapped },
-                    Err(_) => return self.fault(expr, no_overload(name, &types)),
-                }
+        let node = match (signature.function, arguments, <[Node; 2]>::try_from(nodes)) {
+            (Function::Or, _, Ok(operands)) => {
+                Node::OrElse { operands: Box::new(operands), unwrapped: false }
             }
-            (Function::Matches, [text, _], [_, searched]) => {
-                let text = std::mem::replace(text, Node::Constant(Value::Null));
-                return self.search(searched, text, nodes, found);
+            (Function::OrValue, _, Ok(operands)) => {
+                Node::OrElse { operands: Box::new(operands), unwrapped: true }
             }
-            (function, _, _) => Node::Call(function, nodes),
+            (Function::Matches, [_, written], Ok([text, pattern])) => {
+                self.search(written, text, pattern)
+            }
+            (function, _, Ok(operands)) => Node::Call(function, operands.into()),
+            (function, _, Err(operands)) => Node::Call(function, operands),
         };
         (node, found)
     }
 
     /// A search; a pattern that is written out is compiled now, once.
-    fn search(&mut self, searched: &Expr, text: Node, mut nodes: Vec<Node>, found: Type) -> Typed {
-        if let Kind::Literal(Literal::String(written)) = &searched.kind {
-            return match pattern::compile(written) {
-                Ok(pattern) => (Node::Matches(Box::new(text), pattern), found),
-                Err(message) => self.fault(searched, message),
-            };
+    fn search(&mut self, written: &Expr, text: Node, pattern: Node) -> Node {
+        let Kind::Literal(Literal::String(literal)) = &written.kind else {
+            return Node::Call(Function::Matches, vec![text, pattern]);
+        };
+        match pattern::compile(literal) {
+            Ok(pattern) => Node::Matches(Box::new(text), pattern),
+            Err(message) => self.fault(written, message).0,
         }
-        nodes.splice(..1, [text]);
-        (Node::Call(Function::Matches, nodes), found)
     }
 
     fn expand(&mut self, kind: MacroKind, target: &Expr, variable: &Expr, rest: &[Expr]) -> Typed {
         let (operand, over) = self.expr(target);
-        let Some(element) = variable_type(kind, &over) else {
+        let element = variable_type(kind, &over).unwrap_or_else(|| {
             let wanted =
                 if kind == MacroKind::OptionalMap { "an optional" } else { "a list or map" };
-            return self.fault(target, format!("expected {wanted} to go through, found `{over}`"));
-        };
+            self.fault(target, format!("expected {wanted} to go through, found `{over}`")).1
+        });
         let Kind::Name { name, absolute: false } = &variable.kind else {
             let message = "the first argument must be a simple name for the variable".to_owned();
             return self.fault(variable, message);
@@ -117,7 +113,7 @@ impl Checker<'_> {
                 (None, body, made)
             }
             (_, [body, ..]) => (None, self.bool(body), Type::Bool),
-            (_, []) => (None, Node::Constant(Value::Null), Type::Any),
+            (_, []) => return self.fault(target, format!("the macro on `{name}` has no body")),
         };
         self.locals.pop();
         let found = match kind {

@@ -1,0 +1,121 @@
+//! Type annotations of permissions: whether they name every type of subject that the expression touches.
+
+use super::super::ast::{Member, Permission};
+use super::super::compiled::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule, Schema};
+use super::super::fault::{Fault, Faults};
+use std::collections::{BTreeSet, HashSet};
+
+/// How many relations and permissions are visited for all annotations together.
+const VISITS_MAX: usize = 20_000_000;
+
+/// Checks the annotations of every permission that has one to be checked.
+pub(super) fn check(schema: &Schema, faults: &mut Faults) {
+    let mut visits_left = VISITS_MAX;
+    for (node, member) in schema.nodes.iter().zip(&schema.syntax.members) {
+        if let Member::Permission(permission) = member
+            && permission.annotation.is_some()
+        {
+            let types = touched_types(schema, node.id, &mut visits_left);
+            faults.extend(incomplete(schema, node, permission, &types));
+        }
+    }
+    if visits_left == 0 {
+        let span = super::super::ast::Span { file: 0, start: 0, end: 0 };
+        let message = "the schema is too large for its type annotations to be checked";
+        faults.push(Fault::typed("annotations-too-large", span, message));
+    }
+}
+
+fn incomplete(
+    schema: &Schema,
+    node: &Node,
+    permission: &Permission,
+    types: &BTreeSet<DefinitionId>,
+) -> Option<Fault> {
+    let annotation = permission.annotation.as_deref()?;
+    let missing = types
+        .iter()
+        .map(|id| schema.definition(*id).name.as_str())
+        .find(|name| annotation.iter().all(|listed| listed.text != *name))?;
+    let listed: Vec<String> = annotation.iter().map(|name| format!("`{}`", name.text)).collect();
+    let message = format!(
+        "incomplete type annotation on relation `{}` in definition `{}`: `{missing}` found as reachable type, but not \
+         contained in provided set [{}]",
+        node.name,
+        schema.definition(node.definition).name,
+        listed.join(", ")
+    );
+    let span = match (annotation.first(), annotation.last()) {
+        (Some(first), Some(last)) => first.span.to(last.span),
+        _ => permission.name.span,
+    };
+    Some(Fault::typed("incomplete-annotation", span, message))
+}
+
+/// The types of subjects that a permission's expression touches, on the subtracted side of exclusions too.
+fn touched_types(
+    schema: &Schema,
+    start: NodeId,
+    visits_left: &mut usize,
+) -> BTreeSet<DefinitionId> {
+    let mut walk = Walk { types: BTreeSet::new(), seen: HashSet::from([start]), open: vec![start] };
+    while let Some(id) = walk.open.pop() {
+        if *visits_left == 0 {
+            break;
+        }
+        *visits_left -= 1;
+        let node = schema.node(id);
+        match &node.rule {
+            Rule::Permission(expr) => walk.expr(node.definition, expr),
+            Rule::Relation(allowed) => {
+                for allowed in allowed {
+                    match allowed.form {
+                        AllowedForm::Userset(id) => walk.node(id),
+                        AllowedForm::Object | AllowedForm::Wildcard => {
+                            walk.types.insert(allowed.definition);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    walk.types
+}
+
+struct Walk {
+    types: BTreeSet<DefinitionId>,
+    seen: HashSet<NodeId>,
+    open: Vec<NodeId>,
+}
+
+impl Walk {
+    fn node(&mut self, id: NodeId) {
+        if self.seen.insert(id) {
+            self.open.push(id);
+        }
+    }
+
+    fn expr(&mut self, definition: DefinitionId, expr: &Expr) {
+        match expr {
+            Expr::Nil => {}
+            Expr::Itself => {
+                self.types.insert(definition);
+            }
+            Expr::Node(id) => self.node(*id),
+            Expr::Arrow(arrow) => {
+                arrow
+                    .branches
+                    .iter()
+                    .filter_map(|branch| branch.target)
+                    .for_each(|id| self.node(id));
+            }
+            Expr::Union(operands) | Expr::Intersection(operands) => {
+                operands.iter().for_each(|operand| self.expr(definition, operand));
+            }
+            Expr::Exclusion(base, subtracted) => {
+                self.expr(definition, base);
+                self.expr(definition, subtracted);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Caveats: their parameters' types, and their bodies, which the caveat room compiles.
+
+use super::super::ast::{self, Span};
+use super::super::compiled::Schema;
+use super::super::fault::{Fault, Faults};
+use crate::caveat::{
+    Caveat, CompileError, CompileErrorKind, Parameter, ParameterType, UnknownType,
+};
+use std::collections::HashSet;
+
+/// The longest body, in characters.
+const BODY_CHARS_MAX: usize = 100_000;
+
+/// Compiles the caveats, in id order.
+pub(super) fn compile(caveats: Vec<ast::Caveat>, schema: &mut Schema, faults: &mut Faults) {
+    for caveat in caveats {
+        if let Some(compiled) = compile_one(&caveat, faults) {
+            schema.caveats.push(compiled);
+        }
+        schema.syntax.caveats.push(caveat);
+    }
+}
+
+fn compile_one(written: &ast::Caveat, faults: &mut Faults) -> Option<Caveat> {
+    let parameters = parameters(written, faults);
+    let name = &written.name.text;
+    if written.body.text.chars().nth(BODY_CHARS_MAX).is_some() {
+        let message = format!(
+            "invalid expression for caveat `{name}`: it is longer than {BODY_CHARS_MAX} characters"
+        );
+        faults.push(Fault::parse("invalid-caveat", written.name.span, message));
+        return None;
+    }
+    match Caveat::compile(name, &written.comment.text, parameters?, &written.body.text) {
+        Ok(caveat) => Some(caveat),
+        Err(errors) => {
+            errors.into_iter().for_each(|error| faults.push(fault(written, error)));
+            None
+        }
+    }
+}
+
+/// The parameters; `None` when one is at fault, which has then been reported.
+fn parameters(written: &ast::Caveat, faults: &mut Faults) -> Option<Vec<Parameter>> {
+    let caveat = &written.name.text;
+    let mut names = HashSet::new();
+    let mut parameters = Vec::new();
+    for parameter in &written.parameters {
+        let name = &parameter.name;
+        if !names.insert(name.text.as_str()) {
+            let message =
+                format!("duplicate parameter `{}` defined on caveat `{caveat}`", name.text);
+            faults.push(Fault::parse("duplicate-parameter", name.span, message));
+            continue;
+        }
+        match parameter_type(&parameter.parameter_type) {
+            Ok(parameter_type) => {
+                parameters.push(Parameter { name: name.text.clone(), parameter_type });
+            }
+            Err((error, span)) => {
+                let message = format!(
+                    "invalid type for caveat parameter `{}` on caveat `{caveat}`: {error}",
+                    name.text
+                );
+                let fault = Fault::parse("invalid-parameter-type", span, message);
+                faults.push(match &error {
+                    UnknownType::Name { name } => fault.suggest(name, ParameterType::names()),
+                    UnknownType::Arguments { .. } | UnknownType::TooDeep { .. } => fault,
+                });
+            }
+        }
+    }
+    (parameters.len() == written.parameters.len()).then_some(parameters)
+}
+
+fn parameter_type(written: &ast::ParameterType) -> Result<ParameterType, (UnknownType, Span)> {
+    let arguments = written.arguments.iter().map(parameter_type).collect::<Result<_, _>>()?;
+    ParameterType::from_name(&written.name.text, arguments).map_err(|error| (error, written.span))
+}
+
+fn fault(written: &ast::Caveat, error: CompileError) -> Fault {
+    let body = written.body.span;
+    let in_body = Span {
+        start: body.start + error.range.start,
+        end: (body.start + error.range.end).min(body.end),
+        ..body
+    };
+    let message = error.to_string();
+    match error.kind {
+        CompileErrorKind::UnusedParameter { name, .. } => {
+            let declared = written.parameters.iter().find(|parameter| parameter.name.text == name);
+            let span = declared.map_or(written.name.span, |parameter| parameter.name.span);
+            Fault::typed("unused-parameter", span, message)
+        }
+        CompileErrorKind::Syntax { .. }
+        | CompileErrorKind::Type { .. }
+        | CompileErrorKind::TooLarge { .. } => Fault::parse("invalid-caveat", in_body, message),
+    }
+}

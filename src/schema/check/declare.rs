@@ -1,0 +1,148 @@
+//! The first stage: every definition, relation, permission and caveat gets its id.
+
+use super::super::ast::{self, File, Item, Member, Name};
+use super::super::compiled::{
+    CaveatId, Definition, DefinitionId, Expr, Node, NodeId, Rule, Schema,
+};
+use super::super::fault::{Fault, Faults};
+use super::partials::Partials;
+use crate::relationship::{NameKind, require_name};
+use std::collections::{HashMap, HashSet};
+
+/// What the later stages still need of the trees.
+pub(super) struct Declared {
+    /// The caveats, in id order.
+    pub(super) caveats: Vec<ast::Caveat>,
+}
+
+/// Declares what the files define. `trees` stand in the order in which their definitions count.
+pub(super) fn declare(trees: Vec<File>, schema: &mut Schema, faults: &mut Faults) -> Declared {
+    let mut items = Items::default();
+    for item in trees.into_iter().flat_map(|tree| tree.items) {
+        items.take(item, faults);
+    }
+    let Items { definitions, partials, caveats, .. } = items;
+    for caveat in &caveats {
+        let id = CaveatId(id(schema.caveat_ids.len()));
+        schema.caveat_ids.insert(caveat.name.text.clone(), id);
+    }
+    let partials = Partials::new(&partials, faults);
+    let mut declaring = Declaring { schema, faults };
+    for definition in definitions {
+        let members = partials.expand(&definition, declaring.faults);
+        declaring.definition(definition, members);
+    }
+    Declared { caveats }
+}
+
+/// The items of all files, each name once.
+#[derive(Default)]
+struct Items {
+    names: HashSet<String>,
+    definitions: Vec<ast::Definition>,
+    partials: HashMap<String, ast::Definition>,
+    caveats: Vec<ast::Caveat>,
+}
+
+impl Items {
+    fn take(&mut self, item: Item, faults: &mut Faults) {
+        let (name, kind) = match &item {
+            Item::Definition(definition) => (&definition.name, "object definition"),
+            Item::Partial(partial) => (&partial.name, "partial"),
+            Item::Caveat(caveat) => (&caveat.name, "caveat"),
+            Item::Import(_) => return,
+        };
+        if !matches!(item, Item::Caveat(_)) {
+            require(NameKind::Definition, name, kind, faults);
+        }
+        if !self.names.insert(name.text.clone()) {
+            let message = format!(
+                "found name reused between multiple definitions and/or caveats: {}",
+                name.text
+            );
+            faults.push(Fault::parse("duplicate-name", name.span, message));
+            return;
+        }
+        match item {
+            Item::Definition(definition) => self.definitions.push(definition),
+            Item::Partial(partial) => {
+                self.partials.insert(partial.name.text.clone(), partial);
+            }
+            Item::Caveat(caveat) => self.caveats.push(caveat),
+            Item::Import(_) => {}
+        }
+    }
+}
+
+struct Declaring<'s> {
+    schema: &'s mut Schema,
+    faults: &'s mut Faults,
+}
+
+impl Declaring<'_> {
+    fn definition(&mut self, definition: ast::Definition, members: Vec<Member>) {
+        let definition_id = DefinitionId(id(self.schema.definitions.len()));
+        let ast::Definition { name, comment, .. } = definition;
+        let mut ids = HashMap::new();
+        let mut nodes = Vec::new();
+        for member in members {
+            let next = NodeId(id(self.schema.nodes.len()));
+            if self.is_new(&name.text, &member, &ids) {
+                ids.insert(member.name().text.clone(), next);
+                nodes.push(next);
+                self.node(definition_id, next, member);
+            }
+        }
+        self.schema.node_ids.push(ids);
+        self.schema.definition_ids.insert(name.text.clone(), definition_id);
+        self.schema.definitions.push(Definition {
+            id: definition_id,
+            name: name.text.clone(),
+            doc: comment.text,
+            comment: comment.written,
+            nodes,
+        });
+        self.schema.syntax.definitions.push(name);
+    }
+
+    fn is_new(&mut self, definition: &str, member: &Member, ids: &HashMap<String, NodeId>) -> bool {
+        let name = member.name();
+        let kind = if matches!(member, Member::Relation(_)) { "relation" } else { "permission" };
+        require(NameKind::Relation, name, kind, self.faults);
+        if !ids.contains_key(&name.text) {
+            return true;
+        }
+        let message = format!(
+            "found duplicate relation/permission name `{}` under definition `{definition}`",
+            name.text
+        );
+        self.faults.push(Fault::typed("duplicate-relation", name.span, message));
+        false
+    }
+
+    fn node(&mut self, definition: DefinitionId, id: NodeId, member: Member) {
+        let (rule, comment) = match &member {
+            Member::Relation(relation) => (Rule::Relation(Vec::new()), relation.comment.clone()),
+            Member::Permission(permission) => {
+                (Rule::Permission(Expr::Nil), permission.comment.clone())
+            }
+            Member::PartialReference(_) => return,
+        };
+        let name = member.name().text.clone();
+        let (doc, comment) = (comment.text, comment.written);
+        self.schema.nodes.push(Node { id, definition, name, doc, comment, rule });
+        self.schema.syntax.members.push(member);
+    }
+}
+
+fn require(kind: NameKind, name: &Name, what: &str, faults: &mut Faults) {
+    if let Err(error) = require_name(kind, &name.text) {
+        let message = format!("error in {what} `{}`: {error}", name.text);
+        faults.push(Fault::parse("invalid-name", name.span, message));
+    }
+}
+
+/// A position as an id. The limits on texts and partials keep positions far below the largest id.
+fn id(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,56 @@
+//! Syntax tree to [`Schema`]: resolves names, checks types, reports everything at once.
+//!
+//! The schema is filled stage by stage: first every name gets its id, then relations, then expressions. A stage that
+//! finds a fault goes on with a harmless stand-in; a schema with faults is never handed out.
+
+mod annotations;
+mod caveats;
+mod cycles;
+mod declare;
+mod partials;
+mod permissions;
+mod relations;
+mod wildcards;
+
+use super::compiled::{Schema, Syntax};
+use super::diagnostic::Diagnostic;
+use super::fault::{Fault, Faults};
+use super::load::Program;
+use super::reachability::Reachability;
+
+/// Makes a schema of parsed files, or says what is wrong with them. `faults` are those of parsing: with any of them,
+/// names would be missing only because their statement is broken, so nothing more is looked for.
+pub(super) fn check(program: Program, mut faults: Faults) -> Result<Schema, Vec<Diagnostic>> {
+    let Program { files, trees } = program;
+    if !faults.is_empty() {
+        return Err(faults.into_diagnostics(&files));
+    }
+    let mut schema = Schema { syntax: Syntax { files, ..Syntax::default() }, ..Schema::default() };
+    let declared = declare::declare(trees, &mut schema, &mut faults);
+    caveats::compile(declared.caveats, &mut schema, &mut faults);
+    relations::resolve(&mut schema, &mut faults);
+    let wildcards = wildcards::find(&schema);
+    wildcards::check(&schema, &wildcards, &mut faults);
+    permissions::resolve(&mut schema, &wildcards, &mut faults);
+    cycles::check(&schema, &mut faults);
+    annotations::check(&schema, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults.into_diagnostics(&schema.syntax.files));
+    }
+    schema.reachability = Reachability::of(&schema.nodes);
+    Ok(schema)
+}
+
+/// A name that no relation or permission of a definition has.
+fn unknown_node(
+    schema: &Schema,
+    definition: super::compiled::DefinitionId,
+    name: &str,
+    span: super::ast::Span,
+) -> Fault {
+    let definition = schema.definition(definition);
+    let message =
+        format!("relation/permission `{name}` not found under definition `{}`", definition.name);
+    let candidates = definition.nodes.iter().map(|id| schema.node(*id).name.as_str());
+    Fault::typed("unknown-relation", span, message).suggest(name, candidates)
+}

@@ -1,0 +1,132 @@
+//! Partials: members written once, for several definitions.
+
+use super::super::ast::{Definition, Member, Name};
+use super::super::fault::{Fault, Faults, nearest};
+use std::collections::{HashMap, HashSet};
+
+/// How many relations and permissions all definitions may take from partials together. Partials are the one way by which
+/// a small text could make a huge schema.
+const MEMBERS_MAX: usize = 200_000;
+
+/// The partials of a schema, by name.
+pub(super) struct Partials<'p> {
+    partials: &'p HashMap<String, Definition>,
+    taken: std::cell::Cell<usize>,
+}
+
+impl<'p> Partials<'p> {
+    /// Checks that partials do not include one another in a circle.
+    pub(super) fn new(partials: &'p HashMap<String, Definition>, faults: &mut Faults) -> Self {
+        let circular = circular(partials);
+        let mut names: Vec<&Name> =
+            circular.iter().filter_map(|name| partials.get(*name)).map(|p| &p.name).collect();
+        names.sort_by_key(|name| name.span);
+        if let Some(first) = names.first() {
+            let list: Vec<&str> = names.iter().map(|name| name.text.as_str()).collect();
+            let message = format!(
+                "could not resolve partials: [{}]. this may indicate a circular reference",
+                list.join(", ")
+            );
+            faults.push(Fault::parse("circular-partials", first.span, message));
+        }
+        let this = Self { partials, taken: std::cell::Cell::new(0) };
+        this.check_references(faults);
+        this
+    }
+
+    /// The references inside of partials; those of definitions are checked when they are expanded.
+    fn check_references(&self, faults: &mut Faults) {
+        let mut partials: Vec<&Definition> = self.partials.values().collect();
+        partials.sort_by_key(|partial| partial.name.span);
+        for name in partials.into_iter().flat_map(references) {
+            if !self.partials.contains_key(&name.text) {
+                faults.push(self.unknown(name));
+            }
+        }
+    }
+
+    fn unknown(&self, name: &Name) -> Fault {
+        let message = format!("could not find partial reference with name {}", name.text);
+        let mut candidates: Vec<&str> = self.partials.keys().map(String::as_str).collect();
+        candidates.sort_unstable();
+        let fault = Fault::parse("unknown-partial", name.span, message);
+        match nearest(&name.text, candidates) {
+            Some(near) => fault.help(format!("did you mean `...{near}`?")),
+            None => fault,
+        }
+    }
+
+    /// The relations and permissions of a definition, those of its partials in the place of the reference. A partial
+    /// that is included in two ways counts once.
+    pub(super) fn expand(&self, definition: &Definition, faults: &mut Faults) -> Vec<Member> {
+        let mut members = Vec::new();
+        let mut included = HashSet::new();
+        let mut open = vec![definition.members.iter()];
+        while let Some(level) = open.last_mut() {
+            match level.next() {
+                None => {
+                    open.pop();
+                }
+                Some(Member::PartialReference(name)) => match self.partials.get(&name.text) {
+                    Some(partial) if included.insert(name.text.as_str()) => {
+                        open.push(partial.members.iter());
+                    }
+                    Some(_) => {}
+                    None if open.len() == 1 => faults.push(self.unknown(name)),
+                    None => {}
+                },
+                Some(member) if open.len() == 1 || self.take_one(&definition.name, faults) => {
+                    members.push(member.clone());
+                }
+                Some(_) => return members,
+            }
+        }
+        members
+    }
+
+    /// Counts one more member that came from a partial; whether there is room for it.
+    fn take_one(&self, definition: &Name, faults: &mut Faults) -> bool {
+        let taken = self.taken.get() + 1;
+        self.taken.set(taken);
+        if taken == MEMBERS_MAX + 1 {
+            let message = format!(
+                "partials bring more than {MEMBERS_MAX} relations and permissions into the schema"
+            );
+            faults.push(Fault::parse("partials-too-large", definition.span, message));
+        }
+        taken <= MEMBERS_MAX
+    }
+}
+
+fn references(partial: &Definition) -> impl Iterator<Item = &Name> {
+    partial.members.iter().filter_map(|member| match member {
+        Member::PartialReference(name) => Some(name),
+        Member::Relation(_) | Member::Permission(_) => None,
+    })
+}
+
+/// The partials that cannot be resolved because they lead into a circle: what is left when those without open
+/// references are taken away again and again.
+fn circular(partials: &HashMap<String, Definition>) -> HashSet<&str> {
+    let mut waiting: HashMap<&str, usize> = HashMap::new();
+    let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (name, partial) in partials {
+        let known = references(partial).filter(|used| partials.contains_key(&used.text));
+        let used: Vec<&str> = known.map(|used| used.text.as_str()).collect();
+        waiting.insert(name, used.len());
+        used.into_iter().for_each(|used| users.entry(used).or_default().push(name));
+    }
+    let mut ready: Vec<&str> =
+        waiting.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    while let Some(name) = ready.pop() {
+        waiting.remove(name);
+        for user in users.get(name).into_iter().flatten() {
+            let Some(count) = waiting.get_mut(user) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                ready.push(user);
+            }
+        }
+    }
+    waiting.into_keys().collect()
+}

@@ -1,0 +1,111 @@
+//! Relations: which subjects they allow.
+
+use super::super::ast::{self, Member};
+use super::super::compiled::{AllowedForm, AllowedSubject, Rule, Schema};
+use super::super::fault::{Fault, Faults};
+use super::unknown_node;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Resolves the allowed subjects of every relation.
+pub(super) fn resolve(schema: &mut Schema, faults: &mut Faults) {
+    let members: Vec<Member> = schema.syntax.members.clone();
+    for (position, member) in members.into_iter().enumerate() {
+        let Member::Relation(relation) = member else { continue };
+        let allowed = Resolving { schema, faults, relation: Arc::clone(&relation) }.all(position);
+        if let Some(node) = schema.nodes.get_mut(position) {
+            node.rule = Rule::Relation(allowed);
+        }
+    }
+}
+
+struct Resolving<'s> {
+    schema: &'s Schema,
+    faults: &'s mut Faults,
+    relation: Arc<ast::Relation>,
+}
+
+impl Resolving<'_> {
+    fn all(&mut self, position: usize) -> Vec<AllowedSubject> {
+        let mut seen = HashSet::new();
+        let mut all = Vec::new();
+        let relation = Arc::clone(&self.relation);
+        for written in &relation.allowed {
+            let Some(allowed) = self.one(written) else { continue };
+            if seen.insert(allowed.clone()) {
+                all.push(allowed);
+            } else {
+                self.duplicate(position, written);
+            }
+        }
+        all
+    }
+
+    fn one(&mut self, written: &ast::AllowedSubject) -> Option<AllowedSubject> {
+        let caveat = match &written.caveat {
+            None => Some(None),
+            Some(name) => self.schema.find_caveat(&name.text).map(Some),
+        };
+        if caveat.is_none() {
+            self.unknown_caveat(written);
+        }
+        let Some(definition) = self.schema.find_definition(&written.definition.text) else {
+            self.unknown_definition(&written.definition);
+            return None;
+        };
+        let form = match &written.form {
+            ast::AllowedForm::Object => AllowedForm::Object,
+            ast::AllowedForm::Wildcard => AllowedForm::Wildcard,
+            ast::AllowedForm::Userset(name) => {
+                let Some(node) = self.schema.find_node(definition.id, &name.text) else {
+                    let fault = unknown_node(self.schema, definition.id, &name.text, name.span);
+                    self.faults.push(fault);
+                    return None;
+                };
+                AllowedForm::Userset(node.id)
+            }
+        };
+        Some(AllowedSubject {
+            definition: definition.id,
+            form,
+            caveat: caveat?,
+            expires: written.expires,
+        })
+    }
+
+    fn unknown_definition(&mut self, name: &ast::Name) {
+        let message = format!(
+            "could not lookup definition `{0}` for relation `{1}`: object definition `{0}` not found",
+            name.text, self.relation.name.text
+        );
+        let candidates = self.schema.definitions.iter().map(|d| d.name.as_str());
+        let fault = Fault::typed("unknown-definition", name.span, message);
+        self.faults.push(fault.suggest(&name.text, candidates));
+    }
+
+    fn unknown_caveat(&mut self, written: &ast::AllowedSubject) {
+        let Some(name) = &written.caveat else { return };
+        let message = format!(
+            "could not lookup caveat `{0}` for relation `{1}`: caveat with name `{0}` not found",
+            name.text, self.relation.name.text
+        );
+        let mut candidates: Vec<&str> = self.schema.caveat_ids.keys().map(String::as_str).collect();
+        candidates.sort_unstable();
+        let fault = Fault::typed("unknown-caveat", name.span, message);
+        self.faults.push(if name.text == "expiration" {
+            fault.help("write `use expiration` at the top for relationships that expire")
+        } else {
+            fault.suggest(&name.text, candidates)
+        });
+    }
+
+    fn duplicate(&mut self, position: usize, written: &ast::AllowedSubject) {
+        let Some(node) = self.schema.nodes.get(position) else { return };
+        let message = format!(
+            "found duplicate allowed subject type `{written}` on relation `{}` under definition `{}`",
+            node.name,
+            self.schema.definition(node.definition).name
+        );
+        self.faults.push(Fault::typed("duplicate-subject", written.span, message));
+    }
+}

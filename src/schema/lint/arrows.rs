@@ -1,0 +1,137 @@
+//! Arrows that lead nowhere, or elsewhere than it seems.
+
+use super::super::ast::{Arrow, ArrowNotation, Expr, ExprKind, Span};
+use super::super::compiled::{AllowedForm, DefinitionId, Rule, Schema};
+use super::{Place, Remarks, places};
+
+pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
+    for place in places(schema) {
+        let Some(permission) = place.permission() else { continue };
+        let mut linting = Linting { schema, place: &place, remarks };
+        linting.expr(&permission.expr);
+    }
+}
+
+struct Linting<'l, 's> {
+    schema: &'l Schema,
+    place: &'l Place<'l>,
+    remarks: &'l mut Remarks<'s>,
+}
+
+impl Linting<'_, '_> {
+    fn expr(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Nil | ExprKind::Itself | ExprKind::Name(_) => {}
+            ExprKind::Arrow(arrow) => self.arrow(arrow, expr.span),
+            ExprKind::Group(inner) => self.expr(inner),
+            ExprKind::Union(operands)
+            | ExprKind::Intersection(operands)
+            | ExprKind::Exclusion(operands) => operands.iter().for_each(|o| self.expr(o)),
+        }
+    }
+
+    fn arrow(&mut self, arrow: &Arrow, span: Span) {
+        let types = self.types(&arrow.left.text);
+        let (having, lacking): (Vec<DefinitionId>, Vec<DefinitionId>) = types
+            .into_iter()
+            .partition(|id| self.schema.find_node(*id, &arrow.right.text).is_some());
+        if having.is_empty() {
+            self.unreachable(arrow, span);
+        } else if let Some(first) = lacking.first() {
+            self.skips(arrow, *first, span);
+        }
+        self.walks_usersets(arrow, span);
+        self.to_relation(arrow, &having, span);
+    }
+
+    /// The types that the left side of an arrow points to, each once.
+    fn types(&self, left: &str) -> Vec<DefinitionId> {
+        let tupleset = self.place.sibling(self.schema, left).map(|id| &self.schema.node(id).rule);
+        let Some(Rule::Relation(allowed)) = tupleset else { return Vec::new() };
+        let mut types: Vec<DefinitionId> = allowed.iter().map(|a| a.definition).collect();
+        types.sort_unstable();
+        types.dedup();
+        types
+    }
+
+    fn unreachable(&mut self, arrow: &Arrow, span: Span) {
+        let (text, right, left) = (shown(arrow), &arrow.right.text, &arrow.left.text);
+        let message = format!(
+            "arrow `{text}` under permission `{}` references relation/permission `{right}` that does not exist on any \
+             subject types of relation `{left}`",
+            self.place.node.name
+        );
+        let help = "nobody is ever found this way; is the name right?";
+        self.remark("arrow-references-unreachable-relation", span, message, help);
+    }
+
+    fn skips(&mut self, arrow: &Arrow, lacking: DefinitionId, span: Span) {
+        let lacking = &self.schema.definition(lacking).name;
+        let (text, right) = (shown(arrow), &arrow.right.text);
+        let (effect, help) = match arrow.notation {
+            ArrowNotation::All => (
+                "one such object makes the answer no for everybody",
+                "give every type of the relation that name",
+            ),
+            ArrowNotation::Arrow | ArrowNotation::Any => (
+                "nobody is found through such objects",
+                "add the name to that type, or silence this remark if that is meant",
+            ),
+        };
+        let message = format!(
+            "arrow `{text}` under permission `{}` meets objects of type `{lacking}`, which has no `{right}`: {effect}",
+            self.place.node.name
+        );
+        self.remark("arrow-skips-type", span, message, help);
+    }
+
+    fn walks_usersets(&mut self, arrow: &Arrow, span: Span) {
+        let Some(tupleset) = self.place.sibling(self.schema, &arrow.left.text) else { return };
+        let Rule::Relation(allowed) = &self.schema.node(tupleset).rule else { return };
+        let Some(userset) = allowed.iter().find(|a| matches!(a.form, AllowedForm::Userset(_)))
+        else {
+            return;
+        };
+        let message = format!(
+            "arrow `{}` under permission `{}` walks relation `{}` that has subject type `{}`: the subject's relation is \
+             ignored",
+            shown(arrow),
+            self.place.node.name,
+            arrow.left.text,
+            self.schema.allowed_text(userset)
+        );
+        let help = "let the relation take the objects themselves, without `#…`";
+        self.remark("arrow-walks-subject-relation", span, message, help);
+    }
+
+    fn to_relation(&mut self, arrow: &Arrow, having: &[DefinitionId], span: Span) {
+        let relation = having.iter().find(|id| {
+            let node = self.schema.find_node(**id, &arrow.right.text);
+            node.is_some_and(|node| matches!(node.rule, Rule::Relation(_)))
+        });
+        let Some(definition) = relation else { return };
+        let message = format!(
+            "arrow `{}` under permission `{}` references relation `{}` on definition `{}`",
+            shown(arrow),
+            self.place.node.name,
+            arrow.right.text,
+            self.schema.definition(*definition).name
+        );
+        let help = "point it to a permission, so that it need not change when that definition does";
+        self.remark("arrow-references-relation", span, message, help);
+    }
+
+    fn remark(&mut self, code: &'static str, span: Span, message: String, help: &str) {
+        self.remarks.about(self.place.node, code, span, message, help);
+    }
+}
+
+/// An arrow as it is written.
+pub(super) fn shown(arrow: &Arrow) -> String {
+    let (left, right) = (&arrow.left.text, &arrow.right.text);
+    match arrow.notation {
+        ArrowNotation::Arrow => format!("{left}->{right}"),
+        ArrowNotation::Any => format!("{left}.any({right})"),
+        ArrowNotation::All => format!("{left}.all({right})"),
+    }
+}

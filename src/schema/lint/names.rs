@@ -1,0 +1,40 @@
+//! Names that mislead.
+
+use super::super::compiled::Schema;
+use super::{Place, Remarks, places};
+
+/// Words that a `use` line takes out of use as names.
+const FLAG_WORDS: [&str; 6] = ["self", "expiration", "and", "import", "partial", "typechecking"];
+
+pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
+    for place in places(schema) {
+        parent_in_name(&place, remarks);
+        flag_word(&place, remarks);
+    }
+}
+
+fn parent_in_name(place: &Place<'_>, remarks: &mut Remarks<'_>) {
+    let (name, definition) = (&place.node.name, &place.definition.name);
+    let parent = definition.rsplit('/').next().unwrap_or_default();
+    // A relation to objects of its own type, like `parent_folder`, says what is on its other side.
+    let points_to_parent = place
+        .relation()
+        .is_some_and(|r| r.allowed.iter().any(|a| a.definition.text == *definition));
+    if name.strip_suffix(parent).is_some_and(|rest| rest.ends_with('_')) && !points_to_parent {
+        let kind = if place.relation().is_some() { "relation" } else { "permission" };
+        let message = format!("{kind} `{name}` references parent type `{definition}` in its name");
+        let help = "drop the suffix: the name is only used together with the type";
+        let span = place.member.name().span;
+        remarks.about(place.node, "relation-name-references-parent", span, message, help);
+    }
+}
+
+fn flag_word(place: &Place<'_>, remarks: &mut Remarks<'_>) {
+    let name = place.node.name.as_str();
+    if FLAG_WORDS.contains(&name) {
+        let message = format!("`{name}` is a word of the language after a `use` line");
+        let help = "choose another name, so that the schema may use that feature one day";
+        let span = place.member.name().span;
+        remarks.about(place.node, "name-shadows-keyword", span, message, help);
+    }
+}

@@ -1,0 +1,484 @@
+//! Text to syntax tree, by the grammar in `grammar.pest`. The only file that knows pest.
+//!
+//! The grammar accepts any text: what is no statement becomes a `broken_…` node, which is then read a second time by the
+//! rule that it should have matched, for the place and the kind of the mistake. So one mistake does not hide the next.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of all rules only a few can occur at each place"
+)]
+
+use super::ast::{
+    AllowedForm, AllowedSubject, Arrow, ArrowNotation, Caveat, Definition, Expr, ExprKind, File,
+    Flags, Item, Member, Name, Parameter, ParameterType, Permission, Relation, Span,
+};
+use super::comments::Comments;
+use super::fault::{Fault, Faults};
+use super::scan::{NESTING_MAX, ScanError, scan};
+use super::syntax_error::{self, Expected};
+use pest::Parser as _;
+use pest::error::{ErrorVariant, InputLocation};
+use pest::iterators::Pair;
+use std::sync::Arc;
+
+#[derive(pest_derive::Parser)]
+#[grammar = "schema/grammar.pest"]
+struct Grammar;
+
+/// The largest schema text, in bytes.
+const TEXT_BYTES_MAX: usize = 4_194_304;
+
+/// Reads a text; `file` is its position among the files of the schema.
+pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
+    let empty = File { items: Vec::new() };
+    let comments = match prepare(file, text) {
+        Ok(comments) => comments,
+        Err(fault) => {
+            faults.push(fault);
+            return empty;
+        }
+    };
+    let Some(schema) = Grammar::parse(Rule::schema, text).ok().and_then(|mut pairs| pairs.next())
+    else {
+        faults.push(too_deep(Span { file, start: 0, end: 0 }));
+        return empty;
+    };
+    let mut builder = Builder { file, text, flags: Flags::default(), comments, faults, resume: 0 };
+    File { items: builder.items(schema) }
+}
+
+/// Refuses what would be unsafe or hopeless to parse, and finds the comments.
+fn prepare(file: usize, text: &str) -> Result<Comments<'_>, Fault> {
+    if text.len() > TEXT_BYTES_MAX {
+        let span = Span { file, start: 0, end: 0 };
+        let message = format!("validation error: schema: must be at most {TEXT_BYTES_MAX} bytes");
+        return Err(Fault::parse("schema-too-large", span, message));
+    }
+    let found = scan(text).map_err(|error| match error {
+        ScanError::UnclosedComment(at) => {
+            let span = Span { file, start: at.start, end: at.end };
+            Fault::parse("unclosed-comment", span, "this comment is not closed")
+                .help("close it with `*/`")
+        }
+        ScanError::UnclosedString(at) => {
+            let span = Span { file, start: at.start, end: at.end };
+            Fault::parse("unclosed-string", span, "this quote opens a string that is not closed")
+        }
+        ScanError::TooDeep(at) => too_deep(Span { file, start: at.start, end: at.end }),
+    })?;
+    Ok(Comments::new(text, found.comments))
+}
+
+fn too_deep(span: Span) -> Fault {
+    let message = format!("brackets nest more than {NESTING_MAX} levels deep");
+    Fault::parse("nested-too-deep", span, message)
+}
+
+struct Builder<'t, 'f> {
+    file: usize,
+    text: &'t str,
+    flags: Flags,
+    comments: Comments<'t>,
+    faults: &'f mut Faults,
+    /// Broken statements that start before this place are the rest of one that was reported.
+    resume: usize,
+}
+
+/// Each method takes the node of one rule apart. `None` means that a fault was reported instead.
+impl Builder<'_, '_> {
+    fn items(&mut self, schema: Pair<'_, Rule>) -> Vec<Item> {
+        let mut items = Vec::new();
+        for pair in schema.into_inner() {
+            let item = match pair.as_rule() {
+                Rule::use_flag => {
+                    self.use_flag(&pair, items.is_empty());
+                    None
+                }
+                Rule::import => self.import(pair),
+                Rule::definition => self.definition(pair).map(Item::Definition),
+                Rule::partial => self.partial(pair),
+                Rule::caveat => self.caveat(pair).map(Item::Caveat),
+                Rule::broken_item => {
+                    self.broken(&pair);
+                    None
+                }
+                _ => None,
+            };
+            items.extend(item);
+        }
+        items
+    }
+
+    fn use_flag(&mut self, pair: &Pair<'_, Rule>, is_first: bool) {
+        let Some(name) = pair.clone().into_inner().find(|part| part.as_rule() == Rule::name) else {
+            return;
+        };
+        let flag = match name.as_str() {
+            "expiration" => &mut self.flags.expiration,
+            "import" => &mut self.flags.import,
+            "partial" => &mut self.flags.partial,
+            "self" => &mut self.flags.itself,
+            "typechecking" => &mut self.flags.typechecking,
+            other => {
+                let fault = syntax_error::unknown_flag(other, self.span(&name));
+                self.faults.push(fault);
+                return;
+            }
+        };
+        *flag = true;
+        if !is_first {
+            let message = "`use` expressions must be declared before any definition";
+            self.faults.push(Fault::parse("late-use", self.span(pair), message));
+        }
+    }
+
+    fn import(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
+        if !self.flags.import {
+            return self.without_flag(&pair, "import");
+        }
+        let path = pair.into_inner().find(|part| part.as_rule() == Rule::string)?;
+        let quotes = ['"', '\''];
+        let (_, inside) = path.as_str().split_once(quotes)?;
+        let inside = inside.trim_matches(quotes);
+        Some(Item::Import(Name { text: inside.to_owned(), span: self.span(&path) }))
+    }
+
+    fn partial(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
+        if !self.flags.partial {
+            return self.without_flag(&pair, "partial");
+        }
+        self.definition(pair).map(Item::Partial)
+    }
+
+    /// An item whose first word means nothing without its flag.
+    fn without_flag(&mut self, pair: &Pair<'_, Rule>, flag: &str) -> Option<Item> {
+        let start = pair.as_span().start();
+        let span = Span { file: self.file, start, end: start + flag.len() };
+        let fault = syntax_error::unexpected_at_root(self.text, span)
+            .help(format!("write `use {flag}` at the top to use this statement"));
+        self.faults.push(fault);
+        None
+    }
+
+    fn definition(&mut self, pair: Pair<'_, Rule>) -> Option<Definition> {
+        let comment = self.comments.above(pair.as_span().start());
+        let mut name = None;
+        let mut members = Vec::new();
+        for part in pair.into_inner() {
+            let member = match part.as_rule() {
+                Rule::path => {
+                    name = self.name(&part);
+                    None
+                }
+                Rule::relation => self.relation(part).map(Arc::new).map(Member::Relation),
+                Rule::permission => self.permission(part).map(Arc::new).map(Member::Permission),
+                Rule::partial_reference => self.first_name(part).map(Member::PartialReference),
+                Rule::broken_member => {
+                    self.broken(&part);
+                    None
+                }
+                _ => None,
+            };
+            members.extend(member);
+        }
+        Some(Definition { name: name?, comment, members })
+    }
+
+    fn relation(&mut self, pair: Pair<'_, Rule>) -> Option<Relation> {
+        let comment = self.comments.above(pair.as_span().start());
+        let mut name = None;
+        let mut allowed = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::name => name = self.name(&part),
+                Rule::allowed_subject => allowed.extend(self.allowed_subject(part)),
+                _ => {}
+            }
+        }
+        Some(Relation { name: name?, comment, allowed })
+    }
+
+    fn allowed_subject(&mut self, pair: Pair<'_, Rule>) -> Option<AllowedSubject> {
+        let span = self.span(&pair);
+        let mut definition = None;
+        let mut form = AllowedForm::Object;
+        let (mut caveat, mut expires) = (None, false);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::path => definition = self.name(&part),
+                Rule::wildcard => form = AllowedForm::Wildcard,
+                Rule::subject_relation => form = AllowedForm::Userset(self.first_name(part)?),
+                Rule::carries => (caveat, expires) = self.carries(part)?,
+                _ => {}
+            }
+        }
+        Some(AllowedSubject { definition: definition?, form, caveat, expires, span })
+    }
+
+    /// What stands behind `with`: a caveat, whether there is an expiration.
+    fn carries(&mut self, pair: Pair<'_, Rule>) -> Option<(Option<Name>, bool)> {
+        let is_word = |part: &Pair<'_, Rule>| part.as_rule() == Rule::and_word;
+        let parts: Vec<_> = pair.into_inner().skip(1).collect();
+        let paths: Vec<_> = parts.iter().filter(|part| !is_word(part)).collect();
+        let is_expiration = |path: &Pair<'_, Rule>| path.as_str() == "expiration";
+        let fault = match (self.flags.expiration, paths.as_slice()) {
+            (true, [only]) if is_expiration(only) => return Some((None, true)),
+            (_, [only]) => return Some((Some(self.name(only)?), false)),
+            (true, [caveat, last]) if is_expiration(last) && !is_expiration(caveat) => {
+                return Some((Some(self.name(caveat)?), true));
+            }
+            (true, [first, last]) if is_expiration(first) => {
+                syntax_error::caveat_after_expiration(self.span(first).to(self.span(last)))
+            }
+            (true, [_, last]) => {
+                syntax_error::expected(Expected::Expiration, self.text, self.span(last))
+            }
+            _ => {
+                let and = parts.iter().find(|part| is_word(part))?;
+                syntax_error::expected(Expected::End, self.text, self.span(and)).help(
+                    "write `use expiration` at the top to combine a caveat with an expiration",
+                )
+            }
+        };
+        self.faults.push(fault);
+        None
+    }
+
+    fn permission(&mut self, pair: Pair<'_, Rule>) -> Option<Permission> {
+        let comment = self.comments.above(pair.as_span().start());
+        let (mut name, mut annotation, mut expr) = (None, None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::name => name = self.name(&part),
+                Rule::annotation => {
+                    annotation = Some(part.into_inner().filter_map(|p| self.name(&p)).collect());
+                }
+                Rule::exclusion => expr = self.exclusion(part),
+                _ => {}
+            }
+        }
+        let annotation = annotation.filter(|_| self.flags.typechecking);
+        Some(Permission { name: name?, comment, annotation, expr: expr? })
+    }
+
+    fn exclusion(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+        self.chain(pair, Self::intersection, ExprKind::Exclusion)
+    }
+
+    fn intersection(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+        self.chain(pair, Self::union, ExprKind::Intersection)
+    }
+
+    fn union(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+        self.chain(pair, Self::operand, ExprKind::Union)
+    }
+
+    /// Operands joined by one operator; a single operand stands for itself.
+    fn chain(
+        &mut self,
+        pair: Pair<'_, Rule>,
+        operand: impl Fn(&mut Self, Pair<'_, Rule>) -> Option<Expr>,
+        kind: impl FnOnce(Vec<Expr>) -> ExprKind,
+    ) -> Option<Expr> {
+        let pairs = pair.into_inner();
+        let count = pairs.len();
+        let mut operands: Vec<Expr> = pairs.filter_map(|part| operand(self, part)).collect();
+        if operands.len() < count {
+            return None;
+        }
+        match (operands.first(), operands.last()) {
+            (Some(first), Some(last)) if count > 1 => {
+                let span = first.span.to(last.span);
+                Some(Expr { kind: kind(operands), span })
+            }
+            _ => operands.pop(),
+        }
+    }
+
+    fn operand(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+        let span = self.span(&pair);
+        let mut name = None;
+        let mut arrow = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::nil => return Some(Expr { kind: ExprKind::Nil, span }),
+                Rule::exclusion => {
+                    let inner = Box::new(self.exclusion(part)?);
+                    return Some(Expr { kind: ExprKind::Group(inner), span });
+                }
+                Rule::name => name = Some(part),
+                Rule::arrow | Rule::function if arrow.is_some() => {
+                    let fault = syntax_error::nested_arrow(self.span(&part));
+                    self.faults.push(fault);
+                    return None;
+                }
+                Rule::arrow | Rule::function => arrow = Some(self.step(part)?),
+                _ => {}
+            }
+        }
+        let name = name?;
+        let kind = match arrow {
+            Some((notation, right)) => {
+                ExprKind::Arrow(Arrow { left: self.name(&name)?, right, notation })
+            }
+            None if self.flags.itself && name.as_str() == "self" => ExprKind::Itself,
+            None => ExprKind::Name(self.name(&name)?.text),
+        };
+        Some(Expr { kind, span })
+    }
+
+    /// What follows the left side of an arrow.
+    fn step(&mut self, pair: Pair<'_, Rule>) -> Option<(ArrowNotation, Name)> {
+        let is_arrow = pair.as_rule() == Rule::arrow;
+        let mut names = pair.into_inner().filter(|part| part.as_rule() == Rule::name);
+        let first = names.next()?;
+        if is_arrow {
+            return Some((ArrowNotation::Arrow, self.name(&first)?));
+        }
+        let notation = match first.as_str() {
+            "any" => ArrowNotation::Any,
+            "all" => ArrowNotation::All,
+            other => {
+                let fault = syntax_error::unknown_function(other, self.span(&first));
+                self.faults.push(fault);
+                return None;
+            }
+        };
+        Some((notation, self.name(&names.next()?)?))
+    }
+
+    fn caveat(&mut self, pair: Pair<'_, Rule>) -> Option<Caveat> {
+        let comment = self.comments.above(pair.as_span().start());
+        let (mut name, mut body) = (None, None);
+        let mut parameters = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::path => name = self.name(&part),
+                Rule::parameter => parameters.extend(self.parameter(part)),
+                Rule::caveat_body => {
+                    body = Some(Name { text: part.as_str().to_owned(), span: self.span(&part) });
+                }
+                _ => {}
+            }
+        }
+        Some(Caveat { name: name?, comment, parameters, body: body? })
+    }
+
+    fn parameter(&mut self, pair: Pair<'_, Rule>) -> Option<Parameter> {
+        let mut parts = pair.into_inner();
+        let name = self.name(&parts.next()?)?;
+        Some(Parameter { name, parameter_type: self.parameter_type(parts.next()?)? })
+    }
+
+    fn parameter_type(&mut self, pair: Pair<'_, Rule>) -> Option<ParameterType> {
+        let span = self.span(&pair);
+        let mut name = None;
+        let mut arguments = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::name => name = Some(self.name(&part)?),
+                Rule::parameter_type => arguments.push(self.parameter_type(part)?),
+                _ => {}
+            }
+        }
+        Some(ParameterType { name: name?, arguments, span })
+    }
+
+    fn first_name(&mut self, pair: Pair<'_, Rule>) -> Option<Name> {
+        let name = pair.into_inner().find(|part| part.as_rule() == Rule::name)?;
+        self.name(&name)
+    }
+
+    /// A word that names something, unless a flag took it out of use.
+    fn name(&mut self, pair: &Pair<'_, Rule>) -> Option<Name> {
+        let (text, span) = (pair.as_str().to_owned(), self.span(pair));
+        if let Some(flag) = self.flags.reserving(&text) {
+            let fault = syntax_error::expected(Expected::Identifier, self.text, span);
+            self.faults.push(fault.help(format!("`use {flag}` makes `{text}` a reserved word")));
+            return None;
+        }
+        Some(Name { text, span })
+    }
+
+    fn span(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = pair.as_span();
+        let end = span.start() + pair.as_str().trim_end().len();
+        Span { file: self.file, start: span.start(), end }
+    }
+
+    /// Reports a broken statement, unless it is the rest of one that was reported.
+    fn broken(&mut self, pair: &Pair<'_, Rule>) {
+        let start = pair.as_span().start();
+        if start < self.resume || self.faults.is_full() {
+            return;
+        }
+        let (at, expected) = self.mistake(start, pair.as_rule() == Rule::broken_item);
+        let span = Span { file: self.file, start: at, end: at };
+        let rest = self.text.get(at..).unwrap_or_default();
+        // What starts a statement is read as one, whatever is missing before it.
+        let starts_statement = at > start && syntax_error::starts_statement(rest);
+        self.faults.push(match expected {
+            None => syntax_error::unexpected_at_root(self.text, span),
+            Some(expected) if starts_statement => {
+                let end = syntax_error::end_of_line_before(self.text, at);
+                syntax_error::expected(expected, self.text, Span { start: end, end, ..span })
+            }
+            Some(expected) => syntax_error::expected(expected, self.text, span),
+        });
+        self.resume = if starts_statement { at } else { at + 1 };
+    }
+
+    /// Where the statement at `start` goes wrong, and what should have stood there; `None` when it does not even
+    /// start like an item.
+    fn mistake(&self, start: usize, is_item: bool) -> (usize, Option<Expected>) {
+        let text = self.text.get(start..).unwrap_or_default();
+        let rule = match (is_item, syntax_error::first_word(text)) {
+            (true, "definition") => Rule::definition_item,
+            (true, "caveat") => Rule::caveat_item,
+            (true, "use") => Rule::use_item,
+            (true, "import") if self.flags.import => Rule::import_item,
+            (true, "partial") if self.flags.partial => Rule::partial_item,
+            (true, _) => return (start, None),
+            (false, "relation") => Rule::relation_member,
+            (false, "permission") => Rule::permission_member,
+            (false, _) if text.starts_with("...") => Rule::reference_member,
+            (false, _) => return (start, Some(Expected::End)),
+        };
+        let Err(error) = Grammar::parse(rule, text) else {
+            return (start, Some(Expected::End));
+        };
+        let offset = match error.location {
+            InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+        };
+        let positives = match error.variant {
+            ErrorVariant::ParsingError { positives, .. } => positives,
+            ErrorVariant::CustomError { .. } => Vec::new(),
+        };
+        (start + offset, Some(expected(&positives)))
+    }
+}
+
+/// What stands for a set of rules of which one should have matched.
+fn expected(positives: &[Rule]) -> Expected {
+    let order = [
+        (
+            Expected::Operand,
+            [Rule::exclusion, Rule::intersection, Rule::union, Rule::operand].as_slice(),
+        ),
+        (Expected::Identifier, &[Rule::name, Rule::path, Rule::allowed_subject]),
+        (Expected::Identifier, &[Rule::parameter, Rule::parameter_type]),
+        (Expected::BodyEnd, &[Rule::body_end]),
+        (Expected::Path, &[Rule::string]),
+        (Expected::End, &[Rule::end]),
+        (Expected::Token(":"), &[Rule::colon]),
+        (Expected::Token("="), &[Rule::equals]),
+        (Expected::Token("("), &[Rule::opening]),
+        (Expected::Token(")"), &[Rule::closing]),
+        (Expected::Token(">"), &[Rule::type_end]),
+        (Expected::Token("{"), &[Rule::body_start]),
+    ];
+    order
+        .into_iter()
+        .find(|(_, rules)| rules.iter().any(|rule| positives.contains(rule)))
+        .map_or(Expected::End, |(expected, _)| expected)
+}
