@@ -5,3 +5,19 @@ pub mod relationship;
 pub mod caveat;
 
 pub mod schema;
+
+pub mod engine;
+
+pub mod store;
+
+pub mod database;
+
+pub mod validation;
+
+pub mod api;
+
+pub mod config;
+pub mod server;
+pub mod telemetry;
+
+pub mod cli;

@@ -1,5 +1,14 @@
 //! The conditions: named, typed parameters and a CEL expression over them, with three-valued results.
+//!
+//! A [`Caveat`] is compiled once: its body is parsed, type-checked and resolved. To evaluate it is to convert the
+//! parameters that a context has a value for, and to walk the resolved expression, which says true, false, or what is
+//! missing to say it.
+//!
+//! Invariants: whatever compiled has a bool as its result and reads each of its parameters; an evaluation takes a
+//! bounded number of steps and keeps nothing; no input makes it panic or overflow the stack.
 
+mod cel;
+mod context;
 mod error;
 mod types;
 
@@ -7,7 +16,15 @@ pub use error::{CaveatError, CompileError, CompileErrorKind};
 pub use types::{Parameter, ParameterType, UnknownType};
 
 use crate::relationship::Context;
+use cel::check::{Checked, check};
+use cel::evaluate::{Evaluation, Node};
+use cel::types::Type;
+use cel::value::{STEPS_MAX, Stop, Value};
 use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// How long a body may be, in characters.
+const BODY_LENGTH_MAX: usize = 100_000;
 
 /// A compiled caveat. Immutable; many threads may evaluate it at once.
 #[derive(Debug)]
@@ -16,7 +33,8 @@ pub struct Caveat {
     doc: String,
     parameters: Vec<Parameter>,
     body: String,
-    expression: cel::IdedExpr,
+    canonical_body: String,
+    node: Node,
 }
 
 /// What a caveat says about a context.
@@ -32,38 +50,53 @@ pub enum Outcome {
 
 impl Caveat {
     /// The caveat of a name, its doc comment, its parameters and the text between its braces.
+    ///
+    /// # Errors
+    ///
+    /// The first fault in the syntax, or every fault in the names and types and every unused parameter.
     pub fn compile(
         name: &str,
         doc: &str,
         parameters: Vec<Parameter>,
         body: &str,
     ) -> Result<Self, Vec<CompileError>> {
-        let (name, doc, body) = (name.to_owned(), doc.to_owned(), body.to_owned());
-        let fault = |kind| CompileError { kind, range: 0..body.len() };
-        let expression = cel::parser::Parser::new()
-            .enable_optional_syntax(true)
-            .parse(&body)
-            .map_err(|errors| {
-                vec![fault(CompileErrorKind::Syntax {
-                    caveat: name.clone(),
-                    message: errors.errors.first().map_or_else(String::new, |e| e.msg.clone()),
-                })]
-            })?;
-        let unused: Vec<CompileError> = parameters
-            .iter()
-            .filter(|parameter| !expression.references().has_variable(&parameter.name))
-            .map(|parameter| {
-                fault(CompileErrorKind::UnusedParameter {
-                    caveat: name.clone(),
-                    name: parameter.name.clone(),
-                })
-            })
-            .collect();
-        if !unused.is_empty() {
-            return Err(unused);
+        let caveat = || name.to_owned();
+        let whole = trimmed_range(body);
+        if body.trim().chars().nth(BODY_LENGTH_MAX).is_some() {
+            let message = format!("it is longer than {BODY_LENGTH_MAX} characters");
+            let kind = CompileErrorKind::TooLarge { caveat: caveat(), message };
+            return Err(vec![CompileError { kind, range: whole }]);
         }
-        let body = body.trim().to_owned();
-        Ok(Self { name, doc, parameters, body, expression })
+        let expr = cel::parse::parse(body).map_err(|fault| {
+            let kind = CompileErrorKind::Syntax { caveat: caveat(), message: fault.message };
+            vec![CompileError { kind, range: fault.range }]
+        })?;
+        let typed: Vec<(&str, Type)> = parameters
+            .iter()
+            .map(|parameter| (parameter.name.as_str(), Type::from(&parameter.parameter_type)))
+            .collect();
+        let Checked { node, used, faults } = check(&expr, &typed);
+        let faults = faults.into_iter().map(|fault| {
+            let kind = CompileErrorKind::Type { caveat: caveat(), message: fault.message };
+            CompileError { kind, range: fault.range }
+        });
+        let unused = parameters.iter().zip(used).filter(|(_, used)| !used).map(|(parameter, _)| {
+            let unused = parameter.name.clone();
+            let kind = CompileErrorKind::UnusedParameter { caveat: caveat(), name: unused };
+            CompileError { kind, range: whole.clone() }
+        });
+        let errors: Vec<CompileError> = faults.chain(unused).collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            doc: doc.to_owned(),
+            body: body.trim().to_owned(),
+            canonical_body: cel::print::print(&expr),
+            parameters,
+            node,
+        })
     }
 
     /// Its name, prefixes included.
@@ -86,46 +119,69 @@ impl Caveat {
         &self.body
     }
 
-    /// The expression in the one spelling that the canonical schema text uses.
+    /// The expression in the one spelling that the canonical schema text uses: comments gone, single spaces, double
+    /// quotes, lines broken after `&&` and `||` where they grow beyond 80 columns. Compiling it gives the same caveat.
     pub fn canonical_body(&self) -> String {
-        self.body.clone()
+        self.canonical_body.clone()
     }
 
     /// Whether a relationship may carry this context: every name a parameter, every value of its type.
     pub fn check_stored(&self, stored: &Context) -> Result<(), CaveatError> {
-        for (name, _) in stored.iter() {
-            if !self.parameters.iter().any(|parameter| parameter.name == name) {
-                return Err(CaveatError::UnknownParameter {
-                    caveat: self.name.clone(),
-                    parameter: name.to_owned(),
-                });
-            }
+        for (name, value) in stored.iter() {
+            let parameter = self.parameters.iter().find(|parameter| parameter.name == name);
+            let Some(parameter) = parameter else {
+                let (caveat, parameter) = (self.name.clone(), name.to_owned());
+                return Err(CaveatError::UnknownParameter { caveat, parameter });
+            };
+            self.convert(parameter, value)?;
         }
         Ok(())
     }
 
     /// What the caveat says. A stored value wins over the request's; names that are no parameters are ignored.
     pub fn evaluate(&self, stored: &Context, request: &Context) -> Result<Outcome, CaveatError> {
-        let fault =
-            |message: String| CaveatError::Evaluation { caveat: self.name.clone(), message };
-        let mut context = cel::Context::default();
-        for parameter in &self.parameters {
-            if let Some(value) =
-                stored.get(&parameter.name).or_else(|| request.get(&parameter.name))
-            {
-                context
-                    .add_variable(parameter.name.clone(), value)
-                    .map_err(|error| fault(error.to_string()))?;
-            }
-        }
-        match cel::Value::resolve(&self.expression, &context) {
-            Ok(cel::Value::Bool(true)) => Ok(Outcome::True),
-            Ok(cel::Value::Bool(false)) => Ok(Outcome::False),
-            Ok(other) => Err(fault(format!("the result is {other:?}, not a bool"))),
-            Err(cel::ExecutionError::UndeclaredReference(name)) => {
-                Ok(Outcome::Missing(BTreeSet::from([name.to_string()])))
-            }
-            Err(error) => Err(fault(error.to_string())),
+        let given = |parameter: &Parameter| {
+            let name = parameter.name.as_str();
+            let value = stored.get(name).or_else(|| request.get(name));
+            value.map(|value| self.convert(parameter, value)).transpose()
+        };
+        let values: Vec<Option<Value>> =
+            self.parameters.iter().map(given).collect::<Result<_, _>>()?;
+        match Evaluation::new(&values).value(&self.node) {
+            Ok(Value::Bool(true)) => Ok(Outcome::True),
+            Ok(Value::Bool(false)) => Ok(Outcome::False),
+            Ok(other) => Err(self.failure(format!("the result is no bool: {}", other.shown()))),
+            Err(Stop::Missing(positions)) => Ok(Outcome::Missing(self.names(&positions))),
+            Err(Stop::Failed(message)) => Err(self.failure(message)),
+            Err(Stop::Exhausted) => Err(self.failure(format!(
+                "the expression takes more than {STEPS_MAX} steps on this context"
+            ))),
         }
     }
+
+    fn convert(
+        &self,
+        parameter: &Parameter,
+        value: &serde_json::Value,
+    ) -> Result<Value, CaveatError> {
+        context::convert(value, &parameter.parameter_type).map_err(|message| {
+            let (caveat, parameter) = (self.name.clone(), parameter.name.clone());
+            CaveatError::ParameterType { caveat, parameter, message }
+        })
+    }
+
+    fn names(&self, positions: &BTreeSet<usize>) -> BTreeSet<String> {
+        let parameters = positions.iter().filter_map(|position| self.parameters.get(*position));
+        parameters.map(|parameter| parameter.name.clone()).collect()
+    }
+
+    fn failure(&self, message: String) -> CaveatError {
+        CaveatError::Evaluation { caveat: self.name.clone(), message }
+    }
+}
+
+/// The bytes of a text between the blanks around it.
+fn trimmed_range(text: &str) -> Range<usize> {
+    let start = text.len() - text.trim_start().len();
+    start..start + text.trim().len()
 }

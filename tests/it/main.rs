@@ -1,5 +1,28 @@
-//! The integration tests, one binary: each module drives the crate through its public surface.
+//! Everything that is tested through the public surface, as one binary: one module a topic.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that cannot go on must fail, one that is skipped must say so"
+)]
+
+mod agreement;
+mod architecture;
+mod big_shapes;
+mod check_in_cycles;
+mod cli;
+mod cli_serve;
+mod clients;
+mod corpora;
+mod database;
+mod history;
+mod memo_counterexamples;
+mod readers;
+mod recovery;
+mod reference;
 mod schema_diff;
 mod schema_errors;
 mod schema_files;
@@ -10,3 +33,18 @@ mod schema_operators;
 mod schema_rules;
 mod schema_support;
 mod schema_syntax;
+mod served;
+mod server;
+mod server_support;
+mod spicedb;
+mod store;
+mod store_model;
+mod tenant_lives;
+mod validation;
+mod wire;
+mod wire_check;
+mod wire_cursors;
+mod wire_relationships;
+mod wire_schema;
+mod wire_tokens;
+mod wire_validation;

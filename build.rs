@@ -1,0 +1,27 @@
+//! Compiles the messages and services in `proto/`, without protoc.
+
+use prost::Message as _;
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+const FILES: [&str; 6] = [
+    "authzed/api/v1/error_reason.proto",
+    "authzed/api/v1/experimental_service.proto",
+    "authzed/api/v1/permission_service.proto",
+    "authzed/api/v1/schema_service.proto",
+    "authzed/api/v1/watch_service.proto",
+    "kilwa/v1/validation.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=proto");
+    let files = protox::compile(FILES, ["proto"])?;
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    fs::write(out_dir.join("descriptors.binpb"), files.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .extern_path(".google.rpc.Status", "::tonic_types::Status")
+        .compile_fds(files)?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Many checks at one moment.
+
+use super::core::Core;
+use super::from_proto;
+use super::proto::authzed::api::v1 as proto;
+use super::proto::authzed::api::v1::check_bulk_permissions_pair::Response as Answer;
+use super::{debug, status, to_proto};
+use crate::database::DatabaseError;
+use crate::engine::{Checked, Question, Statistics};
+use crate::schema;
+use tonic::Status;
+
+/// Answers every item. What is wrong with one question is its own answer.
+pub(super) async fn check(
+    core: &Core,
+    mut request: proto::CheckBulkPermissionsRequest,
+    tracing: bool,
+) -> Result<(proto::CheckBulkPermissionsResponse, Vec<Statistics>), Status> {
+    let tokens = core.tokens;
+    let consistency = tokens.consistency(request.consistency.take())?;
+    let items = request.items;
+    let asked = from_proto::bulk_items(items.clone(), core.limits);
+    core.workers
+        .run(move |job| {
+            let view = job.view(consistency)?;
+            let asked = asked?;
+            let questions: Vec<Question<'_>> =
+                asked.iter().map(from_proto::Asked::question).collect();
+            let answers = view.check_each(&questions, tracing, job.interrupted);
+            let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
+            let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
+            let pairs = items
+                .into_iter()
+                .zip(answers)
+                .map(|(request, answer)| pair(request, answer, &mut schema))
+                .collect();
+            let checked_at = Some(tokens.token(view.revision()));
+            Ok((proto::CheckBulkPermissionsResponse { checked_at, pairs }, statistics))
+        })
+        .await
+}
+
+/// The schema is told with the first trace only: with each of 10,000, it would be most of the response.
+fn pair(
+    request: proto::CheckBulkPermissionsRequestItem,
+    answer: Result<Checked, DatabaseError>,
+    schema: &mut Option<String>,
+) -> proto::CheckBulkPermissionsPair {
+    let response = match answer {
+        Ok(Checked { membership, trace, .. }) => {
+            let told = trace.as_ref().and_then(|_| schema.take()).unwrap_or_default();
+            Answer::Item(proto::CheckBulkPermissionsResponseItem {
+                permissionship: to_proto::permissionship(&membership).into(),
+                partial_caveat_info: to_proto::partial_caveat_info(&membership),
+                debug_trace: debug::information(trace.as_ref(), &told),
+            })
+        }
+        Err(error) => Answer::Error(status::to_message(&status::of_database(error))),
+    };
+    proto::CheckBulkPermissionsPair { request: Some(request), response: Some(response) }
+}

@@ -1,0 +1,16 @@
+//! What all services of a server share.
+
+use super::from_proto::RequestLimits;
+use super::token::Tokens;
+use super::workers::Workers;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What all services of a server share.
+#[derive(Clone, Debug)]
+pub(super) struct Core {
+    pub(super) workers: Arc<Workers>,
+    pub(super) tokens: Tokens,
+    pub(super) limits: RequestLimits,
+    pub(super) stream_idle_max: Duration,
+}

@@ -1,0 +1,71 @@
+//! Cursors: places in a stream of results.
+//!
+//! A cursor holds the store's id, the revision that the stream reads, a hash of the call that it belongs to and the
+//! position of the last result.
+
+use super::bytes;
+use super::proto::authzed::api::v1::{Cursor, ErrorReason};
+use super::status;
+use super::token::Tokens;
+use crate::relationship::Revision;
+use prost::Message;
+use tonic::{Code, Status};
+
+const KIND: u8 = b'C';
+
+/// A call whose results are streamed: by these arguments, limit and consistency included, it is known again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    tokens: Tokens,
+    hash: u64,
+}
+
+/// Where a stream goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The revision that the whole stream reads.
+    pub(super) revision: Revision,
+    /// The position of the last result that was sent, in the form of the room that reads.
+    pub(super) position: Vec<u8>,
+}
+
+impl Call {
+    /// The call of a method with a request whose cursor has been taken out.
+    pub(super) fn new(tokens: Tokens, method: &str, request: &impl Message) -> Self {
+        let mut text = method.as_bytes().to_vec();
+        text.push(0);
+        text.extend(request.encode_to_vec());
+        Self { tokens, hash: bytes::hash(&text) }
+    }
+
+    /// The cursor of a place in the call's results.
+    pub(super) fn cursor(self, revision: Revision, position: &[u8]) -> Cursor {
+        let mut payload = revision.0.to_be_bytes().to_vec();
+        payload.extend(self.hash.to_be_bytes());
+        payload.extend(position);
+        Cursor { token: bytes::seal(KIND, self.tokens.store(), &payload) }
+    }
+
+    /// The place that a cursor names, if it belongs to this call.
+    pub(super) fn place(self, cursor: &Cursor) -> Result<Place, Status> {
+        let unreadable = || invalid("error decoding cursor: this server did not give it out");
+        let opened = bytes::open(KIND, &cursor.token).ok_or_else(unreadable)?;
+        let (revision, rest) = opened.payload.split_first_chunk().ok_or_else(unreadable)?;
+        let (hash, position) = rest.split_first_chunk().ok_or_else(unreadable)?;
+        if opened.store != self.tokens.store() {
+            return Err(invalid("error decoding cursor: it is from another store"));
+        }
+        if u64::from_be_bytes(*hash) != self.hash {
+            return Err(invalid(
+                "the cursor provided does not have the same arguments as the original API call; repeat every argument of the first call, limit and consistency included",
+            ));
+        }
+        let revision = Revision(u64::from_be_bytes(*revision));
+        Ok(Place { revision, position: position.to_vec() })
+    }
+}
+
+/// The answer to a cursor that cannot be used.
+pub(super) fn invalid(message: &str) -> Status {
+    status::with_reason(Code::InvalidArgument, ErrorReason::InvalidCursor, message, [])
+}

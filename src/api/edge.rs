@@ -1,0 +1,319 @@
+//! What happens to every call before a service sees it and after it has answered: keys, deadlines, ids, trailers.
+
+use super::auth::Keys;
+use http_body::{Body as HttpBody, Frame};
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
+use tonic::codegen::http::{Request, Response};
+use tonic::codegen::{BoxFuture, Bytes, Service};
+use tonic::server::NamedService;
+use tracing::Instrument as _;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const VERSION_ASKED: HeaderName = HeaderName::from_static("io.spicedb.requestversion");
+const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
+const DISPATCHED: HeaderName =
+    HeaderName::from_static("io.spicedb.respmeta.dispatchedoperationscount");
+const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedoperationscount");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// How much earlier than the client's deadline the server gives up, so that its answer still arrives.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(2);
+
+/// Makes an id for a call that brought none.
+pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What an answer cost; handlers put it into their response's extensions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Operations(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    dispatched: AtomicU64,
+    cached: AtomicU64,
+}
+
+impl Operations {
+    /// Adds sub-questions that were worked out, and those whose answer was known.
+    pub(super) fn add(&self, dispatched: u64, cached: u64) {
+        self.0.dispatched.fetch_add(dispatched, Ordering::Relaxed);
+        self.0.cached.fetch_add(cached, Ordering::Relaxed);
+    }
+}
+
+/// A service behind its door.
+#[derive(Clone)]
+pub(super) struct Edge<S> {
+    inner: S,
+    keys: Arc<Keys>,
+    request_ids: RequestIds,
+}
+
+impl<S> Edge<S> {
+    pub(super) fn new(inner: S, keys: Arc<Keys>, request_ids: RequestIds) -> Self {
+        Self { inner, keys, request_ids }
+    }
+}
+
+impl<S> fmt::Debug for Edge<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edge").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl<S: NamedService> NamedService for Edge<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Edge<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let trailers = self.trailers(request.headers());
+        let span = span(&request, &trailers);
+        if let Err(refusal) = self.keys.admit(request.headers()) {
+            let response = finish(refusal.into_http(), trailers, None);
+            return Box::pin(async move { Ok(response) }.instrument(span));
+        }
+        let deadline = deadline(request.headers()).map(tokio::time::sleep);
+        let answer = self.inner.call(request);
+        Box::pin(
+            async move {
+                let mut deadline = deadline.map(Box::pin);
+                let Some(answer) = before(&mut deadline, answer).await else {
+                    return Ok(finish(too_late().into_http(), trailers, None));
+                };
+                answer.map(|response| finish(response, trailers, deadline))
+            }
+            .instrument(span),
+        )
+    }
+}
+
+impl<S> Edge<S> {
+    /// What every response carries, whatever it says.
+    fn trailers(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut trailers = HeaderMap::new();
+        let made = || HeaderValue::from_str(&(self.request_ids)()).ok();
+        if let Some(id) = headers.get(REQUEST_ID).cloned().or_else(made) {
+            trailers.insert(REQUEST_ID, id);
+        }
+        if headers.contains_key(VERSION_ASKED) {
+            let version = HeaderValue::from_static(concat!("kilwa-", env!("CARGO_PKG_VERSION")));
+            trailers.insert(VERSION, version);
+        }
+        trailers
+    }
+}
+
+fn span(request: &Request<Body>, trailers: &HeaderMap) -> tracing::Span {
+    let id = trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("call", rpc = request.uri().path(), request_id = id)
+}
+
+/// The result of a future, unless the deadline passes first.
+async fn before<F: Future>(deadline: &mut Option<Pin<Box<Sleep>>>, future: F) -> Option<F::Output> {
+    match deadline {
+        None => Some(future.await),
+        Some(deadline) => tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = deadline => None,
+        },
+    }
+}
+
+fn too_late() -> Status {
+    Status::deadline_exceeded("the deadline of the call has passed")
+}
+
+/// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
+fn finish(
+    mut response: Response<Body>,
+    trailers: HeaderMap,
+    deadline: Option<Pin<Box<Sleep>>>,
+) -> Response<Body> {
+    if response.headers().contains_key(GRPC_STATUS) {
+        response.headers_mut().extend(trailers);
+        return response;
+    }
+    let operations = response.extensions_mut().remove::<Operations>();
+    response.map(|body| Body::new(Answer { body, trailers, operations, deadline, ended: false }))
+}
+
+/// A body that ends with the trailers of the door, and ends early when the deadline passes.
+struct Answer {
+    body: Body,
+    trailers: HeaderMap,
+    operations: Option<Operations>,
+    deadline: Option<Pin<Box<Sleep>>>,
+    ended: bool,
+}
+
+impl Answer {
+    fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
+        self.ended = true;
+        trailers.extend(std::mem::take(&mut self.trailers));
+        if let Some(Operations(counts)) = &self.operations {
+            trailers.insert(DISPATCHED, counts.dispatched.load(Ordering::Relaxed).into());
+            trailers.insert(CACHED, counts.cached.load(Ordering::Relaxed).into());
+        }
+        Frame::trailers(trailers)
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
+                Ok(trailers) => self.end(trailers),
+                Err(data) => data,
+            }))),
+            Poll::Ready(other) => Poll::Ready(other),
+            Poll::Pending => {
+                let deadline = self.deadline.as_mut();
+                if deadline.is_none_or(|deadline| deadline.as_mut().poll(context).is_pending()) {
+                    return Poll::Pending;
+                }
+                // Whoever works for this answer learns from the dropped body that nobody waits any more.
+                self.body = Body::empty();
+                let mut trailers = HeaderMap::new();
+                let added = too_late().add_header(&mut trailers);
+                Poll::Ready(Some(added.map(|()| self.end(trailers))))
+            }
+        }
+    }
+}
+
+/// How long the client waits, as it said.
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
+    let (amount, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if amount.len() > 8 {
+        return None;
+    }
+    let amount: u64 = amount.parse().ok()?;
+    let waits = match unit {
+        "H" => Duration::from_secs(amount * 3_600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    };
+    Some(waits.saturating_sub(DEADLINE_MARGIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    /// Answers with a body that never ends, or not at all.
+    #[derive(Clone)]
+    struct Slow {
+        answers: bool,
+    }
+
+    impl Service<Request<Body>> for Slow {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = BoxFuture<Response<Body>, Infallible>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            let response = Response::new(Body::new(Endless));
+            if self.answers { Box::pin(ready(Ok(response))) } else { Box::pin(pending()) }
+        }
+    }
+
+    struct Endless;
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Pending
+        }
+    }
+
+    async fn called(answers: bool) -> Response<Body> {
+        let keys = Arc::new(Keys::new(vec!["key".to_owned()]).unwrap());
+        let mut edge = Edge::new(Slow { answers }, keys, Arc::new(|| "id".to_owned()));
+        let request = Request::builder()
+            .header("authorization", "Bearer key")
+            .header("grpc-timeout", "5m")
+            .body(Body::empty())
+            .unwrap();
+        edge.call(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_passed_deadline_ends_a_call() {
+        let response = called(false).await;
+        assert_eq!(response.headers().get("grpc-status").unwrap(), "4");
+        assert_eq!(response.headers().get("x-request-id").unwrap(), "id");
+    }
+
+    #[tokio::test]
+    async fn a_passed_deadline_ends_a_stream() {
+        let mut body = called(true).await.into_body();
+        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let trailers = frame.unwrap().unwrap().into_trailers().unwrap();
+        assert_eq!(trailers.get("grpc-status").unwrap(), "4");
+        assert_eq!(trailers.get("x-request-id").unwrap(), "id");
+    }
+
+    #[test]
+    fn timeouts_are_read_as_the_protocol_writes_them() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(GRPC_TIMEOUT, HeaderValue::from_str(text).unwrap());
+            deadline(&headers)
+        };
+        let less = |duration: Duration| Some(duration.saturating_sub(DEADLINE_MARGIN));
+        assert_eq!(read("3H"), less(Duration::from_hours(3)));
+        assert_eq!(read("99999999S"), less(Duration::from_secs(99_999_999)));
+        assert_eq!(read("1n"), Some(Duration::ZERO));
+        for text in ["", "5", "S", "5x", "-5S", "123456789S"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Messages to the words of the rooms below: the only place that refuses malformed input.
+//!
+//! Every function here reads a whole request and either gives back what it asks for or a status that names everything
+//! that is wrong with it, each with its place in the message.
+
+mod checks;
+mod context;
+mod field;
+mod relationships;
+mod validation;
+
+pub(super) use checks::{Asked, bulk_items, check};
+pub(super) use relationships::{deletion, read_filter, write};
+pub(super) use validation::{assertions, parts, required};
+
+use super::proto::authzed::api::v1::{ErrorReason, WriteSchemaRequest};
+use super::status;
+use field::{Field, Violations};
+use tonic::{Code, Status};
+
+/// The longest schema.
+const SCHEMA_BYTES_MAX: usize = 4 << 20;
+
+/// How much a request may hold. What the database limits itself is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Bytes of a check's caveat context, as a serialized `google.protobuf.Struct`; `None` for no limit.
+    pub context_bytes_max: Option<usize>,
+    /// Checks in one bulk check.
+    pub checks_max: usize,
+    /// The largest limit of a read.
+    pub read_limit_max: u32,
+    /// The largest limit of a deletion.
+    pub delete_limit_max: u32,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            context_bytes_max: Some(4_096),
+            checks_max: 10_000,
+            read_limit_max: 1_000,
+            delete_limit_max: 1_000,
+        }
+    }
+}
+
+/// The text of a schema to write.
+pub(super) fn schema_text(request: WriteSchemaRequest) -> Result<String, Status> {
+    let mut violations = Violations::default();
+    let size = request.schema.len();
+    if size > SCHEMA_BYTES_MAX {
+        let rule = format!("must be at most {SCHEMA_BYTES_MAX} bytes long, but has {size}");
+        violations.add(Field::root("schema"), rule);
+    }
+    violations.finish(Some(request.schema))
+}
+
+/// The limit that a request sets, where 0 means none.
+fn result_limit(provided: u32, maximum: u32) -> Result<Option<u32>, Status> {
+    if provided > maximum {
+        return Err(status::with_reason(
+            Code::InvalidArgument,
+            ErrorReason::ExceedsMaximumAllowableLimit,
+            format!("provided limit {provided} is greater than maximum allowed of {maximum}"),
+            [
+                ("limit_provided", provided.to_string()),
+                ("maximum_limit_allowed", maximum.to_string()),
+            ],
+        ));
+    }
+    Ok((provided > 0).then_some(provided))
+}

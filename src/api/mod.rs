@@ -1,0 +1,109 @@
+//! The gRPC door: translate, ask, translate.
+//!
+//! A call passes the `edge` (keys, deadline, trailers), is read by `from_proto`, answered on a thread of [`Workers`] and
+//! written by `to_proto`. Errors of the rooms below become statuses in one table, `status`.
+//!
+//! Invariant: no message goes further down than this room, and nothing below knows a gRPC code.
+
+pub mod proto;
+
+mod auth;
+mod bulk;
+mod bytes;
+mod core;
+mod cursor;
+mod debug;
+mod edge;
+mod experimental;
+mod from_proto;
+mod parts;
+mod permissions;
+mod read;
+mod report;
+mod schema;
+mod status;
+mod stream;
+mod to_proto;
+mod token;
+mod validation;
+mod watch;
+mod workers;
+
+pub use auth::{Keys, KeysError};
+pub use edge::RequestIds;
+pub use from_proto::RequestLimits;
+pub use workers::{Clock, Workers};
+
+use self::core::Core;
+use edge::Edge;
+use proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
+use proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
+use proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
+use proto::authzed::api::v1::watch_service_server::WatchServiceServer;
+use proto::kilwa::v1::validation_service_server::ValidationServiceServer;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use token::Tokens;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::service::RoutesBuilder;
+
+/// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// The full names of the services whose health can be asked for; the empty name stands for the whole server.
+pub const HEALTH_NAMES: [&str; 4] = [
+    "",
+    "authzed.api.v1.PermissionsService",
+    "authzed.api.v1.SchemaService",
+    "authzed.api.v1.WatchService",
+];
+
+/// What the services need to know.
+#[derive(Clone)]
+pub struct ApiOptions {
+    /// Who may call.
+    pub keys: Keys,
+    /// How much a request may hold.
+    pub limits: RequestLimits,
+    /// How long a stream may go without a result.
+    pub stream_idle_max: Duration,
+    /// Makes ids for calls that bring none.
+    pub request_ids: RequestIds,
+}
+
+impl fmt::Debug for ApiOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiOptions")
+            .field("keys", &self.keys)
+            .field("limits", &self.limits)
+            .field("stream_idle_max", &self.stream_idle_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
+pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
+    let ApiOptions { keys, limits, stream_idle_max, request_ids } = options;
+    let keys = Arc::new(keys);
+    let core = Core {
+        workers: Arc::clone(workers),
+        tokens: Tokens::new(workers.store_bytes()),
+        limits,
+        stream_idle_max,
+    };
+    macro_rules! add {
+        ($server:ident, $service:expr) => {
+            let server = $server::new($service)
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .accept_compressed(Gzip)
+                .send_compressed(Gzip);
+            routes.add_service(Edge::new(server, Arc::clone(&keys), Arc::clone(&request_ids)));
+        };
+    }
+    add!(PermissionsServiceServer, permissions::Permissions::new(core.clone()));
+    add!(SchemaServiceServer, schema::Schemas::new(core.clone()));
+    add!(ValidationServiceServer, validation::Validation::new(core));
+    add!(WatchServiceServer, watch::Watching);
+    add!(ExperimentalServiceServer, experimental::Experimental);
+}

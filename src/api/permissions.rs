@@ -1,0 +1,182 @@
+//! `authzed.api.v1.PermissionsService`.
+
+use super::core::Core;
+use super::edge::Operations;
+use super::from_proto;
+use super::proto::authzed::api::v1 as proto;
+use super::proto::authzed::api::v1::permissions_service_server::PermissionsService;
+use super::read::Read;
+use super::status;
+use super::stream::{Results, stream};
+use super::{bulk, debug, to_proto};
+use crate::engine::{Checked, Statistics};
+use crate::schema;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Asks for a trace, as older clients do.
+const TRACE_ASKED: &str = "io.spicedb.requestdebuginfo";
+
+/// Relationships and questions.
+#[derive(Clone, Debug)]
+pub(super) struct Permissions {
+    core: Core,
+}
+
+impl Permissions {
+    pub(super) fn new(core: Core) -> Self {
+        Self { core }
+    }
+}
+
+#[tonic::async_trait]
+impl PermissionsService for Permissions {
+    type ReadRelationshipsStream = Results<proto::ReadRelationshipsResponse>;
+    type LookupResourcesStream = Results<proto::LookupResourcesResponse>;
+    type LookupSubjectsStream = Results<proto::LookupSubjectsResponse>;
+    type ExportBulkRelationshipsStream = Results<proto::ExportBulkRelationshipsResponse>;
+
+    async fn check_permission(
+        &self,
+        request: Request<proto::CheckPermissionRequest>,
+    ) -> Result<Response<proto::CheckPermissionResponse>, Status> {
+        let tracing = trace_asked(request.metadata()) || request.get_ref().with_tracing;
+        let mut request = request.into_inner();
+        let tokens = self.core.tokens;
+        let consistency = tokens.consistency(request.consistency.take())?;
+        let asked = from_proto::check(request, self.core.limits);
+        let (response, statistics) = self
+            .core
+            .workers
+            .run(move |job| {
+                let view = job.view(consistency)?;
+                let asked = asked?;
+                let checked = view
+                    .check(&asked.question(), tracing, job.interrupted)
+                    .map_err(status::of_database)?;
+                let schema = || schema::format::canonical(view.schema());
+                let token = tokens.token(view.revision());
+                let response = check_response(token, &checked, schema);
+                Ok((response, checked.statistics))
+            })
+            .await?;
+        Ok(with_operations(response, &[statistics]))
+    }
+
+    async fn check_bulk_permissions(
+        &self,
+        request: Request<proto::CheckBulkPermissionsRequest>,
+    ) -> Result<Response<proto::CheckBulkPermissionsResponse>, Status> {
+        let tracing = trace_asked(request.metadata()) || request.get_ref().with_tracing;
+        let (response, statistics) = bulk::check(&self.core, request.into_inner(), tracing).await?;
+        Ok(with_operations(response, &statistics))
+    }
+
+    async fn read_relationships(
+        &self,
+        request: Request<proto::ReadRelationshipsRequest>,
+    ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
+        let read = Read::new(&self.core, request.into_inner())?;
+        let core = self.core.clone();
+        Ok(Response::new(stream(self.core.stream_idle_max, |sink| read.send(core, sink))))
+    }
+
+    async fn write_relationships(
+        &self,
+        request: Request<proto::WriteRelationshipsRequest>,
+    ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
+        let write = from_proto::write(request.into_inner())?;
+        let revision = self
+            .core
+            .workers
+            .run(move |job| job.database.write(job.now, write).map_err(status::of_database))
+            .await?;
+        let written_at = Some(self.core.tokens.token(revision));
+        Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
+    }
+
+    async fn delete_relationships(
+        &self,
+        request: Request<proto::DeleteRelationshipsRequest>,
+    ) -> Result<Response<proto::DeleteRelationshipsResponse>, Status> {
+        use proto::delete_relationships_response::DeletionProgress;
+        let deletion = from_proto::deletion(request.into_inner(), self.core.limits)?;
+        let deleted = self
+            .core
+            .workers
+            .run(move |job| job.database.delete(job.now, deletion).map_err(status::of_database))
+            .await?;
+        let progress =
+            if deleted.complete { DeletionProgress::Complete } else { DeletionProgress::Partial };
+        Ok(Response::new(proto::DeleteRelationshipsResponse {
+            deleted_at: Some(self.core.tokens.token(deleted.revision)),
+            deletion_progress: progress.into(),
+            relationships_deleted_count: deleted.count,
+        }))
+    }
+
+    async fn expand_permission_tree(
+        &self,
+        _: Request<proto::ExpandPermissionTreeRequest>,
+    ) -> Result<Response<proto::ExpandPermissionTreeResponse>, Status> {
+        Err(status::unserved("ExpandPermissionTree"))
+    }
+
+    async fn lookup_resources(
+        &self,
+        _: Request<proto::LookupResourcesRequest>,
+    ) -> Result<Response<Self::LookupResourcesStream>, Status> {
+        Err(status::unserved("LookupResources"))
+    }
+
+    async fn lookup_subjects(
+        &self,
+        _: Request<proto::LookupSubjectsRequest>,
+    ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
+        Err(status::unserved("LookupSubjects"))
+    }
+
+    async fn import_bulk_relationships(
+        &self,
+        _: Request<Streaming<proto::ImportBulkRelationshipsRequest>>,
+    ) -> Result<Response<proto::ImportBulkRelationshipsResponse>, Status> {
+        Err(status::unserved("ImportBulkRelationships"))
+    }
+
+    async fn export_bulk_relationships(
+        &self,
+        _: Request<proto::ExportBulkRelationshipsRequest>,
+    ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
+        Err(status::unserved("ExportBulkRelationships"))
+    }
+}
+
+fn trace_asked(metadata: &MetadataMap) -> bool {
+    metadata.contains_key(TRACE_ASKED)
+}
+
+fn check_response(
+    checked_at: proto::ZedToken,
+    checked: &Checked,
+    schema: impl Fn() -> String,
+) -> proto::CheckPermissionResponse {
+    let trace = checked.trace.as_ref();
+    proto::CheckPermissionResponse {
+        checked_at: Some(checked_at),
+        permissionship: to_proto::permissionship(&checked.membership).into(),
+        partial_caveat_info: to_proto::partial_caveat_info(&checked.membership),
+        debug_trace: trace.and_then(|trace| debug::information(Some(trace), &schema())),
+        optional_expires_at: None,
+    }
+}
+
+/// A response that tells in its trailers what it cost.
+fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
+    let operations = Operations::default();
+    for Statistics { visits, cache_hits, .. } in statistics {
+        operations.add(*visits, *cache_hits);
+    }
+    let mut response = Response::new(message);
+    response.extensions_mut().insert(operations);
+    response
+}

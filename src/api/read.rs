@@ -1,0 +1,118 @@
+//! Relationships, page by page.
+
+use super::core::Core;
+use super::cursor::{self, Call, Place};
+use super::from_proto;
+use super::proto::authzed::api::v1::{ReadRelationshipsRequest, ReadRelationshipsResponse};
+use super::stream::Sink;
+use super::{status, to_proto};
+use crate::database::{Consistency, Position};
+use crate::relationship::{RelationshipFilter, Revision};
+use std::sync::Arc;
+use tonic::Status;
+
+/// How many relationships are read at once.
+const PAGE_COUNT_MAX: usize = 200;
+
+/// A read that was asked for. What is wrong with it comes out after the moment has been looked at.
+pub(super) struct Read {
+    call: Call,
+    consistency: Consistency,
+    wanted: Result<Wanted, Status>,
+}
+
+/// What a read wants.
+struct Wanted {
+    filter: Arc<RelationshipFilter>,
+    left: Option<usize>,
+    after: Option<Position>,
+}
+
+/// One page, and where it ended.
+struct Page {
+    revision: Revision,
+    results: Vec<ReadRelationshipsResponse>,
+    next: Option<Wanted>,
+}
+
+impl Read {
+    pub(super) fn new(core: &Core, mut request: ReadRelationshipsRequest) -> Result<Self, Status> {
+        let cursor = request.optional_cursor.take();
+        let call = Call::new(core.tokens, "ReadRelationships", &request);
+        let mut consistency = core.tokens.consistency(request.consistency.take())?;
+        let place = cursor.map(|cursor| call.place(&cursor)).transpose();
+        if let Ok(Some(Place { revision, .. })) = &place {
+            consistency = Consistency::AtExactSnapshot(*revision);
+        }
+        let wanted = Self::wanted(core, request).and_then(|wanted| {
+            let after = place?.map(|place| position(&place.position)).transpose()?;
+            Ok(Wanted { after, ..wanted })
+        });
+        Ok(Self { call, consistency, wanted })
+    }
+
+    fn wanted(core: &Core, request: ReadRelationshipsRequest) -> Result<Wanted, Status> {
+        let ReadRelationshipsRequest { relationship_filter, optional_limit, .. } = request;
+        let (filter, limit) =
+            from_proto::read_filter(relationship_filter, optional_limit, core.limits)?;
+        let left = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(Wanted { filter: Arc::new(filter), left, after: None })
+    }
+
+    /// Reads to the end and sends every relationship.
+    pub(super) async fn send(
+        self,
+        core: Core,
+        sink: Sink<ReadRelationshipsResponse>,
+    ) -> Result<(), Status> {
+        let mut next = Some(self);
+        while let Some(read) = next.take() {
+            let call = read.call;
+            let page = sink.wait(read.page(&core)).await?;
+            for result in page.results {
+                sink.send(result).await?;
+            }
+            let consistency = Consistency::AtExactSnapshot(page.revision);
+            next = page.next.map(|wanted| Self { call, consistency, wanted: Ok(wanted) });
+        }
+        Ok(())
+    }
+
+    async fn page(self, core: &Core) -> Result<Page, Status> {
+        let Self { call, consistency, wanted } = self;
+        let tokens = core.tokens;
+        core.workers
+            .run(move |job| {
+                let view = job.view(consistency)?;
+                let wanted = wanted?;
+                let revision = view.revision();
+                let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
+                let rows = view
+                    .read(&wanted.filter, wanted.after.as_ref(), count_max)
+                    .map_err(status::of_database)?;
+                let next = wanted.after_rows(&rows, count_max);
+                let result = |(relationship, position): &(_, Position)| ReadRelationshipsResponse {
+                    read_at: Some(tokens.token(revision)),
+                    relationship: Some(to_proto::relationship(relationship)),
+                    after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
+                };
+                Ok(Page { revision, results: rows.iter().map(result).collect(), next })
+            })
+            .await
+    }
+}
+
+impl Wanted {
+    /// What is still wanted after these rows, of which there were to be `count_max`.
+    fn after_rows<R>(self, rows: &[(R, Position)], count_max: usize) -> Option<Self> {
+        let left = self.left.map(|left| left.saturating_sub(rows.len()));
+        let (_, last) = rows.last()?;
+        let goes_on = rows.len() == count_max && left != Some(0);
+        goes_on.then(|| Self { left, after: Some(last.clone()), ..self })
+    }
+}
+
+fn position(bytes: &[u8]) -> Result<Position, Status> {
+    Position::from_bytes(bytes)
+        .map_err(|_| cursor::invalid("error decoding cursor: it names no place in these results"))
+}

@@ -1,0 +1,160 @@
+//! Reports of validations to messages.
+
+use super::debug;
+use super::proto::authzed::api::v1::ZedToken;
+use super::proto::kilwa::v1 as proto;
+use super::proto::kilwa::v1::diagnostic::{Severity as SeverityMessage, Stage as StageMessage};
+use crate::engine::Membership;
+use crate::schema::{Diagnostic, Position, Severity, Stage};
+use crate::validation::{
+    AssertionResult, Block, Expectation, ExpectedResult, Finding, Outcome, Place, Report,
+};
+
+/// Assertions that were run outside of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'r> {
+    pub(super) findings: &'r [Finding],
+    pub(super) results: &'r [AssertionResult],
+}
+
+/// What came of a file.
+pub(super) fn file(report: &Report) -> proto::ValidateResponse {
+    let mut counts = count_assertions(&report.assertions);
+    counts.relationships = number(report.relationships_count);
+    counts.expected_relations = number(report.expected.len());
+    counts.expected_relations_failed =
+        number(report.expected.iter().filter(|result| !result.holds()).count());
+    proto::ValidateResponse {
+        ok: report.outcome() == Outcome::Holds,
+        diagnostics: report.findings.iter().map(diagnostic).collect(),
+        // The schema is in the request already.
+        assertions: report.assertions.iter().map(|result| assertion(result, "")).collect(),
+        expected_relations: report.expected.iter().map(expected).collect(),
+        counts: Some(counts),
+    }
+}
+
+/// What the stored data answered. The schema is told with the first trace only.
+pub(super) fn live(
+    checked_at: ZedToken,
+    run: Run<'_>,
+    schema: &str,
+) -> proto::ValidateLiveResponse {
+    let mut schema = Some(schema);
+    let mut told = |result: &AssertionResult| {
+        let schema = result.trace.as_ref().and_then(|_| schema.take());
+        assertion(result, schema.unwrap_or_default())
+    };
+    let faulty = run.findings.iter().any(|finding| finding.diagnostic.severity == Severity::Error);
+    proto::ValidateLiveResponse {
+        checked_at: Some(checked_at),
+        ok: !faulty && run.results.iter().all(AssertionResult::holds),
+        diagnostics: run.findings.iter().map(diagnostic).collect(),
+        assertions: run.results.iter().map(&mut told).collect(),
+        counts: Some(count_assertions(run.results)),
+    }
+}
+
+fn count_assertions(results: &[AssertionResult]) -> proto::ValidationCounts {
+    proto::ValidationCounts {
+        assertions: number(results.len()),
+        assertions_failed: number(results.iter().filter(|result| !result.holds()).count()),
+        ..proto::ValidationCounts::default()
+    }
+}
+
+fn assertion(result: &AssertionResult, schema: &str) -> proto::AssertionResult {
+    let missing = match &result.answer {
+        Ok(Membership::Conditional(names)) => names.iter().cloned().collect(),
+        Ok(Membership::Member | Membership::NotMember) | Err(_) => Vec::new(),
+    };
+    proto::AssertionResult {
+        text: result.assertion.text.clone(),
+        range: Some(place(&result.assertion.place)),
+        ok: result.holds(),
+        expected: wanted(result.assertion.expectation).into(),
+        actual: came(&result.answer).into(),
+        missing_context: missing,
+        trace: debug::information(result.trace.as_ref(), schema),
+        error: result.answer.as_ref().err().cloned().unwrap_or_default(),
+    }
+}
+
+fn wanted(expectation: Expectation) -> proto::Answer {
+    match expectation {
+        Expectation::True => proto::Answer::HasPermission,
+        Expectation::Caveated => proto::Answer::ConditionalPermission,
+        Expectation::False => proto::Answer::NoPermission,
+    }
+}
+
+fn came(answer: &Result<Membership, String>) -> proto::Answer {
+    match answer {
+        Ok(Membership::Member) => proto::Answer::HasPermission,
+        Ok(Membership::Conditional(_)) => proto::Answer::ConditionalPermission,
+        Ok(Membership::NotMember) => proto::Answer::NoPermission,
+        Err(_) => proto::Answer::Unspecified,
+    }
+}
+
+fn expected(result: &ExpectedResult) -> proto::ExpectedRelationsResult {
+    let differences = result.failures.iter().map(|failure| proto::ExpectedRelationsDifference {
+        message: failure.mismatch.to_string(),
+        range: Some(place(&failure.place)),
+    });
+    proto::ExpectedRelationsResult {
+        text: result.expected.key(),
+        range: Some(place(result.expected.place())),
+        ok: result.holds(),
+        differences: differences.collect(),
+    }
+}
+
+fn diagnostic(finding: &Finding) -> proto::Diagnostic {
+    let Diagnostic { severity, code, message, help, source_name, .. } = &finding.diagnostic;
+    let severity = match severity {
+        Severity::Error => SeverityMessage::Error,
+        Severity::Warning => SeverityMessage::Warning,
+    };
+    proto::Diagnostic {
+        severity: severity.into(),
+        stage: stage(finding).into(),
+        code: (*code).to_owned(),
+        message: message.clone(),
+        help: help.clone().unwrap_or_default(),
+        range: Some(range(source_name, finding.diagnostic.start(), finding.diagnostic.end())),
+    }
+}
+
+fn stage(finding: &Finding) -> StageMessage {
+    match (finding.block, finding.diagnostic.stage) {
+        (Block::File, _) => StageMessage::File,
+        (Block::Schema, Stage::Parse) => StageMessage::SchemaParse,
+        (Block::Schema, Stage::Type) => StageMessage::SchemaType,
+        (Block::Schema, Stage::Lint) => StageMessage::SchemaLint,
+        (Block::Relationships, _) => StageMessage::Relationships,
+        (Block::Assertions, _) => StageMessage::Assertions,
+        (Block::ExpectedRelations, _) => StageMessage::ExpectedRelations,
+    }
+}
+
+fn place(place: &Place) -> proto::SourceRange {
+    range(&place.source_name, place.start(), place.end())
+}
+
+fn range(source_name: &str, start: Position, end: Position) -> proto::SourceRange {
+    proto::SourceRange {
+        source_name: source_name.to_owned(),
+        start: Some(position(start)),
+        end: Some(position(end)),
+    }
+}
+
+fn position(position: Position) -> proto::Position {
+    let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    proto::Position { line: small(position.line), column: small(position.column) }
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

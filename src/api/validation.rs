@@ -1,0 +1,102 @@
+//! `kilwa.v1.ValidationService`.
+
+use super::core::Core;
+use super::from_proto;
+use super::proto::kilwa::v1 as proto;
+use super::proto::kilwa::v1::validate_live_request::Input as LiveInput;
+use super::proto::kilwa::v1::validate_request::Input;
+use super::proto::kilwa::v1::validation_service_server::ValidationService;
+use super::report::{self, Run};
+use super::workers::Job;
+use crate::relationship::Timestamp;
+use crate::schema::format;
+use crate::validation::{
+    Assertion, Finding, Report, parse_assertions, read_assertions, run_assertions, validate_file,
+    validate_parts,
+};
+use std::collections::HashMap;
+use tonic::{Request, Response, Status};
+
+/// The name of a validation file that has none.
+const FILE_NAME: &str = "validation.yaml";
+
+/// Validation files and assertions.
+#[derive(Clone, Debug)]
+pub(super) struct Validation {
+    core: Core,
+}
+
+impl Validation {
+    pub(super) fn new(core: Core) -> Self {
+        Self { core }
+    }
+}
+
+#[tonic::async_trait]
+impl ValidationService for Validation {
+    async fn validate(
+        &self,
+        request: Request<proto::ValidateRequest>,
+    ) -> Result<Response<proto::ValidateResponse>, Status> {
+        let input = from_proto::required("input", request.into_inner().input)?;
+        let response =
+            self.core.workers.run(move |job| Ok(report::file(&validate(&input, job.now))));
+        Ok(Response::new(response.await?))
+    }
+
+    async fn validate_live(
+        &self,
+        request: Request<proto::ValidateLiveRequest>,
+    ) -> Result<Response<proto::ValidateLiveResponse>, Status> {
+        let request = request.into_inner();
+        let tokens = self.core.tokens;
+        let consistency = tokens.consistency(request.consistency)?;
+        let input = from_proto::required("input", request.input);
+        let response = self.core.workers.run(move |job| {
+            let view = job.view(consistency)?;
+            let (assertions, findings) = assertions(&input?);
+            let results = run_assertions(assertions, |question, tracing| {
+                view.check(question, tracing, job.interrupted).map_err(|error| error.to_string())
+            });
+            require_wanted(job)?;
+            let run = Run { findings: &findings, results: &results };
+            Ok(report::live(tokens.token(view.revision()), run, &format::canonical(view.schema())))
+        });
+        Ok(Response::new(response.await?))
+    }
+}
+
+/// An assertion that was interrupted looks like one that failed.
+fn require_wanted(job: &Job<'_>) -> Result<(), Status> {
+    if (job.interrupted)() {
+        return Err(Status::cancelled("the request ended before all assertions were run"));
+    }
+    Ok(())
+}
+
+fn validate(input: &Input, now: Timestamp) -> Report {
+    match input {
+        Input::File(file) => validate_whole(file, now),
+        Input::Parts(parts) => validate_parts(&from_proto::parts(parts), now),
+    }
+}
+
+fn validate_whole(file: &proto::ValidationFile, now: Timestamp) -> Report {
+    let name = if file.name.is_empty() { FILE_NAME } else { &file.name };
+    let files: HashMap<&str, &str> =
+        file.files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+    let load = |path: &str| {
+        let found = files.get(path).or_else(|| files.get(path.trim_start_matches("./")));
+        found
+            .map(|text| (*text).to_owned())
+            .ok_or_else(|| format!("`{path}` is not among the files of the request"))
+    };
+    validate_file(name, &file.text, &load, now)
+}
+
+fn assertions(input: &LiveInput) -> (Vec<Assertion>, Vec<Finding>) {
+    match input {
+        LiveInput::Assertions(assertions) => parse_assertions(&from_proto::assertions(assertions)),
+        LiveInput::File(text) => read_assertions(FILE_NAME, text),
+    }
+}

@@ -1,0 +1,135 @@
+//! The one bridge from async to sync: below it are plain functions, one request on one thread.
+
+use super::bytes::StoreBytes;
+use super::status;
+use crate::database::{Consistency, Database, View};
+use crate::relationship::Timestamp;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+
+/// Tells the time; called once for each piece of work.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Runs work on a database, on at most so many threads at once.
+pub struct Workers {
+    store: StoreBytes,
+    database: RwLock<Option<Arc<Database>>>,
+    permits: Arc<Semaphore>,
+    threads_max: u32,
+    stopping: Arc<AtomicBool>,
+    clock: Clock,
+}
+
+/// What a piece of work may use.
+pub(super) struct Job<'j> {
+    pub(super) database: &'j Database,
+    pub(super) now: Timestamp,
+    /// Whether nobody waits for the result any more. To be asked often while working.
+    pub(super) interrupted: &'j dyn Fn() -> bool,
+}
+
+impl<'j> Job<'j> {
+    /// The database at the moment that a request asks for.
+    pub(super) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
+        self.database.view(consistency, self.now).map_err(status::of_database)
+    }
+}
+
+/// Set when the future that waits for the work is dropped: the client went away, or its deadline has passed.
+struct Abandoned(Arc<AtomicBool>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Workers {
+    /// Workers on this database, on at most `threads_max` threads at once.
+    pub fn new(database: Database, threads_max: u16, clock: Clock) -> Self {
+        Self {
+            store: database.store_id().0,
+            database: RwLock::new(Some(Arc::new(database))),
+            permits: Arc::new(Semaphore::new(usize::from(threads_max))),
+            threads_max: u32::from(threads_max),
+            stopping: Arc::default(),
+            clock,
+        }
+    }
+
+    /// Waits for a free thread, runs `work` on it and gives back its result.
+    ///
+    /// Dropping the future interrupts the work.
+    pub(super) async fn run<T, W>(&self, work: W) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
+    {
+        let permit = self.permit().await?;
+        let database = self.database().ok_or_else(shutting_down)?;
+        let (abandoned, stopping) = (Arc::<AtomicBool>::default(), Arc::clone(&self.stopping));
+        let _guard = Abandoned(Arc::clone(&abandoned));
+        let now = (self.clock)();
+        let running = tokio::task::spawn_blocking(move || {
+            let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+            let interrupted = || set(&abandoned) || set(&stopping);
+            let result = work(&Job { database: &database, now, interrupted: &interrupted });
+            // Whoever gets the permit next may count on the database not being held here.
+            drop(database);
+            drop(permit);
+            result
+        });
+        running.await.unwrap_or_else(|failure| {
+            tracing::error!(%failure, "a request was not finished");
+            Err(Status::internal("the request was not finished because of a fault in the server"))
+        })
+    }
+
+    /// Ends every piece of work and closes the database. Later work is refused.
+    pub async fn close(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        let all = self.permits.acquire_many(self.threads_max).await;
+        self.permits.close();
+        drop(all);
+        self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Drops old history. What goes wrong is logged; it is tried again next time.
+    pub async fn collect_garbage(&self) {
+        let collecting = self.run(|job| {
+            match job.database.collect_garbage(job.now) {
+                Ok(collected) => tracing::debug!(?collected, "garbage collected"),
+                Err(error) => tracing::error!(%error, "garbage cannot be collected"),
+            }
+            Ok(())
+        });
+        // Refused only while the server shuts down.
+        let _ = collecting.await;
+    }
+
+    /// The id of the store, as tokens carry it.
+    pub(super) fn store_bytes(&self) -> StoreBytes {
+        self.store
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.permits).acquire_owned().await.map_err(|_| shutting_down())
+    }
+
+    fn database(&self) -> Option<Arc<Database>> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn shutting_down() -> Status {
+    Status::unavailable("the server is shutting down")
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").field("threads_max", &self.threads_max).finish_non_exhaustive()
+    }
+}

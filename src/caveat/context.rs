@@ -1,0 +1,159 @@
+//! From the JSON of a context to the typed values of parameters.
+
+use super::cel::value::{Map, Value as CelValue};
+use super::cel::{address, time};
+use super::types::ParameterType;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Doubles from here on do not fit into an int.
+const INT_LIMIT: f64 = 9_223_372_036_854_775_808.0;
+
+/// The value of a type that a JSON value writes, or why it is none.
+pub(super) fn convert(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
+    let converted = match wanted {
+        ParameterType::Any => return Ok(any(value)),
+        ParameterType::Bool => value
+            .as_bool()
+            .map(CelValue::Bool)
+            .ok_or_else(|| format!("`true` or `false` is required, but found {}", shown(value))),
+        ParameterType::String => text(value, "a string").map(CelValue::text),
+        ParameterType::Int => whole(value, i64::MIN),
+        ParameterType::Uint => whole(value, 0),
+        ParameterType::Double => double(value),
+        ParameterType::Bytes => bytes(value),
+        ParameterType::Duration => duration(value),
+        ParameterType::Timestamp => timestamp(value),
+        ParameterType::IpAddress => ip_address(value),
+        ParameterType::List(element) => list(value, element),
+        ParameterType::Map(element) => map(value, element),
+    };
+    converted.map_err(|message| format!("for {wanted}: {message}"))
+}
+
+/// As it is; numbers are doubles.
+fn any(value: &Value) -> CelValue {
+    match value {
+        Value::Null => CelValue::Null,
+        Value::Bool(value) => CelValue::Bool(*value),
+        Value::Number(number) => CelValue::Double(number.as_f64().unwrap_or_default()),
+        Value::String(text) => CelValue::text(text),
+        Value::Array(values) => CelValue::List(values.iter().map(any).collect()),
+        Value::Object(fields) => {
+            map_of(fields.iter().map(|(name, value)| (CelValue::text(name), any(value))).collect())
+        }
+    }
+}
+
+fn map_of(entries: Vec<(CelValue, CelValue)>) -> CelValue {
+    let (map, _) = Map::of(entries);
+    CelValue::Map(Arc::new(map))
+}
+
+/// A whole number of at least `least`, as a JSON number or a string of decimal digits.
+fn whole(value: &Value, least: i64) -> Result<CelValue, String> {
+    let found = if let Value::String(digits) = value {
+        digits.parse::<i64>().ok().or_else(|| digits.parse::<f64>().ok().and_then(whole_double))
+    } else {
+        value.as_f64().and_then(whole_double)
+    };
+    match found.filter(|found| *found >= least) {
+        Some(found) => Ok(CelValue::Int(found)),
+        None if least < 0 => Err(format!("a whole number is required, but found {}", shown(value))),
+        None => Err(format!("a whole number from 0 on is required, but found {}", shown(value))),
+    }
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "the range and the fraction are looked at before"
+)]
+fn whole_double(double: f64) -> Option<i64> {
+    let fits = double.fract() == 0.0 && (-INT_LIMIT..INT_LIMIT).contains(&double);
+    fits.then_some(double as i64)
+}
+
+fn double(value: &Value) -> Result<CelValue, String> {
+    let found = match value {
+        Value::String(digits) => digits.parse::<f64>().ok(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.as_f64()
+        }
+    };
+    match found.filter(|found| found.is_finite()) {
+        Some(found) => Ok(CelValue::Double(found)),
+        None => Err(format!("a number is required, but found {}", shown(value))),
+    }
+}
+
+fn bytes(value: &Value) -> Result<CelValue, String> {
+    let encoded = text(value, "a base64 string")?;
+    let decoded = STANDARD.decode(encoded).map_err(|error| {
+        format!("a base64 string is required, but found {}: {error}", shown(value))
+    })?;
+    Ok(CelValue::Bytes(decoded.into()))
+}
+
+fn duration(value: &Value) -> Result<CelValue, String> {
+    let nanos = time::parse_duration(text(value, "a duration string such as `1h30m`")?);
+    nanos.map(CelValue::Duration).ok_or_else(|| {
+        format!("a duration such as `1h30m` is required, but found {}", shown(value))
+    })
+}
+
+fn timestamp(value: &Value) -> Result<CelValue, String> {
+    let wanted = "an RFC 3339 string such as `2030-01-02T03:04:05Z`";
+    time::parse_timestamp(text(value, wanted)?)
+        .ok_or_else(|| format!("{wanted} is required, but found {}", shown(value)))
+}
+
+fn ip_address(value: &Value) -> Result<CelValue, String> {
+    let address = address::parse(text(value, "an IP address string")?);
+    address
+        .map(CelValue::Address)
+        .ok_or_else(|| format!("an IP address is required, but found {}", shown(value)))
+}
+
+fn list(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
+    let Value::Array(values) = value else {
+        return Err(format!("a list is required, but found {}", shown(value)));
+    };
+    let converted = values.iter().enumerate().map(|(at, value)| {
+        convert(value, wanted).map_err(|message| format!("item {at} is invalid: {message}"))
+    });
+    Ok(CelValue::List(converted.collect::<Result<Vec<_>, _>>()?.into()))
+}
+
+fn map(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
+    let Value::Object(fields) = value else {
+        return Err(format!("a map is required, but found {}", shown(value)));
+    };
+    let converted = fields.iter().map(|(name, value)| match convert(value, wanted) {
+        Ok(value) => Ok((CelValue::text(name), value)),
+        Err(message) => Err(format!("the value of `{name}` is invalid: {message}")),
+    });
+    Ok(map_of(converted.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn text<'v>(value: &'v Value, wanted: &str) -> Result<&'v str, String> {
+    value.as_str().ok_or_else(|| format!("{wanted} is required, but found {}", shown(value)))
+}
+
+/// The value as messages show it: what it is, and how it begins.
+fn shown(value: &Value) -> String {
+    let kind = match value {
+        Value::Null => return "null".to_owned(),
+        Value::Bool(_) => "the bool",
+        Value::Number(_) => "the number",
+        Value::String(_) => "the string",
+        Value::Array(_) => return "a list".to_owned(),
+        Value::Object(_) => return "a map".to_owned(),
+    };
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let beginning: String = text.chars().take(60).collect();
+    let rest = if beginning.len() < text.len() { "…" } else { "" };
+    format!("{kind} `{beginning}{rest}`")
+}

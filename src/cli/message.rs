@@ -1,0 +1,118 @@
+//! The vocabulary as messages of the wire, and back.
+
+use super::remote::Failure;
+use crate::api::proto::authzed::api::v1 as wire;
+use crate::relationship::{
+    Context, ContextualizedCaveat, ObjectRef, Relationship, Subject, Timestamp,
+};
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value as WireValue};
+use serde_json::{Map, Value};
+
+pub(super) fn object(object: &ObjectRef) -> wire::ObjectReference {
+    wire::ObjectReference {
+        object_type: object.object_type().to_owned(),
+        object_id: object.object_id().to_owned(),
+    }
+}
+
+pub(super) fn subject(subject: &Subject) -> wire::SubjectReference {
+    wire::SubjectReference {
+        object: Some(wire::ObjectReference {
+            object_type: subject.object_type().to_owned(),
+            object_id: subject.object_id().to_owned(),
+        }),
+        optional_relation: subject.relation().unwrap_or_default().to_owned(),
+    }
+}
+
+pub(super) fn relationship(relationship: &Relationship) -> wire::Relationship {
+    let caveat = relationship.caveat.as_ref();
+    wire::Relationship {
+        resource: Some(object(&relationship.resource)),
+        relation: relationship.relation.clone(),
+        subject: Some(subject(&relationship.subject)),
+        optional_caveat: caveat.map(|caveat| wire::ContextualizedCaveat {
+            caveat_name: caveat.name.clone(),
+            context: context(&caveat.context),
+        }),
+        optional_expires_at: relationship.expires_at.map(timestamp),
+    }
+}
+
+fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
+    prost_types::Timestamp { seconds: at.unix_seconds(), nanos }
+}
+
+/// The context as a message; none when it is empty.
+pub(super) fn context(context: &Context) -> Option<Struct> {
+    (!context.is_empty()).then(|| to_struct(context.as_map()))
+}
+
+fn to_struct(map: &Map<String, Value>) -> Struct {
+    Struct { fields: map.iter().map(|(name, value)| (name.clone(), to_value(value))).collect() }
+}
+
+fn to_value(value: &Value) -> WireValue {
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(value) => Kind::BoolValue(*value),
+        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Value::String(text) => Kind::StringValue(text.clone()),
+        Value::Array(items) => {
+            Kind::ListValue(ListValue { values: items.iter().map(to_value).collect() })
+        }
+        Value::Object(fields) => Kind::StructValue(to_struct(fields)),
+    };
+    WireValue { kind: Some(kind) }
+}
+
+/// The context of a message.
+pub(super) fn to_context(message: Option<Struct>) -> Context {
+    Context::from_map(message.map(from_struct).unwrap_or_default())
+}
+
+fn from_struct(message: Struct) -> Map<String, Value> {
+    message.fields.into_iter().map(|(name, value)| (name, from_value(value))).collect()
+}
+
+fn from_value(value: WireValue) -> Value {
+    match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(value)) => value.into(),
+        Some(Kind::NumberValue(number)) => number.into(),
+        Some(Kind::StringValue(text)) => text.into(),
+        Some(Kind::ListValue(list)) => list.values.into_iter().map(from_value).collect(),
+        Some(Kind::StructValue(fields)) => Value::Object(from_struct(fields)),
+    }
+}
+
+/// The relationship of a message.
+pub(super) fn to_relationship(message: wire::Relationship) -> Result<Relationship, Failure> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| Failure::new(format!("the server sent this: {error}"));
+    let resource = message.resource.unwrap_or_default();
+    let subject = message.subject.unwrap_or_default();
+    let object = subject.object.unwrap_or_default();
+    let expires_at = message
+        .optional_expires_at
+        .map(|at| Timestamp::from_unix(at.seconds, u32::try_from(at.nanos).unwrap_or_default()));
+    Ok(Relationship {
+        resource: ObjectRef::new(resource.object_type, resource.object_id)
+            .map_err(|error| unreadable(&error))?,
+        relation: message.relation,
+        subject: Subject::new(object.object_type, object.object_id, subject.optional_relation)
+            .map_err(|error| unreadable(&error))?,
+        caveat: message.optional_caveat.map(|caveat| ContextualizedCaveat {
+            name: caveat.caveat_name,
+            context: to_context(caveat.context),
+        }),
+        expires_at: expires_at.transpose().map_err(|error| unreadable(&error))?,
+    })
+}
+
+/// The text of a token; empty when the server sent none.
+pub(super) fn token(token: Option<wire::ZedToken>) -> String {
+    token.unwrap_or_default().token
+}

@@ -1,0 +1,97 @@
+//! The command line: one file a command; [`render`] alone prints.
+//!
+//! Exit codes are the same everywhere: 0 for success, 1 for a "no" that was asked to count as failure (an assertion
+//! that does not hold, a warning under `--fail-on-warn`), 2 for what could not be done at all.
+
+mod clock;
+mod completions;
+mod consistency;
+mod duration;
+mod folder;
+mod lines;
+mod message;
+mod permission;
+mod relationship;
+mod remote;
+mod render;
+mod schema;
+mod serve;
+mod snippet;
+mod tree;
+mod validate;
+mod version;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// A relationship-based permission engine that speaks authzed.api.v1.
+#[derive(Debug, Parser)]
+#[command(name = "kilwa", version, disable_help_subcommand = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a server.
+    Serve(Box<serve::Arguments>),
+    /// Check validation files and schemas: do all assertions and expected relations hold?
+    Validate(validate::Arguments),
+    /// Read, write, check and format schemas.
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Read and write the relationships of a server.
+    #[command(subcommand)]
+    Relationship(relationship::Command),
+    /// Ask a server who may do what.
+    #[command(subcommand)]
+    Permission(permission::Command),
+    /// Print the version.
+    Version,
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Exit {
+    /// All is well.
+    #[default]
+    Success,
+    /// The answer is one that was asked to count as failure.
+    Failure,
+    /// It could not be done.
+    Unusable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Success => Self::SUCCESS,
+            Exit::Failure => Self::from(1),
+            Exit::Unusable => Self::from(2),
+        }
+    }
+}
+
+/// Runs the command that the arguments name, the program's own name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => command(arguments.command).into(),
+        Err(error) => render::usage(&error).into(),
+    }
+}
+
+fn command(command: Command) -> Exit {
+    match command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Schema(command) => schema::run(&command),
+        Command::Relationship(command) => relationship::run(&command),
+        Command::Permission(command) => permission::run(&command),
+        Command::Version => version::run(),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

@@ -1,0 +1,24 @@
+//! `kilwa permission`: questions to a server.
+
+mod answer;
+mod bulk;
+mod check;
+
+use super::Exit;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Ask whether a subject has a permission on a resource: prints true, false or caveated.
+    Check(check::Arguments),
+    /// Ask many questions at once.
+    Bulk(bulk::Arguments),
+}
+
+pub(super) fn run(command: &Command) -> Exit {
+    let done = match command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Bulk(arguments) => bulk::run(arguments),
+    };
+    done.unwrap_or_else(super::render::error)
+}

@@ -1,0 +1,58 @@
+//! The only place that prints.
+//!
+//! Texts come in with their styles; these reach a terminal and are taken out elsewhere, or everywhere when `NO_COLOR`
+//! is set.
+
+use super::Exit;
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const STRONG: Style = Style::new().bold();
+
+/// A text in a style.
+pub(super) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Prints to standard output. A reader that has gone away is no fault of ours.
+pub(super) fn out(text: &str) {
+    drop(anstream::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Whether people read standard output.
+pub(super) fn to_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Prints rows under headings.
+pub(super) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings.iter().copied());
+    table.add_rows(rows);
+    out(&format!("{table}\n"));
+}
+
+/// Prints a remark to standard error.
+pub(super) fn note(text: &str) {
+    drop(writeln!(anstream::stderr().lock(), "{text}"));
+}
+
+/// Prints why something could not be done.
+pub(super) fn error(message: impl Display) -> Exit {
+    note(&format!("{} {message}", styled(BAD, "error:")));
+    Exit::Unusable
+}
+
+/// Prints what clap has to say: help and version to standard output, wrong usage to standard error.
+pub(super) fn usage(message: &clap::Error) -> Exit {
+    drop(message.print());
+    if message.use_stderr() { Exit::Unusable } else { Exit::Success }
+}

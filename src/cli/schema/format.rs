@@ -1,0 +1,60 @@
+//! `kilwa schema format`.
+
+use crate::cli::{Exit, render, snippet};
+use crate::schema;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Schema files. Comments are kept above definitions, relations, permissions and caveats, and nowhere else.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write the canonical form to the files instead of printing it.
+    #[arg(long, conflicts_with = "check")]
+    write: bool,
+    /// Print nothing; exit with 1 when a file is not in its canonical form.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let exits = arguments.files.iter().map(|file| format(file, arguments));
+    exits.max().unwrap_or_default()
+}
+
+fn format(file: &Path, arguments: &Arguments) -> Exit {
+    let name = file.display().to_string();
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return render::error(format!("`{name}` cannot be read: {error}")),
+    };
+    let canonical = match schema::compile_named(&name, &text, None) {
+        Ok(schema) => format!("{}\n", schema::format::canonical(&schema).trim_end()),
+        Err(diagnostics) => {
+            snippet::note_all(&diagnostics);
+            return Exit::Unusable;
+        }
+    };
+    if arguments.check {
+        return check(&name, text == canonical);
+    }
+    if !arguments.write {
+        render::out(&canonical);
+    } else if text != canonical
+        && let Err(error) = std::fs::write(file, canonical)
+    {
+        return render::error(format!("`{name}` cannot be written: {error}"));
+    }
+    Exit::Success
+}
+
+fn check(name: &str, is_canonical: bool) -> Exit {
+    if is_canonical {
+        return Exit::Success;
+    }
+    render::note(&format!(
+        "`{name}` is not in its canonical form: run `kilwa schema format --write {name}`"
+    ));
+    Exit::Failure
+}

@@ -1,0 +1,29 @@
+//! `kilwa schema`: schemas on a server and in files.
+
+mod format;
+mod remote;
+
+use super::Exit;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Print the schema of a server.
+    Read(remote::ReadArguments),
+    /// Replace the schema of a server.
+    Write(remote::WriteArguments),
+    /// Compile schema files and look for doubtful places.
+    Check(super::validate::SchemaArguments),
+    /// Print schema files in their canonical form.
+    Format(format::Arguments),
+}
+
+pub(super) fn run(command: &Command) -> Exit {
+    let done = match command {
+        Command::Read(arguments) => remote::read(arguments),
+        Command::Write(arguments) => remote::write(arguments),
+        Command::Check(arguments) => Ok(super::validate::check_schemas(arguments)),
+        Command::Format(arguments) => Ok(format::run(arguments)),
+    };
+    done.unwrap_or_else(super::render::error)
+}

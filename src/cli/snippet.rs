@@ -1,0 +1,105 @@
+//! Messages that show the source lines that they are about.
+
+use super::render;
+use crate::schema::{Diagnostic, Severity};
+use crate::validation::Place;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::ops::Range;
+
+/// The lines shown before the first one that matters.
+const LINES_BEFORE: usize = 2;
+/// The lines shown after it; a longer part of the source is cut.
+const LINES_AFTER: usize = 2;
+
+/// What to say about a place.
+#[derive(Debug)]
+pub(super) struct Message<'m> {
+    pub(super) severity: Severity,
+    /// A short name of the kind of problem.
+    pub(super) code: Option<&'m str>,
+    pub(super) title: &'m str,
+    /// Stands beside the underlined part.
+    pub(super) label: &'m str,
+    pub(super) help: Option<&'m str>,
+}
+
+/// A diagnostic with its source line.
+pub(super) fn diagnostic(diagnostic: &Diagnostic) -> String {
+    let place = Place {
+        source_name: diagnostic.source_name.clone(),
+        source: diagnostic.source.clone(),
+        span: diagnostic.span.clone(),
+    };
+    let message = Message {
+        severity: diagnostic.severity,
+        code: Some(diagnostic.code),
+        title: &diagnostic.message,
+        label: "",
+        help: diagnostic.help.as_deref(),
+    };
+    self::message(&message, &place)
+}
+
+/// Prints diagnostics to standard error.
+pub(super) fn note_all(diagnostics: &[Diagnostic]) {
+    for found in diagnostics {
+        render::note(&diagnostic(found));
+    }
+}
+
+/// A message with the source line that it is about, ended by a line break.
+pub(super) fn message(message: &Message<'_>, place: &Place) -> String {
+    let window = Window::around(&place.source, &place.span);
+    let kind = AnnotationKind::Primary.span(window.span).label(non_empty(message.label));
+    let snippet = Snippet::source(window.text)
+        .line_start(window.first_line)
+        .path(&*place.source_name)
+        .fold(false)
+        .annotation(kind);
+    let level = match message.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut title = level.primary_title(message.title);
+    if let Some(code) = message.code {
+        title = title.id(code);
+    }
+    let help = message.help.map(|help| Level::HELP.message(help));
+    let group = title.element(snippet).elements(help);
+    format!("{}\n", Renderer::styled().render(&[group]))
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The lines around a part of a text.
+struct Window<'t> {
+    text: &'t str,
+    first_line: usize,
+    /// The part, counted from the window's start.
+    span: Range<usize>,
+}
+
+impl<'t> Window<'t> {
+    fn around(text: &'t str, span: &Range<usize>) -> Self {
+        let start = line_start_before(text, span.start, LINES_BEFORE);
+        let end = line_end_after(text, span.start, LINES_AFTER);
+        let first_line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+        let to = span.end.clamp(span.start, end.max(span.start));
+        let window = text.get(start..end).unwrap_or_default();
+        Self { text: window, first_line, span: span.start - start..to - start }
+    }
+}
+
+/// Where the line starts that lies `count` lines before the one of `offset`.
+fn line_start_before(text: &str, offset: usize, count: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
+    before.rmatch_indices('\n').nth(count).map_or(0, |(at, _)| at + 1)
+}
+
+/// Where the line ends that lies `count` lines after the one of `offset`.
+fn line_end_after(text: &str, offset: usize, count: usize) -> usize {
+    let after = text.get(offset..).unwrap_or_default();
+    after.match_indices('\n').nth(count).map_or(text.len(), |(at, _)| offset + at)
+}

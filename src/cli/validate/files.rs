@@ -1,0 +1,114 @@
+//! Which files are meant, and validating all of them at once.
+
+use crate::validation::{Outcome, Report};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashSet;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// The stack of each thread, in bytes: as much as the main thread's.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Reads a file by its path from the folder of another.
+pub(super) type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
+
+/// Takes a file's name and text to a report.
+pub(super) type Validate<'v> = &'v (dyn Fn(&str, &str, Load<'_>) -> Report + Sync);
+
+/// A file with what came of it.
+#[derive(Debug)]
+pub(super) struct Validated {
+    pub(super) name: String,
+    /// The report, or why the file could not be read.
+    pub(super) report: Result<Report, String>,
+}
+
+impl Validated {
+    pub(super) fn outcome(&self) -> Outcome {
+        self.report.as_ref().map_or(Outcome::Unusable, Report::outcome)
+    }
+}
+
+/// The files that the arguments name, each once, in the order of the arguments.
+pub(super) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, String> {
+    let mut seen = HashSet::new();
+    let mut files = Vec::new();
+    for argument in arguments {
+        files.extend(expand_one(argument)?.into_iter().filter(|path| seen.insert(path.clone())));
+    }
+    Ok(files)
+}
+
+fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
+    let path = PathBuf::from(argument);
+    if path.is_dir() {
+        return Err(format!(
+            "`{argument}` is a folder: name files, or a pattern such as `{}/**/*.yaml`",
+            argument.trim_end_matches('/')
+        ));
+    }
+    if path.exists() || !argument.contains(['*', '?', '[']) {
+        return Ok(vec![path]);
+    }
+    let matches = glob::glob(argument)
+        .map_err(|error| format!("`{argument}` is not a pattern: {}", error.msg))?;
+    let mut files: Vec<PathBuf> = matches.filter_map(Result::ok).filter(|p| p.is_file()).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("no file matches `{argument}`"));
+    }
+    Ok(files)
+}
+
+/// Validates the files on as many threads as there are processors; the results are in the order of the files.
+pub(super) fn validate(paths: &[PathBuf], validate: Validate<'_>) -> Vec<Validated> {
+    let next = AtomicUsize::new(0);
+    let progress = progress(paths.len());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(at) else { return done };
+            done.push((at, validate_one(path, validate)));
+            progress.inc(1);
+        }
+    };
+    let count = thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
+    let mut validated: Vec<(usize, Validated)> = thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        let helpers: Vec<_> = (0..count).filter_map(|at| spawn(at).ok()).collect();
+        let mut done = if helpers.is_empty() { work() } else { vec![] };
+        done.extend(helpers.into_iter().filter_map(|helper| helper.join().ok()).flatten());
+        done
+    });
+    progress.finish_and_clear();
+    validated.sort_by_key(|(at, _)| *at);
+    validated.into_iter().map(|(_, file)| file).collect()
+}
+
+/// A line on standard error that counts the files; there is none unless a terminal is there to see it.
+fn progress(count: usize) -> ProgressBar {
+    let bar = if count > 1 { ProgressBar::new(to_u64(count)) } else { ProgressBar::hidden() };
+    match ProgressStyle::with_template("{spinner} {pos}/{len} files") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn validate_one(path: &Path, validate: Validate<'_>) -> Validated {
+    let name = path.display().to_string();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let load = |file: &str| read(&folder.join(file));
+    let report = read(path).map(|text| validate(&name, &text, &load));
+    Validated { name, report }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}

@@ -1,0 +1,64 @@
+//! The report as annotations of a GitHub workflow: a line a problem, then a line a file.
+
+use super::files::Validated;
+use crate::schema::{Diagnostic, Position, Severity};
+use crate::validation::{Outcome, Report};
+
+/// The whole report.
+pub(super) fn report(files: &[Validated]) -> String {
+    files.iter().flat_map(file).map(|line| line + "\n").collect()
+}
+
+fn file(file: &Validated) -> Vec<String> {
+    let mut lines = match &file.report {
+        Ok(report) => annotations(report),
+        Err(reason) => vec![format!(
+            "::error file={}::{}",
+            property(&file.name),
+            data(&format!("the file cannot be read: {reason}"))
+        )],
+    };
+    lines.push(match file.outcome() {
+        Outcome::Holds => format!("{} holds", file.name),
+        Outcome::Fails => format!("{} fails", file.name),
+        Outcome::Unusable => format!("{} cannot be used", file.name),
+    });
+    lines
+}
+
+fn annotations(report: &Report) -> Vec<String> {
+    let mut lines: Vec<String> = report.diagnostics().map(diagnostic).collect();
+    for result in report.assertions.iter().filter(|result| !result.holds()) {
+        let place = &result.assertion.place;
+        lines.push(annotation("error", &place.source_name, place.start(), &result.message()));
+    }
+    for failure in report.expected.iter().flat_map(|result| &result.failures) {
+        let place = &failure.place;
+        let message = failure.mismatch.to_string();
+        lines.push(annotation("error", &place.source_name, place.start(), &message));
+    }
+    lines
+}
+
+fn diagnostic(diagnostic: &Diagnostic) -> String {
+    let kind = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    annotation(kind, &diagnostic.source_name, diagnostic.start(), &diagnostic.message)
+}
+
+fn annotation(kind: &str, file: &str, at: Position, message: &str) -> String {
+    let Position { line, column } = at;
+    format!("::{kind} file={},line={line},col={column}::{}", property(file), data(message))
+}
+
+/// A text as a workflow command's message.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A text as a workflow command's property.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

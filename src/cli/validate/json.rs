@@ -1,0 +1,173 @@
+//! The report for programs: one JSON object.
+
+use super::files::Validated;
+use crate::schema::{Diagnostic, Position, Severity};
+use crate::validation::{AssertionResult, Evidence, ExpectedResult, Mark, Outcome, Place};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct All<'a> {
+    outcome: &'static str,
+    files: Vec<File<'a>>,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    #[serde(rename = "file")]
+    name: &'a str,
+    outcome: &'static str,
+    /// Why the file could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<&'a str>,
+    relationships: usize,
+    diagnostics: Vec<Problem<'a>>,
+    assertions: Vec<Assertion<'a>>,
+    expected_relations: Vec<Expected>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    severity: &'static str,
+    code: &'static str,
+    message: &'a str,
+    help: Option<&'a str>,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+}
+
+#[derive(Serialize)]
+struct Assertion<'a> {
+    text: &'a str,
+    line: usize,
+    column: usize,
+    expected: String,
+    holds: bool,
+    /// What came: `true`, `caveated`, `false`, or null beside an error.
+    actual: Option<String>,
+    missing_context: Vec<&'a str>,
+    error: Option<&'a str>,
+    explanation: Option<Step>,
+}
+
+#[derive(Serialize)]
+struct Step {
+    result: &'static str,
+    of: String,
+    note: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct Expected {
+    key: String,
+    line: usize,
+    column: usize,
+    holds: bool,
+    failures: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    message: String,
+    line: usize,
+    column: usize,
+}
+
+/// The whole report, ended by a line break.
+pub(super) fn report(files: &[Validated]) -> String {
+    let outcome = files.iter().map(Validated::outcome).max().unwrap_or(Outcome::Holds);
+    let all = All { outcome: outcome_name(outcome), files: files.iter().map(file).collect() };
+    match serde_json::to_string_pretty(&all) {
+        Ok(json) => format!("{json}\n"),
+        Err(error) => format!("{{\"outcome\": \"unusable\", \"error\": \"{error}\"}}\n"),
+    }
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Holds => "holds",
+        Outcome::Fails => "fails",
+        Outcome::Unusable => "unusable",
+    }
+}
+
+fn file(file: &Validated) -> File<'_> {
+    let report = file.report.as_ref();
+    File {
+        name: &file.name,
+        outcome: outcome_name(file.outcome()),
+        unreadable: report.err().map(String::as_str),
+        relationships: report.map_or(0, |report| report.relationships_count),
+        diagnostics: report.map_or(vec![], |report| report.diagnostics().map(problem).collect()),
+        assertions: report
+            .map_or(vec![], |report| report.assertions.iter().map(assertion).collect()),
+        expected_relations: report
+            .map_or(vec![], |report| report.expected.iter().map(expected).collect()),
+    }
+}
+
+fn problem(diagnostic: &Diagnostic) -> Problem<'_> {
+    let (start, end) = (diagnostic.start(), diagnostic.end());
+    Problem {
+        severity: match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        code: diagnostic.code,
+        message: &diagnostic.message,
+        help: diagnostic.help.as_deref(),
+        file: &diagnostic.source_name,
+        line: start.line,
+        column: start.column,
+        end_line: end.line,
+        end_column: end.column,
+    }
+}
+
+fn assertion(result: &AssertionResult) -> Assertion<'_> {
+    let Position { line, column } = result.assertion.place.start();
+    Assertion {
+        text: &result.assertion.text,
+        line,
+        column,
+        expected: result.assertion.expectation.to_string(),
+        holds: result.holds(),
+        actual: result.actual().map(|actual| actual.to_string()),
+        missing_context: result.missing_context().collect(),
+        error: result.answer.as_ref().err().map(String::as_str),
+        explanation: result.evidence.as_ref().map(step),
+    }
+}
+
+fn step(evidence: &Evidence) -> Step {
+    let result = match evidence.mark {
+        Mark::Yes => "true",
+        Mark::No => "false",
+        Mark::Conditional => "caveated",
+        Mark::Failed => "failed",
+    };
+    let steps = evidence.children.iter().map(step).collect();
+    Step { result, of: evidence.subject_of.clone(), note: evidence.note.clone(), steps }
+}
+
+fn expected(result: &ExpectedResult) -> Expected {
+    let Position { line, column } = result.expected.place().start();
+    let failure = |place: &Place, message: String| {
+        let Position { line, column } = place.start();
+        Failure { message, line, column }
+    };
+    Expected {
+        key: result.expected.key(),
+        line,
+        column,
+        holds: result.holds(),
+        failures: result
+            .failures
+            .iter()
+            .map(|found| failure(&found.place, found.mismatch.to_string()))
+            .collect(),
+    }
+}

@@ -1,0 +1,99 @@
+//! `kilwa validate`.
+
+mod files;
+mod github;
+mod json;
+mod junit;
+mod text;
+
+use super::{Exit, clock, render};
+use crate::validation::{Outcome, Report, check_schema, validate_file};
+use clap::{Args, ValueEnum};
+use files::Validated;
+
+const FORMAT_HELP: &str =
+    "How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Validation files (.yaml, .yml, .zaml), schemas (.zed), and patterns such as 'policies/**/*.yaml'.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
+    format: Format,
+    /// Count warnings as failures.
+    #[arg(long)]
+    fail_on_warn: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+    Junit,
+    Github,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Schema files, and patterns such as 'policies/**/*.zed'.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
+    format: Format,
+    /// Count warnings as failures.
+    #[arg(long)]
+    fail_on_warn: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let now = clock::now();
+    let validate =
+        |name: &str, text: &str, load: files::Load<'_>| validate_file(name, text, load, now);
+    report(&arguments.files, arguments.format, arguments.fail_on_warn, &validate)
+}
+
+/// Looks at files as schemas, whatever their names.
+pub(super) fn check_schemas(arguments: &SchemaArguments) -> Exit {
+    report(&arguments.files, arguments.format, arguments.fail_on_warn, &check_schema)
+}
+
+/// A single report for people.
+pub(super) fn shown(report: Report) -> String {
+    text::report(&[Validated { name: report.name.clone(), report: Ok(report) }])
+}
+
+fn report(
+    files: &[String],
+    format: Format,
+    fail_on_warn: bool,
+    validate: files::Validate<'_>,
+) -> Exit {
+    let paths = match files::expand(files) {
+        Ok(paths) => paths,
+        Err(message) => return render::error(message),
+    };
+    let validated = files::validate(&paths, validate);
+    render::out(&match format {
+        Format::Text => text::report(&validated),
+        Format::Json => json::report(&validated),
+        Format::Junit => junit::report(&validated),
+        Format::Github => github::report(&validated),
+    });
+    let exits = validated.iter().map(|file| exit(file, fail_on_warn));
+    exits.max().unwrap_or_default()
+}
+
+fn exit(file: &Validated, fail_on_warn: bool) -> Exit {
+    match file.outcome() {
+        Outcome::Holds if fail_on_warn && file.report.as_ref().is_ok_and(warns) => Exit::Failure,
+        Outcome::Holds => Exit::Success,
+        Outcome::Fails => Exit::Failure,
+        Outcome::Unusable => Exit::Unusable,
+    }
+}
+
+fn warns(report: &Report) -> bool {
+    report.warnings().next().is_some()
+}

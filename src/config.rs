@@ -1,0 +1,155 @@
+//! What a server needs to know, as plain values.
+
+use crate::api::{Keys, KeysError, RequestLimits};
+use crate::database::DatabaseOptions;
+use crate::relationship::Relationship;
+use crate::store::StoreOptions;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The name of the file in the data folder that keeps the key which a server made for itself.
+pub const KEY_FILE: &str = "preshared.key";
+/// How many random bytes make a key.
+const KEY_BYTES: usize = 32;
+
+/// What a server needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where relationships and schemas are kept.
+    pub data_dir: PathBuf,
+    /// The preshared keys; when there is none, the server makes one and keeps it in the data folder.
+    pub keys: Vec<String>,
+    /// How the store works.
+    pub store: StoreOptions,
+    /// How the database works.
+    pub database: DatabaseOptions,
+    /// How much a request may hold.
+    pub requests: RequestLimits,
+    /// How many requests are worked on at once; others wait.
+    pub threads_max: u16,
+    /// How long a stream may go without a result.
+    pub stream_idle_max: Duration,
+    /// How often old history is dropped.
+    pub garbage_collection_interval: Duration,
+    /// How long calls may still take after the server was told to stop.
+    pub shutdown_grace: Duration,
+    /// What an empty store starts with.
+    pub bootstrap: Option<Bootstrap>,
+}
+
+/// What an empty store starts with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bootstrap {
+    /// The schema's text.
+    pub schema: String,
+    /// The relationships.
+    pub relationships: Vec<Relationship>,
+}
+
+/// Where a server's keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// They were given.
+    Given,
+    /// An earlier run made one; it lies in this file.
+    Kept(PathBuf),
+    /// This run made one; it lies in this file.
+    Made(PathBuf),
+}
+
+/// Keys that a server cannot start with.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The given keys are of no use.
+    #[error(transparent)]
+    Given(#[from] KeysError),
+    /// The kept key is of no use.
+    #[error("the key in `{}` cannot be used: {source}; delete the file to have a new key made", .path.display())]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeysError,
+    },
+    /// The file of the kept key cannot be read or written.
+    #[error("the key file `{}` cannot be used: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system gives no random bytes.
+    #[error("no key can be made: {0}")]
+    Random(getrandom::Error),
+}
+
+impl Config {
+    /// The usual server on this data folder.
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            keys: Vec::new(),
+            store: StoreOptions::default(),
+            database: DatabaseOptions::default(),
+            requests: RequestLimits::default(),
+            threads_max: 64,
+            stream_idle_max: Duration::from_secs(30),
+            garbage_collection_interval: Duration::from_mins(3),
+            shutdown_grace: Duration::from_secs(5),
+            bootstrap: None,
+        }
+    }
+
+    /// The keys that callers must show. There are always some: when none was given, the one in the data folder, which is
+    /// made on first use. The folder has to exist.
+    pub fn load_keys(&self) -> Result<(Keys, KeySource), KeyError> {
+        if !self.keys.is_empty() {
+            return Ok((Keys::new(self.keys.clone())?, KeySource::Given));
+        }
+        let path = self.data_dir.join(KEY_FILE);
+        let file_error = |source| KeyError::File { path: path.clone(), source };
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                warn_when_open(&path);
+                let keys = Keys::new(vec![text.trim().to_owned()])
+                    .map_err(|source| KeyError::Kept { path: path.clone(), source })?;
+                Ok((keys, KeySource::Kept(path)))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let key = random_key()?;
+                write_private(&path, &key).map_err(file_error)?;
+                Ok((Keys::new(vec![key])?, KeySource::Made(path)))
+            }
+            Err(error) => Err(file_error(error)),
+        }
+    }
+}
+
+fn random_key() -> Result<String, KeyError> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).map_err(KeyError::Random)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Writes a file that nobody else may read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("key.new");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    fs::rename(unfinished, path)
+}
+
+fn warn_when_open(path: &Path) {
+    let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "others can read the key file: make its mode 0600");
+    }
+}

@@ -1,0 +1,41 @@
+//! Which revision a read may see.
+
+use super::error::DatabaseError;
+use crate::relationship::{Revision, Timestamp};
+use crate::store::{Snapshot, SnapshotError, Store};
+
+/// What a caller asks of the revision that answers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// Whatever is quickest. That is the newest revision: reading it costs nothing extra.
+    #[default]
+    MinimizeLatency,
+    /// This revision or a newer one.
+    AtLeastAsFresh(Revision),
+    /// Exactly this revision.
+    AtExactSnapshot(Revision),
+    /// The newest revision.
+    FullyConsistent,
+}
+
+impl Consistency {
+    /// The snapshot that serves it.
+    pub(super) fn snapshot(
+        self,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<Snapshot<'_>, DatabaseError> {
+        match self {
+            Self::MinimizeLatency | Self::FullyConsistent => Ok(store.snapshot(now)?),
+            Self::AtLeastAsFresh(revision) => {
+                let snapshot = store.snapshot(now)?;
+                let newest = snapshot.revision();
+                if revision > newest {
+                    return Err(SnapshotError::Future { revision, newest }.into());
+                }
+                Ok(snapshot)
+            }
+            Self::AtExactSnapshot(revision) => Ok(store.snapshot_at(revision, now)?),
+        }
+    }
+}

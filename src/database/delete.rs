@@ -1,0 +1,102 @@
+//! Deletions by filter.
+
+use super::error::DatabaseError;
+use super::handle::Database;
+use super::view::require_filter;
+use super::write::{
+    require_bounds, require_known_filters, require_preconditions, schema_of, set_metadata,
+};
+use crate::relationship::{Context, Precondition, RelationshipFilter, Revision, Timestamp};
+use crate::store::Transaction;
+use std::sync::Arc;
+
+/// How many relationships are read at a time.
+const PAGE: usize = 1000;
+
+/// What to delete.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRequest {
+    /// Which relationships.
+    pub filter: RelationshipFilter,
+    /// What has to be true before.
+    pub preconditions: Vec<Precondition>,
+    /// The most relationships to delete.
+    pub limit: Option<u32>,
+    /// Whether to delete as many as the limit allows when more match, and not refuse.
+    pub allow_partial: bool,
+    /// What to tell those who follow the database.
+    pub metadata: Option<Context>,
+}
+
+/// What was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// The revision without them.
+    pub revision: Revision,
+    /// How many relationships went, those that had expired among them.
+    pub count: u64,
+    /// Whether none that match are left.
+    pub complete: bool,
+}
+
+pub(super) fn delete(
+    database: &Database,
+    now: Timestamp,
+    request: DeleteRequest,
+) -> Result<Deleted, DatabaseError> {
+    require_bounds(&database.options, &request.preconditions, request.metadata.as_ref())?;
+    let schemas = Arc::clone(&database.schemas);
+    let done = database.store.write(now, move |transaction| {
+        let schema = schema_of(&schemas, transaction)?;
+        require_filter(&schema, &request.filter)?;
+        require_known_filters(&schema, &request.preconditions)?;
+        require_preconditions(transaction, &request.preconditions)?;
+        let complete = require_limit(transaction, &request)?;
+        set_metadata(transaction, request.metadata.as_ref())?;
+        let count = remove_matches(transaction, &request)?;
+        Ok::<_, DatabaseError>((count, complete))
+    });
+    let (revision, (count, complete)) = done?;
+    Ok(Deleted { revision, count, complete })
+}
+
+/// Whether the limit allows for all that match. Refuses when it does not and that is not allowed.
+fn require_limit(
+    transaction: &Transaction<'_>,
+    request: &DeleteRequest,
+) -> Result<bool, DatabaseError> {
+    let Some(limit) = request.limit else { return Ok(true) };
+    let mut found = 0;
+    let mut after = None;
+    while found <= u64::from(limit) {
+        let page = transaction.scan_stored(&request.filter, after.as_ref(), PAGE)?;
+        let Some((_, last)) = page.last() else { return Ok(true) };
+        after = Some(last.clone());
+        found += u64::try_from(page.len()).unwrap_or(u64::MAX);
+    }
+    if request.allow_partial {
+        return Ok(false);
+    }
+    Err(DatabaseError::TooManyToDelete { limit, filter: Box::new(request.filter.clone()) })
+}
+
+/// Removes what matches, up to the limit, and says how many that were.
+fn remove_matches(
+    transaction: &mut Transaction<'_>,
+    request: &DeleteRequest,
+) -> Result<u64, DatabaseError> {
+    let count_max = request.limit.map_or(u64::MAX, u64::from);
+    let mut count = 0;
+    let mut after = None;
+    while count < count_max {
+        let room = usize::try_from(count_max - count).unwrap_or(PAGE).min(PAGE);
+        let page = transaction.scan_stored(&request.filter, after.as_ref(), room)?;
+        let Some((_, last)) = page.last() else { break };
+        after = Some(last.clone());
+        for (relationship, _) in &page {
+            transaction.remove(relationship)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}

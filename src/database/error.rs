@@ -1,0 +1,228 @@
+//! Why a request was not served.
+
+use crate::engine::EngineError;
+use crate::relationship::{
+    ObjectIdFilter, Precondition, PreconditionOperation, ReadError, Relationship,
+    RelationshipFilter, Revision, SubjectFilter, SubjectRelationFilter,
+};
+use crate::schema::diff::Removal;
+use crate::schema::{Diagnostic, RelationshipError, UnknownName};
+use crate::store::{SnapshotError, WriteError};
+
+/// Why a request was not served. After any of these nothing has changed, but for [`DatabaseError::Commit`].
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The revision asked for is no longer kept.
+    #[error("revision {revision} is no longer kept: the oldest one is {oldest}")]
+    RevisionExpired {
+        /// The revision asked for.
+        revision: Revision,
+        /// The oldest one that can be read.
+        oldest: Revision,
+    },
+    /// The revision asked for does not exist yet.
+    #[error("revision {revision} does not exist yet: the newest one is {newest}")]
+    RevisionFuture {
+        /// The revision asked for.
+        revision: Revision,
+        /// The newest one.
+        newest: Revision,
+    },
+    /// The new schema has faults.
+    #[error("{}", first_message(.0))]
+    Schema(Vec<Diagnostic>),
+    /// The stored schema does not compile with this program.
+    #[error("the schema of revision {revision} does not compile, write it anew: {reason}")]
+    StoredSchema {
+        /// The revision that wrote it.
+        revision: Revision,
+        /// The first fault.
+        reason: String,
+    },
+    /// The new schema removes what relationships use, or what must never be removed.
+    #[error("{}", removal_message(.removal, *.count, *.counted_all, .example.as_deref()))]
+    SchemaRemoval {
+        /// What would be removed.
+        removal: Box<Removal>,
+        /// How many relationships use it; 0 when it is forbidden whatever is stored.
+        count: u64,
+        /// Whether there are no more than `count`.
+        counted_all: bool,
+        /// One of them.
+        example: Option<Box<Relationship>>,
+    },
+    /// A filter names a type or relation that the schema does not have.
+    #[error(transparent)]
+    UnknownName(#[from] UnknownName),
+    /// A filter that must select something has no condition.
+    #[error("the relationship filter provided is not valid: at least one field must be set")]
+    EmptyFilter,
+    /// A read names a permission, under which no relationships can be.
+    #[error(
+        "`{permission}` under definition `{definition}` is a permission: relationships are read by relation"
+    )]
+    ReadOfPermission {
+        /// The definition.
+        definition: String,
+        /// The permission.
+        permission: String,
+    },
+    /// The schema does not allow a relationship.
+    #[error("{error}")]
+    Relationship {
+        /// The relationship.
+        relationship: Box<Relationship>,
+        /// Why it is not allowed.
+        #[source]
+        error: Box<RelationshipError>,
+    },
+    /// A write has too many updates.
+    #[error("update count of {count} is greater than maximum allowed of {max}")]
+    TooManyUpdates {
+        /// The updates given.
+        count: usize,
+        /// The updates allowed.
+        max: usize,
+    },
+    /// A write or deletion has too many preconditions.
+    #[error("precondition count of {count} is greater than maximum allowed of {max}")]
+    TooManyPreconditions {
+        /// The preconditions given.
+        count: usize,
+        /// The preconditions allowed.
+        max: usize,
+    },
+    /// The transaction's metadata is too large.
+    #[error("metadata of {bytes} bytes is greater than maximum allowed of {max} bytes")]
+    MetadataTooLarge {
+        /// The size as JSON.
+        bytes: usize,
+        /// The size allowed.
+        max: usize,
+    },
+    /// Two updates of a write have the same key.
+    #[error(
+        "found more than one update with relationship `{0}` in this request; a relationship can only be specified in an update once per overall request"
+    )]
+    DuplicateUpdate(Box<Relationship>),
+    /// A relationship's context is too large.
+    #[error("provided relationship `{}` exceeded maximum allowed caveat size of {max}", key_of(.relationship))]
+    ContextTooLarge {
+        /// The relationship.
+        relationship: Box<Relationship>,
+        /// The size of its context as JSON.
+        bytes: usize,
+        /// The size allowed.
+        max: usize,
+    },
+    /// A CREATE of what is there already.
+    #[error(
+        "could not CREATE relationship `{0}`, as it already existed. If this is persistent, please switch to TOUCH operations or specify a precondition"
+    )]
+    AlreadyExists(Box<Relationship>),
+    /// A precondition does not hold.
+    #[error("unable to satisfy write precondition `{}`", precondition_text(.0))]
+    PreconditionFailed(Box<Precondition>),
+    /// More relationships match a deletion than its limit allows, and it must be done at once.
+    #[error(
+        "found more than {limit} relationships to be deleted and partial deletion was not requested"
+    )]
+    TooManyToDelete {
+        /// The limit given.
+        limit: u32,
+        /// The filter given.
+        filter: Box<RelationshipFilter>,
+    },
+    /// The question has no answer.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The write could not be committed. After a restart it is there whole or not at all.
+    #[error("the write could not be committed: {reason}")]
+    Commit {
+        /// What went wrong, for the operator.
+        reason: String,
+    },
+    /// The database is being closed.
+    #[error("the database is closing")]
+    Closed,
+}
+
+impl From<SnapshotError> for DatabaseError {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Expired { revision, oldest } => {
+                Self::RevisionExpired { revision, oldest }
+            }
+            SnapshotError::Future { revision, newest } => Self::RevisionFuture { revision, newest },
+            SnapshotError::Read(error) => Self::Read(error),
+        }
+    }
+}
+
+impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
+    fn from(error: WriteError<E>) -> Self {
+        match error {
+            WriteError::Refused(refusal) => refusal.into(),
+            WriteError::Commit { reason } => Self::Commit { reason },
+            WriteError::Closed => Self::Closed,
+        }
+    }
+}
+
+/// A relationship without caveat and expiration, as messages name it.
+fn key_of(relationship: &Relationship) -> String {
+    let Relationship { resource, relation, subject, .. } = relationship;
+    format!("{resource}#{relation}@{subject}")
+}
+
+fn first_message(diagnostics: &[Diagnostic]) -> &str {
+    diagnostics.first().map_or("the schema is not valid", |first| first.message.as_str())
+}
+
+fn removal_message(
+    removal: &Removal,
+    count: u64,
+    counted_all: bool,
+    example: Option<&Relationship>,
+) -> String {
+    let message = removal.message(example);
+    match (count, counted_all) {
+        (0 | 1, _) => message,
+        (_, true) => format!("{message} (one of {count})"),
+        (_, false) => format!("{message} (one of at least {count})"),
+    }
+}
+
+fn precondition_text(precondition: &Precondition) -> String {
+    let operation = match precondition.operation {
+        PreconditionOperation::MustMatch => "MUST_MATCH",
+        PreconditionOperation::MustNotMatch => "MUST_NOT_MATCH",
+    };
+    format!("{operation} {}", filter_text(&precondition.filter))
+}
+
+/// A filter in the shape of a relationship, `*` standing for whatever is not set.
+fn filter_text(filter: &RelationshipFilter) -> String {
+    let any = || "*".to_owned();
+    let resource_type = filter.resource_type.clone().unwrap_or_else(any);
+    let resource_id = match &filter.resource_id {
+        None => any(),
+        Some(ObjectIdFilter::Exact(id)) => id.clone(),
+        Some(ObjectIdFilter::Prefix(start)) => format!("{start}*"),
+    };
+    let relation = filter.relation.clone().unwrap_or_else(any);
+    let subject = filter.subject.as_ref().map_or_else(any, subject_text);
+    format!("{resource_type}:{resource_id}#{relation}@{subject}")
+}
+
+fn subject_text(filter: &SubjectFilter) -> String {
+    let id = filter.subject_id.as_deref().unwrap_or("*");
+    match &filter.relation {
+        SubjectRelationFilter::Any => format!("{}:{id}#*", filter.subject_type),
+        SubjectRelationFilter::Itself => format!("{}:{id}", filter.subject_type),
+        SubjectRelationFilter::Named(name) => format!("{}:{id}#{name}", filter.subject_type),
+    }
+}

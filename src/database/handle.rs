@@ -1,0 +1,124 @@
+//! The database's handle.
+
+use super::consistency::Consistency;
+use super::delete::{self, DeleteRequest, Deleted};
+use super::error::DatabaseError;
+use super::schemas::Schemas;
+use super::view::View;
+use super::write::{self, WriteRequest};
+use super::write_schema;
+use crate::engine::{Cache, Limits};
+use crate::relationship::{Relationship, Revision, Timestamp};
+use crate::store::{Collected, OpenError, Store, StoreId, StoreOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the database allows, and how much it remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatabaseOptions {
+    /// How much one question may cost.
+    pub limits: Limits,
+    /// The most memory for answers that questions share, in bytes; 0 for none.
+    pub cache_bytes: usize,
+    /// The most updates of one write.
+    pub updates_max: usize,
+    /// The most preconditions of one write or deletion.
+    pub preconditions_max: usize,
+    /// The largest context that a relationship may store, in bytes of JSON.
+    pub context_bytes_max: usize,
+    /// The largest metadata of a write or deletion, in bytes of JSON.
+    pub metadata_bytes_max: usize,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            cache_bytes: 64 << 20,
+            updates_max: 1000,
+            preconditions_max: 1000,
+            context_bytes_max: 25_000,
+            metadata_bytes_max: 65_000,
+        }
+    }
+}
+
+/// Schema and relationships, at every revision that is kept. Any number of threads may use it at the same time.
+#[derive(Debug)]
+pub struct Database {
+    pub(super) store: Store,
+    pub(super) schemas: Arc<Schemas>,
+    pub(super) cache: Cache,
+    pub(super) options: DatabaseOptions,
+}
+
+impl Database {
+    /// The database of a store.
+    pub fn new(store: Store, options: DatabaseOptions) -> Self {
+        let cache = Cache::new(options.cache_bytes);
+        Self { store, schemas: Arc::default(), cache, options }
+    }
+
+    /// The database in a data folder, which is made when there is none.
+    pub fn open(
+        dir: &Path,
+        store: &StoreOptions,
+        options: DatabaseOptions,
+    ) -> Result<Self, OpenError> {
+        Ok(Self::new(Store::open(dir, store)?, options))
+    }
+
+    /// The id of the store; revisions of other stores mean nothing here.
+    pub fn store_id(&self) -> StoreId {
+        self.store.id()
+    }
+
+    /// What is allowed.
+    pub fn options(&self) -> &DatabaseOptions {
+        &self.options
+    }
+
+    /// Schema and relationships at a revision that `consistency` allows, without what has expired by `now`.
+    pub fn view(
+        &self,
+        consistency: Consistency,
+        now: Timestamp,
+    ) -> Result<View<'_>, DatabaseError> {
+        View::new(self, consistency.snapshot(&self.store, now)?, now)
+    }
+
+    /// Makes every update of a request or none.
+    pub fn write(&self, now: Timestamp, request: WriteRequest) -> Result<Revision, DatabaseError> {
+        write::write(self, now, request)
+    }
+
+    /// Creates every relationship or none, without the bounds that [`Self::write`] sets to their number. Holds them in
+    /// memory, and other writes wait meanwhile.
+    pub fn import(
+        &self,
+        now: Timestamp,
+        relationships: Vec<Relationship>,
+    ) -> Result<Revision, DatabaseError> {
+        write::import(self, now, relationships)
+    }
+
+    /// Deletes the relationships that a filter selects, the expired ones too.
+    pub fn delete(&self, now: Timestamp, request: DeleteRequest) -> Result<Deleted, DatabaseError> {
+        delete::delete(self, now, request)
+    }
+
+    /// Puts a schema into force, unless it has faults or removes what relationships use.
+    pub fn write_schema(&self, now: Timestamp, text: &str) -> Result<Revision, DatabaseError> {
+        write_schema::write_schema(self, now, text)
+    }
+
+    /// Forgets history that is older than the store's window, and relationships that expired before it.
+    pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, DatabaseError> {
+        Ok(self.store.collect_garbage(now)?)
+    }
+
+    /// Has `bell` called after each commit with the newest revision. It must be quick and not panic.
+    pub fn on_commit(&self, bell: impl Fn(Revision) + Send + 'static) {
+        self.store.on_commit(bell);
+    }
+}

@@ -1,0 +1,22 @@
+//! Where they meet: the store, its compiled schemas and the cache of answers, behind one handle.
+//!
+//! Reading asks a [`View`], which is schema and relationships at one revision. Writing gives a revision. The schema's
+//! rules for data are applied within the write, so that no concurrent write can slip by them.
+
+mod consistency;
+mod delete;
+mod error;
+mod handle;
+mod schemas;
+mod view;
+mod watch;
+mod write;
+mod write_schema;
+
+pub use consistency::Consistency;
+pub use delete::{DeleteRequest, Deleted};
+pub use error::DatabaseError;
+pub use handle::{Database, DatabaseOptions};
+pub use view::{InvalidPosition, Position, View};
+pub use watch::{RevisionChanges, WatchPosition};
+pub use write::WriteRequest;

@@ -1,0 +1,153 @@
+//! Schema and relationships at one revision: what every question is asked of.
+
+use super::error::DatabaseError;
+use super::handle::Database;
+use crate::engine::{self, Checked, Question, Scope};
+use crate::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
+use crate::schema::{Rule, Schema};
+use crate::store::{ScanPosition, Snapshot};
+use std::sync::Arc;
+
+/// Schema and relationships at one revision. What it answers never changes, however long it is held.
+#[derive(Debug)]
+pub struct View<'d> {
+    database: &'d Database,
+    pub(super) snapshot: Snapshot<'d>,
+    schema: Arc<Schema>,
+    schema_revision: Revision,
+    now: Timestamp,
+}
+
+/// How far a read has come. Fits the same filter, at every revision of the same store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position(ScanPosition);
+
+/// Bytes that are no position of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the position is not one that a read gave")]
+pub struct InvalidPosition;
+
+impl Position {
+    /// The position in bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_bytes()
+    }
+
+    /// Reads a position.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPosition> {
+        ScanPosition::from_bytes(bytes).map(Self).map_err(|_| InvalidPosition)
+    }
+}
+
+impl<'d> View<'d> {
+    pub(super) fn new(
+        database: &'d Database,
+        snapshot: Snapshot<'d>,
+        now: Timestamp,
+    ) -> Result<Self, DatabaseError> {
+        let schema_revision = snapshot.schema_revision()?;
+        let schema = database.schemas.get(schema_revision, || snapshot.schema())?;
+        Ok(Self { database, snapshot, schema, schema_revision, now })
+    }
+
+    /// The revision.
+    pub fn revision(&self) -> Revision {
+        self.snapshot.revision()
+    }
+
+    /// The oldest revision that could be read when the view was made.
+    pub fn oldest_revision(&self) -> Revision {
+        self.snapshot.oldest_revision()
+    }
+
+    /// The schema in force; an empty one when none was written.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The schema as it was written; `None` when none was.
+    pub fn schema_text(&self) -> Option<&str> {
+        (self.schema_revision > Revision::default()).then(|| self.schema.source())
+    }
+
+    /// The moment for which relationships count as expired or not.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Answers one question. `interrupted` is asked now and then whether to give up.
+    pub fn check(
+        &self,
+        question: &Question<'_>,
+        tracing: bool,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Checked, DatabaseError> {
+        Ok(engine::check(&self.scope(tracing, interrupted), question)?)
+    }
+
+    /// Answers several questions, in order, sharing the work between them.
+    pub fn check_each(
+        &self,
+        questions: &[Question<'_>],
+        tracing: bool,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Vec<Result<Checked, DatabaseError>> {
+        let answers = engine::check_each(&self.scope(tracing, interrupted), questions);
+        answers.into_iter().map(|answer| answer.map_err(DatabaseError::from)).collect()
+    }
+
+    /// The relationships that a filter selects, behind `after`, at most `count_max`, in a stable order.
+    pub fn read(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&Position>,
+        count_max: usize,
+    ) -> Result<Vec<(Relationship, Position)>, DatabaseError> {
+        require_filter(&self.schema, filter)?;
+        self.require_no_permission(filter)?;
+        let rows = self.snapshot.scan(filter, after.map(|position| &position.0), count_max)?;
+        Ok(rows.into_iter().map(|(row, position)| (row, Position(position))).collect())
+    }
+
+    fn require_no_permission(&self, filter: &RelationshipFilter) -> Result<(), DatabaseError> {
+        let (Some(resource_type), Some(relation)) = (&filter.resource_type, &filter.relation)
+        else {
+            return Ok(());
+        };
+        let definition = self.schema.find_definition(resource_type);
+        let node = definition.and_then(|found| self.schema.find_node(found.id, relation));
+        match node.map(|node| &node.rule) {
+            Some(Rule::Permission(_)) => Err(DatabaseError::ReadOfPermission {
+                definition: resource_type.clone(),
+                permission: relation.clone(),
+            }),
+            Some(Rule::Relation(_)) | None => Ok(()),
+        }
+    }
+
+    fn scope<'s>(
+        &'s self,
+        tracing: bool,
+        interrupted: &'s dyn Fn() -> bool,
+    ) -> Scope<'s, Snapshot<'d>> {
+        let Database { cache, options, .. } = self.database;
+        Scope {
+            limits: options.limits,
+            cache: Some(cache.at(self.revision(), self.now)),
+            interrupted,
+            tracing,
+            ..Scope::new(&self.schema, &self.snapshot)
+        }
+    }
+}
+
+/// Requires that a filter has a condition and names only what the schema has.
+pub(super) fn require_filter(
+    schema: &Schema,
+    filter: &RelationshipFilter,
+) -> Result<(), DatabaseError> {
+    if filter.is_empty() {
+        return Err(DatabaseError::EmptyFilter);
+    }
+    Ok(schema.check_filter(filter)?)
+}

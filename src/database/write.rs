@@ -1,0 +1,197 @@
+//! Writes: updates of relationships, all or none.
+
+use super::error::DatabaseError;
+use super::handle::{Database, DatabaseOptions};
+use super::schemas::Schemas;
+use super::view::require_filter;
+use crate::relationship::{
+    Context, Precondition, PreconditionOperation, Relationship, RelationshipUpdate, ResourceKey,
+    Revision, SubjectKey, Timestamp, UpdateOperation,
+};
+use crate::schema::Schema;
+use crate::store::Transaction;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What to write.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WriteRequest {
+    /// The updates; no two may have the same key.
+    pub updates: Vec<RelationshipUpdate>,
+    /// What has to be true before.
+    pub preconditions: Vec<Precondition>,
+    /// What to tell those who follow the database.
+    pub metadata: Option<Context>,
+}
+
+pub(super) fn write(
+    database: &Database,
+    now: Timestamp,
+    request: WriteRequest,
+) -> Result<Revision, DatabaseError> {
+    let options = &database.options;
+    let count = request.updates.len();
+    if count > options.updates_max {
+        return Err(DatabaseError::TooManyUpdates { count, max: options.updates_max });
+    }
+    require_bounds(options, &request.preconditions, request.metadata.as_ref())?;
+    require_distinct(&request.updates)?;
+    require_small_contexts(options, &request.updates)?;
+    let schemas = Arc::clone(&database.schemas);
+    let (revision, ()) = database.store.write(now, move |transaction| {
+        let schema = schema_of(&schemas, transaction)?;
+        require_known_filters(&schema, &request.preconditions)?;
+        require_allowed(&schema, &request.updates)?;
+        require_preconditions(transaction, &request.preconditions)?;
+        set_metadata(transaction, request.metadata.as_ref())?;
+        request.updates.iter().try_for_each(|update| apply(transaction, update))
+    })?;
+    Ok(revision)
+}
+
+/// Creates every relationship or none, however many there are.
+pub(super) fn import(
+    database: &Database,
+    now: Timestamp,
+    relationships: Vec<Relationship>,
+) -> Result<Revision, DatabaseError> {
+    let operation = UpdateOperation::Create;
+    let updates = relationships.into_iter();
+    let updates: Vec<_> =
+        updates.map(|relationship| RelationshipUpdate { operation, relationship }).collect();
+    require_small_contexts(&database.options, &updates)?;
+    let schemas = Arc::clone(&database.schemas);
+    let (revision, ()) = database.store.write(now, move |transaction| {
+        let schema = schema_of(&schemas, transaction)?;
+        require_allowed(&schema, &updates)?;
+        updates.iter().try_for_each(|update| apply(transaction, update))
+    })?;
+    Ok(revision)
+}
+
+/// The schema that a transaction sees.
+pub(super) fn schema_of(
+    schemas: &Schemas,
+    transaction: &Transaction<'_>,
+) -> Result<Arc<Schema>, DatabaseError> {
+    schemas.get(transaction.schema_revision(), || transaction.schema())
+}
+
+/// Requires that preconditions and metadata keep within their bounds.
+pub(super) fn require_bounds(
+    options: &DatabaseOptions,
+    preconditions: &[Precondition],
+    metadata: Option<&Context>,
+) -> Result<(), DatabaseError> {
+    let (count, max) = (preconditions.len(), options.preconditions_max);
+    if count > max {
+        return Err(DatabaseError::TooManyPreconditions { count, max });
+    }
+    let bytes = metadata.map_or(0, json_bytes);
+    let max = options.metadata_bytes_max;
+    if bytes > max {
+        return Err(DatabaseError::MetadataTooLarge { bytes, max });
+    }
+    Ok(())
+}
+
+pub(super) fn require_known_filters(
+    schema: &Schema,
+    preconditions: &[Precondition],
+) -> Result<(), DatabaseError> {
+    preconditions.iter().try_for_each(|precondition| require_filter(schema, &precondition.filter))
+}
+
+/// Requires that the preconditions hold; they see the state before the request's own changes.
+pub(super) fn require_preconditions(
+    transaction: &Transaction<'_>,
+    preconditions: &[Precondition],
+) -> Result<(), DatabaseError> {
+    for precondition in preconditions {
+        let matches = !transaction.scan(&precondition.filter, None, 1)?.is_empty();
+        let wanted = match precondition.operation {
+            PreconditionOperation::MustMatch => true,
+            PreconditionOperation::MustNotMatch => false,
+        };
+        if matches != wanted {
+            return Err(DatabaseError::PreconditionFailed(Box::new(precondition.clone())));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn set_metadata(
+    transaction: &mut Transaction<'_>,
+    metadata: Option<&Context>,
+) -> Result<(), DatabaseError> {
+    match metadata {
+        Some(metadata) => Ok(transaction.set_metadata(metadata)?),
+        None => Ok(()),
+    }
+}
+
+fn json_bytes(context: &Context) -> usize {
+    context.to_string().len()
+}
+
+fn require_distinct(updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
+    let mut seen: HashSet<(ResourceKey<'_>, SubjectKey<'_>)> = HashSet::new();
+    for RelationshipUpdate { relationship, .. } in updates {
+        if !seen.insert((relationship.resource_key(), relationship.subject.key())) {
+            return Err(DatabaseError::DuplicateUpdate(Box::new(relationship.clone())));
+        }
+    }
+    Ok(())
+}
+
+fn require_small_contexts(
+    options: &DatabaseOptions,
+    updates: &[RelationshipUpdate],
+) -> Result<(), DatabaseError> {
+    let max = options.context_bytes_max;
+    for RelationshipUpdate { relationship, .. } in updates {
+        let bytes = relationship.caveat.as_ref().map_or(0, |caveat| json_bytes(&caveat.context));
+        if bytes > max {
+            let relationship = Box::new(relationship.clone());
+            return Err(DatabaseError::ContextTooLarge { relationship, bytes, max });
+        }
+    }
+    Ok(())
+}
+
+fn require_allowed(schema: &Schema, updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
+    for RelationshipUpdate { operation, relationship } in updates {
+        let checked = match operation {
+            UpdateOperation::Create | UpdateOperation::Touch => {
+                schema.check_relationship(relationship)
+            }
+            UpdateOperation::Delete => schema.check_deletion(relationship),
+        };
+        checked.map_err(|error| DatabaseError::Relationship {
+            relationship: Box::new(relationship.clone()),
+            error: Box::new(error),
+        })?;
+    }
+    Ok(())
+}
+
+fn apply(
+    transaction: &mut Transaction<'_>,
+    update: &RelationshipUpdate,
+) -> Result<(), DatabaseError> {
+    let relationship: &Relationship = &update.relationship;
+    match update.operation {
+        UpdateOperation::Create => {
+            if !transaction.create(relationship)? {
+                return Err(DatabaseError::AlreadyExists(Box::new(relationship.clone())));
+            }
+        }
+        UpdateOperation::Touch => {
+            transaction.put(relationship)?;
+        }
+        UpdateOperation::Delete => {
+            transaction.remove(relationship)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Final answers of sub-questions, shared between questions.
+
+use crate::relationship::{Revision, Timestamp};
+use dashmap::DashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What an entry costs beside the bytes of its key, roughly.
+const ENTRY_OVERHEAD_BYTES: usize = 96;
+
+/// A bounded cache of answers, each tied to the revision at which it was found.
+///
+/// An answer at a revision never changes but by expiry, so an entry is never stale: it is asked for with its revision,
+/// and not given from the first expiry of a relationship that it rests on. Only answers that no caveat had a part in
+/// are kept, for they are the same in every context.
+///
+/// Entries live in two generations. New ones go into the young one; when that has half of the bytes allowed, it
+/// becomes the old one, and what was old is dropped. What is asked for in the old one moves to the young one.
+#[derive(Debug)]
+pub struct Cache {
+    bytes_max: usize,
+    generations: RwLock<Generations>,
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: Arc<Generation>,
+    old: Arc<Generation>,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    entries: DashMap<Box<[u8]>, Entry>,
+    bytes: AtomicUsize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    member: bool,
+    /// The moment for which it was found; what had expired by then was not seen.
+    since: Timestamp,
+    /// The first expiry among the relationships that it rests on.
+    until: Option<Timestamp>,
+}
+
+/// A [`Cache`] as questions at one moment use it.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheAt<'c> {
+    cache: &'c Cache,
+    revision: Revision,
+    now: Timestamp,
+}
+
+impl Cache {
+    /// An empty cache that holds about `bytes_max` bytes at the most; with 0 it keeps nothing.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, generations: RwLock::default() }
+    }
+
+    /// The cache for questions about `revision`, asked at `now`.
+    pub fn at(&self, revision: Revision, now: Timestamp) -> CacheAt<'_> {
+        CacheAt { cache: self, revision, now }
+    }
+
+    /// How many answers it holds.
+    pub fn len(&self) -> usize {
+        let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
+        generations.young.entries.len() + generations.old.entries.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn find(&self, key: &[u8]) -> Option<Entry> {
+        let (young, old) = self.generations();
+        if let Some(entry) = young.entries.get(key) {
+            return Some(*entry);
+        }
+        let (key, entry) = old.entries.remove(key)?;
+        self.insert(key, entry);
+        Some(entry)
+    }
+
+    fn insert(&self, key: Box<[u8]>, entry: Entry) {
+        let (young, _) = self.generations();
+        let cost = key.len() + ENTRY_OVERHEAD_BYTES;
+        if cost > self.bytes_max / 2 {
+            return;
+        }
+        if young.entries.insert(key, entry).is_none()
+            && young.bytes.fetch_add(cost, Ordering::Relaxed) + cost > self.bytes_max / 2
+        {
+            self.age(&young);
+        }
+    }
+
+    /// Makes the young generation the old one, unless another thread already has.
+    fn age(&self, full: &Arc<Generation>) {
+        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&generations.young, full) {
+            generations.old = std::mem::take(&mut generations.young);
+        }
+    }
+
+    fn generations(&self) -> (Arc<Generation>, Arc<Generation>) {
+        let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
+        (Arc::clone(&generations.young), Arc::clone(&generations.old))
+    }
+}
+
+impl CacheAt<'_> {
+    /// The bytes that every key at this revision starts with.
+    pub(super) fn key_prefix(&self) -> [u8; 8] {
+        self.revision.0.to_be_bytes()
+    }
+
+    pub(super) fn find(&self, key: &[u8]) -> Option<(bool, Option<Timestamp>)> {
+        let entry = self.cache.find(key)?;
+        let holds = entry.since <= self.now && entry.until.is_none_or(|until| self.now < until);
+        holds.then_some((entry.member, entry.until))
+    }
+
+    pub(super) fn insert(&self, key: &[u8], member: bool, until: Option<Timestamp>) {
+        if self.cache.bytes_max > 0 {
+            self.cache.insert(key.into(), Entry { member, since: self.now, until });
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Check: is the subject in the relation or permission of the resource?
+
+use super::error::EngineError;
+use super::finding::Truth;
+use super::memo::Place;
+use super::question::{Checked, Membership, Question, Scope};
+use super::walk::{Asked, Walk};
+use crate::relationship::{RelationshipReader, Subject};
+use crate::schema::{DefinitionId, NodeId, Schema};
+
+/// Answers one question.
+pub fn check<R: RelationshipReader>(
+    scope: &Scope<'_, R>,
+    question: &Question<'_>,
+) -> Result<Checked, EngineError> {
+    let (place, asked) = resolve(scope.schema, question)?;
+    answer(&mut Walk::new(scope, asked), place)
+}
+
+/// Answers several questions at the same moment, each as [`check`] would, in order. Questions that ask about the same
+/// subject in the same context and follow one another share what they find, unless each has to tell its whole way.
+pub fn check_each<R: RelationshipReader>(
+    scope: &Scope<'_, R>,
+    questions: &[Question<'_>],
+) -> Vec<Result<Checked, EngineError>> {
+    let mut shared: Option<Walk<'_, R>> = None;
+    questions
+        .iter()
+        .map(|question| {
+            let (place, asked) = resolve(scope.schema, question)?;
+            let walk = match shared.take() {
+                Some(walk) if !scope.tracing && walk.asks_for(&asked) => shared.insert(walk),
+                _ => shared.insert(Walk::new(scope, asked)),
+            };
+            answer(walk, place)
+        })
+        .collect()
+}
+
+fn answer<R: RelationshipReader>(
+    walk: &mut Walk<'_, R>,
+    place: Place,
+) -> Result<Checked, EngineError> {
+    let truth = walk.run(place)?;
+    let membership = match truth {
+        Truth::No => Membership::NotMember,
+        Truth::Yes => Membership::Member,
+        Truth::Conditional(missing) => Membership::Conditional((*missing).clone()),
+        Truth::Fault(error) => return Err(EngineError::Caveat((*error).clone())),
+    };
+    Ok(Checked { membership, trace: walk.take_trace(), statistics: walk.statistics() })
+}
+
+/// Turns names into ids: the resource's first, then the subject's.
+fn resolve<'q>(
+    schema: &Schema,
+    question: &Question<'q>,
+) -> Result<(Place, Asked<'q>), EngineError> {
+    let resource = question.resource;
+    let definition = require_definition(schema, resource.object_type())?;
+    let node = require_node(schema, definition, question.permission)?;
+    let subject = question.subject;
+    let subject_type = require_definition(schema, subject.object_type())?;
+    let subject_node = match subject {
+        Subject::Object(_) => None,
+        Subject::Userset(_, relation) => Some(require_node(schema, subject_type, relation)?),
+        Subject::Wildcard(_) => return Err(EngineError::WildcardSubject),
+    };
+    let asked =
+        Asked { subject, definition: subject_type, node: subject_node, context: question.context };
+    Ok(((node, resource.object_id().into()), asked))
+}
+
+fn require_definition(schema: &Schema, name: &str) -> Result<DefinitionId, EngineError> {
+    match schema.find_definition(name) {
+        Some(definition) => Ok(definition.id),
+        None => Err(EngineError::UnknownDefinition { name: name.to_owned() }),
+    }
+}
+
+fn require_node(
+    schema: &Schema,
+    definition: DefinitionId,
+    name: &str,
+) -> Result<NodeId, EngineError> {
+    match schema.find_node(definition, name) {
+        Some(node) => Ok(node.id),
+        None => Err(EngineError::UnknownRelation {
+            definition: schema.definition(definition).name.clone(),
+            name: name.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,130 @@
+//! What is known about one sub-question, and how such findings combine.
+
+use crate::caveat::CaveatError;
+use crate::relationship::Timestamp;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// The value of a sub-question.
+///
+/// Combined as in Kleene's logic, with two additions: a conditional value knows the names of the context that it lacks,
+/// and a caveat that failed is a value too, because a *yes* beside it in a union, or a *no* beside it in an
+/// intersection, decides without it.
+#[derive(Clone, Debug)]
+pub(super) enum Truth {
+    No,
+    Conditional(Rc<BTreeSet<String>>),
+    Fault(Rc<CaveatError>),
+    Yes,
+}
+
+impl Truth {
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::No, only) | (only, Self::No) => only,
+            (left, right) => Self::undecided(left, right),
+        }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Yes, only) | (only, Self::Yes) => only,
+            (left, right) => Self::undecided(left, right),
+        }
+    }
+
+    pub(super) fn not(self) -> Self {
+        match self {
+            Self::No => Self::Yes,
+            Self::Yes => Self::No,
+            Self::Conditional(_) | Self::Fault(_) => self,
+        }
+    }
+
+    /// Both sides depend on something: they lack all that either lacks, and a fault is stronger than a lack.
+    fn undecided(left: Self, right: Self) -> Self {
+        match (left, right) {
+            (Self::Conditional(left), Self::Conditional(right)) => {
+                if right.is_subset(&left) {
+                    Self::Conditional(left)
+                } else {
+                    Self::Conditional(Rc::new(left.union(&right).cloned().collect()))
+                }
+            }
+            (fault @ Self::Fault(_), _) | (_, fault) => fault,
+        }
+    }
+
+    pub(super) fn is_yes(&self) -> bool {
+        matches!(self, Self::Yes)
+    }
+
+    pub(super) fn is_no(&self) -> bool {
+        matches!(self, Self::No)
+    }
+}
+
+/// How far down the open nodes a finding leans; see [`super::memo`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Leaning(pub(super) usize);
+
+impl Leaning {
+    /// On no open node at all.
+    pub(super) const NONE: Self = Self(usize::MAX);
+}
+
+/// A value and what it rests on.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) truth: Truth,
+    /// The lowest open node of which something was assumed on the way.
+    pub(super) leaning: Leaning,
+    /// The first expiry among the relationships on the way: the value need not hold from then on.
+    pub(super) until: Option<Timestamp>,
+    /// Whether no caveat lay on the way, so that the value is the same in every context.
+    pub(super) plain: bool,
+}
+
+impl Finding {
+    pub(super) const fn settled(truth: Truth) -> Self {
+        Self { truth, leaning: Leaning::NONE, until: None, plain: true }
+    }
+
+    pub(super) const fn no() -> Self {
+        Self::settled(Truth::No)
+    }
+
+    pub(super) const fn yes() -> Self {
+        Self::settled(Truth::Yes)
+    }
+
+    pub(super) fn or(self, other: Self) -> Self {
+        self.combine(other, Truth::or)
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        self.combine(other, Truth::and)
+    }
+
+    pub(super) fn and_not(self, other: Self) -> Self {
+        self.combine(other, |base, subtracted| base.and(subtracted.not()))
+    }
+
+    fn combine(self, other: Self, truth: impl FnOnce(Truth, Truth) -> Truth) -> Self {
+        Self {
+            leaning: self.leaning.min(other.leaning),
+            until: earlier(self.until, other.until),
+            plain: self.plain && other.plain,
+            truth: truth(self.truth, other.truth),
+        }
+    }
+}
+
+fn earlier(left: Option<Timestamp>, right: Option<Timestamp>) -> Option<Timestamp> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.min(right)),
+        (only, None) | (None, only) => only,
+    }
+}

@@ -1,0 +1,23 @@
+//! The questions: pure walks over a [`Schema`](crate::schema::Schema) and a
+//! [`RelationshipReader`](crate::relationship::RelationshipReader).
+//!
+//! [`check`] answers whether a subject is in a relation or permission of a resource. An answer has three values, for a
+//! caveat may lack context. Nothing here reads a clock, touches a disk or starts a thread, and the work of one question
+//! is bounded by [`Limits`].
+
+mod cache;
+mod check;
+mod error;
+mod finding;
+mod frames;
+mod memo;
+mod question;
+mod reads;
+mod trace;
+mod walk;
+
+pub use cache::{Cache, CacheAt};
+pub use check::{check, check_each};
+pub use error::{EngineError, Work};
+pub use question::{Checked, Limits, Membership, Question, Scope, Statistics};
+pub use trace::{CaveatOutcome, CaveatTrace, Trace};

@@ -1,0 +1,121 @@
+//! What is asked, within which bounds, and what is answered.
+
+use super::cache::CacheAt;
+use super::trace::Trace;
+use crate::relationship::{Context, ObjectRef, Subject};
+use crate::schema::Schema;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// May this subject do this on that resource?
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// The object that access is about.
+    pub resource: &'q ObjectRef,
+    /// A permission or relation of its definition.
+    pub permission: &'q str,
+    /// Who asks for access: an object or a userset.
+    pub subject: &'q Subject,
+    /// Values for caveat parameters that the relationships do not store.
+    pub context: &'q Context,
+}
+
+/// Whether the subject is in the permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// It is not.
+    NotMember,
+    /// It is.
+    Member,
+    /// It depends on caveat parameters of these names, which neither the relationships nor the question give.
+    Conditional(BTreeSet<String>),
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The answer itself.
+    pub membership: Membership,
+    /// How it came about, when that was asked for.
+    pub trace: Option<Trace>,
+    /// What it cost.
+    pub statistics: Statistics,
+}
+
+/// What an answer cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Relations and permissions of objects that were looked into.
+    pub visits: u64,
+    /// Calls to the reader.
+    pub reads: u64,
+    /// Answers of sub-questions taken from the shared cache.
+    pub cache_hits: u64,
+    /// The longest way walked, in relations and permissions.
+    pub depth: u64,
+}
+
+/// How much one question may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest way from the resource to the subject, in relations and permissions; `None` for no limit of its own.
+    pub depth_max: Option<u32>,
+    /// The most relations and permissions of objects that are looked into.
+    pub visits_max: u64,
+    /// The most calls to the reader.
+    pub reads_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth_max: None, visits_max: 1_000_000, reads_max: 4_000_000 }
+    }
+}
+
+/// What questions are asked of, and how.
+pub struct Scope<'s, R> {
+    /// The schema at the reader's moment.
+    pub schema: &'s Schema,
+    /// The relationships.
+    pub reader: &'s R,
+    /// The bounds of each question.
+    pub limits: Limits,
+    /// Answers shared with other questions at the same moment.
+    pub cache: Option<CacheAt<'s>>,
+    /// Asked now and then; `true` ends the question with [`EngineError::Interrupted`](super::EngineError::Interrupted).
+    pub interrupted: &'s dyn Fn() -> bool,
+    /// Whether to tell how the answer came about. Skips the cache, so that the whole way is told.
+    pub tracing: bool,
+}
+
+impl<'s, R> Scope<'s, R> {
+    /// A scope without cache, tracing or interruption, with the default bounds.
+    pub fn new(schema: &'s Schema, reader: &'s R) -> Self {
+        Self {
+            schema,
+            reader,
+            limits: Limits::default(),
+            cache: None,
+            interrupted: &|| false,
+            tracing: false,
+        }
+    }
+}
+
+// Derived, these would ask the same of the reader, which is only borrowed.
+impl<R> Clone for Scope<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Scope<'_, R> {}
+
+impl<R> fmt::Debug for Scope<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("limits", &self.limits)
+            .field("tracing", &self.tracing)
+            .finish_non_exhaustive()
+    }
+}

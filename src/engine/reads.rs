@@ -1,0 +1,206 @@
+//! A walk's reads of relationships, counted, and the conditions on what they return.
+
+use super::error::{EngineError, Work};
+use super::finding::{Finding, Truth};
+use super::frames::Branch;
+use super::question::Scope;
+use super::trace::{CaveatTrace, Tracer, outcome};
+use super::walk::Asked;
+use crate::caveat::{Caveat, Outcome};
+use crate::relationship::{
+    Context, ContextualizedCaveat, Page, RelationshipReader, ResourceKey, SubjectForm, SubjectKey,
+    Terms,
+};
+use crate::schema::{AllowedForm, AllowedSubject, NodeId, Schema};
+use std::rc::Rc;
+
+/// How many subjects are read at first: most relations that are walked name few.
+const FIRST_PAGE_COUNT: usize = 32;
+/// How many subjects are read at once after that.
+const PAGE_COUNT_MAX: usize = 512;
+/// How many reads pass between two looks at whether the caller still waits.
+const READS_PER_INTERRUPTION: u64 = 128;
+
+/// A page of subjects.
+pub(super) struct SubjectsRead {
+    pub(super) subjects: Vec<(String, Terms)>,
+    /// The last id, when more may follow it.
+    pub(super) more_after: Option<String>,
+}
+
+pub(super) struct Reads<'s, R> {
+    scope: Scope<'s, R>,
+    asked: Asked<'s>,
+    count: u64,
+    /// By caveat: its value without stored context, once known.
+    without_stored: Vec<Option<Truth>>,
+}
+
+impl<'s, R: RelationshipReader> Reads<'s, R> {
+    pub(super) fn new(scope: &Scope<'s, R>, asked: Asked<'s>) -> Self {
+        Self { scope: *scope, asked, count: 0, without_stored: Vec::new() }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn start_count(&mut self) {
+        self.count = 0;
+    }
+
+    /// Whether relationships name the subject itself in a relation of an object, or everything of its type.
+    pub(super) fn direct(
+        &mut self,
+        node: NodeId,
+        subjects: &[AllowedSubject],
+        object_id: &str,
+        mut tracer: Option<&mut Tracer>,
+    ) -> Result<Finding, EngineError> {
+        let mut found = Finding::no();
+        for key in self.direct_keys(subjects).into_iter().flatten() {
+            if let Some(terms) = self.find(node, object_id, key)? {
+                found = found.or(self.condition(&terms, tracer.as_deref_mut())?);
+            }
+            if found.truth.is_yes() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The subjects that relationships would have to name, as far as the relation allows them: the one asked about, and
+    /// for a single object the wildcard of its type.
+    fn direct_keys(&self, subjects: &[AllowedSubject]) -> [Option<SubjectKey<'s>>; 2] {
+        let asked = self.asked;
+        let allows =
+            |form| subjects.iter().any(|it| it.definition == asked.definition && it.form == form);
+        let key = asked.subject.key();
+        match asked.node {
+            Some(relation) => [allows(AllowedForm::Userset(relation)).then_some(key), None],
+            None => [
+                allows(AllowedForm::Object).then_some(key),
+                allows(AllowedForm::Wildcard).then_some(SubjectKey { object_id: "*", ..key }),
+            ],
+        }
+    }
+
+    fn find(
+        &mut self,
+        node: NodeId,
+        object_id: &str,
+        subject: SubjectKey<'_>,
+    ) -> Result<Option<Terms>, EngineError> {
+        self.count_read()?;
+        let resource = resource_key(self.scope.schema, node, object_id);
+        Ok(self.scope.reader.find(resource, subject)?)
+    }
+
+    /// The next page of a relation's subjects of one form, and where to go on after it.
+    pub(super) fn subjects(
+        &mut self,
+        schema: &Schema,
+        (node, object_id): (NodeId, &str),
+        branch: Branch,
+        after: &str,
+    ) -> Result<SubjectsRead, EngineError> {
+        self.count_read()?;
+        let form = SubjectForm {
+            object_type: &schema.definition(branch.definition).name,
+            relation: branch.subject_relation.map(|relation| schema.node(relation).name.as_str()),
+        };
+        let count_max = if after.is_empty() { FIRST_PAGE_COUNT } else { PAGE_COUNT_MAX };
+        let page = Page { after: Some(after).filter(|id| !id.is_empty()), count_max };
+        let resource = resource_key(schema, node, object_id);
+        let subjects = self.scope.reader.subjects(resource, form, page)?;
+        let last = subjects.last().filter(|_| subjects.len() >= count_max);
+        let more_after = last.map(|(id, _)| id.clone());
+        Ok(SubjectsRead { subjects, more_after })
+    }
+
+    /// Whether a relationship with these terms counts.
+    pub(super) fn condition(
+        &mut self,
+        terms: &Terms,
+        tracer: Option<&mut Tracer>,
+    ) -> Result<Finding, EngineError> {
+        let truth = match &terms.caveat {
+            None => Truth::Yes,
+            Some(caveat) => self.caveat(caveat, tracer)?,
+        };
+        let settled = Finding::settled(truth);
+        Ok(Finding { until: terms.expires_at, plain: terms.caveat.is_none(), ..settled })
+    }
+
+    fn caveat(
+        &mut self,
+        named: &ContextualizedCaveat,
+        tracer: Option<&mut Tracer>,
+    ) -> Result<Truth, EngineError> {
+        let schema = self.scope.schema;
+        let Some(id) = schema.find_caveat(&named.name) else {
+            return Err(EngineError::UnknownCaveat { name: named.name.clone() });
+        };
+        let caveat = schema.caveat(id);
+        let truth = if named.context.is_empty() {
+            if self.without_stored.len() <= id.index() {
+                self.without_stored.resize(id.index() + 1, None);
+            }
+            let context = self.asked.context;
+            match self.without_stored.get_mut(id.index()) {
+                Some(slot) => {
+                    slot.get_or_insert_with(|| evaluate(caveat, &named.context, context)).clone()
+                }
+                None => evaluate(caveat, &named.context, context),
+            }
+        } else {
+            evaluate(caveat, &named.context, self.asked.context)
+        };
+        if let Some(tracer) = tracer {
+            tracer.caveat(CaveatTrace {
+                name: named.name.clone(),
+                expression: caveat.body().to_owned(),
+                context: overlaid(self.asked.context, &named.context, caveat),
+                outcome: outcome(&truth),
+            });
+        }
+        Ok(truth)
+    }
+
+    fn count_read(&mut self) -> Result<(), EngineError> {
+        let limit = self.scope.limits.reads_max;
+        if self.count >= limit {
+            return Err(EngineError::WorkExceeded { work: Work::Reads, limit });
+        }
+        if self.count % READS_PER_INTERRUPTION == READS_PER_INTERRUPTION - 1
+            && (self.scope.interrupted)()
+        {
+            return Err(EngineError::Interrupted);
+        }
+        self.count += 1;
+        Ok(())
+    }
+}
+
+fn evaluate(caveat: &Caveat, stored: &Context, request: &Context) -> Truth {
+    match caveat.evaluate(stored, request) {
+        Ok(Outcome::True) => Truth::Yes,
+        Ok(Outcome::False) => Truth::No,
+        Ok(Outcome::Missing(names)) => Truth::Conditional(Rc::new(names)),
+        Err(error) => Truth::Fault(Rc::new(error)),
+    }
+}
+
+/// The values that a caveat sees: those of its parameters, stored ones first.
+fn overlaid(request: &Context, stored: &Context, caveat: &Caveat) -> Context {
+    let value = |name: &str| stored.get(name).or_else(|| request.get(name)).cloned();
+    let parameters = caveat.parameters().iter();
+    let values = parameters.filter_map(|it| Some((it.name.clone(), value(&it.name)?)));
+    Context::from_map(values.collect())
+}
+
+fn resource_key<'a>(schema: &'a Schema, node: NodeId, object_id: &'a str) -> ResourceKey<'a> {
+    let node = schema.node(node);
+    let object_type = &schema.definition(node.definition).name;
+    ResourceKey { object_type, object_id, relation: &node.name }
+}

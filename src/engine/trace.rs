@@ -1,0 +1,115 @@
+//! How an answer came about.
+
+use super::finding::Truth;
+use super::question::Membership;
+use crate::relationship::{Context, ObjectRef, Subject};
+use std::collections::BTreeSet;
+
+/// The longest way down that a trace tells; below it, answers stand without their reasons.
+pub(super) const TRACE_DEPTH_MAX: usize = 40;
+/// The most steps that a trace tells.
+pub(super) const TRACE_STEPS_MAX: usize = 10_000;
+
+/// One relation or permission of an object that was looked into, and what was looked into for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// The object.
+    pub resource: ObjectRef,
+    /// The relation or permission.
+    pub permission: String,
+    /// Whether it is a permission rather than a relation.
+    pub is_permission: bool,
+    /// Who was looked for.
+    pub subject: Subject,
+    /// Whether the subject is in it; `None` when a caveat failed.
+    pub membership: Option<Membership>,
+    /// Whether the answer was already known from another step of the same question.
+    pub known: bool,
+    /// The caveats on the relationships that were used here.
+    pub caveats: Vec<CaveatTrace>,
+    /// What was looked into for the answer, in order.
+    pub children: Vec<Trace>,
+}
+
+/// A caveat that was evaluated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaveatTrace {
+    /// Its name.
+    pub name: String,
+    /// Its expression.
+    pub expression: String,
+    /// The values that it was evaluated with: stored ones over those of the question.
+    pub context: Context,
+    /// What came out.
+    pub outcome: CaveatOutcome,
+}
+
+/// What came out of a caveat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaveatOutcome {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Values of these names are missing.
+    Missing(BTreeSet<String>),
+    /// It could not be evaluated, for this reason.
+    Failed(String),
+}
+
+/// A step that is not finished.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) caveats: Vec<CaveatTrace>,
+    pub(super) children: Vec<Trace>,
+}
+
+/// The steps from the question down to where the walk is.
+#[derive(Debug, Default)]
+pub(super) struct Tracer {
+    steps: Vec<Step>,
+    told: usize,
+}
+
+impl Tracer {
+    pub(super) fn open(&mut self) {
+        self.steps.push(Step::default());
+    }
+
+    pub(super) fn close(&mut self) -> Step {
+        self.steps.pop().unwrap_or_default()
+    }
+
+    pub(super) fn caveat(&mut self, caveat: CaveatTrace) {
+        if let Some(step) = self.steps.last_mut().filter(|_| self.told < TRACE_STEPS_MAX) {
+            self.told += 1;
+            step.caveats.push(caveat);
+        }
+    }
+
+    pub(super) fn child(&mut self, child: Trace) {
+        let deep = self.steps.len() > TRACE_DEPTH_MAX;
+        if let Some(step) = self.steps.last_mut().filter(|_| !deep && self.told < TRACE_STEPS_MAX) {
+            self.told += 1;
+            step.children.push(child);
+        }
+    }
+}
+
+pub(super) fn membership(truth: &Truth) -> Option<Membership> {
+    match truth {
+        Truth::No => Some(Membership::NotMember),
+        Truth::Yes => Some(Membership::Member),
+        Truth::Conditional(missing) => Some(Membership::Conditional((**missing).clone())),
+        Truth::Fault(_) => None,
+    }
+}
+
+pub(super) fn outcome(truth: &Truth) -> CaveatOutcome {
+    match truth {
+        Truth::No => CaveatOutcome::False,
+        Truth::Yes => CaveatOutcome::True,
+        Truth::Conditional(missing) => CaveatOutcome::Missing((**missing).clone()),
+        Truth::Fault(error) => CaveatOutcome::Failed(error.to_string()),
+    }
+}

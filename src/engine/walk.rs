@@ -1,0 +1,426 @@
+//! The walk that answers a question: depth first, with its stack on the heap.
+//!
+//! There is one door, [`Walk::open`], through which every relation or permission of an object is entered, and in it
+//! stands the memo. What is under way is a stack of [`Frame`]s; a step either pushes a frame or finishes the top one, so
+//! that a chain of any length needs memory for its frames and no more of the thread's stack than one step.
+
+use super::error::{EngineError, Work};
+use super::finding::{Finding, Leaning, Truth};
+use super::frames::{Branches, Child, Frame, Join, Subjects};
+use super::memo::{Entry, Left, Memo, Opening, Place};
+use super::question::{Scope, Statistics};
+use super::reads::Reads;
+use super::trace::{Trace, Tracer, membership};
+use crate::relationship::{Context, ObjectRef, RelationshipReader, Subject};
+use crate::schema::{AllowedForm, AllowedSubject, DefinitionId, Expr, NodeId, Quantifier, Rule};
+use std::rc::Rc;
+
+/// How many visits pass between two looks at whether the caller still waits.
+const VISITS_PER_INTERRUPTION: u64 = 128;
+/// The most places that an error about a cycle names.
+const CYCLE_NAMES_MAX: usize = 20;
+
+/// Who is looked for, in which context.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'q> {
+    pub(super) subject: &'q Subject,
+    pub(super) definition: DefinitionId,
+    /// The relation of a userset.
+    pub(super) node: Option<NodeId>,
+    pub(super) context: &'q Context,
+}
+
+/// Where a step ended.
+enum Step<'s> {
+    /// Something was found, for the top frame.
+    Found(Finding),
+    /// A join wants its next child.
+    Joining(Join<'s>),
+    /// A permission is what another place is.
+    Coming(Place),
+}
+
+/// One subject's search through the graph. Keeps what it found for further places.
+pub(super) struct Walk<'s, R> {
+    scope: Scope<'s, R>,
+    asked: Asked<'s>,
+    reads: Reads<'s, R>,
+    memo: Memo,
+    frames: Vec<Frame<'s>>,
+    tracer: Option<Tracer>,
+    statistics: Statistics,
+    cache_key: Vec<u8>,
+    cache_prefix_bytes: usize,
+    trace: Option<Trace>,
+}
+
+impl<'s, R: RelationshipReader> Walk<'s, R> {
+    pub(super) fn new(scope: &Scope<'s, R>, asked: Asked<'s>) -> Self {
+        let cache_key = cache_prefix(scope, &asked);
+        Self {
+            scope: *scope,
+            asked,
+            reads: Reads::new(scope, asked),
+            memo: Memo::default(),
+            frames: Vec::new(),
+            tracer: None,
+            statistics: Statistics::default(),
+            cache_prefix_bytes: cache_key.len(),
+            cache_key,
+            trace: None,
+        }
+    }
+
+    /// Whether this walk's findings hold for such a question too.
+    pub(super) fn asks_for(&self, asked: &Asked<'_>) -> bool {
+        self.asked.subject == asked.subject && self.asked.context == asked.context
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        Statistics { reads: self.reads.count(), ..self.statistics }
+    }
+
+    pub(super) fn take_trace(&mut self) -> Option<Trace> {
+        self.trace.take()
+    }
+
+    /// Whether the subject is in the place. After an error the walk has forgotten what it knew.
+    pub(super) fn run(&mut self, place: Place) -> Result<Truth, EngineError> {
+        self.statistics = Statistics::default();
+        self.reads.start_count();
+        self.tracer = self.scope.tracing.then(Tracer::default);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.open();
+        }
+        let result = self.run_to_end(place);
+        if result.is_err() {
+            self.memo.clear();
+            self.frames.clear();
+        }
+        debug_assert!(self.frames.is_empty() && self.memo.depth() == 0);
+        self.trace = self.tracer.take().and_then(|mut tracer| tracer.close().children.pop());
+        result
+    }
+
+    fn run_to_end(&mut self, place: Place) -> Result<Truth, EngineError> {
+        let mut step = self.open(place)?;
+        loop {
+            step = match step {
+                Step::Joining(join) => self.next_child(join)?,
+                Step::Coming(place) => self.open(place)?,
+                Step::Found(finding) => match self.frames.pop() {
+                    Some(frame) => self.absorb(frame, finding)?,
+                    None => return Ok(finding.truth),
+                },
+            };
+        }
+    }
+
+    /// The door: comes to a relation or permission of an object.
+    fn open(&mut self, place: Place) -> Result<Step<'s>, EngineError> {
+        self.count_visit()?;
+        if let Some(finding) = self.decided_by_schema(&place) {
+            self.tell(&place, &finding, false);
+            return Ok(Step::Found(finding));
+        }
+        if let Rule::Relation(subjects) = &self.scope.schema.node(place.0).rule
+            && !has_usersets(subjects)
+        {
+            return self.look_up(&place, subjects);
+        }
+        match self.memo.enter(&place) {
+            Entry::Known(finding) => {
+                self.tell(&place, &finding, true);
+                Ok(Step::Found(finding))
+            }
+            Entry::Opened(opening) => self.enter(place, opening),
+        }
+    }
+
+    /// The answers that need no relationship: a userset is in itself, and what cannot be reached is not there.
+    fn decided_by_schema(&self, place: &Place) -> Option<Finding> {
+        let (node, object_id) = place;
+        if self.asked.node == Some(*node) && self.asked.subject.object_id() == &**object_id {
+            return Some(Finding::yes());
+        }
+        let reachable = self.scope.schema.can_reach(*node, self.asked.definition, self.asked.node);
+        (!reachable).then(Finding::no)
+    }
+
+    /// A relation that names no usersets costs no more to read than to remember.
+    fn look_up(
+        &mut self,
+        place: &Place,
+        subjects: &[AllowedSubject],
+    ) -> Result<Step<'s>, EngineError> {
+        self.require_depth(self.memo.depth() + 1)?;
+        if let Some(tracer) = &mut self.tracer {
+            tracer.open();
+        }
+        let finding = self.reads.direct(place.0, subjects, &place.1, self.tracer.as_mut())?;
+        self.tell_closed(place, &finding, false);
+        Ok(Step::Found(finding))
+    }
+
+    fn enter(&mut self, place: Place, opening: Opening) -> Result<Step<'s>, EngineError> {
+        self.require_depth(self.memo.depth())?;
+        if let Some(finding) = self.cached(&place) {
+            self.memo.leave_known(place, opening, finding.clone());
+            return Ok(Step::Found(finding));
+        }
+        self.look_into(place, opening)
+    }
+
+    fn look_into(&mut self, place: Place, opening: Opening) -> Result<Step<'s>, EngineError> {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.open();
+        }
+        let object_id = Rc::clone(&place.1);
+        let node = place.0;
+        self.frames.push(Frame::Door { place, opening });
+        match &self.scope.schema.node(node).rule {
+            Rule::Permission(expr) => Ok(self.start(node, expr, object_id)),
+            Rule::Relation(subjects) => self.start_relation(node, subjects, object_id),
+        }
+    }
+
+    /// The members that relationships name, then those of the usersets that they name.
+    fn start_relation(
+        &mut self,
+        node: NodeId,
+        subjects: &'s [AllowedSubject],
+        object_id: Rc<str>,
+    ) -> Result<Step<'s>, EngineError> {
+        let direct = self.reads.direct(node, subjects, &object_id, self.tracer.as_mut())?;
+        if direct.truth.is_yes() {
+            return Ok(Step::Found(direct));
+        }
+        let branches = Branches::of_usersets(subjects, |relation| self.can_reach(relation));
+        let subjects = Subjects::new(node, object_id, branches);
+        let mut join = Join::over_subjects(Quantifier::Any, subjects);
+        join.found = direct;
+        Ok(Step::Joining(join))
+    }
+
+    fn start(&mut self, node: NodeId, mut expr: &'s Expr, object_id: Rc<str>) -> Step<'s> {
+        // A chain of exclusions leans to the left, as deep as it is long.
+        while let Expr::Exclusion(base, subtracted) = expr {
+            let object_id = Rc::clone(&object_id);
+            self.frames.push(Frame::Exclusion { subtracted, node, object_id, base: None });
+            expr = base;
+        }
+        match expr {
+            Expr::Nil | Expr::Exclusion(..) => Step::Found(Finding::no()),
+            Expr::Itself => Step::Found(self.is_itself(node, &object_id)),
+            Expr::Node(node) => Step::Coming((*node, object_id)),
+            Expr::Union(operands) => Step::Joining(Join::any_operand(operands, node, object_id)),
+            Expr::Intersection(operands) => {
+                Step::Joining(Join::all_operands(operands, node, object_id))
+            }
+            Expr::Arrow(arrow) => {
+                let branches = Branches::of_arrow(arrow, |target| self.can_reach(target));
+                let subjects = Subjects::new(arrow.tupleset, object_id, branches);
+                Step::Joining(Join::over_subjects(arrow.quantifier, subjects))
+            }
+        }
+    }
+
+    fn is_itself(&self, node: NodeId, object_id: &str) -> Finding {
+        let definition = self.scope.schema.node(node).definition;
+        let itself = self.asked.node.is_none()
+            && self.asked.definition == definition
+            && self.asked.subject.object_id() == object_id;
+        if itself { Finding::yes() } else { Finding::no() }
+    }
+
+    fn can_reach(&self, node: NodeId) -> bool {
+        self.scope.schema.can_reach(node, self.asked.definition, self.asked.node)
+    }
+
+    fn next_child(&mut self, mut join: Join<'s>) -> Result<Step<'s>, EngineError> {
+        let Some(child) = join.children.next(&mut self.reads, self.scope.schema)? else {
+            return Ok(Step::Found(join.found_at_end()));
+        };
+        match child {
+            Child::Operand { node, expr, object_id } => {
+                join.gate = Finding::yes();
+                self.frames.push(Frame::Join(join));
+                Ok(self.start(node, expr, object_id))
+            }
+            Child::Subject { target, object_id, terms } => {
+                join.gate = self.reads.condition(&terms, self.tracer.as_mut())?;
+                let goes_on = target.filter(|_| !join.gate.truth.is_no());
+                self.frames.push(Frame::Join(join));
+                match goes_on {
+                    Some(target) => self.open((target, object_id)),
+                    None => Ok(Step::Found(Finding::no())),
+                }
+            }
+        }
+    }
+
+    /// Gives a finding to the frame that waited for it.
+    fn absorb(&mut self, frame: Frame<'s>, finding: Finding) -> Result<Step<'s>, EngineError> {
+        match frame {
+            Frame::Door { place, opening } => self.close(place, opening, finding),
+            Frame::Join(mut join) => {
+                join.add(finding);
+                Ok(if join.is_decided() { Step::Found(join.found) } else { Step::Joining(join) })
+            }
+            Frame::Exclusion { base: None, subtracted, node, object_id } => {
+                if finding.truth.is_no() {
+                    return Ok(Step::Found(finding));
+                }
+                let start = Rc::clone(&object_id);
+                let base = Some(finding);
+                self.frames.push(Frame::Exclusion { subtracted, node, object_id, base });
+                Ok(self.start(node, subtracted, start))
+            }
+            Frame::Exclusion { base: Some(base), .. } => {
+                self.require_meaning(&finding)?;
+                Ok(Step::Found(base.and_not(finding)))
+            }
+        }
+    }
+
+    fn close(
+        &mut self,
+        place: Place,
+        opening: Opening,
+        finding: Finding,
+    ) -> Result<Step<'s>, EngineError> {
+        match self.memo.leave(place.clone(), opening, finding) {
+            Left::Closed(finding) => {
+                self.tell_closed(&place, &finding, false);
+                if finding.leaning == Leaning::NONE && finding.plain {
+                    self.keep_in_cache(&place, &finding);
+                }
+                Ok(Step::Found(finding))
+            }
+            Left::Reopened(opening) => {
+                // What led to nothing certain is not told.
+                self.tracer.as_mut().map(Tracer::close);
+                self.look_into(place, opening)
+            }
+        }
+    }
+
+    /// What is subtracted must not rest on a node that is still open: the node would rest on its own opposite.
+    fn require_meaning(&self, subtracted: &Finding) -> Result<(), EngineError> {
+        if subtracted.leaning == Leaning::NONE || subtracted.truth.is_yes() {
+            return Ok(());
+        }
+        let Leaning(depth) = subtracted.leaning;
+        let cycle = self
+            .frames
+            .iter()
+            .filter_map(|frame| match frame {
+                Frame::Door { place, .. } => Some(place),
+                Frame::Join(_) | Frame::Exclusion { .. } => None,
+            })
+            .skip(depth)
+            .take(CYCLE_NAMES_MAX)
+            .map(|place| self.name(place))
+            .collect();
+        Err(EngineError::CyclicExclusion { cycle })
+    }
+
+    fn name(&self, (node, object_id): &Place) -> String {
+        let node = self.scope.schema.node(*node);
+        format!("{}:{object_id}#{}", self.scope.schema.definition(node.definition).name, node.name)
+    }
+
+    fn count_visit(&mut self) -> Result<(), EngineError> {
+        let limit = self.scope.limits.visits_max;
+        if self.statistics.visits >= limit {
+            return Err(EngineError::WorkExceeded { work: Work::Visits, limit });
+        }
+        if self.statistics.visits.is_multiple_of(VISITS_PER_INTERRUPTION)
+            && (self.scope.interrupted)()
+        {
+            return Err(EngineError::Interrupted);
+        }
+        self.statistics.visits += 1;
+        Ok(())
+    }
+
+    fn require_depth(&mut self, depth: usize) -> Result<(), EngineError> {
+        let depth = u64::try_from(depth).unwrap_or(u64::MAX);
+        self.statistics.depth = self.statistics.depth.max(depth);
+        match self.scope.limits.depth_max {
+            Some(depth_max) if depth > u64::from(depth_max) => {
+                Err(EngineError::DepthExceeded { depth_max })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn cached(&mut self, place: &Place) -> Option<Finding> {
+        let cache = self.scope.cache.filter(|_| self.tracer.is_none())?;
+        self.set_cache_key(place);
+        let (member, until) = cache.find(&self.cache_key)?;
+        self.statistics.cache_hits += 1;
+        let truth = if member { Truth::Yes } else { Truth::No };
+        Some(Finding { until, ..Finding::settled(truth) })
+    }
+
+    fn keep_in_cache(&mut self, place: &Place, finding: &Finding) {
+        let Some(cache) = self.scope.cache else { return };
+        self.set_cache_key(place);
+        match finding.truth {
+            Truth::Yes => cache.insert(&self.cache_key, true, finding.until),
+            Truth::No => cache.insert(&self.cache_key, false, finding.until),
+            // Only caveats make these, and what a caveat had a part in is not plain.
+            Truth::Conditional(_) | Truth::Fault(_) => {}
+        }
+    }
+
+    fn set_cache_key(&mut self, (node, object_id): &Place) {
+        self.cache_key.truncate(self.cache_prefix_bytes);
+        self.cache_key.extend(node.index().to_be_bytes());
+        self.cache_key.extend(object_id.as_bytes());
+    }
+
+    /// Tells the trace of a place that was answered without looking into it.
+    fn tell(&mut self, place: &Place, finding: &Finding, known: bool) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.open();
+        }
+        self.tell_closed(place, finding, known);
+    }
+
+    /// Ends the trace's current step, which is about the place.
+    fn tell_closed(&mut self, (node, object_id): &Place, finding: &Finding, known: bool) {
+        let Some(tracer) = &mut self.tracer else { return };
+        let node = self.scope.schema.node(*node);
+        let definition = &self.scope.schema.definition(node.definition).name;
+        let step = tracer.close();
+        // The parts come from the schema and the store, so they are well formed.
+        let Ok(resource) = ObjectRef::new(definition, &**object_id) else { return };
+        tracer.child(Trace {
+            resource,
+            permission: node.name.clone(),
+            is_permission: matches!(node.rule, Rule::Permission(_)),
+            subject: self.asked.subject.clone(),
+            membership: membership(&finding.truth),
+            known,
+            caveats: step.caveats,
+            children: step.children,
+        });
+    }
+}
+
+fn has_usersets(subjects: &[AllowedSubject]) -> bool {
+    subjects.iter().any(|subject| matches!(subject.form, AllowedForm::Userset(_)))
+}
+
+/// The part of a cache key that all places of one question share. Ids hold no byte 0, so parts cannot run together.
+fn cache_prefix<R>(scope: &Scope<'_, R>, asked: &Asked<'_>) -> Vec<u8> {
+    let Some(cache) = scope.cache else { return Vec::new() };
+    let mut key = Vec::from(cache.key_prefix());
+    key.extend(asked.definition.index().to_be_bytes());
+    key.extend(asked.node.map_or(usize::MAX, NodeId::index).to_be_bytes());
+    key.extend(asked.subject.object_id().as_bytes());
+    key.push(0);
+    key
+}

@@ -1,0 +1,203 @@
+//! The life of a server: open, listen, collect garbage, drain.
+
+use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, Workers};
+use crate::config::{Bootstrap, Config, KeyError, KeySource};
+use crate::database::{Consistency, Database, DatabaseError, WriteRequest};
+use crate::relationship::{Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
+use crate::store::{OpenError, Store};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tonic::service::{Routes, RoutesBuilder};
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// How often a silent connection is asked whether it is still there.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How many relationships of a bootstrap go into one write.
+const BOOTSTRAP_UPDATES_MAX: usize = 500;
+
+/// Why a server does not start, or stops by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The data folder.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// What the store was to start with.
+    #[error("the bootstrap cannot be loaded: {0}")]
+    Bootstrap(DatabaseError),
+    /// The descriptors of the messages.
+    #[error("the reflection service cannot be made: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The network.
+    #[error("the server cannot go on listening: {0}")]
+    Listen(#[from] tonic::transport::Error),
+}
+
+/// A server that has opened its data folder and does not listen yet.
+#[derive(Debug)]
+pub struct Server {
+    workers: Arc<Workers>,
+    options: ApiOptions,
+    key_source: KeySource,
+    garbage_collection_interval: Duration,
+    shutdown_grace: Duration,
+}
+
+/// Opens the data folder and serves on `listener` until `shutdown` is done.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServerError> {
+    Server::open(&config)?.serve(listener, shutdown).await
+}
+
+impl Server {
+    /// Opens the data folder, makes a key where there is none, and fills an empty store with what it is to start with.
+    pub fn open(config: &Config) -> Result<Self, ServerError> {
+        let store = Store::open(&config.data_dir, &config.store)?;
+        let (keys, key_source) = config.load_keys()?;
+        let database = Database::new(store, config.database.clone());
+        if let Some(Bootstrap { schema, relationships }) = &config.bootstrap {
+            let loaded = bootstrap(&database, schema, relationships, now());
+            let loaded = loaded.map_err(ServerError::Bootstrap)?;
+            tracing::info!(loaded, "bootstrap");
+        }
+        let clock: Clock = Arc::new(now);
+        Ok(Self {
+            workers: Arc::new(Workers::new(database, config.threads_max, clock)),
+            options: ApiOptions {
+                keys,
+                limits: config.requests,
+                stream_idle_max: config.stream_idle_max,
+                request_ids: request_ids(),
+            },
+            key_source,
+            garbage_collection_interval: config.garbage_collection_interval,
+            shutdown_grace: config.shutdown_grace,
+        })
+    }
+
+    /// Where the keys come from that callers must show.
+    pub fn key_source(&self) -> &KeySource {
+        &self.key_source
+    }
+
+    /// Serves until `shutdown` is done; then refuses new calls, gives those under way the grace period, and closes the
+    /// data folder.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServerError> {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        report(&health, ServingStatus::Serving).await;
+        let mut routes = Routes::builder();
+        routes.add_service(health_service);
+        add_reflection(&mut routes)?;
+        api::add_services(&mut routes, &self.workers, self.options);
+        let (stop, mut stopped) = watch::channel(());
+        let serving = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .add_routes(routes.routes())
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                // Ends also when the sender is dropped.
+                async move { drop(stopped.changed().await) },
+            );
+        let collecting = collect_garbage(&self.workers, self.garbage_collection_interval);
+        let mut serving = std::pin::pin!(serving);
+        let result = tokio::select! {
+            result = &mut serving => result,
+            () = collecting => Ok(()),
+            () = shutdown => {
+                report(&health, ServingStatus::NotServing).await;
+                drop(stop);
+                tokio::time::timeout(self.shutdown_grace, serving).await.unwrap_or(Ok(()))
+            }
+        };
+        self.workers.close().await;
+        Ok(result?)
+    }
+}
+
+/// Fills an empty store: writes the schema, then the relationships. A store that has a schema is left alone. Says
+/// whether it was filled.
+pub fn bootstrap(
+    database: &Database,
+    schema_text: &str,
+    relationships: &[Relationship],
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    if database.view(Consistency::FullyConsistent, now)?.schema_text().is_some() {
+        return Ok(false);
+    }
+    database.write_schema(now, schema_text)?;
+    for part in relationships.chunks(BOOTSTRAP_UPDATES_MAX) {
+        let touch = |relationship: &Relationship| RelationshipUpdate {
+            operation: UpdateOperation::Touch,
+            relationship: relationship.clone(),
+        };
+        let updates = part.iter().map(touch).collect();
+        database.write(now, WriteRequest { updates, preconditions: Vec::new(), metadata: None })?;
+    }
+    Ok(true)
+}
+
+async fn report(health: &HealthReporter, status: ServingStatus) {
+    for name in HEALTH_NAMES {
+        health.set_service_status(name, status).await;
+    }
+}
+
+fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(api::proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(builder().build_v1()?);
+    routes.add_service(builder().build_v1alpha()?);
+    Ok(())
+}
+
+/// Never ends.
+async fn collect_garbage(workers: &Workers, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once, when a server has better things to do.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        workers.collect_garbage().await;
+    }
+}
+
+/// Ids that are unlike those of other servers, and of this one before it was restarted.
+fn request_ids() -> RequestIds {
+    let start = since_epoch().as_micros();
+    let count = AtomicU64::new(0);
+    Arc::new(move || format!("{start:x}-{:x}", count.fetch_add(1, Ordering::Relaxed)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server is where time comes from")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[expect(clippy::expect_used, reason = "a server whose clock shows the year 10000 cannot go on")]
+fn now() -> Timestamp {
+    let since = since_epoch();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let now = Timestamp::from_unix(seconds, since.subsec_nanos());
+    now.expect("the clock shows a year before 10000")
+}

@@ -1,0 +1,87 @@
+//! The change log: what each revision changed, for those who follow the store.
+
+use super::keys::{self, Corrupt};
+use super::names::Names;
+use super::reads;
+use super::rocks::{Family, Source};
+use super::values::{self, Logged};
+use crate::relationship::{
+    Context, ReadError, Relationship, RelationshipUpdate, Revision, Terms, UpdateOperation,
+};
+
+/// A place in the change log: behind one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangePosition {
+    /// The revision of the change.
+    pub revision: Revision,
+    /// The change's number within the revision.
+    ordinal: u32,
+}
+
+impl ChangePosition {
+    /// Behind everything that a revision changed.
+    pub fn after(revision: Revision) -> Self {
+        Self { revision, ordinal: u32::MAX }
+    }
+}
+
+/// One thing that a revision changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A relationship came, went, or carries other terms: a touch, or a delete of a bare key.
+    Relationship(RelationshipUpdate),
+    /// A schema was written.
+    Schema,
+    /// What the writer said about the transaction.
+    Metadata(Context),
+}
+
+/// The changes behind `after` and up to `last`, at most `count_max`.
+pub(super) fn read(
+    source: Source<'_>,
+    names: &Names,
+    after: ChangePosition,
+    last: Revision,
+    count_max: usize,
+) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
+    let mut found = Vec::new();
+    let mut cursor = source.cursor(Family::Changes, &[])?;
+    cursor.seek(&start(after));
+    while found.len() < count_max
+        && let Some((key, value)) = cursor.item()?
+    {
+        let (revision, ordinal) = keys::split_change(key)?;
+        if revision > last {
+            break;
+        }
+        found.push((ChangePosition { revision, ordinal }, change(names, value)?));
+        cursor.advance();
+    }
+    Ok(found)
+}
+
+fn start(after: ChangePosition) -> Vec<u8> {
+    match after.ordinal.checked_add(1) {
+        Some(ordinal) => keys::change(after.revision, ordinal),
+        None => keys::change(Revision(after.revision.0.saturating_add(1)), 0),
+    }
+}
+
+fn change(names: &Names, value: &[u8]) -> Result<Change, Corrupt> {
+    Ok(match Logged::from_bytes(value)? {
+        Logged::Touched { row, terms, .. } => {
+            let terms = values::split_terms(terms, names)?;
+            update(UpdateOperation::Touch, reads::relationship(names, &row, terms)?)
+        }
+        Logged::Deleted(row) => {
+            let bare = reads::relationship(names, &row, Terms::default())?;
+            update(UpdateOperation::Delete, bare)
+        }
+        Logged::SchemaWritten => Change::Schema,
+        Logged::Metadata(metadata) => Change::Metadata(metadata),
+    })
+}
+
+fn update(operation: UpdateOperation, relationship: Relationship) -> Change {
+    Change::Relationship(RelationshipUpdate { operation, relationship })
+}

@@ -1,0 +1,182 @@
+//! The store's handle: open, read, write.
+
+use super::folder::OpenError;
+use super::garbage::{self, Collected};
+use super::keys;
+use super::names::Names;
+use super::rocks::{self, Db, Family, Source};
+use super::snapshot::{Snapshot, SnapshotError};
+use super::transaction::Transaction;
+use super::values::{self, Head};
+use super::writer::{Kind, Shared, WriteError, Writer};
+use crate::relationship::{ReadError, Revision, Timestamp};
+use rocksdb::SnapshotWithThreadMode;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How a store works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// For how long older revisions can be read. Garbage collection drops what is older.
+    pub history_window: Duration,
+    /// The most memory for blocks read from disk, their indexes and filters; in bytes.
+    pub block_cache_bytes: usize,
+    /// Whether a write is acknowledged only when it is on disk. Without it a power loss can take the last writes, though
+    /// never half of one.
+    pub sync: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { history_window: Duration::from_hours(24), block_cache_bytes: 256 << 20, sync: true }
+    }
+}
+
+/// Tells stores apart: random, made with the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoreId(pub [u8; 16]);
+
+/// Relationships and schema texts on disk, at every revision within the history window.
+///
+/// Any number of threads may read and write at the same time. A write is on disk when its call returns. Reads never
+/// wait for writes.
+pub struct Store {
+    id: StoreId,
+    history_window: Duration,
+    shared: Arc<Shared>,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the data folder `dir`, or makes one where there is nothing.
+    pub fn open(dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        let db = rocks::open(dir, options)?;
+        let damaged =
+            |error: ReadError| OpenError::Damaged { path: dir.into(), reason: error.reason };
+        let id = match stored_id(&db).map_err(damaged)? {
+            Some(id) => id,
+            None => first_record(&db, dir)?,
+        };
+        let (head, names) = {
+            let snapshot = SnapshotWithThreadMode::new(&db);
+            let source = Source::snapshot(&db, &snapshot);
+            (read_head(source).map_err(damaged)?, read_names(source).map_err(damaged)?)
+        };
+        let shared = Arc::new(Shared {
+            db,
+            names: RwLock::new(Arc::new(names)),
+            bells: Mutex::default(),
+            sync: options.sync,
+        });
+        let writer = Writer::start(Arc::clone(&shared), head)
+            .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+        Ok(Self { id, history_window: options.history_window, shared, writer })
+    }
+
+    /// The store's id.
+    pub fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// The newest revision, without what has expired by `now`.
+    pub fn snapshot(&self, now: Timestamp) -> Result<Snapshot<'_>, ReadError> {
+        Snapshot::newest(self, now)
+    }
+
+    /// One revision, without what has expired by `now`. The revision need not be one that a write made.
+    pub fn snapshot_at(
+        &self,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<Snapshot<'_>, SnapshotError> {
+        Snapshot::at(self, revision, now)
+    }
+
+    /// Runs `work` on the newest state and commits what it changed, together with other writes that wait. Blocks until
+    /// the write is on disk. Every write makes a revision, also one that changes nothing; an `Err` from `work` leaves
+    /// nothing behind. A panic of `work` leaves nothing behind either, and goes on in the calling thread.
+    ///
+    /// Writes are made one after the other, so `work` should not wait for anything, least of all for another write.
+    pub fn write<T: Send + 'static, E: Send + 'static>(
+        &self,
+        now: Timestamp,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<(Revision, T), WriteError<E>> {
+        self.writer.run(Kind::Write, now, work)
+    }
+
+    /// Drops history older than the window, and relationships that expired before it. Reads under way keep what they
+    /// see. Works in small batches between the writes.
+    pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, WriteError<ReadError>> {
+        garbage::collect(&self.writer, self.history_window, now)
+    }
+
+    /// Has `bell` called after each commit with the newest revision, from the writer's thread: it must be quick and not
+    /// panic.
+    pub fn on_commit(&self, bell: impl Fn(Revision) + Send + 'static) {
+        let mut bells = self.shared.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.push(Box::new(bell));
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        &self.shared.db
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn names(&self) -> Arc<Names> {
+        self.shared.names()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The head record.
+pub(super) fn read_head(source: Source<'_>) -> Result<Head, ReadError> {
+    let value = source.get(Family::Meta, keys::HEAD)?;
+    let value = value.ok_or_else(|| ReadError::new("the head record is missing"))?;
+    Ok(Head::from_bytes(&value)?)
+}
+
+fn read_names(source: Source<'_>) -> Result<Names, ReadError> {
+    let mut entries = Vec::new();
+    let mut cursor = source.cursor(Family::Meta, keys::NAME_PREFIX)?;
+    cursor.seek(keys::NAME_PREFIX);
+    while let Some((key, value)) = cursor.item()? {
+        let text = key.strip_prefix(keys::NAME_PREFIX).map(<[u8]>::to_vec).unwrap_or_default();
+        let text = String::from_utf8(text).map_err(ReadError::new)?;
+        entries.push((text, values::name_id(value)?));
+        cursor.advance();
+    }
+    Ok(Names::load(entries)?)
+}
+
+fn stored_id(db: &Db) -> Result<Option<StoreId>, ReadError> {
+    let found = db.get_cf(Family::Meta.of(db)?, keys::STORE_ID).map_err(rocks::failed)?;
+    let id = found.map(|bytes| <[u8; 16]>::try_from(bytes).map(StoreId));
+    id.transpose().map_err(|_| ReadError::new("the store's id is cut short"))
+}
+
+/// Gives a new store its id and its first head.
+fn first_record(db: &Db, dir: &Path) -> Result<StoreId, OpenError> {
+    let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| failed(error.to_string()))?;
+    let meta = Family::Meta.of(db).map_err(|error| failed(error.reason))?;
+    let mut batch = rocksdb::WriteBatchWithTransaction::<true>::default();
+    batch.put_cf(meta, keys::STORE_ID, id);
+    batch.put_cf(meta, keys::HEAD, Head::default().bytes());
+    let mut options = rocksdb::WriteOptions::default();
+    options.set_sync(true);
+    db.write_opt(batch, &options).map_err(|error| failed(error.to_string()))?;
+    Ok(StoreId(id))
+}

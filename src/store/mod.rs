@@ -1,0 +1,36 @@
+//! The history: relationships and schema texts in RocksDB, by revision.
+//!
+//! A write gives a [`Revision`](crate::relationship::Revision); a [`Snapshot`] answers reads at one. What lives at the
+//! newest revision lies apart from what has died, so that reading the present never pays for the past.
+//!
+//! Invariants: the room knows no schema, only its text. An acknowledged write survives; one that was not acknowledged
+//! is there whole or not at all. A revision shows every write up to it and none after.
+
+mod changelog;
+mod folder;
+mod garbage;
+mod handle;
+mod keys;
+mod names;
+mod plan;
+mod reads;
+mod rocks;
+mod rows;
+mod snapshot;
+mod time;
+mod transaction;
+mod values;
+mod writer;
+
+pub use changelog::{Change, ChangePosition};
+pub use folder::OpenError;
+pub use garbage::Collected;
+pub use handle::{Store, StoreId, StoreOptions};
+pub use plan::{InvalidPosition, ScanPosition};
+pub use reads::SchemaText;
+pub use snapshot::{Snapshot, SnapshotError};
+pub use transaction::Transaction;
+pub use writer::WriteError;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! The reads that snapshots and transactions share.
+
+use super::keys::{self, Corrupt, KeyBuf, NameId, RowKey};
+use super::names::Names;
+use super::plan::{Plan, ScanPosition, Step};
+use super::rocks::{Family, Source};
+use super::rows::{self, Index, Moment, Rows};
+use super::values;
+use crate::relationship::{
+    ObjectRef, Page, ReadError, RelationKey, Relationship, RelationshipFilter, ResourceKey,
+    Revision, Subject, SubjectForm, SubjectKey, Terms, Timestamp,
+};
+use std::sync::Arc;
+
+/// Which rows a read shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown {
+    /// Those that have not expired at this time.
+    Unexpired(Timestamp),
+    /// The expired ones too.
+    Stored,
+}
+
+impl Shown {
+    fn shows(self, expires_at: Option<Timestamp>) -> bool {
+        match self {
+            Self::Unexpired(now) => expires_at.is_none_or(|at| now < at),
+            Self::Stored => true,
+        }
+    }
+}
+
+/// A schema as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaText {
+    /// The revision that wrote it.
+    pub revision: Revision,
+    /// The text.
+    pub text: Arc<str>,
+}
+
+/// Relationships with the positions behind them.
+pub(super) type Scanned = Vec<(Relationship, ScanPosition)>;
+
+/// Reads at one moment.
+#[derive(Clone, Copy)]
+pub(super) struct Reads<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) names: &'a Names,
+    pub(super) moment: Moment,
+    pub(super) shown: Shown,
+}
+
+impl Reads<'_> {
+    /// See `RelationshipReader::find`.
+    pub(super) fn find(
+        &self,
+        resource: ResourceKey<'_>,
+        subject: SubjectKey<'_>,
+    ) -> Result<Option<Terms>, ReadError> {
+        let Some(row) = self.row_key(resource, subject) else { return Ok(None) };
+        match rows::find(self.source, self.moment, &row.by_resource())? {
+            Some(terms) => self.visible(&terms),
+            None => Ok(None),
+        }
+    }
+
+    /// See `RelationshipReader::subjects`.
+    pub(super) fn subjects(
+        &self,
+        resource: ResourceKey<'_>,
+        form: SubjectForm<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        let key = || {
+            let resource_key = KeyBuf::default()
+                .name(self.names.find(resource.object_type)?)
+                .name(self.names.find(resource.relation)?)
+                .object_id(resource.object_id)
+                .name(self.names.find(form.object_type)?);
+            Some(resource_key.subject_relation(self.subject_relation(form.relation)?))
+        };
+        key().map_or_else(|| Ok(Vec::new()), |prefix| self.ids(Index::ByResource, prefix, page))
+    }
+
+    /// See `RelationshipReader::resources`.
+    pub(super) fn resources(
+        &self,
+        relation: RelationKey<'_>,
+        subject: SubjectKey<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        let key = || {
+            let subject_key = KeyBuf::default()
+                .name(self.names.find(subject.object_type)?)
+                .object_id(subject.object_id)
+                .subject_relation(self.subject_relation(subject.relation)?);
+            let resource_type = self.names.find(relation.object_type)?;
+            Some(subject_key.name(resource_type).name(self.names.find(relation.relation)?))
+        };
+        key().map_or_else(|| Ok(Vec::new()), |prefix| self.ids(Index::BySubject, prefix, page))
+    }
+
+    /// The relationships that a filter selects, in the order of the index that serves it.
+    pub(super) fn scan(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        count_max: usize,
+    ) -> Result<Scanned, ReadError> {
+        let mut found = Vec::new();
+        let Some(plan) = Plan::new(filter, self.names) else { return Ok(found) };
+        let start = match after {
+            Some(position) => position.start(&plan).ok_or_else(another_filter)?,
+            None => plan.prefix.clone(),
+        };
+        let mut rows = Rows::new(self.source, plan.index, self.moment, plan.prefix.clone())?;
+        rows.seek(&start)?;
+        while found.len() < count_max
+            && let Some((key, value)) = rows.current()?
+        {
+            let row = row_of(plan.index, key)?;
+            let step = plan.step(&row);
+            if step == Step::Take
+                && let Some(terms) = self.visible(values::split_row(value)?.1)?
+            {
+                let relationship = relationship(self.names, &row, terms)?;
+                found.push((relationship, ScanPosition::new(plan.index, key)));
+            }
+            match step {
+                // Only ever forward, whatever a filter's ids hold.
+                Step::Leap(target) if *target > *key => rows.seek(&target)?,
+                Step::Take | Step::Pass | Step::Leap(_) => rows.advance()?,
+            }
+        }
+        Ok(found)
+    }
+
+    /// The newest schema that was written at or before a revision.
+    pub(super) fn schema_at(&self, revision: Revision) -> Result<Option<SchemaText>, ReadError> {
+        let mut cursor = self.source.cursor(Family::Schema, &[])?;
+        cursor.seek_back(&keys::schema(revision));
+        let Some((key, text)) = cursor.item()? else { return Ok(None) };
+        let text = std::str::from_utf8(text).map_err(|_| Corrupt("a schema is not text"))?;
+        Ok(Some(SchemaText { revision: keys::schema_revision(key)?, text: text.into() }))
+    }
+
+    /// The numbers of a key's names; `None` when one has none.
+    pub(super) fn row_key<'k>(
+        &self,
+        resource: ResourceKey<'k>,
+        subject: SubjectKey<'k>,
+    ) -> Option<RowKey<'k>> {
+        Some(RowKey {
+            resource_type: self.names.find(resource.object_type)?,
+            relation: self.names.find(resource.relation)?,
+            resource_id: resource.object_id,
+            subject_type: self.names.find(subject.object_type)?,
+            subject_relation: self.subject_relation(subject.relation)?,
+            subject_id: subject.object_id,
+        })
+    }
+
+    /// The ids behind `prefix` with their terms.
+    fn ids(
+        &self,
+        index: Index,
+        prefix: KeyBuf,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        let start = match page.after {
+            Some(id) => keys::past(prefix.clone().object_id(id).bytes()),
+            None => prefix.clone().bytes(),
+        };
+        let prefix = prefix.bytes();
+        let mut found = Vec::new();
+        let mut rows = Rows::new(self.source, index, self.moment, prefix.clone())?;
+        rows.seek(&start)?;
+        while found.len() < page.count_max
+            && let Some((key, value)) = rows.current()?
+        {
+            if let Some(terms) = self.visible(values::split_row(value)?.1)? {
+                found.push((keys::last_id(key, &prefix)?.to_owned(), terms));
+            }
+            rows.advance()?;
+        }
+        Ok(found)
+    }
+
+    /// Terms, unless they hide their row.
+    fn visible(&self, terms: &[u8]) -> Result<Option<Terms>, ReadError> {
+        if self.shown.shows(values::expiration(terms)?) {
+            Ok(Some(values::split_terms(terms, self.names)?))
+        } else {
+            Ok(None)
+        }
+    }
+
+    #[expect(clippy::option_option, reason = "no relation and no such relation are different")]
+    fn subject_relation(&self, relation: Option<&str>) -> Option<Option<NameId>> {
+        match relation {
+            None => Some(None),
+            Some(name) => self.names.find(name).map(Some),
+        }
+    }
+}
+
+fn another_filter() -> ReadError {
+    ReadError::new("the position belongs to another filter")
+}
+
+fn row_of(index: Index, key: &[u8]) -> Result<RowKey<'_>, Corrupt> {
+    match index {
+        Index::ByResource => RowKey::from_by_resource(key),
+        Index::BySubject => RowKey::from_by_subject(key),
+    }
+}
+
+/// The relationship of a row.
+pub(super) fn relationship(
+    names: &Names,
+    row: &RowKey<'_>,
+    terms: Terms,
+) -> Result<Relationship, Corrupt> {
+    let invalid = |_| Corrupt("a key names no object");
+    let resource = ObjectRef::new(names.text(row.resource_type)?, row.resource_id);
+    let subject_relation = match row.subject_relation {
+        Some(relation) => names.text(relation)?,
+        None => "",
+    };
+    let subject_type = names.text(row.subject_type)?;
+    let subject = Subject::new(subject_type, row.subject_id, subject_relation);
+    Ok(Relationship {
+        resource: resource.map_err(invalid)?,
+        relation: names.text(row.relation)?.to_owned(),
+        subject: subject.map_err(invalid)?,
+        caveat: terms.caveat,
+        expires_at: terms.expires_at,
+    })
+}

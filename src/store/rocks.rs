@@ -1,0 +1,233 @@
+//! RocksDB: how it is opened and tuned, and one way to read that serves snapshots and transactions alike.
+
+use super::folder::{self, OpenError};
+use super::handle::StoreOptions;
+use super::keys;
+use crate::relationship::ReadError;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
+    DBPinnableSlice, DBRawIteratorWithThreadMode, LogLevel, OptimisticTransactionDB, Options,
+    ReadOptions, SnapshotWithThreadMode,
+};
+use std::path::Path;
+
+/// The database.
+pub(super) type Db = OptimisticTransactionDB;
+
+/// Bits of bloom filter per key: one read in a hundred looks in vain.
+const BLOOM_BITS: f64 = 10.0;
+const BLOCK_BYTES: usize = 8 << 10;
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+const WRITE_BUFFERS_BYTES: usize = 64 << 20;
+const WAL_BYTES_MAX: u64 = 128 << 20;
+const OPEN_FILES_MAX: i32 = 512;
+const INFO_LOG_BYTES_MAX: usize = 1 << 20;
+const INFO_LOGS_MAX: usize = 2;
+/// A stretch of so many keys, half of them deleted, is compacted away.
+const DELETIONS_WINDOW: usize = 4096;
+
+/// A column family; `keys` describes each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Meta,
+    Live,
+    LiveBySubject,
+    Dead,
+    DeadBySubject,
+    Expiring,
+    Changes,
+    Schema,
+}
+
+impl Family {
+    const ALL: [Self; 8] = [
+        Self::Meta,
+        Self::Live,
+        Self::LiveBySubject,
+        Self::Dead,
+        Self::DeadBySubject,
+        Self::Expiring,
+        Self::Changes,
+        Self::Schema,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Live => "live",
+            Self::LiveBySubject => "live_by_subject",
+            Self::Dead => "dead",
+            Self::DeadBySubject => "dead_by_subject",
+            Self::Expiring => "expiring",
+            Self::Changes => "changes",
+            Self::Schema => "schema",
+        }
+    }
+
+    /// The handle of this family.
+    pub(super) fn of(self, db: &Db) -> Result<&ColumnFamily, ReadError> {
+        let missing = || ReadError::new(format!("the column family `{}` is missing", self.name()));
+        db.cf_handle(self.name()).ok_or_else(missing)
+    }
+}
+
+/// Opens the database of a data folder, and makes what is missing.
+pub(super) fn open(dir: &Path, options: &StoreOptions) -> Result<Db, OpenError> {
+    let path = folder::prepare(dir)?;
+    let table = table_options(options);
+    let families = Family::ALL
+        .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(&table)));
+    Db::open_cf_descriptors(&database_options(), path, families)
+        .map_err(|error| refused(dir, &error))
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_log_level(LogLevel::Warn);
+    options.set_max_log_file_size(INFO_LOG_BYTES_MAX);
+    options.set_keep_log_file_num(INFO_LOGS_MAX);
+    options
+}
+
+fn family_options(table: &BlockBasedOptions) -> Options {
+    let mut options = Options::default();
+    options.set_block_based_table_factory(table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    // Garbage collection eats families from their start; without this each pass would step over what the last one ate.
+    options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_WINDOW / 2, 0.5);
+    options
+}
+
+fn table_options(options: &StoreOptions) -> BlockBasedOptions {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&Cache::new_lru_cache(options.block_cache_bytes));
+    table.set_block_size(BLOCK_BYTES);
+    table.set_bloom_filter(BLOOM_BITS, false);
+    // Filters and indexes count against the cache, so that memory is bounded whatever is stored.
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table
+}
+
+fn refused(dir: &Path, error: &rocksdb::Error) -> OpenError {
+    let (path, reason) = (dir.to_path_buf(), error.to_string());
+    if reason.contains("lock file") || reason.contains("lock hold") {
+        return OpenError::Locked { path };
+    }
+    if error.kind() == rocksdb::ErrorKind::Corruption {
+        return OpenError::Damaged { path, reason };
+    }
+    OpenError::Io { path, reason }
+}
+
+/// A failure of RocksDB as a failed read.
+pub(super) fn failed(error: rocksdb::Error) -> ReadError {
+    ReadError::new(error)
+}
+
+/// Where reads go to.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    db: &'a Db,
+    view: View<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum View<'a> {
+    /// What was committed at one moment.
+    Snapshot(&'a SnapshotWithThreadMode<'a, Db>),
+    /// What is committed, and what a transaction has written so far.
+    Transaction(&'a rocksdb::Transaction<'a, Db>),
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn snapshot(db: &'a Db, snapshot: &'a SnapshotWithThreadMode<'a, Db>) -> Self {
+        Self { db, view: View::Snapshot(snapshot) }
+    }
+
+    pub(super) fn transaction(db: &'a Db, transaction: &'a rocksdb::Transaction<'a, Db>) -> Self {
+        Self { db, view: View::Transaction(transaction) }
+    }
+
+    /// The value of a key.
+    pub(super) fn get(
+        self,
+        family: Family,
+        key: &[u8],
+    ) -> Result<Option<DBPinnableSlice<'a>>, ReadError> {
+        let family = family.of(self.db)?;
+        match self.view {
+            View::Snapshot(snapshot) => snapshot.get_pinned_cf(family, key),
+            View::Transaction(transaction) => transaction.get_pinned_cf(family, key),
+        }
+        .map_err(failed)
+    }
+
+    /// A cursor over the keys that start with `prefix`; it stands nowhere until its first seek.
+    pub(super) fn cursor(self, family: Family, prefix: &[u8]) -> Result<Cursor<'a>, ReadError> {
+        let family = family.of(self.db)?;
+        let mut options = ReadOptions::default();
+        if let Some(end) = keys::end_of(prefix) {
+            options.set_iterate_upper_bound(end);
+        }
+        Ok(match self.view {
+            View::Snapshot(snapshot) => {
+                Cursor::Snapshot(snapshot.raw_iterator_cf_opt(family, options))
+            }
+            View::Transaction(transaction) => {
+                Cursor::Transaction(transaction.raw_iterator_cf_opt(family, options))
+            }
+        })
+    }
+}
+
+/// A key and its value.
+pub(super) type Item<'a> = (&'a [u8], &'a [u8]);
+
+/// A place in a column family.
+pub(super) enum Cursor<'a> {
+    Snapshot(DBRawIteratorWithThreadMode<'a, Db>),
+    Transaction(DBRawIteratorWithThreadMode<'a, rocksdb::Transaction<'a, Db>>),
+}
+
+impl Cursor<'_> {
+    /// Goes to the first key that is not below `key`.
+    pub(super) fn seek(&mut self, key: &[u8]) {
+        match self {
+            Self::Snapshot(cursor) => cursor.seek(key),
+            Self::Transaction(cursor) => cursor.seek(key),
+        }
+    }
+
+    /// Goes to the last key that is not above `key`.
+    pub(super) fn seek_back(&mut self, key: &[u8]) {
+        match self {
+            Self::Snapshot(cursor) => cursor.seek_for_prev(key),
+            Self::Transaction(cursor) => cursor.seek_for_prev(key),
+        }
+    }
+
+    /// Goes one key on, unless it is at the end already.
+    pub(super) fn advance(&mut self) {
+        match self {
+            Self::Snapshot(cursor) if cursor.valid() => cursor.next(),
+            Self::Transaction(cursor) if cursor.valid() => cursor.next(),
+            Self::Snapshot(_) | Self::Transaction(_) => {}
+        }
+    }
+
+    /// The key and value here; `None` at the end.
+    pub(super) fn item(&self) -> Result<Option<Item<'_>>, ReadError> {
+        let (item, status) = match self {
+            Self::Snapshot(cursor) => (cursor.item(), cursor.status()),
+            Self::Transaction(cursor) => (cursor.item(), cursor.status()),
+        };
+        status.map_err(failed).map(|()| item)
+    }
+}

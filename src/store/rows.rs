@@ -1,0 +1,171 @@
+//! Rows at one revision: those that live, merged with those that lived then.
+
+use super::keys::{self, Corrupt};
+use super::rocks::{Cursor, Family, Item, Source};
+use super::values;
+use crate::relationship::{ReadError, Revision};
+
+/// One of the two orders in which rows are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Index {
+    ByResource,
+    BySubject,
+}
+
+impl Index {
+    pub(super) fn live(self) -> Family {
+        match self {
+            Self::ByResource => Family::Live,
+            Self::BySubject => Family::LiveBySubject,
+        }
+    }
+
+    pub(super) fn dead(self) -> Family {
+        match self {
+            Self::ByResource => Family::Dead,
+            Self::BySubject => Family::DeadBySubject,
+        }
+    }
+}
+
+/// Which moment of the history a read means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// The newest one of the source: never looks at dead rows.
+    Newest,
+    /// An older revision.
+    At(Revision),
+}
+
+/// The rows of a moment whose keys start alike, in key order.
+pub(super) struct Rows<'a> {
+    prefix: Vec<u8>,
+    live: Cursor<'a>,
+    past: Option<Past<'a>>,
+    here: Here,
+}
+
+/// What an older revision needs: its dead rows.
+struct Past<'a> {
+    revision: Revision,
+    dead: Cursor<'a>,
+}
+
+/// Which cursor stands at the current row.
+#[derive(Clone, Copy)]
+enum Here {
+    Live,
+    Dead,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows whose keys start with `prefix`. Stands nowhere until the first seek.
+    pub(super) fn new(
+        source: Source<'a>,
+        index: Index,
+        moment: Moment,
+        prefix: Vec<u8>,
+    ) -> Result<Self, ReadError> {
+        let live = source.cursor(index.live(), &prefix)?;
+        let past = match moment {
+            Moment::Newest => None,
+            Moment::At(revision) => {
+                Some(Past { revision, dead: source.cursor(index.dead(), &prefix)? })
+            }
+        };
+        Ok(Self { prefix, live, past, here: Here::Live })
+    }
+
+    /// Goes to the first row that is not below `key`.
+    pub(super) fn seek(&mut self, key: &[u8]) -> Result<(), ReadError> {
+        self.live.seek(key);
+        if let Some(past) = &mut self.past {
+            past.dead.seek(key);
+        }
+        self.settle()
+    }
+
+    /// Goes to the next row.
+    pub(super) fn advance(&mut self) -> Result<(), ReadError> {
+        match (self.here, &mut self.past) {
+            (Here::Dead, Some(past)) => past.dead.advance(),
+            (Here::Dead, None) | (Here::Live, _) => self.live.advance(),
+        }
+        self.settle()
+    }
+
+    /// The key and value of the current row; `None` behind the last one.
+    pub(super) fn current(&self) -> Result<Option<Item<'_>>, ReadError> {
+        let item = match (self.here, &self.past) {
+            (Here::Dead, Some(past)) => match past.dead.item()? {
+                Some((key, value)) => Some((keys::split_dead(key)?.0, value)),
+                None => None,
+            },
+            (Here::Dead, None) | (Here::Live, _) => self.live.item()?,
+        };
+        Ok(item.filter(|(key, _)| key.starts_with(&self.prefix)))
+    }
+
+    /// Leaves out what was not there at the revision, and finds out which cursor is first.
+    fn settle(&mut self) -> Result<(), ReadError> {
+        let Some(past) = &mut self.past else { return Ok(()) };
+        while let Some((_, value)) = self.live.item()?
+            && values::split_row(value)?.0 > past.revision
+        {
+            self.live.advance();
+        }
+        while let Some((key, value)) = past.dead.item()?
+            && !was_there(key, value, past.revision)?
+        {
+            past.dead.advance();
+        }
+        self.here = match (self.live.item()?, past.dead.item()?) {
+            (Some((live, _)), Some((dead, _))) if keys::split_dead(dead)?.0 < live => Here::Dead,
+            (None, Some(_)) => Here::Dead,
+            (Some(_), _) | (None, None) => Here::Live,
+        };
+        Ok(())
+    }
+}
+
+/// Whether a dead row was there at a revision.
+fn was_there(dead_key: &[u8], value: &[u8], revision: Revision) -> Result<bool, Corrupt> {
+    let (_, removed) = keys::split_dead(dead_key)?;
+    let (created, _) = values::split_row(value)?;
+    Ok(created <= revision && revision < removed)
+}
+
+/// The terms, in bytes, of the row with this key at a moment.
+pub(super) fn find(
+    source: Source<'_>,
+    moment: Moment,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, ReadError> {
+    if let Some(value) = source.get(Family::Live, key)? {
+        let (created, terms) = values::split_row(&value)?;
+        if matches!(moment, Moment::Newest) || matches!(moment, Moment::At(at) if created <= at) {
+            return Ok(Some(terms.to_vec()));
+        }
+    }
+    match moment {
+        Moment::Newest => Ok(None),
+        Moment::At(revision) => find_dead(source, revision, key),
+    }
+}
+
+/// Of the dead rows of a key, the first one that was removed after the revision is the only one that can have been
+/// there then.
+fn find_dead(
+    source: Source<'_>,
+    revision: Revision,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut dead = source.cursor(Family::Dead, key)?;
+    dead.seek(&keys::dead(key, Revision(revision.0.saturating_add(1))));
+    match dead.item()? {
+        Some((found, value)) if found.starts_with(key) && was_there(found, value, revision)? => {
+            Ok(Some(values::split_row(value)?.1.to_vec()))
+        }
+        Some(_) | None => Ok(None),
+    }
+}

@@ -1,0 +1,185 @@
+//! A store at one revision.
+
+use super::changelog::{self, Change, ChangePosition};
+use super::handle::Store;
+use super::names::Names;
+use super::plan::ScanPosition;
+use super::reads::{Reads, Scanned, SchemaText, Shown};
+use super::rocks::{Db, Source};
+use super::rows::Moment;
+use super::values::Head;
+use crate::relationship::{
+    Page, ReadError, RelationKey, RelationshipFilter, RelationshipReader, ResourceKey, Revision,
+    SubjectForm, SubjectKey, Terms, Timestamp,
+};
+use rocksdb::SnapshotWithThreadMode;
+use std::fmt;
+use std::sync::Arc;
+
+/// A revision that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Its history has been collected.
+    #[error("revision {revision} is no longer kept: the oldest one is {oldest}")]
+    Expired {
+        /// The revision asked for.
+        revision: Revision,
+        /// The oldest one that can be read.
+        oldest: Revision,
+    },
+    /// It has not been made yet.
+    #[error("revision {revision} does not exist yet: the newest one is {newest}")]
+    Future {
+        /// The revision asked for.
+        revision: Revision,
+        /// The newest one.
+        newest: Revision,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Relationships and schema at one revision, without the relationships that have expired by one time.
+///
+/// Sees every write up to the revision and none after it, however long it is held. Holding one keeps what it sees on
+/// disk.
+pub struct Snapshot<'db> {
+    db: &'db Db,
+    frozen: SnapshotWithThreadMode<'db, Db>,
+    names: Arc<Names>,
+    head: Head,
+    revision: Revision,
+    now: Timestamp,
+}
+
+impl<'db> Snapshot<'db> {
+    /// The newest revision.
+    pub(super) fn newest(store: &'db Store, now: Timestamp) -> Result<Self, ReadError> {
+        let db = store.db();
+        let frozen = SnapshotWithThreadMode::new(db);
+        // Read after the snapshot was taken: names are published before the rows that use them.
+        let names = store.names();
+        let head = super::handle::read_head(Source::snapshot(db, &frozen))?;
+        Ok(Self { db, frozen, names, head, revision: head.revision, now })
+    }
+
+    /// An older revision, or the newest.
+    pub(super) fn at(
+        store: &'db Store,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<Self, SnapshotError> {
+        let newest = Self::newest(store, now)?;
+        let Head { revision: newest_revision, horizon, .. } = newest.head;
+        if revision > newest_revision {
+            return Err(SnapshotError::Future { revision, newest: newest_revision });
+        }
+        if revision < horizon {
+            return Err(SnapshotError::Expired { revision, oldest: horizon });
+        }
+        Ok(Self { revision, ..newest })
+    }
+
+    /// The revision.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The newest revision that the store had when the snapshot was made.
+    pub fn newest_revision(&self) -> Revision {
+        self.head.revision
+    }
+
+    /// The oldest revision that could be read when the snapshot was made.
+    pub fn oldest_revision(&self) -> Revision {
+        self.head.horizon
+    }
+
+    /// The schema that is in force.
+    pub fn schema(&self) -> Result<Option<SchemaText>, ReadError> {
+        self.reads().schema_at(self.revision)
+    }
+
+    /// The revision that wrote the schema in force; 0 when none was written. Costs no read at the newest revision.
+    pub fn schema_revision(&self) -> Result<Revision, ReadError> {
+        if self.revision >= self.head.schema {
+            return Ok(self.head.schema);
+        }
+        Ok(self.schema()?.map_or_else(Revision::default, |schema| schema.revision))
+    }
+
+    /// The relationships that a filter selects, at most `count_max` and only those behind `after`, in a stable order.
+    /// A position fits the same filter only.
+    pub fn scan(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        count_max: usize,
+    ) -> Result<Scanned, ReadError> {
+        self.reads().scan(filter, after, count_max)
+    }
+
+    /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes.
+    ///
+    /// Complete only when `after` is not older than [`Self::oldest_revision`].
+    pub fn changes(
+        &self,
+        after: ChangePosition,
+        count_max: usize,
+    ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
+        changelog::read(self.source(), &self.names, after, self.revision, count_max)
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source::snapshot(self.db, &self.frozen)
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        let moment = if self.revision == self.head.revision {
+            Moment::Newest
+        } else {
+            Moment::At(self.revision)
+        };
+        let shown = Shown::Unexpired(self.now);
+        Reads { source: self.source(), names: &self.names, moment, shown }
+    }
+}
+
+impl RelationshipReader for Snapshot<'_> {
+    fn find(
+        &self,
+        resource: ResourceKey<'_>,
+        subject: SubjectKey<'_>,
+    ) -> Result<Option<Terms>, ReadError> {
+        self.reads().find(resource, subject)
+    }
+
+    fn subjects(
+        &self,
+        resource: ResourceKey<'_>,
+        form: SubjectForm<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        self.reads().subjects(resource, form, page)
+    }
+
+    fn resources(
+        &self,
+        relation: RelationKey<'_>,
+        subject: SubjectKey<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        self.reads().resources(relation, subject, page)
+    }
+}
+
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("revision", &self.revision)
+            .field("head", &self.head)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! What only the room itself can do: break stored bytes, and look at what is left on disk.
+
+use super::keys::RowKey;
+use super::rocks::{Family, Source};
+use super::{ChangePosition, Store, StoreOptions};
+use crate::relationship::{
+    Page, RelationKey, Relationship, RelationshipFilter, RelationshipReader, Revision, SubjectForm,
+    Timestamp,
+};
+use rocksdb::SnapshotWithThreadMode;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const RELATIONSHIP: &str =
+    "document:plan#viewer@user:ann[odd:{\"a\":1}][expiration:2030-01-01T00:00:00Z]";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix(second, 0).unwrap()
+}
+
+fn parsed(text: &str) -> Relationship {
+    text.parse().unwrap()
+}
+
+fn opened() -> (TempDir, Store) {
+    let dir = TempDir::new().unwrap();
+    let options = StoreOptions { history_window: Duration::from_secs(10), ..Default::default() };
+    let store = Store::open(dir.path(), &options).unwrap();
+    (dir, store)
+}
+
+fn put(store: &Store, second: i64, text: &str) -> Revision {
+    let relationship = parsed(text);
+    store.write(at(second), move |transaction| transaction.put(&relationship)).unwrap().0
+}
+
+fn remove(store: &Store, second: i64, text: &str) -> Revision {
+    let relationship = parsed(text);
+    store.write(at(second), move |transaction| transaction.remove(&relationship)).unwrap().0
+}
+
+fn row(store: &Store) -> (Vec<u8>, Vec<u8>) {
+    let relationship = parsed(RELATIONSHIP);
+    let names = store.names();
+    let id = |name| names.find(name).unwrap();
+    let row = RowKey {
+        resource_type: id("document"),
+        relation: id("viewer"),
+        resource_id: relationship.resource.object_id(),
+        subject_type: id("user"),
+        subject_relation: None,
+        subject_id: relationship.subject.object_id(),
+    };
+    (row.by_resource(), row.by_subject())
+}
+
+/// Every way to read the relationship fails.
+fn assert_unreadable(store: &Store, at_revision: Revision) {
+    let relationship = parsed(RELATIONSHIP);
+    let (resource, subject) = (relationship.resource_key(), relationship.subject.key());
+    let form = SubjectForm { object_type: "user", relation: None };
+    let relation = RelationKey { object_type: "document", relation: "viewer" };
+    let page = Page { after: None, count_max: 10 };
+    let snapshot = store.snapshot_at(at_revision, at(9)).unwrap();
+    snapshot.find(resource, subject).unwrap_err();
+    snapshot.subjects(resource, form, page).unwrap_err();
+    snapshot.resources(relation, subject, page).unwrap_err();
+    snapshot.scan(&RelationshipFilter::default(), None, 10).unwrap_err();
+}
+
+#[test]
+fn corrupt_rows_are_errors_and_never_absent() {
+    for broken in [
+        b"".as_slice(),
+        b"\x01",
+        b"\x09junk",
+        b"\x01\0\0\0\0\0\0\0\x01\xff",
+        b"\x01\0\0\0\0\0\0\0\x01\x01\0\0\0\x63{}",
+    ] {
+        let (_dir, store) = opened();
+        let first = put(&store, 1, RELATIONSHIP);
+        let second = put(&store, 2, "document:other#viewer@user:bob");
+        let (by_resource, by_subject) = row(&store);
+        let db = store.db();
+        db.put_cf(Family::Live.of(db).unwrap(), by_resource, broken).unwrap();
+        db.put_cf(Family::LiveBySubject.of(db).unwrap(), by_subject, broken).unwrap();
+        assert_unreadable(&store, second);
+        assert_unreadable(&store, first);
+    }
+}
+
+#[test]
+fn a_corrupt_head_refuses_snapshots() {
+    let (_dir, store) = opened();
+    let db = store.db();
+    db.put_cf(Family::Meta.of(db).unwrap(), b"head", b"\x01short").unwrap();
+    store.snapshot(at(1)).unwrap_err();
+}
+
+fn count(store: &Store, family: Family) -> usize {
+    let snapshot = SnapshotWithThreadMode::new(store.db());
+    let mut cursor = Source::snapshot(store.db(), &snapshot).cursor(family, &[]).unwrap();
+    cursor.seek(&[]);
+    std::iter::from_fn(|| {
+        let found = cursor.item().unwrap().map(|_| ());
+        cursor.advance();
+        found
+    })
+    .count()
+}
+
+#[test]
+fn collection_leaves_nothing_behind() {
+    let (_dir, store) = opened();
+    for (second, text) in [
+        (1, "document:a#viewer@user:ann"),
+        (2, "document:a#viewer@user:ann[odd]"),
+        (3, "document:a#viewer@user:ann[expiration:1970-01-01T00:00:04Z]"),
+        (4, "document:b#viewer@user:ann[expiration:1970-01-01T00:00:05Z]"),
+    ] {
+        put(&store, second, text);
+    }
+    remove(&store, 5, "document:b#viewer@user:ann");
+    for text in ["definition user {}", "definition user {} // again"] {
+        store.write(at(6), move |transaction| transaction.set_schema(text)).unwrap();
+    }
+    let families = [Family::Dead, Family::DeadBySubject, Family::Changes, Family::Expiring];
+    assert_eq!(families.map(|family| count(&store, family)), [3, 3, 7, 1]);
+    let collected = store.collect_garbage(at(100)).unwrap();
+    assert_eq!((collected.changes, collected.dead, collected.expired), (7, 3, 1));
+    assert_eq!(collected.schemas, 1);
+    assert_eq!(families.map(|family| count(&store, family)), [0; 4]);
+    assert_eq!([Family::Live, Family::LiveBySubject].map(|family| count(&store, family)), [0; 2]);
+    assert_eq!(count(&store, Family::Schema), 1);
+    let snapshot = store.snapshot(at(100)).unwrap();
+    assert_eq!(snapshot.schema().unwrap().unwrap().text.as_ref(), "definition user {} // again");
+    assert_eq!(snapshot.oldest_revision(), snapshot.revision());
+    let changes = snapshot.changes(ChangePosition::after(snapshot.oldest_revision()), 10).unwrap();
+    assert_eq!(changes, []);
+}
+
+#[test]
+fn collection_in_many_batches_spares_what_readers_hold() {
+    let (_dir, store) = opened();
+    let texts: Vec<_> = (0..2500).map(|n| format!("document:d{n}#viewer@user:ann")).collect();
+    let all: Vec<_> = texts.iter().map(|text| parsed(text)).collect();
+    let (puts, removes) = (all.clone(), all);
+    store.write(at(1), move |tx| puts.iter().try_for_each(|one| tx.put(one).map(drop))).unwrap();
+    let old = store.snapshot(at(1)).unwrap();
+    let (gone, ()) = store
+        .write(at(2), move |tx| removes.iter().try_for_each(|one| tx.remove(one).map(drop)))
+        .unwrap();
+    let older = store.snapshot_at(old.revision(), at(2)).unwrap();
+    let collected = store.collect_garbage(at(100)).unwrap();
+    assert_eq!((collected.changes, collected.dead), (5000, 2500));
+    let everything = RelationshipFilter::default();
+    assert_eq!(old.scan(&everything, None, 9999).unwrap().len(), 2500);
+    assert_eq!(older.scan(&everything, None, 9999).unwrap().len(), 2500);
+    assert_eq!(
+        store.snapshot_at(gone, at(100)).unwrap().scan(&everything, None, 9).unwrap().len(),
+        0
+    );
+    store.snapshot_at(old.revision(), at(100)).unwrap_err();
+}

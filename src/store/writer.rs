@@ -1,0 +1,329 @@
+//! The one writer: a thread that runs writes one after the other and commits those that wait as one batch.
+//!
+//! A group of writes is one RocksDB transaction. Each write starts at a savepoint: a refused one goes back to it, later
+//! ones see what the earlier ones of the group did. One synced commit then acknowledges the whole group.
+
+use super::names::Names;
+use super::rocks::{self, Db, Family};
+use super::transaction::Transaction;
+use super::values::Head;
+use super::{keys, time};
+use crate::relationship::{ReadError, Revision, Timestamp};
+use rocksdb::{OptimisticTransactionOptions, WriteOptions};
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+/// The most writes in one batch.
+const WRITES_MAX: usize = 256;
+/// A batch takes no further write once it holds so many changes.
+const CHANGES_MAX: u32 = 10_000;
+
+/// A write that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError<E> {
+    /// The work itself refused; nothing was changed.
+    #[error(transparent)]
+    Refused(E),
+    /// The batch could not be committed. After a restart the write is there whole or not at all.
+    #[error("the write could not be committed: {reason}")]
+    Commit {
+        /// What went wrong, for the operator.
+        reason: String,
+    },
+    /// The store is being closed.
+    #[error("the store is closing")]
+    Closed,
+}
+
+/// Whether a piece of work makes a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Write,
+    Collection,
+}
+
+/// What happened to a piece of work, before its batch is committed.
+struct Ran {
+    /// Whether what it changed is to be kept.
+    kept: bool,
+    answer: Answer,
+}
+
+/// Tells a caller how its work ended, once the batch is committed or has failed for a reason.
+type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
+
+struct Job {
+    kind: Kind,
+    now: Timestamp,
+    work: Box<dyn FnOnce(&mut Transaction<'_>) -> Ran + Send>,
+}
+
+/// Called with the revision of each commit.
+type Bell = Box<dyn Fn(Revision) + Send>;
+
+/// What the writer's thread shares with the store.
+pub(super) struct Shared {
+    pub(super) db: Db,
+    /// The names that committed rows may use.
+    pub(super) names: RwLock<Arc<Names>>,
+    pub(super) bells: Mutex<Vec<Bell>>,
+    pub(super) sync: bool,
+}
+
+impl Shared {
+    pub(super) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn publish(&self, names: &Arc<Names>) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(names);
+    }
+
+    fn ring(&self, revision: Revision) {
+        for bell in &*self.bells.lock().unwrap_or_else(PoisonError::into_inner) {
+            bell(revision);
+        }
+    }
+}
+
+/// The handle of the writer's thread. Dropped, it waits for the writes under way.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread; `head` is the newest moment on disk.
+    pub(super) fn start(shared: Arc<Shared>, head: Head) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let named = std::thread::Builder::new().name("kilwa-writer".to_owned());
+        let thread = named.spawn(move || serve(&shared, head, &queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Runs a piece of work on the writer's thread, and waits until it is on disk. Should the work panic, so does this.
+    pub(super) fn run<T: Send + 'static, E: Send + 'static>(
+        &self,
+        kind: Kind,
+        now: Timestamp,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<(Revision, T), WriteError<E>> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let work = Box::new(move |transaction: &mut Transaction<'_>| {
+            let done = catch_unwind(AssertUnwindSafe(|| work(transaction)));
+            let revision = transaction.revision();
+            let kept = matches!(done, Ok(Ok(_)));
+            let answer = move |committed: Result<(), &str>| {
+                // The caller waits for this, unless it is gone with its whole thread.
+                let _gone = reply.send(outcome(done, revision, committed));
+            };
+            Ran { kept, answer: Box::new(answer) }
+        });
+        let jobs = self.jobs.as_ref().ok_or(WriteError::Closed)?;
+        jobs.send(Job { kind, now, work }).map_err(|_| WriteError::Closed)?;
+        match answer.recv() {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(mpsc::RecvError) => Err(WriteError::Closed),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has told its callers so by dropping their replies.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+type Panic = Box<dyn Any + Send>;
+type Answered<T, E> = Result<Result<(Revision, T), WriteError<E>>, Panic>;
+
+fn outcome<T, E>(
+    done: Result<Result<T, E>, Panic>,
+    revision: Revision,
+    committed: Result<(), &str>,
+) -> Answered<T, E> {
+    match (done, committed) {
+        (Err(panic), _) => Err(panic),
+        (Ok(Err(refusal)), _) => Ok(Err(WriteError::Refused(refusal))),
+        (Ok(Ok(value)), Ok(())) => Ok(Ok((revision, value))),
+        (Ok(Ok(_)), Err(reason)) => Ok(Err(WriteError::Commit { reason: reason.to_owned() })),
+    }
+}
+
+/// Takes jobs until the store is dropped.
+fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
+    while let Ok(first) = queue.recv() {
+        let mut group = Group::begin(shared, head);
+        let mut answers = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            answers.push(group.run(job));
+            let room = answers.len() < WRITES_MAX && group.changes < CHANGES_MAX;
+            next = if room { queue.try_recv().ok() } else { None };
+        }
+        let committed = group.commit(&mut head).map_err(|error| error.reason);
+        for answer in answers {
+            answer(committed.as_ref().map_err(String::as_str).copied());
+        }
+    }
+}
+
+/// A batch in the making.
+struct Group<'s> {
+    shared: &'s Shared,
+    batch: rocksdb::Transaction<'s, Db>,
+    names: Arc<Names>,
+    head: Head,
+    /// Whether anything is to be committed.
+    kept: bool,
+    changes: u32,
+    /// Why the batch must not be committed.
+    broken: Option<ReadError>,
+}
+
+impl<'s> Group<'s> {
+    fn begin(shared: &'s Shared, head: Head) -> Self {
+        let mut options = WriteOptions::default();
+        options.set_sync(shared.sync);
+        let batch = shared.db.transaction_opt(&options, &OptimisticTransactionOptions::default());
+        let names = shared.names();
+        Self { shared, batch, names, head, kept: false, changes: 0, broken: None }
+    }
+
+    fn run(&mut self, job: Job) -> Answer {
+        self.batch.set_savepoint();
+        let names_before = self.names.len();
+        let mut transaction = Transaction {
+            db: &self.shared.db,
+            batch: &self.batch,
+            names: &mut self.names,
+            head: self.head,
+            revision: next_revision(self.head.revision, job.now),
+            now: job.now,
+            logged: 0,
+        };
+        let ran = (job.work)(&mut transaction);
+        let Transaction { head, revision, logged, .. } = transaction;
+        if ran.kept {
+            self.keep(job.kind, head, revision, logged);
+        } else {
+            self.undo(names_before);
+        }
+        ran.answer
+    }
+
+    fn keep(&mut self, kind: Kind, head: Head, revision: Revision, logged: u32) {
+        self.head = head;
+        if kind == Kind::Write {
+            self.head.revision = revision;
+        }
+        self.kept = true;
+        self.changes = self.changes.saturating_add(logged);
+    }
+
+    fn undo(&mut self, names_before: usize) {
+        if let Err(error) = self.batch.rollback_to_savepoint() {
+            self.broken = Some(rocks::failed(error));
+        }
+        if self.names.len() > names_before {
+            Arc::make_mut(&mut self.names).truncate(names_before);
+        }
+    }
+
+    /// Commits the batch and moves `head`, the newest committed one.
+    fn commit(mut self, head: &mut Head) -> Result<(), ReadError> {
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
+        if !self.kept {
+            return Ok(());
+        }
+        let (shared, new) = (self.shared, self.head);
+        let before = shared.names();
+        // Whoever sees the rows has to know their names.
+        shared.publish(&self.names);
+        if let Err(error) = self.write() {
+            shared.publish(&before);
+            // No later write may have a revision that somebody may find on disk after all.
+            head.revision = new.revision;
+            return Err(error);
+        }
+        let newer = new.revision > head.revision;
+        *head = new;
+        if newer {
+            shared.ring(new.revision);
+        }
+        Ok(())
+    }
+
+    fn write(self) -> Result<(), ReadError> {
+        let meta = Family::Meta.of(&self.shared.db)?;
+        self.batch.put_cf(meta, keys::HEAD, self.head.bytes()).map_err(rocks::failed)?;
+        self.batch.commit().map_err(rocks::failed)
+    }
+}
+
+/// The revision of a write: the time in nanoseconds, or one more than the last when the clock has not passed it.
+fn next_revision(last: Revision, now: Timestamp) -> Revision {
+    let next = Revision(last.0.saturating_add(1));
+    next.max(time::revision_of(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Store, StoreOptions};
+    use super::*;
+    use crate::relationship::{Relationship, RelationshipFilter};
+    use tempfile::TempDir;
+
+    fn job(text: &str, kept: bool) -> Job {
+        let relationship: Relationship = text.parse().unwrap();
+        let now = Timestamp::from_unix(1, 0).unwrap();
+        let work = Box::new(move |transaction: &mut Transaction<'_>| {
+            assert!(transaction.create(&relationship).unwrap());
+            Ran { kept, answer: Box::new(|committed| committed.unwrap()) }
+        });
+        Job { kind: Kind::Write, now, work }
+    }
+
+    #[test]
+    fn a_refused_write_within_a_batch_takes_back_its_rows_its_names_and_its_revision() {
+        let dir = TempDir::new().unwrap();
+        let open = || Store::open(dir.path(), &StoreOptions::default()).unwrap();
+        let store = open();
+        let (shared, mut head) = (store.shared(), Head::default());
+        let mut group = Group::begin(shared, head);
+        let answers = [
+            group.run(job("document:a#viewer@user:ann", true)),
+            group.run(job("folder:a#parent@folder:b", false)),
+            group.run(job("group:a#member@robot:r2", true)),
+        ];
+        group.commit(&mut head).unwrap();
+        for answer in answers {
+            answer(Ok(()));
+        }
+        assert_eq!(head.revision, Revision(1_000_000_001));
+        drop(store);
+        let store = open();
+        let snapshot = store.snapshot(Timestamp::from_unix(1, 0).unwrap()).unwrap();
+        assert_eq!(snapshot.revision(), head.revision);
+        let rows = snapshot.scan(&RelationshipFilter::default(), None, 9).unwrap();
+        let rows: Vec<_> = rows.into_iter().map(|(row, _)| row.to_string()).collect();
+        assert_eq!(rows, ["document:a#viewer@user:ann", "group:a#member@robot:r2"]);
+    }
+}

@@ -1,0 +1,191 @@
+//! Assertions: what a check must answer.
+
+use super::evidence::Evidence;
+use super::source::{Place, Source};
+use crate::engine::{Checked, Membership, Question, Trace};
+use crate::relationship::{Context, ContextError, ObjectRef, ParseError, Subject, parse_question};
+use std::fmt;
+
+/// What stands between an assertion's question and its context.
+const CONTEXT_SEPARATOR: &str = " with ";
+
+/// The answer that an assertion wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Expectation {
+    /// The subject is in the permission (`assertTrue`).
+    True,
+    /// It depends on context that is missing (`assertCaveated`).
+    Caveated,
+    /// The subject is not in the permission (`assertFalse`).
+    False,
+}
+
+impl Expectation {
+    /// Whether an answer is the wanted one.
+    pub fn is_met_by(self, membership: &Membership) -> bool {
+        match membership {
+            Membership::Member => self == Self::True,
+            Membership::Conditional(_) => self == Self::Caveated,
+            Membership::NotMember => self == Self::False,
+        }
+    }
+}
+
+/// `true`, `caveated` or `false`.
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::True => "true",
+            Self::Caveated => "caveated",
+            Self::False => "false",
+        })
+    }
+}
+
+/// A question with the answer that it must get.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assertion {
+    /// The wanted answer.
+    pub expectation: Expectation,
+    /// The object that access is about.
+    pub resource: ObjectRef,
+    /// A permission or relation of its definition.
+    pub permission: String,
+    /// Who asks for access.
+    pub subject: Subject,
+    /// The context of the question.
+    pub context: Context,
+    /// The assertion as it was written.
+    pub text: String,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// A text that is no assertion.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssertionError {
+    /// The question is no resource, permission and subject.
+    #[error(transparent)]
+    Question(#[from] ParseError),
+    /// What follows ` with ` is no context.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// The question carries a caveat or an expiration, as only relationships do.
+    #[error("an assertion carries no `{0}`: give the context of its question after ` with `")]
+    Bracket(String),
+}
+
+impl Assertion {
+    /// Reads `document:plan#view@user:ann`, or the same followed by ` with {"day": "monday"}`.
+    pub fn parse(expectation: Expectation, text: &str) -> Result<Self, AssertionError> {
+        let place = Source::new("assertion", text).place(0..text.len());
+        Self::parse_at(expectation, text, place)
+    }
+
+    pub(super) fn parse_at(
+        expectation: Expectation,
+        text: &str,
+        place: Place,
+    ) -> Result<Self, AssertionError> {
+        let text = text.trim();
+        let (question, context) = match text.split_once(CONTEXT_SEPARATOR) {
+            Some((question, context)) => (question.trim(), Context::parse(context.trim())?),
+            None => (text, Context::default()),
+        };
+        if let Some((_, bracket)) = question.split_once('[') {
+            return Err(AssertionError::Bracket(format!("[{bracket}")));
+        }
+        let (resource, permission, subject) = parse_question(question)?;
+        let text = text.to_owned();
+        Ok(Self { expectation, resource, permission, subject, context, text, place })
+    }
+
+    /// What the assertion asks.
+    pub fn question(&self) -> Question<'_> {
+        Question {
+            resource: &self.resource,
+            permission: &self.permission,
+            subject: &self.subject,
+            context: &self.context,
+        }
+    }
+}
+
+/// What came of an assertion.
+#[derive(Clone, Debug)]
+pub struct AssertionResult {
+    /// The assertion.
+    pub assertion: Assertion,
+    /// The answer, or why there is none.
+    pub answer: Result<Membership, String>,
+    /// How the answer came about, when it is not the wanted one.
+    pub trace: Option<Trace>,
+    /// The same in words, where the schema is at hand.
+    pub evidence: Option<Evidence>,
+}
+
+impl AssertionResult {
+    /// Whether the answer is the wanted one.
+    pub fn holds(&self) -> bool {
+        self.answer.as_ref().is_ok_and(|answer| self.assertion.expectation.is_met_by(answer))
+    }
+
+    /// What came, in the words of what is expected; nothing when there is no answer.
+    pub fn actual(&self) -> Option<Expectation> {
+        Some(match self.answer.as_ref().ok()? {
+            Membership::Member => Expectation::True,
+            Membership::Conditional(_) => Expectation::Caveated,
+            Membership::NotMember => Expectation::False,
+        })
+    }
+
+    /// The names of the context that a caveated answer lacks.
+    pub fn missing_context(&self) -> impl Iterator<Item = &str> {
+        let names = match &self.answer {
+            Ok(Membership::Conditional(names)) => Some(names),
+            Ok(Membership::Member | Membership::NotMember) | Err(_) => None,
+        };
+        names.into_iter().flatten().map(String::as_str)
+    }
+
+    /// One sentence about what was expected and what came.
+    pub fn message(&self) -> String {
+        let Assertion { text, expectation, .. } = &self.assertion;
+        match &self.answer {
+            Ok(answer) => {
+                format!("expected `{text}` to be {expectation}, but it is {}", came(answer))
+            }
+            Err(reason) => format!("`{text}` has no answer: {reason}"),
+        }
+    }
+}
+
+fn came(answer: &Membership) -> String {
+    match answer {
+        Membership::Member => "true".to_owned(),
+        Membership::NotMember => "false".to_owned(),
+        Membership::Conditional(missing) => {
+            let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
+            format!("caveated: the context lacks {}", names.join(", "))
+        }
+    }
+}
+
+/// Asks each assertion's question, and asks again with tracing when the answer is not the wanted one.
+///
+/// `ask` answers a question; its second argument says whether the trace is wanted.
+pub fn run_assertions(
+    assertions: Vec<Assertion>,
+    mut ask: impl FnMut(&Question<'_>, bool) -> Result<Checked, String>,
+) -> Vec<AssertionResult> {
+    let run = |assertion: Assertion| {
+        let answer = ask(&assertion.question(), false).map(|checked| checked.membership);
+        let result = AssertionResult { assertion, answer, trace: None, evidence: None };
+        if result.holds() || result.answer.is_err() {
+            return result;
+        }
+        let traced = ask(&result.assertion.question(), true);
+        AssertionResult { trace: traced.ok().and_then(|checked| checked.trace), ..result }
+    };
+    assertions.into_iter().map(run).collect()
+}

@@ -1,0 +1,128 @@
+//! A trace in words: why an answer is what it is, as a tree for people to read.
+
+use crate::engine::{CaveatOutcome, CaveatTrace, Membership, Trace};
+use crate::schema::{Arrow, Expr, Quantifier, Rule, Schema};
+use std::collections::BTreeSet;
+
+/// A step of an explanation, with the steps that it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What came of the step.
+    pub mark: Mark,
+    /// What was looked into, such as `document:plan#view`.
+    pub subject_of: String,
+    /// What else there is to say about it; may be empty.
+    pub note: String,
+    /// The steps that it rests on.
+    pub children: Vec<Evidence>,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// It depends on missing context.
+    Conditional,
+    /// A caveat failed.
+    Failed,
+}
+
+impl Evidence {
+    /// The explanation that a trace gives, with the expressions of the schema that was asked.
+    pub fn of(trace: &Trace, schema: &Schema) -> Self {
+        let mut children: Vec<Self> = trace.caveats.iter().map(Self::caveat).collect();
+        children.extend(trace.children.iter().map(|child| Self::of(child, schema)));
+        let mark = match &trace.membership {
+            Some(Membership::Member) => Mark::Yes,
+            Some(Membership::NotMember) => Mark::No,
+            Some(Membership::Conditional(_)) => Mark::Conditional,
+            None => Mark::Failed,
+        };
+        let subject_of = format!("{}#{}", trace.resource, trace.permission);
+        let note = note(trace, mark, children.is_empty());
+        let rule = permission_rule(schema, trace.resource.object_type(), &trace.permission);
+        let note = rule.filter(|_| note.is_empty()).map_or(note, |rule| format!("= {rule}"));
+        Self { mark, subject_of, note, children }
+    }
+
+    fn caveat(caveat: &CaveatTrace) -> Self {
+        let (mark, outcome) = match &caveat.outcome {
+            CaveatOutcome::True => (Mark::Yes, "holds".to_owned()),
+            CaveatOutcome::False => (Mark::No, "does not hold".to_owned()),
+            CaveatOutcome::Missing(names) => {
+                (Mark::Conditional, format!("lacks {}", quoted(names)))
+            }
+            CaveatOutcome::Failed(reason) => (Mark::Failed, reason.clone()),
+        };
+        let context = if caveat.context.is_empty() {
+            String::new()
+        } else {
+            format!(" with {}", caveat.context)
+        };
+        let note = format!("{outcome}: {}{context}", one_line(&caveat.expression));
+        Self { mark, subject_of: format!("caveat {}", caveat.name), note, children: vec![] }
+    }
+}
+
+fn note(trace: &Trace, mark: Mark, is_leaf: bool) -> String {
+    if trace.known {
+        return "as above".to_owned();
+    }
+    match (mark, is_leaf, trace.is_permission) {
+        (Mark::Yes, true, false) => format!("names {}", trace.subject),
+        (Mark::No, true, false) => format!("does not name {}", trace.subject),
+        (Mark::Yes | Mark::No | Mark::Conditional | Mark::Failed, ..) => String::new(),
+    }
+}
+
+fn quoted(names: &BTreeSet<String>) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+fn one_line(expression: &str) -> String {
+    expression.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// How a permission is computed, such as `viewer - banned`; nothing for a relation or an unknown name.
+pub fn permission_rule(schema: &Schema, definition: &str, permission: &str) -> Option<String> {
+    let definition = schema.find_definition(definition)?;
+    match &schema.find_node(definition.id, permission)?.rule {
+        Rule::Permission(expr) => Some(shown(schema, expr)),
+        Rule::Relation(_) => None,
+    }
+}
+
+fn shown(schema: &Schema, expr: &Expr) -> String {
+    let operand = |expr: &Expr| match expr {
+        Expr::Union(_) | Expr::Intersection(_) | Expr::Exclusion(..) => {
+            format!("({})", shown(schema, expr))
+        }
+        Expr::Nil | Expr::Itself | Expr::Node(_) | Expr::Arrow(_) => shown(schema, expr),
+    };
+    let joined = |operands: &[Expr], operator: &str| {
+        operands.iter().map(operand).collect::<Vec<_>>().join(operator)
+    };
+    match expr {
+        Expr::Nil => "nil".to_owned(),
+        Expr::Itself => "self".to_owned(),
+        Expr::Node(node) => schema.node(*node).name.clone(),
+        Expr::Arrow(arrow) => shown_arrow(schema, arrow),
+        Expr::Union(operands) => joined(operands, " + "),
+        Expr::Intersection(operands) => joined(operands, " & "),
+        Expr::Exclusion(base, subtracted) => {
+            format!("{} - {}", operand(base), operand(subtracted))
+        }
+    }
+}
+
+fn shown_arrow(schema: &Schema, arrow: &Arrow) -> String {
+    let tupleset = &schema.node(arrow.tupleset).name;
+    match arrow.quantifier {
+        Quantifier::Any => format!("{tupleset}->{}", arrow.target),
+        Quantifier::All => format!("{tupleset}.all({})", arrow.target),
+    }
+}

@@ -1,0 +1,150 @@
+//! The strongly connected components of a graph, leaves first, found without recursion.
+
+/// That one node needs another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Edge {
+    pub(super) to: usize,
+    /// Whether what is needed is taken away.
+    pub(super) subtracted: bool,
+}
+
+/// Nodes that need each other, or one that stands alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Component {
+    pub(super) nodes: Vec<usize>,
+    /// Whether its nodes need each other.
+    pub(super) is_cycle: bool,
+    /// Whether a node takes away what depends on it.
+    pub(super) subtracts_itself: bool,
+}
+
+/// Every component, each after those that it needs.
+pub(super) fn components(edges: &[Vec<Edge>]) -> Vec<Component> {
+    let mut search = Search {
+        edges,
+        order: vec![None; edges.len()],
+        lowest: vec![0; edges.len()],
+        pending: vec![false; edges.len()],
+        path: Vec::new(),
+        stack: Vec::new(),
+        found: Vec::new(),
+        visited: 0,
+    };
+    for node in 0..edges.len() {
+        search.from(node);
+    }
+    search.found
+}
+
+/// Tarjan's search, its recursion kept in `path`.
+struct Search<'e> {
+    edges: &'e [Vec<Edge>],
+    /// When a node was met first.
+    order: Vec<Option<usize>>,
+    /// The earliest pending node that a node leads to.
+    lowest: Vec<usize>,
+    /// Whether a node belongs to a component that is not complete.
+    pending: Vec<bool>,
+    /// The nodes from the start to here, each with its next edge.
+    path: Vec<(usize, usize)>,
+    stack: Vec<usize>,
+    found: Vec<Component>,
+    visited: usize,
+}
+
+#[expect(clippy::indexing_slicing, reason = "every node is below the number of edge lists")]
+impl Search<'_> {
+    fn from(&mut self, start: usize) {
+        if self.order[start].is_some() {
+            return;
+        }
+        self.enter(start);
+        while let Some((node, edge)) = self.path.last_mut() {
+            let node = *node;
+            let Some(to) = self.edges[node].get(*edge).map(|edge| edge.to) else {
+                self.leave(node);
+                continue;
+            };
+            *edge += 1;
+            match self.order[to] {
+                None => self.enter(to),
+                Some(order) if self.pending[to] => {
+                    self.lowest[node] = self.lowest[node].min(order);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn enter(&mut self, node: usize) {
+        self.order[node] = Some(self.visited);
+        self.lowest[node] = self.visited;
+        self.visited += 1;
+        self.pending[node] = true;
+        self.stack.push(node);
+        self.path.push((node, 0));
+    }
+
+    fn leave(&mut self, node: usize) {
+        self.path.pop();
+        if let Some((parent, _)) = self.path.last() {
+            self.lowest[*parent] = self.lowest[*parent].min(self.lowest[node]);
+        }
+        if Some(self.lowest[node]) != self.order[node] {
+            return;
+        }
+        let start = self.stack.iter().rposition(|other| *other == node).unwrap_or_default();
+        let nodes = self.stack.split_off(start);
+        let inner = self.inner_edges(&nodes);
+        let subtracts_itself = inner.iter().any(|edge| edge.subtracted);
+        let is_cycle = !inner.is_empty();
+        for node in &nodes {
+            self.pending[*node] = false;
+        }
+        self.found.push(Component { nodes, is_cycle, subtracts_itself });
+    }
+
+    /// The edges that stay among `nodes`, the component that is just complete.
+    fn inner_edges(&self, nodes: &[usize]) -> Vec<Edge> {
+        // Pending nodes at or after the component's first are the component itself.
+        let first = nodes.first().and_then(|node| self.order[*node]);
+        nodes
+            .iter()
+            .flat_map(|node| &self.edges[*node])
+            .filter(|edge| self.pending[edge.to] && self.order[edge.to] >= first)
+            .copied()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(edges: &[&[usize]]) -> Vec<Vec<usize>> {
+        let edge = |to: &usize| Edge { to: *to, subtracted: false };
+        let edges: Vec<Vec<Edge>> = edges.iter().map(|to| to.iter().map(edge).collect()).collect();
+        components(&edges).into_iter().map(|component| component.nodes).collect()
+    }
+
+    #[test]
+    fn leaves_come_first_and_cycles_stay_together() {
+        assert_eq!(of(&[&[1], &[2], &[]]), [vec![2], vec![1], vec![0]]);
+        assert_eq!(of(&[&[1, 3], &[2], &[1], &[]]), [vec![1, 2], vec![3], vec![0]]);
+        assert_eq!(of(&[&[1], &[0], &[1]]), [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn a_node_that_takes_itself_away_is_seen() {
+        let edges = [vec![Edge { to: 0, subtracted: true }]];
+        let found = components(&edges);
+        assert!(found.iter().all(|component| component.is_cycle && component.subtracts_itself));
+    }
+
+    #[test]
+    fn a_long_chain_needs_no_stack() {
+        let edges: Vec<Vec<Edge>> =
+            (1..=200_000).map(|to| vec![Edge { to: to % 200_000, subtracted: false }]).collect();
+        assert_eq!(components(&edges).len(), 1);
+    }
+}

@@ -1,0 +1,30 @@
+//! Validation files: a schema, relationships and what must follow from them, on the pure core.
+//!
+//! [`validate_file`] takes a file's text to a [`Report`], stage by stage: YAML, schema, relationships, assertions,
+//! expected relations. A stage reports everything that it finds, and the later ones run as far as the earlier ones
+//! allow. Problems of the file point at the file's own lines, also those of a schema inside YAML.
+//!
+//! Invariant: no files, no clock, no threads. Other files come through a function, the time is an argument.
+
+mod assertion;
+mod data;
+mod evidence;
+mod expected;
+mod file;
+mod lines;
+mod problem;
+mod report;
+mod run;
+mod source;
+mod yaml;
+
+pub use assertion::{Assertion, AssertionError, AssertionResult, Expectation, run_assertions};
+pub use data::{Data, Example, read_data};
+pub use evidence::{Evidence, Mark, permission_rule};
+pub use expected::{ExpectedFailure, ExpectedRelations, ExpectedResult, Mismatch};
+pub use problem::{Block, Finding};
+pub use report::{Outcome, Report};
+pub use run::{
+    Parts, check_schema, parse_assertions, read_assertions, validate_file, validate_parts,
+};
+pub use source::Place;

@@ -1,0 +1,109 @@
+//! What is wrong with a file, collected on the way.
+
+use super::source::{ScalarMap, Source};
+use crate::schema::{Diagnostic, Severity, Stage};
+use std::fmt::Display;
+use std::ops::Range;
+
+/// Something to say about a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The part of the file that it is about.
+    pub block: Block,
+    /// What there is to say, and where.
+    pub diagnostic: Diagnostic,
+}
+
+/// A part of a validation file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Block {
+    /// Its form: YAML, keys, the files that it names.
+    File,
+    /// The schema, here or in a file of its own.
+    Schema,
+    /// The relationships.
+    Relationships,
+    /// The assertions' form.
+    Assertions,
+    /// The expected relations' form.
+    ExpectedRelations,
+}
+
+/// The problems of one file.
+#[derive(Debug)]
+pub(super) struct Problems {
+    pub(super) source: Source,
+    pub(super) found: Vec<Finding>,
+}
+
+/// What a problem says, beside where it is.
+#[derive(Debug)]
+pub(super) struct Fault {
+    block: Block,
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(block: Block, code: &'static str, message: impl Display) -> Self {
+        let message = message.to_string();
+        Self { block, code, message, help: None }
+    }
+
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl Problems {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source, found: Vec::new() }
+    }
+
+    /// Whether something makes the file unusable.
+    pub(super) fn any_error(&self) -> bool {
+        self.found.iter().any(|finding| finding.diagnostic.severity == Severity::Error)
+    }
+
+    pub(super) fn error(&mut self, span: Range<usize>, fault: Fault) {
+        self.add(Severity::Error, Stage::Parse, span, fault);
+    }
+
+    /// A fault that only the schema shows.
+    pub(super) fn type_error(&mut self, span: Range<usize>, fault: Fault) {
+        self.add(Severity::Error, Stage::Type, span, fault);
+    }
+
+    pub(super) fn warning(&mut self, span: Range<usize>, fault: Fault) {
+        self.add(Severity::Warning, Stage::Lint, span, fault);
+    }
+
+    fn add(&mut self, severity: Severity, stage: Stage, span: Range<usize>, fault: Fault) {
+        let place = self.source.place(span);
+        let diagnostic = Diagnostic {
+            severity,
+            stage,
+            code: fault.code,
+            message: fault.message,
+            source_name: place.source_name,
+            source: place.source,
+            span: place.span,
+            help: fault.help,
+        };
+        self.found.push(Finding { block: fault.block, diagnostic });
+    }
+
+    /// Takes over diagnostics of a schema. Those of the schema that stands in this file itself are brought to the
+    /// file's own lines.
+    pub(super) fn schema(&mut self, diagnostics: Vec<Diagnostic>, map: Option<&ScalarMap>) {
+        for mut diagnostic in diagnostics {
+            if let Some(map) = map.filter(|_| diagnostic.source_name == self.source.name) {
+                let place = self.source.place(map.span(diagnostic.span));
+                diagnostic.source = place.source;
+                diagnostic.span = place.span;
+            }
+            self.found.push(Finding { block: Block::Schema, diagnostic });
+        }
+    }
+}

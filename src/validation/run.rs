@@ -1,0 +1,233 @@
+//! The stages, one after the other.
+
+use super::assertion::{Assertion, AssertionResult, Expectation, run_assertions};
+use super::evidence::Evidence;
+use super::expected::ExpectedRelations;
+use super::file::{self, File, SchemaPart};
+use super::lines;
+use super::problem::{Block, Fault, Finding, Problems};
+use super::report::Report;
+use super::source::Source;
+use crate::engine::{Question, Scope, check};
+use crate::relationship::{RelationshipSet, Timestamp};
+use crate::schema::{self, Schema, lint};
+use std::ops::Range;
+use std::path::Path;
+
+/// Reads another file by its path from the folder of the file that is validated.
+pub(super) type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
+
+/// What a validation file is made of, for callers that have no file.
+#[derive(Clone, Debug, Default)]
+pub struct Parts<'p> {
+    /// The schema's text.
+    pub schema: &'p str,
+    /// Relationships, one a line.
+    pub relationships: &'p str,
+    /// Assertions as they are written, each with the wanted answer.
+    pub assertions: Vec<(Expectation, &'p str)>,
+    /// Expected relations: a key such as `document:plan#view` with its lines.
+    pub expected: Vec<(&'p str, Vec<&'p str>)>,
+}
+
+/// Validates a file: a schema when its name ends in `.zed`, YAML otherwise.
+///
+/// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. What has expired
+/// at `now` is not there.
+pub fn validate_file(name: &str, text: &str, load: Load<'_>, now: Timestamp) -> Report {
+    if Path::new(name).extension().is_some_and(|extension| extension == "zed") {
+        return check_schema(name, text, load);
+    }
+    let mut problems = Problems::new(Source::new(name, text));
+    let file = file::read(&mut problems);
+    let schema = file.schema.as_ref().and_then(|part| compile(part, load, &mut problems));
+    run(file, schema.as_ref(), problems, now)
+}
+
+/// Compiles and lints a schema that stands alone in its file.
+pub fn check_schema(name: &str, text: &str, load: Load<'_>) -> Report {
+    let mut problems = Problems::new(Source::new(name, text));
+    let compiled = schema::compile_named(name, text, Some(load));
+    drop(take_schema(compiled, None, &mut problems));
+    finish(problems, Stages { is_schema: true, ..Stages::default() })
+}
+
+/// Validates the parts of a file. Diagnostics name the part that they are about: `schema`, `relationships`,
+/// `assertions` or `validation`.
+pub fn validate_parts(parts: &Parts<'_>, now: Timestamp) -> Report {
+    let mut problems = Problems::new(Source::new("schema", parts.schema));
+    let schema = take_schema(schema::compile(parts.schema), None, &mut problems);
+    let assertions = part_assertions(&parts.assertions, &mut problems);
+    let expected =
+        parts.expected.iter().filter_map(|part| part_expected(part, &mut problems)).collect();
+    problems.source = Source::new("relationships", parts.relationships);
+    let relationships = lines::read(parts.relationships, |span| span, &mut problems);
+    let file = File { schema: None, relationships, assertions, expected };
+    run(file, schema.as_ref(), problems, now)
+}
+
+/// Reads assertions that stand in no file. The source `assertions` of their places holds one a line, in this order.
+pub fn parse_assertions(texts: &[(Expectation, &str)]) -> (Vec<Assertion>, Vec<Finding>) {
+    let mut problems = Problems::new(Source::new("assertions", ""));
+    let assertions = part_assertions(texts, &mut problems);
+    (assertions, problems.found)
+}
+
+/// Reads the `assertions` block of a validation file, whatever else it holds.
+pub fn read_assertions(name: &str, text: &str) -> (Vec<Assertion>, Vec<Finding>) {
+    let mut problems = Problems::new(Source::new(name, text));
+    let assertions = file::read_assertions(&mut problems);
+    (assertions, problems.found)
+}
+
+fn part_assertions(texts: &[(Expectation, &str)], problems: &mut Problems) -> Vec<Assertion> {
+    let lines: Vec<String> =
+        texts.iter().map(|(_, text)| text.replace(['\r', '\n'], " ")).collect();
+    problems.source = Source::new("assertions", &lines.join("\n"));
+    let mut assertions = Vec::new();
+    let mut start = 0;
+    for ((expectation, _), line) in texts.iter().zip(&lines) {
+        let span = start..start + line.len();
+        start = span.end + 1;
+        match Assertion::parse_at(*expectation, line, problems.source.place(span.clone())) {
+            Ok(assertion) => assertions.push(assertion),
+            Err(error) => {
+                problems.error(span, Fault::new(Block::Assertions, "assertion", error));
+            }
+        }
+    }
+    assertions
+}
+
+fn part_expected(
+    (key, items): &(&str, Vec<&str>),
+    problems: &mut Problems,
+) -> Option<ExpectedRelations> {
+    problems.source = Source::new("validation", key);
+    let span = 0..key.len();
+    let mut expected = match ExpectedRelations::parse(key, problems.source.place(span.clone())) {
+        Ok(expected) => expected,
+        Err(message) => {
+            problems.error(span, Fault::new(Block::ExpectedRelations, "expected-key", message));
+            return None;
+        }
+    };
+    for text in items {
+        problems.source = Source::new("validation", text);
+        let span = 0..text.len();
+        if let Err(message) = expected.add(text, problems.source.place(span.clone())) {
+            problems.error(span, Fault::new(Block::ExpectedRelations, "expected-subject", message));
+        }
+    }
+    Some(expected)
+}
+
+pub(super) fn compile(
+    part: &SchemaPart,
+    load: Load<'_>,
+    problems: &mut Problems,
+) -> Option<Schema> {
+    match part {
+        SchemaPart::Inline { text, map } => {
+            let name = problems.source.name.clone();
+            let compiled = schema::compile_named(&name, text, Some(load));
+            take_schema(compiled, Some(map), problems)
+        }
+        SchemaPart::File { path, span } => compile_file(path, span.clone(), load, problems),
+    }
+}
+
+fn compile_file(
+    path: &str,
+    span: Range<usize>,
+    load: Load<'_>,
+    problems: &mut Problems,
+) -> Option<Schema> {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let from_folder = |import: &str| match folder {
+        "" => load(import),
+        _ => load(&format!("{folder}/{import}")),
+    };
+    match load(path) {
+        Ok(text) => {
+            let compiled = schema::compile_named(path, &text, Some(&from_folder));
+            take_schema(compiled, None, problems)
+        }
+        Err(reason) => {
+            let message = format!("schema file `{path}` cannot be read: {reason}");
+            problems.error(span, Fault::new(Block::File, "schema-file", message));
+            None
+        }
+    }
+}
+
+/// Notes what the compiler and the lints have to say.
+fn take_schema(
+    compiled: Result<Schema, Vec<schema::Diagnostic>>,
+    map: Option<&super::source::ScalarMap>,
+    problems: &mut Problems,
+) -> Option<Schema> {
+    match compiled {
+        Ok(schema) => {
+            problems.schema(lint::lint(&schema), map);
+            Some(schema)
+        }
+        Err(diagnostics) => {
+            problems.schema(diagnostics, map);
+            None
+        }
+    }
+}
+
+/// What the stages after reading came to.
+#[derive(Default)]
+pub(super) struct Stages {
+    is_schema: bool,
+    relationships_count: usize,
+    assertions: Vec<AssertionResult>,
+    expected: Vec<super::ExpectedResult>,
+}
+
+fn run(file: File, schema: Option<&Schema>, mut problems: Problems, now: Timestamp) -> Report {
+    let relationships = lines::load(file.relationships, schema, &mut problems);
+    let mut stages = Stages { relationships_count: relationships.len(), ..Stages::default() };
+    if let Some(schema) = schema.filter(|_| !problems.any_error()) {
+        stages.assertions = assert(file.assertions, schema, &relationships, now);
+        let reader = relationships.visible_at(now);
+        stages.expected =
+            file.expected.into_iter().map(|expected| expected.run(schema, &reader)).collect();
+    }
+    finish(problems, stages)
+}
+
+pub(super) fn assert(
+    assertions: Vec<Assertion>,
+    schema: &Schema,
+    relationships: &RelationshipSet,
+    now: Timestamp,
+) -> Vec<AssertionResult> {
+    let reader = relationships.visible_at(now);
+    let mut results = run_assertions(assertions, |question: &Question<'_>, tracing| {
+        let scope = Scope { tracing, ..Scope::new(schema, &reader) };
+        check(&scope, question).map_err(|error| error.to_string())
+    });
+    for result in &mut results {
+        result.evidence = result.trace.as_ref().map(|trace| Evidence::of(trace, schema));
+    }
+    results
+}
+
+pub(super) fn finish(problems: Problems, stages: Stages) -> Report {
+    let Problems { source: Source { name, .. }, found: mut findings } = problems;
+    findings.sort_by_key(|Finding { diagnostic, .. }| {
+        (diagnostic.source_name != name, diagnostic.source_name.clone(), diagnostic.span.start)
+    });
+    Report {
+        name: name.to_string(),
+        is_schema: stages.is_schema,
+        findings,
+        relationships_count: stages.relationships_count,
+        assertions: stages.assertions,
+        expected: stages.expected,
+    }
+}

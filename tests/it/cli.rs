@@ -1,0 +1,204 @@
+//! The command line: the real binary, its output and its exit codes.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const GOOD: &str = "\
+schema: |-
+  definition user {}
+  definition document {
+    relation viewer: user
+    relation banned: user
+    permission view = viewer - banned
+  }
+relationships: |-
+  document:plan#viewer@user:ann
+  document:plan#viewer@user:bob
+  document:plan#banned@user:bob
+assertions:
+  assertTrue:
+    - document:plan#view@user:ann
+  assertFalse:
+    - document:plan#view@user:bob
+validation:
+  document:plan#view:
+    - '[user:ann] is <document:plan#viewer>'
+";
+
+/// A folder with a file that holds, one that fails and one that cannot be used.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("good.yaml", GOOD);
+    write("failing.yaml", &GOOD.replace("user:bob\nvalidation", "user:ann\nvalidation"));
+    write("broken.yaml", &GOOD.replace("viewer - banned", "viewer - baned"));
+    write("user.zed", "definition user {}\n");
+    folder
+}
+
+fn kilwa(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    command.current_dir(folder).args(arguments).env_remove("KILWA_ENDPOINT");
+    command.env("XDG_DATA_HOME", folder).output().unwrap()
+}
+
+/// Exit code and standard output.
+fn run(arguments: &[&str]) -> (i32, String) {
+    let folder = folder();
+    let output = kilwa(folder.path(), arguments);
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// Exit code and standard error.
+fn fail(arguments: &[&str]) -> (i32, String) {
+    let folder = folder();
+    let output = kilwa(folder.path(), arguments);
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn exit_codes_tell_holding_failing_and_unusable_files_apart() {
+    for (files, code) in [
+        (vec!["good.yaml"], 0),
+        (vec!["user.zed"], 0),
+        (vec!["failing.yaml"], 1),
+        (vec!["broken.yaml"], 2),
+        (vec!["none.yaml"], 2),
+        (vec!["none*.yaml"], 2),
+        (vec!["."], 2),
+        (vec!["good.yaml", "user.zed"], 0),
+        (vec!["failing.yaml", "good.yaml"], 1),
+        (vec!["good.yaml", "failing.yaml", "broken.yaml"], 2),
+        (vec!["*.yaml"], 2),
+        (vec!["g*.yaml", "*.zed"], 0),
+    ] {
+        for format in ["text", "json", "junit", "github"] {
+            let arguments = [vec!["validate", "--format", format], files.clone()].concat();
+            assert_eq!(run(&arguments).0, code, "{arguments:?}");
+        }
+    }
+    assert_eq!(run(&["validate"]).0, 2);
+    assert_eq!(run(&["nonsense"]).0, 2);
+    assert_eq!(run(&["--help"]).0, 0);
+}
+
+#[test]
+fn the_text_report_shows_the_line_and_the_reason() {
+    let (_, text) = run(&["validate", "failing.yaml", "good.yaml"]);
+    insta::assert_snapshot!(text, @r"
+    error: expected `document:plan#view@user:ann` to be false, but it is true
+      --> failing.yaml:16:7
+       |
+    14 |     - document:plan#view@user:ann
+    15 |   assertFalse:
+    16 |     - document:plan#view@user:ann
+       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    17 | validation:
+    18 |   document:plan#view:
+       |
+       why:
+       ✓ document:plan#view = viewer - banned
+       ├─ ✓ document:plan#viewer names user:ann
+       └─ ✗ document:plan#banned does not name user:ann
+
+    ✗ failing.yaml: 1 of 2 assertions and 0 of 1 expected relation fail
+    ✓ good.yaml: 3 relationships, 2 assertions and 1 expected relation hold
+    2 files: 1 hold, 1 fail, 0 cannot be used
+    ");
+}
+
+#[test]
+fn a_broken_schema_is_shown_where_the_yaml_has_it() {
+    let (_, text) = run(&["validate", "broken.yaml"]);
+    assert!(text.contains("--> broken.yaml:6:32"), "{text}");
+    assert!(text.contains("did you mean `banned`?"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn the_json_report_is_json() {
+    let (_, text) = run(&["validate", "--format", "json", "*.yaml"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["outcome"], "unusable");
+    let outcomes: Vec<&str> =
+        json["files"].as_array().unwrap().iter().map(|f| f["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["unusable", "fails", "holds"]);
+    let failed = &json["files"][1]["assertions"][1];
+    assert_eq!((&failed["line"], &failed["actual"]), (&16.into(), &"true".into()));
+    assert_eq!(failed["explanation"]["of"], "document:plan#view");
+    assert_eq!(json["files"][0]["diagnostics"][0]["line"], 6);
+}
+
+#[test]
+fn the_junit_report_counts_and_is_well_formed() {
+    let (_, text) = run(&["validate", "--format", "junit", "*.yaml"]);
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (9, 1, 1));
+    assert!(text.contains("failing.yaml:16:7"), "{text}");
+}
+
+#[test]
+fn the_github_report_is_escaped() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a,b.yaml"), "schema: 'definition usr {} 100%'\n").unwrap();
+    let output = kilwa(folder.path(), &["validate", "--format", "github", "a,b.yaml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("::error file=a%2Cb.yaml,line=1,col="), "{text}");
+}
+
+#[test]
+fn schemas_are_checked_and_formatted() {
+    assert_eq!(run(&["schema", "check", "user.zed"]).0, 0);
+    assert_eq!(run(&["schema", "check", "good.yaml"]).0, 2);
+    assert_eq!(run(&["schema", "format", "user.zed"]), (0, "definition user {}\n".to_owned()));
+    assert_eq!(run(&["schema", "format", "--check", "user.zed"]).0, 0);
+    let folder = folder();
+    let file = folder.path().join("loose.zed");
+    std::fs::write(&file, "definition   user{}").unwrap();
+    assert_eq!(
+        kilwa(folder.path(), &["schema", "format", "--check", "loose.zed"]).status.code(),
+        Some(1)
+    );
+    kilwa(folder.path(), &["schema", "format", "--write", "loose.zed"]);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "definition user {}\n");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_told_in_one_line() {
+    let (code, text) =
+        fail(&["permission", "check", "doc:1", "view", "user:ann", "--endpoint", "127.0.0.1:1"]);
+    assert_eq!(code, 2);
+    assert!(text.starts_with("error: no server answers at `127.0.0.1:1`: "), "{text}");
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[test]
+fn wrong_arguments_are_refused_before_any_call() {
+    for arguments in [
+        vec!["permission", "check", "document", "view", "user:ann"],
+        vec!["permission", "check", "doc:1", "view"],
+        vec!["permission", "check", "doc:1#view@user:ann", "--caveat-context", "{"],
+        vec![
+            "permission",
+            "check",
+            "doc:1#view@user:ann",
+            "--consistency-full",
+            "--consistency-min-latency",
+        ],
+        vec!["permission", "bulk", "doc:1#view"],
+        vec!["relationship", "create", "doc:1"],
+        vec!["relationship", "touch", "doc:1", "viewer", "user:ann", "--expires-at", "soon"],
+        vec!["relationship", "read", "doc", "--endpoint", "https://example.com"],
+        vec!["schema", "write", "none.zed"],
+    ] {
+        assert_eq!(fail(&arguments).0, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn version_and_completions_are_printed() {
+    assert_eq!(run(&["version"]).1, format!("kilwa {}\n", env!("CARGO_PKG_VERSION")));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(run(&["completions", shell]).1.contains("validate"), "{shell}");
+    }
+}

@@ -1,0 +1,268 @@
+//! `CheckPermission` and `CheckBulkPermissions`.
+
+use super::server_support::{Fresh, fresh, fresh_with, object, question, require, structure};
+use kilwa::api::proto::authzed::api::v1 as proto;
+use proto::check_bulk_permissions_pair::Response as Answer;
+use proto::check_permission_response::Permissionship;
+use tonic::{Code, Request, Status};
+
+async fn asked(
+    server: &Fresh,
+    change: impl FnOnce(&mut proto::CheckPermissionRequest),
+) -> Result<proto::CheckPermissionResponse, Status> {
+    let mut request = question("document:plan#view@user:ann");
+    change(&mut request);
+    Ok(server.permissions().await.check_permission(request).await?.into_inner())
+}
+
+#[tokio::test]
+async fn an_answer_is_yes_no_or_conditional() {
+    let server = fresh().await;
+    server
+        .touch(&[
+            "document:plan#viewer@user:ann",
+            "document:plan#viewer@group:eng#member",
+            "group:eng#member@user:bob",
+            "document:plan#viewer@user:cid[only_on:{\"allowed\":\"monday\"}]",
+        ])
+        .await
+        .unwrap();
+    assert!(server.has("document:plan#view@user:ann").await);
+    assert!(server.has("document:plan#view@user:bob").await);
+    assert!(server.has("document:plan#viewer@group:eng#member").await);
+    let no = server.check("document:plan#view@user:dan").await.unwrap();
+    assert_eq!(no.permissionship(), Permissionship::NoPermission);
+    let conditional = server.check("document:plan#view@user:cid").await.unwrap();
+    assert_eq!(conditional.permissionship(), Permissionship::ConditionalPermission);
+    assert_eq!(conditional.partial_caveat_info.unwrap().missing_required_context, ["day"]);
+    for (day, expected) in
+        [("monday", Permissionship::HasPermission), ("sunday", Permissionship::NoPermission)]
+    {
+        let answer = asked(&server, |request| {
+            *request = question("document:plan#view@user:cid");
+            request.context = Some(structure(&format!("{{\"day\": \"{day}\"}}")));
+        });
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.permissionship(), expected);
+        assert_eq!(answer.partial_caveat_info, None);
+    }
+}
+
+#[tokio::test]
+async fn unknown_names_are_named() {
+    let server = fresh().await;
+    let refused = server.check("nothing:plan#view@user:ann").await.unwrap_err();
+    require(&refused, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &["definition_name"]);
+    let refused = server.check("document:plan#view@nobody:ann").await.unwrap_err();
+    require(&refused, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &["definition_name"]);
+    let names = ["definition_name", "relation_or_permission_name"];
+    for text in ["document:plan#nothing@user:ann", "document:plan#view@group:eng#nothing"] {
+        let refused = server.check(text).await.unwrap_err();
+        require(&refused, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &names);
+    }
+    let refused = asked(&server, |request| request.permission.clear()).await.unwrap_err();
+    require(&refused, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &names);
+}
+
+#[tokio::test]
+async fn a_wildcard_cannot_be_asked_about() {
+    let server = fresh().await;
+    let refused = server.check("document:plan#view@user:*").await.unwrap_err();
+    require(&refused, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &["field"]);
+}
+
+#[tokio::test]
+async fn malformed_fields_are_named_all_at_once() {
+    let server = fresh().await;
+    let refused = asked(&server, |request| {
+        request.resource = Some(object("Document", "a b"));
+        request.permission = "ab".to_owned();
+        request.subject = None;
+    });
+    let refused = refused.await.unwrap_err();
+    require(&refused, Code::InvalidArgument, "", &[]);
+    for part in [
+        "validation errors:",
+        "resource.object_type",
+        "`Document`",
+        "resource.object_id",
+        "`a b`",
+        "permission",
+        "`ab`",
+        "subject: a value is required",
+    ] {
+        assert!(refused.message().contains(part), "{part} in {refused}");
+    }
+}
+
+#[tokio::test]
+async fn malformed_values_are_refused_with_their_place() {
+    let server = fresh().await;
+    let reference = |relation: &str| proto::SubjectReference {
+        object: Some(object("user", "*")),
+        optional_relation: relation.to_owned(),
+    };
+    let userset = |relation: &str| proto::SubjectReference {
+        object: Some(object("user", "ann")),
+        optional_relation: relation.to_owned(),
+    };
+    let place = async |change: &dyn Fn(&mut proto::CheckPermissionRequest)| {
+        let refused = asked(&server, change).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        let message = refused.message().strip_prefix("validation error: ").unwrap();
+        message.split_once(": ").unwrap().0.to_owned()
+    };
+    assert_eq!(place(&|r| r.resource = Some(object("document", "*"))).await, "resource.object_id");
+    assert_eq!(place(&|r| r.resource = Some(object("document", ""))).await, "resource.object_id");
+    let long = "x".repeat(1025);
+    assert_eq!(
+        place(&|r| r.resource = Some(object("document", &long))).await,
+        "resource.object_id"
+    );
+    assert_eq!(
+        place(&|r| r.subject = Some(reference("member"))).await,
+        "subject.optional_relation"
+    );
+    assert_eq!(place(&|r| r.subject = Some(userset("..."))).await, "subject.optional_relation");
+    assert_eq!(
+        place(&|r| r.subject = Some(proto::SubjectReference::default())).await,
+        "subject.object"
+    );
+    let infinite = || {
+        let kind = Some(prost_types::value::Kind::NumberValue(f64::INFINITY));
+        let fields = [("day".to_owned(), prost_types::Value { kind })];
+        prost_types::Struct { fields: fields.into() }
+    };
+    assert_eq!(place(&|r| r.context = Some(infinite())).await, "context");
+}
+
+#[tokio::test]
+async fn a_context_may_hold_so_many_bytes() {
+    let server = fresh().await;
+    let large = |bytes: usize| Some(structure(&format!("{{\"x\": \"{}\"}}", "y".repeat(bytes))));
+    asked(&server, |request| request.context = large(4_000)).await.unwrap();
+    let refused = asked(&server, |request| request.context = large(5_000)).await.unwrap_err();
+    require(&refused, Code::InvalidArgument, "", &[]);
+    assert!(refused.message().contains("less than 4096 bytes"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_deep_context_is_refused_and_nothing_worse() {
+    let server = fresh().await;
+    let mut value = prost_types::Value { kind: Some(prost_types::value::Kind::BoolValue(true)) };
+    for depth in 0..200 {
+        let list = prost_types::ListValue { values: vec![value] };
+        value = prost_types::Value { kind: Some(prost_types::value::Kind::ListValue(list)) };
+        if depth == 20 || depth == 40 || depth == 199 {
+            let fields = [("day".to_owned(), value.clone())].into();
+            let answer =
+                asked(&server, |request| request.context = Some(prost_types::Struct { fields }));
+            assert_eq!(answer.await.is_ok(), depth == 20, "{depth}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn caveats_that_fail_say_which() {
+    let server = fresh().await;
+    server.touch(&["document:plan#viewer@user:ann[only_on]"]).await.unwrap();
+    let refused = asked(&server, |request| request.context = Some(structure("{\"day\": 5}")));
+    let names = ["caveat_name", "parameter_name"];
+    let refused = refused.await.unwrap_err();
+    require(&refused, Code::InvalidArgument, "CAVEAT_PARAMETER_TYPE_ERROR", &names);
+}
+
+#[tokio::test]
+async fn a_depth_limit_is_kept_when_it_is_set() {
+    let server = fresh_with(|config| config.database.limits.depth_max = Some(10)).await;
+    let chain: Vec<String> =
+        (0..30).map(|n| format!("group:g{n}#member@group:g{}#member", n + 1)).collect();
+    server.touch(&chain.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+    server.touch(&["group:g30#member@user:ann"]).await.unwrap();
+    let refused = server.check("group:g0#member@user:ann").await.unwrap_err();
+    require(&refused, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &[]);
+    assert!(server.has("group:g25#member@user:ann").await);
+}
+
+#[tokio::test]
+async fn a_trace_tells_the_way_on_request() {
+    let server = fresh().await;
+    server.touch(&["document:plan#viewer@user:ann"]).await.unwrap();
+    let plain = server.check("document:plan#view@user:ann").await.unwrap();
+    assert_eq!(plain.debug_trace, None);
+    let traced = asked(&server, |request| request.with_tracing = true).await.unwrap();
+    let trace = traced.debug_trace.unwrap();
+    assert!(trace.schema_used.contains("definition document"), "{}", trace.schema_used);
+    let root = trace.check.unwrap();
+    assert_eq!(root.resource, Some(object("document", "plan")));
+    assert_eq!(root.permission, "view");
+    assert_eq!(root.permission_type(), proto::check_debug_trace::PermissionType::Permission);
+    assert_eq!(root.result(), proto::check_debug_trace::Permissionship::HasPermission);
+    assert!(matches!(root.resolution, Some(proto::check_debug_trace::Resolution::SubProblems(_))));
+    let mut request = Request::new(question("document:plan#view@user:ann"));
+    request.metadata_mut().insert("io.spicedb.requestdebuginfo", "1".parse().unwrap());
+    let response = server.permissions().await.check_permission(request).await.unwrap();
+    assert!(response.into_inner().debug_trace.is_some());
+}
+
+fn item(text: &str) -> proto::CheckBulkPermissionsRequestItem {
+    let proto::CheckPermissionRequest { resource, permission, subject, context, .. } =
+        question(text);
+    proto::CheckBulkPermissionsRequestItem { resource, permission, subject, context }
+}
+
+async fn bulk(
+    server: &Fresh,
+    items: Vec<proto::CheckBulkPermissionsRequestItem>,
+) -> Result<Vec<proto::CheckBulkPermissionsPair>, Status> {
+    let request = proto::CheckBulkPermissionsRequest { items, ..Default::default() };
+    let response = server.permissions().await.check_bulk_permissions(request).await?;
+    Ok(response.into_inner().pairs)
+}
+
+#[tokio::test]
+async fn a_bulk_check_answers_in_order_and_each_for_itself() {
+    let server = fresh().await;
+    server.touch(&["document:plan#viewer@user:ann"]).await.unwrap();
+    let items: Vec<_> = [
+        "document:plan#view@user:ann",
+        "document:plan#view@user:bob",
+        "document:plan#nothing@user:ann",
+        "document:plan#view@user:*",
+        "document:plan#view@user:ann",
+    ]
+    .map(item)
+    .into();
+    let pairs = bulk(&server, items.clone()).await.unwrap();
+    let asked: Vec<_> = pairs.iter().map(|pair| pair.request.clone().unwrap()).collect();
+    assert_eq!(asked, items);
+    let told: Vec<_> = pairs
+        .iter()
+        .map(|pair| match pair.response.as_ref().unwrap() {
+            Answer::Item(item) => format!("{:?}", item.permissionship()),
+            Answer::Error(status) => format!("{} {}", status.code, status.details.len()),
+        })
+        .collect();
+    assert_eq!(told, ["HasPermission", "NoPermission", "9 1", "3 1", "HasPermission"]);
+}
+
+#[tokio::test]
+async fn a_bulk_check_takes_none_to_ten_thousand_items() {
+    let server = fresh().await;
+    assert_eq!(bulk(&server, Vec::new()).await.unwrap(), []);
+    let items = vec![item("document:plan#view@user:ann"); 10_001];
+    let refused = bulk(&server, items).await.unwrap_err();
+    let names = ["check_count", "maximum_checks_allowed"];
+    require(&refused, Code::InvalidArgument, "UNSPECIFIED", &names);
+}
+
+#[tokio::test]
+async fn a_malformed_item_fails_the_bulk_check_with_its_place() {
+    let server = fresh().await;
+    let mut malformed = item("document:plan#view@user:ann");
+    malformed.resource = Some(object("document", "*"));
+    let items = vec![item("document:plan#view@user:ann"), malformed];
+    let refused = bulk(&server, items).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("items[1].resource.object_id"), "{refused}");
+}

@@ -1,0 +1,177 @@
+//! `kilwa.v1.ValidationService`.
+
+use super::server_support::{Fresh, SCHEMA, fresh, require};
+use kilwa::api::proto::kilwa::v1 as proto;
+use proto::{Answer, diagnostic};
+use tonic::{Code, Status};
+
+async fn validated(
+    server: &Fresh,
+    input: proto::validate_request::Input,
+) -> Result<proto::ValidateResponse, Status> {
+    let request = proto::ValidateRequest { input: Some(input) };
+    Ok(server.validation().await.validate(request).await?.into_inner())
+}
+
+fn file(text: &str, files: &[(&str, &str)]) -> proto::validate_request::Input {
+    let named = |(name, text): &(&str, &str)| proto::NamedFile {
+        name: (*name).to_owned(),
+        text: (*text).to_owned(),
+    };
+    proto::validate_request::Input::File(proto::ValidationFile {
+        name: "access.yaml".to_owned(),
+        text: text.to_owned(),
+        files: files.iter().map(named).collect(),
+    })
+}
+
+const FILE: &str = "schemaFile: ./access.zed
+relationships: |-
+  document:plan#owner@user:ann
+  document:plan#viewer@user:cid[only_on:{\"allowed\":\"monday\"}]
+assertions:
+  assertTrue:
+    - document:plan#view@user:ann
+    - document:plan#view@user:bob
+  assertCaveated:
+    - document:plan#view@user:cid
+  assertFalse:
+    - document:plan#edit@user:bob
+";
+
+#[tokio::test]
+async fn a_file_is_run_with_the_files_it_names() {
+    let server = fresh().await;
+    let response = validated(&server, file(FILE, &[("access.zed", SCHEMA)])).await.unwrap();
+    assert!(!response.ok);
+    assert_eq!(response.diagnostics, []);
+    let told: Vec<_> =
+        response.assertions.iter().map(|result| (result.text.as_str(), result.ok)).collect();
+    assert_eq!(
+        told,
+        [
+            ("document:plan#view@user:ann", true),
+            ("document:plan#view@user:bob", false),
+            ("document:plan#view@user:cid", true),
+            ("document:plan#edit@user:bob", true),
+        ]
+    );
+    let failed = &response.assertions[1];
+    assert_eq!((failed.expected(), failed.actual()), (Answer::HasPermission, Answer::NoPermission));
+    let range = failed.range.as_ref().unwrap();
+    assert_eq!(range.source_name, "access.yaml");
+    assert_eq!(range.start, Some(proto::Position { line: 8, column: 7 }));
+    let trace = failed.trace.as_ref().unwrap().check.as_ref().unwrap();
+    assert_eq!(trace.permission, "view");
+    assert_eq!(response.assertions[2].missing_context, ["day"]);
+    let counts = response.counts.unwrap();
+    assert_eq!((counts.relationships, counts.assertions, counts.assertions_failed), (2, 4, 1));
+    // Nothing of it was stored.
+    assert!(!server.has("document:plan#view@user:ann").await);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_in_the_request_cannot_be_read() {
+    let server = fresh().await;
+    let response = validated(&server, file(FILE, &[])).await.unwrap();
+    assert!(!response.ok);
+    let told = &response.diagnostics[0];
+    assert_eq!(told.severity(), diagnostic::Severity::Error);
+    assert!(told.message.contains("access.zed"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_faulty_schema_is_told_with_its_place_in_the_file() {
+    let server = fresh().await;
+    let text = "schema: |-\n  definition user {}\n  definition document {\n    relation viewer: nobody\n  }\n";
+    let response = validated(&server, file(text, &[])).await.unwrap();
+    assert!(!response.ok);
+    let told = &response.diagnostics[0];
+    assert_eq!(told.stage(), diagnostic::Stage::SchemaType);
+    let start = told.range.as_ref().unwrap().start.unwrap();
+    assert_eq!(start.line, 4, "{told:?}");
+}
+
+#[tokio::test]
+async fn parts_are_run_like_a_file() {
+    let server = fresh().await;
+    let parts = proto::ValidationParts {
+        schema: SCHEMA.to_owned(),
+        relationships: "document:plan#owner@user:ann".to_owned(),
+        assertions: Some(proto::Assertions {
+            assert_true: vec!["document:plan#view@user:ann".to_owned()],
+            assert_caveated: Vec::new(),
+            assert_false: vec!["document:plan#view@user:bob".to_owned()],
+        }),
+        expected_relations: vec![proto::ExpectedRelations {
+            object_and_relation: "document:plan#view".to_owned(),
+            subjects: vec!["[user:ann] is <document:plan#owner>".to_owned()],
+        }],
+    };
+    let input = proto::validate_request::Input::Parts(parts);
+    let response = validated(&server, input).await.unwrap();
+    assert!(response.ok, "{response:?}");
+    assert_eq!(response.assertions.len(), 2);
+    assert_eq!(response.expected_relations.len(), 1);
+}
+
+#[tokio::test]
+async fn an_input_is_required() {
+    let server = fresh().await;
+    let request = proto::ValidateRequest { input: None };
+    let refused = server.validation().await.validate(request).await.unwrap_err();
+    require(&refused, Code::InvalidArgument, "", &[]);
+    assert!(refused.message().contains("input"), "{refused}");
+}
+
+#[tokio::test]
+async fn live_assertions_are_asked_of_what_is_stored() {
+    let server = fresh().await;
+    let token = server.touch(&["document:plan#owner@user:ann"]).await.unwrap();
+    for input in [
+        proto::validate_live_request::Input::Assertions(proto::Assertions {
+            assert_true: vec!["document:plan#view@user:ann".to_owned()],
+            assert_false: vec!["document:plan#view@user:ann".to_owned()],
+            assert_caveated: Vec::new(),
+        }),
+        proto::validate_live_request::Input::File(
+            "assertions:\n  assertTrue:\n    - document:plan#view@user:ann\n  assertFalse:\n    - document:plan#view@user:ann\n"
+                .to_owned(),
+        ),
+    ] {
+        let request = proto::ValidateLiveRequest { consistency: None, input: Some(input) };
+        let response = server.validation().await.validate_live(request).await.unwrap();
+        let response = response.into_inner();
+        assert_eq!(response.checked_at, Some(token.clone()));
+        assert!(!response.ok);
+        let told: Vec<bool> = response.assertions.iter().map(|result| result.ok).collect();
+        assert_eq!(told, [true, false]);
+        assert!(response.assertions[1].trace.is_some());
+        assert_eq!(response.counts.unwrap().assertions_failed, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_live_assertion_about_unknown_names_is_an_error_of_its_own() {
+    let server = fresh().await;
+    let input = proto::validate_live_request::Input::Assertions(proto::Assertions {
+        assert_true: vec!["document:plan#nothing@user:ann".to_owned(), "not one".to_owned()],
+        ..Default::default()
+    });
+    let request = proto::ValidateLiveRequest { consistency: None, input: Some(input) };
+    let response = server.validation().await.validate_live(request).await.unwrap().into_inner();
+    assert!(!response.ok);
+    assert_eq!(response.assertions.len(), 1);
+    assert!(response.assertions[0].error.contains("nothing"), "{response:?}");
+    assert_eq!(response.assertions[0].actual(), Answer::Unspecified);
+    assert_eq!(response.diagnostics.len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_of_kilwa_needs_a_key_too() {
+    use kilwa::api::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
+    let server = fresh().await;
+    let mut bare = ValidationServiceClient::new(server.channel().await);
+    let refused = bare.validate(proto::ValidateRequest { input: None }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+}
