@@ -54,12 +54,13 @@ pub(super) fn expected(expected: Expected, text: &str, span: Span) -> Fault {
         Expected::Token(token) => ("expected-token", format!("expected `{token}`, found {found}")),
     };
     let fault = Fault::parse(code, span, message);
-    match expected {
-        Expected::BodyEnd => fault.help("close what `{` opened with `}`"),
-        Expected::Identifier if RESERVED.contains(&found.trim_matches('`')) => {
-            fault.help(format!("{found} is a reserved word; choose another name"))
-        }
-        _ => fault,
+    let is_reserved = RESERVED.contains(&found.trim_matches('`'));
+    if expected == Expected::BodyEnd {
+        fault.help("close what `{` opened with `}`")
+    } else if expected == Expected::Identifier && is_reserved {
+        fault.help(format!("{found} is a reserved word; choose another name"))
+    } else {
+        fault
     }
 }
 

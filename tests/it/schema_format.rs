@@ -107,10 +107,18 @@ fn meaning(schema: &Schema) -> Vec<String> {
             format!("{} {:?} {:?}", definition.name, definition.doc, nodes.collect::<Vec<_>>())
         })
         .chain(schema.caveats().iter().map(|caveat| {
-            let mut parameters: Vec<String> =
-                caveat.parameters().iter().map(|p| format!("{} {}", p.name, p.parameter_type)).collect();
+            let mut parameters: Vec<String> = caveat
+                .parameters()
+                .iter()
+                .map(|p| format!("{} {}", p.name, p.parameter_type))
+                .collect();
             parameters.sort();
-            format!("{} {:?} {parameters:?} {}", caveat.name(), caveat.doc(), caveat.canonical_body())
+            format!(
+                "{} {:?} {parameters:?} {}",
+                caveat.name(),
+                caveat.doc(),
+                caveat.canonical_body()
+            )
         }))
         .collect();
     meaning.sort();
@@ -123,9 +131,11 @@ fn node_meaning(schema: &Schema, id: kilwa::schema::NodeId) -> String {
         kilwa::schema::Rule::Relation(allowed) => {
             allowed.iter().map(|a| schema.allowed_text(a)).collect::<Vec<_>>().join(" | ")
         }
-        kilwa::schema::Rule::Permission(_) => {
-            crate::schema_support::tree(schema, &schema.definition(node.definition).name, &node.name)
-        }
+        kilwa::schema::Rule::Permission(_) => crate::schema_support::tree(
+            schema,
+            &schema.definition(node.definition).name,
+            &node.name,
+        ),
     };
     format!("{} {:?} {rule}", node.name, node.doc)
 }
@@ -133,7 +143,8 @@ fn node_meaning(schema: &Schema, id: kilwa::schema::NodeId) -> String {
 fn assert_stable(name: &str, text: &str) {
     let first = compile(text).unwrap_or_else(|faults| panic!("{name}: {}", shown(&faults)));
     let canonical = format::canonical(&first);
-    let second = compile(&canonical).unwrap_or_else(|faults| panic!("{name}: {}\n{canonical}", shown(&faults)));
+    let second = compile(&canonical)
+        .unwrap_or_else(|faults| panic!("{name}: {}\n{canonical}", shown(&faults)));
     assert_eq!(format::canonical(&second), canonical, "{name}");
     assert_eq!(meaning(&first), meaning(&second), "{name}");
 }

@@ -39,7 +39,10 @@ definition shop/doc {
   relation self: user
   permission edit_doc = view_doc + self
 }";
-    insta::assert_snapshot!(remarks(text), @r"
+    insta::assert_snapshot!(remarks(text), @"
+    3:12-3:20 Lint relation-name-references-parent: relation `view_doc` references parent type `shop/doc` in its name (drop the suffix: the name is only used together with the type)
+    4:12-4:16 Lint name-shadows-keyword: `self` is a word of the language after a `use` line (choose another name, so that the schema may use that feature one day)
+    5:14-5:22 Lint relation-name-references-parent: permission `edit_doc` references parent type `shop/doc` in its name (drop the suffix: the name is only used together with the type)
     ");
 }
 
@@ -54,7 +57,13 @@ definition doc {
   permission two = through->all + owner.all(all)
   permission three = through->member
 }";
-    insta::assert_snapshot!(remarks(text), @r"
+    insta::assert_snapshot!(remarks(text), @"
+    6:20-6:34 Lint arrow-references-unreachable-relation: arrow `owner->nothing` under permission `one` references relation/permission `nothing` that does not exist on any subject types of relation `owner` (nobody is ever found this way; is the name right?)
+    6:37-6:47 Lint arrow-skips-type: arrow `owner->all` under permission `one` meets objects of type `user`, which has no `all`: nobody is found through such objects (add the name to that type, or silence this remark if that is meant)
+    7:20-7:32 Lint arrow-walks-subject-relation: arrow `through->all` under permission `two` walks relation `through` that has subject type `team#member`: the subject's relation is ignored (let the relation take the objects themselves, without `#…`)
+    7:35-7:49 Lint arrow-skips-type: arrow `owner.all(all)` under permission `two` meets objects of type `user`, which has no `all`: one such object makes the answer no for everybody (give every type of the relation that name)
+    8:22-8:37 Lint arrow-walks-subject-relation: arrow `through->member` under permission `three` walks relation `through` that has subject type `team#member`: the subject's relation is ignored (let the relation take the objects themselves, without `#…`)
+    8:22-8:37 Lint arrow-references-relation: arrow `through->member` under permission `three` references relation `member` on definition `team` (point it to a permission, so that it need not change when that definition does)
     ");
 }
 
@@ -71,7 +80,12 @@ definition doc {
   permission round = parent->round
   permission may = parent->may + viewer
 }";
-    insta::assert_snapshot!(remarks(text), @r"
+    insta::assert_snapshot!(remarks(text), @"
+    5:31-5:35 Lint permission-references-itself: permission `view` references itself (nobody gets in by already being in; take it out)
+    6:22-6:34 Lint permission-never-true: permission `never` can never be true (if that is meant, write `nil`)
+    7:25-7:39 Lint permission-never-true: permission `nor_this` can never be true (if that is meant, write `nil`)
+    8:22-8:37 Lint permission-never-true: permission `minus` can never be true (if that is meant, write `nil`)
+    9:22-9:35 Lint permission-never-true: permission `round` can never be true (if that is meant, write `nil`)
     ");
 }
 
@@ -86,7 +100,9 @@ definition doc {
   permission three = aaa - bbb - (aaa & bbb - aaa)
   permission four = aaa & bbb & aaa
 }";
-    insta::assert_snapshot!(remarks(text), @r"
+    insta::assert_snapshot!(remarks(text), @"
+    5:20-5:35 Lint mixed-operators-without-parentheses: permission `one` mixes operators without parentheses; it is read as `(aaa + bbb) & aaa` (write the parentheses: `+` binds tighter than `&`, and `&` tighter than `-`)
+    7:35-7:50 Lint mixed-operators-without-parentheses: permission `three` mixes operators without parentheses; it is read as `(aaa & bbb) - aaa` (write the parentheses: `+` binds tighter than `&`, and `&` tighter than `-`)
     ");
 }
 
@@ -100,7 +116,9 @@ definition doc {
   relation forgotten: user
   permission view = viewer
 }";
-    insta::assert_snapshot!(remarks(text), @r"
+    insta::assert_snapshot!(remarks(text), @"
+    1:8-1:14 Lint unused-caveat: caveat `on_day` is used by no relation (let a relation take it with `with`, or take it out)
+    6:12-6:21 Lint unused-relation: relation `forgotten` is used by no permission and by no other relation of the schema (add it to a permission, or take it out)
     ");
 }
 
@@ -124,6 +142,7 @@ definition team {
   relation member: user
   permission view = nil
 }";
-    insta::assert_snapshot!(remarks(text), @r"
+    insta::assert_snapshot!(remarks(text), @"
+    11:12-11:22 Lint unused-relation: relation `still_told` is used by no permission and by no other relation of the schema (add it to a permission, or take it out)
     ");
 }

@@ -1,9 +1,7 @@
 //! Which relationships, deletions and filters a schema admits, and who can be where at all.
 
 use crate::schema_support::schema;
-use kilwa::relationship::{
-    Relationship, RelationshipFilter, SubjectFilter, SubjectRelationFilter,
-};
+use kilwa::relationship::{Relationship, RelationshipFilter, SubjectFilter, SubjectRelationFilter};
 use kilwa::schema::{RelationshipError, Schema};
 
 const SCHEMA: &str = "use expiration
@@ -26,7 +24,10 @@ definition doc {
 }";
 
 /// Errors, one in a line; `ok` when there is none.
-fn checked(rule: impl Fn(&Schema, &Relationship) -> Result<(), RelationshipError>, texts: &[&str]) -> String {
+fn checked(
+    rule: impl Fn(&Schema, &Relationship) -> Result<(), RelationshipError>,
+    texts: &[&str],
+) -> String {
     let schema = schema(SCHEMA);
     let lines: Vec<String> = texts
         .iter()
@@ -73,7 +74,22 @@ fn other_forms_may_not() {
         "doc:d#viewer@user:*[on_day:{\"hour\":1}]",
         "doc:d#limited@user:u[on_day][expiration:2030-01-01T00:00:00Z]",
     ];
-    insta::assert_snapshot!(checked(Schema::check_relationship, &texts), @r"
+    insta::assert_snapshot!(checked(Schema::check_relationship, &texts), @"
+    object definition `thing` not found
+    relation/permission `owner` not found under definition `doc`
+    cannot write a relationship to permission `view` under definition `doc`
+    object definition `thing` not found
+    relation/permission `owner` not found under definition `team`
+    subjects of type `team` are not allowed on relation `doc#viewer`; did you mean `team#member`?
+    subjects of type `user:*` are not allowed on relation `doc#viewer` without one of the following caveats: on_day
+    subjects of type `robot` are not allowed on relation `doc#viewer`
+    subjects of type `user with on_day` are not allowed on relation `doc#viewer`; did you mean `user`?
+    subjects of type `user with expiration` are not allowed on relation `doc#viewer`; did you mean `user`?
+    caveat with name `off_day` not found
+    subjects of type `user` are not allowed on relation `doc#timed`; did you mean `user with expiration`?
+    subjects of type `user` are not allowed on relation `doc#limited` without one of the following caveats: on_day, at_hour
+    unknown parameter `hour` for caveat `on_day`
+    subjects of type `user with on_day and expiration` are not allowed on relation `doc#limited`; did you mean `user with on_day`?
     ");
 }
 
@@ -92,39 +108,57 @@ fn deletions_need_not_name_what_a_relationship_carries() {
         "doc:d#viewer@team:t",
         "thing:d#viewer@user:u",
     ];
-    insta::assert_snapshot!(checked(Schema::check_deletion, &texts), @r"
+    insta::assert_snapshot!(checked(Schema::check_deletion, &texts), @"
+    ok
+    ok
+    ok
+    ok
+    ok
+    subjects of type `user with on_day` are not allowed on relation `doc#viewer`; did you mean `user`?
+    subjects of type `user with expiration` are not allowed on relation `doc#viewer`; did you mean `user`?
+    caveat with name `off_day` not found
+    cannot write a relationship to permission `view` under definition `doc`
+    subjects of type `team` are not allowed on relation `doc#viewer`; did you mean `team#member`?
+    object definition `thing` not found
     ");
 }
 
 #[test]
 fn filters_name_what_exists() {
     let schema = schema(SCHEMA);
-    let filter = |resource: Option<&str>, relation: Option<&str>, subject: Option<(&str, Option<&str>)>| {
-        let filter = RelationshipFilter {
-            resource_type: resource.map(str::to_owned),
-            resource_id: None,
-            relation: relation.map(str::to_owned),
-            subject: subject.map(|(subject_type, relation)| SubjectFilter {
-                subject_type: subject_type.to_owned(),
-                subject_id: None,
-                relation: match relation {
-                    None => SubjectRelationFilter::Any,
-                    Some("") => SubjectRelationFilter::Itself,
-                    Some(name) => SubjectRelationFilter::Named(name.to_owned()),
-                },
-            }),
+    let filter =
+        |resource: Option<&str>, relation: Option<&str>, subject: Option<(&str, Option<&str>)>| {
+            let filter = RelationshipFilter {
+                resource_type: resource.map(str::to_owned),
+                resource_id: None,
+                relation: relation.map(str::to_owned),
+                subject: subject.map(|(subject_type, relation)| SubjectFilter {
+                    subject_type: subject_type.to_owned(),
+                    subject_id: None,
+                    relation: match relation {
+                        None => SubjectRelationFilter::Any,
+                        Some("") => SubjectRelationFilter::Itself,
+                        Some(name) => SubjectRelationFilter::Named(name.to_owned()),
+                    },
+                }),
+            };
+            schema.check_filter(&filter).map_err(|error| error.to_string())
         };
-        schema.check_filter(&filter).map_err(|error| error.to_string())
-    };
     assert_eq!(filter(None, None, None), Ok(()));
     assert_eq!(filter(Some("doc"), Some("view"), Some(("team", Some("active")))), Ok(()));
     assert_eq!(filter(None, Some("nowhere"), Some(("team", Some("")))), Ok(()));
-    assert_eq!(filter(Some("thing"), None, None).unwrap_err(), "object definition `thing` not found");
+    assert_eq!(
+        filter(Some("thing"), None, None).unwrap_err(),
+        "object definition `thing` not found"
+    );
     assert_eq!(
         filter(Some("doc"), Some("owner"), None).unwrap_err(),
         "relation/permission `owner` not found under definition `doc`"
     );
-    assert_eq!(filter(None, None, Some(("thing", None))).unwrap_err(), "object definition `thing` not found");
+    assert_eq!(
+        filter(None, None, Some(("thing", None))).unwrap_err(),
+        "object definition `thing` not found"
+    );
     assert_eq!(
         filter(None, None, Some(("user", Some("friend")))).unwrap_err(),
         "relation/permission `friend` not found under definition `user`"
@@ -163,7 +197,11 @@ fn a_subject_can_only_be_where_the_schema_lets_it() {
         schema.can_reach(find(node), subject_type, relation)
     };
     assert!(can("doc#view", "user") && !can("doc#view", "robot") && !can("doc#view", "team"));
-    assert!(can("doc#view", "team#member") && can("doc#view", "folder#view") && can("doc#view", "folder#owner"));
+    assert!(
+        can("doc#view", "team#member")
+            && can("doc#view", "folder#view")
+            && can("doc#view", "folder#owner")
+    );
     assert!(!can("doc#view", "team#lead") && !can("doc#view", "doc#robot"));
     assert!(can("doc#view", "doc#view") && can("doc#none", "doc#none"));
     assert!(can("doc#both", "robot") && can("doc#both", "user"));
