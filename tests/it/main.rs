@@ -9,7 +9,6 @@
 )]
 
 mod cli;
-mod cli_serve;
 mod database;
 mod recovery;
 mod schema_operators;

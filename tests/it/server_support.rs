@@ -264,11 +264,13 @@ pub(crate) fn text(relationship: &proto::Relationship) -> String {
 pub(crate) fn structure(json: &str) -> prost_types::Struct {
     use prost_types::value::Kind;
     let parsed: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
-    let kind = |value| match value {
-        serde_json::Value::String(text) => Kind::StringValue(text),
+    let kind = |value: serde_json::Value| match &value {
+        serde_json::Value::String(text) => Kind::StringValue(text.clone()),
         serde_json::Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
-        serde_json::Value::Bool(value) => Kind::BoolValue(value),
-        other => panic!("{other}"),
+        serde_json::Value::Bool(value) => Kind::BoolValue(*value),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
+            panic!("{value}")
+        }
     };
     let value = |value| prost_types::Value { kind: Some(kind(value)) };
     let fields = parsed.into_iter().map(|(name, item)| (name, value(item))).collect();
@@ -279,10 +281,8 @@ pub(crate) fn filter(resource_type: &str) -> proto::RelationshipFilter {
     proto::RelationshipFilter { resource_type: resource_type.to_owned(), ..Default::default() }
 }
 
-pub(crate) fn consistency(
-    requirement: proto::consistency::Requirement,
-) -> Option<proto::Consistency> {
-    Some(proto::Consistency { requirement: Some(requirement) })
+pub(crate) fn consistency(requirement: proto::consistency::Requirement) -> proto::Consistency {
+    proto::Consistency { requirement: Some(requirement) }
 }
 
 /// A failure as programs see it: its code, reason and metadata.
