@@ -175,7 +175,8 @@ fn innermost(status: &Status) -> String {
 /// Code, reason and message of a failed call.
 pub(super) fn describe(code: Code, reason: Option<&str>, message: &str) -> String {
     let code = screaming(&format!("{code:?}"));
-    match reason.filter(|reason| !reason.is_empty()) {
+    let short = reason.map(|reason| reason.strip_prefix("ERROR_REASON_").unwrap_or(reason));
+    match short.filter(|reason| !reason.is_empty()) {
         Some(reason) => format!("{code} ({reason}): {message}"),
         None => format!("{code}: {message}"),
     }

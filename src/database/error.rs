@@ -43,7 +43,7 @@ pub enum DatabaseError {
     #[error("{}", removal_message(.removal, *.count, *.counted_all, .example.as_deref()))]
     SchemaRemoval {
         /// What would be removed.
-        removal: Removal,
+        removal: Box<Removal>,
         /// How many relationships use it; 0 when it is forbidden whatever is stored.
         count: u64,
         /// Whether there are no more than `count`.
@@ -74,7 +74,7 @@ pub enum DatabaseError {
         relationship: Box<Relationship>,
         /// Why it is not allowed.
         #[source]
-        error: RelationshipError,
+        error: Box<RelationshipError>,
     },
     /// A write has too many updates.
     #[error("update count of {count} is greater than maximum allowed of {max}")]
@@ -188,13 +188,11 @@ fn removal_message(
     counted_all: bool,
     example: Option<&Relationship>,
 ) -> String {
-    match example {
-        None => removal.to_string(),
-        Some(example) => {
-            let at_least = if counted_all { "" } else { "at least " };
-            let noun = if count == 1 { "relationship uses" } else { "relationships use" };
-            format!("{removal}: {example} ({at_least}{count} {noun} it)")
-        }
+    let message = removal.message(example);
+    match (count, counted_all) {
+        (0 | 1, _) => message,
+        (_, true) => format!("{message} (one of {count})"),
+        (_, false) => format!("{message} (one of at least {count})"),
     }
 }
 

@@ -8,7 +8,7 @@ use super::view::View;
 use super::write::{self, WriteRequest};
 use super::write_schema;
 use crate::engine::{Cache, Limits};
-use crate::relationship::{Revision, Timestamp};
+use crate::relationship::{Relationship, Revision, Timestamp};
 use crate::store::{Collected, OpenError, Store, StoreId, StoreOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -90,6 +90,16 @@ impl Database {
     /// Makes every update of a request or none.
     pub fn write(&self, now: Timestamp, request: WriteRequest) -> Result<Revision, DatabaseError> {
         write::write(self, now, request)
+    }
+
+    /// Creates every relationship or none, without the bounds that [`Self::write`] sets to their number. Holds them in
+    /// memory, and other writes wait meanwhile.
+    pub fn import(
+        &self,
+        now: Timestamp,
+        relationships: Vec<Relationship>,
+    ) -> Result<Revision, DatabaseError> {
+        write::import(self, now, relationships)
     }
 
     /// Deletes the relationships that a filter selects, the expired ones too.

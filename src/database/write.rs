@@ -49,6 +49,26 @@ pub(super) fn write(
     Ok(revision)
 }
 
+/// Creates every relationship or none, however many there are.
+pub(super) fn import(
+    database: &Database,
+    now: Timestamp,
+    relationships: Vec<Relationship>,
+) -> Result<Revision, DatabaseError> {
+    let operation = UpdateOperation::Create;
+    let updates = relationships.into_iter();
+    let updates: Vec<_> =
+        updates.map(|relationship| RelationshipUpdate { operation, relationship }).collect();
+    require_small_contexts(&database.options, &updates)?;
+    let schemas = Arc::clone(&database.schemas);
+    let (revision, ()) = database.store.write(now, move |transaction| {
+        let schema = schema_of(&schemas, transaction)?;
+        require_allowed(&schema, &updates)?;
+        updates.iter().try_for_each(|update| apply(transaction, update))
+    })?;
+    Ok(revision)
+}
+
 /// The schema that a transaction sees.
 pub(super) fn schema_of(
     schemas: &Schemas,
@@ -149,7 +169,7 @@ fn require_allowed(schema: &Schema, updates: &[RelationshipUpdate]) -> Result<()
         };
         checked.map_err(|error| DatabaseError::Relationship {
             relationship: Box::new(relationship.clone()),
-            error,
+            error: Box::new(error),
         })?;
     }
     Ok(())

@@ -118,15 +118,18 @@ impl Users {
     /// Those of a snapshot.
     fn stored(snapshot: &Snapshot<'_>, removal: &Removal) -> Result<Self, DatabaseError> {
         let filters = removal.filters();
-        let mut users = Self { forbidden: filters.is_empty(), ..Self::default() };
-        for filter in &filters {
+        let mut users = Self { forbidden: removal.is_always_forbidden(), ..Self::default() };
+        for (number, filter) in filters.iter().enumerate() {
             let mut after = None;
             while !users.more {
                 let page = snapshot.scan(filter, after.as_ref(), PAGE)?;
                 let Some((_, last)) = page.last() else { break };
                 after = Some(last.clone());
                 for (relationship, _) in page {
-                    users.add(removal, relationship);
+                    let mut seen = filters.iter().take(number);
+                    if !seen.any(|filter| filter.matches(&relationship)) {
+                        users.add(removal, relationship);
+                    }
                 }
             }
         }
@@ -173,7 +176,7 @@ impl Users {
         if !forbidden && count == 0 {
             return Ok(());
         }
-        let removal = removal.clone();
+        let removal = Box::new(removal.clone());
         Err(DatabaseError::SchemaRemoval { removal, count, counted_all: !more, example })
     }
 }

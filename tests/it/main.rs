@@ -1,4 +1,5 @@
-//! The integration tests, one binary: each module drives the crate through its public surface.
+//! Everything that is tested through the public surface, as one binary: one module a topic.
+
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,15 +9,37 @@
     reason = "a test that cannot go on must fail, one that is skipped must say so"
 )]
 
+mod agreement;
+mod architecture;
+mod big_shapes;
+mod check_in_cycles;
 mod cli;
+mod cli_serve;
+mod clients;
+mod corpora;
 mod database;
+mod history;
+mod memo_counterexamples;
+mod readers;
 mod recovery;
+mod reference;
+mod schema_diff;
+mod schema_errors;
+mod schema_files;
+mod schema_format;
+mod schema_limits;
+mod schema_lint;
 mod schema_operators;
+mod schema_rules;
 mod schema_support;
+mod schema_syntax;
+mod served;
 mod server;
 mod server_support;
+mod spicedb;
 mod store;
 mod store_model;
+mod tenant_lives;
 mod validation;
 mod wire;
 mod wire_check;

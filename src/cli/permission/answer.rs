@@ -44,8 +44,7 @@ impl Answer {
 
     /// The names of the context that the answer lacks, in words; nothing when it lacks none.
     pub(super) fn lacks(&self) -> Option<String> {
-        let names: Vec<String> = self.missing.iter().map(|name| format!("`{name}`")).collect();
-        (!names.is_empty()).then(|| names.join(", "))
+        (!self.missing.is_empty()).then(|| quoted(&self.missing))
     }
 
     pub(super) fn evidence(&self) -> Option<&Evidence> {
@@ -68,6 +67,10 @@ impl Answer {
         }
         json
     }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn step(evidence: &Evidence) -> Value {
@@ -133,7 +136,7 @@ fn caveat(info: &CaveatEvalInfo) -> Evidence {
         CaveatResult::True => (Mark::Yes, "holds".to_owned()),
         CaveatResult::False => (Mark::No, "does not hold".to_owned()),
         CaveatResult::MissingSomeContext => {
-            (Mark::Conditional, format!("lacks {}", missing.join(", ")))
+            (Mark::Conditional, format!("lacks {}", quoted(&missing)))
         }
         CaveatResult::Unevaluated | CaveatResult::Unspecified => {
             (Mark::Conditional, "was not evaluated".to_owned())

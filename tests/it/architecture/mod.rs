@@ -1,0 +1,293 @@
+//! Who may use whom. The rooms of `src` and the foreign crates they know are data here, and the sources are held to it.
+
+mod source;
+
+use source::{PathUse, paths};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room with the rooms that it may use. A room uses only rooms above it, so that there is no cycle.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("relationship", &[]),
+    ("caveat", &["relationship"]),
+    ("schema", &["relationship", "caveat"]),
+    ("engine", &["relationship", "caveat", "schema"]),
+    ("store", &["relationship"]),
+    ("database", &["relationship", "schema", "engine", "store"]),
+    ("validation", &["relationship", "caveat", "schema", "engine"]),
+    ("api", &["relationship", "schema", "engine", "database", "validation"]),
+    ("telemetry", &[]),
+    ("config", &["engine", "store", "database", "api"]),
+    ("server", &["api", "database", "config", "telemetry"]),
+    ("cli", &["schema", "validation", "config", "telemetry", "server"]),
+    ("main", &["cli"]),
+    ("lib", &[]),
+];
+
+/// Stands for every room, in the table of foreign crates.
+const EVERY_ROOM: &[&str] = &["*"];
+
+/// Each foreign crate with the rooms that may know it.
+const FOREIGN: &[(&str, &[&str])] = &[
+    ("annotate_snippets", &["cli"]),
+    ("anstream", &["cli"]),
+    ("anstyle", &["cli"]),
+    ("base64", &["caveat", "api"]),
+    ("cel", &["caveat"]),
+    ("chrono", &["relationship", "caveat"]),
+    ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("comfy_table", &["cli"]),
+    ("dashmap", &["engine"]),
+    ("getrandom", &["store"]),
+    ("glob", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("pest", &["schema"]),
+    ("pest_derive", &["schema"]),
+    ("prost", &["api"]),
+    ("prost_types", &["api"]),
+    ("quick_junit", &["cli"]),
+    ("regex", &["caveat"]),
+    ("rocksdb", &["store"]),
+    ("saphyr", &["validation"]),
+    ("serde", &["cli"]),
+    ("serde_json", &["relationship", "caveat", "store", "validation", "api", "cli"]),
+    ("strsim", &["schema"]),
+    ("subtle", &["api"]),
+    ("thiserror", EVERY_ROOM),
+    ("tokio", &["api", "server"]),
+    ("tokio_stream", &["api", "server"]),
+    ("tonic", &["api", "server"]),
+    ("tonic_health", &["server"]),
+    ("tonic_prost", &["api"]),
+    ("tonic_reflection", &["server"]),
+    ("tonic_types", &["api"]),
+    ("tracing", &["telemetry", "api", "server"]),
+    ("tracing_subscriber", &["telemetry"]),
+];
+
+#[test]
+fn rooms_use_only_what_the_tables_allow() {
+    let faults: Vec<String> = source_files().iter().flat_map(|file| faults_in(file)).collect();
+    assert!(faults.is_empty(), "the direction of the house is broken:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn a_room_uses_only_rooms_above_it() {
+    for (position, (room, used)) in ROOMS.iter().enumerate() {
+        for other in *used {
+            let above = ROOMS.iter().take(position).any(|(name, _)| name == other);
+            assert!(above, "`{room}` uses `{other}`, which is not above it: this may be a cycle");
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for file in source_files().into_iter().chain(test_files()) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("//! "), "`{}` does not open with `//! `", shown(&file));
+    }
+}
+
+#[test]
+fn every_dependency_has_its_rooms() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let dependencies = dependencies_of(&manifest);
+    for name in &dependencies {
+        assert!(find(FOREIGN, name).is_some(), "no room is named for the crate `{name}`");
+    }
+    for (name, rooms) in FOREIGN {
+        assert!(dependencies.iter().any(|known| known == name), "`{name}` is no dependency");
+        for room in rooms.iter().filter(|room| **room != "*") {
+            assert!(find(ROOMS, room).is_some(), "`{name}` is given to `{room}`, which is no room");
+        }
+    }
+}
+
+#[test]
+fn forbidden_imports_are_caught() {
+    let forbidden = [
+        ("src/schema/check.rs", "use crate::engine::check;"),
+        ("src/schema/check.rs", "use crate::{relationship::Subject, store::Store};"),
+        ("src/schema/check.rs", "fn f() -> crate::engine::Limits { todo!() }"),
+        ("src/schema/check.rs", "use super::super::engine::check;"),
+        ("src/schema/check.rs", "use super::{compiled, super::engine};"),
+        ("src/schema/mod.rs", "mod tests { use super::super::engine::check; }"),
+        ("src/schema/mod.rs", "use super::engine;"),
+        ("src/schema/mod.rs", "use crate::*;"),
+        ("src/schema/mod.rs", "use crate as house;"),
+        ("src/schema/mod.rs", "macro_rules! m { () => { $crate::store::Store } }"),
+        ("src/schema/mod.rs", "/* \" */ use crate::store::Store; /* \" */"),
+        ("src/schema/mod.rs", "fn f<'a>(_: &'a str, _: char) { g('\"', crate::store::X, '\"') }"),
+        ("src/schema/mod.rs", "pub use crate::relationship::Subject;"),
+        ("src/schema/mod.rs", "pub(crate) use crate::{caveat::Caveat};"),
+        ("src/schema/mod.rs", "use rocksdb::DB;"),
+        ("src/schema/mod.rs", "use {pest::Parser, tonic::Status};"),
+        ("src/schema/mod.rs", "fn f(_: ::tonic::Status) {}"),
+        ("src/schema/mod.rs", "#[derive(clap::Parser)] struct Arguments;"),
+        ("src/schema/mod.rs", "extern crate rocksdb;"),
+        ("src/main.rs", "fn main() { kilwa::server::run() }"),
+        ("src/cellar/mod.rs", ""),
+    ];
+    for (file, text) in forbidden {
+        assert!(!faults(file, text).is_empty(), "not caught in {file}: {text}");
+    }
+}
+
+#[test]
+fn allowed_imports_are_let_through() {
+    let allowed = [
+        ("src/schema/check.rs", "use crate::{caveat::Caveat, relationship::{self, Subject}};"),
+        ("src/schema/check.rs", "use super::compiled::Schema; pub(crate) struct S;"),
+        ("src/schema/check.rs", "mod tests { use super::super::compiled; }"),
+        ("src/schema/check.rs", "pub(in crate::schema) fn f() {}"),
+        ("src/schema/mod.rs", "pub use compiled::{Schema, Expr};"),
+        ("src/schema/mod.rs", "pub(super) use self::compiled::Schema;"),
+        (
+            "src/schema/mod.rs",
+            "//! [`crate::engine::check`]\nuse thiserror::Error; // use crate::store",
+        ),
+        ("src/schema/mod.rs", "const S: &str = \"crate::store::Store \\\" rocksdb::DB\";"),
+        (
+            "src/schema/mod.rs",
+            "const S: &str = r#\"use \"crate::store\"; \"#; const B: u8 = b'\\'';",
+        ),
+        ("src/schema/mod.rs", "/* a /* nested */ use crate::store; */"),
+        ("src/schema/mod.rs", "use pest::Parser; fn f() { let tonic = 1; g.tonic::<u8>(tonic) }"),
+        ("src/main.rs", "fn main() { kilwa::cli::run() }"),
+    ];
+    for (file, text) in allowed {
+        assert_eq!(faults(file, text), Vec::<String>::new(), "in {file}: {text}");
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn source_files() -> Vec<PathBuf> {
+    let files = rust_files(&root().join("src"));
+    assert!(!files.is_empty(), "there are no sources to look at");
+    files
+}
+
+fn test_files() -> Vec<PathBuf> {
+    rust_files(&root().join("tests"))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn shown(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/")
+}
+
+fn dependencies_of(manifest: &str) -> Vec<String> {
+    manifest
+        .lines()
+        .skip_while(|line| line.trim() != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| Some(line.split_once('=')?.0.trim().replace('-', "_")))
+        .collect()
+}
+
+fn find<'t>(table: &'t [(&str, &[&str])], name: &str) -> Option<&'t [&'t str]> {
+    table.iter().find(|(known, _)| *known == name).map(|(_, values)| *values)
+}
+
+fn faults_in(file: &Path) -> Vec<String> {
+    faults(&shown(file), &fs::read_to_string(file).unwrap())
+}
+
+/// What a file of this path and text may not do, one line each.
+fn faults(file: &str, text: &str) -> Vec<String> {
+    let modules = modules_of(file);
+    let room = match modules.first() {
+        Some(room) => room.as_str(),
+        None if file == "src/main.rs" => "main",
+        None => "lib",
+    };
+    let Some(used) = find(ROOMS, room) else {
+        return vec![format!("{file}: the room `{room}` is not in the table")];
+    };
+    let home = Home { room, depth: modules.len(), used };
+    let found = paths(text);
+    found
+        .iter()
+        .filter_map(|path| {
+            let fault = home.fault(path)?;
+            Some(format!("{file}:{}: `{}`: {fault}", path.line, path.segments.join("::")))
+        })
+        .collect()
+}
+
+/// `src/schema/check.rs` holds the module `schema::check`.
+fn modules_of(file: &str) -> Vec<String> {
+    let path = file.trim_start_matches("src/").trim_end_matches(".rs");
+    let mut modules: Vec<String> = path.split('/').map(str::to_owned).collect();
+    if matches!(modules.last().map(String::as_str), Some("mod" | "lib" | "main")) {
+        modules.pop();
+    }
+    modules
+}
+
+/// Where a path is written.
+struct Home<'a> {
+    room: &'a str,
+    /// How many modules lie around the file's items.
+    depth: usize,
+    used: &'a [&'a str],
+}
+
+impl Home<'_> {
+    fn fault(&self, path: &PathUse) -> Option<String> {
+        let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            [_] if !path.import => None,
+            ["crate" | "kilwa", room, ..] => self.room_fault(room, path.reexport),
+            ["crate" | "kilwa"] => Some("names the house, not a room".to_owned()),
+            ["self" | "super", ..] => self.escape_fault(&segments, path.module_depth),
+            [name, ..] => self.foreign_fault(name),
+            [] => None,
+        }
+    }
+
+    fn room_fault(&self, room: &str, reexport: bool) -> Option<String> {
+        if room == self.room {
+            None
+        } else if reexport {
+            Some(format!("`{}` passes on what belongs to `{room}`", self.room))
+        } else if self.used.contains(&room) {
+            None
+        } else {
+            Some(format!("`{}` may not use `{room}`", self.room))
+        }
+    }
+
+    fn escape_fault(&self, segments: &[&str], module_depth: usize) -> Option<String> {
+        let steps = segments.iter().take_while(|segment| matches!(**segment, "self" | "super"));
+        let up = steps.filter(|segment| **segment == "super").count();
+        (up >= self.depth + module_depth)
+            .then(|| format!("`super` leaves the room `{}`; write `crate::`", self.room))
+    }
+
+    fn foreign_fault(&self, name: &str) -> Option<String> {
+        let rooms = find(FOREIGN, name)?;
+        let allowed = rooms == EVERY_ROOM || rooms.contains(&self.room);
+        (!allowed).then(|| format!("`{}` may not know the crate `{name}`", self.room))
+    }
+}

@@ -1,0 +1,254 @@
+//! Schemas with relationships and assertions from elsewhere, when they lie beside the crate (`../shared/corpus`) or
+//! where `KILWA_TEST_CORPUS` says: every assertion holds, and every question about what occurs in a file gets the
+//! reference's answer.
+
+use crate::reference::Reference;
+use crate::reference::case::{Asked, now};
+use crate::reference::compare::{Said, ask, ask_each};
+use crate::reference::equations::Pair;
+use crate::reference::rules::Rules;
+use kilwa::engine::{Cache, Scope};
+use kilwa::relationship::{Context, ObjectRef, RelationshipSet, Revision, Subject, VisibleSet};
+use kilwa::schema::{Schema, compile};
+use saphyr_parser::{Event, Parser};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn corpora_agree() {
+    let faults: Vec<String> = files().iter().flat_map(|path| faults_in(path)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What is wrong in one file, each with its name.
+fn faults_in(path: &Path) -> Vec<String> {
+    let found = match Corpus::read(path) {
+        Ok(corpus) => corpus.false_assertions().chain(corpus.disagreements()).take(5).collect(),
+        Err(fault) => vec![fault],
+    };
+    found.into_iter().map(|fault| format!("{}: {fault}", path.display())).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the corpora can lie elsewhere")]
+fn folder() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    std::env::var("KILWA_TEST_CORPUS").map_or_else(|_| beside(), PathBuf::from)
+}
+
+fn files() -> Vec<PathBuf> {
+    let folder = folder();
+    let pattern = folder.join("**/*.yaml");
+    let files: Vec<PathBuf> =
+        glob::glob(&pattern.to_string_lossy()).unwrap().map(Result::unwrap).collect();
+    if files.is_empty() {
+        eprintln!("skipped: there are no corpora in `{}`", folder.display());
+    }
+    files
+}
+
+/// A validation file.
+struct Corpus {
+    schema: Schema,
+    relationships: RelationshipSet,
+    assertions: Vec<(Expected, Asked)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    Member,
+    Conditional,
+    NotMember,
+}
+
+impl Corpus {
+    fn read(path: &Path) -> Result<Self, String> {
+        let file = Yaml::read(&fs::read_to_string(path).unwrap());
+        let text = |key: &str| file.get(key).text();
+        let schema = compile(text("schema")).map_err(|faults| format!("{faults:?}"))?;
+        let relationships = text("relationships")
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .map(|line| line.parse().map_err(|error| format!("`{line}`: {error}")))
+            .collect::<Result<_, String>>()?;
+        Ok(Self { assertions: assertions(&file), schema, relationships })
+    }
+
+    fn visible(&self) -> VisibleSet<'_> {
+        self.relationships.visible_at(now())
+    }
+
+    fn false_assertions(&self) -> impl Iterator<Item = String> {
+        self.assertions.iter().filter_map(|(expected, asked)| {
+            let said = ask(&Scope::new(&self.schema, &self.visible()), asked);
+            let holds = match expected {
+                Expected::Member => said == Said::Member,
+                Expected::NotMember => said == Said::NotMember,
+                Expected::Conditional => matches!(said, Said::Conditional(_)),
+            };
+            (!holds).then(|| format!("`{asked}` is {said:?}, not {expected:?}"))
+        })
+    }
+
+    /// Asks for every relation and permission of every object by every subject, with every context that occurs.
+    fn disagreements(&self) -> impl Iterator<Item = String> {
+        let contexts = self.contexts().into_iter();
+        contexts
+            .flat_map(|context| {
+                self.subjects().into_iter().map(move |subject| (context.clone(), subject))
+            })
+            .flat_map(|(context, subject)| self.disagreements_about(&subject, &context))
+    }
+
+    fn disagreements_about(&self, subject: &Subject, context: &Context) -> Vec<String> {
+        let rules = Rules::of(&self.schema);
+        let reference = Reference::new(&rules, &self.schema, self.relationships.iter(), now());
+        let pairs = self.pairs();
+        let solution = reference.solve(pairs.clone(), subject, context);
+        let visible = self.visible();
+        let cache = Cache::new(64 << 20);
+        let plain = Scope::new(&self.schema, &visible);
+        let cached = Scope { cache: Some(cache.at(Revision(1), now())), ..plain };
+        let questions: Vec<Asked> =
+            pairs.iter().map(|pair| asked(pair, subject, context)).collect();
+        let mut faults = Vec::new();
+        for ((pair, asked), bulk) in pairs.iter().zip(&questions).zip(ask_each(&plain, &questions))
+        {
+            let answer = solution.answer(pair);
+            for said in [bulk, ask(&plain, asked), ask(&cached, asked)] {
+                if !answer.allows(&said) {
+                    faults.push(format!("`{asked}` is {said:?}, not {answer:?}"));
+                }
+            }
+        }
+        faults
+    }
+
+    fn objects(&self) -> BTreeSet<ObjectRef> {
+        let asked = self.assertions.iter().map(|(_, asked)| (&asked.resource, &asked.subject));
+        let stored = self.relationships.iter().map(|stored| (&stored.resource, &stored.subject));
+        stored
+            .chain(asked)
+            .flat_map(|(resource, subject)| [Some(resource), object_of(subject)])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    fn pairs(&self) -> Vec<Pair> {
+        let nodes_of = |object: ObjectRef| {
+            let definition = self.schema.find_definition(object.object_type()).unwrap();
+            definition.nodes.iter().map(move |id| {
+                let node = self.schema.node(*id).name.clone();
+                Pair { object: object.clone(), node }
+            })
+        };
+        self.objects().into_iter().flat_map(nodes_of).collect()
+    }
+
+    fn subjects(&self) -> BTreeSet<Subject> {
+        let usersets = self.relationships.iter().map(|stored| stored.subject.clone());
+        let usersets = usersets.filter(|subject| subject.relation().is_some());
+        usersets.chain(self.objects().into_iter().map(Subject::Object)).collect()
+    }
+
+    fn contexts(&self) -> Vec<Context> {
+        let mut contexts = vec![Context::default()];
+        for (_, asked) in &self.assertions {
+            if !contexts.contains(&asked.context) {
+                contexts.push(asked.context.clone());
+            }
+        }
+        contexts
+    }
+}
+
+fn asked(pair: &Pair, subject: &Subject, context: &Context) -> Asked {
+    Asked {
+        resource: pair.object.clone(),
+        permission: pair.node.clone(),
+        subject: subject.clone(),
+        context: context.clone(),
+    }
+}
+
+fn object_of(subject: &Subject) -> Option<&ObjectRef> {
+    match subject {
+        Subject::Object(object) | Subject::Userset(object, _) => Some(object),
+        Subject::Wildcard(_) => None,
+    }
+}
+
+fn assertions(file: &Yaml) -> Vec<(Expected, Asked)> {
+    let kinds = [
+        ("assertTrue", Expected::Member),
+        ("assertCaveated", Expected::Conditional),
+        ("assertFalse", Expected::NotMember),
+    ];
+    let of_kind = |(key, expected)| {
+        let lines = file.get("assertions").get(key).items();
+        lines.iter().map(move |line| (expected, Asked::parse(line.text())))
+    };
+    kinds.into_iter().flat_map(of_kind).collect()
+}
+
+/// As much of YAML as the files have.
+enum Yaml {
+    Nothing,
+    Text(String),
+    Items(Vec<Yaml>),
+    Fields(BTreeMap<String, Yaml>),
+}
+
+impl Yaml {
+    fn read(text: &str) -> Self {
+        let mut events = Parser::new_from_str(text).map(|event| event.unwrap().0);
+        Self::next(&mut events).unwrap_or(Self::Nothing)
+    }
+
+    /// The next node; none at the end of what holds it.
+    fn next<'e>(events: &mut impl Iterator<Item = Event<'e>>) -> Option<Self> {
+        loop {
+            match events.next()? {
+                Event::Scalar(text, ..) => return Some(Self::Text(text.into_owned())),
+                Event::SequenceStart(..) => {
+                    return Some(Self::Items(
+                        std::iter::from_fn(|| Self::next(&mut *events)).collect(),
+                    ));
+                }
+                Event::MappingStart(..) => {
+                    let mut fields = BTreeMap::new();
+                    while let Some(key) = Self::next(&mut *events) {
+                        let value = Self::next(&mut *events).unwrap_or(Self::Nothing);
+                        fields.insert(key.text().to_owned(), value);
+                    }
+                    return Some(Self::Fields(fields));
+                }
+                Event::SequenceEnd | Event::MappingEnd => return None,
+                _ => {}
+            }
+        }
+    }
+
+    fn get(&self, key: &str) -> &Self {
+        match self {
+            Self::Fields(fields) => fields.get(key).unwrap_or(&Self::Nothing),
+            Self::Nothing | Self::Text(_) | Self::Items(_) => &Self::Nothing,
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Nothing | Self::Items(_) | Self::Fields(_) => "",
+        }
+    }
+
+    fn items(&self) -> &[Self] {
+        match self {
+            Self::Items(items) => items,
+            Self::Nothing | Self::Text(_) | Self::Fields(_) => &[],
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The engine beside the reference: what may differ, and what may not.
+
+use super::Answer;
+use super::case::Asked;
+use super::solution::Verdict;
+use kilwa::engine::{Checked, EngineError, Membership, Question, Scope, check, check_each};
+use kilwa::relationship::RelationshipReader;
+use std::collections::BTreeSet;
+
+/// What the engine made of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    NotMember,
+    Member,
+    Conditional(BTreeSet<String>),
+    /// The evaluation of a caveat failed.
+    CaveatFailed,
+    CyclicExclusion,
+    ReadFailed,
+    /// An error that no question of ours should meet.
+    Refused(String),
+}
+
+impl From<Result<Checked, EngineError>> for Said {
+    fn from(result: Result<Checked, EngineError>) -> Self {
+        match result {
+            Ok(checked) => match checked.membership {
+                Membership::NotMember => Self::NotMember,
+                Membership::Member => Self::Member,
+                Membership::Conditional(missing) => Self::Conditional(missing),
+            },
+            Err(EngineError::Caveat(_)) => Self::CaveatFailed,
+            Err(EngineError::CyclicExclusion { .. }) => Self::CyclicExclusion,
+            Err(EngineError::Read(_)) => Self::ReadFailed,
+            Err(error) => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn question(&self) -> Question<'_> {
+        Question {
+            resource: &self.resource,
+            permission: &self.permission,
+            subject: &self.subject,
+            context: &self.context,
+        }
+    }
+}
+
+/// What the engine says to one question.
+pub(crate) fn ask<R: RelationshipReader>(scope: &Scope<'_, R>, asked: &Asked) -> Said {
+    check(scope, &asked.question()).into()
+}
+
+/// What the engine says to several questions at once.
+pub(crate) fn ask_each<R: RelationshipReader>(scope: &Scope<'_, R>, asked: &[Asked]) -> Vec<Said> {
+    let questions: Vec<Question<'_>> = asked.iter().map(Asked::question).collect();
+    check_each(scope, &questions).into_iter().map(Said::from).collect()
+}
+
+impl Answer {
+    /// Whether the engine may say this.
+    ///
+    /// - Where an exclusion depends on itself, the engine may say so, even when the answer does not hinge on it:
+    ///   whether it comes across the circle depends on the order in which it looks. It must say so when there is no answer.
+    /// - A circle adds nothing to itself: in `a = c or (a and d)` only `c` decides. The reference does not look that
+    ///   closely at why it does not know, so in circles the engine may name fewer names, and pass over a failure, as long
+    ///   as it names one.
+    pub(crate) fn allows(&self, said: &Said) -> bool {
+        match (&self.verdict, said) {
+            (_, Said::CyclicExclusion) => self.cyclic_exclusion,
+            (Verdict::NotMember, Said::NotMember)
+            | (Verdict::Member, Said::Member)
+            | (Verdict::Failed, Said::CaveatFailed) => true,
+            (Verdict::Conditional(missing), Said::Conditional(named)) if self.cyclic => {
+                !named.is_empty() && named.is_subset(missing)
+            }
+            (Verdict::Conditional(missing), Said::Conditional(named)) => missing == named,
+            (Verdict::Failed, Said::Conditional(_)) => self.cyclic,
+            _ => false,
+        }
+    }
+}
