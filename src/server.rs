@@ -33,7 +33,7 @@ pub enum ServerError {
     Keys(#[from] KeyError),
     /// What the store was to start with.
     #[error("the bootstrap cannot be loaded: {0}")]
-    Bootstrap(DatabaseError),
+    Bootstrap(Box<DatabaseError>),
     /// The descriptors of the messages.
     #[error("the reflection service cannot be made: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -66,10 +66,10 @@ impl Server {
     pub fn open(config: &Config) -> Result<Self, ServerError> {
         let store = Store::open(&config.data_dir, &config.store)?;
         let (keys, key_source) = config.load_keys()?;
-        let database = Database::new(store, config.database.clone());
+        let database = Database::new(store, config.database);
         if let Some(Bootstrap { schema, relationships }) = &config.bootstrap {
             let loaded = bootstrap(&database, schema, relationships, now());
-            let loaded = loaded.map_err(ServerError::Bootstrap)?;
+            let loaded = loaded.map_err(|error| ServerError::Bootstrap(Box::new(error)))?;
             tracing::info!(loaded, "bootstrap");
         }
         let clock: Clock = Arc::new(now);

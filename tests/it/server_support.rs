@@ -290,10 +290,8 @@ pub(crate) fn filter(resource_type: &str) -> proto::RelationshipFilter {
     proto::RelationshipFilter { resource_type: resource_type.to_owned(), ..Default::default() }
 }
 
-pub(crate) fn consistency(
-    requirement: proto::consistency::Requirement,
-) -> Option<proto::Consistency> {
-    Some(proto::Consistency { requirement: Some(requirement) })
+pub(crate) fn consistency(requirement: proto::consistency::Requirement) -> proto::Consistency {
+    proto::Consistency { requirement: Some(requirement) }
 }
 
 /// A failure as programs see it: its code, reason and metadata.
