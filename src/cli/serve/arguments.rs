@@ -1,8 +1,8 @@
 //! What `kilwa serve` can be told.
 
 use crate::cli::duration;
+use crate::cli::failure::Failure;
 use crate::cli::folder::default_data_dir;
-use crate::cli::remote::Failure;
 use crate::config::Config;
 use crate::telemetry;
 use clap::{ArgAction, Args, ValueEnum};

@@ -48,18 +48,17 @@ impl Banner {
 
     /// What a client has to be told beside the question.
     fn flags(&self, keys: &KeySource) -> String {
-        let mut flags = String::new();
-        if self.address.port() != USUAL_PORT || !self.address.ip().is_loopback() {
-            flags.push_str(&format!(" --endpoint {}", self.reachable()));
-        }
-        match (keys, &self.data_dir) {
-            (KeySource::Given, _) => flags.push_str(" --token $KEY"),
+        let unusual = self.address.port() != USUAL_PORT || !self.address.ip().is_loopback();
+        let endpoint =
+            if unusual { format!(" --endpoint {}", self.reachable()) } else { String::new() };
+        let key = match (keys, &self.data_dir) {
+            (KeySource::Given, _) => " --token $KEY".to_owned(),
             (KeySource::Kept(_) | KeySource::Made(_), Some(dir)) => {
-                flags.push_str(&format!(" --data-dir {}", quoted(&dir.display().to_string())));
+                format!(" --data-dir {}", quoted(&dir.display().to_string()))
             }
-            (KeySource::Kept(_) | KeySource::Made(_), None) => {}
-        }
-        flags
+            (KeySource::Kept(_) | KeySource::Made(_), None) => String::new(),
+        };
+        endpoint + &key
     }
 
     /// The address as a client on this machine reaches it.

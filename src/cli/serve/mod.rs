@@ -3,18 +3,15 @@
 mod arguments;
 mod banner;
 
-use super::remote::Failure;
+use super::failure::Failure;
 use super::{Exit, clock, render, validate};
-use crate::config::{Bootstrap, Config};
-use crate::server::Server;
+use crate::config::Bootstrap;
+use crate::server;
 use crate::telemetry;
 use crate::validation::{Data, read_data};
 pub(super) use arguments::Arguments;
 use banner::Banner;
 use std::path::Path;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
     match serve(arguments) {
@@ -25,51 +22,19 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn serve(arguments: &Arguments) -> Result<(), Failure> {
     arguments.require_features()?;
-    telemetry::start(arguments.log_format.into(), &arguments.log_level).map_err(Failure::new)?;
+    telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
     let data = arguments.bootstrap.as_deref().map(bootstrap).transpose()?;
     let mut config = arguments.config();
     config.bootstrap = data.as_ref().map(|data| Bootstrap {
         schema: data.schema.clone(),
         relationships: data.relationships.clone(),
     });
-    let runtime = Runtime::new().map_err(|error| Failure::new(format!("no runtime: {error}")))?;
-    runtime.block_on(listen(arguments, config, data.and_then(|data| data.example)))
-}
-
-/// Opens the data folder, takes the address, says how to use both, and serves until a signal comes.
-async fn listen(
-    arguments: &Arguments,
-    config: Config,
-    example: Option<crate::validation::Example>,
-) -> Result<(), Failure> {
-    let stop = stop_signal()?;
-    let address = arguments.address();
-    let cannot_listen = |error| {
-        Failure::new(format!(
-            "cannot listen at `{address}`: {error}; choose another address with `--grpc-addr`"
-        ))
-    };
-    let listener = TcpListener::bind(&address).await.map_err(cannot_listen)?;
-    let local = listener.local_addr().map_err(cannot_listen)?;
-    let server = Server::open(&config).map_err(Failure::new)?;
-    let banner = Banner { address: local, data_dir: arguments.data_dir_if_given(), example };
-    render::out(&banner.text(&config.data_dir, server.key_source()));
-    server.serve(listener, stop).await.map_err(Failure::new)
-}
-
-/// Done when the process is told to end, by SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send, Failure> {
-    let hear = |kind| {
-        signal(kind).map_err(|error| Failure::new(format!("signals cannot be heard: {error}")))
-    };
-    let mut terminate = hear(SignalKind::terminate())?;
-    let mut interrupt = hear(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+    let example = data.and_then(|data| data.example);
+    server::run_until_signal(&arguments.address(), &config, |address, keys| {
+        let banner = Banner { address, data_dir: arguments.data_dir_if_given(), example };
+        render::out(&banner.text(&config.data_dir, keys));
+    })?;
+    Ok(())
 }
 
 /// The schema and the relationships of a validation file.
