@@ -98,8 +98,12 @@ impl Peer {
             return Some(format!("SpiceDB refuses the case: {}", status.message()));
         }
         for asked in &case.questions {
-            let answer =
-                reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context);
+            let answer = reference.answer(
+                &asked.resource,
+                &asked.permission,
+                &asked.subject,
+                &asked.context,
+            );
             let said = self.ask(&key, asked).await;
             if !differs_on_purpose(case, asked, &answer) && !agree(&answer, &said) {
                 return Some(format!("`{asked}`: SpiceDB says {said:?}, the reference {answer:?}"));
@@ -144,7 +148,8 @@ impl Peer {
             Permissionship::NoPermission => Verdict::NotMember,
             Permissionship::ConditionalPermission => {
                 let missing = response.partial_caveat_info.unwrap_or_default();
-                let names: BTreeSet<String> = missing.missing_required_context.into_iter().collect();
+                let names: BTreeSet<String> =
+                    missing.missing_required_context.into_iter().collect();
                 Verdict::Conditional(names)
             }
             Permissionship::Unspecified => panic!("an answer without a value"),
