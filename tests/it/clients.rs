@@ -19,8 +19,8 @@ fn node() {
 fn play(client: &str, interpreter: &str) {
     if !is_there(interpreter) {
         // Past the test runner, which keeps back what a passing test prints.
-        writeln!(std::io::stderr(), "SKIPPED: {interpreter} is missing, `make test` installs it")
-            .unwrap();
+        let mut terminal = std::io::stderr();
+        writeln!(terminal, "SKIPPED: {interpreter} is missing, `make test` installs it").unwrap();
         return;
     }
     let data = tempfile::tempdir().unwrap();

@@ -23,6 +23,7 @@ mod database;
 mod history;
 mod memo_counterexamples;
 mod readers;
+mod readme;
 mod recovery;
 mod reference;
 mod schema_diff;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tonic::transport::Channel;
 
 /// Long enough for a machine that is busy with other tests.
-const START_MAX: Duration = Duration::from_secs(120);
+const START_MAX: Duration = Duration::from_mins(2);
 const HOST: &str = "127.0.0.1:";
 
 /// A running server. Ends, without being asked to tidy up, when dropped.
@@ -25,6 +25,15 @@ pub(crate) struct Served {
 impl Served {
     /// Starts a server on a free port, with its data in a folder.
     pub(crate) fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &[])
+    }
+
+    /// The same, with a validation file's schema and relationships to start with.
+    pub(crate) fn bootstrapped(data_dir: &Path, file: &Path) -> Self {
+        Self::start_with(data_dir, &["--bootstrap", file.to_str().unwrap()])
+    }
+
+    fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kilwa"))
             .args([
                 "serve",
@@ -35,6 +44,7 @@ impl Served {
                 "--data-dir",
             ])
             .arg(data_dir)
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
