@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The name of the file in the data folder that keeps the key which a server made for itself.
-const KEY_FILE: &str = "preshared.key";
+pub const KEY_FILE: &str = "preshared.key";
 /// How many random bytes make a key.
 const KEY_BYTES: usize = 32;
 

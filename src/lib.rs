@@ -20,4 +20,6 @@ pub mod config;
 pub mod server;
 pub mod telemetry;
 
+pub mod client;
+
 pub mod cli;

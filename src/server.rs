@@ -6,10 +6,14 @@ use crate::database::{Consistency, Database, DatabaseError, WriteRequest};
 use crate::relationship::{Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
 use crate::store::{OpenError, Store};
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tonic::service::{Routes, RoutesBuilder};
@@ -33,10 +37,21 @@ pub enum ServerError {
     Keys(#[from] KeyError),
     /// What the store was to start with.
     #[error("the bootstrap cannot be loaded: {0}")]
-    Bootstrap(DatabaseError),
+    Bootstrap(Box<DatabaseError>),
     /// The descriptors of the messages.
     #[error("the reflection service cannot be made: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The address.
+    #[error("cannot listen at `{address}`: {source}; choose another address with `--grpc-addr`")]
+    Bind {
+        /// The address as given.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Threads or signals.
+    #[error("the server cannot be set up: {0}")]
+    System(io::Error),
     /// The network.
     #[error("the server cannot go on listening: {0}")]
     Listen(#[from] tonic::transport::Error),
@@ -61,15 +76,46 @@ pub async fn run(
     Server::open(&config)?.serve(listener, shutdown).await
 }
 
+/// Opens the data folder and serves at `address` until the process is told to end, by SIGTERM or SIGINT. `ready` is told
+/// where the server is and where its keys come from, as soon as it takes calls.
+pub fn run_until_signal(
+    address: &str,
+    config: &Config,
+    ready: impl FnOnce(SocketAddr, &KeySource),
+) -> Result<(), ServerError> {
+    let runtime = Runtime::new().map_err(ServerError::System)?;
+    runtime.block_on(async {
+        let stop = stop_signal().map_err(ServerError::System)?;
+        let cannot_bind = |source| ServerError::Bind { address: address.to_owned(), source };
+        let listener = TcpListener::bind(address).await.map_err(cannot_bind)?;
+        let local = listener.local_addr().map_err(cannot_bind)?;
+        let server = Server::open(config)?;
+        ready(local, server.key_source());
+        server.serve(listener, stop).await
+    })
+}
+
+/// Done when the process is told to end.
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
 impl Server {
     /// Opens the data folder, makes a key where there is none, and fills an empty store with what it is to start with.
     pub fn open(config: &Config) -> Result<Self, ServerError> {
         let store = Store::open(&config.data_dir, &config.store)?;
         let (keys, key_source) = config.load_keys()?;
-        let database = Database::new(store, config.database.clone());
+        let database = Database::new(store, config.database);
         if let Some(Bootstrap { schema, relationships }) = &config.bootstrap {
             let loaded = bootstrap(&database, schema, relationships, now());
-            let loaded = loaded.map_err(ServerError::Bootstrap)?;
+            let loaded = loaded.map_err(|error| ServerError::Bootstrap(Box::new(error)))?;
             tracing::info!(loaded, "bootstrap");
         }
         let clock: Clock = Arc::new(now);

@@ -13,10 +13,10 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 const DOMAIN: &str = "authzed.com";
 
-/// The longest message, in bytes. Statuses travel in headers, for which clients keep as little as 8 KiB.
-const MESSAGE_BYTES_MAX: usize = 1_500;
-/// The longest metadata value, in bytes.
-const METADATA_BYTES_MAX: usize = 500;
+/// The longest message, in bytes. Statuses travel in headers, encoded twice, for which clients keep as little as 8 KiB.
+const MESSAGE_BYTES_MAX: usize = 1_000;
+/// The longest metadata value, in bytes: no name or id is cut.
+const METADATA_BYTES_MAX: usize = 1_100;
 
 /// A status with a `google.rpc.ErrorInfo`.
 pub(super) fn with_reason(
@@ -31,6 +31,34 @@ pub(super) fn with_reason(
         .collect();
     let details = ErrorDetails::with_error_info(reason.as_str_name(), DOMAIN, metadata);
     Status::with_error_details(code, cut(message.into(), MESSAGE_BYTES_MAX), details)
+}
+
+/// A status that blames the request.
+fn invalid(
+    reason: ErrorReason,
+    message: String,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
+    with_reason(Code::InvalidArgument, reason, message, metadata)
+}
+
+/// A status that blames what is stored.
+fn failed(
+    reason: ErrorReason,
+    message: String,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
+    with_reason(Code::FailedPrecondition, reason, message, metadata)
+}
+
+/// How much there was, and how much may be.
+fn sizes(
+    name: &'static str,
+    size: usize,
+    max_name: &'static str,
+    max: usize,
+) -> [(&'static str, String); 2] {
+    [(name, size.to_string()), (max_name, max.to_string())]
 }
 
 /// The status as a message inside of a response.
@@ -59,86 +87,58 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         }
         DatabaseError::Schema(diagnostics) => of_schema(&diagnostics),
         DatabaseError::StoredSchema { .. } => Status::failed_precondition(message),
-        DatabaseError::SchemaRemoval { removal, example, .. } => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::SchemaTypeError,
-            message,
-            removal.metadata(example.as_deref()),
-        ),
-        DatabaseError::UnknownName(name) => of_unknown_name(message, &name),
-        DatabaseError::EmptyFilter => {
-            with_reason(Code::InvalidArgument, ErrorReason::InvalidFilter, message, [])
+        DatabaseError::SchemaRemoval { removal, example, .. } => {
+            let parts = removal.metadata(example.as_deref());
+            invalid(ErrorReason::SchemaTypeError, message, parts)
         }
-        DatabaseError::ReadOfPermission { definition, permission } => with_reason(
-            Code::FailedPrecondition,
-            ErrorReason::SchemaTypeError,
-            message,
-            [("definition_name", definition), ("relation_or_permission_name", permission)],
-        ),
+        DatabaseError::UnknownName(name) => of_unknown_name(message, &name),
+        DatabaseError::EmptyFilter => invalid(ErrorReason::InvalidFilter, message, []),
+        DatabaseError::ReadOfPermission { definition, permission } => {
+            let parts =
+                [("definition_name", definition), ("relation_or_permission_name", permission)];
+            failed(ErrorReason::SchemaTypeError, message, parts)
+        }
         DatabaseError::Relationship { error, .. } => of_relationship(message, &error),
-        DatabaseError::TooManyUpdates { count, max } => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::TooManyUpdatesInRequest,
-            message,
-            [("update_count", count.to_string()), ("maximum_updates_allowed", max.to_string())],
-        ),
-        DatabaseError::TooManyPreconditions { count, max } => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::TooManyPreconditionsInRequest,
-            message,
-            [
-                ("precondition_count", count.to_string()),
-                ("maximum_updates_allowed", max.to_string()),
-            ],
-        ),
-        DatabaseError::MetadataTooLarge { bytes, max } => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::TransactionMetadataTooLarge,
-            message,
-            [
-                ("metadata_byte_size", bytes.to_string()),
-                ("maximum_allowed_metadata_byte_size", max.to_string()),
-            ],
-        ),
-        DatabaseError::DuplicateUpdate(relationship) => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::UpdatesOnSameRelationship,
-            message,
-            [
-                ("definition_name", relationship.resource.object_type().to_owned()),
-                ("relationship", parts::key_text(&relationship)),
-            ],
-        ),
-        DatabaseError::ContextTooLarge { relationship, bytes, max } => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::MaxRelationshipContextSize,
-            message,
-            [
-                ("relationship", parts::key_text(&relationship)),
-                ("max_allowed_size", max.to_string()),
-                ("context_size", bytes.to_string()),
-            ],
-        ),
+        DatabaseError::TooManyUpdates { count, max } => {
+            let parts = sizes("update_count", count, "maximum_updates_allowed", max);
+            invalid(ErrorReason::TooManyUpdatesInRequest, message, parts)
+        }
+        DatabaseError::TooManyPreconditions { count, max } => {
+            let parts = sizes("precondition_count", count, "maximum_updates_allowed", max);
+            invalid(ErrorReason::TooManyPreconditionsInRequest, message, parts)
+        }
+        DatabaseError::MetadataTooLarge { bytes, max } => {
+            let allowed = "maximum_allowed_metadata_byte_size";
+            let parts = sizes("metadata_byte_size", bytes, allowed, max);
+            invalid(ErrorReason::TransactionMetadataTooLarge, message, parts)
+        }
+        DatabaseError::DuplicateUpdate(relationship) => {
+            let definition = relationship.resource.object_type().to_owned();
+            let key = parts::key_text(&relationship);
+            let parts = [("definition_name", definition), ("relationship", key)];
+            invalid(ErrorReason::UpdatesOnSameRelationship, message, parts)
+        }
+        DatabaseError::ContextTooLarge { relationship, bytes, max } => {
+            let key = ("relationship", parts::key_text(&relationship));
+            let parts = sizes("context_size", bytes, "max_allowed_size", max);
+            let parts = parts.into_iter().chain([key]);
+            invalid(ErrorReason::MaxRelationshipContextSize, message, parts)
+        }
         DatabaseError::AlreadyExists(relationship) => with_reason(
             Code::AlreadyExists,
             ErrorReason::AttemptToRecreateRelationship,
             message,
             parts::of_relationship(&relationship),
         ),
-        DatabaseError::PreconditionFailed(precondition) => with_reason(
-            Code::FailedPrecondition,
-            ErrorReason::WriteOrDeletePreconditionFailure,
-            message,
-            parts::of_precondition(&precondition),
-        ),
-        DatabaseError::TooManyToDelete { limit, filter } => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::TooManyRelationshipsForTransactionalDelete,
-            message,
-            [("limit", limit.to_string())]
-                .into_iter()
-                .chain(parts::of_filter(&filter, &parts::FILTER)),
-        ),
+        DatabaseError::PreconditionFailed(precondition) => {
+            let parts = parts::of_precondition(&precondition);
+            failed(ErrorReason::WriteOrDeletePreconditionFailure, message, parts)
+        }
+        DatabaseError::TooManyToDelete { limit, filter } => {
+            let parts = parts::of_filter(&filter, &parts::FILTER);
+            let parts = parts.into_iter().chain([("limit", limit.to_string())]);
+            invalid(ErrorReason::TooManyRelationshipsForTransactionalDelete, message, parts)
+        }
         DatabaseError::Engine(error) => of_engine(&error),
         DatabaseError::Read(_) => unreadable(message),
         DatabaseError::Commit { .. } => {
@@ -201,8 +201,7 @@ fn of_relationship(message: String, error: &RelationshipError) -> Status {
             unknown_relation(message, definition, name)
         }
         RelationshipError::UnknownCaveat { name } => unknown_caveat(message, name),
-        RelationshipError::IsPermission { definition, permission } => with_reason(
-            Code::InvalidArgument,
+        RelationshipError::IsPermission { definition, permission } => invalid(
             ErrorReason::CannotUpdatePermission,
             message,
             [("definition_name", definition.clone()), ("permission_name", permission.clone())],
@@ -221,12 +220,7 @@ fn of_relationship(message: String, error: &RelationshipError) -> Status {
                 ("relation_name", relation.clone()),
                 ("subject_type", subject_type.clone()),
             ];
-            with_reason(
-                Code::InvalidArgument,
-                ErrorReason::InvalidSubjectType,
-                message,
-                parts.into_iter().chain(caveats),
-            )
+            invalid(ErrorReason::InvalidSubjectType, message, parts.into_iter().chain(caveats))
         }
         RelationshipError::Caveat(error) => of_caveat(error),
     }
@@ -241,21 +235,15 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
             unknown_relation(message, definition, name)
         }
         EngineError::UnknownCaveat { name } => unknown_caveat(message, name),
-        EngineError::WildcardSubject => with_reason(
-            Code::InvalidArgument,
+        EngineError::WildcardSubject => invalid(
             ErrorReason::WildcardNotAllowed,
             format!("invalid argument: {message}"),
             [("field", "subject.object_id".to_owned())],
         ),
-        EngineError::DepthExceeded { .. } => {
-            with_reason(Code::FailedPrecondition, ErrorReason::MaximumDepthExceeded, message, [])
+        EngineError::DepthExceeded { .. } => failed(ErrorReason::MaximumDepthExceeded, message, []),
+        EngineError::CyclicExclusion { cycle } => {
+            failed(ErrorReason::MaximumDepthExceeded, message, [("cycle", cycle.join(" -> "))])
         }
-        EngineError::CyclicExclusion { cycle } => with_reason(
-            Code::FailedPrecondition,
-            ErrorReason::MaximumDepthExceeded,
-            message,
-            [("cycle", cycle.join(" -> "))],
-        ),
         EngineError::WorkExceeded { .. } => Status::resource_exhausted(message),
         EngineError::Interrupted => Status::cancelled(message),
         EngineError::Caveat(error) => of_caveat(error),
@@ -268,42 +256,27 @@ pub(super) fn of_caveat(error: &CaveatError) -> Status {
     let message = error.to_string();
     match error {
         CaveatError::UnknownParameter { caveat, parameter }
-        | CaveatError::ParameterType { caveat, parameter, .. } => with_reason(
-            Code::InvalidArgument,
+        | CaveatError::ParameterType { caveat, parameter, .. } => invalid(
             ErrorReason::CaveatParameterTypeError,
             message,
             [("caveat_name", caveat.clone()), ("parameter_name", parameter.clone())],
         ),
-        CaveatError::Evaluation { caveat, .. } => with_reason(
-            Code::InvalidArgument,
-            ErrorReason::CaveatEvaluationError,
-            message,
-            [("caveat_name", caveat.clone())],
-        ),
+        CaveatError::Evaluation { caveat, .. } => {
+            invalid(ErrorReason::CaveatEvaluationError, message, [("caveat_name", caveat.clone())])
+        }
     }
 }
 
 fn unknown_definition(message: String, name: &str) -> Status {
-    with_reason(
-        Code::FailedPrecondition,
-        ErrorReason::UnknownDefinition,
-        message,
-        [("definition_name", name.to_owned())],
-    )
+    failed(ErrorReason::UnknownDefinition, message, [("definition_name", name.to_owned())])
 }
 
 fn unknown_caveat(message: String, name: &str) -> Status {
-    with_reason(
-        Code::FailedPrecondition,
-        ErrorReason::UnknownCaveat,
-        message,
-        [("caveat_name", name.to_owned())],
-    )
+    failed(ErrorReason::UnknownCaveat, message, [("caveat_name", name.to_owned())])
 }
 
 fn unknown_relation(message: String, definition: &str, name: &str) -> Status {
-    with_reason(
-        Code::FailedPrecondition,
+    failed(
         ErrorReason::UnknownRelationOrPermission,
         message,
         [

@@ -82,7 +82,7 @@ mod tests {
     use tonic::Code;
 
     const SHORT: Duration = Duration::from_millis(1);
-    const LONG: Duration = Duration::from_secs(3_600);
+    const LONG: Duration = Duration::from_hours(1);
 
     #[tokio::test]
     async fn results_come_in_order_and_an_error_ends_them() {

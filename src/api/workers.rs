@@ -133,3 +133,75 @@ impl fmt::Debug for Workers {
         f.debug_struct("Workers").field("threads_max", &self.threads_max).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::DatabaseOptions;
+    use crate::store::{Store, StoreOptions};
+    use std::path::Path;
+    use tokio::sync::oneshot;
+    use tonic::Code;
+
+    fn open(dir: &Path) -> Workers {
+        let store = Store::open(dir, &StoreOptions::default()).unwrap();
+        let database = Database::new(store, DatabaseOptions::default());
+        let now = Timestamp::from_unix(0, 0).unwrap();
+        Workers::new(database, 1, Arc::new(move || now))
+    }
+
+    /// Tells when it starts, works until it is interrupted, and tells that.
+    fn endless(
+        started: oneshot::Sender<()>,
+        ended: oneshot::Sender<()>,
+    ) -> impl FnOnce(&Job<'_>) -> Result<(), Status> + Send + 'static {
+        move |job| {
+            started.send(()).unwrap();
+            while !(job.interrupted)() {
+                std::thread::yield_now();
+            }
+            let _ = ended.send(());
+            Err(Status::cancelled("interrupted"))
+        }
+    }
+
+    #[tokio::test]
+    async fn work_ends_when_nobody_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let workers = open(dir.path());
+        let (started, starts) = oneshot::channel();
+        let (ended, ends) = oneshot::channel();
+        tokio::select! {
+            _ = workers.run(endless(started, ended)) => panic!("it is endless"),
+            started = starts => started.unwrap(),
+        }
+        ends.await.unwrap();
+        // Its thread is free again.
+        assert_eq!(workers.run(|_| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn closing_ends_all_work_and_closes_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let workers = Arc::new(open(dir.path()));
+        let (started, starts) = oneshot::channel();
+        let (ended, _ends) = oneshot::channel();
+        let working = Arc::clone(&workers);
+        let result = tokio::spawn(async move { working.run(endless(started, ended)).await });
+        starts.await.unwrap();
+        workers.close().await;
+        assert_eq!(result.await.unwrap().unwrap_err().code(), Code::Cancelled);
+        let refused = workers.run(|_| Ok(())).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable);
+        drop(open(dir.path()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_and_takes_no_thread_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let workers = open(dir.path());
+        let panicked = workers.run(|_| -> Result<(), Status> { panic!("a test") }).await;
+        assert_eq!(panicked.unwrap_err().code(), Code::Internal);
+        workers.run(|_| Ok(())).await.unwrap();
+    }
+}

@@ -1,7 +1,6 @@
 //! The moment that a question is about, as flags.
 
-use crate::api::proto::authzed::api::v1::consistency::Requirement;
-use crate::api::proto::authzed::api::v1::{Consistency, ZedToken};
+use crate::client::Moment;
 use clap::Args;
 
 /// Which moment to ask about; any recent one when nothing is said.
@@ -24,17 +23,12 @@ pub(super) struct Flags {
 }
 
 impl Flags {
-    pub(super) fn message(&self) -> Consistency {
-        let token = |token: &String| ZedToken { token: token.clone() };
-        let requirement = if self.full {
-            Requirement::FullyConsistent(true)
-        } else if let Some(least) = &self.at_least {
-            Requirement::AtLeastAsFresh(token(least))
-        } else if let Some(exact) = &self.at_exactly {
-            Requirement::AtExactSnapshot(token(exact))
-        } else {
-            Requirement::MinimizeLatency(true)
-        };
-        Consistency { requirement: Some(requirement) }
+    pub(super) fn moment(&self) -> Moment {
+        match (self.full, &self.at_least, &self.at_exactly) {
+            (true, ..) => Moment::FullyConsistent,
+            (false, Some(token), _) => Moment::AtLeastAsFresh(token.clone()),
+            (false, None, Some(token)) => Moment::AtExactSnapshot(token.clone()),
+            (false, None, None) => Moment::MinimizeLatency,
+        }
     }
 }

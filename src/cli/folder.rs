@@ -1,9 +1,7 @@
 //! The data folder, and the key that a server leaves in it.
 
+use crate::config::KEY_FILE;
 use std::path::{Path, PathBuf};
-
-/// The file in the data folder that holds the key which a server made for itself.
-pub(super) const KEY_FILE: &str = "preshared.key";
 
 /// Where data is kept when nothing else is said: the user's folder for application data.
 pub(super) fn default_data_dir() -> PathBuf {

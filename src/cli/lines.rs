@@ -1,6 +1,6 @@
 //! Lines from standard input.
 
-use super::remote::Failure;
+use super::failure::Failure;
 
 /// Every line of standard input but the blank ones and `//` comments.
 pub(super) fn read_stdin() -> Result<Vec<String>, Failure> {

@@ -6,14 +6,17 @@
 mod clock;
 mod completions;
 mod consistency;
+mod duration;
+mod explanation;
+mod failure;
 mod folder;
 mod lines;
-mod message;
 mod permission;
 mod relationship;
 mod remote;
 mod render;
 mod schema;
+mod serve;
 mod snippet;
 mod tree;
 mod validate;
@@ -33,6 +36,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a server.
+    Serve(Box<serve::Arguments>),
     /// Check validation files and schemas: do all assertions and expected relations hold?
     Validate(validate::Arguments),
     /// Read, write, check and format schemas.
@@ -82,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn command(command: Command) -> Exit {
     match command {
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Schema(command) => schema::run(&command),
         Command::Relationship(command) => relationship::run(&command),

@@ -6,6 +6,7 @@
 use super::Exit;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
@@ -23,6 +24,50 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
 /// Prints to standard output. A reader that has gone away is no fault of ours.
 pub(super) fn out(text: &str) {
     drop(anstream::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// A token as the wire writes it in JSON.
+#[derive(Serialize)]
+pub(super) struct Token {
+    token: String,
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self { token }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    written_at: Token,
+}
+
+/// Prints the token of a write.
+pub(super) fn written(token: String, as_json: bool) {
+    if as_json {
+        json(&Written { written_at: token.into() });
+    } else {
+        out(&format!("{token}\n"));
+    }
+}
+
+/// Prints a value as JSON over several lines.
+pub(super) fn json(value: &impl Serialize) {
+    print_json(serde_json::to_string_pretty(value));
+}
+
+/// Prints a value as JSON in one line.
+pub(super) fn json_line(value: &impl Serialize) {
+    print_json(serde_json::to_string(value));
+}
+
+fn print_json(json: serde_json::Result<String>) {
+    match json {
+        Ok(json) => out(&format!("{json}\n")),
+        Err(error) => drop(self::error(error)),
+    }
 }
 
 /// Whether people read standard output.

@@ -57,16 +57,6 @@ impl Truth {
         }
     }
 
-    /// Whether the other value says nothing that this one does not, on the way up from *no* to *yes*.
-    pub(super) fn covers(&self, other: &Self) -> bool {
-        match (self, other) {
-            (_, Self::No) | (Self::Yes, _) => true,
-            (Self::Conditional(names), Self::Conditional(other)) => other.is_subset(names),
-            (Self::Fault(_), Self::Conditional(_) | Self::Fault(_)) => true,
-            (Self::No | Self::Conditional(_) | Self::Fault(_), _) => false,
-        }
-    }
-
     pub(super) fn is_yes(&self) -> bool {
         matches!(self, Self::Yes)
     }

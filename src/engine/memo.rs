@@ -12,7 +12,10 @@
 //! assumption does, so all of them are true as a **floor**: the node is at least that. They are used until the node
 //! closes on which all this rests (the one that leans on nothing below itself); then they are forgotten but for their
 //! floors, and that node is opened again, with the floors as what is assumed. A round that ends with just what it
-//! assumed was the last one. Only caveats make rounds necessary, because a node is either *no*, as assumed, or:
+//! assumed was the last one. Only caveats make rounds necessary, for other nodes are *no*, as assumed, or *yes*.
+//!
+//! The reasons of a value that is neither, what its caveats lack or how one failed, are no floor while values still rise:
+//! what a node leaned on for them may turn out to be *yes*. They are gathered in the rounds after that.
 //!
 //! A *yes* never leans: what is *yes* with an assumption that is too low is *yes* without it. (A subtracted side would
 //! break this; the walk refuses it when it leans.) As its finding does not tell how far the nodes inside it lean, those
@@ -63,8 +66,31 @@ enum State {
 struct Segment {
     start: usize,
     leaning: Leaning,
-    /// Whether one of its places was leaned on and then closed with more than was assumed.
-    risen: bool,
+    /// How far places in it that were leaned on rose above what was assumed, at the most.
+    rise: Rise,
+}
+
+/// How far a value is above another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rise {
+    None,
+    /// Both are undecided, and the upper one has more reasons for it.
+    Reasons,
+    Value,
+}
+
+impl Rise {
+    fn between(lower: &Truth, upper: &Truth) -> Self {
+        match (lower, upper) {
+            (Truth::No, Truth::Conditional(_) | Truth::Fault(_) | Truth::Yes)
+            | (Truth::Conditional(_) | Truth::Fault(_), Truth::Yes) => Self::Value,
+            (Truth::Conditional(_), Truth::Fault(_)) => Self::Reasons,
+            (Truth::Conditional(fewer), Truth::Conditional(more)) if !more.is_subset(fewer) => {
+                Self::Reasons
+            }
+            _ => Self::None,
+        }
+    }
 }
 
 /// What is known on coming to a place.
@@ -132,17 +158,16 @@ impl Memo {
             Some(State::Open { assumed, leaned_on, .. }) => (assumed, leaned_on),
             _ => (Truth::No, false),
         };
-        let risen = leaned_on && !assumed.covers(&finding.truth);
-        // Already so by itself, but for names that a caveat lacked under lower assumptions.
-        finding.truth = assumed.or(finding.truth);
+        let own = if leaned_on { Rise::between(&assumed, &finding.truth) } else { Rise::None };
+        let rise = own.max(self.rise_since(opening.mark));
         if finding.truth.is_yes() {
-            self.forget(opening.mark);
+            self.forget(opening.mark, Rise::Value);
         } else if finding.leaning < Leaning(opening.depth) {
-            self.keep_provisionally(place, opening.mark, finding.clone(), risen);
+            self.keep_provisionally(place, opening.mark, finding.clone(), rise);
             return Left::Closed(finding);
-        } else if risen || self.has_risen_since(opening.mark) {
-            self.forget(opening.mark);
-            return Left::Reopened(self.open(place, finding.truth));
+        } else if rise > Rise::None {
+            self.forget(opening.mark, rise);
+            return Left::Reopened(self.open(place, floor(finding.truth, rise)));
         }
         finding.leaning = Leaning::NONE;
         self.settle(opening.mark, &finding);
@@ -178,28 +203,28 @@ impl Memo {
     }
 
     /// The assumptions of all that closed since the mark may have been too low.
-    fn forget(&mut self, mark: usize) {
+    fn forget(&mut self, mark: usize, rise: Rise) {
         for place in self.provisional.split_off(mark) {
             if let Some(State::Provisional { finding, .. }) = self.states.remove(&place)
                 && !finding.truth.is_no()
             {
-                self.states.insert(place, State::Forgotten(finding.truth));
+                self.states.insert(place, State::Forgotten(floor(finding.truth, rise)));
             }
         }
         self.cut_segments(mark);
     }
 
-    fn keep_provisionally(&mut self, place: Place, mark: usize, finding: Finding, risen: bool) {
-        let risen = risen || self.has_risen_since(mark);
+    fn keep_provisionally(&mut self, place: Place, mark: usize, finding: Finding, rise: Rise) {
         let leaning = self.cut_segments(mark).min(finding.leaning);
-        self.segments.push(Segment { start: mark, leaning, risen });
+        self.segments.push(Segment { start: mark, leaning, rise });
         let position = self.provisional.len();
         self.provisional.push(place.clone());
         self.states.insert(place, State::Provisional { finding, position });
     }
 
-    fn has_risen_since(&self, mark: usize) -> bool {
-        self.segments.iter().rev().take_while(|it| it.start >= mark).any(|it| it.risen)
+    fn rise_since(&self, mark: usize) -> Rise {
+        let segments = self.segments.iter().rev().take_while(|segment| segment.start >= mark);
+        segments.map(|segment| segment.rise).max().unwrap_or(Rise::None)
     }
 
     /// Takes the segments from the mark on away, and tells how far down they lean.
@@ -216,4 +241,9 @@ impl Memo {
         // The bottom is always a safe answer: it only keeps things provisional for longer.
         segment.map_or(Leaning(0), |segment| segment.leaning)
     }
+}
+
+/// What is still true of a place that was less than *yes* while others rose that far.
+fn floor(truth: Truth, rise: Rise) -> Truth {
+    if rise == Rise::Value && !truth.is_no() { Truth::Conditional(Rc::default()) } else { truth }
 }

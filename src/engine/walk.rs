@@ -179,7 +179,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         let node = place.0;
         self.frames.push(Frame::Door { place, opening });
         match &self.scope.schema.node(node).rule {
-            Rule::Permission(expr) => self.start(node, expr, object_id),
+            Rule::Permission(expr) => Ok(self.start(node, expr, object_id)),
             Rule::Relation(subjects) => self.start_relation(node, subjects, object_id),
         }
     }
@@ -202,19 +202,14 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         Ok(Step::Joining(join))
     }
 
-    fn start(
-        &mut self,
-        node: NodeId,
-        mut expr: &'s Expr,
-        object_id: Rc<str>,
-    ) -> Result<Step<'s>, EngineError> {
+    fn start(&mut self, node: NodeId, mut expr: &'s Expr, object_id: Rc<str>) -> Step<'s> {
         // A chain of exclusions leans to the left, as deep as it is long.
         while let Expr::Exclusion(base, subtracted) = expr {
             let object_id = Rc::clone(&object_id);
             self.frames.push(Frame::Exclusion { subtracted, node, object_id, base: None });
             expr = base;
         }
-        Ok(match expr {
+        match expr {
             Expr::Nil | Expr::Exclusion(..) => Step::Found(Finding::no()),
             Expr::Itself => Step::Found(self.is_itself(node, &object_id)),
             Expr::Node(node) => Step::Coming((*node, object_id)),
@@ -227,7 +222,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
                 let subjects = Subjects::new(arrow.tupleset, object_id, branches);
                 Step::Joining(Join::over_subjects(arrow.quantifier, subjects))
             }
-        })
+        }
     }
 
     fn is_itself(&self, node: NodeId, object_id: &str) -> Finding {
@@ -250,7 +245,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             Child::Operand { node, expr, object_id } => {
                 join.gate = Finding::yes();
                 self.frames.push(Frame::Join(join));
-                self.start(node, expr, object_id)
+                Ok(self.start(node, expr, object_id))
             }
             Child::Subject { target, object_id, terms } => {
                 join.gate = self.reads.condition(&terms, self.tracer.as_mut())?;
@@ -279,7 +274,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
                 let start = Rc::clone(&object_id);
                 let base = Some(finding);
                 self.frames.push(Frame::Exclusion { subtracted, node, object_id, base });
-                self.start(node, subtracted, start)
+                Ok(self.start(node, subtracted, start))
             }
             Frame::Exclusion { base: Some(base), .. } => {
                 self.require_meaning(&finding)?;

@@ -207,6 +207,24 @@ pub enum ArrowNotation {
     Function,
 }
 
+impl Expr {
+    /// What the operations join, from left to right: everything but unions, intersections and exclusions.
+    pub fn leaves(&self) -> Vec<&Expr> {
+        let mut leaves = Vec::new();
+        let mut open = vec![self];
+        while let Some(expr) = open.pop() {
+            match expr {
+                Self::Nil | Self::Itself | Self::Node(_) | Self::Arrow(_) => leaves.push(expr),
+                Self::Union(operands) | Self::Intersection(operands) => {
+                    open.extend(operands.iter().rev());
+                }
+                Self::Exclusion(base, subtracted) => open.extend([&**subtracted, &**base]),
+            }
+        }
+        leaves
+    }
+}
+
 impl Schema {
     /// The text that was compiled, comments and all; imported files apart.
     pub fn source(&self) -> &str {

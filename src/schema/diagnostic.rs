@@ -35,7 +35,7 @@ pub enum Severity {
 }
 
 /// At which stage a diagnostic was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// The text is not of the language.
     Parse,

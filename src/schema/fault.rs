@@ -93,9 +93,10 @@ impl Faults {
         faults.into_iter().for_each(|fault| self.push(fault));
     }
 
-    /// The faults in the order of their places.
+    /// The faults: those of syntax first, each kind in the order of its places. So the first one says what a reader that
+    /// stops at the first would say.
     pub(super) fn into_diagnostics(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
-        self.0.sort_by_key(|fault| fault.span);
+        self.0.sort_by_key(|fault| (fault.stage, fault.span));
         self.0.into_iter().filter_map(|fault| fault.shown(Severity::Error, files)).collect()
     }
 }

@@ -125,18 +125,9 @@ fn comment_text(written: &str, indent: &str) -> String {
 
 fn uses_itself(schema: &Schema) -> bool {
     schema.nodes().iter().any(|node| match &node.rule {
-        Rule::Permission(expr) => has_itself(expr),
+        Rule::Permission(expr) => expr.leaves().contains(&&Expr::Itself),
         Rule::Relation(_) => false,
     })
-}
-
-fn has_itself(expr: &Expr) -> bool {
-    match expr {
-        Expr::Itself => true,
-        Expr::Nil | Expr::Node(_) | Expr::Arrow(_) => false,
-        Expr::Union(operands) | Expr::Intersection(operands) => operands.iter().any(has_itself),
-        Expr::Exclusion(base, subtracted) => has_itself(base) || has_itself(subtracted),
-    }
 }
 
 fn uses_expiration(schema: &Schema) -> bool {

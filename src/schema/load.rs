@@ -1,13 +1,11 @@
 //! Imports: which files make a schema, in which order.
 
+use super::Loader;
 use super::ast::{File, Item, Name};
 use super::fault::{Fault, Faults, SourceFile};
 use super::parse::parse;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Reads a file by its path, relative to the folder of the schema's first file; the error says why it cannot.
-pub(super) type Loader<'l> = dyn Fn(&str) -> Result<String, String> + 'l;
 
 /// How many imports may lead from the first file to the last.
 const IMPORT_DEPTH_MAX: usize = 50;

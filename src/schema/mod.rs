@@ -26,6 +26,9 @@ pub use compiled::{
 pub use diagnostic::{Diagnostic, Position, Severity, Stage};
 pub use write_rules::{RelationshipError, UnknownName};
 
+/// Reads a file by its path; the error says why it cannot.
+pub type Loader<'l> = dyn Fn(&str) -> Result<String, String> + 'l;
+
 /// The name under which diagnostics show a schema that came without a file.
 const UNNAMED: &str = "schema";
 
@@ -38,10 +41,7 @@ pub fn compile(source: &str) -> Result<Schema, Vec<Diagnostic>> {
 ///
 /// `name` is the file's path as diagnostics show it. `load` reads the text of a file, given its path relative to the
 /// folder of `name`; its error says why it cannot.
-pub fn compile_file(
-    name: &str,
-    load: &dyn Fn(&str) -> Result<String, String>,
-) -> Result<Schema, Vec<Diagnostic>> {
+pub fn compile_file(name: &str, load: &Loader<'_>) -> Result<Schema, Vec<Diagnostic>> {
     let path = name.rsplit_once('/').map_or(name, |(_, path)| path);
     match load(path) {
         Ok(text) => compile_named(name, &text, Some(load)),
@@ -63,7 +63,7 @@ pub fn compile_file(
 pub fn compile_named(
     name: &str,
     text: &str,
-    load: Option<&dyn Fn(&str) -> Result<String, String>>,
+    load: Option<&Loader<'_>>,
 ) -> Result<Schema, Vec<Diagnostic>> {
     let mut faults = fault::Faults::default();
     let program = load::load(name, text, load, &mut faults);

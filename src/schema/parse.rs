@@ -414,11 +414,18 @@ impl Builder<'_, '_> {
         }
         let (at, expected) = self.mistake(start, pair.as_rule() == Rule::broken_item);
         let span = Span { file: self.file, start: at, end: at };
+        let rest = self.text.get(at..).unwrap_or_default();
+        // What starts a statement is read as one, whatever is missing before it.
+        let starts_statement = at > start && syntax_error::starts_statement(rest);
         self.faults.push(match expected {
-            Some(expected) => syntax_error::expected(expected, self.text, span),
             None => syntax_error::unexpected_at_root(self.text, span),
+            Some(expected) if starts_statement => {
+                let end = syntax_error::end_of_line_before(self.text, at);
+                syntax_error::expected(expected, self.text, Span { start: end, end, ..span })
+            }
+            Some(expected) => syntax_error::expected(expected, self.text, span),
         });
-        self.resume = at + 1;
+        self.resume = if starts_statement { at } else { at + 1 };
     }
 
     /// Where the statement at `start` goes wrong, and what should have stood there; `None` when it does not even
@@ -460,8 +467,9 @@ fn expected(positives: &[Rule]) -> Expected {
         ),
         (Expected::Identifier, &[Rule::name, Rule::path, Rule::allowed_subject]),
         (Expected::Identifier, &[Rule::parameter, Rule::parameter_type]),
+        (Expected::BodyEnd, &[Rule::body_end]),
         (Expected::Path, &[Rule::string]),
-        (Expected::End, &[Rule::end, Rule::body_end]),
+        (Expected::End, &[Rule::end]),
         (Expected::Token(":"), &[Rule::colon]),
         (Expected::Token("="), &[Rule::equals]),
         (Expected::Token("("), &[Rule::opening]),

@@ -107,7 +107,9 @@ impl Direct {
                 self.nodes.extend(arrow.branches.iter().filter_map(|branch| branch.target));
             }
             Expr::Union(operands) | Expr::Intersection(operands) => {
-                operands.iter().for_each(|operand| self.add(definition, operand));
+                for operand in operands {
+                    self.add(definition, operand);
+                }
             }
             // Nobody gets in through the subtracted side.
             Expr::Exclusion(base, _) => self.add(definition, base),

@@ -33,11 +33,11 @@ pub(super) fn scan(text: &str) -> Result<Scan, ScanError> {
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         if let Some(length) = comment_length(rest) {
-            let length = length.ok_or(ScanError::UnclosedComment(at..at + 2))?;
+            let length = length.map_err(|Unclosed| ScanError::UnclosedComment(at..at + 2))?;
             found.comments.push(at..at + length);
             at += length;
         } else if let Some(length) = string_length(rest) {
-            at += length.ok_or(ScanError::UnclosedString(at..at + 1))?;
+            at += length.map_err(|Unclosed| ScanError::UnclosedString(at..at + 1))?;
         } else {
             let character = rest.chars().next().unwrap_or_default();
             if depth.step(character) {
@@ -49,26 +49,30 @@ pub(super) fn scan(text: &str) -> Result<Scan, ScanError> {
     Ok(found)
 }
 
-/// The length of the comment that a text starts with; inside, `None` when it is not closed.
-fn comment_length(text: &str) -> Option<Option<usize>> {
+/// A comment or string that opens and does not close.
+#[derive(Debug)]
+struct Unclosed;
+
+/// The length of the comment that a text starts with.
+fn comment_length(text: &str) -> Option<Result<usize, Unclosed>> {
     if text.starts_with("//") {
-        return Some(Some(text.find(['\n', '\r']).unwrap_or(text.len())));
+        return Some(Ok(text.find(['\n', '\r']).unwrap_or(text.len())));
     }
     let inside = text.strip_prefix("/*")?;
-    Some(inside.find("*/").map(|length| length + "/**/".len()))
+    Some(inside.find("*/").map(|length| length + "/**/".len()).ok_or(Unclosed))
 }
 
-/// The length of the string literal that a text starts with, CEL's raw strings included; inside, `None` when it is not
-/// closed.
-fn string_length(text: &str) -> Option<Option<usize>> {
-    let quoted = text.strip_prefix(['r', 'R']);
-    let quoted = quoted.map(|rest| rest.strip_prefix(['b', 'B']).unwrap_or(rest));
-    let raw = quoted.filter(|rest| rest.starts_with(['"', '\'']));
+/// The length of the string literal that a text starts with, CEL's raw strings included.
+fn string_length(text: &str) -> Option<Result<usize, Unclosed>> {
+    let after_r = text.strip_prefix(['r', 'R']);
+    let after_rb = after_r.map(|rest| rest.strip_prefix(['b', 'B']).unwrap_or(rest));
+    let raw = after_rb.filter(|rest| rest.starts_with(['"', '\'']));
     let body = raw.unwrap_or(text);
     let prefix = text.len() - body.len();
     let quotes = ["\"\"\"", "'''", "\"", "'"];
     let quote = quotes.into_iter().find(|quote| body.starts_with(quote))?;
-    Some(closed_length(body, quote, raw.is_some()).map(|length| prefix + length))
+    let length = closed_length(body, quote, raw.is_some());
+    Some(length.map(|length| prefix + length).ok_or(Unclosed))
 }
 
 /// The length of a literal between two `quote`s. A single quote does not reach over a line break.

@@ -14,6 +14,8 @@ pub(super) enum Expected {
     Identifier,
     Operand,
     End,
+    /// The closing brace, or another statement.
+    BodyEnd,
     Expiration,
     Path,
     Token(&'static str),
@@ -44,7 +46,7 @@ pub(super) fn expected(expected: Expected, text: &str, span: Span) -> Fault {
             "expected-expression",
             format!("expected compute expression for permission, found {found}"),
         ),
-        Expected::End => {
+        Expected::End | Expected::BodyEnd => {
             ("expected-end", format!("expected end of statement or definition, found: {found}"))
         }
         Expected::Expiration => ("expected-token", format!("expected `expiration`, found {found}")),
@@ -52,11 +54,13 @@ pub(super) fn expected(expected: Expected, text: &str, span: Span) -> Fault {
         Expected::Token(token) => ("expected-token", format!("expected `{token}`, found {found}")),
     };
     let fault = Fault::parse(code, span, message);
-    match expected {
-        Expected::Identifier if RESERVED.contains(&found.trim_matches('`')) => {
-            fault.help(format!("{found} is a reserved word; choose another name"))
-        }
-        _ => fault,
+    let is_reserved = RESERVED.contains(&found.trim_matches('`'));
+    if expected == Expected::BodyEnd {
+        fault.help("close what `{` opened with `}`")
+    } else if expected == Expected::Identifier && is_reserved {
+        fault.help(format!("{found} is a reserved word; choose another name"))
+    } else {
+        fault
     }
 }
 
@@ -94,6 +98,19 @@ pub(super) fn caveat_after_expiration(span: Span) -> Fault {
     Fault::parse("caveat-after-expiration", span, message)
 }
 
+/// Whether a text starts with a word that only starts statements.
+pub(super) fn starts_statement(text: &str) -> bool {
+    ["relation", "permission", "definition", "caveat"].contains(&first_word(text))
+}
+
+/// The end of the last line that says something before a place, if the place starts a line; otherwise the place.
+pub(super) fn end_of_line_before(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default();
+    let said = before.trim_end();
+    let gap = before.get(said.len()..).unwrap_or_default();
+    if gap.contains(['\n', '\r']) { said.len() } else { at }
+}
+
 /// The word that a text starts with; empty when it starts otherwise.
 pub(super) fn first_word(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
@@ -110,7 +127,7 @@ fn found(text: &str, span: Span) -> (Span, String) {
     let span = Span { end: span.start + length, ..span };
     let found = match rest.chars().next() {
         None => "end of file".to_owned(),
-        Some('\n' | '\r') => "end of line".to_owned(),
+        Some(' ' | '\t' | '\n' | '\r') => "end of line".to_owned(),
         Some(_) => format!("`{}`", rest.get(..length).unwrap_or_default()),
     };
     (span, found)

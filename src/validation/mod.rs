@@ -7,6 +7,7 @@
 //! Invariant: no files, no clock, no threads. Other files come through a function, the time is an argument.
 
 mod assertion;
+mod data;
 mod evidence;
 mod expected;
 mod file;
@@ -18,6 +19,7 @@ mod source;
 mod yaml;
 
 pub use assertion::{Assertion, AssertionError, AssertionResult, Expectation, run_assertions};
+pub use data::{Data, Example, read_data};
 pub use evidence::{Evidence, Mark, permission_rule};
 pub use expected::{ExpectedFailure, ExpectedRelations, ExpectedResult, Mismatch};
 pub use problem::{Block, Finding};

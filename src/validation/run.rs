@@ -1,6 +1,6 @@
 //! The stages, one after the other.
 
-use super::assertion::{Assertion, Expectation, run_assertions};
+use super::assertion::{Assertion, AssertionResult, Expectation, run_assertions};
 use super::evidence::Evidence;
 use super::expected::ExpectedRelations;
 use super::file::{self, File, SchemaPart};
@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::Path;
 
 /// Reads another file by its path from the folder of the file that is validated.
-type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
+pub(super) type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
 
 /// What a validation file is made of, for callers that have no file.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +122,11 @@ fn part_expected(
     Some(expected)
 }
 
-fn compile(part: &SchemaPart, load: Load<'_>, problems: &mut Problems) -> Option<Schema> {
+pub(super) fn compile(
+    part: &SchemaPart,
+    load: Load<'_>,
+    problems: &mut Problems,
+) -> Option<Schema> {
     match part {
         SchemaPart::Inline { text, map } => {
             let name = problems.source.name.clone();
@@ -177,10 +181,10 @@ fn take_schema(
 
 /// What the stages after reading came to.
 #[derive(Default)]
-struct Stages {
+pub(super) struct Stages {
     is_schema: bool,
     relationships_count: usize,
-    assertions: Vec<super::AssertionResult>,
+    assertions: Vec<AssertionResult>,
     expected: Vec<super::ExpectedResult>,
 }
 
@@ -196,12 +200,12 @@ fn run(file: File, schema: Option<&Schema>, mut problems: Problems, now: Timesta
     finish(problems, stages)
 }
 
-fn assert(
+pub(super) fn assert(
     assertions: Vec<Assertion>,
     schema: &Schema,
     relationships: &RelationshipSet,
     now: Timestamp,
-) -> Vec<super::AssertionResult> {
+) -> Vec<AssertionResult> {
     let reader = relationships.visible_at(now);
     let mut results = run_assertions(assertions, |question: &Question<'_>, tracing| {
         let scope = Scope { tracing, ..Scope::new(schema, &reader) };
@@ -213,7 +217,7 @@ fn assert(
     results
 }
 
-fn finish(problems: Problems, stages: Stages) -> Report {
+pub(super) fn finish(problems: Problems, stages: Stages) -> Report {
     let Problems { source: Source { name, .. }, found: mut findings } = problems;
     findings.sort_by_key(|Finding { diagnostic, .. }| {
         (diagnostic.source_name != name, diagnostic.source_name.clone(), diagnostic.span.start)

@@ -3,7 +3,7 @@
 //! The test starts its own binary again as the writer; see [`child`].
 
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
-use kilwa::store::{Store, StoreOptions};
+use kilwa::store::{OpenError, Store, StoreOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -97,6 +97,10 @@ fn kill_after(dir: &Path, count: usize) -> Acknowledged {
     while acknowledged.len() < count {
         let line = lines.next().expect("the writer ended by itself").unwrap();
         acknowledged.extend(parse(&line));
+    }
+    if count > 0 {
+        let second = Store::open(dir, &StoreOptions::default()).unwrap_err();
+        assert!(matches!(second, OpenError::Locked { .. }), "{second}");
     }
     writer.kill().unwrap();
     writer.wait().unwrap();

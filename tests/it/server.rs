@@ -178,7 +178,7 @@ async fn what_was_written_and_the_token_survive_a_restart() {
     for (subject, expected) in [("ann", true), ("bob", false)] {
         let mut request = question(&format!("document:plan#view@user:{subject}"));
         let requirement = proto::consistency::Requirement::AtExactSnapshot(token.clone());
-        request.consistency = super::server_support::consistency(requirement);
+        request.consistency = Some(super::server_support::consistency(requirement));
         let response = server.permissions().await.check_permission(request).await.unwrap();
         let has = proto::check_permission_response::Permissionship::HasPermission;
         assert_eq!(response.into_inner().permissionship() == has, expected, "{subject}");

@@ -46,7 +46,7 @@ definition document {
 
 /// Shows a key with every call.
 #[derive(Clone, Debug)]
-pub(crate) struct Bearer(String);
+pub(crate) struct Bearer(pub(crate) String);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -260,29 +260,38 @@ pub(crate) fn text(relationship: &proto::Relationship) -> String {
     )
 }
 
-/// A JSON object of strings, numbers and booleans as a message.
+/// A JSON object as a message.
 pub(crate) fn structure(json: &str) -> prost_types::Struct {
-    use prost_types::value::Kind;
-    let parsed: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
-    let kind = |value| match value {
-        serde_json::Value::String(text) => Kind::StringValue(text),
-        serde_json::Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
-        serde_json::Value::Bool(value) => Kind::BoolValue(value),
-        other => panic!("{other}"),
-    };
-    let value = |value| prost_types::Value { kind: Some(kind(value)) };
-    let fields = parsed.into_iter().map(|(name, item)| (name, value(item))).collect();
+    fields(serde_json::from_str(json).unwrap())
+}
+
+fn fields(object: serde_json::Map<String, serde_json::Value>) -> prost_types::Struct {
+    let fields = object.into_iter().map(|(name, item)| (name, value(item))).collect();
     prost_types::Struct { fields }
+}
+
+fn value(json: serde_json::Value) -> prost_types::Value {
+    use prost_types::value::Kind;
+    let kind = match json {
+        serde_json::Value::Null => Kind::NullValue(0),
+        serde_json::Value::Bool(value) => Kind::BoolValue(value),
+        serde_json::Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap()),
+        serde_json::Value::String(text) => Kind::StringValue(text),
+        serde_json::Value::Array(items) => {
+            let values = items.into_iter().map(value).collect();
+            Kind::ListValue(prost_types::ListValue { values })
+        }
+        serde_json::Value::Object(object) => Kind::StructValue(fields(object)),
+    };
+    prost_types::Value { kind: Some(kind) }
 }
 
 pub(crate) fn filter(resource_type: &str) -> proto::RelationshipFilter {
     proto::RelationshipFilter { resource_type: resource_type.to_owned(), ..Default::default() }
 }
 
-pub(crate) fn consistency(
-    requirement: proto::consistency::Requirement,
-) -> Option<proto::Consistency> {
-    Some(proto::Consistency { requirement: Some(requirement) })
+pub(crate) fn consistency(requirement: proto::consistency::Requirement) -> proto::Consistency {
+    proto::Consistency { requirement: Some(requirement) }
 }
 
 /// A failure as programs see it: its code, reason and metadata.

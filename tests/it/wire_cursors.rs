@@ -72,7 +72,7 @@ async fn a_cursor_fits_only_the_call_it_came_from() {
     let cursor = server.read(request(5)).await.unwrap()[4].after_result_cursor.clone();
     let changes: [&dyn Fn(&mut proto::ReadRelationshipsRequest); 4] = [
         &|request| request.optional_limit = 6,
-        &|request| request.consistency = consistency(Requirement::FullyConsistent(true)),
+        &|request| request.consistency = Some(consistency(Requirement::FullyConsistent(true))),
         &|request| request.relationship_filter = Some(filter("group")),
         &|request| {
             let filter = request.relationship_filter.as_mut().unwrap();

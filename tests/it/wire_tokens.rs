@@ -119,7 +119,7 @@ async fn a_revision_that_is_to_come_is_out_of_range() {
         [Requirement::AtLeastAsFresh(token.clone()), Requirement::AtExactSnapshot(token.clone())]
     {
         let mut request = question("document:plan#view@user:ann");
-        request.consistency = consistency(requirement);
+        request.consistency = Some(consistency(requirement));
         let refused = server.permissions().await.check_permission(request).await.unwrap_err();
         require(&refused, Code::OutOfRange, "", &[]);
     }
@@ -167,7 +167,9 @@ async fn a_revision_that_is_no_longer_kept_is_out_of_range() {
 async fn the_token_is_looked_at_before_the_fields() {
     let server = fresh().await;
     let request = proto::CheckPermissionRequest {
-        consistency: consistency(Requirement::AtExactSnapshot(ZedToken { token: "x".to_owned() })),
+        consistency: Some(consistency(Requirement::AtExactSnapshot(ZedToken {
+            token: "x".to_owned(),
+        }))),
         ..Default::default()
     };
     let refused = server.permissions().await.check_permission(request).await.unwrap_err();

@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// How many violations a status names; the rest is counted. Statuses travel in headers, which are small.
-const VIOLATIONS_SHOWN_MAX: usize = 10;
+const VIOLATIONS_SHOWN_MAX: usize = 6;
 
 /// A field of a request, as a chain up to the request itself. Costs nothing until it is written.
 #[derive(Clone, Copy, Debug)]

@@ -42,10 +42,8 @@ pub(crate) enum Kind {
     Not(Box<Expr>),
     Negate(Box<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
-    /// Two or more terms; none of them is an `And`.
-    And(Vec<Expr>),
-    /// Two or more terms; none of them is an `Or`.
-    Or(Vec<Expr>),
+    /// Two or more terms; none of them is joined by the same operator.
+    Logical(Logical, Vec<Expr>),
     /// `condition ? then : otherwise`.
     Conditional(Box<[Expr; 3]>),
     List(Vec<Element>),
@@ -94,6 +92,13 @@ pub(crate) enum Operator {
     Multiply,
     Divide,
     Modulo,
+}
+
+/// The operators that one operand may decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logical {
+    Or,
+    And,
 }
 
 /// How tightly the operators bind, loosest first.
@@ -158,10 +163,61 @@ impl Operator {
     }
 }
 
+impl Logical {
+    /// As it is written.
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Self::Or => "||",
+            Self::And => "&&",
+        }
+    }
+
+    pub(crate) fn precedence(self) -> Precedence {
+        match self {
+            Self::Or => Precedence::Or,
+            Self::And => Precedence::And,
+        }
+    }
+}
+
+impl Precedence {
+    /// The next one that binds more tightly.
+    pub(crate) fn tighter(self) -> Self {
+        match self {
+            Self::Conditional => Self::Or,
+            Self::Or => Self::And,
+            Self::And => Self::Relation,
+            Self::Relation => Self::Sum,
+            Self::Sum => Self::Product,
+            Self::Product => Self::Unary,
+            Self::Unary | Self::Primary => Self::Primary,
+        }
+    }
+}
+
 impl Expr {
     pub(crate) fn new(kind: Kind, range: Range<usize>) -> Self {
-        let height = 1 + kind.children().map(|child| child.height).max().unwrap_or(0);
+        let height = 1 + kind.children().iter().map(|child| child.height).max().unwrap_or(0);
         Self { kind, range, height }
+    }
+
+    /// Two operands of a logical operator, in one with the terms that they have themselves.
+    pub(crate) fn logical(own: Logical, left: Expr, right: Expr, range: Range<usize>) -> Self {
+        let (mut terms, left_height) = left.into_terms(own);
+        let (more, right_height) = right.into_terms(own);
+        terms.extend(more);
+        Self { kind: Kind::Logical(own, terms), range, height: left_height.max(right_height) }
+    }
+
+    /// The terms of a logical operator, and how high an expression is that joins them.
+    fn into_terms(self, own: Logical) -> (Vec<Expr>, usize) {
+        let height = self.height;
+        if matches!(&self.kind, Kind::Logical(found, _) if *found == own)
+            && let Kind::Logical(_, terms) = self.kind
+        {
+            return (terms, height);
+        }
+        (vec![self], height + 1)
     }
 }
 
@@ -172,39 +228,24 @@ impl PartialEq for Expr {
 }
 
 impl Kind {
-    pub(crate) fn children(&self) -> impl Iterator<Item = &Expr> {
-        let (boxed, listed): ([Option<&Expr>; 2], &[Expr]) = match self {
-            Self::Literal(_) | Self::Name { .. } | Self::List(_) | Self::Map(_) => {
-                ([None, None], &[])
+    fn children(&self) -> Vec<&Expr> {
+        match self {
+            Self::Literal(_) | Self::Name { .. } => Vec::new(),
+            Self::Field { operand, .. } | Self::Not(operand) | Self::Negate(operand) => {
+                vec![operand]
             }
-            Self::Field { operand, .. } => ([Some(operand), None], &[]),
-            Self::Index { operand, index, .. } => ([Some(operand), Some(index)], &[]),
-            Self::Call { target, arguments, .. } => ([target.as_deref(), None], arguments),
-            Self::Not(operand) | Self::Negate(operand) => ([Some(operand), None], &[]),
-            Self::Binary(_, left, right) => ([Some(left), Some(right)], &[]),
-            Self::And(terms) | Self::Or(terms) => ([None, None], terms),
-            Self::Conditional(parts) => ([None, None], parts.as_slice()),
-        };
-        let (elements, entries): (&[Element], &[Entry]) = match self {
-            Self::List(elements) => (elements, &[]),
-            Self::Map(entries) => (&[], entries),
-            Self::Literal(_)
-            | Self::Name { .. }
-            | Self::Field { .. }
-            | Self::Index { .. }
-            | Self::Call { .. }
-            | Self::Not(_)
-            | Self::Negate(_)
-            | Self::Binary(..)
-            | Self::And(_)
-            | Self::Or(_)
-            | Self::Conditional(_) => (&[], &[]),
-        };
-        boxed
-            .into_iter()
-            .flatten()
-            .chain(listed)
-            .chain(elements.iter().map(|element| &element.value))
-            .chain(entries.iter().flat_map(|entry| [&entry.key, &entry.value]))
+            Self::Index { operand: left, index: right, .. } | Self::Binary(_, left, right) => {
+                vec![left, right]
+            }
+            Self::Call { target, arguments, .. } => {
+                target.as_deref().into_iter().chain(arguments).collect()
+            }
+            Self::Logical(_, terms) => terms.iter().collect(),
+            Self::Conditional(parts) => parts.iter().collect(),
+            Self::List(elements) => elements.iter().map(|element| &element.value).collect(),
+            Self::Map(entries) => {
+                entries.iter().flat_map(|entry| [&entry.key, &entry.value]).collect()
+            }
+        }
     }
 }

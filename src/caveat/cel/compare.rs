@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 pub(crate) fn equal(left: &Value, right: &Value, steps: &mut Steps) -> Result<bool, Stop> {
     steps.take(1)?;
     Ok(match (left, right) {
-        (Value::Null, Value::Null) => true,
+        (Value::Null, Value::Null) | (Value::Optional(None), Value::Optional(None)) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
         (Value::String(left), Value::String(right)) => {
             steps.take_for_bytes(left.len().min(right.len()))?;
@@ -26,7 +26,6 @@ pub(crate) fn equal(left: &Value, right: &Value, steps: &mut Steps) -> Result<bo
         (Value::Map(left), Value::Map(right)) => {
             left.len() == right.len() && is_part(left, right, Depth::Equal, steps)?
         }
-        (Value::Optional(None), Value::Optional(None)) => true,
         (Value::Optional(Some(left)), Value::Optional(Some(right))) => equal(left, right, steps)?,
         (left, right) => number::order(left, right) == Some(Ordering::Equal),
     })

@@ -32,8 +32,11 @@ pub(crate) enum Node {
     /// A search for a pattern that is known beforehand.
     Matches(Box<Node>, Regex),
     Not(Box<Node>),
-    And(Vec<Node>),
-    Or(Vec<Node>),
+    /// Terms of which one that is `deciding` decides: true for an or, false for an and.
+    Logical {
+        terms: Vec<Node>,
+        deciding: bool,
+    },
     Conditional(Box<[Node; 3]>),
     /// Elements, and whether they are optional.
     List(Vec<(Node, bool)>),
@@ -154,8 +157,7 @@ impl<'v> Evaluation<'v> {
                 function::matches(&text, pattern, &mut self.steps)
             }
             Node::Not(operand) => Ok(Value::Bool(!bool_of(&self.value(operand)?)?)),
-            Node::And(terms) => self.logical(terms, false),
-            Node::Or(terms) => self.logical(terms, true),
+            Node::Logical { terms, deciding } => self.logical(terms, *deciding),
             Node::Conditional(parts) => {
                 let [condition, then, otherwise] = parts.as_ref();
                 let holds = bool_of(&self.value(condition)?)?;

@@ -1,4 +1,4 @@
-//! Texts and bytes in quotes: where they end, and what their escapes mean.
+//! Values that are written out: quoted ones, where they end and what their escapes mean; and digits.
 
 use super::lexer::{SyntaxError, Token};
 
@@ -141,4 +141,17 @@ impl Decoder<'_> {
             range: start..start + shown.len(),
         }
     }
+}
+
+/// The int of decimal digits, or of hexadecimal ones after `0x`; `None` when it does not fit.
+pub(crate) fn int(digits: &str, negative: bool) -> Option<i64> {
+    let sign = if negative { "-" } else { "" };
+    let (radix, digits) = digits.strip_prefix("0x").map_or((10, digits), |digits| (16, digits));
+    i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
+}
+
+/// The uint of decimal digits, or of hexadecimal ones after `0x`; `None` when it does not fit.
+pub(crate) fn uint(digits: &str) -> Option<u64> {
+    let (radix, digits) = digits.strip_prefix("0x").map_or((10, digits), |digits| (16, digits));
+    u64::from_str_radix(digits, radix).ok()
 }

@@ -5,6 +5,7 @@
 
 pub(super) mod address;
 mod ast;
+mod calls;
 pub(super) mod check;
 mod compare;
 mod conversion;

@@ -1,11 +1,15 @@
 //! Text to expression: a parser by recursive descent, as deep as the text nests and no deeper than is allowed.
 
-use super::ast::{Element, Entry, Expr, Kind, Literal, Operator, Precedence};
+use super::ast::{Element, Entry, Expr, Kind, Literal, Logical, Operator, Precedence};
 use super::lexer::{Lexeme, SyntaxError, Token, tokens};
+use super::literal;
 use std::ops::Range;
 
 /// How many levels of expressions a body may have. Everything that walks one recurses as deep as that.
-pub(crate) const HEIGHT_MAX: usize = 200;
+pub(crate) const HEIGHT_MAX: usize = 100;
+
+/// How deep the parser recurses: the canonical spelling may put parentheses around every level.
+const NESTING_MAX: usize = 2 * HEIGHT_MAX + 1;
 
 /// Words that are no names.
 const KEYWORDS: [&str; 4] = ["true", "false", "null", "in"];
@@ -99,84 +103,44 @@ impl Parser {
 
     /// An expression that began at `start` and ended with the last token.
     fn node(&self, kind: Kind, start: usize) -> Parsed {
-        let expr = Expr::new(kind, start..self.end());
-        if expr.height <= HEIGHT_MAX {
-            return Ok(expr);
-        }
-        Err(too_deep(expr.range))
+        bounded(Expr::new(kind, start..self.end()))
     }
 
     fn expression(&mut self) -> Parsed {
         self.nesting += 1;
-        if self.nesting > HEIGHT_MAX {
+        if self.nesting > NESTING_MAX {
             return Err(too_deep(self.range()));
         }
         let start = self.range().start;
-        let condition = self.or()?;
-        let expr = if self.accept("?") {
-            let then = self.or()?;
-            self.expect(":")?;
-            let otherwise = self.expression()?;
-            self.node(Kind::Conditional(Box::new([condition, then, otherwise])), start)?
-        } else {
-            condition
-        };
+        let mut expr = self.joined(Precedence::Or)?;
+        if self.accept("?") {
+            expr = self.conditional(expr, start)?;
+        }
         self.nesting -= 1;
         Ok(expr)
     }
 
-    fn or(&mut self) -> Parsed {
-        let start = self.range().start;
-        let mut terms = flattened_or(self.and()?);
-        while self.accept("||") {
-            terms.extend(flattened_or(self.and()?));
-        }
-        self.only_or(terms, Kind::Or, start)
-    }
-
-    fn and(&mut self) -> Parsed {
-        let start = self.range().start;
-        let mut terms = flattened_and(self.binary(Precedence::Relation)?);
-        while self.accept("&&") {
-            terms.extend(flattened_and(self.binary(Precedence::Relation)?));
-        }
-        self.only_or(terms, Kind::And, start)
-    }
-
-    /// The only term, or the terms joined.
-    fn only_or(&self, mut terms: Vec<Expr>, join: fn(Vec<Expr>) -> Kind, start: usize) -> Parsed {
-        match (terms.pop(), terms.is_empty()) {
-            (Some(only), true) => Ok(only),
-            (Some(last), false) => {
-                terms.push(last);
-                self.node(join(terms), start)
-            }
-            (None, _) => Err(self.unexpected("an expression")),
-        }
+    fn conditional(&mut self, condition: Expr, start: usize) -> Parsed {
+        let then = self.joined(Precedence::Or)?;
+        self.expect(":")?;
+        let otherwise = self.expression()?;
+        self.node(Kind::Conditional(Box::new([condition, then, otherwise])), start)
     }
 
     /// Operands joined by operators that bind at least as tightly as `loosest`, from left to right.
-    fn binary(&mut self, loosest: Precedence) -> Parsed {
+    fn joined(&mut self, loosest: Precedence) -> Parsed {
         let start = self.range().start;
         let mut left = self.unary()?;
-        while let Some(operator) = self.operator().filter(|found| found.precedence() >= loosest) {
+        while let Some(join) = self.join().filter(|join| join.precedence() >= loosest) {
             self.advance();
-            let right = match operator.precedence() {
-                Precedence::Relation => self.binary(Precedence::Sum)?,
-                Precedence::Sum => self.binary(Precedence::Product)?,
-                Precedence::Conditional
-                | Precedence::Or
-                | Precedence::And
-                | Precedence::Product
-                | Precedence::Unary
-                | Precedence::Primary => self.unary()?,
-            };
-            left = self.node(Kind::Binary(operator, Box::new(left), Box::new(right)), start)?;
+            let right = self.joined(join.precedence().tighter())?;
+            left = join.of(left, right, start..self.end())?;
         }
         Ok(left)
     }
 
-    fn operator(&self) -> Option<Operator> {
+    /// The operator that comes next.
+    fn join(&self) -> Option<Join> {
         let symbol = match self.token() {
             Token::Sign(sign) => sign,
             Token::Word(word) => word.as_str(),
@@ -187,7 +151,9 @@ impl Parser {
             | Token::Bytes(_)
             | Token::End => return None,
         };
-        Operator::ALL.into_iter().find(|operator| operator.symbol() == symbol)
+        let logical = [Logical::Or, Logical::And].into_iter().find(|own| own.symbol() == symbol);
+        let operator = Operator::ALL.into_iter().find(|own| own.symbol() == symbol);
+        logical.map(Join::Logical).or(operator.map(Join::Operator))
     }
 
     /// Two of the same sign cancel each other out; a minus before digits belongs to the number.
@@ -225,12 +191,10 @@ impl Parser {
                 self.expect("]")?;
                 Kind::Index { operand: Box::new(operand), index, optional }
             } else if self.at("{") {
-                return Err(SyntaxError {
-                    message: "messages cannot be made in a caveat; use a function such as \
-                              `timestamp(\"…\")`, or a map in quotes `{\"key\": value}`"
-                        .to_owned(),
-                    range: start..self.range().end,
-                });
+                let message = "`{` cannot follow here; messages such as `a.b.C{}` cannot be made in \
+                     a caveat, use a function such as `timestamp(\"…\")`";
+                let range = start..self.range().end;
+                return Err(SyntaxError { message: message.to_owned(), range });
             } else {
                 return Ok(operand);
             };
@@ -274,18 +238,13 @@ impl Parser {
     fn primary(&mut self) -> Parsed {
         let start = self.range().start;
         if self.accept("(") {
-            let mut inner = self.expression()?;
-            self.expect(")")?;
-            inner.range = start..self.end();
-            return Ok(inner);
+            return self.grouped(start);
         }
         if self.accept("[") {
-            let elements = self.elements()?;
-            return self.node(Kind::List(elements), start);
+            return self.list(start);
         }
         if self.accept("{") {
-            let entries = self.entries()?;
-            return self.node(Kind::Map(entries), start);
+            return self.map(start);
         }
         let absolute = self.accept(".");
         if matches!(self.token(), Token::Word(_)) || absolute {
@@ -294,7 +253,15 @@ impl Parser {
         self.literal(start)
     }
 
-    fn elements(&mut self) -> Result<Vec<Element>, SyntaxError> {
+    /// What stands in parentheses; they belong to its place, and are gone otherwise.
+    fn grouped(&mut self, start: usize) -> Parsed {
+        let mut inner = self.expression()?;
+        self.expect(")")?;
+        inner.range = start..self.end();
+        Ok(inner)
+    }
+
+    fn list(&mut self, start: usize) -> Parsed {
         let mut elements = Vec::new();
         while !self.accept("]") {
             let optional = self.accept("?");
@@ -303,10 +270,10 @@ impl Parser {
                 self.expect(",")?;
             }
         }
-        Ok(elements)
+        self.node(Kind::List(elements), start)
     }
 
-    fn entries(&mut self) -> Result<Vec<Entry>, SyntaxError> {
+    fn map(&mut self, start: usize) -> Parsed {
         let mut entries = Vec::new();
         while !self.accept("}") {
             let optional = self.accept("?");
@@ -317,7 +284,7 @@ impl Parser {
                 self.expect(",")?;
             }
         }
-        Ok(entries)
+        self.node(Kind::Map(entries), start)
     }
 
     /// A name, a function with its arguments, or one of the values that are written as words.
@@ -364,8 +331,8 @@ impl Parser {
     fn number(&mut self, negative: bool, start: usize) -> Parsed {
         let range = self.range();
         let literal = match self.token() {
-            Token::Int(digits) => int(digits, negative).map(Literal::Int),
-            Token::Uint(digits) => uint(digits).map(Literal::Uint),
+            Token::Int(digits) => literal::int(digits, negative).map(Literal::Int),
+            Token::Uint(digits) => literal::uint(digits).map(Literal::Uint),
             Token::Double(double) => {
                 Some(Literal::Double(if negative { -double } else { *double }))
             }
@@ -382,27 +349,38 @@ impl Parser {
     }
 }
 
+/// What joins two operands.
+#[derive(Clone, Copy)]
+enum Join {
+    Logical(Logical),
+    Operator(Operator),
+}
+
+impl Join {
+    fn precedence(self) -> Precedence {
+        match self {
+            Self::Logical(logical) => logical.precedence(),
+            Self::Operator(operator) => operator.precedence(),
+        }
+    }
+
+    fn of(self, left: Expr, right: Expr, range: Range<usize>) -> Parsed {
+        bounded(match self {
+            Self::Logical(logical) => Expr::logical(logical, left, right, range),
+            Self::Operator(operator) => {
+                Expr::new(Kind::Binary(operator, Box::new(left), Box::new(right)), range)
+            }
+        })
+    }
+}
+
+/// The expression, unless it is too deep.
+fn bounded(expr: Expr) -> Parsed {
+    if expr.height <= HEIGHT_MAX { Ok(expr) } else { Err(too_deep(expr.range)) }
+}
+
 fn too_deep(range: Range<usize>) -> SyntaxError {
     let message =
         format!("the expression is nested more than {HEIGHT_MAX} levels deep; split the caveat");
     SyntaxError { message, range }
-}
-
-fn flattened_or(expr: Expr) -> Vec<Expr> {
-    if let Kind::Or(terms) = expr.kind { terms } else { vec![expr] }
-}
-
-fn flattened_and(expr: Expr) -> Vec<Expr> {
-    if let Kind::And(terms) = expr.kind { terms } else { vec![expr] }
-}
-
-fn int(digits: &str, negative: bool) -> Option<i64> {
-    let sign = if negative { "-" } else { "" };
-    let (radix, digits) = digits.strip_prefix("0x").map_or((10, digits), |digits| (16, digits));
-    i64::from_str_radix(&format!("{sign}{digits}"), radix).ok()
-}
-
-fn uint(digits: &str) -> Option<u64> {
-    let (radix, digits) = digits.strip_prefix("0x").map_or((10, digits), |digits| (16, digits));
-    u64::from_str_radix(digits, radix).ok()
 }

@@ -1,10 +1,12 @@
 //! Expression to text, in one spelling: double quotes, single spaces, parentheses where they help or are needed.
 
-use super::ast::{Element, Entry, Expr, Kind, Literal, Operator, Precedence};
+use super::ast::{Element, Entry, Expr, Kind, Literal, Logical, Operator, Precedence};
 use std::fmt::Write as _;
 
 /// Lines are broken after an `&&` or `||` that would begin beyond this column.
 const WIDTH: usize = 80;
+
+const MACROS: [&str; 5] = ["all", "exists", "exists_one", "filter", "map"];
 
 /// The text of an expression. Parsing it gives the expression back.
 pub(crate) fn print(expr: &Expr) -> String {
@@ -57,8 +59,7 @@ impl Printer {
             Kind::Not(operand) => self.unary("!", operand),
             Kind::Negate(operand) => self.unary("-", operand),
             Kind::Binary(operator, left, right) => self.binary(*operator, left, right),
-            Kind::And(terms) => self.logical("&&", Precedence::And, terms),
-            Kind::Or(terms) => self.logical("||", Precedence::Or, terms),
+            Kind::Logical(logical, terms) => self.logical(*logical, terms),
             Kind::Conditional(parts) => self.conditional(parts),
             Kind::List(elements) => self.list(elements),
             Kind::Map(entries) => self.map(entries),
@@ -100,12 +101,12 @@ impl Printer {
         self.parenthesized(right, precedence(right) <= own);
     }
 
-    fn logical(&mut self, sign: &str, own: Precedence, terms: &[Expr]) {
+    fn logical(&mut self, logical: Logical, terms: &[Expr]) {
         for (at, term) in terms.iter().enumerate() {
             if at > 0 {
-                self.separator(sign);
+                self.separator(logical.symbol());
             }
-            self.parenthesized(term, precedence(term) <= own);
+            self.parenthesized(term, precedence(term) <= logical.precedence());
         }
     }
 
@@ -173,15 +174,30 @@ fn precedence(expr: &Expr) -> Precedence {
         | Kind::Map(_) => Precedence::Primary,
         Kind::Not(_) | Kind::Negate(_) => Precedence::Unary,
         Kind::Binary(operator, ..) => operator.precedence(),
-        Kind::And(_) => Precedence::And,
-        Kind::Or(_) => Precedence::Or,
+        Kind::Logical(logical, _) => logical.precedence(),
         Kind::Conditional(_) => Precedence::Conditional,
     }
 }
 
-/// Calls with several arguments stand in parentheses between `?` and `:`.
+/// Calls with several arguments stand in parentheses between `?` and `:`, indices too, but macros do not.
 fn takes_two(expr: &Expr) -> bool {
-    matches!(&expr.kind, Kind::Call { arguments, .. } if arguments.len() >= 2)
+    match &expr.kind {
+        Kind::Index { .. } => true,
+        Kind::Call { function, target, arguments } => {
+            let is_macro = target.is_some() && MACROS.contains(&function.as_str());
+            arguments.len() >= 2 && !is_macro
+        }
+        Kind::Literal(_)
+        | Kind::Name { .. }
+        | Kind::Field { .. }
+        | Kind::Not(_)
+        | Kind::Negate(_)
+        | Kind::Binary(..)
+        | Kind::Logical(..)
+        | Kind::Conditional(_)
+        | Kind::List(_)
+        | Kind::Map(_) => false,
+    }
 }
 
 fn escaped(text: &str) -> String {

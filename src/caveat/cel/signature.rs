@@ -5,8 +5,8 @@ use super::function::Function;
 use super::time::Part;
 use super::types::Type;
 use Pattern::{
-    A, Address, AnyMap, Bool, Bytes, Double, Duration, Dyn, Int, ListOfA, MapOfAToB, OptionalOfA,
-    String, Timestamp, TypeItself, Uint,
+    A, Address, AnyMap, Bool, Bytes, Double, Duration, Dyn, Int, ListOfA, MapOfAToB, Meta,
+    OptionalOfA, String, Timestamp, Uint,
 };
 
 /// A type in a signature. `A` and `B` each stand for one type throughout an overload.
@@ -21,7 +21,7 @@ pub(crate) enum Pattern {
     Duration,
     Timestamp,
     Address,
-    TypeItself,
+    Meta,
     /// As a result only: it may be anything.
     Dyn,
     A,
@@ -87,7 +87,6 @@ impl Bindings {
     /// Whether an argument fits, given what the arguments before it were.
     fn accept(&mut self, pattern: Pattern, argument: &Type) -> bool {
         match (pattern, argument) {
-            (Pattern::Dyn, _) => true,
             (Pattern::A, argument) => bind(&mut self.a, argument),
             (Pattern::ListOfA | Pattern::OptionalOfA, Type::Any) => bind(&mut self.a, &Type::Any),
             (Pattern::MapOfAToB, Type::Any) => {
@@ -99,7 +98,7 @@ impl Bindings {
                 bind(&mut self.a, key) && bind(&mut self.b, value)
             }
             (Pattern::AnyMap, Type::Map(key, _)) => key.join(&Type::String).is_some(),
-            (_, Type::Any) => true,
+            (Pattern::Dyn, _) | (_, Type::Any) => true,
             (pattern, argument) => pattern.plain().as_ref() == Some(argument),
         }
     }
@@ -122,7 +121,7 @@ impl Bindings {
             | Pattern::Duration
             | Pattern::Timestamp
             | Pattern::Address
-            | Pattern::TypeItself
+            | Pattern::Meta
             | Pattern::Dyn) => plain.plain().unwrap_or(Type::Any),
         }
     }
@@ -148,7 +147,7 @@ impl Pattern {
             Self::Duration => Type::Duration,
             Self::Timestamp => Type::Timestamp,
             Self::Address => Type::Address,
-            Self::TypeItself => Type::Type,
+            Self::Meta => Type::Meta,
             Self::Dyn
             | Self::A
             | Self::ListOfA
@@ -314,7 +313,7 @@ static SIGNATURES: &[Signature] = &[
             (&[Timestamp], String),
         ],
     ),
-    global("type", Function::TypeOf, &[(&[A], TypeItself)]),
+    global("type", Function::TypeOf, &[(&[A], Meta)]),
     global("dyn", Function::Itself, &[(&[A], Dyn)]),
     global("optional.of", Function::OptionalOf, &[(&[A], OptionalOfA)]),
     global("optional.ofNonZeroValue", Function::OptionalOfNonZero, &[(&[A], OptionalOfA)]),

@@ -19,7 +19,7 @@ pub(crate) enum Type {
     Timestamp,
     Address,
     /// A type itself, as `type(x)` gives it.
-    Type,
+    Meta,
     List(Box<Type>),
     /// The keys' and the values' types.
     Map(Box<Type>, Box<Type>),
@@ -104,7 +104,7 @@ impl fmt::Display for Type {
             Self::Duration => f.write_str("duration"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::Address => f.write_str("ipaddress"),
-            Self::Type => f.write_str("type"),
+            Self::Meta => f.write_str("type"),
             Self::List(element) => write!(f, "list<{element}>"),
             Self::Map(key, value) if **key == Self::String => write!(f, "map<{value}>"),
             Self::Map(key, value) => write!(f, "map<{key}, {value}>"),

@@ -1,19 +1,13 @@
 //! `kilwa permission bulk`.
 
-use super::answer::Answer;
-use crate::api::proto::authzed::api::v1::check_bulk_permissions_pair::Response;
-use crate::api::proto::authzed::api::v1::{
-    CheckBulkPermissionsPair, CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem,
-};
-use crate::cli::remote::{Connection, Failure, Remote, describe};
-use crate::cli::{Exit, consistency, lines, message, render, tree};
+use super::answer::{Item, lacks};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, consistency, lines, render, tree};
+use crate::client::{Answer, Asked};
 use crate::validation::{Assertion, Expectation};
 use clap::Args;
-use serde_json::{Value, json};
-use tonic::Code;
-
-/// The most questions that a server takes in one call.
-const ITEMS_MAX: usize = 10_000;
+use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -30,13 +24,23 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     consistency: consistency::Flags,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
 }
 
 /// What a question came to.
-struct Asked {
+struct Answered {
     question: String,
     answer: Result<Answer, String>,
+}
+
+/// The same for programs.
+#[derive(Serialize)]
+struct Pair<'a> {
+    request: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -45,87 +49,60 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     } else {
         arguments.questions.clone()
     };
-    let items = questions.iter().map(|text| item(text)).collect::<Result<Vec<_>, _>>()?;
-    let remote = arguments.connection.open()?;
-    let mut asked = Vec::new();
-    for (texts, items) in questions.chunks(ITEMS_MAX).zip(items.chunks(ITEMS_MAX)) {
-        let pairs = ask(&remote, arguments, items.to_vec())?;
-        asked.extend(texts.iter().zip(pairs).map(|(text, pair)| read(text, pair)));
-    }
-    print(arguments, &asked);
-    let any_error = asked.iter().any(|asked| asked.answer.is_err());
+    let asked = questions.iter().map(|text| asked(text)).collect::<Result<Vec<_>, _>>()?;
+    let connection = arguments.server.connect()?;
+    let moment = arguments.consistency.moment();
+    let answers = connection.check_each(&asked, &moment, arguments.explain)?;
+    let answered: Vec<Answered> = questions
+        .into_iter()
+        .zip(answers)
+        .map(|(question, answer)| Answered { question, answer })
+        .collect();
+    print(arguments, &answered);
+    let any_error = answered.iter().any(|answered| answered.answer.is_err());
     Ok(if any_error { Exit::Unusable } else { Exit::Success })
 }
 
-fn item(text: &str) -> Result<CheckBulkPermissionsRequestItem, Failure> {
-    let asked = Assertion::parse(Expectation::True, text).map_err(Failure::new)?;
-    Ok(CheckBulkPermissionsRequestItem {
-        resource: Some(message::object(&asked.resource)),
-        permission: asked.permission,
-        subject: Some(message::subject(&asked.subject)),
-        context: message::context(&asked.context),
-    })
+/// Reads a question, which is written like an assertion.
+fn asked(text: &str) -> Result<Asked, Failure> {
+    let Assertion { resource, permission, subject, context, .. } =
+        Assertion::parse(Expectation::True, text)?;
+    Ok(Asked { resource, permission, subject, context })
 }
 
-fn ask(
-    remote: &Remote,
-    arguments: &Arguments,
-    items: Vec<CheckBulkPermissionsRequestItem>,
-) -> Result<Vec<CheckBulkPermissionsPair>, Failure> {
-    let request = CheckBulkPermissionsRequest {
-        consistency: Some(arguments.consistency.message()),
-        items,
-        with_tracing: arguments.explain,
-    };
-    let response = remote.wait(remote.permissions().check_bulk_permissions(request))?;
-    Ok(response.pairs)
-}
-
-fn read(question: &str, pair: CheckBulkPermissionsPair) -> Asked {
-    let answer = match pair.response {
-        Some(Response::Item(item)) => {
-            Ok(Answer::new(item.permissionship, item.partial_caveat_info, item.debug_trace))
-        }
-        Some(Response::Error(status)) => {
-            Err(describe(Code::from(status.code), None, &status.message))
-        }
-        None => Err("the server sent no answer".to_owned()),
-    };
-    Asked { question: question.to_owned(), answer }
-}
-
-fn print(arguments: &Arguments, asked: &[Asked]) {
+fn print(arguments: &Arguments, answered: &[Answered]) {
     if arguments.json {
-        for asked in asked {
-            render::out(&format!("{}\n", to_json(asked)));
+        for answered in answered {
+            render::json_line(&pair(answered));
         }
     } else if arguments.explain || !render::to_terminal() {
-        render::out(&asked.iter().map(line).collect::<String>());
+        render::out(&answered.iter().map(line).collect::<String>());
     } else {
-        let row = |asked: &Asked| vec![asked.question.clone(), word(asked)];
-        render::table(&["question", "answer"], asked.iter().map(row));
+        let row = |answered: &Answered| vec![answered.question.clone(), word(answered)];
+        render::table(&["question", "answer"], answered.iter().map(row));
     }
 }
 
-fn word(asked: &Asked) -> String {
-    match &asked.answer {
-        Ok(answer) => match answer.lacks() {
-            Some(names) => format!("{} (lacks {names})", answer.word()),
-            None => answer.word().to_owned(),
+fn word(answered: &Answered) -> String {
+    match &answered.answer {
+        Ok(answer) => match lacks(answer) {
+            Some(names) => format!("{} (lacks {names})", answer.permissionship),
+            None => answer.permissionship.to_string(),
         },
         Err(reason) => format!("error: {reason}"),
     }
 }
 
-fn line(asked: &Asked) -> String {
-    let evidence = asked.answer.as_ref().ok().and_then(Answer::evidence);
+fn line(answered: &Answered) -> String {
+    let evidence = answered.answer.as_ref().ok().and_then(|answer| answer.evidence.as_ref());
     let tree = evidence.map(|evidence| tree::draw(evidence, "  ")).unwrap_or_default();
-    format!("{} => {}\n{tree}", asked.question, word(asked))
+    format!("{} => {}\n{tree}", answered.question, word(answered))
 }
 
-fn to_json(asked: &Asked) -> Value {
-    match &asked.answer {
-        Ok(answer) => json!({ "request": asked.question, "item": answer.json() }),
-        Err(reason) => json!({ "request": asked.question, "error": reason }),
+fn pair(answered: &Answered) -> Pair<'_> {
+    Pair {
+        request: &answered.question,
+        item: answered.answer.as_ref().ok().map(Item::new),
+        error: answered.answer.as_ref().err().map(String::as_str),
     }
 }

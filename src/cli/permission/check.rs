@@ -1,12 +1,13 @@
 //! `kilwa permission check`.
 
-use super::answer::Answer;
-use crate::api::proto::authzed::api::v1::CheckPermissionRequest;
-use crate::cli::remote::{Connection, Failure};
-use crate::cli::{Exit, consistency, message, render, tree};
-use crate::relationship::{Context, ObjectRef, Subject, parse_question};
+use super::answer::{Item, lacks};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, consistency, render, tree};
+use crate::client::{Answer, Asked, Permissionship};
+use crate::relationship::{Context, parse_question};
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -32,61 +33,54 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     consistency: consistency::Flags,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
+}
+
+/// An answer with its moment.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked {
+    checked_at: render::Token,
+    #[serde(flatten)]
+    item: Item,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let (resource, permission, subject) = question(arguments).map_err(Failure::new)?;
-    let context = match &arguments.caveat_context {
-        Some(json) => Context::parse(json).map_err(Failure::new)?,
-        None => Context::default(),
-    };
-    let request = CheckPermissionRequest {
-        consistency: Some(arguments.consistency.message()),
-        resource: Some(message::object(&resource)),
-        permission,
-        subject: Some(message::subject(&subject)),
-        context: message::context(&context),
-        with_tracing: arguments.explain,
-    };
-    let remote = arguments.connection.open()?;
-    let response = remote.wait(remote.permissions().check_permission(request))?;
-    let token = message::token(response.checked_at);
-    let answer =
-        Answer::new(response.permissionship, response.partial_caveat_info, response.debug_trace);
+    let asked = asked(arguments)?;
+    let connection = arguments.server.connect()?;
+    let moment = arguments.consistency.moment();
+    let (answer, token) = connection.check(&asked, &moment, arguments.explain)?;
     if arguments.json {
-        let mut json = answer.json();
-        if let Some(fields) = json.as_object_mut() {
-            fields.insert("checkedAt".to_owned(), json!({ "token": token }));
-        }
-        print_json(&json);
+        render::json(&Checked { checked_at: token.into(), item: Item::new(&answer) });
     } else {
         print(&answer);
     }
-    let denied = arguments.error_on_no_permission && !answer.is_yes();
-    Ok(if denied { Exit::Failure } else { Exit::Success })
+    let denied = answer.permissionship != Permissionship::Has;
+    let fails = arguments.error_on_no_permission && denied;
+    Ok(if fails { Exit::Failure } else { Exit::Success })
 }
 
-fn question(arguments: &Arguments) -> Result<(ObjectRef, String, Subject), String> {
+fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
     let text = match (&arguments.permission, &arguments.subject) {
         (Some(permission), Some(subject)) => {
             format!("{}#{permission}@{subject}", arguments.resource)
         }
         _ => arguments.resource.clone(),
     };
-    parse_question(&text).map_err(|error| error.to_string())
-}
-
-fn print_json(json: &Value) {
-    render::out(&format!("{json:#}\n"));
+    let (resource, permission, subject) = parse_question(&text)?;
+    let context = match &arguments.caveat_context {
+        Some(json) => Context::parse(json)?,
+        None => Context::default(),
+    };
+    Ok(Asked { resource, permission, subject, context })
 }
 
 fn print(answer: &Answer) {
-    render::out(&format!("{}\n", answer.word()));
-    if let Some(names) = answer.lacks() {
+    render::out(&format!("{}\n", answer.permissionship));
+    if let Some(names) = lacks(answer) {
         render::note(&format!("the answer depends on {names}: give it with --caveat-context"));
     }
-    if let Some(evidence) = answer.evidence() {
+    if let Some(evidence) = &answer.evidence {
         render::out(&tree::draw(evidence, ""));
     }
 }

@@ -1,12 +1,11 @@
 //! `kilwa relationship bulk-delete`.
 
 use super::filter::Filter;
-use crate::api::proto::authzed::api::v1::DeleteRelationshipsRequest;
-use crate::api::proto::authzed::api::v1::delete_relationships_response::DeletionProgress;
-use crate::cli::remote::{Connection, Failure};
-use crate::cli::{Exit, message, render};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, render};
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -22,32 +21,31 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Removed {
+    deleted: u64,
+    deleted_at: render::Token,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let remote = arguments.connection.open()?;
+    let connection = arguments.server.connect()?;
+    let filter = arguments.filter.filter();
     let mut count = 0;
     let token = loop {
-        let request = DeleteRelationshipsRequest {
-            relationship_filter: Some(arguments.filter.message()),
-            optional_limit: arguments.batch_size.max(1),
-            optional_allow_partial_deletions: true,
-            ..DeleteRelationshipsRequest::default()
-        };
-        let response = remote.wait(remote.permissions().delete_relationships(request))?;
-        count += response.relationships_deleted_count;
-        match response.deletion_progress() {
-            DeletionProgress::Partial => {}
-            DeletionProgress::Complete | DeletionProgress::Unspecified => {
-                break message::token(response.deleted_at);
-            }
+        let deleted = connection.delete(&filter, arguments.batch_size.max(1))?;
+        count += deleted.count;
+        if deleted.complete {
+            break deleted.token;
         }
     };
-    render::out(&if arguments.json {
-        format!("{:#}\n", json!({ "deleted": count, "deletedAt": { "token": token } }))
+    if arguments.json {
+        render::json(&Removed { deleted: count, deleted_at: token.into() });
     } else {
-        format!("{count} removed\n{token}\n")
-    });
+        render::out(&format!("{count} removed\n{token}\n"));
+    }
     Ok(Exit::Success)
 }

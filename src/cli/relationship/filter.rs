@@ -1,7 +1,8 @@
 //! Which relationships are meant, as arguments.
 
-use crate::api::proto::authzed::api::v1::subject_filter::RelationFilter;
-use crate::api::proto::authzed::api::v1::{RelationshipFilter, SubjectFilter};
+use crate::relationship::{
+    ObjectIdFilter, RelationshipFilter, SubjectFilter, SubjectRelationFilter,
+};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -19,33 +20,32 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn message(&self) -> RelationshipFilter {
+    pub(super) fn filter(&self) -> RelationshipFilter {
         let (resource_type, id) = self.resource.split_once(':').unwrap_or((&self.resource, ""));
-        let (exact, prefix) = match id.strip_suffix('%') {
-            Some(prefix) => ("", prefix),
-            None => (id, ""),
+        let resource_id = match id.strip_suffix('%') {
+            Some(prefix) => Some(ObjectIdFilter::Prefix(prefix.to_owned())),
+            None => given(id).map(ObjectIdFilter::Exact),
         };
         let subject = self.subject.as_deref().or(self.any_relation_subject.as_deref());
         RelationshipFilter {
-            resource_type: resource_type.to_owned(),
-            optional_resource_id: exact.to_owned(),
-            optional_resource_id_prefix: prefix.to_owned(),
-            optional_relation: self.relation.clone().unwrap_or_default(),
-            optional_subject_filter: subject.map(subject_filter),
+            resource_type: given(resource_type),
+            resource_id,
+            relation: self.relation.clone(),
+            subject: subject.map(subject_filter),
         }
     }
 }
 
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 fn subject_filter(text: &str) -> SubjectFilter {
     let (object, relation) = match text.split_once('#') {
-        Some((object, relation)) => (object, Some(relation)),
-        None => (text, None),
+        Some((object, "..." | "")) => (object, SubjectRelationFilter::Itself),
+        Some((object, relation)) => (object, SubjectRelationFilter::Named(relation.to_owned())),
+        None => (text, SubjectRelationFilter::Any),
     };
     let (subject_type, id) = object.split_once(':').unwrap_or((object, ""));
-    let itself = |relation: &str| if relation == "..." { "" } else { relation }.to_owned();
-    SubjectFilter {
-        subject_type: subject_type.to_owned(),
-        optional_subject_id: id.to_owned(),
-        optional_relation: relation.map(|relation| RelationFilter { relation: itself(relation) }),
-    }
+    SubjectFilter { subject_type: subject_type.to_owned(), subject_id: given(id), relation }
 }

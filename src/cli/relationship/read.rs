@@ -1,15 +1,13 @@
 //! `kilwa relationship read`.
 
 use super::filter::Filter;
-use crate::api::proto::authzed::api::v1::{Cursor, ReadRelationshipsRequest};
-use crate::cli::remote::{Connection, Failure, Remote};
-use crate::cli::{Exit, consistency, message, render};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, consistency, render};
 use crate::relationship::Relationship;
 use clap::Args;
-use serde_json::{Value, json};
-
-/// How many relationships are asked for in one call.
-const PAGE: u32 = 1000;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -24,62 +22,48 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     consistency: consistency::Flags,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
+}
+
+/// A relationship for programs: in its parts and as one text.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    resource: String,
+    relation: &'a str,
+    subject: String,
+    caveat: Option<Caveat<'a>>,
+    expires_at: Option<String>,
+    relationship: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Caveat<'a> {
+    caveat_name: &'a str,
+    context: &'a Map<String, Value>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let remote = arguments.connection.open()?;
+    let connection = arguments.server.connect()?;
     let as_table = !arguments.json && render::to_terminal();
     let mut rows = Vec::new();
-    read(&remote, arguments, |relationship| {
+    let take = |relationship: Relationship| {
         if as_table {
             rows.push(row(&relationship));
         } else if arguments.json {
-            render::out(&format!("{}\n", to_json(&relationship)));
+            render::json_line(&json_row(&relationship));
         } else {
             render::out(&format!("{relationship}\n"));
         }
-    })?;
+    };
+    let count_max = (arguments.limit > 0).then_some(arguments.limit);
+    let (filter, moment) = (arguments.filter.filter(), arguments.consistency.moment());
+    connection.read(&filter, &moment, count_max, take)?;
     if as_table {
         render::table(&["resource", "relation", "subject", "caveat", "expires"], rows.into_iter());
     }
     Ok(Exit::Success)
-}
-
-/// Reads page after page, all at the moment of the first.
-fn read(
-    remote: &Remote,
-    arguments: &Arguments,
-    mut take: impl FnMut(Relationship),
-) -> Result<(), Failure> {
-    let mut left = if arguments.limit == 0 { u32::MAX } else { arguments.limit };
-    let mut cursor: Option<Cursor> = None;
-    while left > 0 {
-        let page = left.min(PAGE);
-        let request = ReadRelationshipsRequest {
-            consistency: Some(arguments.consistency.message()),
-            relationship_filter: Some(arguments.filter.message()),
-            optional_limit: page,
-            optional_cursor: cursor.take(),
-        };
-        let stream = remote.wait(remote.permissions().read_relationships(request))?;
-        let mut count = 0;
-        let mut unreadable = Ok(());
-        remote.each(stream, |response| {
-            count += 1;
-            cursor = response.after_result_cursor;
-            match message::to_relationship(response.relationship.unwrap_or_default()) {
-                Ok(relationship) => take(relationship),
-                Err(failure) => unreadable = Err(failure),
-            }
-        })?;
-        unreadable?;
-        if count < page || cursor.is_none() {
-            return Ok(());
-        }
-        left -= page;
-    }
-    Ok(())
 }
 
 fn row(relationship: &Relationship) -> Vec<String> {
@@ -94,17 +78,16 @@ fn row(relationship: &Relationship) -> Vec<String> {
     ]
 }
 
-fn to_json(relationship: &Relationship) -> Value {
-    let caveat = relationship
-        .caveat
-        .as_ref()
-        .map(|caveat| json!({ "caveatName": caveat.name, "context": caveat.context.as_map() }));
-    json!({
-        "resource": relationship.resource.to_string(),
-        "relation": relationship.relation,
-        "subject": relationship.subject.to_string(),
-        "caveat": caveat,
-        "expiresAt": relationship.expires_at.as_ref().map(ToString::to_string),
-        "relationship": relationship.to_string(),
-    })
+fn json_row(relationship: &Relationship) -> Row<'_> {
+    Row {
+        resource: relationship.resource.to_string(),
+        relation: &relationship.relation,
+        subject: relationship.subject.to_string(),
+        caveat: relationship
+            .caveat
+            .as_ref()
+            .map(|caveat| Caveat { caveat_name: &caveat.name, context: caveat.context.as_map() }),
+        expires_at: relationship.expires_at.as_ref().map(ToString::to_string),
+        relationship: relationship.to_string(),
+    }
 }

@@ -1,12 +1,10 @@
 //! `kilwa relationship create`, `touch` and `delete`.
 
-use crate::api::proto::authzed::api::v1::relationship_update::Operation;
-use crate::api::proto::authzed::api::v1::{RelationshipUpdate, WriteRelationshipsRequest};
-use crate::cli::remote::{Connection, Failure};
-use crate::cli::{Exit, lines, message, render};
-use crate::relationship::{Relationship, Timestamp, UpdateOperation};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, lines, render};
+use crate::relationship::{Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
 use clap::Args;
-use serde_json::json;
 
 const CAVEAT_HELP: &str = r#"The caveat under which it holds, such as 'on_day:{"day": "monday"}'"#;
 
@@ -32,35 +30,18 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
 }
 
 pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<Exit, Failure> {
-    let relationships = relationships(arguments)?;
-    let remote = arguments.connection.open()?;
-    let operation = match operation {
-        UpdateOperation::Create => Operation::Create,
-        UpdateOperation::Touch => Operation::Touch,
-        UpdateOperation::Delete => Operation::Delete,
-    };
+    let update = |relationship| RelationshipUpdate { operation, relationship };
+    let updates: Vec<_> = relationships(arguments)?.into_iter().map(update).collect();
+    let connection = arguments.server.connect()?;
     let mut token = String::new();
-    for batch in relationships.chunks(arguments.batch_size.max(1)) {
-        let update = |relationship| RelationshipUpdate {
-            operation: operation.into(),
-            relationship: Some(message::relationship(relationship)),
-        };
-        let request = WriteRelationshipsRequest {
-            updates: batch.iter().map(update).collect(),
-            ..WriteRelationshipsRequest::default()
-        };
-        let response = remote.wait(remote.permissions().write_relationships(request))?;
-        token = message::token(response.written_at);
+    for batch in updates.chunks(arguments.batch_size.max(1)) {
+        token = connection.write(batch)?;
     }
-    render::out(&if arguments.json {
-        format!("{:#}\n", json!({ "writtenAt": { "token": token } }))
-    } else {
-        format!("{token}\n")
-    });
+    render::written(token, arguments.json);
     Ok(Exit::Success)
 }
 
@@ -78,9 +59,9 @@ fn relationships(arguments: &Arguments) -> Result<Vec<Relationship>, Failure> {
 fn relationship(text: &str, arguments: &Arguments) -> Result<Relationship, Failure> {
     let caveat = arguments.caveat.as_ref().map(|caveat| format!("[{caveat}]"));
     let text = format!("{text}{}", caveat.unwrap_or_default());
-    let mut relationship: Relationship = text.parse().map_err(Failure::new)?;
+    let mut relationship: Relationship = text.parse()?;
     if let Some(time) = &arguments.expires_at {
-        relationship.expires_at = Some(Timestamp::parse(time).map_err(Failure::new)?);
+        relationship.expires_at = Some(Timestamp::parse(time)?);
     }
     Ok(relationship)
 }

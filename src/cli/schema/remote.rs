@@ -1,11 +1,11 @@
 //! `kilwa schema read` and `kilwa schema write`.
 
-use crate::api::proto::authzed::api::v1::{ReadSchemaRequest, WriteSchemaRequest};
-use crate::cli::remote::{Connection, Failure};
-use crate::cli::{Exit, lines, message, render, snippet};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, lines, render, snippet};
 use crate::schema::{self, Diagnostic};
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -14,7 +14,7 @@ pub(in crate::cli) struct ReadArguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
 }
 
 #[derive(Debug, Args)]
@@ -25,19 +25,23 @@ pub(in crate::cli) struct WriteArguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: Server,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Read {
+    schema_text: String,
+    read_at: render::Token,
 }
 
 pub(super) fn read(arguments: &ReadArguments) -> Result<Exit, Failure> {
-    let remote = arguments.connection.open()?;
-    let response = remote.wait(remote.schema().read_schema(ReadSchemaRequest {}))?;
-    render::out(&if arguments.json {
-        let token = message::token(response.read_at);
-        let json = json!({ "schemaText": response.schema_text, "readAt": { "token": token } });
-        format!("{json:#}\n")
+    let (schema_text, token) = arguments.server.connect()?.read_schema()?;
+    if arguments.json {
+        render::json(&Read { schema_text, read_at: token.into() });
     } else {
-        format!("{}\n", response.schema_text.trim_end())
-    });
+        render::out(&format!("{}\n", schema_text.trim_end()));
+    }
     Ok(Exit::Success)
 }
 
@@ -49,14 +53,8 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
             return Err(Failure::new("the schema was not written"));
         }
     };
-    let remote = arguments.connection.open()?;
-    let response = remote.wait(remote.schema().write_schema(WriteSchemaRequest { schema }))?;
-    let token = message::token(response.written_at);
-    render::out(&if arguments.json {
-        format!("{:#}\n", json!({ "writtenAt": { "token": token } }))
-    } else {
-        format!("{token}\n")
-    });
+    let token = arguments.server.connect()?.write_schema(schema)?;
+    render::written(token, arguments.json);
     Ok(Exit::Success)
 }
 

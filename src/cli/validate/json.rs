@@ -1,8 +1,9 @@
 //! The report for programs: one JSON object.
 
 use super::files::Validated;
+use crate::cli::explanation::Step;
 use crate::schema::{Diagnostic, Position, Severity};
-use crate::validation::{AssertionResult, Evidence, ExpectedResult, Mark, Outcome, Place};
+use crate::validation::{AssertionResult, ExpectedResult, Outcome, Place};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -50,14 +51,6 @@ struct Assertion<'a> {
     missing_context: Vec<&'a str>,
     error: Option<&'a str>,
     explanation: Option<Step>,
-}
-
-#[derive(Serialize)]
-struct Step {
-    result: &'static str,
-    of: String,
-    note: String,
-    steps: Vec<Step>,
 }
 
 #[derive(Serialize)]
@@ -138,19 +131,8 @@ fn assertion(result: &AssertionResult) -> Assertion<'_> {
         actual: result.actual().map(|actual| actual.to_string()),
         missing_context: result.missing_context().collect(),
         error: result.answer.as_ref().err().map(String::as_str),
-        explanation: result.evidence.as_ref().map(step),
+        explanation: result.evidence.as_ref().map(Step::new),
     }
-}
-
-fn step(evidence: &Evidence) -> Step {
-    let result = match evidence.mark {
-        Mark::Yes => "true",
-        Mark::No => "false",
-        Mark::Conditional => "caveated",
-        Mark::Failed => "failed",
-    };
-    let steps = evidence.children.iter().map(step).collect();
-    Step { result, of: evidence.subject_of.clone(), note: evidence.note.clone(), steps }
 }
 
 fn expected(result: &ExpectedResult) -> Expected {

@@ -59,6 +59,11 @@ pub(super) fn check_schemas(arguments: &SchemaArguments) -> Exit {
     report(&arguments.files, arguments.format, arguments.fail_on_warn, &check_schema)
 }
 
+/// A single report for people.
+pub(super) fn shown(report: Report) -> String {
+    text::report(&[Validated { name: report.name.clone(), report: Ok(report) }])
+}
+
 fn report(
     files: &[String],
     format: Format,

@@ -96,25 +96,18 @@ impl Walk {
     }
 
     fn expr(&mut self, definition: DefinitionId, expr: &Expr) {
-        match expr {
-            Expr::Nil => {}
-            Expr::Itself => {
-                self.types.insert(definition);
-            }
-            Expr::Node(id) => self.node(*id),
-            Expr::Arrow(arrow) => {
-                arrow
-                    .branches
-                    .iter()
-                    .filter_map(|branch| branch.target)
-                    .for_each(|id| self.node(id));
-            }
-            Expr::Union(operands) | Expr::Intersection(operands) => {
-                operands.iter().for_each(|operand| self.expr(definition, operand));
-            }
-            Expr::Exclusion(base, subtracted) => {
-                self.expr(definition, base);
-                self.expr(definition, subtracted);
+        for leaf in expr.leaves() {
+            match leaf {
+                Expr::Itself => {
+                    self.types.insert(definition);
+                }
+                Expr::Node(id) => self.node(*id),
+                Expr::Arrow(arrow) => {
+                    for target in arrow.branches.iter().filter_map(|branch| branch.target) {
+                        self.node(target);
+                    }
+                }
+                Expr::Nil | Expr::Union(_) | Expr::Intersection(_) | Expr::Exclusion(..) => {}
             }
         }
     }

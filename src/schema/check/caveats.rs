@@ -34,7 +34,7 @@ fn compile_one(written: &ast::Caveat, faults: &mut Faults) -> Option<Caveat> {
     match Caveat::compile(name, &written.comment.text, parameters?, &written.body.text) {
         Ok(caveat) => Some(caveat),
         Err(errors) => {
-            errors.into_iter().for_each(|error| faults.push(fault(written, error)));
+            faults.extend(errors.into_iter().map(|error| fault(written, error)));
             None
         }
     }

@@ -7,7 +7,7 @@ use super::super::compiled::{
 use super::super::fault::{Fault, Faults};
 use super::partials::Partials;
 use crate::relationship::{NameKind, require_name};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the later stages still need of the trees.
 pub(super) struct Declared {
@@ -40,7 +40,7 @@ pub(super) fn declare(trees: Vec<File>, schema: &mut Schema, faults: &mut Faults
 struct Items {
     names: HashSet<String>,
     definitions: Vec<ast::Definition>,
-    partials: HashMap<String, ast::Definition>,
+    partials: BTreeMap<String, ast::Definition>,
     caveats: Vec<ast::Caveat>,
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::ast::{Definition, Member, Name};
 use super::super::fault::{Fault, Faults, nearest};
-use std::collections::{HashMap, HashSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many relations and permissions all definitions may take from partials together. Partials are the one way by which
 /// a small text could make a huge schema.
@@ -10,13 +11,13 @@ const MEMBERS_MAX: usize = 200_000;
 
 /// The partials of a schema, by name.
 pub(super) struct Partials<'p> {
-    partials: &'p HashMap<String, Definition>,
-    taken: std::cell::Cell<usize>,
+    partials: &'p BTreeMap<String, Definition>,
+    taken: Cell<usize>,
 }
 
 impl<'p> Partials<'p> {
     /// Checks that partials do not include one another in a circle.
-    pub(super) fn new(partials: &'p HashMap<String, Definition>, faults: &mut Faults) -> Self {
+    pub(super) fn new(partials: &'p BTreeMap<String, Definition>, faults: &mut Faults) -> Self {
         let circular = circular(partials);
         let mut names: Vec<&Name> =
             circular.iter().filter_map(|name| partials.get(*name)).map(|p| &p.name).collect();
@@ -29,7 +30,7 @@ impl<'p> Partials<'p> {
             );
             faults.push(Fault::parse("circular-partials", first.span, message));
         }
-        let this = Self { partials, taken: std::cell::Cell::new(0) };
+        let this = Self { partials, taken: Cell::new(0) };
         this.check_references(faults);
         this
     }
@@ -71,9 +72,9 @@ impl<'p> Partials<'p> {
                     Some(partial) if included.insert(name.text.as_str()) => {
                         open.push(partial.members.iter());
                     }
-                    Some(_) => {}
                     None if open.len() == 1 => faults.push(self.unknown(name)),
-                    None => {}
+                    // Here a second time, or reported where the partial itself is looked at.
+                    Some(_) | None => {}
                 },
                 Some(member) if open.len() == 1 || self.take_one(&definition.name, faults) => {
                     members.push(member.clone());
@@ -107,14 +108,15 @@ fn references(partial: &Definition) -> impl Iterator<Item = &Name> {
 
 /// The partials that cannot be resolved because they lead into a circle: what is left when those without open
 /// references are taken away again and again.
-fn circular(partials: &HashMap<String, Definition>) -> HashSet<&str> {
-    let mut waiting: HashMap<&str, usize> = HashMap::new();
+fn circular(partials: &BTreeMap<String, Definition>) -> Vec<&str> {
+    let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
     let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
     for (name, partial) in partials {
-        let known = references(partial).filter(|used| partials.contains_key(&used.text));
-        let used: Vec<&str> = known.map(|used| used.text.as_str()).collect();
-        waiting.insert(name, used.len());
-        used.into_iter().for_each(|used| users.entry(used).or_default().push(name));
+        waiting.insert(name, 0);
+        for used in references(partial).filter(|used| partials.contains_key(&used.text)) {
+            *waiting.entry(name).or_default() += 1;
+            users.entry(&used.text).or_default().push(name);
+        }
     }
     let mut ready: Vec<&str> =
         waiting.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();

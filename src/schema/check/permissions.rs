@@ -63,17 +63,11 @@ impl Resolving<'_> {
             ExprKind::Group(inner) => return self.expr(inner, depth),
             ExprKind::Union(operands) => {
                 let operands = self.operands(operands, depth)?;
-                Expr::Union(flat(operands, |expr| match expr {
-                    Expr::Union(inner) => Ok(inner),
-                    other => Err(other),
-                }))
+                Expr::Union(operands.into_iter().flat_map(union_operands).collect())
             }
             ExprKind::Intersection(operands) => {
                 let operands = self.operands(operands, depth)?;
-                Expr::Intersection(flat(operands, |expr| match expr {
-                    Expr::Intersection(inner) => Ok(inner),
-                    other => Err(other),
-                }))
+                Expr::Intersection(operands.into_iter().flat_map(intersection_operands).collect())
             }
             ExprKind::Exclusion(operands) => {
                 if depth + operands.len() > DEPTH_MAX {
@@ -180,14 +174,12 @@ impl Resolving<'_> {
     }
 }
 
-/// Operands, with those of the same operation spread out in place.
-fn flat(operands: Vec<Expr>, inner: impl Fn(Expr) -> Result<Vec<Expr>, Expr>) -> Vec<Expr> {
-    let mut all = Vec::with_capacity(operands.len());
-    for operand in operands {
-        match inner(operand) {
-            Ok(spread) => all.extend(spread),
-            Err(single) => all.push(single),
-        }
-    }
-    all
+/// The operands of a union; anything else is an operand itself.
+fn union_operands(expr: Expr) -> Vec<Expr> {
+    if let Expr::Union(operands) = expr { operands } else { vec![expr] }
+}
+
+/// The operands of an intersection; anything else is an operand itself.
+fn intersection_operands(expr: Expr) -> Vec<Expr> {
+    if let Expr::Intersection(operands) = expr { operands } else { vec![expr] }
 }

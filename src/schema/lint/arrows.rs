@@ -2,7 +2,7 @@
 
 use super::super::ast::{Arrow, ArrowNotation, Expr, ExprKind, Span};
 use super::super::compiled::{AllowedForm, DefinitionId, Rule, Schema};
-use super::{Place, Remarks, places};
+use super::{Place, Remark, Remarks, places};
 
 pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
     for place in places(schema) {
@@ -41,7 +41,7 @@ impl Linting<'_, '_> {
             self.skips(arrow, *first, span);
         }
         self.walks_usersets(arrow, span);
-        self.to_relation(arrow, &having, span);
+        self.targets_relation(arrow, &having, span);
     }
 
     /// The types that the left side of an arrow points to, each once.
@@ -62,7 +62,8 @@ impl Linting<'_, '_> {
             self.place.node.name
         );
         let help = "nobody is ever found this way; is the name right?";
-        self.remark("arrow-references-unreachable-relation", span, message, help);
+        let code = "arrow-references-unreachable-relation";
+        self.remarks.about(self.place.node, Remark { code, span, message, help });
     }
 
     fn skips(&mut self, arrow: &Arrow, lacking: DefinitionId, span: Span) {
@@ -82,7 +83,8 @@ impl Linting<'_, '_> {
             "arrow `{text}` under permission `{}` meets objects of type `{lacking}`, which has no `{right}`: {effect}",
             self.place.node.name
         );
-        self.remark("arrow-skips-type", span, message, help);
+        let code = "arrow-skips-type";
+        self.remarks.about(self.place.node, Remark { code, span, message, help });
     }
 
     fn walks_usersets(&mut self, arrow: &Arrow, span: Span) {
@@ -101,10 +103,11 @@ impl Linting<'_, '_> {
             self.schema.allowed_text(userset)
         );
         let help = "let the relation take the objects themselves, without `#…`";
-        self.remark("arrow-walks-subject-relation", span, message, help);
+        let code = "arrow-walks-subject-relation";
+        self.remarks.about(self.place.node, Remark { code, span, message, help });
     }
 
-    fn to_relation(&mut self, arrow: &Arrow, having: &[DefinitionId], span: Span) {
+    fn targets_relation(&mut self, arrow: &Arrow, having: &[DefinitionId], span: Span) {
         let relation = having.iter().find(|id| {
             let node = self.schema.find_node(**id, &arrow.right.text);
             node.is_some_and(|node| matches!(node.rule, Rule::Relation(_)))
@@ -118,11 +121,8 @@ impl Linting<'_, '_> {
             self.schema.definition(*definition).name
         );
         let help = "point it to a permission, so that it need not change when that definition does";
-        self.remark("arrow-references-relation", span, message, help);
-    }
-
-    fn remark(&mut self, code: &'static str, span: Span, message: String, help: &str) {
-        self.remarks.about(self.place.node, code, span, message, help);
+        let code = "arrow-references-relation";
+        self.remarks.about(self.place.node, Remark { code, span, message, help });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::ast::{Expr, ExprKind};
 use super::super::compiled::Schema;
-use super::{Place, Remarks, arrows, places};
+use super::{Place, Remark, Remarks, arrows, places};
 
 /// The longest expression, in bytes, that a remark spells out.
 const SHOWN_BYTES_MAX: usize = 120;
@@ -36,7 +36,8 @@ fn mixed(place: &Place<'_>, expr: &Expr, remarks: &mut Remarks<'_>) {
             place.node.name
         );
         let help = "write the parentheses: `+` binds tighter than `&`, and `&` tighter than `-`";
-        remarks.about(place.node, "mixed-operators-without-parentheses", expr.span, message, help);
+        let (code, span) = ("mixed-operators-without-parentheses", expr.span);
+        remarks.about(place.node, Remark { code, span, message, help });
     }
     groups(operands, &mut |inner| mixed(place, inner, remarks));
 }
@@ -85,7 +86,8 @@ fn itself(place: &Place<'_>, expr: &Expr, remarks: &mut Remarks<'_>) {
         ExprKind::Name(name) if *name == place.node.name => {
             let message = format!("permission `{name}` references itself");
             let help = "nobody gets in by already being in; take it out";
-            remarks.about(place.node, "permission-references-itself", expr.span, message, help);
+            let (code, span) = ("permission-references-itself", expr.span);
+            remarks.about(place.node, Remark { code, span, message, help });
         }
         ExprKind::Nil | ExprKind::Itself | ExprKind::Name(_) | ExprKind::Arrow(_) => {}
         ExprKind::Group(inner) => itself(place, inner, remarks),

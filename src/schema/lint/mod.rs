@@ -9,7 +9,7 @@ mod names;
 mod never;
 mod unused;
 
-use super::ast::{Comment, Member, Permission, Relation, Span};
+use super::ast::{Member, Permission, Relation, Span};
 use super::compiled::{Definition, Node, NodeId, Schema};
 use super::diagnostic::{Diagnostic, Severity, Stage};
 use super::fault::Fault;
@@ -40,30 +40,28 @@ struct Remarks<'s> {
     seen: HashSet<(Span, String)>,
 }
 
+/// One remark.
+struct Remark {
+    code: &'static str,
+    span: Span,
+    message: String,
+    help: &'static str,
+}
+
 impl Remarks<'_> {
     /// Makes a remark about a relation or permission, unless its comment or its definition's silences it.
-    fn about(&mut self, node: &Node, code: &'static str, span: Span, message: String, help: &str) {
+    fn about(&mut self, node: &Node, remark: Remark) {
         let definition = self.schema.definition(node.definition);
-        if !silences(&node.comment, code) && !silences(&definition.comment, code) {
-            self.push(code, span, message, help);
+        if !silences(&definition.comment, remark.code) {
+            self.below(&node.comment, remark);
         }
     }
 
-    /// Makes a remark about something else with a comment.
-    fn about_commented(
-        &mut self,
-        comment: &Comment,
-        code: &'static str,
-        (span, message): (Span, String),
-        help: &str,
-    ) {
-        if !silences(&comment.written, code) {
-            self.push(code, span, message, help);
-        }
-    }
-
-    fn push(&mut self, code: &'static str, span: Span, message: String, help: &str) {
-        if self.found.len() < REMARKS_MAX && self.seen.insert((span, message.clone())) {
+    /// Makes a remark about what stands below a comment, unless that silences it.
+    fn below(&mut self, comment: &str, remark: Remark) {
+        let Remark { code, span, message, help } = remark;
+        let is_new = !silences(comment, code) && self.found.len() < REMARKS_MAX;
+        if is_new && self.seen.insert((span, message.clone())) {
             let (stage, help) = (Stage::Lint, Some(help.to_owned()));
             self.found.push(Fault { stage, code, message, span, help });
         }

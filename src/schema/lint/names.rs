@@ -1,7 +1,7 @@
 //! Names that mislead.
 
 use super::super::compiled::Schema;
-use super::{Place, Remarks, places};
+use super::{Place, Remark, Remarks, places};
 
 /// Words that a `use` line takes out of use as names.
 const FLAG_WORDS: [&str; 6] = ["self", "expiration", "and", "import", "partial", "typechecking"];
@@ -25,7 +25,8 @@ fn parent_in_name(place: &Place<'_>, remarks: &mut Remarks<'_>) {
         let message = format!("{kind} `{name}` references parent type `{definition}` in its name");
         let help = "drop the suffix: the name is only used together with the type";
         let span = place.member.name().span;
-        remarks.about(place.node, "relation-name-references-parent", span, message, help);
+        let code = "relation-name-references-parent";
+        remarks.about(place.node, Remark { code, span, message, help });
     }
 }
 
@@ -35,6 +36,7 @@ fn flag_word(place: &Place<'_>, remarks: &mut Remarks<'_>) {
         let message = format!("`{name}` is a word of the language after a `use` line");
         let help = "choose another name, so that the schema may use that feature one day";
         let span = place.member.name().span;
-        remarks.about(place.node, "name-shadows-keyword", span, message, help);
+        let code = "name-shadows-keyword";
+        remarks.about(place.node, Remark { code, span, message, help });
     }
 }

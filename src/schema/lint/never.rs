@@ -1,8 +1,8 @@
 //! Permissions that nobody can ever have.
 
-use super::super::ast::ExprKind;
-use super::super::compiled::{Expr, NodeId, Quantifier, Rule, Schema};
-use super::{Remarks, places};
+use super::super::ast::{ExprKind, Member};
+use super::super::compiled::{Expr, NodeId, Rule, Schema};
+use super::{Remark, Remarks, places};
 
 pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
     let possible = Possible::of(schema);
@@ -11,7 +11,8 @@ pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
         if !possible.node(place.node.id) {
             let message = format!("permission `{}` can never be true", place.node.name);
             let help = "if that is meant, write `nil`";
-            remarks.about(place.node, "permission-never-true", permission.expr.span, message, help);
+            let (code, span) = ("permission-never-true", permission.expr.span);
+            remarks.about(place.node, Remark { code, span, message, help });
         }
     }
 }
@@ -29,7 +30,9 @@ impl Possible {
             if possible.node(id) || !possible.decide(schema, id) {
                 continue;
             }
-            possible.0.get_mut(id.index()).into_iter().for_each(|known| *known = true);
+            if let Some(known) = possible.0.get_mut(id.index()) {
+                *known = true;
+            }
             open.extend(users.get(id.index()).into_iter().flatten());
         }
         possible
@@ -53,11 +56,9 @@ impl Possible {
             Expr::Nil => false,
             Expr::Itself => true,
             Expr::Node(id) => self.node(*id),
+            // For `.all` too: there may be objects of only those types that have the target.
             Expr::Arrow(arrow) => {
-                let mut targets = arrow.branches.iter().filter_map(|branch| branch.target);
-                match arrow.quantifier {
-                    Quantifier::Any | Quantifier::All => targets.any(|id| self.node(id)),
-                }
+                arrow.branches.iter().any(|branch| branch.target.is_some_and(|id| self.node(id)))
             }
             Expr::Union(operands) => operands.iter().any(|operand| self.expr(operand)),
             Expr::Intersection(operands) => operands.iter().all(|operand| self.expr(operand)),
@@ -67,15 +68,10 @@ impl Possible {
 }
 
 fn is_plain_nil(schema: &Schema, id: NodeId) -> bool {
-    let written = schema.syntax.members.get(id.index());
-    written.is_some_and(|member| match member {
-        super::super::ast::Member::Permission(permission) => {
-            matches!(permission.expr.kind, ExprKind::Nil)
-        }
-        super::super::ast::Member::Relation(_) | super::super::ast::Member::PartialReference(_) => {
-            false
-        }
-    })
+    match schema.syntax.members.get(id.index()) {
+        Some(Member::Permission(permission)) => matches!(permission.expr.kind, ExprKind::Nil),
+        Some(Member::Relation(_) | Member::PartialReference(_)) | None => false,
+    }
 }
 
 /// By node: the permissions whose expressions name it.
@@ -83,28 +79,23 @@ fn users(schema: &Schema) -> Vec<Vec<NodeId>> {
     let mut users = vec![Vec::new(); schema.nodes.len()];
     for node in &schema.nodes {
         if let Rule::Permission(expr) = &node.rule {
-            visit_nodes(expr, &mut |used| {
-                users.get_mut(used.index()).into_iter().for_each(|users: &mut Vec<NodeId>| {
+            for used in named_nodes(expr) {
+                if let Some(users) = users.get_mut(used.index()) {
                     users.push(node.id);
-                });
-            });
+                }
+            }
         }
     }
     users
 }
 
-/// Visits every relation and permission that an expression names, arrows' targets included, their tuplesets not.
-pub(super) fn visit_nodes(expr: &Expr, visit: &mut impl FnMut(NodeId)) {
-    match expr {
-        Expr::Nil | Expr::Itself => {}
-        Expr::Node(id) => visit(*id),
-        Expr::Arrow(arrow) => arrow.branches.iter().filter_map(|b| b.target).for_each(visit),
-        Expr::Union(operands) | Expr::Intersection(operands) => {
-            operands.iter().for_each(|operand| visit_nodes(operand, visit));
+/// Every relation and permission that an expression names, arrows' targets included, their tuplesets not.
+pub(super) fn named_nodes(expr: &Expr) -> impl Iterator<Item = NodeId> {
+    expr.leaves().into_iter().flat_map(|leaf| match leaf {
+        Expr::Node(id) => vec![*id],
+        Expr::Arrow(arrow) => arrow.branches.iter().filter_map(|branch| branch.target).collect(),
+        Expr::Nil | Expr::Itself | Expr::Union(_) | Expr::Intersection(_) | Expr::Exclusion(..) => {
+            Vec::new()
         }
-        Expr::Exclusion(base, subtracted) => {
-            visit_nodes(base, visit);
-            visit_nodes(subtracted, visit);
-        }
-    }
+    })
 }

@@ -1,8 +1,8 @@
 //! Relations and caveats that nothing uses.
 
 use super::super::compiled::{AllowedForm, Expr, NodeId, Rule, Schema};
-use super::never::visit_nodes;
-use super::{Remarks, places};
+use super::never::named_nodes;
+use super::{Remark, Remarks, places};
 use std::collections::HashSet;
 
 pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
@@ -27,7 +27,8 @@ fn relations(schema: &Schema, remarks: &mut Remarks<'_>) {
                 "relation `{name}` is used by no permission and by no other relation of the schema"
             );
             let help = "add it to a permission, or take it out";
-            remarks.about(place.node, "unused-relation", place.member.name().span, message, help);
+            let (code, span) = ("unused-relation", place.member.name().span);
+            remarks.about(place.node, Remark { code, span, message, help });
         }
     }
 }
@@ -37,10 +38,8 @@ fn used_nodes(schema: &Schema) -> HashSet<NodeId> {
     for node in &schema.nodes {
         match &node.rule {
             Rule::Permission(expr) => {
-                visit_nodes(expr, &mut |id| {
-                    used.insert(id);
-                });
-                visit_tuplesets(expr, &mut used);
+                used.extend(named_nodes(expr));
+                used.extend(expr.leaves().into_iter().filter_map(tupleset));
             }
             Rule::Relation(allowed) => {
                 used.extend(allowed.iter().filter_map(|allowed| match allowed.form {
@@ -53,19 +52,15 @@ fn used_nodes(schema: &Schema) -> HashSet<NodeId> {
     used
 }
 
-fn visit_tuplesets(expr: &Expr, used: &mut HashSet<NodeId>) {
-    match expr {
-        Expr::Nil | Expr::Itself | Expr::Node(_) => {}
-        Expr::Arrow(arrow) => {
-            used.insert(arrow.tupleset);
-        }
-        Expr::Union(operands) | Expr::Intersection(operands) => {
-            operands.iter().for_each(|operand| visit_tuplesets(operand, used));
-        }
-        Expr::Exclusion(base, subtracted) => {
-            visit_tuplesets(base, used);
-            visit_tuplesets(subtracted, used);
-        }
+fn tupleset(leaf: &Expr) -> Option<NodeId> {
+    match leaf {
+        Expr::Arrow(arrow) => Some(arrow.tupleset),
+        Expr::Nil
+        | Expr::Itself
+        | Expr::Node(_)
+        | Expr::Union(_)
+        | Expr::Intersection(_)
+        | Expr::Exclusion(..) => None,
     }
 }
 
@@ -81,8 +76,8 @@ fn caveats(schema: &Schema, remarks: &mut Remarks<'_>) {
         if schema.find_caveat(&name.text).is_some_and(|id| !used.contains(&id)) {
             let message = format!("caveat `{}` is used by no relation", name.text);
             let help = "let a relation take it with `with`, or take it out";
-            let remark = (name.span, message);
-            remarks.about_commented(&written.comment, "unused-caveat", remark, help);
+            let (code, span) = ("unused-caveat", name.span);
+            remarks.below(&written.comment.written, Remark { code, span, message, help });
         }
     }
 }

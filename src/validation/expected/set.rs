@@ -162,7 +162,8 @@ impl FormSet {
         both
     }
 
-    /// Adds those of `concrete` that the wildcard covers.
+    /// Adds those of `concrete` that the wildcard covers. They were found where they are named; that the wildcard
+    /// agrees only adds its condition.
     fn add_covered(
         &mut self,
         concrete: &BTreeMap<String, Found>,
@@ -173,8 +174,8 @@ impl FormSet {
             match wildcard.exclusions.get(id) {
                 Some(false) => {}
                 excluded => {
-                    let covered = found.and(&wildcard.found).under(excluded.is_some());
-                    self.unite_one(id, &covered);
+                    let conditional = wildcard.found.conditional || excluded.is_some();
+                    self.unite_one(id, &found.under(conditional));
                 }
             }
         }

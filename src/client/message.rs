@@ -1,9 +1,11 @@
 //! The vocabulary as messages of the wire, and back.
 
-use super::remote::Failure;
+use super::calls::Moment;
+use super::connection::CallError;
 use crate::api::proto::authzed::api::v1 as wire;
 use crate::relationship::{
-    Context, ContextualizedCaveat, ObjectRef, Relationship, Subject, Timestamp,
+    Context, ContextualizedCaveat, ObjectIdFilter, ObjectRef, Relationship, RelationshipFilter,
+    RelationshipUpdate, Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation,
 };
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as WireValue};
@@ -43,6 +45,60 @@ pub(super) fn relationship(relationship: &Relationship) -> wire::Relationship {
 fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
     prost_types::Timestamp { seconds: at.unix_seconds(), nanos }
+}
+
+pub(super) fn update(update: &RelationshipUpdate) -> wire::RelationshipUpdate {
+    use wire::relationship_update::Operation;
+    let operation = match update.operation {
+        UpdateOperation::Create => Operation::Create,
+        UpdateOperation::Touch => Operation::Touch,
+        UpdateOperation::Delete => Operation::Delete,
+    };
+    wire::RelationshipUpdate {
+        operation: operation.into(),
+        relationship: Some(relationship(&update.relationship)),
+    }
+}
+
+pub(super) fn filter(filter: &RelationshipFilter) -> wire::RelationshipFilter {
+    let (exact, prefix) = match &filter.resource_id {
+        Some(ObjectIdFilter::Exact(id)) => (id.clone(), String::new()),
+        Some(ObjectIdFilter::Prefix(prefix)) => (String::new(), prefix.clone()),
+        None => (String::new(), String::new()),
+    };
+    wire::RelationshipFilter {
+        resource_type: filter.resource_type.clone().unwrap_or_default(),
+        optional_resource_id: exact,
+        optional_resource_id_prefix: prefix,
+        optional_relation: filter.relation.clone().unwrap_or_default(),
+        optional_subject_filter: filter.subject.as_ref().map(subject_filter),
+    }
+}
+
+fn subject_filter(filter: &SubjectFilter) -> wire::SubjectFilter {
+    let relation = match &filter.relation {
+        SubjectRelationFilter::Any => None,
+        SubjectRelationFilter::Itself => Some(String::new()),
+        SubjectRelationFilter::Named(name) => Some(name.clone()),
+    };
+    wire::SubjectFilter {
+        subject_type: filter.subject_type.clone(),
+        optional_subject_id: filter.subject_id.clone().unwrap_or_default(),
+        optional_relation: relation
+            .map(|relation| wire::subject_filter::RelationFilter { relation }),
+    }
+}
+
+pub(super) fn consistency(moment: &Moment) -> wire::Consistency {
+    use wire::consistency::Requirement;
+    let token = |token: &String| wire::ZedToken { token: token.clone() };
+    let requirement = match moment {
+        Moment::MinimizeLatency => Requirement::MinimizeLatency(true),
+        Moment::AtLeastAsFresh(least) => Requirement::AtLeastAsFresh(token(least)),
+        Moment::AtExactSnapshot(exact) => Requirement::AtExactSnapshot(token(exact)),
+        Moment::FullyConsistent => Requirement::FullyConsistent(true),
+    };
+    wire::Consistency { requirement: Some(requirement) }
 }
 
 /// The context as a message; none when it is empty.
@@ -89,9 +145,8 @@ fn from_value(value: WireValue) -> Value {
 }
 
 /// The relationship of a message.
-pub(super) fn to_relationship(message: wire::Relationship) -> Result<Relationship, Failure> {
-    let unreadable =
-        |error: &dyn std::fmt::Display| Failure::new(format!("the server sent this: {error}"));
+pub(super) fn to_relationship(message: wire::Relationship) -> Result<Relationship, CallError> {
+    let unreadable = |error: &dyn std::fmt::Display| CallError::Nonsense(error.to_string());
     let resource = message.resource.unwrap_or_default();
     let subject = message.subject.unwrap_or_default();
     let object = subject.object.unwrap_or_default();

@@ -1,0 +1,25 @@
+# The commands of the project. Each works on a fresh Debian machine that has Rust.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help serve test bench figures fmt
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'Pass arguments with ARGS, for example: make serve ARGS="--grpc-addr 127.0.0.1:50052"'
+
+serve: ## build the server and start it with schema-examples/gitpod; data stay for the next time
+	@scripts/serve $(ARGS)
+
+test: ## everything that has to pass: format, lints, docs, examples, tests, official clients
+	@scripts/test
+
+bench: ## benchmarks of the parts; narrow down with ARGS="check"
+	@. scripts/common.sh; scripts/prepare build; cargo bench --locked --bench parts -- $(ARGS)
+
+figures: ## load a real server over gRPC and print checks per second, latencies and CPU time
+	@scripts/figures $(ARGS)
+
+fmt: ## format the code
+	@. scripts/common.sh; cargo fmt

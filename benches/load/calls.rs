@@ -1,0 +1,98 @@
+//! The calls that are measured: checks, and the health call as the cheapest that a server answers.
+
+use crate::tenants::Installation;
+use kilwa::api::proto::authzed::api::v1 as proto;
+use proto::check_permission_response::Permissionship;
+use proto::consistency::Requirement;
+use proto::permissions_service_client::PermissionsServiceClient;
+use proto::relationship_update::Operation;
+use proto::schema_service_client::SchemaServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{IntoRequest, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+/// A connection to the server.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    channel: Channel,
+    key: MetadataValue<Ascii>,
+}
+
+/// A kind of call, with what it needs.
+#[derive(Clone)]
+pub(crate) enum Calls {
+    Health(HealthClient<Channel>),
+    Checks(PermissionsServiceClient<Channel>, MetadataValue<Ascii>, Installation),
+}
+
+impl Connection {
+    pub(crate) async fn open(endpoint: &str, token: &str) -> Self {
+        let endpoint = Endpoint::try_from(format!("http://{endpoint}")).unwrap();
+        let channel = endpoint.tcp_nodelay(true).connect().await.unwrap();
+        Self { channel, key: format!("Bearer {token}").parse().unwrap() }
+    }
+
+    pub(crate) async fn write_schema(&self, schema: &str) {
+        let request = proto::WriteSchemaRequest { schema: schema.to_owned() };
+        let request = authorized(request, &self.key);
+        SchemaServiceClient::new(self.channel.clone()).write_schema(request).await.unwrap();
+    }
+
+    /// Writes relationships, new or not.
+    pub(crate) async fn touch(&self, relationships: &[proto::Relationship]) {
+        let updates = relationships.iter().map(|relationship| proto::RelationshipUpdate {
+            operation: Operation::Touch.into(),
+            relationship: Some(relationship.clone()),
+        });
+        let request =
+            proto::WriteRelationshipsRequest { updates: updates.collect(), ..Default::default() };
+        let request = authorized(request, &self.key);
+        let mut client = PermissionsServiceClient::new(self.channel.clone());
+        client.write_relationships(request).await.unwrap();
+    }
+}
+
+impl Calls {
+    pub(crate) fn health(connection: &Connection) -> Self {
+        Self::Health(HealthClient::new(connection.channel.clone()))
+    }
+
+    pub(crate) fn checks(connection: &Connection, installation: Installation) -> Self {
+        let client = PermissionsServiceClient::new(connection.channel.clone());
+        Self::Checks(client, connection.key.clone(), installation)
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Health(_) => "health",
+            Self::Checks(..) => "check",
+        }
+    }
+
+    /// One call; every number makes another one. A wrong answer ends the program.
+    pub(crate) async fn call(&mut self, number: u32) {
+        match self {
+            Self::Health(client) => {
+                client.check(HealthCheckRequest::default()).await.unwrap();
+            }
+            Self::Checks(client, key, installation) => {
+                let (mut request, yes) = installation.question(number);
+                request.consistency = Some(proto::Consistency {
+                    requirement: Some(Requirement::FullyConsistent(true)),
+                });
+                let answer = client.check_permission(authorized(request, key)).await.unwrap();
+                let permissionship = answer.into_inner().permissionship();
+                let right = (permissionship == Permissionship::HasPermission) == yes;
+                assert!(right, "{permissionship:?} to {:?}", installation.question(number));
+            }
+        }
+    }
+}
+
+fn authorized<T>(message: T, key: &MetadataValue<Ascii>) -> Request<T> {
+    let mut request = message.into_request();
+    request.metadata_mut().insert("authorization", key.clone());
+    request
+}

@@ -1,0 +1,62 @@
+//! Durations as Go writes them: `24h`, `1h30m`, `500ms`.
+
+use std::time::Duration;
+
+/// Reads a duration.
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    let invalid = || format!("`{text}` is not a duration: write it like `24h`, `1h30m` or `500ms`");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let number_end =
+            rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+        let (number, tail) = rest.split_at(number_end);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let seconds = number.parse::<f64>().ok().zip(unit_seconds(unit)).ok_or_else(invalid)?;
+        let part = Duration::try_from_secs_f64(seconds.0 * seconds.1).map_err(|_| invalid())?;
+        total = total.checked_add(part).ok_or_else(invalid)?;
+        rest = tail;
+    }
+    if text.is_empty() { Err(invalid()) } else { Ok(total) }
+}
+
+fn unit_seconds(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" => 1e-9,
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        for (text, millis) in [
+            ("24h", 86_400_000),
+            ("1h30m", 5_400_000),
+            ("500ms", 500),
+            ("1.5s", 1500),
+            ("2h45m30s", 9_930_000),
+            ("0", 0),
+            ("0s", 0),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in
+            ["", "h", "5", "5x", "-1h", "1h-", "..s", "1e9h", &format!("{}h", "9".repeat(400))]
+        {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! An explanation for programs.
+
+use crate::validation::{Evidence, Mark};
+use serde::Serialize;
+
+/// A step of an explanation, with the steps that it rests on.
+#[derive(Serialize)]
+pub(super) struct Step {
+    result: &'static str,
+    of: String,
+    note: String,
+    steps: Vec<Step>,
+}
+
+impl Step {
+    pub(super) fn new(evidence: &Evidence) -> Self {
+        let result = match evidence.mark {
+            Mark::Yes => "true",
+            Mark::No => "false",
+            Mark::Conditional => "caveated",
+            Mark::Failed => "failed",
+        };
+        let steps = evidence.children.iter().map(Self::new).collect();
+        Self { result, of: evidence.subject_of.clone(), note: evidence.note.clone(), steps }
+    }
+}

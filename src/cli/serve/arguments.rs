@@ -1,0 +1,218 @@
+//! What `kilwa serve` can be told.
+
+use crate::cli::duration;
+use crate::cli::failure::Failure;
+use crate::cli::folder::default_data_dir;
+use crate::config::Config;
+use crate::telemetry;
+use clap::{ArgAction, Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Runs the server.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Address for gRPC.
+    #[arg(
+        long,
+        env = "KILWA_GRPC_ADDR",
+        default_value = "127.0.0.1:50051",
+        value_name = "HOST:PORT"
+    )]
+    grpc_addr: String,
+    /// Key that callers must show; may be given more than once. Without any, the server makes one and keeps it in the
+    /// data folder.
+    #[arg(
+        long,
+        env = "KILWA_GRPC_PRESHARED_KEY",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "KEY"
+    )]
+    grpc_preshared_key: Vec<String>,
+    /// Folder for the data. [default: `kilwa` in the user's folder for application data]
+    #[arg(long, env = "KILWA_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Validation file whose schema and relationships an empty store starts with.
+    #[arg(long, env = "KILWA_BOOTSTRAP", alias = "datastore-bootstrap-files", value_name = "FILE")]
+    pub(super) bootstrap: Option<PathBuf>,
+    /// For how long older revisions can be read.
+    #[arg(
+        long,
+        env = "KILWA_DATASTORE_GC_WINDOW",
+        default_value = "24h",
+        value_parser = duration::parse,
+        value_name = "DURATION"
+    )]
+    datastore_gc_window: Duration,
+    /// How often older revisions are dropped.
+    #[arg(
+        long,
+        env = "KILWA_DATASTORE_GC_INTERVAL",
+        default_value = "3m",
+        value_parser = duration::parse,
+        value_name = "DURATION"
+    )]
+    datastore_gc_interval: Duration,
+    #[command(flatten)]
+    limits: Limits,
+    /// How long calls may still take after the server was told to stop.
+    #[arg(
+        long,
+        env = "KILWA_SHUTDOWN_GRACE_PERIOD",
+        default_value = "5s",
+        value_parser = duration::parse,
+        value_name = "DURATION"
+    )]
+    shutdown_grace_period: Duration,
+    /// What to log: error, warn, info, debug or trace, or rules such as kilwa=debug,info.
+    #[arg(long, env = "KILWA_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub(super) log_level: String,
+    /// How log lines look.
+    #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t)]
+    pub(super) log_format: LogFormat,
+    /// Whether to serve JSON over HTTP, which comes later.
+    #[arg(
+        long,
+        env = "KILWA_HTTP_ENABLED",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true"
+    )]
+    http_enabled: bool,
+    /// Whether to serve metrics, which come later.
+    #[arg(
+        long,
+        env = "KILWA_METRICS_ENABLED",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true"
+    )]
+    metrics_enabled: bool,
+}
+
+/// How much a request may hold and cost.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct Limits {
+    /// The longest way from a resource to a subject, in relations and permissions. [default: none]
+    #[arg(long, env = "KILWA_DISPATCH_MAX_DEPTH", value_name = "COUNT")]
+    dispatch_max_depth: Option<u32>,
+    /// The largest caveat context of a check, in bytes; 0 or less for no limit.
+    #[arg(
+        long,
+        env = "KILWA_MAX_CAVEAT_CONTEXT_SIZE",
+        default_value_t = 4096,
+        allow_negative_numbers = true,
+        value_name = "BYTES"
+    )]
+    max_caveat_context_size: i64,
+    /// The largest caveat context that a relationship may store, in bytes.
+    #[arg(
+        long,
+        env = "KILWA_MAX_RELATIONSHIP_CONTEXT_SIZE",
+        default_value_t = 25_000,
+        value_name = "BYTES"
+    )]
+    max_relationship_context_size: usize,
+    /// The most updates of one write.
+    #[arg(
+        long,
+        env = "KILWA_WRITE_RELATIONSHIPS_MAX_UPDATES_PER_CALL",
+        default_value_t = 1000,
+        value_name = "COUNT"
+    )]
+    write_relationships_max_updates_per_call: usize,
+    /// The most preconditions of one write or deletion.
+    #[arg(
+        long,
+        env = "KILWA_UPDATE_RELATIONSHIPS_MAX_PRECONDITIONS_PER_CALL",
+        default_value_t = 1000,
+        value_name = "COUNT"
+    )]
+    update_relationships_max_preconditions_per_call: usize,
+    /// The largest limit that a read may ask for.
+    #[arg(
+        long,
+        env = "KILWA_MAX_READ_RELATIONSHIPS_LIMIT",
+        default_value_t = 1000,
+        value_name = "COUNT"
+    )]
+    max_read_relationships_limit: u32,
+    /// The largest limit that a deletion may ask for.
+    #[arg(
+        long,
+        env = "KILWA_MAX_DELETE_RELATIONSHIPS_LIMIT",
+        default_value_t = 1000,
+        value_name = "COUNT"
+    )]
+    max_delete_relationships_limit: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum LogFormat {
+    #[default]
+    #[value(alias = "console", alias = "auto")]
+    Text,
+    Json,
+}
+
+impl From<LogFormat> for telemetry::LogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+impl Arguments {
+    /// Requires that nothing is asked for which does not exist yet.
+    pub(super) fn require_features(&self) -> Result<(), Failure> {
+        for (asked, flag) in
+            [(self.http_enabled, "--http-enabled"), (self.metrics_enabled, "--metrics-enabled")]
+        {
+            if asked {
+                return Err(Failure::new(format!(
+                    "`{flag}` is not supported yet: leave it out, or say `{flag}=false`"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The address to listen at; without a host it is every address of this machine.
+    pub(super) fn address(&self) -> String {
+        match self.grpc_addr.strip_prefix(':') {
+            Some(port) => format!("0.0.0.0:{port}"),
+            None => self.grpc_addr.clone(),
+        }
+    }
+
+    /// The data folder, when it is not the usual one.
+    pub(super) fn data_dir_if_given(&self) -> Option<PathBuf> {
+        self.data_dir.clone().filter(|dir| *dir != default_data_dir())
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let mut config = Config::new(self.data_dir.clone().unwrap_or_else(default_data_dir));
+        let limits = &self.limits;
+        config.keys.clone_from(&self.grpc_preshared_key);
+        config.store.history_window = self.datastore_gc_window;
+        config.garbage_collection_interval = self.datastore_gc_interval;
+        config.shutdown_grace = self.shutdown_grace_period;
+        config.database.limits.depth_max = limits.dispatch_max_depth;
+        config.database.context_bytes_max = limits.max_relationship_context_size;
+        config.database.updates_max = limits.write_relationships_max_updates_per_call;
+        config.database.preconditions_max = limits.update_relationships_max_preconditions_per_call;
+        config.requests.context_bytes_max =
+            usize::try_from(limits.max_caveat_context_size).ok().filter(|bytes| *bytes > 0);
+        config.requests.read_limit_max = limits.max_read_relationships_limit;
+        config.requests.delete_limit_max = limits.max_delete_relationships_limit;
+        config
+    }
+}

@@ -1,0 +1,142 @@
+//! Answers, and how they came about.
+
+use super::message::to_context;
+use crate::api::proto::authzed::api::v1::caveat_eval_info::Result as CaveatResult;
+use crate::api::proto::authzed::api::v1::check_debug_trace::{
+    Permissionship as WirePermissionship, Resolution,
+};
+use crate::api::proto::authzed::api::v1::{
+    CaveatEvalInfo, CheckDebugTrace, DebugInformation, PartialCaveatInfo, SubjectReference,
+};
+use crate::schema::{self, Schema};
+use crate::validation::{Evidence, Mark, permission_rule};
+use std::fmt;
+
+/// Whether the subject has the permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permissionship {
+    /// It has.
+    Has,
+    /// It has not.
+    No,
+    /// It depends on context that is missing.
+    Conditional,
+}
+
+/// `true`, `false` or `caveated`.
+impl fmt::Display for Permissionship {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Has => "true",
+            Self::No => "false",
+            Self::Conditional => "caveated",
+        })
+    }
+}
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the subject has the permission.
+    pub permissionship: Permissionship,
+    /// The names of the context that a conditional answer lacks, sorted.
+    pub missing_context: Vec<String>,
+    /// How the answer came about, when that was asked for.
+    pub evidence: Option<Evidence>,
+}
+
+impl Answer {
+    /// Reads an answer. All calls number their permissionships alike.
+    pub(super) fn new(
+        permissionship: i32,
+        partial: Option<PartialCaveatInfo>,
+        debug: Option<DebugInformation>,
+        schema: Option<&Schema>,
+    ) -> Self {
+        let permissionship = match WirePermissionship::try_from(permissionship).unwrap_or_default()
+        {
+            WirePermissionship::HasPermission => Permissionship::Has,
+            WirePermissionship::ConditionalPermission => Permissionship::Conditional,
+            WirePermissionship::NoPermission | WirePermissionship::Unspecified => {
+                Permissionship::No
+            }
+        };
+        let mut missing_context = partial.unwrap_or_default().missing_required_context;
+        missing_context.sort();
+        let trace = debug.and_then(|debug| debug.check);
+        let evidence = trace.map(|trace| evidence(&trace, schema));
+        Self { permissionship, missing_context, evidence }
+    }
+}
+
+/// The schema that came with a trace.
+pub(super) fn schema_of(debug: Option<&DebugInformation>) -> Option<Schema> {
+    let text = debug.map(|debug| debug.schema_used.as_str()).filter(|text| !text.is_empty())?;
+    schema::compile(text).ok()
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
+    let (known, steps): (bool, &[CheckDebugTrace]) = match &trace.resolution {
+        Some(Resolution::WasCachedResult(known)) => (*known, &[]),
+        Some(Resolution::SubProblems(problems)) => (false, &problems.traces),
+        None => (false, &[]),
+    };
+    let caveat = trace.caveat_evaluation_info.iter().map(caveat);
+    let children: Vec<Evidence> =
+        caveat.chain(steps.iter().map(|step| evidence(step, schema))).collect();
+    let resource = trace.resource.clone().unwrap_or_default();
+    let mark = match trace.result() {
+        WirePermissionship::HasPermission => Mark::Yes,
+        WirePermissionship::ConditionalPermission => Mark::Conditional,
+        WirePermissionship::NoPermission => Mark::No,
+        WirePermissionship::Unspecified => Mark::Failed,
+    };
+    let subject = shown_subject(trace.subject.as_ref());
+    let note = match (known, children.is_empty(), mark) {
+        (true, ..) => "known already".to_owned(),
+        (false, true, Mark::Yes) => format!("names {subject}"),
+        (false, true, Mark::No) => format!("does not name {subject}"),
+        (false, ..) => schema
+            .and_then(|schema| permission_rule(schema, &resource.object_type, &trace.permission))
+            .map_or(String::new(), |rule| format!("= {rule}")),
+    };
+    let subject_of =
+        format!("{}:{}#{}", resource.object_type, resource.object_id, trace.permission);
+    Evidence { mark, subject_of, note, children }
+}
+
+fn shown_subject(subject: Option<&SubjectReference>) -> String {
+    let subject = subject.cloned().unwrap_or_default();
+    let object = subject.object.unwrap_or_default();
+    let relation = match &*subject.optional_relation {
+        "" => String::new(),
+        relation => format!("#{relation}"),
+    };
+    format!("{}:{}{relation}", object.object_type, object.object_id)
+}
+
+fn caveat(info: &CaveatEvalInfo) -> Evidence {
+    let missing = info.partial_caveat_info.clone().unwrap_or_default().missing_required_context;
+    let (mark, outcome) = match info.result() {
+        CaveatResult::True => (Mark::Yes, "holds".to_owned()),
+        CaveatResult::False => (Mark::No, "does not hold".to_owned()),
+        CaveatResult::MissingSomeContext => {
+            (Mark::Conditional, format!("lacks {}", quoted(&missing)))
+        }
+        CaveatResult::Unevaluated | CaveatResult::Unspecified => {
+            (Mark::Conditional, "was not evaluated".to_owned())
+        }
+    };
+    let context = to_context(info.context.clone());
+    let with = if context.is_empty() { String::new() } else { format!(" with {context}") };
+    Evidence {
+        mark,
+        subject_of: format!("caveat {}", info.caveat_name).trim_end().to_owned(),
+        note: format!("{outcome}: {}{with}", info.expression),
+        children: vec![],
+    }
+}

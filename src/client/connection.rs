@@ -1,0 +1,176 @@
+//! The connection, and what a failed call says.
+
+use crate::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use crate::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio_stream::StreamExt as _;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::StatusExt as _;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer that is taken, in bytes.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// Why a call came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The endpoint is none.
+    #[error("`{endpoint}` is not an endpoint: write it like `127.0.0.1:50051`")]
+    Endpoint {
+        /// The endpoint as given.
+        endpoint: String,
+    },
+    /// TLS was asked for.
+    #[error("TLS is not supported: give the endpoint as `host:port`")]
+    Tls,
+    /// The key holds characters that no header can carry.
+    #[error("the token holds characters that no key has")]
+    Key,
+    /// The machinery of calls could not be set up.
+    #[error("calls cannot be made: {0}")]
+    Setup(String),
+    /// Nobody answers.
+    #[error("no server answers at `{endpoint}`: {reason}")]
+    Unreachable {
+        /// Where nobody answers.
+        endpoint: String,
+        /// What the network says.
+        reason: String,
+    },
+    /// The server refused the call.
+    #[error("{0}")]
+    Refused(String),
+    /// The server answered with something that means nothing here.
+    #[error("the server sent what no server should send: {0}")]
+    Nonsense(String),
+}
+
+/// A channel that shows the key with each call.
+pub(super) type Wire = InterceptedService<Channel, Bearer>;
+
+/// Puts the key into a call's metadata.
+#[derive(Clone, Debug)]
+pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            request.metadata_mut().insert("authorization", key.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A connection to a server, made with the first call.
+pub struct Connection {
+    runtime: Runtime,
+    wire: Wire,
+    endpoint: String,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A connection to `host:port` that shows `key` with each call.
+    pub fn open(endpoint: &str, key: Option<&str>) -> Result<Self, CallError> {
+        if endpoint.starts_with("https://") {
+            return Err(CallError::Tls);
+        }
+        let address = endpoint.strip_prefix("http://").unwrap_or(endpoint);
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|_| CallError::Endpoint { endpoint: endpoint.to_owned() })?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| CallError::Setup(error.to_string()))?;
+        let channel = {
+            let _inside = runtime.enter();
+            channel.connect_timeout(CONNECT_TIMEOUT).connect_lazy()
+        };
+        let key = key.map(|key| format!("Bearer {}", key.trim()).parse()).transpose();
+        let bearer = Bearer(key.map_err(|_| CallError::Key)?);
+        let wire = InterceptedService::new(channel, bearer);
+        Ok(Self { runtime, wire, endpoint: address.to_owned() })
+    }
+
+    pub(super) fn permissions(&self) -> PermissionsServiceClient<Wire> {
+        PermissionsServiceClient::new(self.wire.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(super) fn schema(&self) -> SchemaServiceClient<Wire> {
+        SchemaServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Waits for the answer to a call.
+    pub(super) fn wait<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, CallError> {
+        let answer = self.runtime.block_on(call);
+        answer.map(Response::into_inner).map_err(|status| self.error(&status))
+    }
+
+    /// Takes each message of a stream as it comes.
+    pub(super) fn each<T>(
+        &self,
+        mut stream: Streaming<T>,
+        mut take: impl FnMut(T) -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
+        while let Some(message) = self.runtime.block_on(stream.next()) {
+            take(message.map_err(|status| self.error(&status))?)?;
+        }
+        Ok(())
+    }
+
+    fn error(&self, status: &Status) -> CallError {
+        let transport = status.source().filter(|source| source.is::<tonic::transport::Error>());
+        if transport.is_some() {
+            let (endpoint, reason) = (self.endpoint.clone(), innermost(status));
+            return CallError::Unreachable { endpoint, reason };
+        }
+        let reason = status.get_details_error_info().map(|info| info.reason);
+        CallError::Refused(describe(status.code(), reason.as_deref(), status.message()))
+    }
+}
+
+/// The root of an error.
+fn innermost(status: &Status) -> String {
+    let mut error: &dyn std::error::Error = status;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Code, reason and message of a refused call, such as `NOT_FOUND (UNKNOWN_DEFINITION): …`.
+pub(super) fn describe(code: Code, reason: Option<&str>, message: &str) -> String {
+    let code = screaming(&format!("{code:?}"));
+    let short = reason.map(|reason| reason.strip_prefix("ERROR_REASON_").unwrap_or(reason));
+    match short.filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("{code} ({reason}): {message}"),
+        None => format!("{code}: {message}"),
+    }
+}
+
+/// `NotFound` as `NOT_FOUND`.
+fn screaming(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_uppercase());
+    }
+    text
+}

@@ -1,0 +1,14 @@
+//! The other end of the wire: one connection to a server, and calls in the words of the vocabulary that wait for their
+//! answer.
+//!
+//! Nothing outside of this room sees a message or a status of the wire: requests are made of relationships, subjects and
+//! filters, and a call that comes to nothing is a [`CallError`] of one line.
+
+mod answer;
+mod calls;
+mod connection;
+mod message;
+
+pub use answer::{Answer, Permissionship};
+pub use calls::{Asked, Deleted, Moment};
+pub use connection::{CallError, Connection};

@@ -1,0 +1,23 @@
+# Sourced by the install scripts: puts a client into a folder of the cache, once for each set of pinned versions.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)"
+clients="${KILWA_CACHE_DIR:-$HOME/.cache/kilwa}/clients"
+
+# install_once NAME PINS COMMAND: runs COMMAND in a new folder for these pins, and prints the folder.
+install_once() {
+    local folder
+    folder="$clients/$1-$(cksum <"$here/$2" | tr ' ' '-')"
+    mkdir -p "$clients"
+    # Two runs at once wait for each other; a run that was broken off leaves no `complete` behind.
+    exec 9>"$clients/$1.lock"
+    flock 9
+    if [ ! -e "$folder/complete" ]; then
+        printf 'installing the official client for %s into %s\n' "$1" "$folder" >&2
+        rm -rf "$folder"
+        mkdir "$folder"
+        cd "$folder"
+        "$3" >&2
+        touch complete
+    fi
+    printf '%s\n' "$folder"
+}

@@ -1,0 +1,235 @@
+//! `kilwa serve` and the commands that speak to it, all of them the real binary.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+const BOOTSTRAP: &str = "\
+schema: |-
+  caveat on_day(day string) { day == \"monday\" }
+  definition user {}
+  definition document {
+    relation viewer: user | user with on_day
+    relation banned: user
+    permission view = viewer - banned
+  }
+relationships: |-
+  document:plan#viewer@user:ann
+  document:plan#viewer@user:cat[on_day]
+  document:plan#banned@user:bob
+assertions:
+  assertTrue:
+    - document:plan#view@user:ann
+";
+
+/// A server on a folder of its own. It is killed when it is dropped.
+struct Server {
+    folder: tempfile::TempDir,
+    process: Child,
+    output: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("boot.yaml"), BOOTSTRAP).unwrap();
+        let mut process = kilwa(folder.path())
+            .args(["serve", "--grpc-addr", "127.0.0.1:0", "--bootstrap", "boot.yaml"])
+            .args(["--data-dir", "data", "--http-enabled=false", "--metrics-enabled=false"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let address = line.trim().rsplit(' ').next().unwrap().to_owned();
+        assert!(address.starts_with("127.0.0.1:"), "{line}");
+        Self { folder, process, output, address }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = kilwa(self.folder.path());
+        command.args(arguments).env("KILWA_ENDPOINT", &self.address);
+        command.env("KILWA_DATA_DIR", "data").output().unwrap()
+    }
+
+    /// Standard output of a command that succeeds.
+    fn ask(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Exit code and standard error of a command.
+    fn fail(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// Tells the server to end, and gives its exit code.
+    fn end(&mut self) -> i32 {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.process.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn kilwa(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    command.current_dir(folder).env("XDG_DATA_HOME", folder).env_remove("KILWA_TOKEN");
+    command
+}
+
+#[test]
+fn a_server_says_how_to_use_it_and_ends_when_told() {
+    let mut server = Server::start();
+    let mut banner = String::new();
+    while !banner.contains("grpcurl") {
+        assert!(server.output.read_line(&mut banner).unwrap() > 0, "{banner}");
+    }
+    let command = banner.lines().find(|line| line.contains("kilwa permission check")).unwrap();
+    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+    assert_eq!(server.ask(&words), "true\n");
+    assert!(banner.contains("preshared.key"), "{banner}");
+
+    let again = kilwa(server.folder.path())
+        .args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir", "data"])
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is in use"));
+
+    assert_eq!(server.end(), 0);
+}
+
+#[test]
+fn checks_are_answered_and_explained() {
+    let server = Server::start();
+    assert_eq!(server.ask(&["permission", "check", "document:plan", "view", "user:ann"]), "true\n");
+    assert_eq!(server.ask(&["permission", "check", "document:plan#view@user:bob"]), "false\n");
+    assert_eq!(server.ask(&["permission", "check", "document:plan#view@user:cat"]), "caveated\n");
+    let monday = ["--caveat-context", r#"{"day": "monday"}"#];
+    let question = ["permission", "check", "document:plan#view@user:cat"];
+    assert_eq!(server.ask(&[&question[..], &monday].concat()), "true\n");
+    insta::assert_snapshot!(server.ask(&[&question[..], &["--explain"]].concat()), @r#"
+    caveated
+    ? document:plan#view = viewer - banned
+    ├─ ? document:plan#viewer
+    │  └─ ? caveat on_day lacks `day`: day == "monday"
+    └─ ✗ document:plan#banned does not name user:cat
+    "#);
+    let json = server.ask(&[&question[..], &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["permissionship"], "PERMISSIONSHIP_CONDITIONAL_PERMISSION");
+    assert_eq!(json["partialCaveatInfo"]["missingRequiredContext"][0], "day");
+
+    let strict = [&question[..], &["--error-on-no-permission"]].concat();
+    assert_eq!(server.fail(&strict).0, 1);
+    let (code, error) = server.fail(&["permission", "check", "dokument:plan#view@user:ann"]);
+    assert_eq!(code, 2);
+    assert!(error.starts_with("error: FAILED_PRECONDITION (UNKNOWN_DEFINITION): "), "{error}");
+    assert_eq!(
+        server.ask(&[
+            "permission",
+            "bulk",
+            "document:plan#view@user:ann",
+            "document:plan#view@user:bob"
+        ]),
+        "document:plan#view@user:ann => true\ndocument:plan#view@user:bob => false\n"
+    );
+}
+
+#[test]
+fn relationships_are_written_read_and_removed() {
+    let server = Server::start();
+    let token = server.ask(&["relationship", "create", "document:two", "viewer", "user:dan"]);
+    let question = ["permission", "check", "document:two#view@user:dan", "--consistency-at-least"];
+    assert_eq!(server.ask(&[&question[..], &[token.trim()]].concat()), "true\n");
+    let (code, error) =
+        server.fail(&["relationship", "create", "document:two", "viewer", "user:dan"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("ALREADY_EXISTS"), "{error}");
+    server.ask(&[
+        "relationship",
+        "touch",
+        "document:two#viewer@user:eve",
+        "--caveat",
+        r#"on_day:{"day":"x"}"#,
+    ]);
+    let read = |arguments: &[&str]| {
+        server.ask(&[&["relationship", "read"], arguments, &["--consistency-full"]].concat())
+    };
+    assert_eq!(
+        read(&["document:two"]),
+        "document:two#viewer@user:dan\ndocument:two#viewer@user:eve[on_day:{\"day\":\"x\"}]\n"
+    );
+    assert_eq!(read(&["document", "banned"]), "document:plan#banned@user:bob\n");
+    assert_eq!(read(&["document:tw%", "viewer", "user:dan"]), "document:two#viewer@user:dan\n");
+    assert_eq!(read(&["document", "--limit", "1"]).lines().count(), 1);
+    server.ask(&["relationship", "delete", "document:two", "viewer", "user:dan"]);
+    let removed = server.ask(&["relationship", "bulk-delete", "document", "--batch-size", "1"]);
+    assert!(removed.starts_with("4 removed\n"), "{removed}");
+    assert_eq!(read(&["document"]), "");
+}
+
+#[test]
+fn schemas_are_read_and_written_with_their_imports() {
+    let server = Server::start();
+    let schema = server.ask(&["schema", "read"]);
+    assert!(schema.contains("permission view = viewer - banned"), "{schema}");
+    let write = |name: &str, text: &str| {
+        std::fs::write(server.folder.path().join(name), text).unwrap();
+    };
+    write("user.zed", "definition user {}\n");
+    write(
+        "all.zed",
+        "use import\nimport \"user.zed\"\ndefinition folder {\n  relation owner: user\n}\n",
+    );
+    let (code, error) = server.fail(&["schema", "write", "all.zed"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("cannot delete object definition `document`"), "{error}");
+    server.ask(&["relationship", "bulk-delete", "document"]);
+    server.ask(&["schema", "write", "all.zed"]);
+    let schema = server.ask(&["schema", "read"]);
+    assert!(schema.contains("definition user {}") && schema.contains("definition folder {"));
+    write("bad.zed", "definition user {\n  relation x: nobody\n}\n");
+    assert_eq!(server.fail(&["schema", "write", "bad.zed"]).0, 2);
+}
+
+#[test]
+fn a_wrong_key_is_refused() {
+    let server = Server::start();
+    let (code, error) =
+        server.fail(&["permission", "check", "document:plan#view@user:ann", "--token", "wrong"]);
+    assert_eq!(code, 2);
+    assert!(error.starts_with("error: PERMISSION_DENIED"), "{error}");
+}
+
+#[test]
+fn what_does_not_exist_yet_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.yaml"), "schema: 'definition'\n").unwrap();
+    for arguments in [
+        vec!["serve", "--http-enabled=true"],
+        vec!["serve", "--metrics-enabled"],
+        vec!["serve", "--datastore-gc-window", "soon"],
+        vec!["serve", "--grpc-addr", "nowhere"],
+        vec!["serve", "--bootstrap", "bad.yaml"],
+        vec!["serve", "--bootstrap", "none.yaml"],
+        vec!["serve", "--log-level", "kilwa=loud"],
+    ] {
+        let output = kilwa(folder.path()).args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}

@@ -1,0 +1,42 @@
+//! The official clients, unmodified, against a real server.
+
+use crate::served::Served;
+use crate::server_support::KEY;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+#[test]
+fn python() {
+    play("python", "python3");
+}
+
+#[test]
+fn node() {
+    play("node", "node");
+}
+
+fn play(client: &str, interpreter: &str) {
+    if !is_there(interpreter) {
+        // Past the test runner, which keeps back what a passing test prints.
+        let mut terminal = std::io::stderr();
+        writeln!(terminal, "SKIPPED: {interpreter} is missing, `make test` installs it").unwrap();
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let server = Served::start(data.path());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
+    let played = Command::new(script.join("run")).args([server.endpoint(), KEY]).output().unwrap();
+    assert!(
+        played.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&played.stdout),
+        String::from_utf8_lossy(&played.stderr)
+    );
+}
+
+fn is_there(interpreter: &str) -> bool {
+    let mut version = Command::new(interpreter);
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,85 @@
+//! The commands in README.md print what README.md says.
+
+use crate::served::Served;
+use crate::server_support::KEY;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A command and the lines that it prints.
+struct Shown {
+    command: String,
+    output: Vec<String>,
+}
+
+#[test]
+fn the_commands_print_what_is_shown() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let bootstrap = root.join("schema-examples/gitpod/validation.yaml");
+    let server = Served::bootstrapped(&folder.path().join("data"), &bootstrap);
+    let mut commands = 0;
+    for (info, lines) in blocks(&page) {
+        if let Some(name) = info.strip_prefix("yaml ") {
+            fs::write(folder.path().join(name), lines.join("\n") + "\n").unwrap();
+        } else if info == "console" {
+            for Shown { command, output } in shown(&lines) {
+                let printed = run(&command, folder.path(), server.endpoint());
+                let lines: Vec<&str> = printed.lines().collect();
+                assert!(are_alike(&output, &lines), "$ {command}\n{printed}");
+                commands += 1;
+            }
+        }
+    }
+    assert!(commands > 5, "{commands} commands");
+}
+
+/// The fenced blocks of a page: what stands after the opening fence, and the lines.
+fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(info) = line.strip_prefix("```") {
+            blocks.push((info, lines.by_ref().take_while(|line| *line != "```").collect()));
+        }
+    }
+    blocks
+}
+
+fn shown(lines: &[&str]) -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    for line in lines {
+        match line.strip_prefix("$ ") {
+            Some(command) => {
+                all.push(Shown { command: command.to_owned(), output: Vec::new() });
+            }
+            None => all.last_mut().unwrap().output.push((*line).to_owned()),
+        }
+    }
+    all
+}
+
+/// Whether the lines are the same; `…` stands for any one line.
+fn are_alike(expected: &[String], actual: &[&str]) -> bool {
+    expected.len() == actual.len()
+        && expected
+            .iter()
+            .zip(actual)
+            .all(|(expected, actual)| expected == "…" || expected == actual)
+}
+
+/// Runs a command as a shell does, and gives what it prints on either stream.
+fn run(command: &str, folder: &Path, endpoint: &str) -> String {
+    let mut folders = vec![PathBuf::from(env!("CARGO_BIN_EXE_kilwa")).parent().unwrap().to_owned()];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let output = Command::new("sh")
+        .args(["-c", &format!("{{ {command}; }} 2>&1")])
+        .current_dir(folder)
+        .env("PATH", std::env::join_paths(folders).unwrap())
+        .env("KILWA_ENDPOINT", endpoint)
+        .env("KILWA_TOKEN", KEY)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,105 @@
+//! A server in a process of its own, as its users start it.
+
+use crate::server_support::{Bearer, KEY, Keyed};
+use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+use tonic::transport::Channel;
+
+/// Long enough for a machine that is busy with other tests.
+const START_MAX: Duration = Duration::from_mins(2);
+const HOST: &str = "127.0.0.1:";
+
+/// A running server. Ends, without being asked to tidy up, when dropped.
+pub(crate) struct Served {
+    process: Child,
+    endpoint: String,
+}
+
+impl Served {
+    /// Starts a server on a free port, with its data in a folder.
+    pub(crate) fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &[])
+    }
+
+    /// The same, with a validation file's schema and relationships to start with.
+    pub(crate) fn bootstrapped(data_dir: &Path, file: &Path) -> Self {
+        Self::start_with(data_dir, &["--bootstrap", file.to_str().unwrap()])
+    }
+
+    fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_kilwa"))
+            .args([
+                "serve",
+                "--grpc-addr",
+                "127.0.0.1:0",
+                "--grpc-preshared-key",
+                KEY,
+                "--data-dir",
+            ])
+            .arg(data_dir)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        forward(process.stdout.take().unwrap(), sender.clone());
+        forward(process.stderr.take().unwrap(), sender);
+        let endpoint = await_endpoint(&lines);
+        Self { process, endpoint }
+    }
+
+    /// Host and port of its gRPC interface.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) async fn permissions(&self) -> PermissionsServiceClient<Keyed> {
+        PermissionsServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
+    }
+
+    pub(crate) async fn schema(&self) -> SchemaServiceClient<Keyed> {
+        SchemaServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
+    }
+
+    async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.endpoint)).unwrap().connect().await.unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// Reads on until the process ends, so that it never waits for a reader.
+fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // After the start nobody listens any more.
+            drop(lines.send(line));
+        }
+    });
+}
+
+/// Waits for the line in which the server says where it listens.
+fn await_endpoint(lines: &Receiver<String>) -> String {
+    let mut said = String::new();
+    while let Ok(line) = lines.recv_timeout(START_MAX) {
+        if let Some((_, rest)) = line.split_once(HOST) {
+            let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            return format!("{HOST}{port}");
+        }
+        writeln!(said, "{line}").unwrap();
+    }
+    panic!("the server did not say where it listens:\n{said}");
+}
