@@ -9,7 +9,7 @@ use crate::reference::rules::Rules;
 use crate::reference::shrink::{Specimen, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
-use crate::server_support::{consistency, object, structure, touch};
+use crate::server_support::{object, structure, touch};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{Relationship, Subject};
 use kilwa::schema::{Node, Rule, compile};
@@ -137,8 +137,9 @@ impl Peer {
 
     async fn ask(&self, key: &str, asked: &Asked) -> Result<Verdict, Status> {
         let subject = &asked.subject;
+        let newest = proto::consistency::Requirement::FullyConsistent(true);
         let request = proto::CheckPermissionRequest {
-            consistency: consistency(proto::consistency::Requirement::FullyConsistent(true)),
+            consistency: Some(proto::Consistency { requirement: Some(newest) }),
             resource: Some(object(asked.resource.object_type(), asked.resource.object_id())),
             permission: asked.permission.clone(),
             subject: Some(proto::SubjectReference {
