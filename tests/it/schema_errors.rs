@@ -46,14 +46,6 @@ definition doc {
 }
 
 #[test]
-fn two_definitions_need_a_line_break_or_a_semicolon_between_them() {
-    let text = "definition aaa {} definition bbb {}";
-    insta::assert_snapshot!(faults(text), @r#"
-    1:19-1:29 Parse expected-end: expected end of statement or definition, found: `definition`
-    "#);
-}
-
-#[test]
 fn the_root_takes_items_only() {
     let text = "$
 relation viewer: user

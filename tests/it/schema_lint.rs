@@ -21,6 +21,10 @@ definition organization {
 definition folder {
     relation organization: organization
     relation parent_folder: folder
+    relation owner: user | organization
+    relation place: organization | folder
+    permission own = owner + owner->administrate
+    permission reach = place->administrate + place->view
     relation viewer: user | user:* with on_day
     permission view = viewer + parent_folder->view + organization->administrate
     permission later = nil

@@ -17,6 +17,7 @@ fn statements_end_at_semicolons_line_breaks_and_closing_braces() {
     let texts = [
         "definition user{};definition doc{relation viewer:user;permission view=viewer;}",
         "definition user {}\ndefinition doc { relation viewer: user; permission view = viewer }",
+        "definition user {} definition doc { relation viewer: user; permission view = viewer }",
         "definition user {}\r\ndefinition doc {\r\n\trelation viewer: user\r\n\r\n\tpermission view = viewer }\r\n",
         "definition user\n{\n}\n;;\ndefinition doc {;\nrelation viewer: user;\n;permission view = viewer\n}",
         "\u{feff}definition user {} // end\ndefinition /* b */ doc /* c\n */ { relation viewer: user // end\npermission view = viewer }",

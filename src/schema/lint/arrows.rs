@@ -1,7 +1,7 @@
 //! Arrows that lead nowhere, or elsewhere than it seems.
 
 use super::super::ast::{Arrow, ArrowNotation, Expr, ExprKind, Span};
-use super::super::compiled::{AllowedForm, DefinitionId, Rule, Schema};
+use super::super::compiled::{self, AllowedForm, DefinitionId, Rule, Schema};
 use super::{Place, Remark, Remarks, places};
 
 pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
@@ -37,8 +37,8 @@ impl Linting<'_, '_> {
             .partition(|id| self.schema.find_node(*id, &arrow.right.text).is_some());
         if having.is_empty() {
             self.unreachable(arrow, span);
-        } else if let Some(first) = lacking.first() {
-            self.skips(arrow, *first, span);
+        } else if let Some(skipped) = lacking.into_iter().find(|id| self.is_skipped(arrow, *id)) {
+            self.skips(arrow, skipped, span);
         }
         self.walks_usersets(arrow, span);
         self.targets_relation(arrow, &having, span);
@@ -52,6 +52,26 @@ impl Linting<'_, '_> {
         types.sort_unstable();
         types.dedup();
         types
+    }
+
+    /// Whether objects of a type that lacks an arrow's target are met in vain. Often another arrow of the permission is
+    /// there for them, or the relation itself is in the permission, so that they count themselves.
+    fn is_skipped(&self, arrow: &Arrow, lacking: DefinitionId) -> bool {
+        let Rule::Permission(expr) = &self.place.node.rule else { return false };
+        let tupleset = self.place.sibling(self.schema, &arrow.left.text);
+        let serves = |leaf: &compiled::Expr| match leaf {
+            compiled::Expr::Node(id) => tupleset == Some(*id),
+            compiled::Expr::Arrow(other) => {
+                tupleset == Some(other.tupleset)
+                    && other.branches.iter().any(|b| b.definition == lacking && b.target.is_some())
+            }
+            compiled::Expr::Nil
+            | compiled::Expr::Itself
+            | compiled::Expr::Union(_)
+            | compiled::Expr::Intersection(_)
+            | compiled::Expr::Exclusion(..) => false,
+        };
+        arrow.notation == ArrowNotation::All || !expr.leaves().into_iter().any(serves)
     }
 
     fn unreachable(&mut self, arrow: &Arrow, span: Span) {
