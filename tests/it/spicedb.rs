@@ -131,7 +131,7 @@ impl Peer {
     async fn ask(&self, key: &str, asked: &Asked) -> Result<Verdict, Status> {
         let subject = &asked.subject;
         let request = proto::CheckPermissionRequest {
-            consistency: consistency(proto::consistency::Requirement::FullyConsistent(true)),
+            consistency: Some(consistency(proto::consistency::Requirement::FullyConsistent(true))),
             resource: Some(object(asked.resource.object_type(), asked.resource.object_id())),
             permission: asked.permission.clone(),
             subject: Some(proto::SubjectReference {

@@ -103,7 +103,7 @@ async fn require(
     let mut wrong = Vec::new();
     for cells in cells.chunks(QUESTIONS_MAX) {
         let request = proto::CheckBulkPermissionsRequest {
-            consistency: consistency(Requirement::AtLeastAsFresh(token.clone())),
+            consistency: Some(consistency(Requirement::AtLeastAsFresh(token.clone()))),
             items: cells.iter().map(|cell| item(cell, context)).collect(),
             ..Default::default()
         };
