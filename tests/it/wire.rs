@@ -73,14 +73,13 @@ fn add_message(facts: &mut BTreeSet<String>, scope: &str, message: &DescriptorPr
     facts.insert(format!("message {name} {oneofs:?}"));
     for field in &message.field {
         facts.insert(format!(
-            "field {name} {} {} {:?} {:?} {:?} {:?} {} {}",
+            "field {name} {} {} {:?} {:?} {:?} {:?} {}",
             field.name(),
             field.number(),
             field.r#type(),
             field.type_name,
             field.label(),
             field.oneof_index,
-            field.json_name(),
             field.proto3_optional(),
         ));
     }
