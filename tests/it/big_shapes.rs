@@ -225,8 +225,8 @@ fn everyone_in_everyone(count: usize, link: &str, inside: &str) -> RelationshipS
     let mut relationships = RelationshipSet::default();
     for (left, right) in (0..count).flat_map(|left| (0..count).map(move |right| (left, right))) {
         if left != right {
-            let line = format!("group:{left}#member@group:{right}#member{link}");
-            relationships.insert(line.parse().unwrap());
+            let text = format!("group:{left}#member@group:{right}#member{link}");
+            relationships.insert(text.parse().unwrap());
         }
     }
     relationships.insert(format!("group:{}#member@{inside}", count - 1).parse().unwrap());

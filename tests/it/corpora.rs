@@ -226,7 +226,12 @@ impl Yaml {
                     return Some(Self::Fields(fields));
                 }
                 Event::SequenceEnd | Event::MappingEnd => return None,
-                _ => {}
+                Event::Nothing
+                | Event::StreamStart
+                | Event::StreamEnd
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd
+                | Event::Alias(_) => {}
             }
         }
     }

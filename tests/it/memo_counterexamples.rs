@@ -67,8 +67,7 @@ impl Graph {
 
     fn relationships(&self, kind: &str) -> RelationshipSet {
         let mut lines = Vec::new();
-        for group in 0..GROUPS {
-            let name = NAMES[group];
+        for (group, name) in NAMES.into_iter().enumerate() {
             if self.direct[group] {
                 let relation = if kind == "mixed" { "link" } else { "member" };
                 lines.push(format!("group:{name}#{relation}@user:u"));
@@ -155,5 +154,5 @@ fn is_member<R: kilwa::relationship::RelationshipReader>(
 }
 
 fn shown(relationships: &RelationshipSet) -> String {
-    relationships.iter().map(|stored| format!("{stored}\n")).collect()
+    relationships.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -128,9 +128,7 @@ impl Writer<'_> {
             return Formula::Yes;
         }
         match self.asker.rules.body(object.object_type(), node).expect("the name exists") {
-            Body::Relation => {
-                Formula::Any(self.stored(pair, |writer, subject| writer.subject(subject)))
-            }
+            Body::Relation => Formula::Any(self.stored(pair, Self::subject)),
             Body::Permission(term) => self.term(object, term),
         }
     }
@@ -165,9 +163,8 @@ impl Writer<'_> {
 
     fn term(&mut self, object: &ObjectRef, term: &Term) -> Formula {
         match term {
-            Term::Nil => Formula::No,
             Term::Itself if *self.asker.subject == Subject::Object(object.clone()) => Formula::Yes,
-            Term::Itself => Formula::No,
+            Term::Itself | Term::Nil => Formula::No,
             Term::Name(name) => Formula::Of(self.position(object.clone(), name)),
             Term::Arrow { tupleset, walk, target } => {
                 let pair = Pair { object: object.clone(), node: tupleset.clone() };

@@ -72,6 +72,7 @@ fn is_used(definitions: &[DefinitionModel], caveat: &str) -> bool {
 }
 
 /// Which names there will be: decided first, so that everything can point to everything.
+#[expect(clippy::struct_excessive_bools, reason = "what a schema has or not, each by itself")]
 struct Sketch {
     outlines: Vec<Outline>,
     caveats: bool,

@@ -100,11 +100,14 @@ impl Model {
             Term::Nil => out.push_str("nil"),
             Term::Itself => out.push_str("self"),
             Term::Name(name) => out.push_str(name),
-            Term::Arrow { tupleset, walk, target } => out.push_str(&match walk {
-                Walk::Arrow => format!("{tupleset}->{target}"),
-                Walk::Any => format!("{tupleset}.any({target})"),
-                Walk::All => format!("{tupleset}.all({target})"),
-            }),
+            Term::Arrow { tupleset, walk, target } => {
+                let (before, after) = match walk {
+                    Walk::Arrow => ("->", ""),
+                    Walk::Any => (".any(", ")"),
+                    Walk::All => (".all(", ")"),
+                };
+                out.extend([tupleset, before, target, after]);
+            }
             Term::Union(terms) => self.write_operands(out, " + ", terms.iter().map(|t| (t, ATOM))),
             Term::Intersection(terms) => {
                 self.write_operands(out, " & ", terms.iter().map(|t| (t, UNION)));
@@ -166,20 +169,16 @@ fn flat(term: &Term) -> Term {
             terms
                 .iter()
                 .map(flat)
-                .flat_map(|term| match term {
-                    Term::Union(inner) => inner,
-                    other => vec![other],
-                })
+                .flat_map(|term| if let Term::Union(inner) = term { inner } else { vec![term] })
                 .collect(),
         ),
         Term::Intersection(terms) => Term::Intersection(
             terms
                 .iter()
                 .map(flat)
-                .flat_map(|term| match term {
-                    Term::Intersection(inner) => inner,
-                    other => vec![other],
-                })
+                .flat_map(
+                    |term| if let Term::Intersection(inner) = term { inner } else { vec![term] },
+                )
                 .collect(),
         ),
         Term::Exclusion(base, subtracted) => {

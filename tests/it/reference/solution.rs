@@ -193,9 +193,9 @@ impl Circles {
     fn groups(&self) -> Vec<usize> {
         let mut needed_by = vec![BTreeSet::new(); self.needs.len()];
         for (position, needs) in self.needs.iter().enumerate() {
-            needs.iter().for_each(|need| {
+            for need in needs {
                 needed_by[*need].insert(position);
-            });
+            }
         }
         let unlimited = vec![None; self.needs.len()];
         let mut left = Vec::new();
@@ -253,7 +253,9 @@ fn collect_needs(formula: &Formula, needs: &mut BTreeSet<usize>, subtracts: &mut
             needs.insert(*position);
         }
         Formula::Any(formulas) | Formula::All(formulas) => {
-            formulas.iter().for_each(|formula| collect_needs(formula, needs, subtracts));
+            for formula in formulas {
+                collect_needs(formula, needs, subtracts);
+            }
         }
         Formula::Without(base, position) => {
             collect_needs(base, needs, subtracts);
