@@ -6,7 +6,7 @@ use super::from_proto;
 use super::proto::authzed::api::v1::{ReadRelationshipsRequest, ReadRelationshipsResponse};
 use super::stream::Sink;
 use super::{status, to_proto};
-use crate::database::{Consistency, Position};
+use crate::database::{Consistency, Held, Position};
 use crate::relationship::{RelationshipFilter, Revision};
 use std::sync::Arc;
 use tonic::Status;
@@ -18,6 +18,8 @@ const PAGE_COUNT_MAX: usize = 200;
 pub(super) struct Read {
     call: Call,
     consistency: Consistency,
+    /// From the first page on, so that the last one is still there when its turn comes.
+    held: Option<Held>,
     wanted: Result<Wanted, Status>,
 }
 
@@ -31,6 +33,7 @@ struct Wanted {
 /// One page, and where it ended.
 struct Page {
     revision: Revision,
+    held: Held,
     results: Vec<ReadRelationshipsResponse>,
     next: Option<Wanted>,
 }
@@ -48,7 +51,7 @@ impl Read {
             let after = place?.map(|place| position(&place.position)).transpose()?;
             Ok(Wanted { after, ..wanted })
         });
-        Ok(Self { call, consistency, wanted })
+        Ok(Self { call, consistency, held: None, wanted })
     }
 
     fn wanted(core: &Core, request: ReadRelationshipsRequest) -> Result<Wanted, Status> {
@@ -73,17 +76,19 @@ impl Read {
                 sink.send(result).await?;
             }
             let consistency = Consistency::AtExactSnapshot(page.revision);
-            next = page.next.map(|wanted| Self { call, consistency, wanted: Ok(wanted) });
+            let held = Some(page.held);
+            next = page.next.map(|wanted| Self { call, consistency, held, wanted: Ok(wanted) });
         }
         Ok(())
     }
 
     async fn page(self, core: &Core) -> Result<Page, Status> {
-        let Self { call, consistency, wanted } = self;
+        let Self { call, consistency, held, wanted } = self;
         let tokens = core.tokens;
         core.workers
             .run(move |job| {
                 let view = job.view(consistency)?;
+                let held = held.unwrap_or_else(|| view.hold());
                 let wanted = wanted?;
                 let revision = view.revision();
                 let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
@@ -96,7 +101,7 @@ impl Read {
                     relationship: Some(to_proto::relationship(relationship)),
                     after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
                 };
-                Ok(Page { revision, results: rows.iter().map(result).collect(), next })
+                Ok(Page { revision, held, results: rows.iter().map(result).collect(), next })
             })
             .await
     }

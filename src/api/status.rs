@@ -145,7 +145,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             tracing::error!(message, "a write failed");
             Status::internal(message)
         }
-        DatabaseError::Closed => Status::unavailable(message),
+        DatabaseError::Stopped { .. } | DatabaseError::Closed => Status::unavailable(message),
     }
 }
 

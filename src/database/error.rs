@@ -145,6 +145,12 @@ pub enum DatabaseError {
         /// What went wrong, for the operator.
         reason: String,
     },
+    /// An earlier write could not be committed, so none is taken until a restart.
+    #[error("writes are refused until a restart, for one could not be committed: {reason}")]
+    Stopped {
+        /// What went wrong then, for the operator.
+        reason: String,
+    },
     /// The database is being closed.
     #[error("the database is closing")]
     Closed,
@@ -167,6 +173,7 @@ impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
         match error {
             WriteError::Refused(refusal) => refusal.into(),
             WriteError::Commit { reason } => Self::Commit { reason },
+            WriteError::Stopped { reason } => Self::Stopped { reason },
             WriteError::Closed => Self::Closed,
         }
     }

@@ -17,6 +17,6 @@ pub use consistency::Consistency;
 pub use delete::{DeleteRequest, Deleted};
 pub use error::DatabaseError;
 pub use handle::{Database, DatabaseOptions};
-pub use view::{InvalidPosition, Position, View};
+pub use view::{Held, InvalidPosition, Position, View};
 pub use watch::{RevisionChanges, WatchPosition};
 pub use write::WriteRequest;

@@ -5,7 +5,7 @@ use super::handle::Database;
 use crate::engine::{self, Checked, Question, Scope};
 use crate::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
-use crate::store::{ScanPosition, Snapshot};
+use crate::store::{Hold, ScanPosition, Snapshot};
 use std::sync::Arc;
 
 /// Schema and relationships at one revision. What it answers never changes, however long it is held.
@@ -21,6 +21,10 @@ pub struct View<'d> {
 /// How far a read has come. Fits the same filter, at every revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position(ScanPosition);
+
+/// As long as it lives, the revision of its view can be read, however old that grows.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "it works by being dropped")] Hold);
 
 /// Bytes that are no position of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +77,11 @@ impl<'d> View<'d> {
     /// The moment for which relationships count as expired or not.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Keeps this revision readable for reads that go on in pieces, with a view for each.
+    pub fn hold(&self) -> Held {
+        Held(self.database.store.hold(self.revision()))
     }
 
     /// Answers one question. `interrupted` is asked now and then whether to give up.

@@ -37,6 +37,7 @@ pub(super) fn write_schema(
             Err(WriteError::Refused(Refusal::Moved)) => {}
             Err(WriteError::Refused(Refusal::Final(error))) => return Err(*error),
             Err(WriteError::Commit { reason }) => return Err(DatabaseError::Commit { reason }),
+            Err(WriteError::Stopped { reason }) => return Err(DatabaseError::Stopped { reason }),
             Err(WriteError::Closed) => return Err(DatabaseError::Closed),
         }
     }

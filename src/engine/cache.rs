@@ -3,7 +3,7 @@
 use crate::relationship::{Revision, Timestamp};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// What an entry costs beside the bytes of its key, roughly.
 const ENTRY_OVERHEAD_BYTES: usize = 96;
@@ -24,8 +24,8 @@ pub struct Cache {
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: Arc<Generation>,
-    old: Arc<Generation>,
+    young: Generation,
+    old: Generation,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Cache {
 
     /// How many answers it holds.
     pub fn len(&self) -> usize {
-        let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
+        let generations = self.generations();
         generations.young.entries.len() + generations.old.entries.len()
     }
 
@@ -74,39 +74,51 @@ impl Cache {
     }
 
     fn find(&self, key: &[u8]) -> Option<Entry> {
-        let (young, old) = self.generations();
-        if let Some(entry) = young.entries.get(key) {
+        let generations = self.generations();
+        if let Some(entry) = generations.young.entries.get(key) {
             return Some(*entry);
         }
-        let (key, entry) = old.entries.remove(key)?;
+        let (key, entry) = generations.old.entries.remove(key)?;
+        drop(generations);
         self.insert(key, entry);
         Some(entry)
     }
 
     fn insert(&self, key: Box<[u8]>, entry: Entry) {
-        let (young, _) = self.generations();
         let cost = key.len() + ENTRY_OVERHEAD_BYTES;
-        if cost > self.bytes_max / 2 {
+        if cost > self.half() {
             return;
         }
-        if young.entries.insert(key, entry).is_none()
-            && young.bytes.fetch_add(cost, Ordering::Relaxed) + cost > self.bytes_max / 2
-        {
-            self.age(&young);
+        let generations = self.generations();
+        let Generation { entries, bytes } = &generations.young;
+        let added = entries.insert(key, entry).is_none();
+        let full = added && bytes.fetch_add(cost, Ordering::Relaxed) + cost > self.half();
+        drop(generations);
+        if full {
+            self.age();
         }
     }
 
     /// Makes the young generation the old one, unless another thread already has.
-    fn age(&self, full: &Arc<Generation>) {
+    fn age(&self) {
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&generations.young, full) {
-            generations.old = std::mem::take(&mut generations.young);
+        if generations.young.bytes.load(Ordering::Relaxed) <= self.half() {
+            return;
         }
+        let young = std::mem::take(&mut generations.young);
+        let dropped = std::mem::replace(&mut generations.old, young);
+        drop(generations);
+        // Many entries take their time to go, for which nobody has to wait.
+        drop(dropped);
     }
 
-    fn generations(&self) -> (Arc<Generation>, Arc<Generation>) {
-        let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
-        (Arc::clone(&generations.young), Arc::clone(&generations.old))
+    /// What one generation may hold.
+    fn half(&self) -> usize {
+        self.bytes_max / 2
+    }
+
+    fn generations(&self) -> RwLockReadGuard<'_, Generations> {
+        self.generations.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -122,6 +122,11 @@ impl Memo {
         self.depth
     }
 
+    /// How many places it knows something of.
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
     /// Forgets everything, as after a walk that did not end.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

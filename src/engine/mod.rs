@@ -13,6 +13,7 @@ mod frames;
 mod memo;
 mod question;
 mod reads;
+mod shared;
 mod trace;
 mod walk;
 

@@ -10,6 +10,7 @@ use super::frames::{Branches, Child, Frame, Join, Subjects};
 use super::memo::{Entry, Left, Memo, Opening, Place};
 use super::question::{Scope, Statistics};
 use super::reads::Reads;
+use super::shared::Shared;
 use super::trace::{Trace, Tracer, membership};
 use crate::relationship::{Context, ObjectRef, RelationshipReader, Subject};
 use crate::schema::{AllowedForm, AllowedSubject, DefinitionId, Expr, NodeId, Quantifier, Rule};
@@ -19,6 +20,8 @@ use std::rc::Rc;
 const VISITS_PER_INTERRUPTION: u64 = 128;
 /// The most places that an error about a cycle names.
 const CYCLE_NAMES_MAX: usize = 20;
+/// A walk that knows more places than that when a question ends forgets them before the next one.
+const KNOWN_MAX: usize = 100_000;
 
 /// Who is looked for, in which context.
 #[derive(Clone, Copy, Debug)]
@@ -49,14 +52,12 @@ pub(super) struct Walk<'s, R> {
     frames: Vec<Frame<'s>>,
     tracer: Option<Tracer>,
     statistics: Statistics,
-    cache_key: Vec<u8>,
-    cache_prefix_bytes: usize,
+    shared: Shared<'s>,
     trace: Option<Trace>,
 }
 
 impl<'s, R: RelationshipReader> Walk<'s, R> {
     pub(super) fn new(scope: &Scope<'s, R>, asked: Asked<'s>) -> Self {
-        let cache_key = cache_prefix(scope, &asked);
         Self {
             scope: *scope,
             asked,
@@ -65,8 +66,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             frames: Vec::new(),
             tracer: None,
             statistics: Statistics::default(),
-            cache_prefix_bytes: cache_key.len(),
-            cache_key,
+            shared: Shared::new(scope, &asked),
             trace: None,
         }
     }
@@ -88,6 +88,9 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
     pub(super) fn run(&mut self, place: Place) -> Result<Truth, EngineError> {
         self.statistics = Statistics::default();
         self.reads.start_count();
+        if self.memo.len() > KNOWN_MAX {
+            self.memo.clear();
+        }
         self.tracer = self.scope.tracing.then(Tracer::default);
         if let Some(tracer) = &mut self.tracer {
             tracer.open();
@@ -164,7 +167,11 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
 
     fn enter(&mut self, place: Place, opening: Opening) -> Result<Step<'s>, EngineError> {
         self.require_depth(self.memo.depth())?;
-        if let Some(finding) = self.cached(&place) {
+        // A trace tells the whole way.
+        if self.tracer.is_none()
+            && let Some(finding) = self.shared.find(&place)
+        {
+            self.statistics.cache_hits += 1;
             self.memo.leave_known(place, opening, finding.clone());
             return Ok(Step::Found(finding));
         }
@@ -292,9 +299,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         match self.memo.leave(place.clone(), opening, finding) {
             Left::Closed(finding) => {
                 self.tell_closed(&place, &finding, false);
-                if finding.leaning == Leaning::NONE && finding.plain {
-                    self.keep_in_cache(&place, &finding);
-                }
+                self.shared.keep(&place, &finding);
                 Ok(Step::Found(finding))
             }
             Left::Reopened(opening) => {
@@ -355,32 +360,6 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         }
     }
 
-    fn cached(&mut self, place: &Place) -> Option<Finding> {
-        let cache = self.scope.cache.filter(|_| self.tracer.is_none())?;
-        self.set_cache_key(place);
-        let (member, until) = cache.find(&self.cache_key)?;
-        self.statistics.cache_hits += 1;
-        let truth = if member { Truth::Yes } else { Truth::No };
-        Some(Finding { until, ..Finding::settled(truth) })
-    }
-
-    fn keep_in_cache(&mut self, place: &Place, finding: &Finding) {
-        let Some(cache) = self.scope.cache else { return };
-        self.set_cache_key(place);
-        match finding.truth {
-            Truth::Yes => cache.insert(&self.cache_key, true, finding.until),
-            Truth::No => cache.insert(&self.cache_key, false, finding.until),
-            // Only caveats make these, and what a caveat had a part in is not plain.
-            Truth::Conditional(_) | Truth::Fault(_) => {}
-        }
-    }
-
-    fn set_cache_key(&mut self, (node, object_id): &Place) {
-        self.cache_key.truncate(self.cache_prefix_bytes);
-        self.cache_key.extend(node.index().to_be_bytes());
-        self.cache_key.extend(object_id.as_bytes());
-    }
-
     /// Tells the trace of a place that was answered without looking into it.
     fn tell(&mut self, place: &Place, finding: &Finding, known: bool) {
         if let Some(tracer) = &mut self.tracer {
@@ -412,15 +391,4 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
 
 fn has_usersets(subjects: &[AllowedSubject]) -> bool {
     subjects.iter().any(|subject| matches!(subject.form, AllowedForm::Userset(_)))
-}
-
-/// The part of a cache key that all places of one question share. Ids hold no byte 0, so parts cannot run together.
-fn cache_prefix<R>(scope: &Scope<'_, R>, asked: &Asked<'_>) -> Vec<u8> {
-    let Some(cache) = scope.cache else { return Vec::new() };
-    let mut key = Vec::from(cache.key_prefix());
-    key.extend(asked.definition.index().to_be_bytes());
-    key.extend(asked.node.map_or(usize::MAX, NodeId::index).to_be_bytes());
-    key.extend(asked.subject.object_id().as_bytes());
-    key.push(0);
-    key
 }

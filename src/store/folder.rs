@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The format that this program writes.
-const FORMAT: u32 = 1;
+/// The format that this program writes. Stands in the marker, which is read before RocksDB touches anything, and in
+/// `meta`, beside what it is about.
+pub(super) const FORMAT: u32 = 1;
 /// The file that marks a data folder and names its format.
 const MARKER: &str = "KILWA";
 /// The marker while it is being written.
@@ -68,7 +69,7 @@ pub enum OpenError {
 /// folder for RocksDB.
 pub(super) fn prepare(dir: &Path) -> Result<PathBuf, OpenError> {
     let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
-    fs::create_dir_all(dir).map_err(failed)?;
+    make_folder(dir).map_err(failed)?;
     match fs::read_to_string(dir.join(MARKER)) {
         Ok(marker) => require_known(dir, &marker)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -79,19 +80,47 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf, OpenError> {
         }
         Err(error) => return Err(failed(error)),
     }
-    Ok(dir.join(DATABASE))
+    let database = dir.join(DATABASE);
+    make_folder(&database).map_err(failed)?;
+    Ok(database)
+}
+
+/// Makes a folder, and those above it that are missing, so that a power loss does not take it away with what is in it.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let mut missing = 0;
+    while let Some(folder) = path.ancestors().nth(missing)
+        && !folder.as_os_str().is_empty()
+        && !folder.exists()
+    {
+        missing += 1;
+    }
+    fs::create_dir_all(path)?;
+    path.ancestors().skip(1).take(missing).try_for_each(|above| {
+        // The folder above a relative path of one part is the current one.
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        File::open(above)?.sync_all()
+    })
 }
 
 fn require_known(dir: &Path, marker: &str) -> Result<(), OpenError> {
     let number = marker.trim().strip_prefix(MARKER_TEXT.trim()).map(str::trim);
-    match number.and_then(|number| number.parse().ok()) {
+    require_format(dir, number.and_then(|number| number.parse().ok()), MARKER)
+}
+
+/// Requires that the format that stands in `place` is one that this program knows.
+pub(super) fn require_format(
+    dir: &Path,
+    found: Option<u32>,
+    place: &str,
+) -> Result<(), OpenError> {
+    match found {
         Some(found) if found > FORMAT => {
             Err(OpenError::Newer { path: dir.into(), found, known: FORMAT })
         }
         Some(FORMAT) => Ok(()),
         Some(_) | None => Err(OpenError::Damaged {
             path: dir.into(),
-            reason: format!("the file `{MARKER}` does not name a format"),
+            reason: format!("`{place}` does not name a format"),
         }),
     }
 }

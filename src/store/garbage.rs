@@ -1,15 +1,21 @@
 //! Garbage collection: forgets what no readable revision shows.
+//!
+//! A pass looks for what is old on a snapshot of its own, so that it steps over every entry once and no write waits
+//! for it to look. Only the removal of what it found goes through the writer, in small batches between the writes.
 
+use super::holds::Holds;
 use super::keys::{self, RowKey};
-use super::rocks::Family;
+use super::rocks::{Cursor, Db, Family, Item, Source};
 use super::time;
 use super::transaction::Transaction;
 use super::values::{self, Logged};
 use super::writer::{Kind, WriteError, Writer};
 use crate::relationship::{ReadError, Revision, Timestamp};
+use rocksdb::SnapshotWithThreadMode;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The most entries that one batch looks at, so that writes need not wait long.
+/// The most entries that one batch drops, so that writes need not wait long.
 const BATCH: usize = 1000;
 
 /// What a collection dropped.
@@ -25,107 +31,183 @@ pub struct Collected {
     pub schemas: u64,
 }
 
-impl Collected {
-    fn add(&mut self, other: Self) {
-        self.changes += other.changes;
-        self.dead += other.dead;
-        self.expired += other.expired;
-        self.schemas += other.schemas;
-    }
-
-    fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Moves the horizon up to `window` before `now`, then drops everything behind it.
+/// Moves the horizon up to `window` before `now`, but not beyond a revision that is held, then drops everything behind
+/// it.
 pub(super) fn collect(
+    db: &Db,
     writer: &Writer,
-    window: Duration,
+    (window, holds): (Duration, &Arc<Holds>),
     now: Timestamp,
 ) -> Result<Collected, WriteError<ReadError>> {
     let mut collected = Collected::default();
     let Some(oldest) = time::before(now, window) else { return Ok(collected) };
-    let run = |work: fn(&mut Transaction<'_>, Timestamp) -> Result<Collected, ReadError>| {
-        let batch = writer.run(Kind::Collection, now, move |transaction| work(transaction, oldest));
-        batch.map(|(_, collected)| collected)
-    };
+    let pass = Pass { writer, now };
     // First of all, so that nobody starts to read what is about to go.
-    run(|transaction, oldest| {
-        move_horizon(transaction, oldest);
-        Ok(Collected::default())
-    })?;
-    for step in [changes, expired, schemas] {
-        loop {
-            let batch = run(step)?;
-            if batch.is_nothing() {
-                break;
-            }
-            collected.add(batch);
-        }
-    }
+    let holds = Arc::clone(holds);
+    let horizon =
+        pass.run(move |transaction| Ok(move_horizon(transaction, oldest, holds.oldest())))?;
+    let snapshot = SnapshotWithThreadMode::new(db);
+    let source = Source::snapshot(db, &snapshot);
+    (collected.changes, collected.dead) = pass.changes(source, horizon)?;
+    collected.expired = pass.expired(source, oldest)?;
+    collected.schemas = pass.schemas(source, horizon)?;
     Ok(collected)
 }
 
 /// The head itself stays readable, however old it is.
-fn move_horizon(transaction: &mut Transaction<'_>, oldest: Timestamp) {
+fn move_horizon(
+    transaction: &mut Transaction<'_>,
+    oldest: Timestamp,
+    held: Option<Revision>,
+) -> Revision {
     let head = &mut transaction.head;
-    head.horizon = head.horizon.max(time::revision_of(oldest).min(head.revision));
+    let allowed = held.unwrap_or(head.revision).min(head.revision);
+    head.horizon = head.horizon.max(time::revision_of(oldest).min(allowed));
+    head.horizon
 }
 
-/// Change log entries behind the horizon, and the dead rows that their revisions made.
-fn changes(transaction: &mut Transaction<'_>, _: Timestamp) -> Result<Collected, ReadError> {
-    let mut collected = Collected::default();
-    for (key, revision, value) in old_changes(transaction)? {
-        let dead = match Logged::from_bytes(&value)? {
+/// A collection under way.
+struct Pass<'p> {
+    writer: &'p Writer,
+    now: Timestamp,
+}
+
+impl Pass<'_> {
+    /// Change log entries behind the horizon, and the dead rows that their revisions made.
+    fn changes(
+        &self,
+        source: Source<'_>,
+        horizon: Revision,
+    ) -> Result<(u64, u64), WriteError<ReadError>> {
+        let mut dead = 0;
+        let old = |item: Item<'_>| {
+            let change = OldChange::of(item, horizon)?;
+            dead += u64::from(change.as_ref().is_some_and(|change| change.dead.is_some()));
+            Ok(change)
+        };
+        let drop = |transaction: &mut Transaction<'_>, change: &OldChange| {
+            if let Some((by_resource, by_subject)) = &change.dead {
+                transaction.clear(Family::Dead, by_resource)?;
+                transaction.clear(Family::DeadBySubject, by_subject)?;
+            }
+            transaction.clear(Family::Changes, &change.key)
+        };
+        let count = self.each(source, Family::Changes, old, drop)?;
+        Ok((count, dead))
+    }
+
+    /// Live rows whose expiration lies before the window. No reader sees them, at whatever revision, so they leave no
+    /// dead row and no change behind.
+    fn expired(
+        &self,
+        source: Source<'_>,
+        oldest: Timestamp,
+    ) -> Result<u64, WriteError<ReadError>> {
+        let old = |(key, _): Item<'_>| {
+            let is_old = keys::take_time(key)?.0 <= oldest;
+            Ok(is_old.then(|| key.to_vec()))
+        };
+        self.each(source, Family::Expiring, old, drop_expired)
+    }
+
+    /// Schemas that were replaced at or before the horizon.
+    fn schemas(
+        &self,
+        source: Source<'_>,
+        horizon: Revision,
+    ) -> Result<u64, WriteError<ReadError>> {
+        let in_force = schema_in_force(source, horizon).map_err(WriteError::Refused)?;
+        let old = |(key, _): Item<'_>| {
+            let replaced = in_force.as_deref().is_some_and(|in_force| key < in_force);
+            Ok(replaced.then(|| key.to_vec()))
+        };
+        let drop = |transaction: &mut Transaction<'_>, key: &Vec<u8>| {
+            transaction.clear(Family::Schema, key)
+        };
+        self.each(source, Family::Schema, old, drop)
+    }
+
+    /// Drops the entries of a family from its start up to the first that is not old, and says how many there were.
+    fn each<E: Send + 'static>(
+        &self,
+        source: Source<'_>,
+        family: Family,
+        mut old: impl FnMut(Item<'_>) -> Result<Option<E>, ReadError>,
+        drop: fn(&mut Transaction<'_>, &E) -> Result<(), ReadError>,
+    ) -> Result<u64, WriteError<ReadError>> {
+        let mut cursor = source.cursor(family, &[]).map_err(WriteError::Refused)?;
+        cursor.seek(&[]);
+        let mut count = 0;
+        loop {
+            let batch = take_batch(&mut cursor, &mut old).map_err(WriteError::Refused)?;
+            if batch.is_empty() {
+                return Ok(count);
+            }
+            count += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+            self.run(move |transaction| {
+                batch.iter().try_for_each(|entry| drop(transaction, entry))
+            })?;
+        }
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, WriteError<ReadError>> {
+        self.writer.run(Kind::Collection, self.now, work).map(|(_, done)| done)
+    }
+}
+
+fn take_batch<E>(
+    cursor: &mut Cursor<'_>,
+    mut old: impl FnMut(Item<'_>) -> Result<Option<E>, ReadError>,
+) -> Result<Vec<E>, ReadError> {
+    let mut batch = Vec::new();
+    while batch.len() < BATCH
+        && let Some(item) = cursor.item()?
+        && let Some(entry) = old(item)?
+    {
+        batch.push(entry);
+        cursor.advance();
+    }
+    Ok(batch)
+}
+
+/// An entry of the change log that nobody may ask for any more.
+struct OldChange {
+    key: Vec<u8>,
+    /// The keys of the row that the change made a dead one.
+    dead: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl OldChange {
+    /// The entry, when it lies behind the horizon.
+    fn of((key, value): Item<'_>, horizon: Revision) -> Result<Option<Self>, ReadError> {
+        let (revision, _) = keys::split_change(key)?;
+        if revision > horizon {
+            return Ok(None);
+        }
+        let removed = match Logged::from_bytes(value)? {
             Logged::Touched { replaced: true, row, .. } | Logged::Deleted(row) => Some(row),
             Logged::Touched { .. } | Logged::SchemaWritten | Logged::Metadata(_) => None,
         };
-        if let Some(row) = dead {
-            transaction.clear(Family::Dead, &keys::dead(&row.by_resource(), revision))?;
-            transaction.clear(Family::DeadBySubject, &keys::dead(&row.by_subject(), revision))?;
-            collected.dead += 1;
-        }
-        transaction.clear(Family::Changes, &key)?;
-        collected.changes += 1;
+        let dead = removed.map(|row| {
+            let dead = |key: &[u8]| keys::dead(key, revision);
+            (dead(&row.by_resource()), dead(&row.by_subject()))
+        });
+        Ok(Some(Self { key: key.to_vec(), dead }))
     }
-    Ok(collected)
 }
 
-type OldChange = (Vec<u8>, Revision, Vec<u8>);
-
-fn old_changes(transaction: &Transaction<'_>) -> Result<Vec<OldChange>, ReadError> {
-    let mut found = Vec::new();
-    let mut cursor = transaction.source().cursor(Family::Changes, &[])?;
-    cursor.seek(&[]);
-    while found.len() < BATCH
-        && let Some((key, value)) = cursor.item()?
-    {
-        let (revision, _) = keys::split_change(key)?;
-        if revision > transaction.head.horizon {
-            break;
-        }
-        found.push((key.to_vec(), revision, value.to_vec()));
-        cursor.advance();
+/// Drops an entry of `expiring`, and its row unless that was replaced by one that expires at another time.
+fn drop_expired(transaction: &mut Transaction<'_>, entry: &Vec<u8>) -> Result<(), ReadError> {
+    let (at, key) = keys::take_time(entry)?;
+    if expires_at(transaction, key)? == Some(at) {
+        let row = RowKey::from_by_resource(key)?;
+        transaction.clear(Family::Live, key)?;
+        transaction.clear(Family::LiveBySubject, &row.by_subject())?;
     }
-    Ok(found)
-}
-
-/// Live rows whose expiration lies before the window. No reader sees them, at whatever revision, so they leave no dead
-/// row and no change behind.
-fn expired(transaction: &mut Transaction<'_>, oldest: Timestamp) -> Result<Collected, ReadError> {
-    let mut collected = Collected::default();
-    for entry in expired_entries(transaction, oldest)? {
-        let (at, key) = keys::take_time(&entry)?;
-        if expires_at(transaction, key)? == Some(at) {
-            let row = RowKey::from_by_resource(key)?;
-            transaction.clear(Family::Live, key)?;
-            transaction.clear(Family::LiveBySubject, &row.by_subject())?;
-        }
-        transaction.clear(Family::Expiring, &entry)?;
-        collected.expired += 1;
-    }
-    Ok(collected)
+    transaction.clear(Family::Expiring, entry)
 }
 
 fn expires_at(transaction: &Transaction<'_>, key: &[u8]) -> Result<Option<Timestamp>, ReadError> {
@@ -135,43 +217,9 @@ fn expires_at(transaction: &Transaction<'_>, key: &[u8]) -> Result<Option<Timest
     }
 }
 
-fn expired_entries(
-    transaction: &Transaction<'_>,
-    oldest: Timestamp,
-) -> Result<Vec<Vec<u8>>, ReadError> {
-    let mut found = Vec::new();
-    let mut cursor = transaction.source().cursor(Family::Expiring, &[])?;
-    cursor.seek(&[]);
-    while found.len() < BATCH
-        && let Some((key, _)) = cursor.item()?
-    {
-        if keys::take_time(key)?.0 > oldest {
-            break;
-        }
-        found.push(key.to_vec());
-        cursor.advance();
-    }
-    Ok(found)
-}
-
-/// Schemas that were replaced at or before the horizon.
-fn schemas(transaction: &mut Transaction<'_>, _: Timestamp) -> Result<Collected, ReadError> {
-    let mut old = Vec::new();
-    let mut cursor = transaction.source().cursor(Family::Schema, &[])?;
-    cursor.seek(&[]);
-    while old.len() <= BATCH
-        && let Some((key, _)) = cursor.item()?
-        && keys::schema_revision(key)? <= transaction.head.horizon
-    {
-        old.push(key.to_vec());
-        cursor.advance();
-    }
-    // The newest of them is in force at the horizon.
-    old.pop();
-    let mut collected = Collected::default();
-    for key in &old {
-        transaction.clear(Family::Schema, key)?;
-        collected.schemas += 1;
-    }
-    Ok(collected)
+/// The key of the schema that is in force at a revision.
+fn schema_in_force(source: Source<'_>, at: Revision) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut cursor = source.cursor(Family::Schema, &[])?;
+    cursor.seek_back(&keys::schema(at));
+    Ok(cursor.item()?.map(|(key, _)| key.to_vec()))
 }

@@ -1,7 +1,8 @@
 //! The store's handle: open, read, write.
 
-use super::folder::OpenError;
+use super::folder::{self, OpenError};
 use super::garbage::{self, Collected};
+use super::holds::{Hold, Holds};
 use super::keys;
 use super::names::Names;
 use super::rocks::{self, Db, Family, Source};
@@ -45,6 +46,7 @@ pub struct StoreId(pub [u8; 16]);
 pub struct Store {
     id: StoreId,
     history_window: Duration,
+    holds: Arc<Holds>,
     shared: Arc<Shared>,
     writer: Writer,
 }
@@ -56,7 +58,10 @@ impl Store {
         let damaged =
             |error: ReadError| OpenError::Damaged { path: dir.into(), reason: error.reason };
         let id = match stored_id(&db).map_err(damaged)? {
-            Some(id) => id,
+            Some(id) => {
+                folder::require_format(dir, stored_format(&db).map_err(damaged)?, "meta/format")?;
+                id
+            }
             None => first_record(&db, dir)?,
         };
         let (head, names) = {
@@ -72,7 +77,8 @@ impl Store {
         });
         let writer = Writer::start(Arc::clone(&shared), head)
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
-        Ok(Self { id, history_window: options.history_window, shared, writer })
+        let history_window = options.history_window;
+        Ok(Self { id, history_window, holds: Arc::default(), shared, writer })
     }
 
     /// The store's id.
@@ -107,10 +113,16 @@ impl Store {
         self.writer.run(Kind::Write, now, work)
     }
 
-    /// Drops history older than the window, and relationships that expired before it. Reads under way keep what they
-    /// see. Works in small batches between the writes.
+    /// Keeps a revision readable for as long as the hold lives. Take it while a snapshot of the revision is alive.
+    pub fn hold(&self, revision: Revision) -> Hold {
+        self.holds.hold(revision)
+    }
+
+    /// Drops history older than the window, and relationships that expired before it. Snapshots and held revisions
+    /// keep what they show. Drops in small batches between the writes.
     pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, WriteError<ReadError>> {
-        garbage::collect(&self.writer, self.history_window, now)
+        let bounds = (self.history_window, &self.holds);
+        garbage::collect(self.db(), &self.writer, bounds, now)
     }
 
     /// Has `bell` called after each commit with the newest revision, from the writer's thread: it must be quick and not
@@ -166,7 +178,12 @@ fn stored_id(db: &Db) -> Result<Option<StoreId>, ReadError> {
     id.transpose().map_err(|_| ReadError::new("the store's id is cut short"))
 }
 
-/// Gives a new store its id and its first head.
+fn stored_format(db: &Db) -> Result<Option<u32>, ReadError> {
+    let found = db.get_cf(Family::Meta.of(db)?, keys::FORMAT).map_err(rocks::failed)?;
+    Ok(found.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes))
+}
+
+/// Gives a new store its id, its format and its first head.
 fn first_record(db: &Db, dir: &Path) -> Result<StoreId, OpenError> {
     let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
     let mut id = [0; 16];
@@ -174,6 +191,7 @@ fn first_record(db: &Db, dir: &Path) -> Result<StoreId, OpenError> {
     let meta = Family::Meta.of(db).map_err(|error| failed(error.reason))?;
     let mut batch = rocksdb::WriteBatchWithTransaction::<true>::default();
     batch.put_cf(meta, keys::STORE_ID, id);
+    batch.put_cf(meta, keys::FORMAT, folder::FORMAT.to_be_bytes());
     batch.put_cf(meta, keys::HEAD, Head::default().bytes());
     let mut options = rocksdb::WriteOptions::default();
     options.set_sync(true);

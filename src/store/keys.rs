@@ -9,7 +9,7 @@
 //! | `expiring` | time · the key of `live` | nothing |
 //! | `changes` | revision · ordinal within it | change |
 //! | `schema` | revision | text |
-//! | `meta` | `head`, `store-id`, or `name/` and a name | head, 16 bytes, name id |
+//! | `meta` | `format`, `head`, `store-id`, or `name/` and a name | 4 bytes big endian, head, 16 bytes, name id |
 //!
 //! | part | bytes |
 //! |---|---|
@@ -26,6 +26,8 @@
 
 use crate::relationship::{ReadError, Revision, Timestamp};
 
+/// The key of the format's number in `meta`.
+pub(super) const FORMAT: &[u8] = b"format";
 /// The key of the head record in `meta`.
 pub(super) const HEAD: &[u8] = b"head";
 /// The key of the store's id in `meta`.
@@ -52,13 +54,6 @@ impl From<Corrupt> for ReadError {
 /// The number of a name in the catalogue, never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NameId(pub(super) u32);
-
-impl NameId {
-    /// The id above this one; the largest stays.
-    pub(super) fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
 
 /// The key of a relationship, its names replaced by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,15 +148,9 @@ impl KeyBuf {
         self
     }
 
-    pub(super) fn object_id(self, object_id: &str) -> Self {
-        let mut open = self.object_id_start(object_id);
-        open.0.push(END);
-        open
-    }
-
-    /// How an object id may start; nothing can follow.
-    pub(super) fn object_id_start(mut self, start: &str) -> Self {
-        self.0.extend(start.as_bytes());
+    pub(super) fn object_id(mut self, object_id: &str) -> Self {
+        self.0.extend(object_id.as_bytes());
+        self.0.push(END);
         self
     }
 
@@ -198,6 +187,38 @@ impl<'a> Parts<'a> {
         self.0 = rest.get(1..).unwrap_or_default();
         std::str::from_utf8(id).map_err(|_| Corrupt("an object id in a key is not text"))
     }
+}
+
+/// How many parts a row's key has.
+pub(super) const PARTS: usize = 6;
+
+/// What stands in one part of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Name,
+    ObjectId,
+}
+
+/// The parts of a key of `live`.
+pub(super) const BY_RESOURCE: [Part; PARTS] =
+    [Part::Name, Part::Name, Part::ObjectId, Part::Name, Part::Name, Part::ObjectId];
+/// The parts of a key of `live_by_subject`.
+pub(super) const BY_SUBJECT: [Part; PARTS] =
+    [Part::Name, Part::ObjectId, Part::Name, Part::Name, Part::Name, Part::ObjectId];
+
+/// Cuts a row's key into its parts, the closing bytes of ids included.
+pub(super) fn cut(key: &[u8], kinds: [Part; PARTS]) -> Result<[&[u8]; PARTS], Corrupt> {
+    let mut rest = key;
+    let mut parts = [key; PARTS];
+    for (part, kind) in parts.iter_mut().zip(kinds) {
+        let bytes = match kind {
+            Part::Name => Some(4),
+            Part::ObjectId => rest.iter().position(|byte| *byte == END).map(|end| end + 1),
+        };
+        let cut = bytes.and_then(|bytes| rest.split_at_checked(bytes));
+        (*part, rest) = cut.ok_or(Corrupt("a key is cut short"))?;
+    }
+    if rest.is_empty() { Ok(parts) } else { Err(Corrupt("a key goes on after its end")) }
 }
 
 /// Where to go on behind `key` and everything that continues it. `key` ends with an object id.
@@ -337,6 +358,10 @@ mod tests {
             let (by_resource, by_subject) = (row.by_resource(), row.by_subject());
             prop_assert_eq!(RowKey::from_by_resource(&by_resource), Ok(row));
             prop_assert_eq!(RowKey::from_by_subject(&by_subject), Ok(row));
+            prop_assert_eq!(cut(&by_resource, BY_RESOURCE).unwrap().concat(), by_resource.clone());
+            prop_assert_eq!(cut(&by_subject, BY_SUBJECT).unwrap().concat(), by_subject.clone());
+            prop_assert!(cut(&by_resource, BY_RESOURCE).unwrap()[5].starts_with(parts.5.as_bytes()));
+            prop_assert!(cut(&by_subject, BY_SUBJECT).unwrap()[5].starts_with(parts.2.as_bytes()));
         }
 
         #[test]
@@ -403,6 +428,8 @@ mod tests {
             let _ = take_time(&bytes);
             let _ = schema_revision(&bytes);
             let _ = last_id(&bytes, b"\0");
+            let _ = cut(&bytes, BY_RESOURCE);
+            let _ = cut(&bytes, BY_SUBJECT);
         }
     }
 }

@@ -1,36 +1,29 @@
 //! How a filter is read: which index, from where, and what to leap over.
 
-use super::keys::{self, KeyBuf, NameId, RowKey};
+use super::keys::{self, Corrupt, KeyBuf, NameId, PARTS, RowKey};
 use super::names::Names;
 use super::rows::Index;
 use crate::relationship::{
     ObjectIdFilter, RelationshipFilter, SubjectFilter, SubjectRelationFilter,
 };
-use std::cmp::Ordering;
 
-/// A filter, its names replaced by their numbers, and the part of an index that holds what it selects.
+/// A filter as conditions on the parts of an index's keys.
 #[derive(Debug)]
-pub(super) struct Plan<'f> {
+pub(super) struct Plan {
     pub(super) index: Index,
     /// How all keys start that can match.
     pub(super) prefix: Vec<u8>,
-    resource_type: Option<NameId>,
-    relation: Option<NameId>,
-    resource_id: Option<&'f ObjectIdFilter>,
-    subject: Option<WantedSubject<'f>>,
+    /// In the order of the index.
+    wanted: [Wanted; PARTS],
 }
 
+/// A condition on one part of a key. Parts in bytes sort as keys do, so that what fits lies side by side.
 #[derive(Debug)]
-struct WantedSubject<'f> {
-    subject_type: NameId,
-    subject_id: Option<&'f str>,
-    relation: WantedRelation,
-}
-
-#[derive(Debug)]
-enum WantedRelation {
-    Any,
-    Exactly(Option<NameId>),
+enum Wanted {
+    Anything,
+    Exactly(Vec<u8>),
+    /// An object id with this beginning.
+    Starting(Vec<u8>),
 }
 
 /// What to do with a key.
@@ -38,151 +31,96 @@ enum WantedRelation {
 pub(super) enum Step {
     /// It matches.
     Take,
-    /// It does not match; the next one may.
-    Pass,
     /// It does not match, nor does anything before this key.
     Leap(Vec<u8>),
+    /// It does not match, nor does anything behind it.
+    End,
 }
 
-impl<'f> Plan<'f> {
+impl Plan {
     /// How to read a filter. `None` when it names something that no relationship ever named, so that nothing matches.
-    pub(super) fn new(filter: &'f RelationshipFilter, names: &Names) -> Option<Self> {
-        let mut plan = Self {
-            index: choose(filter),
-            prefix: Vec::new(),
-            resource_type: known(filter.resource_type.as_deref(), names)?,
-            relation: known(filter.relation.as_deref(), names)?,
-            resource_id: filter.resource_id.as_ref(),
-            subject: match &filter.subject {
-                Some(subject) => Some(WantedSubject::new(subject, names)?),
-                None => None,
-            },
-        };
-        plan.prefix = match plan.index {
-            Index::ByResource => plan.prefix_by_resource(),
-            Index::BySubject => plan.prefix_by_subject(),
-        };
-        Some(plan)
-    }
-
-    /// What to do with a key of the plan's index that starts with its prefix.
-    pub(super) fn step(&self, row: &RowKey<'_>) -> Step {
-        if self.matches(row) {
-            return Step::Take;
-        }
-        match self.index {
-            Index::ByResource => self.leap(row).map_or(Step::Pass, Step::Leap),
-            Index::BySubject => Step::Pass,
-        }
-    }
-
-    fn matches(&self, row: &RowKey<'_>) -> bool {
-        self.resource_type.is_none_or(|wanted| wanted == row.resource_type)
-            && self.relation.is_none_or(|wanted| wanted == row.relation)
-            && self.resource_id.is_none_or(|wanted| wanted.matches(row.resource_id))
-            && self.subject.as_ref().is_none_or(|wanted| wanted.matches(row))
-    }
-
-    /// Where the next match by type, relation and resource id can be, when the key is not one.
-    fn leap(&self, row: &RowKey<'_>) -> Option<Vec<u8>> {
-        let of_type = |resource_type| KeyBuf::default().name(resource_type);
-        let of_relation = |relation| of_type(row.resource_type).name(relation);
-        if let Some(wanted) = self.relation
-            && wanted != row.relation
-        {
-            return Some(if row.relation < wanted {
-                of_relation(wanted).bytes()
-            } else {
-                of_type(row.resource_type.next()).bytes()
-            });
-        }
-        let wanted = self.resource_id?;
-        let (wanted_id, target) = match wanted {
-            ObjectIdFilter::Exact(id) => (id, of_relation(row.relation).object_id(id)),
-            ObjectIdFilter::Prefix(start) => {
-                (start, of_relation(row.relation).object_id_start(start))
+    pub(super) fn new(filter: &RelationshipFilter, names: &Names) -> Option<Self> {
+        let index = choose(filter);
+        let resource_type = Wanted::name(filter.resource_type.as_deref(), names)?;
+        let relation = Wanted::name(filter.relation.as_deref(), names)?;
+        let resource_id = Wanted::resource_id(filter.resource_id.as_ref());
+        let subject = filter.subject.as_ref();
+        let subject_type = Wanted::name(subject.map(|it| it.subject_type.as_str()), names)?;
+        let subject_relation = Wanted::subject_relation(subject, names)?;
+        let subject_id = Wanted::id(subject.and_then(|it| it.subject_id.as_deref()));
+        let wanted = match index {
+            Index::ByResource => {
+                [resource_type, relation, resource_id, subject_type, subject_relation, subject_id]
+            }
+            Index::BySubject => {
+                [subject_type, subject_id, subject_relation, resource_type, relation, resource_id]
             }
         };
-        if wanted.matches(row.resource_id) {
-            return None;
+        let mut prefix = Vec::new();
+        for part in &wanted {
+            match part {
+                Wanted::Exactly(bytes) => prefix.extend(bytes),
+                Wanted::Starting(bytes) => prefix.extend(bytes),
+                Wanted::Anything => {}
+            }
+            if !matches!(part, Wanted::Exactly(_)) {
+                break;
+            }
         }
-        Some(match row.resource_id.cmp(wanted_id.as_str()) {
-            Ordering::Less | Ordering::Equal => target.bytes(),
-            Ordering::Greater => of_relation(row.relation.next()).bytes(),
+        Some(Self { index, prefix, wanted })
+    }
+
+    /// What to do with a key of the plan's index.
+    pub(super) fn step(&self, key: &[u8]) -> Result<Step, Corrupt> {
+        let mut before = 0;
+        for (part, wanted) in self.index.cut(key)?.into_iter().zip(&self.wanted) {
+            let (fits, sought) = match wanted {
+                Wanted::Anything => (true, [].as_slice()),
+                Wanted::Exactly(bytes) => (part == bytes, bytes.as_slice()),
+                Wanted::Starting(bytes) => (part.starts_with(bytes), bytes.as_slice()),
+            };
+            if !fits {
+                let kept = key.get(..before).unwrap_or_default();
+                return Ok(if part < sought {
+                    Step::Leap([kept, sought].concat())
+                } else {
+                    keys::end_of(kept).map_or(Step::End, Step::Leap)
+                });
+            }
+            before += part.len();
+        }
+        Ok(Step::Take)
+    }
+}
+
+impl Wanted {
+    /// `None` when nothing ever had this name.
+    fn name(name: Option<&str>, names: &Names) -> Option<Self> {
+        let Some(name) = name else { return Some(Self::Anything) };
+        Some(Self::Exactly(KeyBuf::default().name(names.find(name)?).bytes()))
+    }
+
+    fn subject_relation(subject: Option<&SubjectFilter>, names: &Names) -> Option<Self> {
+        let exactly = |relation: Option<NameId>| {
+            Self::Exactly(KeyBuf::default().subject_relation(relation).bytes())
+        };
+        Some(match subject.map(|subject| &subject.relation) {
+            None | Some(SubjectRelationFilter::Any) => Self::Anything,
+            Some(SubjectRelationFilter::Itself) => exactly(None),
+            Some(SubjectRelationFilter::Named(name)) => exactly(Some(names.find(name)?)),
         })
     }
 
-    fn prefix_by_resource(&self) -> Vec<u8> {
-        let key = KeyBuf::default();
-        let Some(resource_type) = self.resource_type else { return key.bytes() };
-        let key = key.name(resource_type);
-        let Some(relation) = self.relation else { return key.bytes() };
-        let key = key.name(relation);
-        let key = match self.resource_id {
-            None => return key.bytes(),
-            Some(ObjectIdFilter::Prefix(start)) => return key.object_id_start(start).bytes(),
-            Some(ObjectIdFilter::Exact(id)) => key.object_id(id),
-        };
-        let Some(subject) = &self.subject else { return key.bytes() };
-        let key = key.name(subject.subject_type);
-        let WantedRelation::Exactly(subject_relation) = subject.relation else {
-            return key.bytes();
-        };
-        let key = key.subject_relation(subject_relation);
-        let Some(subject_id) = subject.subject_id else { return key.bytes() };
-        key.object_id(subject_id).bytes()
-    }
-
-    fn prefix_by_subject(&self) -> Vec<u8> {
-        let key = KeyBuf::default();
-        let Some(subject) = &self.subject else { return key.bytes() };
-        let key = key.name(subject.subject_type);
-        let Some(subject_id) = subject.subject_id else { return key.bytes() };
-        let key = key.object_id(subject_id);
-        let WantedRelation::Exactly(subject_relation) = subject.relation else {
-            return key.bytes();
-        };
-        let key = key.subject_relation(subject_relation);
-        let Some(resource_type) = self.resource_type else { return key.bytes() };
-        let key = key.name(resource_type);
-        let Some(relation) = self.relation else { return key.bytes() };
-        let key = key.name(relation);
-        match self.resource_id {
-            None => key.bytes(),
-            Some(ObjectIdFilter::Prefix(start)) => key.object_id_start(start).bytes(),
-            Some(ObjectIdFilter::Exact(id)) => key.object_id(id).bytes(),
+    fn resource_id(id: Option<&ObjectIdFilter>) -> Self {
+        match id {
+            None => Self::Anything,
+            Some(ObjectIdFilter::Exact(id)) => Self::id(Some(id)),
+            Some(ObjectIdFilter::Prefix(start)) => Self::Starting(start.clone().into_bytes()),
         }
     }
-}
 
-impl<'f> WantedSubject<'f> {
-    fn new(filter: &'f SubjectFilter, names: &Names) -> Option<Self> {
-        let relation = match &filter.relation {
-            SubjectRelationFilter::Any => WantedRelation::Any,
-            SubjectRelationFilter::Itself => WantedRelation::Exactly(None),
-            SubjectRelationFilter::Named(name) => WantedRelation::Exactly(Some(names.find(name)?)),
-        };
-        let subject_type = names.find(&filter.subject_type)?;
-        Some(Self { subject_type, subject_id: filter.subject_id.as_deref(), relation })
-    }
-
-    fn matches(&self, row: &RowKey<'_>) -> bool {
-        let relation_matches = match self.relation {
-            WantedRelation::Any => true,
-            WantedRelation::Exactly(wanted) => wanted == row.subject_relation,
-        };
-        self.subject_type == row.subject_type
-            && self.subject_id.is_none_or(|wanted| wanted == row.subject_id)
-            && relation_matches
-    }
-}
-
-/// The number of a name, if one is given; `None` when it has none.
-#[expect(clippy::option_option, reason = "nothing asked and nothing known are different")]
-fn known(name: Option<&str>, names: &Names) -> Option<Option<NameId>> {
-    match name {
-        None => Some(None),
-        Some(name) => names.find(name).map(Some),
+    fn id(id: Option<&str>) -> Self {
+        id.map_or(Self::Anything, |id| Self::Exactly(KeyBuf::default().object_id(id).bytes()))
     }
 }
 
@@ -242,7 +180,7 @@ impl ScanPosition {
     }
 
     /// Where to go on in the order of a plan; `None` when the position is of the other order.
-    pub(super) fn start(&self, plan: &Plan<'_>) -> Option<Vec<u8>> {
+    pub(super) fn start(&self, plan: &Plan) -> Option<Vec<u8>> {
         let start = keys::past(self.key.clone());
         (self.index == plan.index).then(|| start.max(plan.prefix.clone()))
     }

@@ -12,6 +12,9 @@ use crate::relationship::{
 };
 use std::sync::Arc;
 
+/// How many rows in a row are stepped over before the next ones are leapt over.
+const STEPS_PER_LEAP: usize = 4;
+
 /// Which rows a read shows.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shown {
@@ -116,21 +119,30 @@ impl Reads<'_> {
         };
         let mut rows = Rows::new(self.source, plan.index, self.moment, plan.prefix.clone())?;
         rows.seek(&start)?;
+        let mut missed = 0;
         while found.len() < count_max
             && let Some((key, value)) = rows.current()?
         {
-            let row = row_of(plan.index, key)?;
-            let step = plan.step(&row);
-            if step == Step::Take
-                && let Some(terms) = self.visible(values::split_row(value)?.1)?
-            {
-                let relationship = relationship(self.names, &row, terms)?;
-                found.push((relationship, ScanPosition::new(plan.index, key)));
-            }
-            match step {
-                // Only ever forward, whatever a filter's ids hold.
-                Step::Leap(target) if *target > *key => rows.seek(&target)?,
-                Step::Take | Step::Pass | Step::Leap(_) => rows.advance()?,
+            match plan.step(key)? {
+                Step::Take => {
+                    missed = 0;
+                    if let Some(terms) = self.visible(values::split_row(value)?.1)? {
+                        let relationship =
+                            relationship(self.names, &row_of(plan.index, key)?, terms)?;
+                        found.push((relationship, ScanPosition::new(plan.index, key)));
+                    }
+                    rows.advance()?;
+                }
+                Step::Leap(target) => {
+                    missed += 1;
+                    // To look for a key costs as much as some steps.
+                    if missed % STEPS_PER_LEAP == 0 {
+                        rows.seek(&target)?;
+                    } else {
+                        rows.advance()?;
+                    }
+                }
+                Step::End => break,
             }
         }
         Ok(found)

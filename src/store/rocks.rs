@@ -99,6 +99,9 @@ fn family_options(table: &BlockBasedOptions) -> Options {
     options.set_block_based_table_factory(table);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    // Transactions ask for buffers to be kept after they are on disk, to find conflicts between writers. There is one
+    // writer, so the least that can be asked for is enough.
+    options.set_max_write_buffer_size_to_maintain(1);
     // Garbage collection eats families from their start; without this each pass would step over what the last one ate.
     options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_WINDOW / 2, 0.5);
     options

@@ -1,6 +1,6 @@
 //! Rows at one revision: those that live, merged with those that lived then.
 
-use super::keys::{self, Corrupt};
+use super::keys::{self, Corrupt, PARTS};
 use super::rocks::{Cursor, Family, Item, Source};
 use super::values;
 use crate::relationship::{ReadError, Revision};
@@ -25,6 +25,17 @@ impl Index {
             Self::ByResource => Family::Dead,
             Self::BySubject => Family::DeadBySubject,
         }
+    }
+
+    /// The parts of a key, in the order in which it has them.
+    pub(super) fn cut(self, key: &[u8]) -> Result<[&[u8]; PARTS], Corrupt> {
+        keys::cut(
+            key,
+            match self {
+                Self::ByResource => keys::BY_RESOURCE,
+                Self::BySubject => keys::BY_SUBJECT,
+            },
+        )
     }
 }
 

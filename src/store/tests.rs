@@ -2,7 +2,7 @@
 
 use super::keys::RowKey;
 use super::rocks::{Family, Source};
-use super::{ChangePosition, Store, StoreOptions};
+use super::{ChangePosition, OpenError, Store, StoreOptions};
 use crate::relationship::{
     Page, RelationKey, Relationship, RelationshipFilter, RelationshipReader, Revision, SubjectForm,
     Timestamp,
@@ -95,6 +95,30 @@ fn a_corrupt_head_refuses_snapshots() {
     let db = store.db();
     db.put_cf(Family::Meta.of(db).unwrap(), b"head", b"\x01short").unwrap();
     store.snapshot(at(1)).unwrap_err();
+}
+
+#[test]
+fn a_newer_format_in_the_database_is_refused_too() {
+    let (dir, store) = opened();
+    let reopened = |store: Store, format: &[u8]| {
+        let db = store.db();
+        db.put_cf(Family::Meta.of(db).unwrap(), b"format", format).unwrap();
+        drop(store);
+        Store::open(dir.path(), &StoreOptions::default())
+    };
+    let store = reopened(store, &1_u32.to_be_bytes()).unwrap();
+    let error = reopened(store, &2_u32.to_be_bytes()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_database_without_a_format_is_damaged() {
+    let (dir, store) = opened();
+    let db = store.db();
+    db.delete_cf(Family::Meta.of(db).unwrap(), b"format").unwrap();
+    drop(store);
+    let error = Store::open(dir.path(), &StoreOptions::default()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
 fn count(store: &Store, family: Family) -> usize {

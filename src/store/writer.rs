@@ -28,10 +28,17 @@ pub enum WriteError<E> {
     /// The work itself refused; nothing was changed.
     #[error(transparent)]
     Refused(E),
-    /// The batch could not be committed. After a restart the write is there whole or not at all.
+    /// The batch could not be committed. After a restart the write is there whole or not at all. Until then the store
+    /// takes no further write.
     #[error("the write could not be committed: {reason}")]
     Commit {
         /// What went wrong, for the operator.
+        reason: String,
+    },
+    /// An earlier batch could not be committed, and what became of it shows only after a restart. Nothing was changed.
+    #[error("writes are refused until a restart, for one could not be committed: {reason}")]
+    Stopped {
+        /// What went wrong then, for the operator.
         reason: String,
     },
     /// The store is being closed.
@@ -53,8 +60,17 @@ struct Ran {
     answer: Answer,
 }
 
-/// Tells a caller how its work ended, once the batch is committed or has failed for a reason.
-type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
+/// Tells a caller how its work ended.
+type Answer = Box<dyn FnOnce(Result<(), &Failure>) + Send>;
+
+/// Why a batch is not on disk.
+#[derive(Clone, Debug)]
+enum Failure {
+    /// It was tried, for the operator to know why in vain.
+    Commit(String),
+    /// It was not tried, for an earlier one had failed.
+    Stopped(String),
+}
 
 struct Job {
     kind: Kind,
@@ -117,7 +133,7 @@ impl Writer {
             let done = catch_unwind(AssertUnwindSafe(|| work(transaction)));
             let revision = transaction.revision();
             let kept = matches!(done, Ok(Ok(_)));
-            let answer = move |committed: Result<(), &str>| {
+            let answer = move |committed: Result<(), &Failure>| {
                 // The caller waits for this, unless it is gone with its whole thread.
                 let _gone = reply.send(outcome(done, revision, committed));
             };
@@ -155,18 +171,25 @@ type Answered<T, E> = Result<Result<(Revision, T), WriteError<E>>, Panic>;
 fn outcome<T, E>(
     done: Result<Result<T, E>, Panic>,
     revision: Revision,
-    committed: Result<(), &str>,
+    committed: Result<(), &Failure>,
 ) -> Answered<T, E> {
     match (done, committed) {
         (Err(panic), _) => Err(panic),
         (Ok(Err(refusal)), _) => Ok(Err(WriteError::Refused(refusal))),
         (Ok(Ok(value)), Ok(())) => Ok(Ok((revision, value))),
-        (Ok(Ok(_)), Err(reason)) => Ok(Err(WriteError::Commit { reason: reason.to_owned() })),
+        (Ok(Ok(_)), Err(failure)) => Ok(Err(match failure.clone() {
+            Failure::Commit(reason) => WriteError::Commit { reason },
+            Failure::Stopped(reason) => WriteError::Stopped { reason },
+        })),
     }
 }
 
 /// Takes jobs until the store is dropped.
+///
+/// A batch that could not be committed may still turn out to be on disk when the log is read at the next start. A write
+/// that was taken after it would then have been made without knowing of it, so none is.
 fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
+    let mut stopped: Option<Failure> = None;
     while let Ok(first) = queue.recv() {
         let mut group = Group::begin(shared, head);
         let mut answers = Vec::new();
@@ -176,9 +199,15 @@ fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
             let room = answers.len() < WRITES_MAX && group.changes < CHANGES_MAX;
             next = if room { queue.try_recv().ok() } else { None };
         }
-        let committed = group.commit(&mut head).map_err(|error| error.reason);
+        let committed = match &stopped {
+            None => group.commit(&mut head).map_err(|error| Failure::Commit(error.reason)),
+            Some(failure) => Err(failure.clone()),
+        };
+        if let Err(Failure::Commit(reason)) = &committed {
+            stopped = Some(Failure::Stopped(reason.clone()));
+        }
         for answer in answers {
-            answer(committed.as_ref().map_err(String::as_str).copied());
+            answer(committed.as_ref().copied());
         }
     }
 }
@@ -259,8 +288,6 @@ impl<'s> Group<'s> {
         shared.publish(&self.names);
         if let Err(error) = self.write() {
             shared.publish(&before);
-            // No later write may have a revision that somebody may find on disk after all.
-            head.revision = new.revision;
             return Err(error);
         }
         let newer = new.revision > head.revision;

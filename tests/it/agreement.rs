@@ -21,6 +21,8 @@ use std::path::Path;
 const QUESTIONS_PER_CASE: usize = 12;
 /// Large enough that nothing is ever dropped in a test.
 const CACHE_BYTES: usize = 64 << 20;
+/// Room for a handful of entries, so that some are always being dropped.
+const TINY_CACHE_BYTES: usize = 1 << 10;
 
 #[test]
 fn kept_cases_agree() {
@@ -164,10 +166,11 @@ impl Bench<'_> {
     /// Everything that the engine says, by the way in which it was asked.
     fn ways(&self, reader: &VisibleSet<'_>) -> Vec<(&'static str, Vec<Said>)> {
         let cache = Cache::new(CACHE_BYTES);
-        let bulk_cache = Cache::new(CACHE_BYTES);
+        let (bulk_cache, tiny_cache) = (Cache::new(CACHE_BYTES), Cache::new(TINY_CACHE_BYTES));
         let plain = Scope::new(self.schema, reader);
         let traced = Scope { tracing: true, ..plain };
         let cached = Scope { cache: Some(cache.at(Revision::default(), now())), ..plain };
+        let tiny = Scope { cache: Some(tiny_cache.at(Revision::default(), now())), ..plain };
         let bulk = Scope { cache: Some(bulk_cache.at(Revision::default(), now())), ..plain };
         let singly = |scope: &Scope<'_, VisibleSet<'_>>| -> Vec<Said> {
             self.questions().iter().map(|asked| ask(scope, asked)).collect()
@@ -176,6 +179,8 @@ impl Bench<'_> {
             ("plainly", singly(&plain)),
             ("with an empty cache", singly(&cached)),
             ("with a full cache", singly(&cached)),
+            ("with a tiny cache", singly(&tiny)),
+            ("with a tiny cache again", singly(&tiny)),
             ("with a trace", singly(&traced)),
             ("all at once", ask_each(&plain, self.questions())),
             ("all at once with an empty cache", ask_each(&bulk, self.questions())),

@@ -12,6 +12,7 @@
 mod agreement;
 mod architecture;
 mod big_shapes;
+mod cache;
 mod caveat;
 mod caveat_language;
 mod check_in_cycles;
@@ -20,6 +21,7 @@ mod cli_serve;
 mod clients;
 mod corpora;
 mod database;
+mod failing_disk;
 mod history;
 mod memo_counterexamples;
 mod readers;

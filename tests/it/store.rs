@@ -204,6 +204,28 @@ fn revisions_outside_the_history_are_refused_by_name() {
 }
 
 #[test]
+fn a_held_revision_outlives_the_window() {
+    let (_dir, store) = opened();
+    let old = put(&store, 1, "document:a#viewer@user:ann");
+    let held = [store.hold(old), store.hold(old)];
+    let rest = store.write(at(2), |transaction| {
+        transaction.remove(&relationship("document:a#viewer@user:ann"))
+    });
+    let (new, _) = rest.unwrap();
+    let rows = |revision| {
+        let snapshot = store.snapshot_at(revision, at(300_000));
+        snapshot.map(|it| it.scan(&RelationshipFilter::default(), None, 9).unwrap().len())
+    };
+    let [first, second] = held;
+    drop(first);
+    assert_eq!(store.collect_garbage(at(300_000)).unwrap().dead, 0);
+    assert_eq!((rows(old).unwrap(), rows(new).unwrap()), (1, 0));
+    drop(second);
+    assert_eq!(store.collect_garbage(at(300_000)).unwrap().dead, 1);
+    assert!(matches!(rows(old).unwrap_err(), SnapshotError::Expired { .. }));
+}
+
+#[test]
 fn a_position_of_another_filter_is_refused() {
     let (_dir, store) = opened();
     put(&store, 1, "document:a#viewer@user:ann");

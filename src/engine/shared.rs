@@ -1,0 +1,64 @@
+//! The shared cache as one walk uses it.
+
+use super::cache::CacheAt;
+use super::finding::{Finding, Leaning, Truth};
+use super::memo::Place;
+use super::question::Scope;
+use super::walk::Asked;
+use crate::schema::NodeId;
+
+/// Answers about one subject, which other walks may have found or may use.
+#[derive(Debug)]
+pub(super) struct Shared<'s> {
+    cache: Option<CacheAt<'s>>,
+    /// The key of the place that was looked at last; its beginning is that of all.
+    key: Vec<u8>,
+    prefix_bytes: usize,
+}
+
+impl<'s> Shared<'s> {
+    pub(super) fn new<R>(scope: &Scope<'s, R>, asked: &Asked<'_>) -> Self {
+        let key = scope.cache.map_or_else(Vec::new, |cache| prefix(cache, asked));
+        Self { cache: scope.cache, prefix_bytes: key.len(), key }
+    }
+
+    pub(super) fn find(&mut self, place: &Place) -> Option<Finding> {
+        let cache = self.cache?;
+        self.set_key(place);
+        let (member, until) = cache.find(&self.key)?;
+        let truth = if member { Truth::Yes } else { Truth::No };
+        Some(Finding { until, ..Finding::settled(truth) })
+    }
+
+    /// Shares a finding about a place that is closed, if it holds for everybody.
+    pub(super) fn keep(&mut self, place: &Place, finding: &Finding) {
+        let Some(cache) = self.cache else { return };
+        if finding.leaning != Leaning::NONE || !finding.plain {
+            return;
+        }
+        let member = match finding.truth {
+            Truth::Yes => true,
+            Truth::No => false,
+            // Only caveats make these, and what a caveat had a part in is not plain.
+            Truth::Conditional(_) | Truth::Fault(_) => return,
+        };
+        self.set_key(place);
+        cache.insert(&self.key, member, finding.until);
+    }
+
+    fn set_key(&mut self, (node, object_id): &Place) {
+        self.key.truncate(self.prefix_bytes);
+        self.key.extend(node.index().to_be_bytes());
+        self.key.extend(object_id.as_bytes());
+    }
+}
+
+/// The part of a key that all places of one question share. Ids hold no byte 0, so parts cannot run together.
+fn prefix(cache: CacheAt<'_>, asked: &Asked<'_>) -> Vec<u8> {
+    let mut key = Vec::from(cache.key_prefix());
+    key.extend(asked.definition.index().to_be_bytes());
+    key.extend(asked.node.map_or(usize::MAX, NodeId::index).to_be_bytes());
+    key.extend(asked.subject.object_id().as_bytes());
+    key.push(0);
+    key
+}
