@@ -11,7 +11,7 @@ use crate::reference::rules::Rules;
 use crate::reference::shrink::{Specimen, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
-use kilwa::engine::{Cache, Scope};
+use kilwa::engine::{Cache, Scope, check};
 use kilwa::relationship::{Relationship, RelationshipSet, Revision, Timestamp, VisibleSet};
 use kilwa::schema::{Diagnostic, Schema, compile};
 use std::collections::BTreeMap;
@@ -53,30 +53,45 @@ fn the_questions_are_worth_asking() {
             (compile(&specimen.model.to_string()).unwrap(), specimen.model.rules());
         let case = specimen.case();
         let bench = Bench { schema: &schema, rules: &rules, case: &case };
-        for answer in bench.answers(&case.relationships, now()) {
-            let verdict = match answer.verdict {
-                Verdict::NotMember => "not member",
-                Verdict::Member => "member",
-                Verdict::Conditional(_) => "conditional",
-                Verdict::Failed => "failed",
-                Verdict::Undefined => "undefined",
-            };
-            *seen.entry(verdict).or_default() += 1;
-            *seen.entry("cyclic").or_default() += usize::from(answer.cyclic);
-            *seen.entry("cyclic exclusion").or_default() += usize::from(answer.cyclic_exclusion);
+        let visible = case.relationships.visible_at(now());
+        let scope = Scope::new(&schema, &visible);
+        for (asked, answer) in case.questions.iter().zip(bench.answers(&case.relationships, now())) {
+            let mut count = |kind, counts| *seen.entry(kind).or_default() += usize::from(counts);
+            match &answer.verdict {
+                Verdict::NotMember => count("not member", true),
+                Verdict::Member => count("member", true),
+                Verdict::Conditional(missing) => {
+                    count("conditional", true);
+                    count("conditional on several names", missing.len() > 1);
+                }
+                Verdict::Failed => count("failed", true),
+                Verdict::Undefined => count("undefined", true),
+            }
+            count("cyclic", answer.cyclic);
+            count("cyclic exclusion", answer.cyclic_exclusion);
+            count("userset subject", asked.subject.relation().is_some());
+            let Ok(checked) = check(&scope, &asked.question()) else { continue };
+            count("no read", checked.statistics.reads == 0);
+            count("five reads or more", checked.statistics.reads >= 5);
+            count("five places deep or more", checked.statistics.depth >= 5);
         }
     }
     for (kind, least) in [
         ("not member", 1_000),
         ("member", 700),
         ("conditional", 100),
+        ("conditional on several names", 20),
         ("failed", 10),
         ("undefined", 5),
         ("cyclic", 500),
         ("cyclic exclusion", 100),
+        ("userset subject", 500),
+        ("five reads or more", 800),
+        ("five places deep or more", 400),
     ] {
         assert!(seen.get(kind).is_some_and(|count| *count >= least), "{kind}: {seen:?}");
     }
+    assert!(seen["no read"] < 1_200, "{seen:?}");
 }
 
 #[test]

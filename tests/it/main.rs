@@ -16,6 +16,7 @@ mod cache;
 mod caveat;
 mod caveat_language;
 mod check_in_cycles;
+mod check_limits;
 mod cli;
 mod cli_serve;
 mod clients;

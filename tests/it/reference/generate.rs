@@ -101,7 +101,7 @@ impl Sketch {
         let outlines = names
             .into_iter()
             .map(|name| {
-                let (relations, permissions) = (random.between(1, 4), random.between(0, 4));
+                let (relations, permissions) = (random.between(1, 5), random.between(0, 5));
                 Outline {
                     name,
                     relations: some_of(random, &RELATIONS, relations)
@@ -172,7 +172,7 @@ impl Sketch {
                 if random.percent(70) { "user" } else { random.pick(&self.outlines).name };
             return (definition.to_owned(), FormModel::Wildcard);
         }
-        if random.percent(35) {
+        if random.percent(30) {
             return ("user".to_owned(), FormModel::Object);
         }
         let other = if random.percent(40) { outline } else { random.pick(&self.outlines) };
@@ -270,7 +270,7 @@ fn relationships(random: &mut Random, model: &Model, ids: usize) -> Vec<Relation
             definition.relations.iter().map(|relation| (definition.name.as_str(), relation))
         })
         .collect();
-    let count = random.between(0, 30);
+    let count = if random.percent(20) { random.between(0, 8) } else { random.between(8, 60) };
     (0..count)
         .map(|_| {
             let (definition, relation) = random.pick(&relations);
@@ -335,7 +335,7 @@ fn question(
     relationships: &[Relationship],
     ids: usize,
 ) -> Asked {
-    let (resource, subject) = if relationships.is_empty() || random.percent(30) {
+    let (resource, subject) = if relationships.is_empty() || random.percent(15) {
         (any_object(random, model, ids), any_subject(random, model, ids))
     } else {
         let resource = random.pick(relationships).resource.clone();

@@ -1,0 +1,167 @@
+//! The work of a question is bounded, and every relationship within the bounds is seen.
+
+use crate::readers::CountingReader;
+use crate::reference::case::now;
+use crate::schema_support::schema;
+use kilwa::engine::{
+    Checked, EngineError, Limits, Membership, Question, Scope, Work, check, check_each,
+};
+use kilwa::relationship::{
+    Context, RelationshipReader, RelationshipSet, VisibleSet, parse_question,
+};
+use kilwa::schema::Schema;
+use std::cell::Cell;
+
+const SCHEMA: &str = "
+definition user {}
+definition group { relation member: user | group#member }
+definition folder { relation viewer: user }
+definition document {
+    relation parent: folder
+    relation reader: group#member
+    permission view = parent->viewer
+    permission view_all = parent.all(viewer)
+    permission read = reader
+}";
+
+/// More than some pages of a relation's subjects.
+const WIDE: usize = 2_000;
+
+fn stored(lines: impl Iterator<Item = String>) -> RelationshipSet {
+    lines.map(|line| line.parse().unwrap()).collect()
+}
+
+/// Each group is in the one before it; the last one holds `user:end`.
+fn chain(length: usize) -> RelationshipSet {
+    let links = (1..length).map(|n| format!("group:{}#member@group:{n}#member", n - 1));
+    stored(links.chain([format!("group:{}#member@user:end", length - 1)]))
+}
+
+fn ask<R: RelationshipReader>(
+    scope: &Scope<'_, R>,
+    question: &str,
+) -> Result<Checked, EngineError> {
+    let (resource, permission, subject) = parse_question(question).unwrap();
+    let context = Context::default();
+    let question = Question {
+        resource: &resource,
+        permission: &permission,
+        subject: &subject,
+        context: &context,
+    };
+    check(scope, &question)
+}
+
+/// Asks within limits about a chain that needs 100 visits and 200 reads.
+fn ask_within(limits: Limits) -> Result<Checked, EngineError> {
+    let (schema, set) = (schema(SCHEMA), chain(100));
+    let visible = set.visible_at(now());
+    ask(&Scope { limits, ..Scope::new(&schema, &visible) }, "group:0#member@user:end")
+}
+
+#[test]
+fn a_question_that_visits_too_much_is_refused() {
+    let within = |visits_max| ask_within(Limits { visits_max, ..Limits::default() });
+    let needed = within(1_000).unwrap().statistics.visits;
+    assert_eq!(within(needed).unwrap().membership, Membership::Member);
+    let error = within(needed - 1).unwrap_err();
+    assert!(
+        matches!(error, EngineError::WorkExceeded { work: Work::Visits, limit } if limit == needed - 1),
+        "{error}"
+    );
+    assert!(error.to_string().contains("visits of relations and permissions"), "{error}");
+}
+
+#[test]
+fn a_question_that_reads_too_much_is_refused() {
+    let within = |reads_max| ask_within(Limits { reads_max, ..Limits::default() });
+    let needed = within(1_000).unwrap().statistics.reads;
+    assert_eq!(within(needed).unwrap().membership, Membership::Member);
+    let error = within(needed - 1).unwrap_err();
+    assert!(
+        matches!(error, EngineError::WorkExceeded { work: Work::Reads, limit } if limit == needed - 1),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_question_that_leads_too_deep_is_refused() {
+    let within = |depth_max| ask_within(Limits { depth_max: Some(depth_max), ..Limits::default() });
+    assert_eq!(within(100).unwrap().membership, Membership::Member);
+    let error = within(99).unwrap_err();
+    assert!(matches!(error, EngineError::DepthExceeded { depth_max: 99 }), "{error}");
+}
+
+/// Reads that never lead to a visit, and visits that need no read, end in time.
+#[test]
+fn a_question_ends_when_nobody_waits_for_it() {
+    let (schema, set) = (schema(SCHEMA), chain(10_000));
+    let visible = set.visible_at(now());
+    for patience in [0, 1, 7, 40] {
+        let asked = Cell::new(0);
+        let interrupted = || {
+            asked.set(asked.get() + 1);
+            asked.get() > patience
+        };
+        let reader = CountingReader::new(visible);
+        let scope = Scope { interrupted: &interrupted, ..Scope::new(&schema, &reader) };
+        let error = ask(&scope, "group:0#member@user:end").unwrap_err();
+        assert!(matches!(error, EngineError::Interrupted), "{error}");
+        assert_eq!(asked.get(), patience + 1);
+        assert!(reader.reads() <= 300 * (patience + 1), "{} reads", reader.reads());
+    }
+}
+
+#[test]
+fn an_error_leaves_nothing_behind_for_the_next_question() {
+    let (schema, set) = (schema(SCHEMA), chain(100));
+    let visible = set.visible_at(now());
+    let limits = Limits { visits_max: 60, ..Limits::default() };
+    let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+    let (subject, context) = ("user:end".parse().unwrap(), Context::default());
+    let resources = ["group:0", "group:50", "group:0"].map(|text| text.parse().unwrap());
+    let ask = |resource| Question {
+        resource,
+        permission: "member",
+        subject: &subject,
+        context: &context,
+    };
+    let [first, second, third] = resources.each_ref().map(ask);
+    let answers = check_each(&scope, &[first, second, third]);
+    assert!(matches!(answers[0], Err(EngineError::WorkExceeded { .. })), "{:?}", answers[0]);
+    assert_eq!(answers[1].as_ref().unwrap().membership, Membership::Member);
+    assert_eq!(answers[2].as_ref().unwrap().membership, Membership::Member);
+}
+
+fn assert_answer(schema: &Schema, visible: VisibleSet<'_>, question: &str, expected: bool) {
+    let reader = CountingReader::new(visible);
+    let checked = ask(&Scope::new(schema, &reader), question).unwrap();
+    assert_eq!(checked.membership == Membership::Member, expected, "{question}");
+    assert!(reader.reads() <= 3 * WIDE, "{question}: {} reads", reader.reads());
+}
+
+#[test]
+fn the_last_of_many_subjects_counts() {
+    let schema = schema(SCHEMA);
+    let parents = (0..WIDE).map(|n| format!("document:d#parent@folder:{n:05}"));
+    let readers = (0..WIDE).map(|n| format!("document:d#reader@group:{n:05}#member"));
+    let everywhere = (0..WIDE).map(|n| format!("folder:{n:05}#viewer@user:all"));
+    let last = WIDE - 1;
+    let nearly_everywhere = (0..last).map(|n| format!("folder:{n:05}#viewer@user:most"));
+    let one = [format!("folder:{last:05}#viewer@user:one")];
+    let inside = [format!("group:{last:05}#member@user:one")];
+    let set = stored(
+        parents.chain(readers).chain(everywhere).chain(nearly_everywhere).chain(one).chain(inside),
+    );
+    let visible = set.visible_at(now());
+    for (question, expected) in [
+        ("document:d#view@user:one", true),
+        ("document:d#view@user:none", false),
+        ("document:d#read@user:one", true),
+        ("document:d#read@user:none", false),
+        ("document:d#view_all@user:all", true),
+        ("document:d#view_all@user:most", false),
+    ] {
+        assert_answer(&schema, visible, question, expected);
+    }
+}
