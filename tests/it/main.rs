@@ -17,6 +17,7 @@ mod caveat;
 mod caveat_language;
 mod check_in_cycles;
 mod check_limits;
+mod check_rules;
 mod cli;
 mod cli_serve;
 mod clients;

@@ -150,7 +150,7 @@ impl Sketch {
             let carried = AllowedModel {
                 definition,
                 form,
-                caveat: (!caveats.is_empty() && random.percent(40))
+                caveat: (!caveats.is_empty() && random.percent(50))
                     .then(|| random.pick(caveats).name),
                 expires: self.expirations && random.percent(30),
             };
@@ -338,9 +338,13 @@ fn question(
     let (resource, subject) = if relationships.is_empty() || random.percent(15) {
         (any_object(random, model, ids), any_subject(random, model, ids))
     } else {
-        let resource = random.pick(relationships).resource.clone();
-        let subject = &random.pick(relationships).subject;
-        (resource, named_subject(random, subject, ids))
+        let stored = random.pick(relationships);
+        let subject = if random.percent(60) {
+            end_of_a_way(random, relationships, stored)
+        } else {
+            &random.pick(relationships).subject
+        };
+        (stored.resource.clone(), named_subject(random, subject, ids))
     };
     Asked {
         permission: any_name(random, model, &resource),
@@ -348,6 +352,27 @@ fn question(
         subject,
         context: question_context(random, model),
     }
+}
+
+/// The subject of a relationship, or of one about that subject, and so on for some steps.
+fn end_of_a_way<'r>(
+    random: &mut Random,
+    relationships: &'r [Relationship],
+    start: &'r Relationship,
+) -> &'r Subject {
+    let mut subject = &start.subject;
+    for _ in 0..random.below(6) {
+        let about = |stored: &&Relationship| {
+            stored.resource.object_type() == subject.object_type()
+                && stored.resource.object_id() == subject.object_id()
+        };
+        let next: Vec<&Relationship> = relationships.iter().filter(about).collect();
+        if next.is_empty() {
+            break;
+        }
+        subject = &random.pick(&next).subject;
+    }
+    subject
 }
 
 fn any_object(random: &mut Random, model: &Model, ids: usize) -> ObjectRef {
@@ -390,9 +415,9 @@ fn question_context(random: &mut Random, model: &Model) -> Context {
     let parameters: Vec<(&str, &str)> =
         model.caveats.iter().flat_map(|caveat| caveat.parameters).copied().collect();
     match random.below(100) {
-        0..45 => Context::default(),
-        45..70 => context(random, &parameters, 50),
-        70..97 => context(random, &parameters, 100),
+        0..40 => Context::default(),
+        40..65 => context(random, &parameters, 50),
+        65..93 => context(random, &parameters, 100),
         _ => context(random, &[("level", "bool"), ("flag", "int")], 70),
     }
 }
