@@ -1,5 +1,6 @@
 //! `kilwa completions`.
 
+use super::failure::Failure;
 use super::{Exit, render};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -10,10 +11,10 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     let mut command = super::Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "kilwa", &mut script);
-    render::out(&String::from_utf8_lossy(&script));
-    Exit::Success
+    render::out(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Success)
 }

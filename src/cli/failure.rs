@@ -1,13 +1,27 @@
-//! Why a command could not be done, in one line.
+//! Why a command could not be done.
 
-use std::fmt;
+use std::fmt::Display;
+use std::io;
 
 #[derive(Debug)]
-pub(super) struct Failure(String);
+pub(super) enum Failure {
+    /// In one line, for whoever gave the command.
+    Told(String),
+    /// Whoever read the output has seen enough and is gone, as `head` does; there is nothing left to do.
+    Unheard,
+}
 
 impl Failure {
-    pub(super) fn new(message: impl fmt::Display) -> Self {
-        Self(message.to_string())
+    pub(super) fn new(message: impl Display) -> Self {
+        Self::Told(message.to_string())
+    }
+
+    /// Standard output that could not be written to.
+    pub(super) fn of_output(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Unheard,
+            _ => Self::new(format!("standard output cannot be written: {error}")),
+        }
     }
 }
 
@@ -15,11 +29,5 @@ impl Failure {
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::new(error)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

@@ -1,19 +1,72 @@
-//! Lines from standard input.
+//! Relationships and questions, one a line.
 
 use super::failure::Failure;
+use std::fmt::Display;
+use std::io::IsTerminal as _;
 
-/// Every line of standard input but the blank ones and `//` comments.
-pub(super) fn read_stdin() -> Result<Vec<String>, Failure> {
+/// A relationship or a question as text.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// In one word, whatever the form in which it was given.
+    pub(super) text: String,
+    /// Where it stands in standard input, counted from 1; nothing for an argument.
+    number: Option<usize>,
+}
+
+impl Line {
+    pub(super) fn argument(text: &str) -> Self {
+        Self { text: joined(text), number: None }
+    }
+
+    /// What is wrong with it.
+    pub(super) fn wrong(&self, error: impl Display) -> Failure {
+        match self.number {
+            Some(number) => Failure::new(format!("line {number}: {error}")),
+            None => Failure::new(error),
+        }
+    }
+}
+
+/// Every line of standard input but the blank ones and `//` comments. `what` the lines hold is for the refusal of none.
+pub(super) fn read_stdin(what: &str) -> Result<Vec<Line>, Failure> {
     let text = read_all()?;
-    let lines = text.lines().map(str::trim);
-    Ok(lines
-        .filter(|line| !line.is_empty() && !line.starts_with("//"))
-        .map(str::to_owned)
-        .collect())
+    let numbered = text.lines().map(str::trim).zip(1..);
+    let lines: Vec<Line> = numbered
+        .filter(|(line, _)| !line.is_empty() && !line.starts_with("//"))
+        .map(|(line, number)| Line { text: joined(line), number: Some(number) })
+        .collect();
+    if lines.is_empty() {
+        return Err(Failure::new(format!("standard input holds no {what}")));
+    }
+    Ok(lines)
+}
+
+/// The same, but not from somebody who was not told to type.
+pub(super) fn read_piped(what: &str) -> Result<Vec<Line>, Failure> {
+    if std::io::stdin().is_terminal() {
+        return Err(Failure::new(format!(
+            "no {what} is given: write it as argument, or pipe some in, one a line; `--help` says how"
+        )));
+    }
+    read_stdin(what)
 }
 
 /// All of standard input.
 pub(super) fn read_all() -> Result<String, Failure> {
     std::io::read_to_string(std::io::stdin())
         .map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))
+}
+
+/// `document:plan viewer user:ann`, as zed writes it, as `document:plan#viewer@user:ann`; anything else as it is.
+fn joined(text: &str) -> String {
+    let words = text.split_once(char::is_whitespace).and_then(|(resource, rest)| {
+        let (relation, subject) = rest.trim_start().split_once(char::is_whitespace)?;
+        Some((resource, relation, subject.trim_start()))
+    });
+    match words {
+        Some((resource, relation, subject)) if !resource.contains('#') => {
+            format!("{resource}#{relation}@{subject}")
+        }
+        _ => text.to_owned(),
+    }
 }

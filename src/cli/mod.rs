@@ -23,6 +23,7 @@ mod validate;
 mod version;
 
 use clap::{Parser, Subcommand};
+use failure::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -79,13 +80,14 @@ impl From<Exit> for ExitCode {
 
 /// Runs the command that the arguments name, the program's own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => command(arguments.command).into(),
-        Err(error) => render::usage(&error).into(),
-    }
+    let exit = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => command(arguments.command).unwrap_or_else(render::failure),
+        Err(error) => render::usage(&error),
+    };
+    exit.into()
 }
 
-fn command(command: Command) -> Exit {
+fn command(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),

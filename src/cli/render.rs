@@ -4,6 +4,7 @@
 //! is set.
 
 use super::Exit;
+use super::failure::Failure;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -21,9 +22,11 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints to standard output. A reader that has gone away is no fault of ours.
-pub(super) fn out(text: &str) {
-    drop(anstream::stdout().lock().write_all(text.as_bytes()));
+/// Prints to standard output.
+pub(super) fn out(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::of_output(&error))
 }
 
 /// A token as the wire writes it in JSON.
@@ -45,29 +48,18 @@ struct Written {
 }
 
 /// Prints the token of a write.
-pub(super) fn written(token: String, as_json: bool) {
-    if as_json {
-        json(&Written { written_at: token.into() });
-    } else {
-        out(&format!("{token}\n"));
-    }
+pub(super) fn written(token: String, as_json: bool) -> Result<(), Failure> {
+    if as_json { json(&Written { written_at: token.into() }) } else { out(&format!("{token}\n")) }
 }
 
 /// Prints a value as JSON over several lines.
-pub(super) fn json(value: &impl Serialize) {
-    print_json(serde_json::to_string_pretty(value));
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    out(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// Prints a value as JSON in one line.
-pub(super) fn json_line(value: &impl Serialize) {
-    print_json(serde_json::to_string(value));
-}
-
-fn print_json(json: serde_json::Result<String>) {
-    match json {
-        Ok(json) => out(&format!("{json}\n")),
-        Err(error) => drop(self::error(error)),
-    }
+pub(super) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    out(&format!("{}\n", serde_json::to_string(value)?))
 }
 
 /// Whether people read standard output.
@@ -76,18 +68,29 @@ pub(super) fn to_terminal() -> bool {
 }
 
 /// Prints rows under headings.
-pub(super) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+pub(super) fn table(
+    headings: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<(), Failure> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.iter().copied());
     table.add_rows(rows);
-    out(&format!("{table}\n"));
+    out(&format!("{table}\n"))
 }
 
 /// Prints a remark to standard error.
 pub(super) fn note(text: &str) {
     drop(writeln!(anstream::stderr().lock(), "{text}"));
+}
+
+/// Says why a command could not be done, and how it ends by that.
+pub(super) fn failure(failure: Failure) -> Exit {
+    match failure {
+        Failure::Told(message) => error(message),
+        Failure::Unheard => Exit::Success,
+    }
 }
 
 /// Prints why something could not be done.

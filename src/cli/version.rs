@@ -1,8 +1,9 @@
 //! `kilwa version`.
 
+use super::failure::Failure;
 use super::{Exit, render};
 
-pub(super) fn run() -> Exit {
-    render::out(&format!("kilwa {}\n", env!("CARGO_PKG_VERSION")));
-    Exit::Success
+pub(super) fn run() -> Result<Exit, Failure> {
+    render::out(&format!("kilwa {}\n", env!("CARGO_PKG_VERSION")))?;
+    Ok(Exit::Success)
 }

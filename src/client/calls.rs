@@ -136,14 +136,14 @@ impl Connection {
         })
     }
 
-    /// Hands what matches to `take`, in order, but not more than `count_max`.
-    pub fn read(
+    /// Hands what matches to `take`, in order, but not more than `count_max`. Ends with the first error, of either side.
+    pub fn read<E: From<CallError>>(
         &self,
         filter: &RelationshipFilter,
         moment: &Moment,
         count_max: Option<u32>,
-        mut take: impl FnMut(Relationship),
-    ) -> Result<(), CallError> {
+        mut take: impl FnMut(Relationship) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut left = count_max.unwrap_or(u32::MAX);
         let mut cursor: Option<wire::Cursor> = None;
         while left > 0 {
@@ -160,7 +160,7 @@ impl Connection {
                 count += 1;
                 cursor = response.after_result_cursor;
                 let relationship = response.relationship.unwrap_or_default();
-                message::to_relationship(relationship).map(&mut take)
+                take(message::to_relationship(relationship)?)
             })?;
             if count < page || cursor.is_none() {
                 return Ok(());

@@ -122,11 +122,11 @@ impl Connection {
     }
 
     /// Takes each message of a stream as it comes.
-    pub(super) fn each<T>(
+    pub(super) fn each<T, E: From<CallError>>(
         &self,
         mut stream: Streaming<T>,
-        mut take: impl FnMut(T) -> Result<(), CallError>,
-    ) -> Result<(), CallError> {
+        mut take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
         while let Some(message) = self.runtime.block_on(stream.next()) {
             take(message.map_err(|status| self.error(&status))?)?;
         }

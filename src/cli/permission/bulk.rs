@@ -3,7 +3,8 @@
 use super::answer::{Item, lacks};
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, lines, render, tree};
+use crate::cli::lines::{self, Line};
+use crate::cli::{Exit, consistency, render, tree};
 use crate::client::{Answer, Asked};
 use crate::validation::{Assertion, Expectation};
 use clap::Args;
@@ -11,7 +12,8 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Questions such as document:plan#view@user:ann; without any they are read from standard input, one a line.
+    /// Questions such as document:plan#view@user:ann; without any, or with -, they are read from standard input, one a
+    /// line.
     /// Context goes after the question: 'document:plan#view@user:ann with {"day": "monday"}'.
     #[arg(value_name = "QUESTION")]
     questions: Vec<String>,
@@ -44,42 +46,44 @@ struct Pair<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let questions = if arguments.questions.is_empty() {
-        lines::read_stdin()?
-    } else {
-        arguments.questions.clone()
-    };
-    let asked = questions.iter().map(|text| asked(text)).collect::<Result<Vec<_>, _>>()?;
+    let questions = questions(&arguments.questions)?;
+    let asked = questions.iter().map(asked).collect::<Result<Vec<_>, _>>()?;
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment();
     let answers = connection.check_each(&asked, &moment, arguments.explain)?;
     let answered: Vec<Answered> = questions
         .into_iter()
         .zip(answers)
-        .map(|(question, answer)| Answered { question, answer })
+        .map(|(line, answer)| Answered { question: line.text, answer })
         .collect();
-    print(arguments, &answered);
+    print(arguments, &answered)?;
     let any_error = answered.iter().any(|answered| answered.answer.is_err());
     Ok(if any_error { Exit::Unusable } else { Exit::Success })
 }
 
+fn questions(arguments: &[String]) -> Result<Vec<Line>, Failure> {
+    match arguments {
+        [] => lines::read_piped("question"),
+        [one] if one == "-" => lines::read_stdin("question"),
+        _ => Ok(arguments.iter().map(|question| Line::argument(question)).collect()),
+    }
+}
+
 /// Reads a question, which is written like an assertion.
-fn asked(text: &str) -> Result<Asked, Failure> {
+fn asked(line: &Line) -> Result<Asked, Failure> {
     let Assertion { resource, permission, subject, context, .. } =
-        Assertion::parse(Expectation::True, text)?;
+        Assertion::parse(Expectation::True, &line.text).map_err(|error| line.wrong(error))?;
     Ok(Asked { resource, permission, subject, context })
 }
 
-fn print(arguments: &Arguments, answered: &[Answered]) {
+fn print(arguments: &Arguments, answered: &[Answered]) -> Result<(), Failure> {
     if arguments.json {
-        for answered in answered {
-            render::json_line(&pair(answered));
-        }
+        answered.iter().try_for_each(|answered| render::json_line(&pair(answered)))
     } else if arguments.explain || !render::to_terminal() {
-        render::out(&answered.iter().map(line).collect::<String>());
+        render::out(&answered.iter().map(line).collect::<String>())
     } else {
         let row = |answered: &Answered| vec![answered.question.clone(), word(answered)];
-        render::table(&["question", "answer"], answered.iter().map(row));
+        render::table(&["question", "answer"], answered.iter().map(row))
     }
 }
 

@@ -51,9 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let moment = arguments.consistency.moment();
     let (answer, token) = connection.check(&asked, &moment, arguments.explain)?;
     if arguments.json {
-        render::json(&Checked { checked_at: token.into(), item: Item::new(&answer) });
+        render::json(&Checked { checked_at: token.into(), item: Item::new(&answer) })?;
     } else {
-        print(&answer);
+        print(&answer)?;
     }
     let denied = answer.permissionship != Permissionship::Has;
     let fails = arguments.error_on_no_permission && denied;
@@ -75,12 +75,13 @@ fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
     Ok(Asked { resource, permission, subject, context })
 }
 
-fn print(answer: &Answer) {
-    render::out(&format!("{}\n", answer.permissionship));
+fn print(answer: &Answer) -> Result<(), Failure> {
+    render::out(&format!("{}\n", answer.permissionship))?;
     if let Some(names) = lacks(answer) {
         render::note(&format!("the answer depends on {names}: give it with --caveat-context"));
     }
-    if let Some(evidence) = &answer.evidence {
-        render::out(&tree::draw(evidence, ""));
+    match &answer.evidence {
+        Some(evidence) => render::out(&tree::draw(evidence, "")),
+        None => Ok(()),
     }
 }

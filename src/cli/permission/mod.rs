@@ -5,6 +5,7 @@ mod bulk;
 mod check;
 
 use super::Exit;
+use super::failure::Failure;
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -15,10 +16,9 @@ pub(in crate::cli) enum Command {
     Bulk(bulk::Arguments),
 }
 
-pub(super) fn run(command: &Command) -> Exit {
-    let done = match command {
+pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+    match command {
         Command::Check(arguments) => check::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
-    };
-    done.unwrap_or_else(super::render::error)
+    }
 }

@@ -43,9 +43,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     };
     if arguments.json {
-        render::json(&Removed { deleted: count, deleted_at: token.into() });
+        render::json(&Removed { deleted: count, deleted_at: token.into() })?;
     } else {
-        render::out(&format!("{count} removed\n{token}\n"));
+        render::out(&format!("{count} removed\n{token}\n"))?;
     }
     Ok(Exit::Success)
 }

@@ -6,6 +6,7 @@ mod read;
 mod write;
 
 use super::Exit;
+use super::failure::Failure;
 use crate::relationship::UpdateOperation;
 use clap::Subcommand;
 
@@ -23,13 +24,12 @@ pub(in crate::cli) enum Command {
     BulkDelete(bulk_delete::Arguments),
 }
 
-pub(super) fn run(command: &Command) -> Exit {
-    let done = match command {
+pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+    match command {
         Command::Create(arguments) => write::run(UpdateOperation::Create, arguments),
         Command::Touch(arguments) => write::run(UpdateOperation::Touch, arguments),
         Command::Delete(arguments) => write::run(UpdateOperation::Delete, arguments),
         Command::Read(arguments) => read::run(arguments),
         Command::BulkDelete(arguments) => bulk_delete::run(arguments),
-    };
-    done.unwrap_or_else(super::render::error)
+    }
 }

@@ -51,17 +51,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let take = |relationship: Relationship| {
         if as_table {
             rows.push(row(&relationship));
+            Ok(())
         } else if arguments.json {
-            render::json_line(&json_row(&relationship));
+            render::json_line(&json_row(&relationship))
         } else {
-            render::out(&format!("{relationship}\n"));
+            render::out(&format!("{relationship}\n"))
         }
     };
     let count_max = (arguments.limit > 0).then_some(arguments.limit);
     let (filter, moment) = (arguments.filter.filter(), arguments.consistency.moment());
     connection.read(&filter, &moment, count_max, take)?;
     if as_table {
-        render::table(&["resource", "relation", "subject", "caveat", "expires"], rows.into_iter());
+        render::table(&["resource", "relation", "subject", "caveat", "expires"], rows.into_iter())?;
     }
     Ok(Exit::Success)
 }

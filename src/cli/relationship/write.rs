@@ -2,17 +2,19 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
-use crate::cli::{Exit, lines, render};
-use crate::relationship::{Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
+use crate::cli::lines::{self, Line};
+use crate::cli::{Exit, render};
+use crate::client::CallError;
+use crate::relationship::{ParseError, Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
 use clap::Args;
 
 const CAVEAT_HELP: &str = r#"The caveat under which it holds, such as 'on_day:{"day": "monday"}'"#;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The resource, such as document:plan; or the whole relationship: document:plan#viewer@user:ann; or - for
-    /// relationships from standard input, one a line.
-    resource: String,
+    /// The resource, such as document:plan, or the whole relationship: document:plan#viewer@user:ann. Without it, or
+    /// with -, relationships are read from standard input, one a line, in either form.
+    resource: Option<String>,
     /// The relation.
     #[arg(requires = "subject")]
     relation: Option<String>,
@@ -37,29 +39,39 @@ pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<E
     let update = |relationship| RelationshipUpdate { operation, relationship };
     let updates: Vec<_> = relationships(arguments)?.into_iter().map(update).collect();
     let connection = arguments.server.connect()?;
-    let mut token = String::new();
+    let (mut token, mut done) = (String::new(), 0);
     for batch in updates.chunks(arguments.batch_size.max(1)) {
-        token = connection.write(batch)?;
+        token = connection.write(batch).map_err(|error| stopped(&error, done))?;
+        done += batch.len();
     }
-    render::written(token, arguments.json);
+    render::written(token, arguments.json)?;
     Ok(Exit::Success)
 }
 
-fn relationships(arguments: &Arguments) -> Result<Vec<Relationship>, Failure> {
-    let texts = match (&*arguments.resource, &arguments.relation, &arguments.subject) {
-        ("-", None, None) => lines::read_stdin()?,
-        (resource, Some(relation), Some(subject)) => {
-            vec![format!("{resource}#{relation}@{subject}")]
-        }
-        (whole, ..) => vec![whole.to_owned()],
-    };
-    texts.iter().map(|text| relationship(text, arguments)).collect()
+/// A refused batch, with what became of those before it.
+fn stopped(error: &CallError, done: usize) -> Failure {
+    match done {
+        0 => Failure::new(error),
+        _ => Failure::new(format!("{error}; the first {done} relationships went through")),
+    }
 }
 
-fn relationship(text: &str, arguments: &Arguments) -> Result<Relationship, Failure> {
+fn relationships(arguments: &Arguments) -> Result<Vec<Relationship>, Failure> {
+    let lines = match (arguments.resource.as_deref(), &arguments.relation, &arguments.subject) {
+        (None, ..) => lines::read_piped("relationship")?,
+        (Some("-"), None, None) => lines::read_stdin("relationship")?,
+        (Some(resource), Some(relation), Some(subject)) => {
+            vec![Line::argument(&format!("{resource}#{relation}@{subject}"))]
+        }
+        (Some(whole), ..) => vec![Line::argument(whole)],
+    };
+    lines.iter().map(|line| relationship(line, arguments)).collect()
+}
+
+fn relationship(line: &Line, arguments: &Arguments) -> Result<Relationship, Failure> {
     let caveat = arguments.caveat.as_ref().map(|caveat| format!("[{caveat}]"));
-    let text = format!("{text}{}", caveat.unwrap_or_default());
-    let mut relationship: Relationship = text.parse()?;
+    let text = format!("{}{}", line.text, caveat.unwrap_or_default());
+    let mut relationship: Relationship = text.parse().map_err(|error: ParseError| line.wrong(error))?;
     if let Some(time) = &arguments.expires_at {
         relationship.expires_at = Some(Timestamp::parse(time)?);
     }

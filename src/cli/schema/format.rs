@@ -1,5 +1,6 @@
 //! `kilwa schema format`.
 
+use crate::cli::failure::Failure;
 use crate::cli::{Exit, render, snippet};
 use crate::schema;
 use clap::Args;
@@ -18,35 +19,38 @@ pub(in crate::cli) struct Arguments {
     check: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let exits = arguments.files.iter().map(|file| format(file, arguments));
-    exits.max().unwrap_or_default()
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut exit = Exit::Success;
+    for file in &arguments.files {
+        exit = exit.max(format(file, arguments)?);
+    }
+    Ok(exit)
 }
 
-fn format(file: &Path, arguments: &Arguments) -> Exit {
+fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     let name = file.display().to_string();
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) => return render::error(format!("`{name}` cannot be read: {error}")),
+        Err(error) => return Ok(render::error(format!("`{name}` cannot be read: {error}"))),
     };
     let canonical = match schema::compile_named(&name, &text, None) {
         Ok(schema) => format!("{}\n", schema::format::canonical(&schema).trim_end()),
         Err(diagnostics) => {
             snippet::note_all(&diagnostics);
-            return Exit::Unusable;
+            return Ok(Exit::Unusable);
         }
     };
     if arguments.check {
-        return check(&name, text == canonical);
+        return Ok(check(&name, text == canonical));
     }
     if !arguments.write {
-        render::out(&canonical);
+        render::out(&canonical)?;
     } else if text != canonical
         && let Err(error) = std::fs::write(file, canonical)
     {
-        return render::error(format!("`{name}` cannot be written: {error}"));
+        return Ok(render::error(format!("`{name}` cannot be written: {error}")));
     }
-    Exit::Success
+    Ok(Exit::Success)
 }
 
 fn check(name: &str, is_canonical: bool) -> Exit {

@@ -4,6 +4,7 @@ mod format;
 mod remote;
 
 use super::Exit;
+use super::failure::Failure;
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -18,12 +19,11 @@ pub(in crate::cli) enum Command {
     Format(format::Arguments),
 }
 
-pub(super) fn run(command: &Command) -> Exit {
-    let done = match command {
+pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+    match command {
         Command::Read(arguments) => remote::read(arguments),
         Command::Write(arguments) => remote::write(arguments),
-        Command::Check(arguments) => Ok(super::validate::check_schemas(arguments)),
-        Command::Format(arguments) => Ok(format::run(arguments)),
-    };
-    done.unwrap_or_else(super::render::error)
+        Command::Check(arguments) => super::validate::check_schemas(arguments),
+        Command::Format(arguments) => format::run(arguments),
+    }
 }

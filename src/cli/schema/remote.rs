@@ -38,9 +38,9 @@ struct Read {
 pub(super) fn read(arguments: &ReadArguments) -> Result<Exit, Failure> {
     let (schema_text, token) = arguments.server.connect()?.read_schema()?;
     if arguments.json {
-        render::json(&Read { schema_text, read_at: token.into() });
+        render::json(&Read { schema_text, read_at: token.into() })?;
     } else {
-        render::out(&format!("{}\n", schema_text.trim_end()));
+        render::out(&format!("{}\n", schema_text.trim_end()))?;
     }
     Ok(Exit::Success)
 }
@@ -54,7 +54,7 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
         }
     };
     let token = arguments.server.connect()?.write_schema(schema)?;
-    render::written(token, arguments.json);
+    render::written(token, arguments.json)?;
     Ok(Exit::Success)
 }
 

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 const USUAL_PORT: u16 = 50051;
 
 pub(super) struct Banner {
+    /// How a shell calls this program.
+    pub(super) program: String,
     pub(super) address: SocketAddr,
     /// The data folder, when it is not the usual one.
     pub(super) data_dir: Option<PathBuf>,
@@ -35,12 +37,12 @@ impl Banner {
             Some(example) => lines.extend([
                 styled(DIM, "  # ask it, here:"),
                 format!("  {}", self.check(example, keys)),
-                styled(DIM, "  # and from any gRPC client:"),
-                format!("  {}", self.grpcurl(example, keys)),
+                styled(DIM, "  # and from an application, here Python with `pip install authzed`:"),
+                format!("  {}", self.python(example, keys)),
             ]),
             None => lines.extend([
                 styled(DIM, "  # give it a schema (when it has none):"),
-                format!("  kilwa schema write FILE{}", self.flags(keys)),
+                format!("  {} schema write FILE{}", self.program, self.flags(keys)),
             ]),
         }
         lines.join("\n") + "\n"
@@ -73,41 +75,40 @@ impl Banner {
     fn check(&self, example: &Example, keys: &KeySource) -> String {
         let Example { resource, permission, subject } = example;
         let (resource, subject) = (quoted(&resource.to_string()), quoted(&subject.to_string()));
-        format!("kilwa permission check {resource} {permission} {subject}{}", self.flags(keys))
+        let program = &self.program;
+        format!("{program} permission check {resource} {permission} {subject}{}", self.flags(keys))
     }
 
-    fn grpcurl(&self, example: &Example, keys: &KeySource) -> String {
+    /// The same question through the official client. One statement, so that it may stand indented in a shell.
+    fn python(&self, example: &Example, keys: &KeySource) -> String {
         let key = match keys {
             KeySource::Given => "$KEY".to_owned(),
             KeySource::Kept(file) | KeySource::Made(file) => {
                 format!("$(cat {})", quoted(&file.display().to_string()))
             }
         };
-        let request = json!({
-            "consistency": { "fullyConsistent": true },
-            "resource": {
-                "objectType": example.resource.object_type(),
-                "objectId": example.resource.object_id(),
-            },
-            "permission": example.permission,
-            "subject": {
-                "object": {
-                    "objectType": example.subject.object_type(),
-                    "objectId": example.subject.object_id(),
-                },
-                "optionalRelation": example.subject.relation().unwrap_or_default(),
-            },
-        });
-        format!(
-            "grpcurl -plaintext -H \"authorization: Bearer {key}\" -d {} {} authzed.api.v1.PermissionsService/CheckPermission",
-            quoted(&request.to_string()),
-            self.reachable()
-        )
+        let Example { resource, permission, subject } = example;
+        let relation = subject.relation().map(|name| format!(", optional_relation={}", json!(name)));
+        let code = format!(
+            "import os, grpcutil; from authzed.api.v1 import *; print(
+    SyncClient({}, grpcutil.insecure_bearer_token_credentials(os.environ[\"KEY\"]))
+    .CheckPermission(CheckPermissionRequest(
+        resource=ObjectReference(object_type={}, object_id={}), permission={},
+        subject=SubjectReference(object=ObjectReference(object_type={}, object_id={}){}))))",
+            json!(self.reachable()),
+            json!(resource.object_type()),
+            json!(resource.object_id()),
+            json!(permission),
+            json!(subject.object_type()),
+            json!(subject.object_id()),
+            relation.unwrap_or_default(),
+        );
+        format!("KEY=\"{key}\" python3 -c {}", quoted(&code))
     }
 }
 
 /// A text as a shell reads it back.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.:=+@".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

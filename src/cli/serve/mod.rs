@@ -11,16 +11,10 @@ use crate::telemetry;
 use crate::validation::{Data, read_data};
 pub(super) use arguments::Arguments;
 use banner::Banner;
+use std::env;
 use std::path::Path;
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    match serve(arguments) {
-        Ok(()) => Exit::Success,
-        Err(failure) => render::error(failure),
-    }
-}
-
-fn serve(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     arguments.require_features()?;
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
     let data = arguments.bootstrap.as_deref().map(bootstrap).transpose()?;
@@ -31,10 +25,12 @@ fn serve(arguments: &Arguments) -> Result<(), Failure> {
     });
     let example = data.and_then(|data| data.example);
     server::run_until_signal(&arguments.address(), &config, |address, keys| {
-        let banner = Banner { address, data_dir: arguments.data_dir_if_given(), example };
-        render::out(&banner.text(&config.data_dir, keys));
+        let data_dir = arguments.data_dir_if_given();
+        let banner = Banner { program: program(), address, data_dir, example };
+        // It serves whether or not anybody reads this.
+        drop(render::out(&banner.text(&config.data_dir, keys)));
     })?;
-    Ok(())
+    Ok(Exit::Success)
 }
 
 /// The schema and the relationships of a validation file.
@@ -49,4 +45,17 @@ fn bootstrap(file: &Path) -> Result<Data, Failure> {
         render::note(&validate::shown(*report));
         Failure::new(format!("nothing can be loaded from `{name}`"))
     })
+}
+
+/// How a shell calls this program: by its name when that finds it, else by where it is.
+fn program() -> String {
+    let Ok(this) = env::current_exe() else { return "kilwa".to_owned() };
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let mut programs = env::split_paths(&folders).map(|folder| folder.join("kilwa"));
+    let found = programs.find(|program| program.is_file()).and_then(|p| p.canonicalize().ok());
+    if found.is_some_and(|found| this.canonicalize().is_ok_and(|this| this == found)) {
+        "kilwa".to_owned()
+    } else {
+        banner::quoted(&this.display().to_string())
+    }
 }

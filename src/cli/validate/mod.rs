@@ -6,6 +6,7 @@ mod json;
 mod junit;
 mod text;
 
+use super::failure::Failure;
 use super::{Exit, clock, render};
 use crate::validation::{Outcome, Report, check_schema, validate_file};
 use clap::{Args, ValueEnum};
@@ -47,7 +48,7 @@ pub(super) struct SchemaArguments {
     fail_on_warn: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let now = clock::now();
     let validate =
         |name: &str, text: &str, load: files::Load<'_>| validate_file(name, text, load, now);
@@ -55,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 /// Looks at files as schemas, whatever their names.
-pub(super) fn check_schemas(arguments: &SchemaArguments) -> Exit {
+pub(super) fn check_schemas(arguments: &SchemaArguments) -> Result<Exit, Failure> {
     report(&arguments.files, arguments.format, arguments.fail_on_warn, &check_schema)
 }
 
@@ -69,10 +70,10 @@ fn report(
     format: Format,
     fail_on_warn: bool,
     validate: files::Validate<'_>,
-) -> Exit {
+) -> Result<Exit, Failure> {
     let paths = match files::expand(files) {
         Ok(paths) => paths,
-        Err(message) => return render::error(message),
+        Err(message) => return Err(Failure::new(message)),
     };
     let validated = files::validate(&paths, validate);
     render::out(&match format {
@@ -80,9 +81,9 @@ fn report(
         Format::Json => json::report(&validated),
         Format::Junit => junit::report(&validated),
         Format::Github => github::report(&validated),
-    });
+    })?;
     let exits = validated.iter().map(|file| exit(file, fail_on_warn));
-    exits.max().unwrap_or_default()
+    Ok(exits.max().unwrap_or_default())
 }
 
 fn exit(file: &Validated, fail_on_warn: bool) -> Exit {
