@@ -3,6 +3,7 @@
 use super::consistency::Consistency;
 use super::delete::{self, DeleteRequest, Deleted};
 use super::error::DatabaseError;
+use super::fill;
 use super::schemas::Schemas;
 use super::view::View;
 use super::write::{self, WriteRequest};
@@ -100,6 +101,17 @@ impl Database {
         relationships: Vec<Relationship>,
     ) -> Result<Revision, DatabaseError> {
         write::import(self, now, relationships)
+    }
+
+    /// Puts a schema into force and adds relationships, all or nothing, however many there are. Says whether it did:
+    /// a database that has a schema is left alone.
+    pub fn fill(
+        &self,
+        now: Timestamp,
+        schema_text: &str,
+        relationships: Vec<Relationship>,
+    ) -> Result<bool, DatabaseError> {
+        fill::fill(self, now, schema_text, relationships)
     }
 
     /// Deletes the relationships that a filter selects, the expired ones too.

@@ -6,6 +6,7 @@
 mod consistency;
 mod delete;
 mod error;
+mod fill;
 mod handle;
 mod schemas;
 mod view;

@@ -159,7 +159,10 @@ fn require_small_contexts(
     Ok(())
 }
 
-fn require_allowed(schema: &Schema, updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
+pub(super) fn require_allowed(
+    schema: &Schema,
+    updates: &[RelationshipUpdate],
+) -> Result<(), DatabaseError> {
     for RelationshipUpdate { operation, relationship } in updates {
         let checked = match operation {
             UpdateOperation::Create | UpdateOperation::Touch => {
@@ -175,7 +178,7 @@ fn require_allowed(schema: &Schema, updates: &[RelationshipUpdate]) -> Result<()
     Ok(())
 }
 
-fn apply(
+pub(super) fn apply(
     transaction: &mut Transaction<'_>,
     update: &RelationshipUpdate,
 ) -> Result<(), DatabaseError> {

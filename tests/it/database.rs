@@ -616,3 +616,20 @@ fn followers_see_each_change_once_and_in_order() {
     let error = trial.head(500).changes(WatchPosition::after(start), 1).unwrap_err();
     assert!(matches!(error, DatabaseError::RevisionExpired { .. }), "{error}");
 }
+
+#[test]
+fn an_empty_database_is_filled_whole_or_not_at_all() {
+    let trial = Trial::empty();
+    let fill = |second: i64, relationships: &[&str]| {
+        let relationships = relationships.iter().map(|text| relationship(text)).collect();
+        trial.database.fill(at(second), SCHEMA, relationships)
+    };
+    fill(1, &["document:plan#owner@user:ann", "document:plan#owner@group:eng#member"]).unwrap_err();
+    assert_eq!(trial.head(1).schema_text(), None);
+
+    assert!(fill(2, &["document:plan#owner@user:ann", "document:plan#owner@user:bob"]).unwrap());
+    assert_eq!(trial.head(2).schema_text(), Some(SCHEMA));
+    assert!(!fill(3, &["document:plan#owner@user:cat"]).unwrap());
+    let owners = rows(&trial.head(3), "document");
+    assert_eq!(owners, ["document:plan#owner@user:ann", "document:plan#owner@user:bob"]);
+}
