@@ -23,6 +23,7 @@ mod cli_serve;
 mod clients;
 mod corpora;
 mod database;
+mod examples;
 mod failing_disk;
 mod history;
 mod memo_counterexamples;

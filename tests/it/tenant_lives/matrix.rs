@@ -11,6 +11,8 @@ pub(super) struct Matrix {
     subjects: BTreeSet<String>,
     /// The permissions of each object and subject, as rows give them.
     granted: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// Every permission that somebody had at some time, as `definition#permission`.
+    held: BTreeSet<String>,
 }
 
 /// One question with its answer.
@@ -31,15 +33,18 @@ pub(super) enum Value {
 impl Matrix {
     pub(super) fn new(schema_text: &str, subjects: &[String]) -> Self {
         let schema = schema::compile(schema_text).unwrap();
-        Self { schema, subjects: subjects.iter().cloned().collect(), granted: BTreeMap::new() }
+        let subjects = subjects.iter().cloned().collect();
+        Self { schema, subjects, granted: BTreeMap::new(), held: BTreeSet::new() }
     }
 
     /// Replaces some rows. They must name permissions and subjects that are known.
     pub(super) fn change(&mut self, rows: &[Row]) {
         for Row { resource, subject, permissions } in rows {
-            let known: BTreeSet<_> = self.permissions(resource).collect();
+            let known = self.permissions(resource).map(str::to_owned).collect::<BTreeSet<_>>();
             for name in permissions {
-                assert!(known.contains(name.trim_end_matches('?')), "{resource} has no {name}");
+                let name = name.trim_end_matches('?');
+                assert!(known.contains(name), "{resource} has no {name}");
+                self.held.insert(format!("{}#{name}", type_of(resource)));
             }
             assert!(self.subjects.contains(subject), "{subject} is none of the subjects");
             let row = self.granted.entry(resource.clone()).or_default();
@@ -64,13 +69,25 @@ impl Matrix {
         cells
     }
 
+    /// The permissions that nobody ever had.
+    pub(super) fn never_held(&self) -> Vec<String> {
+        let nodes = self.schema.nodes().iter();
+        let permissions = nodes.filter(|node| matches!(node.rule, Rule::Permission(_)));
+        let names = permissions
+            .map(|node| format!("{}#{}", self.schema.definition(node.definition).name, node.name));
+        names.filter(|name| !self.held.contains(name)).collect()
+    }
+
     /// The permissions of an object's definition.
     fn permissions(&self, resource: &str) -> impl Iterator<Item = &str> {
-        let (object_type, _) = resource.split_once(':').unwrap();
-        let definition = self.schema.find_definition(object_type).unwrap();
+        let definition = self.schema.find_definition(type_of(resource)).unwrap();
         let nodes = definition.nodes.iter().map(|id| self.schema.node(*id));
         nodes.filter(|node| matches!(node.rule, Rule::Permission(_))).map(|node| node.name.as_str())
     }
+}
+
+fn type_of(resource: &str) -> &str {
+    resource.split_once(':').unwrap().0
 }
 
 fn value(row: Option<&BTreeSet<String>>, permission: &str) -> Value {

@@ -64,6 +64,7 @@ async fn play(system: &str) {
         matrix.change(&event.rows);
         require(&matrix, &mut client, &token, &life.context, &event.name).await;
     }
+    assert!(matrix.never_held().is_empty(), "no life without {:?}", matrix.never_held());
 
     drop(server);
     let server = Served::start(data.path());
