@@ -35,6 +35,25 @@ fn the_commands_print_what_is_shown() {
     assert!(commands > 5, "{commands} commands");
 }
 
+#[test]
+fn the_limits_are_those_of_the_flags() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let help =
+        Command::new(env!("CARGO_BIN_EXE_kilwa")).args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let mut flags = 0;
+    for row in page.lines().filter(|line| line.contains("| `--")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (value, flag) = (cells[2].replace(',', ""), cells[3].trim_matches('`'));
+        let (_, told) = help.split_once(&format!("{flag} ")).unwrap_or_else(|| panic!("no {flag}"));
+        let (_, default) = told.split_once("[default: ").unwrap();
+        let (default, _) = default.split_once(']').unwrap();
+        assert_eq!(default.trim_end_matches('h'), value, "{flag}");
+        flags += 1;
+    }
+    assert!(flags > 5, "{flags} flags");
+}
+
 /// The fenced blocks of a page: what stands after the opening fence, and the lines.
 fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
     let mut blocks = Vec::new();
