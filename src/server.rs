@@ -2,8 +2,8 @@
 
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, Workers};
 use crate::config::{Bootstrap, Config, KeyError, KeySource};
-use crate::database::{Consistency, Database, DatabaseError, WriteRequest};
-use crate::relationship::{Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
+use crate::database::{Consistency, Database, DatabaseError};
+use crate::relationship::Timestamp;
 use crate::store::{OpenError, Store};
 use std::future::Future;
 use std::io;
@@ -23,8 +23,6 @@ use tonic_health::server::HealthReporter;
 
 /// How often a silent connection is asked whether it is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// How many relationships of a bootstrap go into one write.
-const BOOTSTRAP_UPDATES_MAX: usize = 500;
 
 /// Why a server does not start, or stops by itself.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +40,9 @@ pub enum ServerError {
     #[error("the reflection service cannot be made: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The address.
-    #[error("cannot listen at `{address}`: {source}; choose another address with `--grpc-addr`")]
+    #[error(
+        "cannot listen at `{address}`: {source}; give another address with `--grpc-addr`, such as 127.0.0.1:50051"
+    )]
     Bind {
         /// The address as given.
         address: String,
@@ -57,12 +57,24 @@ pub enum ServerError {
     Listen(#[from] tonic::transport::Error),
 }
 
+/// What a data folder holds when a server has opened it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// No schema, and so no relationships.
+    Nothing,
+    /// The schema of the bootstrap, with relationships as they are by now.
+    Bootstrap,
+    /// Another schema.
+    Other,
+}
+
 /// A server that has opened its data folder and does not listen yet.
 #[derive(Debug)]
 pub struct Server {
     workers: Arc<Workers>,
     options: ApiOptions,
     key_source: KeySource,
+    contents: Contents,
     garbage_collection_interval: Duration,
     shutdown_grace: Duration,
 }
@@ -77,11 +89,11 @@ pub async fn run(
 }
 
 /// Opens the data folder and serves at `address` until the process is told to end, by SIGTERM or SIGINT. `ready` is told
-/// where the server is and where its keys come from, as soon as it takes calls.
+/// where it listens, as soon as it takes calls.
 pub fn run_until_signal(
     address: &str,
     config: &Config,
-    ready: impl FnOnce(SocketAddr, &KeySource),
+    ready: impl FnOnce(SocketAddr, &Server),
 ) -> Result<(), ServerError> {
     let runtime = Runtime::new().map_err(ServerError::System)?;
     runtime.block_on(async {
@@ -90,7 +102,7 @@ pub fn run_until_signal(
         let listener = TcpListener::bind(address).await.map_err(cannot_bind)?;
         let local = listener.local_addr().map_err(cannot_bind)?;
         let server = Server::open(config)?;
-        ready(local, server.key_source());
+        ready(local, &server);
         server.serve(listener, stop).await
     })
 }
@@ -113,11 +125,8 @@ impl Server {
         let store = Store::open(&config.data_dir, &config.store)?;
         let (keys, key_source) = config.load_keys()?;
         let database = Database::new(store, config.database);
-        if let Some(Bootstrap { schema, relationships }) = &config.bootstrap {
-            let loaded = bootstrap(&database, schema, relationships, now());
-            let loaded = loaded.map_err(|error| ServerError::Bootstrap(Box::new(error)))?;
-            tracing::info!(loaded, "bootstrap");
-        }
+        let contents = contents(&database, config.bootstrap.as_ref(), now())
+            .map_err(|error| ServerError::Bootstrap(Box::new(error)))?;
         let clock: Clock = Arc::new(now);
         Ok(Self {
             workers: Arc::new(Workers::new(database, config.threads_max, clock)),
@@ -128,6 +137,7 @@ impl Server {
                 request_ids: request_ids(),
             },
             key_source,
+            contents,
             garbage_collection_interval: config.garbage_collection_interval,
             shutdown_grace: config.shutdown_grace,
         })
@@ -136,6 +146,11 @@ impl Server {
     /// Where the keys come from that callers must show.
     pub fn key_source(&self) -> &KeySource {
         &self.key_source
+    }
+
+    /// What it holds.
+    pub fn contents(&self) -> Contents {
+        self.contents
     }
 
     /// Serves until `shutdown` is done; then refuses new calls, gives those under way the grace period, and closes the
@@ -166,37 +181,37 @@ impl Server {
             result = &mut serving => result,
             () = collecting => Ok(()),
             () = shutdown => {
+                tracing::info!(grace = ?self.shutdown_grace, "draining");
                 report(&health, ServingStatus::NotServing).await;
                 drop(stop);
-                tokio::time::timeout(self.shutdown_grace, serving).await.unwrap_or(Ok(()))
+                tokio::time::timeout(self.shutdown_grace, serving).await.unwrap_or_else(|_| {
+                    tracing::warn!("calls were cut off at the end of the grace period");
+                    Ok(())
+                })
             }
         };
         self.workers.close().await;
+        tracing::info!("stopped");
         Ok(result?)
     }
 }
 
-/// Fills an empty store: writes the schema, then the relationships. A store that has a schema is left alone. Says
-/// whether it was filled.
-pub fn bootstrap(
+/// Fills an empty database with its bootstrap, and says what there is.
+fn contents(
     database: &Database,
-    schema_text: &str,
-    relationships: &[Relationship],
+    bootstrap: Option<&Bootstrap>,
     now: Timestamp,
-) -> Result<bool, DatabaseError> {
-    if database.view(Consistency::FullyConsistent, now)?.schema_text().is_some() {
-        return Ok(false);
+) -> Result<Contents, DatabaseError> {
+    if let Some(Bootstrap { schema, relationships }) = bootstrap {
+        let loaded = database.fill(now, schema, relationships.clone())?;
+        tracing::info!(loaded, "bootstrap");
     }
-    database.write_schema(now, schema_text)?;
-    for part in relationships.chunks(BOOTSTRAP_UPDATES_MAX) {
-        let touch = |relationship: &Relationship| RelationshipUpdate {
-            operation: UpdateOperation::Touch,
-            relationship: relationship.clone(),
-        };
-        let updates = part.iter().map(touch).collect();
-        database.write(now, WriteRequest { updates, preconditions: Vec::new(), metadata: None })?;
-    }
-    Ok(true)
+    let view = database.view(Consistency::FullyConsistent, now)?;
+    Ok(match (view.schema_text(), bootstrap) {
+        (None, _) => Contents::Nothing,
+        (Some(text), Some(bootstrap)) if text == bootstrap.schema => Contents::Bootstrap,
+        (Some(_), _) => Contents::Other,
+    })
 }
 
 async fn report(health: &HealthReporter, status: ServingStatus) {

@@ -1,6 +1,7 @@
 //! Relationships and questions, one a line.
 
 use super::failure::Failure;
+use super::render;
 use std::fmt::Display;
 use std::io::IsTerminal as _;
 
@@ -53,7 +54,11 @@ pub(super) fn read_piped(what: &str) -> Result<Vec<Line>, Failure> {
 
 /// All of standard input.
 pub(super) fn read_all() -> Result<String, Failure> {
-    std::io::read_to_string(std::io::stdin())
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        render::note("reading what you type; Ctrl-D ends it");
+    }
+    std::io::read_to_string(stdin)
         .map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))
 }
 

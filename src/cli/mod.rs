@@ -27,9 +27,20 @@ use failure::Failure;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+const EXIT_CODES: &str = "\
+Exit codes: 0 for success, 1 for an assertion that does not hold or another answer that was asked to count as
+failure, 2 for what could not be done. Commands that speak to a server on this machine find its key by themselves;
+for others set KILWA_ENDPOINT and KILWA_TOKEN.";
+
 /// A relationship-based permission engine that speaks authzed.api.v1.
 #[derive(Debug, Parser)]
-#[command(name = "kilwa", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "kilwa",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = EXIT_CODES
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

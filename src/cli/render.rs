@@ -6,7 +6,7 @@
 use super::Exit;
 use super::failure::Failure;
 use anstyle::{AnsiColor, Style};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -16,6 +16,10 @@ pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(super) const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const STRONG: Style = Style::new().bold();
+
+/// A line under the headings and nothing else, so that long tables stay short.
+const TABLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// A text in a style.
 pub(super) fn styled(style: Style, text: impl Display) -> String {
@@ -73,7 +77,7 @@ pub(super) fn table(
     rows: impl Iterator<Item = Vec<String>>,
 ) -> Result<(), Failure> {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(TABLE);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.iter().copied());
     table.add_rows(rows);

@@ -202,3 +202,18 @@ fn version_and_completions_are_printed() {
         assert!(run(&["completions", shell]).1.contains("validate"), "{shell}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure() {
+    for arguments in [vec!["version"], vec!["completions", "bash"], vec!["validate", "good.yaml"]] {
+        let folder = folder();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        command.current_dir(folder.path()).args(&arguments).stdout(full);
+        let output = command.output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(error.starts_with("error: standard output cannot be written: "), "{error}");
+    }
+}

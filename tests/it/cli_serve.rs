@@ -1,6 +1,7 @@
 //! `kilwa serve` and the commands that speak to it, all of them the real binary.
 
-use std::io::{BufRead, BufReader};
+use crate::clients::is_there;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -34,6 +35,10 @@ impl Server {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("boot.yaml"), BOOTSTRAP).unwrap();
+        Self::start_in(folder)
+    }
+
+    fn start_in(folder: tempfile::TempDir) -> Self {
         let mut process = kilwa(folder.path())
             .args(["serve", "--grpc-addr", "127.0.0.1:0", "--bootstrap", "boot.yaml"])
             .args(["--data-dir", "data", "--http-enabled=false", "--metrics-enabled=false"])
@@ -53,6 +58,34 @@ impl Server {
         let mut command = kilwa(self.folder.path());
         command.args(arguments).env("KILWA_ENDPOINT", &self.address);
         command.env("KILWA_DATA_DIR", "data").output().unwrap()
+    }
+
+    /// What it says when it starts, up to the line that holds `last`.
+    fn banner(&mut self, last: &str) -> String {
+        let mut banner = String::new();
+        while !banner.contains(last) {
+            assert!(self.output.read_line(&mut banner).unwrap() > 0, "{banner}");
+        }
+        banner
+    }
+
+    /// Ends, and starts again on the same folder.
+    fn start_again(mut self) -> Self {
+        assert_eq!(self.end(), 0);
+        let empty = tempfile::tempdir().unwrap();
+        Self::start_in(std::mem::replace(&mut self.folder, empty))
+    }
+
+    /// Exit code, standard output and standard error of a command that reads `input`.
+    fn feed(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
+        let mut command = kilwa(self.folder.path());
+        command.args(arguments).env("KILWA_ENDPOINT", &self.address).env("KILWA_DATA_DIR", "data");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let Output { status, stdout, stderr } = process.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
     }
 
     /// Standard output of a command that succeeds.
@@ -93,10 +126,7 @@ fn kilwa(folder: &Path) -> Command {
 #[test]
 fn a_server_says_how_to_use_it_and_ends_when_told() {
     let mut server = Server::start();
-    let mut banner = String::new();
-    while !banner.contains("grpcurl") {
-        assert!(server.output.read_line(&mut banner).unwrap() > 0, "{banner}");
-    }
+    let banner = server.banner("python3");
     let command = banner.lines().find(|line| line.contains("kilwa permission check")).unwrap();
     let words: Vec<&str> = command.split_whitespace().skip(1).collect();
     assert_eq!(server.ask(&words), "true\n");
@@ -110,6 +140,99 @@ fn a_server_says_how_to_use_it_and_ends_when_told() {
     assert!(String::from_utf8_lossy(&again.stderr).contains("is in use"));
 
     assert_eq!(server.end(), 0);
+}
+
+#[test]
+fn the_snippet_for_an_application_answers() {
+    if !is_there("python3") {
+        return;
+    }
+    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/install");
+    let installed = Command::new(install).output().unwrap();
+    let folder = String::from_utf8(installed.stdout).unwrap();
+    let mut folders = vec![Path::new(folder.trim()).join("bin")];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+
+    let mut server = Server::start();
+    let banner = server.banner("))))'");
+    let (_, snippet) = banner.split_once("pip install authzed`:\n").unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", snippet]).env("PATH", std::env::join_paths(folders).unwrap());
+    let output = shell.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("PERMISSIONSHIP_HAS_PERMISSION"), "{text}{error}");
+}
+
+#[test]
+fn a_second_start_finds_the_data_of_the_first() {
+    let server = Server::start();
+    server.ask(&["relationship", "delete", "document:plan", "viewer", "user:ann"]);
+    let mut server = server.start_again();
+    assert!(server.banner("permission check").contains("document:plan"));
+    let question = ["permission", "check", "document:plan#view@user:ann", "--consistency-full"];
+    assert_eq!(server.ask(&question), "false\n");
+
+    server.ask(&["relationship", "bulk-delete", "document"]);
+    std::fs::write(server.folder.path().join("other.zed"), "definition user {}\n").unwrap();
+    server.ask(&["schema", "write", "other.zed"]);
+    let mut server = server.start_again();
+    assert!(server.banner("schema read").contains("see the schema that it holds"));
+}
+
+#[test]
+fn lines_come_from_standard_input() {
+    let server = Server::start();
+    let relationships = "\
+// two ways to write the same
+
+document:two#viewer@user:dan
+document:two viewer user:eve
+";
+    for (arguments, input) in [
+        (vec!["relationship", "touch", "-"], relationships),
+        (vec!["relationship", "touch"], relationships),
+    ] {
+        let (code, _, error) = server.feed(&arguments, input);
+        assert_eq!(code, 0, "{error}");
+    }
+    let questions = "document:two view user:dan\ndocument:two#view@user:bob\n";
+    let (code, answers, _) = server.feed(&["permission", "bulk", "--consistency-full"], questions);
+    assert_eq!(code, 0);
+    assert_eq!(
+        answers,
+        "document:two#view@user:dan => true\ndocument:two#view@user:bob => false\n"
+    );
+
+    for (arguments, input, reason) in [
+        (vec!["relationship", "create"], "", "error: standard input holds no relationship\n"),
+        (vec!["permission", "bulk"], "// none\n", "error: standard input holds no question\n"),
+        (vec!["relationship", "create"], "\ndocument:two viewer\n", "error: line 2: "),
+        (
+            vec!["relationship", "create", "--batch-size", "1"],
+            "document:six viewer user:ann\ndocument:two viewer user:dan\n",
+            "error: ALREADY_EXISTS",
+        ),
+    ] {
+        let (code, output, error) = server.feed(&arguments, input);
+        assert_eq!((code, output.as_str()), (2, ""), "{arguments:?}");
+        assert!(error.starts_with(reason), "{error}");
+    }
+    let half = "document:seven viewer user:ann\ndocument:two viewer user:dan\n";
+    let (_, _, error) = server.feed(&["relationship", "create", "--batch-size", "1"], half);
+    assert!(error.contains("; the first 1 relationships went through"), "{error}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_a_command_quietly() {
+    let server = Server::start();
+    let mut command = kilwa(server.folder.path());
+    command.args(["relationship", "read", "document", "--data-dir", "data"]);
+    command.env("KILWA_ENDPOINT", &server.address).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
 }
 
 #[test]
@@ -227,6 +350,9 @@ fn what_does_not_exist_yet_is_refused() {
         vec!["serve", "--bootstrap", "bad.yaml"],
         vec!["serve", "--bootstrap", "none.yaml"],
         vec!["serve", "--log-level", "kilwa=loud"],
+        vec!["serve", "--log-level", "loud"],
+        vec!["serve", "--log-level", "info,loud"],
+        vec!["serve", "--dispatch-max-depth", "0"],
     ] {
         let output = kilwa(folder.path()).args(&arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -35,7 +35,7 @@ fn play(client: &str, interpreter: &str) {
     );
 }
 
-fn is_there(interpreter: &str) -> bool {
+pub(crate) fn is_there(interpreter: &str) -> bool {
     let mut version = Command::new(interpreter);
     version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     version.status().is_ok_and(|status| status.success())

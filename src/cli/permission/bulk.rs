@@ -2,8 +2,8 @@
 
 use super::answer::{Item, lacks};
 use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
 use crate::cli::lines::{self, Line};
+use crate::cli::remote::Server;
 use crate::cli::{Exit, consistency, render, tree};
 use crate::client::{Answer, Asked};
 use crate::validation::{Assertion, Expectation};

@@ -1,11 +1,13 @@
 //! `kilwa relationship create`, `touch` and `delete`.
 
 use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
 use crate::cli::lines::{self, Line};
+use crate::cli::remote::Server;
 use crate::cli::{Exit, render};
 use crate::client::CallError;
-use crate::relationship::{ParseError, Relationship, RelationshipUpdate, Timestamp, UpdateOperation};
+use crate::relationship::{
+    ParseError, Relationship, RelationshipUpdate, Timestamp, UpdateOperation,
+};
 use clap::Args;
 
 const CAVEAT_HELP: &str = r#"The caveat under which it holds, such as 'on_day:{"day": "monday"}'"#;
@@ -71,7 +73,8 @@ fn relationships(arguments: &Arguments) -> Result<Vec<Relationship>, Failure> {
 fn relationship(line: &Line, arguments: &Arguments) -> Result<Relationship, Failure> {
     let caveat = arguments.caveat.as_ref().map(|caveat| format!("[{caveat}]"));
     let text = format!("{}{}", line.text, caveat.unwrap_or_default());
-    let mut relationship: Relationship = text.parse().map_err(|error: ParseError| line.wrong(error))?;
+    let mut relationship: Relationship =
+        text.parse().map_err(|error: ParseError| line.wrong(error))?;
     if let Some(time) = &arguments.expires_at {
         relationship.expires_at = Some(Timestamp::parse(time)?);
     }

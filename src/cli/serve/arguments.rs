@@ -54,8 +54,6 @@ pub(in crate::cli) struct Arguments {
         value_name = "DURATION"
     )]
     datastore_gc_interval: Duration,
-    #[command(flatten)]
-    limits: Limits,
     /// How long calls may still take after the server was told to stop.
     #[arg(
         long,
@@ -69,12 +67,13 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, env = "KILWA_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub(super) log_level: String,
     /// How log lines look.
-    #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t)]
+    #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
     /// Whether to serve JSON over HTTP, which comes later.
     #[arg(
         long,
         env = "KILWA_HTTP_ENABLED",
+        value_name = "BOOL",
         action = ArgAction::Set,
         num_args = 0..=1,
         require_equals = true,
@@ -86,6 +85,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         env = "KILWA_METRICS_ENABLED",
+        value_name = "BOOL",
         action = ArgAction::Set,
         num_args = 0..=1,
         require_equals = true,
@@ -93,6 +93,8 @@ pub(in crate::cli) struct Arguments {
         default_missing_value = "true"
     )]
     metrics_enabled: bool,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 /// How much a request may hold and cost.
@@ -100,7 +102,12 @@ pub(in crate::cli) struct Arguments {
 #[command(next_help_heading = "Limits")]
 struct Limits {
     /// The longest way from a resource to a subject, in relations and permissions. [default: none]
-    #[arg(long, env = "KILWA_DISPATCH_MAX_DEPTH", value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "KILWA_DISPATCH_MAX_DEPTH",
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
     dispatch_max_depth: Option<u32>,
     /// The largest caveat context of a check, in bytes; 0 or less for no limit.
     #[arg(
@@ -193,13 +200,14 @@ impl Arguments {
         }
     }
 
-    /// The data folder, when it is not the usual one.
-    pub(super) fn data_dir_if_given(&self) -> Option<PathBuf> {
-        self.data_dir.clone().filter(|dir| *dir != default_data_dir())
+    /// The data folder, so that it is found from anywhere.
+    fn data_dir(&self) -> PathBuf {
+        let dir = self.data_dir.clone().unwrap_or_else(default_data_dir);
+        std::path::absolute(&dir).unwrap_or(dir)
     }
 
     pub(super) fn config(&self) -> Config {
-        let mut config = Config::new(self.data_dir.clone().unwrap_or_else(default_data_dir));
+        let mut config = Config::new(self.data_dir());
         let limits = &self.limits;
         config.keys.clone_from(&self.grpc_preshared_key);
         config.store.history_window = self.datastore_gc_window;

@@ -1,64 +1,71 @@
 //! What a server says when it starts: where it is, where its key is, and a question to try.
 
+use crate::cli::folder::default_data_dir;
 use crate::cli::render::{DIM, GOOD, STRONG, styled};
 use crate::config::KeySource;
+use crate::server::Contents;
 use crate::validation::Example;
 use serde_json::json;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The port that clients look for by themselves.
 const USUAL_PORT: u16 = 50051;
 
-pub(super) struct Banner {
+pub(super) struct Banner<'s> {
     /// How a shell calls this program.
     pub(super) program: String,
     pub(super) address: SocketAddr,
-    /// The data folder, when it is not the usual one.
-    pub(super) data_dir: Option<PathBuf>,
-    /// A question whose answer is yes.
-    pub(super) example: Option<Example>,
+    pub(super) data_dir: &'s Path,
+    pub(super) keys: &'s KeySource,
 }
 
-impl Banner {
-    pub(super) fn text(&self, data_dir: &Path, keys: &KeySource) -> String {
-        let key = match keys {
+impl Banner<'_> {
+    /// The lines for somebody who reads them on a terminal. `example` is a question whose answer the bootstrap gives.
+    pub(super) fn text(&self, contents: Contents, example: Option<&Example>) -> String {
+        let key = match self.keys {
             KeySource::Given => "given with --grpc-preshared-key".to_owned(),
             KeySource::Kept(file) => format!("in {}", file.display()),
             KeySource::Made(file) => format!("made just now, in {}", file.display()),
         };
         let mut lines = vec![
             format!("{} kilwa serves gRPC at {}", styled(GOOD, "✓"), styled(STRONG, self.address)),
-            format!("  data {}", data_dir.display()),
+            format!("  data {}", self.data_dir.display()),
             format!("  key  {key}"),
             String::new(),
         ];
-        match &self.example {
-            Some(example) => lines.extend([
-                styled(DIM, "  # ask it, here:"),
-                format!("  {}", self.check(example, keys)),
+        match (contents, example) {
+            (Contents::Bootstrap, Some(example)) => lines.extend([
+                styled(DIM, "  # ask it, from any terminal of this machine:"),
+                format!("  {}", self.check(example)),
                 styled(DIM, "  # and from an application, here Python with `pip install authzed`:"),
-                format!("  {}", self.python(example, keys)),
+                format!("  {}", self.python(example)),
             ]),
-            None => lines.extend([
-                styled(DIM, "  # give it a schema (when it has none):"),
-                format!("  {} schema write FILE{}", self.program, self.flags(keys)),
+            (Contents::Bootstrap | Contents::Other, _) => lines.extend([
+                styled(DIM, "  # see the schema that it holds:"),
+                format!("  {} schema read{}", self.program, self.flags()),
+            ]),
+            (Contents::Nothing, _) => lines.extend([
+                styled(DIM, "  # give it a schema:"),
+                format!("  {} schema write FILE{}", self.program, self.flags()),
             ]),
         }
         lines.join("\n") + "\n"
     }
 
     /// What a client has to be told beside the question.
-    fn flags(&self, keys: &KeySource) -> String {
+    fn flags(&self) -> String {
         let unusual = self.address.port() != USUAL_PORT || !self.address.ip().is_loopback();
         let endpoint =
             if unusual { format!(" --endpoint {}", self.reachable()) } else { String::new() };
-        let key = match (keys, &self.data_dir) {
-            (KeySource::Given, _) => " --token $KEY".to_owned(),
-            (KeySource::Kept(_) | KeySource::Made(_), Some(dir)) => {
-                format!(" --data-dir {}", quoted(&dir.display().to_string()))
+        let key = match self.keys {
+            KeySource::Given => " --token \"$KEY\"".to_owned(),
+            KeySource::Kept(_) | KeySource::Made(_) if self.data_dir == default_data_dir() => {
+                String::new()
             }
-            (KeySource::Kept(_) | KeySource::Made(_), None) => String::new(),
+            KeySource::Kept(_) | KeySource::Made(_) => {
+                format!(" --data-dir {}", quoted(&self.data_dir.display().to_string()))
+            }
         };
         endpoint + &key
     }
@@ -72,29 +79,28 @@ impl Banner {
         }
     }
 
-    fn check(&self, example: &Example, keys: &KeySource) -> String {
-        let Example { resource, permission, subject } = example;
+    fn check(&self, Example { resource, permission, subject }: &Example) -> String {
         let (resource, subject) = (quoted(&resource.to_string()), quoted(&subject.to_string()));
-        let program = &self.program;
-        format!("{program} permission check {resource} {permission} {subject}{}", self.flags(keys))
+        let (program, flags) = (&self.program, self.flags());
+        format!("{program} permission check {resource} {permission} {subject}{flags}")
     }
 
     /// The same question through the official client. One statement, so that it may stand indented in a shell.
-    fn python(&self, example: &Example, keys: &KeySource) -> String {
-        let key = match keys {
-            KeySource::Given => "$KEY".to_owned(),
+    fn python(&self, Example { resource, permission, subject }: &Example) -> String {
+        let key = match self.keys {
+            KeySource::Given => String::new(),
             KeySource::Kept(file) | KeySource::Made(file) => {
-                format!("$(cat {})", quoted(&file.display().to_string()))
+                format!("KEY=\"$(cat {})\" ", quoted(&file.display().to_string()))
             }
         };
-        let Example { resource, permission, subject } = example;
-        let relation = subject.relation().map(|name| format!(", optional_relation={}", json!(name)));
+        let relation =
+            subject.relation().map(|name| format!(", optional_relation={}", json!(name)));
         let code = format!(
-            "import os, grpcutil; from authzed.api.v1 import *; print(
-    SyncClient({}, grpcutil.insecure_bearer_token_credentials(os.environ[\"KEY\"]))
-    .CheckPermission(CheckPermissionRequest(
-        resource=ObjectReference(object_type={}, object_id={}), permission={},
-        subject=SubjectReference(object=ObjectReference(object_type={}, object_id={}){}))))",
+            "import os, grpcutil, authzed.api.v1 as v1; print(
+    v1.SyncClient({}, grpcutil.insecure_bearer_token_credentials(os.environ[\"KEY\"]))
+    .CheckPermission(v1.CheckPermissionRequest(
+        resource=v1.ObjectReference(object_type={}, object_id={}), permission={},
+        subject=v1.SubjectReference(object=v1.ObjectReference(object_type={}, object_id={}){}))))",
             json!(self.reachable()),
             json!(resource.object_type()),
             json!(resource.object_id()),
@@ -103,7 +109,7 @@ impl Banner {
             json!(subject.object_id()),
             relation.unwrap_or_default(),
         );
-        format!("KEY=\"{key}\" python3 -c {}", quoted(&code))
+        format!("{key}python3 -c {}", quoted(&code))
     }
 }
 

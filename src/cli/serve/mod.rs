@@ -24,11 +24,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         relationships: data.relationships.clone(),
     });
     let example = data.and_then(|data| data.example);
-    server::run_until_signal(&arguments.address(), &config, |address, keys| {
-        let data_dir = arguments.data_dir_if_given();
-        let banner = Banner { program: program(), address, data_dir, example };
+    server::run_until_signal(&arguments.address(), &config, |address, server| {
+        let (data_dir, keys) = (&config.data_dir, server.key_source());
+        let banner = Banner { program: program(), address, data_dir, keys };
         // It serves whether or not anybody reads this.
-        drop(render::out(&banner.text(&config.data_dir, keys)));
+        drop(render::out(&banner.text(server.contents(), example.as_ref())));
     })?;
     Ok(Exit::Success)
 }
