@@ -1,7 +1,8 @@
 //! The data folder: whether it is ours, and of a format that this program knows.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// The format that this program writes. Stands in the marker, which is read before RocksDB touches anything, and in
@@ -86,6 +87,7 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf, OpenError> {
 }
 
 /// Makes a folder, and those above it that are missing, so that a power loss does not take it away with what is in it.
+/// It is for its owner alone: who may do what is not for everybody on the machine to read.
 fn make_folder(path: &Path) -> io::Result<()> {
     let mut missing = 0;
     while let Some(folder) = path.ancestors().nth(missing)
@@ -94,7 +96,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
     {
         missing += 1;
     }
-    fs::create_dir_all(path)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     path.ancestors().skip(1).take(missing).try_for_each(|above| {
         // The folder above a relative path of one part is the current one.
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };

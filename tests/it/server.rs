@@ -218,6 +218,14 @@ async fn a_second_server_on_the_same_folder_is_refused() {
 }
 
 #[test]
+fn a_data_folder_is_for_its_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("data");
+    drop(Server::open(&config(&folder)).unwrap());
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
 fn a_key_is_made_once_and_kept_privately() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
