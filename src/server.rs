@@ -181,13 +181,9 @@ impl Server {
             result = &mut serving => result,
             () = collecting => Ok(()),
             () = shutdown => {
-                tracing::info!(grace = ?self.shutdown_grace, "draining");
                 report(&health, ServingStatus::NotServing).await;
                 drop(stop);
-                tokio::time::timeout(self.shutdown_grace, serving).await.unwrap_or_else(|_| {
-                    tracing::warn!("calls were cut off at the end of the grace period");
-                    Ok(())
-                })
+                drain(serving, self.shutdown_grace).await
             }
         };
         self.workers.close().await;
@@ -212,6 +208,19 @@ fn contents(
         (Some(text), Some(bootstrap)) if text == bootstrap.schema => Contents::Bootstrap,
         (Some(_), _) => Contents::Other,
     })
+}
+
+/// Waits for the calls under way, but not forever.
+async fn drain(
+    serving: impl Future<Output = Result<(), tonic::transport::Error>>,
+    grace: Duration,
+) -> Result<(), tonic::transport::Error> {
+    tracing::info!(?grace, "draining");
+    if let Ok(result) = tokio::time::timeout(grace, serving).await {
+        return result;
+    }
+    tracing::warn!("calls were cut off at the end of the grace period");
+    Ok(())
 }
 
 async fn report(health: &HealthReporter, status: ServingStatus) {

@@ -14,7 +14,7 @@ const ASSERTIONS_MIN: usize = 40;
 /// The validation file of a system, on another schema than its own.
 fn report(system: &str, schema: &str) -> Report {
     let text = fs::read_to_string(folder(system).join("validation.yaml")).unwrap();
-    let load = |_: &str| Ok(schema.to_owned());
+    let load = |_: &str| -> Result<String, String> { Ok(schema.to_owned()) };
     let now = Timestamp::parse("2030-01-01T00:00:00Z").unwrap();
     validate_file("validation.yaml", &text, &load, now)
 }
@@ -120,9 +120,9 @@ fn tokens(schema: &str) -> Vec<Range<usize>> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let skipped = [("/*", "*/"), ("//", "\n"), ("caveat ", "\n}")]
             .iter()
-            .find(|(start, _)| rest.starts_with(start));
+            .find(|(start, _)| rest.starts_with(*start));
         let length = match skipped {
-            Some((_, end)) => rest.find(end).unwrap() + end.len(),
+            Some((_, end)) => rest.find(*end).unwrap() + end.len(),
             None if rest.starts_with("->") => 2,
             None if is_name(first) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
             None => first.len_utf8(),

@@ -41,6 +41,7 @@ fn the_limits_are_those_of_the_flags() {
     let help =
         Command::new(env!("CARGO_BIN_EXE_kilwa")).args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut flags = 0;
     for row in page.lines().filter(|line| line.contains("| `--")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();

@@ -54,7 +54,7 @@ pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<E
 fn stopped(error: &CallError, done: usize) -> Failure {
     match done {
         0 => Failure::new(error),
-        _ => Failure::new(format!("{error}; the first {done} relationships went through")),
+        _ => Failure::new(format!("{error}; relationships written before that: {done}")),
     }
 }
 
