@@ -110,11 +110,7 @@ fn require_known(dir: &Path, marker: &str) -> Result<(), OpenError> {
 }
 
 /// Requires that the format that stands in `place` is one that this program knows.
-pub(super) fn require_format(
-    dir: &Path,
-    found: Option<u32>,
-    place: &str,
-) -> Result<(), OpenError> {
+pub(super) fn require_format(dir: &Path, found: Option<u32>, place: &str) -> Result<(), OpenError> {
     match found {
         Some(found) if found > FORMAT => {
             Err(OpenError::Newer { path: dir.into(), found, known: FORMAT })

@@ -98,11 +98,7 @@ impl Pass<'_> {
 
     /// Live rows whose expiration lies before the window. No reader sees them, at whatever revision, so they leave no
     /// dead row and no change behind.
-    fn expired(
-        &self,
-        source: Source<'_>,
-        oldest: Timestamp,
-    ) -> Result<u64, WriteError<ReadError>> {
+    fn expired(&self, source: Source<'_>, oldest: Timestamp) -> Result<u64, WriteError<ReadError>> {
         let old = |(key, _): Item<'_>| {
             let is_old = keys::take_time(key)?.0 <= oldest;
             Ok(is_old.then(|| key.to_vec()))
@@ -111,11 +107,7 @@ impl Pass<'_> {
     }
 
     /// Schemas that were replaced at or before the horizon.
-    fn schemas(
-        &self,
-        source: Source<'_>,
-        horizon: Revision,
-    ) -> Result<u64, WriteError<ReadError>> {
+    fn schemas(&self, source: Source<'_>, horizon: Revision) -> Result<u64, WriteError<ReadError>> {
         let in_force = schema_in_force(source, horizon).map_err(WriteError::Refused)?;
         let old = |(key, _): Item<'_>| {
             let replaced = in_force.as_deref().is_some_and(|in_force| key < in_force);

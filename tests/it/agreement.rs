@@ -55,7 +55,8 @@ fn the_questions_are_worth_asking() {
         let bench = Bench { schema: &schema, rules: &rules, case: &case };
         let visible = case.relationships.visible_at(now());
         let scope = Scope::new(&schema, &visible);
-        for (asked, answer) in case.questions.iter().zip(bench.answers(&case.relationships, now())) {
+        for (asked, answer) in case.questions.iter().zip(bench.answers(&case.relationships, now()))
+        {
             let mut count = |kind, counts| *seen.entry(kind).or_default() += usize::from(counts);
             match &answer.verdict {
                 Verdict::NotMember => count("not member", true),

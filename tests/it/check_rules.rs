@@ -230,9 +230,15 @@ fn self_is_the_object_and_none_of_its_usersets() {
 fn names_that_do_not_exist_are_told_the_resource_first() {
     for (question, told) in [
         ("planet:d#read@robot:r", "object definition `planet` not found"),
-        ("document:d#fly@robot:r", "relation/permission `fly` not found under definition `document`"),
+        (
+            "document:d#fly@robot:r",
+            "relation/permission `fly` not found under definition `document`",
+        ),
         ("document:d#read@robot:r", "object definition `robot` not found"),
-        ("document:d#read@group:g#fly", "relation/permission `fly` not found under definition `group`"),
+        (
+            "document:d#read@group:g#fly",
+            "relation/permission `fly` not found under definition `group`",
+        ),
     ] {
         assert_eq!(ask("", question, "{}").unwrap_err().to_string(), told);
     }

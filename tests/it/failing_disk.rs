@@ -96,7 +96,10 @@ fn a_write_that_fails_is_not_acknowledged_and_ends_all_writing() {
     let found = parts(&store);
     assert!(found.values().all(|count| *count == PARTS), "half a write is there: {found:?}");
     for number in 0..acknowledged {
-        assert!(found.contains_key(&format!("n{number}")), "the acknowledged write {number} is gone");
+        assert!(
+            found.contains_key(&format!("n{number}")),
+            "the acknowledged write {number} is gone"
+        );
     }
     // The one that failed may be there after all; none that was refused after it is.
     assert!(found.len() <= acknowledged + 1, "{:?}", found.keys());
