@@ -1,12 +1,21 @@
 //! From the JSON of a context to the typed values of parameters.
 
-use super::cel::value::{Map, Value as CelValue};
-use super::cel::{address, time};
+use super::address::Address;
+use super::mended;
 use super::types::ParameterType;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cel::common::types::{
+    CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull,
+    CelString,
+};
+use cel::common::value::Val;
+use chrono::TimeDelta;
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::HashMap;
+
+/// A value of an expression's.
+type CelValue = Box<dyn Val>;
 
 /// Doubles from here on do not fit into an int.
 const INT_LIMIT: f64 = 9_223_372_036_854_775_808.0;
@@ -17,9 +26,9 @@ pub(super) fn convert(value: &Value, wanted: &ParameterType) -> Result<CelValue,
         ParameterType::Any => return Ok(any(value)),
         ParameterType::Bool => value
             .as_bool()
-            .map(CelValue::Bool)
+            .map(|value| boxed(CelBool::from(value)))
             .ok_or_else(|| format!("`true` or `false` is required, but found {}", shown(value))),
-        ParameterType::String => text(value, "a string").map(CelValue::text),
+        ParameterType::String => text(value, "a string").map(string),
         ParameterType::Int => whole(value, i64::MIN),
         ParameterType::Uint => whole(value, 0),
         ParameterType::Double => double(value),
@@ -36,20 +45,26 @@ pub(super) fn convert(value: &Value, wanted: &ParameterType) -> Result<CelValue,
 /// As it is; numbers are doubles.
 fn any(value: &Value) -> CelValue {
     match value {
-        Value::Null => CelValue::Null,
-        Value::Bool(value) => CelValue::Bool(*value),
-        Value::Number(number) => CelValue::Double(number.as_f64().unwrap_or_default()),
-        Value::String(text) => CelValue::text(text),
-        Value::Array(values) => CelValue::List(values.iter().map(any).collect()),
-        Value::Object(fields) => {
-            map_of(fields.iter().map(|(name, value)| (CelValue::text(name), any(value))).collect())
-        }
+        Value::Null => boxed(CelNull),
+        Value::Bool(value) => boxed(CelBool::from(*value)),
+        Value::Number(number) => boxed(CelDouble::from(number.as_f64().unwrap_or_default())),
+        Value::String(text) => string(text),
+        Value::Array(values) => boxed(CelList::from(values.iter().map(any).collect::<Vec<_>>())),
+        Value::Object(fields) => map_of(fields.iter().map(|(name, value)| (name, any(value)))),
     }
 }
 
-fn map_of(entries: Vec<(CelValue, CelValue)>) -> CelValue {
-    let (map, _) = Map::of(entries);
-    CelValue::Map(Arc::new(map))
+fn boxed(value: impl Val + 'static) -> CelValue {
+    Box::new(value)
+}
+
+fn string(text: &str) -> CelValue {
+    boxed(CelString::from(text.to_owned()))
+}
+
+fn map_of<'n>(entries: impl Iterator<Item = (&'n String, CelValue)>) -> CelValue {
+    let entries = entries.map(|(name, value)| (CelMapKey::from(name.clone()), value));
+    boxed(CelMap::from(entries.collect::<HashMap<_, _>>()))
 }
 
 /// A whole number of at least `least`, as a JSON number or a string of decimal digits.
@@ -60,7 +75,7 @@ fn whole(value: &Value, least: i64) -> Result<CelValue, String> {
         value.as_f64().and_then(whole_double)
     };
     match found.filter(|found| *found >= least) {
-        Some(found) => Ok(CelValue::Int(found)),
+        Some(found) => Ok(boxed(CelInt::from(found))),
         None if least < 0 => Err(format!("a whole number is required, but found {}", shown(value))),
         None => Err(format!("a whole number from 0 on is required, but found {}", shown(value))),
     }
@@ -84,7 +99,7 @@ fn double(value: &Value) -> Result<CelValue, String> {
         }
     };
     match found.filter(|found| found.is_finite()) {
-        Some(found) => Ok(CelValue::Double(found)),
+        Some(found) => Ok(boxed(CelDouble::from(found))),
         None => Err(format!("a number is required, but found {}", shown(value))),
     }
 }
@@ -94,26 +109,26 @@ fn bytes(value: &Value) -> Result<CelValue, String> {
     let decoded = STANDARD.decode(encoded).map_err(|error| {
         format!("a base64 string is required, but found {}: {error}", shown(value))
     })?;
-    Ok(CelValue::Bytes(decoded.into()))
+    Ok(boxed(CelBytes::from(decoded)))
 }
 
 fn duration(value: &Value) -> Result<CelValue, String> {
-    let nanos = time::parse_duration(text(value, "a duration string such as `1h30m`")?);
-    nanos.map(CelValue::Duration).ok_or_else(|| {
-        format!("a duration such as `1h30m` is required, but found {}", shown(value))
-    })
+    let nanos = mended::parse_duration(text(value, "a duration string such as `1h30m`")?);
+    let span = nanos.map(|nanos| boxed(CelDuration::from(TimeDelta::nanoseconds(nanos))));
+    span.ok_or_else(|| format!("a duration such as `1h30m` is required, but found {}", shown(value)))
 }
 
 fn timestamp(value: &Value) -> Result<CelValue, String> {
     let wanted = "an RFC 3339 string such as `2030-01-02T03:04:05Z`";
-    time::parse_timestamp(text(value, wanted)?)
+    mended::parse_timestamp(text(value, wanted)?)
+        .map(boxed)
         .ok_or_else(|| format!("{wanted} is required, but found {}", shown(value)))
 }
 
 fn ip_address(value: &Value) -> Result<CelValue, String> {
-    let address = address::parse(text(value, "an IP address string")?);
+    let address = Address::parse(text(value, "an IP address string")?);
     address
-        .map(CelValue::Address)
+        .map(boxed)
         .ok_or_else(|| format!("an IP address is required, but found {}", shown(value)))
 }
 
@@ -124,7 +139,7 @@ fn list(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
     let converted = values.iter().enumerate().map(|(at, value)| {
         convert(value, wanted).map_err(|message| format!("item {at} is invalid: {message}"))
     });
-    Ok(CelValue::List(converted.collect::<Result<Vec<_>, _>>()?.into()))
+    Ok(boxed(CelList::from(converted.collect::<Result<Vec<_>, _>>()?)))
 }
 
 fn map(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
@@ -132,10 +147,10 @@ fn map(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
         return Err(format!("a map is required, but found {}", shown(value)));
     };
     let converted = fields.iter().map(|(name, value)| match convert(value, wanted) {
-        Ok(value) => Ok((CelValue::text(name), value)),
+        Ok(value) => Ok((name, value)),
         Err(message) => Err(format!("the value of `{name}` is invalid: {message}")),
     });
-    Ok(map_of(converted.collect::<Result<Vec<_>, _>>()?))
+    Ok(map_of(converted.collect::<Result<Vec<_>, String>>()?.into_iter()))
 }
 
 fn text<'v>(value: &'v Value, wanted: &str) -> Result<&'v str, String> {

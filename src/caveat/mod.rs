@@ -1,27 +1,45 @@
 //! The conditions: named, typed parameters and a CEL expression over them, with three-valued results.
 //!
-//! A [`Caveat`] is compiled once: its body is parsed, type-checked and resolved. To evaluate it is to convert the
-//! parameters that a context has a value for, and to walk the resolved expression, which says true, false, or what is
-//! missing to say it.
+//! A [`Caveat`] is compiled once: its body is parsed and type-checked. To evaluate it is to convert the parameters that a
+//! context has a value for, and to walk the expression, which says true, false, or what is missing to say it.
+//!
+//! Parsing, values, operators and functions are the `cel` crate's. Its evaluator is not used: it knows neither what is
+//! missing nor an end of work. [`check`] is the type checker, which the crate does not have, [`evaluate`] the way through
+//! an expression, and [`mended`] what the crate has wrong.
 //!
 //! Invariants: whatever compiled has a bool as its result and reads each of its parameters; an evaluation takes a
 //! bounded number of steps and keeps nothing; no input makes it panic or overflow the stack.
 
-mod cel;
+mod address;
+mod apply;
+mod check;
 mod context;
 mod error;
+mod evaluate;
+mod form;
+mod mended;
+mod parse;
+mod pattern;
+mod print;
+mod scan;
+mod signature;
+mod steps;
 mod types;
+mod typing;
 
 pub use error::{CaveatError, CompileError, CompileErrorKind};
 pub use types::{Parameter, ParameterType, UnknownType};
 
 use crate::relationship::Context;
-use cel::check::{Checked, check};
-use cel::evaluate::{Evaluation, Node};
-use cel::types::Type;
-use cel::value::{STEPS_MAX, Stop, Value};
-use std::collections::BTreeSet;
+use cel::IdedExpr;
+use cel::common::value::Val;
+use check::{Checked, check};
+use evaluate::Evaluation;
+use regex::Regex;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use steps::{STEPS_MAX, Stop};
+use typing::Type;
 
 /// How long a body may be, in characters.
 const BODY_LENGTH_MAX: usize = 100_000;
@@ -34,7 +52,9 @@ pub struct Caveat {
     parameters: Vec<Parameter>,
     body: String,
     canonical_body: String,
-    node: Node,
+    expr: IdedExpr,
+    /// The patterns that are written out, by the calls that search for them.
+    patterns: HashMap<u64, Regex>,
 }
 
 /// What a caveat says about a context.
@@ -67,7 +87,7 @@ impl Caveat {
             let kind = CompileErrorKind::TooLarge { caveat: caveat(), message };
             return Err(vec![CompileError { kind, range: whole }]);
         }
-        let expr = cel::parse::parse(body).map_err(|fault| {
+        let parsed = parse::parse(body).map_err(|fault| {
             let kind = CompileErrorKind::Syntax { caveat: caveat(), message: fault.message };
             vec![CompileError { kind, range: fault.range }]
         })?;
@@ -75,7 +95,7 @@ impl Caveat {
             .iter()
             .map(|parameter| (parameter.name.as_str(), Type::from(&parameter.parameter_type)))
             .collect();
-        let Checked { node, used, faults } = check(&expr, &typed);
+        let Checked { used, patterns, faults } = check(&parsed, &typed);
         let faults = faults.into_iter().map(|fault| {
             let kind = CompileErrorKind::Type { caveat: caveat(), message: fault.message };
             CompileError { kind, range: fault.range }
@@ -93,9 +113,10 @@ impl Caveat {
             name: name.to_owned(),
             doc: doc.to_owned(),
             body: body.trim().to_owned(),
-            canonical_body: cel::print::print(&expr),
+            canonical_body: print::print(&parsed.expr),
             parameters,
-            node,
+            expr: parsed.expr,
+            patterns,
         })
     }
 
@@ -145,13 +166,12 @@ impl Caveat {
             let value = stored.get(name).or_else(|| request.get(name));
             value.map(|value| self.convert(parameter, value)).transpose()
         };
-        let values: Vec<Option<Value>> =
+        let values: Vec<Option<Box<dyn Val>>> =
             self.parameters.iter().map(given).collect::<Result<_, _>>()?;
-        match Evaluation::new(&values).value(&self.node) {
-            Ok(Value::Bool(true)) => Ok(Outcome::True),
-            Ok(Value::Bool(false)) => Ok(Outcome::False),
-            Ok(other) => Err(self.failure(format!("the result is no bool: {}", other.shown()))),
-            Err(Stop::Missing(positions)) => Ok(Outcome::Missing(self.names(&positions))),
+        match Evaluation::new(&self.parameters, &values, &self.patterns).holds(&self.expr) {
+            Ok(true) => Ok(Outcome::True),
+            Ok(false) => Ok(Outcome::False),
+            Err(Stop::Missing(names)) => Ok(Outcome::Missing(names)),
             Err(Stop::Failed(message)) => Err(self.failure(message)),
             Err(Stop::Exhausted) => Err(self.failure(format!(
                 "the expression takes more than {STEPS_MAX} steps on this context"
@@ -163,16 +183,11 @@ impl Caveat {
         &self,
         parameter: &Parameter,
         value: &serde_json::Value,
-    ) -> Result<Value, CaveatError> {
+    ) -> Result<Box<dyn Val>, CaveatError> {
         context::convert(value, &parameter.parameter_type).map_err(|message| {
             let (caveat, parameter) = (self.name.clone(), parameter.name.clone());
             CaveatError::ParameterType { caveat, parameter, message }
         })
-    }
-
-    fn names(&self, positions: &BTreeSet<usize>) -> BTreeSet<String> {
-        let parameters = positions.iter().filter_map(|position| self.parameters.get(*position));
-        parameters.map(|parameter| parameter.name.clone()).collect()
     }
 
     fn failure(&self, message: String) -> CaveatError {

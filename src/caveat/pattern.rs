@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 const SIZE_MAX: usize = 1 << 20;
 
 /// The pattern that a text writes, or what is wrong with it.
-pub(crate) fn compile(text: &str) -> Result<Regex, String> {
+pub(super) fn compile(text: &str) -> Result<Regex, String> {
     RegexBuilder::new(&translated(text)).size_limit(SIZE_MAX).build().map_err(|error| {
         let message = error.to_string();
         let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ");

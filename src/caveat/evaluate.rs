@@ -1,0 +1,376 @@
+//! Evaluation: an expression and what is known of its parameters in; a value, or why there is none, out.
+//!
+//! The way through an expression is this room's own, because a parameter may be missing. What is missing is carried
+//! through like a failure: an operand that is missing makes the whole missing. The logical operators and the macros
+//! built on them look further, and take a decided term over one that is missing, and a missing one over one that failed,
+//! in whichever order they are written.
+
+use super::apply::{apply, element, matches};
+use super::form::{Access, Form, Macro, MacroKind, form, qualified_name, type_of_name};
+use super::mended;
+use super::steps::{Answer, Steps, Stop, failed, no_such_overload};
+use super::types::Parameter;
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, ListExpr, MapExpr, SelectExpr};
+use cel::common::types::{CelBool, CelList, CelMap, CelMapKey, CelOptional, CelString, CelType};
+use cel::common::value::{CowVal, Val};
+use regex::Regex;
+use std::collections::{BTreeSet, HashMap};
+
+/// One evaluation.
+#[derive(Debug)]
+pub(super) struct Evaluation<'v> {
+    parameters: &'v [Parameter],
+    /// By the parameters' positions; `None` for what is missing.
+    values: &'v [Option<Box<dyn Val>>],
+    /// The patterns that are written out, by the calls that search for them.
+    patterns: &'v HashMap<u64, Regex>,
+    steps: Steps,
+}
+
+/// A macro's variable with those around it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local<'b> {
+    name: &'b str,
+    value: &'b (dyn Val + 'static),
+    outer: Scope<'b>,
+}
+
+type Scope<'b> = Option<&'b Local<'b>>;
+
+/// What the operands of one expression lack.
+#[derive(Default)]
+struct Lacks {
+    missing: BTreeSet<String>,
+    failure: Option<String>,
+}
+
+impl Lacks {
+    /// An operand without which there is no value. A failure ends it, unless something is missing already.
+    fn required<T>(&mut self, answer: Result<T, Stop>) -> Result<Option<T>, Stop> {
+        let value = self.absorbed(answer)?;
+        match self.failure.take() {
+            Some(failure) if self.missing.is_empty() => Err(Stop::Failed(failure)),
+            _ => Ok(value),
+        }
+    }
+
+    /// An operand that another one may make up for.
+    fn absorbed<T>(&mut self, answer: Result<T, Stop>) -> Result<Option<T>, Stop> {
+        match answer {
+            Ok(value) => return Ok(Some(value)),
+            Err(Stop::Missing(missing)) => self.missing.extend(missing),
+            Err(Stop::Failed(failure)) => _ = self.failure.get_or_insert(failure),
+            Err(Stop::Exhausted) => return Err(Stop::Exhausted),
+        }
+        Ok(None)
+    }
+
+    /// The value, if nothing lacks.
+    fn unless_lacking<T>(self, value: T) -> Result<T, Stop> {
+        match self.failure {
+            _ if !self.missing.is_empty() => Err(Stop::Missing(self.missing)),
+            Some(failure) => Err(Stop::Failed(failure)),
+            None => Ok(value),
+        }
+    }
+}
+
+impl<'v> Evaluation<'v> {
+    pub(super) fn new(
+        parameters: &'v [Parameter],
+        values: &'v [Option<Box<dyn Val>>],
+        patterns: &'v HashMap<u64, Regex>,
+    ) -> Self {
+        Self { parameters, values, patterns, steps: Steps::default() }
+    }
+
+    /// Whether the expression holds.
+    pub(super) fn holds(&self, expr: &IdedExpr) -> Result<bool, Stop> {
+        self.bool(expr, None)
+    }
+
+    fn bool(&self, expr: &IdedExpr, scope: Scope<'_>) -> Result<bool, Stop> {
+        let value = self.value(expr, scope)?;
+        value.downcast_ref::<CelBool>().map_or_else(no_such_overload, |bool| Ok(*bool.inner()))
+    }
+
+    fn value<'b>(&'b self, expr: &'b IdedExpr, scope: Scope<'b>) -> Answer<'b> {
+        self.steps.take(1)?;
+        match &expr.expr {
+            Expr::Literal(literal) => Ok(literal.to_val()),
+            Expr::Ident(name) => self.name(name, scope),
+            Expr::Select(select) => self.select(select, scope),
+            Expr::Call(call) => self.call(expr.id, call, scope),
+            Expr::List(list) => self.list(list, scope),
+            Expr::Map(map) => self.map(map, scope),
+            Expr::Comprehension(_) | Expr::Struct(_) | Expr::Unspecified => no_such_overload(),
+        }
+    }
+
+    fn name<'b>(&'b self, name: &str, scope: Scope<'b>) -> Answer<'b> {
+        if let Some(local) = local(name, scope) {
+            return Ok(CowVal::Borrowed(local));
+        }
+        let name = name.strip_prefix('.').unwrap_or(name);
+        match (self.parameter(name), type_of_name(name)) {
+            (Some(Some(value)), _) => Ok(CowVal::Borrowed(value.as_ref())),
+            (Some(None), _) => Err(Stop::Missing(BTreeSet::from([name.to_owned()]))),
+            (None, Some(named)) => Ok(CowVal::owned(CelType::new_static(named))),
+            (None, None) => failed(format!("undeclared reference to `{name}`")),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&Option<Box<dyn Val>>> {
+        let position = self.parameters.iter().position(|parameter| parameter.name == name)?;
+        self.values.get(position)
+    }
+
+    fn is_declared(&self, name: &str, scope: Scope<'_>) -> bool {
+        local(name, scope).is_some()
+            || self.parameter(name.strip_prefix('.').unwrap_or(name)).is_some()
+    }
+
+    fn select<'b>(&'b self, select: &'b SelectExpr, scope: Scope<'b>) -> Answer<'b> {
+        let is_declared = |name: &str| self.is_declared(name, scope);
+        if matches!(select.field.as_str(), "Duration" | "Timestamp")
+            && let Some(namespace) = qualified_name(&select.operand, &is_declared)
+            && let Some(named) = type_of_name(&format!("{namespace}.{}", select.field))
+        {
+            return Ok(CowVal::owned(CelType::new_static(named)));
+        }
+        let operand = self.value(&select.operand, scope)?;
+        element(operand, &CelString::from(select.field.as_str()), Access::Required, &self.steps)
+    }
+
+    fn call<'b>(&'b self, id: u64, call: &'b CallExpr, scope: Scope<'b>) -> Answer<'b> {
+        match form(call, |name| self.is_declared(name, scope)) {
+            Form::Logical { terms, deciding } => self.logical(terms, deciding, scope).map(bool),
+            Form::Not(operand) => self.bool(operand, scope).map(|holds| bool(!holds)),
+            Form::Conditional([condition, then, otherwise]) => {
+                let holds = self.bool(condition, scope)?;
+                self.value(if holds { then } else { otherwise }, scope)
+            }
+            Form::Has(tested) => {
+                let Expr::Select(select) = &tested.expr else { return no_such_overload() };
+                let operand = self.value(&select.operand, scope)?;
+                let field = CelString::from(select.field.as_str());
+                element(operand, &field, Access::Test, &self.steps)
+            }
+            Form::Index { operand, index, access } => {
+                let [operand, index] = self.both([operand, index], scope)?;
+                element(operand, index.as_ref(), access, &self.steps)
+            }
+            Form::OptionalField { operand, field } => {
+                let [operand, field] = self.both([operand, field], scope)?;
+                element(operand, field.as_ref(), Access::Optional, &self.steps)
+            }
+            Form::OrElse { operands, unwrapped } => self.or_else(operands, unwrapped, scope),
+            Form::Macro(found) => self.expand(found, scope),
+            Form::Function { name, target, arguments } => {
+                if let Some(pattern) = self.patterns.get(&id)
+                    && let Some(text) = target.or(arguments.first())
+                {
+                    let text = self.value(text, scope)?;
+                    return matches(text.as_ref(), pattern, &self.steps).map(bool);
+                }
+                let mut lacks = Lacks::default();
+                let mut values = Vec::with_capacity(arguments.len() + 1);
+                for argument in target.into_iter().chain(arguments) {
+                    values.extend(lacks.required(self.value(argument, scope))?);
+                }
+                let values = lacks.unless_lacking(values)?;
+                apply(&name, target.is_some(), values, &self.steps)
+            }
+        }
+    }
+
+    fn both<'b>(
+        &'b self,
+        [left, right]: [&'b IdedExpr; 2],
+        scope: Scope<'b>,
+    ) -> Result<[CowVal<'b, 'static>; 2], Stop> {
+        let mut lacks = Lacks::default();
+        let left = lacks.required(self.value(left, scope))?;
+        let right = lacks.required(self.value(right, scope))?;
+        match lacks.unless_lacking((left, right))? {
+            (Some(left), Some(right)) => Ok([left, right]),
+            _ => no_such_overload(),
+        }
+    }
+
+    /// Terms of which one that is `deciding` decides.
+    fn logical(
+        &self,
+        terms: &[IdedExpr],
+        deciding: bool,
+        scope: Scope<'_>,
+    ) -> Result<bool, Stop> {
+        let mut lacks = Lacks::default();
+        for term in terms {
+            if lacks.absorbed(self.bool(term, scope))? == Some(deciding) {
+                return Ok(deciding);
+            }
+        }
+        lacks.unless_lacking(!deciding)
+    }
+
+    fn list<'b>(&'b self, list: &'b ListExpr, scope: Scope<'b>) -> Answer<'b> {
+        let mut lacks = Lacks::default();
+        let mut values = Vec::with_capacity(list.elements.len());
+        for (at, element) in list.elements.iter().enumerate() {
+            if let Some(value) = lacks.required(self.value(element, scope))? {
+                let optional = list.optional_indices.binary_search(&at).is_ok();
+                values.extend(self.present(value, optional)?);
+            }
+        }
+        lacks.unless_lacking(CowVal::owned(CelList::from(values)))
+    }
+
+    fn map<'b>(&'b self, map: &'b MapExpr, scope: Scope<'b>) -> Answer<'b> {
+        let mut lacks = Lacks::default();
+        let mut entries: HashMap<CelMapKey<'static>, Box<dyn Val>> = HashMap::new();
+        for entry in &map.entries {
+            let EntryExpr::MapEntry(entry) = &entry.expr else { return no_such_overload() };
+            let key = lacks.required(self.value(&entry.key, scope))?;
+            let value = lacks.required(self.value(&entry.value, scope))?;
+            let (Some(key), Some(value)) = (key, value) else { continue };
+            let kind = key.get_type().name().to_owned();
+            let Ok(key) = CelMapKey::try_from(key) else {
+                return failed(format!("unsupported key type: {kind}"));
+            };
+            if let Some(value) = self.present(value, entry.optional)? {
+                if mended::has_key(&entries, &key) {
+                    return failed("repeated key in a map");
+                }
+                entries.insert(key, value);
+            }
+        }
+        lacks.unless_lacking(CowVal::owned(CelMap::from(entries)))
+    }
+
+    /// What an element or entry of a literal contributes: an optional one its value, if it has one.
+    fn present(
+        &self,
+        value: CowVal<'_, 'static>,
+        optional: bool,
+    ) -> Result<Option<Box<dyn Val>>, Stop> {
+        if !optional {
+            return self.steps.owned(value).map(Some);
+        }
+        let Some(value) = value.downcast_ref::<CelOptional<'_>>() else { return no_such_overload() };
+        value.option().map(|value| self.steps.owned(CowVal::Borrowed(value))).transpose()
+    }
+
+    fn or_else<'b>(
+        &'b self,
+        [first, second]: [&'b IdedExpr; 2],
+        unwrapped: bool,
+        scope: Scope<'b>,
+    ) -> Answer<'b> {
+        let found = self.value(first, scope)?;
+        let Some(optional) = found.downcast_ref::<CelOptional<'_>>() else {
+            return no_such_overload();
+        };
+        match (optional.option(), unwrapped) {
+            (Some(value), true) => self.steps.owned(CowVal::Borrowed(value)).map(CowVal::Owned),
+            (Some(_), false) => Ok(found),
+            (None, _) => self.value(second, scope),
+        }
+    }
+
+    fn expand<'b>(&'b self, found: Macro<'b>, scope: Scope<'b>) -> Answer<'b> {
+        let operand = self.value(found.operand, scope)?;
+        if matches!(found.kind, MacroKind::OptionalMap | MacroKind::OptionalFlatMap) {
+            return self.expand_optional(found, &operand, scope);
+        }
+        let elements = mended::elements(&operand)?;
+        self.steps.take(elements.len())?;
+        match found.kind {
+            MacroKind::All => self.quantified(&elements, found, false, scope).map(bool),
+            MacroKind::Exists => self.quantified(&elements, found, true, scope).map(bool),
+            MacroKind::ExistsOne => {
+                Ok(bool(self.collected(&elements, found, Some(found.body), None, scope)?.len() == 1))
+            }
+            MacroKind::Filter => self
+                .collected(&elements, found, Some(found.body), None, scope)
+                .map(|values| CowVal::owned(CelList::from(values))),
+            MacroKind::Map | MacroKind::OptionalMap | MacroKind::OptionalFlatMap => self
+                .collected(&elements, found, found.condition, Some(found.body), scope)
+                .map(|values| CowVal::owned(CelList::from(values))),
+        }
+    }
+
+    fn expand_optional<'b>(
+        &'b self,
+        found: Macro<'b>,
+        operand: &CowVal<'b, 'static>,
+        scope: Scope<'b>,
+    ) -> Answer<'b> {
+        let Some(optional) = operand.downcast_ref::<CelOptional<'_>>() else {
+            return no_such_overload();
+        };
+        let Some(value) = optional.option() else { return Ok(CowVal::owned(CelOptional::none())) };
+        let inner = Local { name: found.name(), value, outer: scope };
+        let value = self.steps.owned(self.value(found.body, Some(&inner))?)?;
+        match found.kind {
+            MacroKind::OptionalMap => Ok(CowVal::owned(CelOptional::of(value))),
+            _ if value.downcast_ref::<CelOptional<'_>>().is_some() => Ok(CowVal::Owned(value)),
+            _ => no_such_overload(),
+        }
+    }
+
+    /// Whether one element is `deciding` under the body; as if all were joined by a logical operator.
+    fn quantified(
+        &self,
+        elements: &[&(dyn Val + 'static)],
+        found: Macro<'_>,
+        deciding: bool,
+        scope: Scope<'_>,
+    ) -> Result<bool, Stop> {
+        let mut lacks = Lacks::default();
+        for value in elements {
+            let inner = Local { name: found.name(), value: *value, outer: scope };
+            if lacks.absorbed(self.bool(found.body, Some(&inner)))? == Some(deciding) {
+                return Ok(deciding);
+            }
+        }
+        lacks.unless_lacking(!deciding)
+    }
+
+    /// The elements for which a condition holds, or what is made of them.
+    fn collected(
+        &self,
+        elements: &[&(dyn Val + 'static)],
+        found: Macro<'_>,
+        condition: Option<&IdedExpr>,
+        made: Option<&IdedExpr>,
+        scope: Scope<'_>,
+    ) -> Result<Vec<Box<dyn Val>>, Stop> {
+        let mut lacks = Lacks::default();
+        let mut collected = Vec::new();
+        for value in elements {
+            let inner = Local { name: found.name(), value: *value, outer: scope };
+            let holds = condition.map_or(Ok(true), |condition| self.bool(condition, Some(&inner)));
+            if lacks.required(holds)? == Some(true) {
+                let value = match made {
+                    Some(made) => self.value(made, Some(&inner)),
+                    None => Ok(CowVal::Borrowed(*value)),
+                };
+                if let Some(value) = lacks.required(value)? {
+                    collected.push(self.steps.owned(value)?);
+                }
+            }
+        }
+        lacks.unless_lacking(collected)
+    }
+}
+
+/// The innermost of the macros' variables that has a name.
+fn local<'b>(name: &str, scope: Scope<'b>) -> Option<&'b (dyn Val + 'static)> {
+    let mut around = std::iter::successors(scope, |local| local.outer);
+    around.find(|local| local.name == name).map(|local| local.value)
+}
+
+fn bool<'b>(value: bool) -> CowVal<'b, 'static> {
+    CowVal::owned(CelBool::from(value))
+}

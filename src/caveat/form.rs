@@ -1,0 +1,178 @@
+//! What a call means: the parser makes one of every operator, function, method and macro.
+
+use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
+use std::borrow::Cow;
+
+/// A call by the way in which its operands are evaluated.
+#[derive(Debug)]
+pub(super) enum Form<'e> {
+    /// Terms of which one that is `deciding` decides: true for an or, false for an and.
+    Logical { terms: &'e [IdedExpr], deciding: bool },
+    /// `condition ? then : otherwise`
+    Conditional(&'e [IdedExpr; 3]),
+    /// `!operand`
+    Not(&'e IdedExpr),
+    /// `has(operand.field)`
+    Has(&'e IdedExpr),
+    /// `operand[index]` or `operand[?index]`
+    Index { operand: &'e IdedExpr, index: &'e IdedExpr, access: Access },
+    /// `operand.?field`
+    OptionalField { operand: &'e IdedExpr, field: &'e IdedExpr },
+    /// The first of two optionals that has a value, or that value itself.
+    OrElse { operands: [&'e IdedExpr; 2], unwrapped: bool },
+    /// An expression that is evaluated for each element of a list, or key of a map.
+    Macro(Macro<'e>),
+    /// What reads all its arguments, of a method the target first. A method's name begins with a point.
+    Function { name: Cow<'e, str>, target: Option<&'e IdedExpr>, arguments: &'e [IdedExpr] },
+}
+
+/// How a part of a value is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Access {
+    /// It has to be there.
+    Required,
+    /// As an optional.
+    Optional,
+    /// Whether it is there.
+    Test,
+}
+
+/// A macro with a variable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Macro<'e> {
+    pub(super) kind: MacroKind,
+    pub(super) operand: &'e IdedExpr,
+    /// The variable's name, unless something else is written in its place.
+    pub(super) variable: &'e IdedExpr,
+    /// For `map` with a condition.
+    pub(super) condition: Option<&'e IdedExpr>,
+    pub(super) body: &'e IdedExpr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MacroKind {
+    All,
+    Exists,
+    ExistsOne,
+    Filter,
+    Map,
+    /// Over the value of an optional, to a value.
+    OptionalMap,
+    /// Over the value of an optional, to an optional.
+    OptionalFlatMap,
+}
+
+impl Macro<'_> {
+    /// The variable; empty when something else than a simple name is written in its place.
+    pub(super) fn name(&self) -> &str {
+        match &self.variable.expr {
+            Expr::Ident(name) if !name.starts_with('.') => name,
+            _ => "",
+        }
+    }
+}
+
+/// What a call means where these names are variables.
+pub(super) fn form<'e>(call: &'e CallExpr, is_declared: impl Fn(&str) -> bool) -> Form<'e> {
+    let arguments = call.args.as_slice();
+    let name = call.func_name.as_str();
+    match (call.target.as_deref(), arguments, name) {
+        (None, terms, operators::LOGICAL_AND) => Form::Logical { terms, deciding: false },
+        (None, terms, operators::LOGICAL_OR) => Form::Logical { terms, deciding: true },
+        (None, [operand], operators::LOGICAL_NOT) => Form::Not(operand),
+        (None, [operand, index], operators::INDEX) => {
+            Form::Index { operand, index, access: Access::Required }
+        }
+        (None, [operand, index], operators::OPT_INDEX) => {
+            Form::Index { operand, index, access: Access::Optional }
+        }
+        (None, [operand, field], operators::OPT_SELECT) => Form::OptionalField { operand, field },
+        (None, [tested], operators::HAS) => Form::Has(tested),
+        (None, _, operators::CONDITIONAL) => match arguments.first_chunk() {
+            Some(parts) => Form::Conditional(parts),
+            None => Form::Function { name: name.into(), target: None, arguments },
+        },
+        (None, ..) => {
+            let name = name.strip_prefix('.').unwrap_or(name).into();
+            Form::Function { name, target: None, arguments }
+        }
+        (Some(target), ..) => of_target(name, target, arguments, is_declared),
+    }
+}
+
+fn of_target<'e>(
+    name: &'e str,
+    target: &'e IdedExpr,
+    arguments: &'e [IdedExpr],
+    is_declared: impl Fn(&str) -> bool,
+) -> Form<'e> {
+    let expanded = |kind, variable, condition, body| {
+        Form::Macro(Macro { kind, operand: target, variable, condition, body })
+    };
+    let plain = match (name, arguments) {
+        ("all", [variable, body]) => return expanded(MacroKind::All, variable, None, body),
+        ("exists", [variable, body]) => return expanded(MacroKind::Exists, variable, None, body),
+        ("exists_one" | "existsOne", [variable, body]) => {
+            return expanded(MacroKind::ExistsOne, variable, None, body);
+        }
+        ("filter", [variable, body]) => return expanded(MacroKind::Filter, variable, None, body),
+        ("map", [variable, body]) => return expanded(MacroKind::Map, variable, None, body),
+        ("map", [variable, condition, body]) => {
+            return expanded(MacroKind::Map, variable, Some(condition), body);
+        }
+        ("optMap", [variable, body]) => {
+            return expanded(MacroKind::OptionalMap, variable, None, body);
+        }
+        ("optFlatMap", [variable, body]) => {
+            return expanded(MacroKind::OptionalFlatMap, variable, None, body);
+        }
+        ("or", [second]) => Form::OrElse { operands: [target, second], unwrapped: false },
+        ("orValue", [second]) => Form::OrElse { operands: [target, second], unwrapped: true },
+        _ => Form::Function { name: name.into(), target: Some(target), arguments },
+    };
+    match qualified_name(target, &is_declared) {
+        Some(namespace) => {
+            let name = format!("{namespace}.{name}").into();
+            Form::Function { name, target: None, arguments }
+        }
+        None => plain,
+    }
+}
+
+/// The name that a chain of fields writes, if its first part is no variable.
+pub(super) fn qualified_name(
+    expr: &IdedExpr,
+    is_declared: &impl Fn(&str) -> bool,
+) -> Option<String> {
+    let mut first = expr;
+    let mut fields = Vec::new();
+    while let Expr::Select(select) = &first.expr {
+        fields.push(select.field.as_str());
+        first = &select.operand;
+    }
+    let Expr::Ident(name) = &first.expr else { return None };
+    let declared = is_declared(name);
+    fields.push(name.strip_prefix('.').unwrap_or(name));
+    fields.reverse();
+    (!declared).then(|| fields.join("."))
+}
+
+/// The types that can be named, by their names in CEL.
+pub(super) fn type_of_name(name: &str) -> Option<&'static str> {
+    const NAMES: [&str; 13] = [
+        "null_type",
+        "bool",
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "type",
+        "optional_type",
+        "google.protobuf.Duration",
+        "google.protobuf.Timestamp",
+    ];
+    NAMES.into_iter().find(|known| *known == name)
+}

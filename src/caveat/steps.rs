@@ -1,0 +1,104 @@
+//! What one evaluation may take, and why an expression may have no value.
+
+use cel::common::types::{CelBytes, CelList, CelMap, CelOptional, CelString};
+use cel::common::value::{CowVal, Val};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+/// How many steps one evaluation may take.
+pub(super) const STEPS_MAX: usize = 1_000_000;
+
+/// How many bytes of text are read or copied in one step.
+const BYTES_A_STEP: usize = 32;
+
+/// Why an expression has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It reads parameters that have no value.
+    Missing(BTreeSet<String>),
+    /// It failed.
+    Failed(String),
+    /// It took more steps than are allowed. Nothing can make up for that, not even `|| true`.
+    Exhausted,
+}
+
+/// A value, which may be a part of the expression, of a parameter or of a macro's variable; or why there is none.
+pub(super) type Answer<'b> = Result<CowVal<'b, 'static>, Stop>;
+
+/// An evaluation's failure.
+pub(super) fn failed<T>(message: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Failed(message.into()))
+}
+
+/// The failure of an operation that is not there for these values.
+pub(super) fn no_such_overload<T>() -> Result<T, Stop> {
+    failed("no such overload")
+}
+
+/// The steps that an evaluation may still take.
+///
+/// Every expression is one step, and whatever walks over content or copies it takes more: each element of a list or map,
+/// each [`BYTES_A_STEP`] of a text. So neither time nor memory grows beyond a known measure.
+#[derive(Debug)]
+pub(super) struct Steps(Cell<usize>);
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self(Cell::new(STEPS_MAX))
+    }
+}
+
+impl Steps {
+    pub(super) fn take(&self, count: usize) -> Result<(), Stop> {
+        self.0.set(self.0.get().checked_sub(count).ok_or(Stop::Exhausted)?);
+        Ok(())
+    }
+
+    pub(super) fn take_for_bytes(&self, length: usize) -> Result<(), Stop> {
+        self.take(length / BYTES_A_STEP)
+    }
+
+    /// Takes what it takes to copy a value with all that it holds.
+    pub(super) fn take_for_copy(&self, value: &(dyn Val + 'static)) -> Result<(), Stop> {
+        if let Some(text) = value.downcast_ref::<CelString<'_>>() {
+            return self.take_for_bytes(text.inner().len());
+        }
+        if let Some(bytes) = value.downcast_ref::<CelBytes<'_>>() {
+            return self.take_for_bytes(bytes.inner().len());
+        }
+        if let Some(list) = value.downcast_ref::<CelList<'_>>() {
+            self.take(list.inner().len())?;
+            return list.inner().iter().try_for_each(|element| self.take_for_copy(element.as_ref()));
+        }
+        if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
+            self.take(map.inner().len())?;
+            return map.inner().iter().try_for_each(|(key, value)| {
+                self.take_for_copy(key.inner())?;
+                self.take_for_copy(value.as_ref())
+            });
+        }
+        let optional = value.downcast_ref::<CelOptional<'_>>().and_then(CelOptional::option);
+        optional.map_or(Ok(()), |value| self.take_for_copy(value))
+    }
+
+    /// The value as one of its own.
+    pub(super) fn owned(&self, value: CowVal<'_, 'static>) -> Result<Box<dyn Val>, Stop> {
+        if let CowVal::Borrowed(value) = value {
+            self.take_for_copy(value)?;
+        }
+        Ok(value.into_owned())
+    }
+}
+
+/// The value as failures show it.
+pub(super) fn shown(value: &dyn Val) -> String {
+    use cel::common::types::{CelBool, CelDouble, CelInt, CelUInt};
+    if let Some(text) = value.downcast_ref::<CelString<'_>>() {
+        return text.inner().chars().take(100).collect();
+    }
+    let bool = value.downcast_ref::<CelBool>().map(|bool| bool.to_string());
+    let int = value.downcast_ref::<CelInt>().map(|int| int.to_string());
+    let uint = value.downcast_ref::<CelUInt>().map(|uint| uint.to_string());
+    let double = value.downcast_ref::<CelDouble>().map(|double| double.to_string());
+    bool.or(int).or(uint).or(double).unwrap_or_else(|| value.get_type().name().to_owned())
+}
