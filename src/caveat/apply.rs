@@ -28,6 +28,15 @@ pub(super) fn apply<'b>(
             let negated = value.as_negator().map_or_else(no_such_overload, |own| Ok(own.negate()))?;
             return negated.map(CowVal::Owned).map_err(|error| failure(name, None, error));
         }
+        ("value", [value]) => {
+            let Some(optional) = value.downcast_ref::<CelOptional<'_>>() else {
+                return no_such_overload();
+            };
+            return match optional.option() {
+                Some(value) => steps.owned(CowVal::Borrowed(value)).map(CowVal::Owned),
+                None => failed("optional.none() dereference"),
+            };
+        }
         (_, [left, right]) => {
             if let Some(answer) = operate(name, left.as_ref(), right.as_ref(), steps) {
                 return answer;
@@ -35,7 +44,12 @@ pub(super) fn apply<'b>(
         }
         _ => {}
     }
-    arguments.iter().try_for_each(|argument| steps.take_for_bytes(length(argument.as_ref())))?;
+    for argument in &arguments {
+        match name.starts_with("optional.") {
+            true => steps.take_for_copy(argument.as_ref())?,
+            false => steps.take_for_bytes(mended::length(argument.as_ref()))?,
+        }
+    }
     if let Some(answer) = mended::function(name, &arguments) {
         return answer;
     }
@@ -94,11 +108,6 @@ fn calculate<'b>(
         Some(Err(error)) => Err(failure(name, None, error)),
         None => no_such_overload(),
     })
-}
-
-/// The bytes of a text.
-fn length(value: &(dyn Val + 'static)) -> usize {
-    value.downcast_ref::<CelString<'_>>().map_or(0, |text| text.inner().len())
 }
 
 /// A search for a pattern that is not known beforehand.

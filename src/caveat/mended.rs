@@ -155,7 +155,7 @@ pub(super) fn has_key<V>(entries: &HashMap<CelMapKey<'static>, V>, key: &CelMapK
 }
 
 /// The bytes of a text or of bytes.
-fn length(value: &Any) -> usize {
+pub(super) fn length(value: &Any) -> usize {
     let text = value.downcast_ref::<CelString<'_>>().map(|text| text.inner().len());
     let bytes = value.downcast_ref::<CelBytes<'_>>().map(|bytes| bytes.inner().len());
     text.or(bytes).unwrap_or_default()
