@@ -29,9 +29,11 @@ pub(super) struct Flags {
 }
 
 /// One file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) items: Vec<Item>,
+    /// Whether it has `use typechecking`.
+    pub(super) checks_annotations: bool,
 }
 
 /// A statement outside of braces; `use` lines have become [`Flags`].
@@ -107,7 +109,7 @@ pub(super) enum AllowedForm {
 pub(super) struct Permission {
     pub(super) name: Name,
     pub(super) comment: Comment,
-    /// The types that the annotation lists; `None` without an annotation, or where annotations are not checked.
+    /// The types that the annotation lists; `None` without an annotation.
     pub(super) annotation: Option<Vec<Name>>,
     pub(super) expr: Expr,
 }

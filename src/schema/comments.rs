@@ -35,6 +35,37 @@ impl<'t> Comments<'t> {
         Comment { text: without_marks(&written), written: written.join("\n") }
     }
 
+    /// A part of the text without the spaces and comments at its ends.
+    pub(super) fn between(&self, part: Range<usize>) -> Range<usize> {
+        let Range { mut start, mut end } = part;
+        let mut first = self.ranges.partition_point(|range| range.start < start);
+        let mut last = self.ranges.partition_point(|range| range.end <= end);
+        loop {
+            start = end - self.slice(start..end).trim_start().len();
+            match self.ranges.get(first) {
+                Some(comment) if comment.start == start && comment.end <= end => {
+                    start = comment.end;
+                    first += 1;
+                }
+                _ => break,
+            }
+        }
+        loop {
+            end = start + self.slice(start..end).trim_end().len();
+            match last.checked_sub(1).and_then(|last| self.ranges.get(last)) {
+                Some(comment) if comment.end == end && comment.start >= start => {
+                    end = comment.start;
+                    last -= 1;
+                }
+                _ => return start..end,
+            }
+        }
+    }
+
+    fn slice(&self, range: Range<usize>) -> &'t str {
+        self.text.get(range).unwrap_or_default()
+    }
+
     fn is_blank(&self, range: Range<usize>) -> bool {
         self.text.get(range).is_some_and(|text| text.chars().all(char::is_whitespace))
     }

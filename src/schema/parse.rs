@@ -19,6 +19,7 @@ use super::syntax_error::{self, Expected};
 use pest::Parser as _;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
+use std::ops::Range;
 use std::sync::Arc;
 
 #[derive(pest_derive::Parser)]
@@ -30,7 +31,7 @@ const TEXT_BYTES_MAX: usize = 4_194_304;
 
 /// Reads a text; `file` is its position among the files of the schema.
 pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
-    let empty = File { items: Vec::new() };
+    let empty = File::default();
     let comments = match prepare(file, text) {
         Ok(comments) => comments,
         Err(fault) => {
@@ -44,7 +45,8 @@ pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
         return empty;
     };
     let mut builder = Builder { file, text, flags: Flags::default(), comments, faults, resume: 0 };
-    File { items: builder.items(schema) }
+    let items = builder.items(schema);
+    File { items, checks_annotations: builder.flags.typechecking }
 }
 
 /// Refuses what would be unsafe or hopeless to parse, and finds the comments.
@@ -88,10 +90,12 @@ struct Builder<'t, 'f> {
 impl Builder<'_, '_> {
     fn items(&mut self, schema: Pair<'_, Rule>) -> Vec<Item> {
         let mut items = Vec::new();
+        let mut any_definition = false;
         for pair in schema.into_inner() {
+            any_definition |= matches!(pair.as_rule(), Rule::definition | Rule::caveat);
             let item = match pair.as_rule() {
                 Rule::use_flag => {
-                    self.use_flag(&pair, items.is_empty());
+                    self.use_flag(&pair, any_definition);
                     None
                 }
                 Rule::import => self.import(pair),
@@ -109,7 +113,7 @@ impl Builder<'_, '_> {
         items
     }
 
-    fn use_flag(&mut self, pair: &Pair<'_, Rule>, is_first: bool) {
+    fn use_flag(&mut self, pair: &Pair<'_, Rule>, is_late: bool) {
         let Some(name) = pair.clone().into_inner().find(|part| part.as_rule() == Rule::name) else {
             return;
         };
@@ -126,7 +130,7 @@ impl Builder<'_, '_> {
             }
         };
         *flag = true;
-        if !is_first {
+        if is_late {
             let message = "`use` expressions must be declared before any definition";
             self.faults.push(Fault::parse("late-use", self.span(pair), message));
         }
@@ -136,10 +140,8 @@ impl Builder<'_, '_> {
         if !self.flags.import {
             return self.without_flag(&pair, "import");
         }
-        let path = pair.into_inner().find(|part| part.as_rule() == Rule::string)?;
-        let quotes = ['"', '\''];
-        let (_, inside) = path.as_str().split_once(quotes)?;
-        let inside = inside.trim_matches(quotes);
+        let path = pair.into_inner().find(|part| part.as_rule() == Rule::quoted)?;
+        let inside = path.as_str().trim_matches(path.as_str().chars().next()?);
         Some(Item::Import(Name { text: inside.to_owned(), span: self.span(&path) }))
     }
 
@@ -257,7 +259,6 @@ impl Builder<'_, '_> {
                 _ => {}
             }
         }
-        let annotation = annotation.filter(|_| self.flags.typechecking);
         Some(Permission { name: name?, comment, annotation, expr: expr? })
     }
 
@@ -355,13 +356,19 @@ impl Builder<'_, '_> {
             match part.as_rule() {
                 Rule::path => name = self.name(&part),
                 Rule::parameter => parameters.extend(self.parameter(part)),
-                Rule::caveat_body => {
-                    body = Some(Name { text: part.as_str().to_owned(), span: self.span(&part) });
-                }
+                Rule::caveat_body => body = Some(self.caveat_body(&part)),
                 _ => {}
             }
         }
         Some(Caveat { name: name?, comment, parameters, body: body? })
+    }
+
+    /// The text of a body without the comments at its ends, which CEL need not understand.
+    fn caveat_body(&self, pair: &Pair<'_, Rule>) -> Name {
+        let span = pair.as_span();
+        let Range { start, end } = self.comments.between(span.start()..span.end());
+        let text = self.text.get(start..end).unwrap_or_default().to_owned();
+        Name { text, span: Span { file: self.file, start, end } }
     }
 
     fn parameter(&mut self, pair: Pair<'_, Rule>) -> Option<Parameter> {
@@ -389,15 +396,23 @@ impl Builder<'_, '_> {
         self.name(&name)
     }
 
-    /// A word that names something, unless a flag took it out of use.
+    /// A word or path that names something, unless a flag took one of its words out of use.
     fn name(&mut self, pair: &Pair<'_, Rule>) -> Option<Name> {
-        let (text, span) = (pair.as_str().to_owned(), self.span(pair));
-        if let Some(flag) = self.flags.reserving(&text) {
-            let fault = syntax_error::expected(Expected::Identifier, self.text, span);
-            self.faults.push(fault.help(format!("`use {flag}` makes `{text}` a reserved word")));
-            return None;
+        let words = match pair.as_rule() {
+            Rule::path => pair.clone().into_inner().collect(),
+            _ => vec![pair.clone()],
+        };
+        for word in &words {
+            if let Some(flag) = self.flags.reserving(word.as_str()) {
+                let fault =
+                    syntax_error::expected(Expected::Identifier, self.text, self.span(word));
+                let help = format!("`use {flag}` makes `{}` a reserved word", word.as_str());
+                self.faults.push(fault.help(help));
+                return None;
+            }
         }
-        Some(Name { text, span })
+        let words: Vec<&str> = words.iter().map(Pair::as_str).collect();
+        Some(Name { text: words.join("/"), span: self.span(pair) })
     }
 
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
@@ -465,10 +480,10 @@ fn expected(positives: &[Rule]) -> Expected {
             Expected::Operand,
             [Rule::exclusion, Rule::intersection, Rule::union, Rule::operand].as_slice(),
         ),
-        (Expected::Identifier, &[Rule::name, Rule::path, Rule::allowed_subject]),
+        (Expected::Identifier, &[Rule::name, Rule::segment, Rule::path, Rule::allowed_subject]),
         (Expected::Identifier, &[Rule::parameter, Rule::parameter_type]),
         (Expected::BodyEnd, &[Rule::body_end]),
-        (Expected::Path, &[Rule::string]),
+        (Expected::Path, &[Rule::quoted]),
         (Expected::End, &[Rule::end]),
         (Expected::Token(":"), &[Rule::colon]),
         (Expected::Token("="), &[Rule::equals]),

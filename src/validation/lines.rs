@@ -39,7 +39,7 @@ pub(super) fn read(
     lines
 }
 
-/// Puts the relationships together and checks each against the schema.
+/// Puts the relationships together and checks each against the schema and that nothing says the same twice.
 pub(super) fn load(
     lines: Vec<Line>,
     schema: Option<&Schema>,
@@ -54,37 +54,24 @@ pub(super) fn load(
         }
         let Relationship { resource, relation, subject, .. } = &relationship;
         let key = format!("{resource}#{relation}@{subject}");
-        let earlier = known.insert(key, span.clone());
-        let same = set.insert(relationship.clone()).map(|replaced| replaced == relationship);
-        if let (Some(earlier), Some(same)) = (earlier, same) {
-            repeated(&relationship, same, earlier, span, problems);
+        if let Some(earlier) = known.insert(key, span.clone()) {
+            repeated(&relationship, earlier, span, problems);
         }
+        set.insert(relationship);
     }
     set
 }
 
-/// Two lines with one key: a repetition is refused, another caveat or expiration replaces what was there.
+/// Two lines with one resource, relation and subject, of which only one could be stored.
 fn repeated(
     relationship: &Relationship,
-    same: bool,
     earlier: Range<usize>,
     span: Range<usize>,
     problems: &mut Problems,
 ) {
     let earlier = problems.source.place(earlier).start().line;
-    if same {
-        let message = format!("found repeated relationship `{relationship}`");
-        let help = format!("line {earlier} says the same");
-        problems.error(
-            span,
-            Fault::new(Block::Relationships, "relationship-repeated", message).help(help),
-        );
-    } else {
-        let message = format!("`{relationship}` replaces the one in line {earlier}");
-        let help = "resource, relation and subject are the same, so only the last line counts";
-        problems.warning(
-            span,
-            Fault::new(Block::Relationships, "relationship-replaced", message).help(help),
-        );
-    }
+    let message = format!("found repeated relationship `{relationship}`");
+    let help = format!("line {earlier} has the same resource, relation and subject");
+    let fault = Fault::new(Block::Relationships, "relationship-repeated", message);
+    problems.error(span, fault.help(help));
 }

@@ -1,12 +1,11 @@
 //! The first stage: every definition, relation, permission and caveat gets its id.
 
-use super::super::ast::{self, File, Item, Member, Name};
+use super::super::ast::{self, File, Item, Member};
 use super::super::compiled::{
     CaveatId, Definition, DefinitionId, Expr, Node, NodeId, Rule, Schema,
 };
 use super::super::fault::{Fault, Faults};
 use super::partials::Partials;
-use crate::relationship::{NameKind, require_name};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the later stages still need of the trees.
@@ -46,15 +45,12 @@ struct Items {
 
 impl Items {
     fn take(&mut self, item: Item, faults: &mut Faults) {
-        let (name, kind) = match &item {
-            Item::Definition(definition) => (&definition.name, "object definition"),
-            Item::Partial(partial) => (&partial.name, "partial"),
-            Item::Caveat(caveat) => (&caveat.name, "caveat"),
+        let name = match &item {
+            Item::Definition(definition) => &definition.name,
+            Item::Partial(partial) => &partial.name,
+            Item::Caveat(caveat) => &caveat.name,
             Item::Import(_) => return,
         };
-        if !matches!(item, Item::Caveat(_)) {
-            require(NameKind::Definition, name, kind, faults);
-        }
         if !self.names.insert(name.text.clone()) {
             let message = format!(
                 "found name reused between multiple definitions and/or caveats: {}",
@@ -107,8 +103,6 @@ impl Declaring<'_> {
 
     fn is_new(&mut self, definition: &str, member: &Member, ids: &HashMap<String, NodeId>) -> bool {
         let name = member.name();
-        let kind = if matches!(member, Member::Relation(_)) { "relation" } else { "permission" };
-        require(NameKind::Relation, name, kind, self.faults);
         if !ids.contains_key(&name.text) {
             return true;
         }
@@ -132,13 +126,6 @@ impl Declaring<'_> {
         let (doc, comment) = (comment.text, comment.written);
         self.schema.nodes.push(Node { id, definition, name, doc, comment, rule });
         self.schema.syntax.members.push(member);
-    }
-}
-
-fn require(kind: NameKind, name: &Name, what: &str, faults: &mut Faults) {
-    if let Err(error) = require_name(kind, &name.text) {
-        let message = format!("error in {what} `{}`: {error}", name.text);
-        faults.push(Fault::parse("invalid-name", name.span, message));
     }
 }
 

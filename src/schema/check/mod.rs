@@ -7,6 +7,7 @@ mod annotations;
 mod caveats;
 mod cycles;
 mod declare;
+mod names;
 mod partials;
 mod permissions;
 mod relations;
@@ -17,6 +18,7 @@ use super::diagnostic::Diagnostic;
 use super::fault::{Fault, Faults};
 use super::load::Program;
 use super::reachability::Reachability;
+use crate::relationship::{NameKind, require_name};
 
 /// Makes a schema of parsed files, or says what is wrong with them. `faults` are those of parsing: with any of them,
 /// names would be missing only because their statement is broken, so nothing more is looked for.
@@ -26,6 +28,8 @@ pub(super) fn check(program: Program, mut faults: Faults) -> Result<Schema, Vec<
         return Err(faults.into_diagnostics(&files));
     }
     let mut schema = Schema { syntax: Syntax { files, ..Syntax::default() }, ..Schema::default() };
+    names::check(&trees, &mut faults);
+    let checks_annotations = trees.iter().any(|tree| tree.checks_annotations);
     let declared = declare::declare(trees, &mut schema, &mut faults);
     caveats::compile(declared.caveats, &mut schema, &mut faults);
     relations::resolve(&mut schema, &mut faults);
@@ -33,7 +37,9 @@ pub(super) fn check(program: Program, mut faults: Faults) -> Result<Schema, Vec<
     wildcards::check(&schema, &wildcards, &mut faults);
     permissions::resolve(&mut schema, &wildcards, &mut faults);
     cycles::check(&schema, &mut faults);
-    annotations::check(&schema, &mut faults);
+    if checks_annotations {
+        annotations::check(&schema, &mut faults);
+    }
     if !faults.is_empty() {
         return Err(faults.into_diagnostics(&schema.syntax.files));
     }
@@ -41,16 +47,17 @@ pub(super) fn check(program: Program, mut faults: Faults) -> Result<Schema, Vec<
     Ok(schema)
 }
 
-/// A name that no relation or permission of a definition has.
+/// A name that no relation or permission of a definition has. `None` when none could have it, which is a fault already.
 fn unknown_node(
     schema: &Schema,
     definition: super::compiled::DefinitionId,
     name: &str,
     span: super::ast::Span,
-) -> Fault {
+) -> Option<Fault> {
+    require_name(NameKind::Relation, name).ok()?;
     let definition = schema.definition(definition);
     let message =
         format!("relation/permission `{name}` not found under definition `{}`", definition.name);
     let candidates = definition.nodes.iter().map(|id| schema.node(*id).name.as_str());
-    Fault::typed("unknown-relation", span, message).suggest(name, candidates)
+    Some(Fault::typed("unknown-relation", span, message).suggest(name, candidates))
 }

@@ -5,13 +5,16 @@ use super::super::fault::{Fault, Faults, nearest};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// How many relations and permissions all definitions may take from partials together. Partials are the one way by which
-/// a small text could make a huge schema.
-const MEMBERS_MAX: usize = 200_000;
+/// How many statements all definitions may take from partials together. Partials are the one way by which a small text
+/// could make a huge schema.
+const STATEMENTS_MAX: usize = 200_000;
 
 /// The partials of a schema, by name.
 pub(super) struct Partials<'p> {
     partials: &'p BTreeMap<String, Definition>,
+    /// Those that lead into a circle.
+    circular: HashSet<&'p str>,
+    /// How many statements definitions took so far.
     taken: Cell<usize>,
 }
 
@@ -30,7 +33,8 @@ impl<'p> Partials<'p> {
             );
             faults.push(Fault::parse("circular-partials", first.span, message));
         }
-        let this = Self { partials, taken: Cell::new(0) };
+        let circular = circular.into_iter().collect();
+        let this = Self { partials, circular, taken: Cell::new(0) };
         this.check_references(faults);
         this
     }
@@ -57,45 +61,43 @@ impl<'p> Partials<'p> {
         }
     }
 
-    /// The relations and permissions of a definition, those of its partials in the place of the reference. A partial
-    /// that is included in two ways counts once.
+    /// The relations and permissions of a definition, those of its partials in the place of the reference.
     pub(super) fn expand(&self, definition: &Definition, faults: &mut Faults) -> Vec<Member> {
         let mut members = Vec::new();
-        let mut included = HashSet::new();
         let mut open = vec![definition.members.iter()];
         while let Some(level) = open.last_mut() {
-            match level.next() {
-                None => {
-                    open.pop();
-                }
-                Some(Member::PartialReference(name)) => match self.partials.get(&name.text) {
-                    Some(partial) if included.insert(name.text.as_str()) => {
-                        open.push(partial.members.iter());
-                    }
-                    None if open.len() == 1 => faults.push(self.unknown(name)),
-                    // Here a second time, or reported where the partial itself is looked at.
-                    Some(_) | None => {}
-                },
-                Some(member) if open.len() == 1 || self.take_one(&definition.name, faults) => {
-                    members.push(member.clone());
-                }
-                Some(_) => return members,
+            let Some(member) = level.next() else {
+                open.pop();
+                continue;
+            };
+            if open.len() > 1 && !self.take_one(&definition.name, faults) {
+                break;
+            }
+            let Member::PartialReference(name) = member else {
+                members.push(member.clone());
+                continue;
+            };
+            match self.partials.get(&name.text) {
+                Some(_) if self.circular.contains(name.text.as_str()) => {}
+                Some(partial) => open.push(partial.members.iter()),
+                None if open.len() == 1 => faults.push(self.unknown(name)),
+                // Reported where the partial itself is looked at.
+                None => {}
             }
         }
         members
     }
 
-    /// Counts one more member that came from a partial; whether there is room for it.
+    /// Counts one more statement that came from a partial; whether there is room for it.
     fn take_one(&self, definition: &Name, faults: &mut Faults) -> bool {
         let taken = self.taken.get() + 1;
         self.taken.set(taken);
-        if taken == MEMBERS_MAX + 1 {
-            let message = format!(
-                "partials bring more than {MEMBERS_MAX} relations and permissions into the schema"
-            );
+        if taken == STATEMENTS_MAX + 1 {
+            let message =
+                format!("partials bring more than {STATEMENTS_MAX} statements into the schema");
             faults.push(Fault::parse("partials-too-large", definition.span, message));
         }
-        taken <= MEMBERS_MAX
+        taken <= STATEMENTS_MAX
     }
 }
 

@@ -92,7 +92,7 @@ impl Resolving<'_> {
     fn node(&mut self, name: &str, span: Span) -> Option<NodeId> {
         let found = self.schema.find_node(self.definition, name).map(|node| node.id);
         if found.is_none() && !self.faults.is_full() {
-            self.faults.push(unknown_node(self.schema, self.definition, name, span));
+            self.faults.extend(unknown_node(self.schema, self.definition, name, span));
         }
         found
     }

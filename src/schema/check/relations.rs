@@ -4,6 +4,7 @@ use super::super::ast::{self, Member};
 use super::super::compiled::{AllowedForm, AllowedSubject, Rule, Schema};
 use super::super::fault::{Fault, Faults};
 use super::unknown_node;
+use crate::relationship::{NameKind, require_name};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ impl Resolving<'_> {
             ast::AllowedForm::Userset(name) => {
                 let Some(node) = self.schema.find_node(definition.id, &name.text) else {
                     let fault = unknown_node(self.schema, definition.id, &name.text, name.span);
-                    self.faults.push(fault);
+                    self.faults.extend(fault);
                     return None;
                 };
                 AllowedForm::Userset(node.id)
@@ -74,6 +75,9 @@ impl Resolving<'_> {
     }
 
     fn unknown_definition(&mut self, name: &ast::Name) {
+        if require_name(NameKind::Definition, &name.text).is_err() {
+            return;
+        }
         let message = format!(
             "could not lookup definition `{0}` for relation `{1}`: object definition `{0}` not found",
             name.text, self.relation.name.text

@@ -128,8 +128,10 @@ impl Linting<'_, '_> {
     }
 
     fn targets_relation(&mut self, arrow: &Arrow, having: &[DefinitionId], span: Span) {
-        let relation = having.iter().find(|id| {
-            let node = self.schema.find_node(**id, &arrow.right.text);
+        // Within one definition, relations and permissions change together.
+        let others = having.iter().filter(|id| **id != self.place.definition.id);
+        let relation = others.copied().find(|id| {
+            let node = self.schema.find_node(*id, &arrow.right.text);
             node.is_some_and(|node| matches!(node.rule, Rule::Relation(_)))
         });
         let Some(definition) = relation else { return };
@@ -138,7 +140,7 @@ impl Linting<'_, '_> {
             shown(arrow),
             self.place.node.name,
             arrow.right.text,
-            self.schema.definition(*definition).name
+            self.schema.definition(definition).name
         );
         let help = "point it to a permission, so that it need not change when that definition does";
         let code = "arrow-references-relation";

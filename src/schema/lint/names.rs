@@ -15,12 +15,7 @@ pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
 
 fn parent_in_name(place: &Place<'_>, remarks: &mut Remarks<'_>) {
     let (name, definition) = (&place.node.name, &place.definition.name);
-    let parent = definition.rsplit('/').next().unwrap_or_default();
-    // A relation to objects of its own type, like `parent_folder`, says what is on its other side.
-    let points_to_parent = place
-        .relation()
-        .is_some_and(|r| r.allowed.iter().any(|a| a.definition.text == *definition));
-    if name.strip_suffix(parent).is_some_and(|rest| rest.ends_with('_')) && !points_to_parent {
+    if name.ends_with(definition.as_str()) {
         let kind = if place.relation().is_some() { "relation" } else { "permission" };
         let message = format!("{kind} `{name}` references parent type `{definition}` in its name");
         let help = "drop the suffix: the name is only used together with the type";
