@@ -2,6 +2,7 @@
 
 use super::ast::Span;
 use super::diagnostic::{Diagnostic, Severity, Stage};
+use super::lost::Lost;
 use std::sync::Arc;
 
 /// How many faults are reported of one schema; more would help nobody, and garbage has one in every line.
@@ -24,21 +25,33 @@ pub(super) struct Fault {
     pub(super) message: String,
     pub(super) span: Span,
     pub(super) help: Option<String>,
+    /// The name that was not found, if that is the fault.
+    pub(super) missing: Option<String>,
 }
 
 /// Every fault found so far, up to a limit.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) struct Faults {
+    found: Vec<Fault>,
+    /// What could not be read.
+    pub(super) lost: Lost,
+}
 
 impl Fault {
     /// A text that is not of the language.
     pub(super) fn parse(code: &'static str, span: Span, message: impl Into<String>) -> Self {
-        Self { stage: Stage::Parse, code, message: message.into(), span, help: None }
+        let (message, help, missing) = (message.into(), None, None);
+        Self { stage: Stage::Parse, code, message, span, help, missing }
     }
 
     /// Parts that do not fit together.
     pub(super) fn typed(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self { stage: Stage::Type, ..Self::parse(code, span, message) }
+    }
+
+    /// A name that was looked up in vain.
+    pub(super) fn missing(self, name: &str) -> Self {
+        Self { missing: Some(name.to_owned()), ..self }
     }
 
     /// The same, with advice.
@@ -74,19 +87,21 @@ impl Fault {
 }
 
 impl Faults {
+    /// Adds a fault, unless it only follows from what could not be read.
     pub(super) fn push(&mut self, fault: Fault) {
-        if !self.is_full() {
-            self.0.push(fault);
+        let follows = fault.missing.as_ref().is_some_and(|name| self.lost.may_define(name));
+        if !follows && !self.is_full() {
+            self.found.push(fault);
         }
     }
 
     /// Whether further faults will be dropped, so that looking for them is idle.
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= FAULTS_MAX
+        self.found.len() >= FAULTS_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     pub(super) fn extend(&mut self, faults: impl IntoIterator<Item = Fault>) {
@@ -96,8 +111,8 @@ impl Faults {
     /// The faults: those of syntax first, each kind in the order of its places. So the first one says what a reader that
     /// stops at the first would say.
     pub(super) fn into_diagnostics(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
-        self.0.sort_by_key(|fault| (fault.stage, fault.span));
-        self.0.into_iter().filter_map(|fault| fault.shown(Severity::Error, files)).collect()
+        self.found.sort_by_key(|fault| (fault.stage, fault.span));
+        self.found.into_iter().filter_map(|fault| fault.shown(Severity::Error, files)).collect()
     }
 }
 

@@ -59,6 +59,7 @@ impl Loading<'_, '_> {
                 && let Err(fault) = self.import(path, import)
             {
                 self.faults.push(fault);
+                self.faults.lost.anything();
             }
         }
         self.open.pop();

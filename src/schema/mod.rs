@@ -13,6 +13,7 @@ mod fault;
 pub mod format;
 pub mod lint;
 mod load;
+mod lost;
 mod parse;
 mod reachability;
 mod scan;

@@ -36,12 +36,14 @@ pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
         Ok(comments) => comments,
         Err(fault) => {
             faults.push(fault);
+            faults.lost.anything();
             return empty;
         }
     };
     let Some(schema) = Grammar::parse(Rule::schema, text).ok().and_then(|mut pairs| pairs.next())
     else {
         faults.push(too_deep(Span { file, start: 0, end: 0 }));
+        faults.lost.anything();
         return empty;
     };
     let mut builder = Builder { file, text, flags: Flags::default(), comments, faults, resume: 0 };
@@ -93,10 +95,11 @@ impl Builder<'_, '_> {
         let mut any_definition = false;
         for pair in schema.into_inner() {
             any_definition |= matches!(pair.as_rule(), Rule::definition | Rule::caveat);
+            let text = pair.as_str();
             let item = match pair.as_rule() {
                 Rule::use_flag => {
                     self.use_flag(&pair, any_definition);
-                    None
+                    continue;
                 }
                 Rule::import => self.import(pair),
                 Rule::definition => self.definition(pair).map(Item::Definition),
@@ -106,8 +109,9 @@ impl Builder<'_, '_> {
                     self.broken(&pair);
                     None
                 }
-                _ => None,
+                _ => continue,
             };
+            self.note_lost(text, item.as_ref());
             items.extend(item);
         }
         items
@@ -126,6 +130,7 @@ impl Builder<'_, '_> {
             other => {
                 let fault = syntax_error::unknown_flag(other, self.span(&name));
                 self.faults.push(fault);
+                self.faults.lost.statement(&syntax_error::FLAGS.join(" "));
                 return;
             }
         };
@@ -167,10 +172,11 @@ impl Builder<'_, '_> {
         let mut name = None;
         let mut members = Vec::new();
         for part in pair.into_inner() {
+            let text = part.as_str();
             let member = match part.as_rule() {
                 Rule::path => {
                     name = self.name(&part);
-                    None
+                    continue;
                 }
                 Rule::relation => self.relation(part).map(Arc::new).map(Member::Relation),
                 Rule::permission => self.permission(part).map(Arc::new).map(Member::Permission),
@@ -179,11 +185,19 @@ impl Builder<'_, '_> {
                     self.broken(&part);
                     None
                 }
-                _ => None,
+                _ => continue,
             };
+            self.note_lost(text, member.as_ref());
             members.extend(member);
         }
         Some(Definition { name: name?, comment, members })
+    }
+
+    /// Notes a statement that came to nothing.
+    fn note_lost<T>(&mut self, text: &str, statement: Option<&T>) {
+        if statement.is_none() {
+            self.faults.lost.statement(text);
+        }
     }
 
     fn relation(&mut self, pair: Pair<'_, Rule>) -> Option<Relation> {
@@ -355,7 +369,7 @@ impl Builder<'_, '_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::path => name = self.name(&part),
-                Rule::parameter => parameters.extend(self.parameter(part)),
+                Rule::parameter => parameters.push(self.parameter(part)?),
                 Rule::caveat_body => body = Some(self.caveat_body(&part)),
                 _ => {}
             }

@@ -4,7 +4,7 @@ use super::ast::{Flags, Span};
 use super::fault::Fault;
 
 /// The flags of `use` lines.
-const FLAGS: [&str; 5] = ["expiration", "import", "partial", "self", "typechecking"];
+pub(super) const FLAGS: [&str; 5] = ["expiration", "import", "partial", "self", "typechecking"];
 /// The words that are never names.
 const RESERVED: [&str; 6] = ["definition", "caveat", "relation", "permission", "nil", "with"];
 

@@ -20,11 +20,10 @@ use super::load::Program;
 use super::reachability::Reachability;
 use crate::relationship::{NameKind, require_name};
 
-/// Makes a schema of parsed files, or says what is wrong with them. `faults` are those of parsing: with any of them,
-/// names would be missing only because their statement is broken, so nothing more is looked for.
+/// Makes a schema of parsed files, or says what is wrong with them. `faults` are those of parsing.
 pub(super) fn check(program: Program, mut faults: Faults) -> Result<Schema, Vec<Diagnostic>> {
     let Program { files, trees } = program;
-    if !faults.is_empty() {
+    if faults.lost.is_anything() {
         return Err(faults.into_diagnostics(&files));
     }
     let mut schema = Schema { syntax: Syntax { files, ..Syntax::default() }, ..Schema::default() };
@@ -59,5 +58,6 @@ fn unknown_node(
     let message =
         format!("relation/permission `{name}` not found under definition `{}`", definition.name);
     let candidates = definition.nodes.iter().map(|id| schema.node(*id).name.as_str());
-    Some(Fault::typed("unknown-relation", span, message).suggest(name, candidates))
+    let fault = Fault::typed("unknown-relation", span, message).missing(name);
+    Some(fault.suggest(name, candidates))
 }

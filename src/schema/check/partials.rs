@@ -54,7 +54,7 @@ impl<'p> Partials<'p> {
         let message = format!("could not find partial reference with name {}", name.text);
         let mut candidates: Vec<&str> = self.partials.keys().map(String::as_str).collect();
         candidates.sort_unstable();
-        let fault = Fault::parse("unknown-partial", name.span, message);
+        let fault = Fault::parse("unknown-partial", name.span, message).missing(&name.text);
         match nearest(&name.text, candidates) {
             Some(near) => fault.help(format!("did you mean `...{near}`?")),
             None => fault,

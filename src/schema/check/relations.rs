@@ -83,7 +83,7 @@ impl Resolving<'_> {
             name.text, self.relation.name.text
         );
         let candidates = self.schema.definitions.iter().map(|d| d.name.as_str());
-        let fault = Fault::typed("unknown-definition", name.span, message);
+        let fault = Fault::typed("unknown-definition", name.span, message).missing(&name.text);
         self.faults.push(fault.suggest(&name.text, candidates));
     }
 
@@ -95,7 +95,7 @@ impl Resolving<'_> {
         );
         let mut candidates: Vec<&str> = self.schema.caveat_ids.keys().map(String::as_str).collect();
         candidates.sort_unstable();
-        let fault = Fault::typed("unknown-caveat", name.span, message);
+        let fault = Fault::typed("unknown-caveat", name.span, message).missing(&name.text);
         self.faults.push(if name.text == "expiration" {
             fault.help("write `use expiration` at the top for relationships that expire")
         } else {

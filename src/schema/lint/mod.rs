@@ -62,8 +62,8 @@ impl Remarks<'_> {
         let Remark { code, span, message, help } = remark;
         let is_new = !silences(comment, code) && self.found.len() < REMARKS_MAX;
         if is_new && self.seen.insert((span, message.clone())) {
-            let (stage, help) = (Stage::Lint, Some(help.to_owned()));
-            self.found.push(Fault { stage, code, message, span, help });
+            let (stage, help, missing) = (Stage::Lint, Some(help.to_owned()), None);
+            self.found.push(Fault { stage, code, message, span, help, missing });
         }
     }
 }
