@@ -5,6 +5,7 @@ use super::status;
 use crate::database::{Consistency, Database, View};
 use crate::relationship::Timestamp;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -86,6 +87,19 @@ impl Workers {
             tracing::error!(%failure, "a request was not finished");
             Err(Status::internal("the request was not finished because of a fault in the server"))
         })
+    }
+
+    /// Does a piece of work on the calling thread, which must not be held up: it has to be short and need no disk. `None`
+    /// when it turns out not to be; then it is for [`Self::run`].
+    pub(super) fn at_once<T>(
+        &self,
+        work: impl FnOnce(&Database, Timestamp) -> Option<T>,
+    ) -> Option<T> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().filter(|_| !self.stopping.load(Ordering::Relaxed))?;
+        let now = (self.clock)();
+        // What panics here does so again where it costs no connection.
+        catch_unwind(AssertUnwindSafe(|| work(database, now))).ok().flatten()
     }
 
     /// Ends every piece of work and closes the database. Later work is refused.
@@ -194,6 +208,17 @@ mod tests {
         let refused = workers.run(|_| Ok(())).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable);
         drop(open(dir.path()));
+    }
+
+    #[tokio::test]
+    async fn what_is_done_at_once_may_panic_and_ends_with_the_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let workers = open(dir.path());
+        assert_eq!(workers.at_once(|_, _| Some(7)), Some(7));
+        assert_eq!(workers.at_once(|_, _| -> Option<()> { panic!("a test") }), None);
+        assert_eq!(workers.at_once(|_, _| Some(7)), Some(7));
+        workers.close().await;
+        assert_eq!(workers.at_once(|_, _| Some(7)), None);
     }
 
     #[tokio::test]

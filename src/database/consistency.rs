@@ -19,6 +19,17 @@ pub enum Consistency {
 }
 
 impl Consistency {
+    /// The newest snapshot, without waiting for a disk, if that serves it.
+    pub(super) fn snapshot_in_memory(self, store: &Store, now: Timestamp) -> Option<Snapshot<'_>> {
+        let snapshot = store.snapshot_in_memory(now).ok()?;
+        let serves = match self {
+            Self::MinimizeLatency | Self::FullyConsistent => true,
+            Self::AtLeastAsFresh(revision) => revision <= snapshot.revision(),
+            Self::AtExactSnapshot(revision) => revision == snapshot.revision(),
+        };
+        serves.then_some(snapshot)
+    }
+
     /// The snapshot that serves it.
     pub(super) fn snapshot(
         self,

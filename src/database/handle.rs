@@ -8,7 +8,7 @@ use super::schemas::Schemas;
 use super::view::View;
 use super::write::{self, WriteRequest};
 use super::write_schema;
-use crate::engine::{Cache, Limits};
+use crate::engine::{Cache, Checked, Limits, Question};
 use crate::relationship::{Relationship, Revision, Timestamp};
 use crate::store::{Collected, OpenError, Store, StoreId, StoreOptions};
 use std::path::Path;
@@ -86,6 +86,18 @@ impl Database {
         now: Timestamp,
     ) -> Result<View<'_>, DatabaseError> {
         View::new(self, consistency.snapshot(&self.store, now)?, now)
+    }
+
+    /// Answers one question if that takes little time and no disk, so that a thread may do so which must not be held up.
+    /// Gives the revision with the answer; `None` when it might take longer: ask a [`Self::view`] then.
+    pub fn check_at_once(
+        &self,
+        consistency: Consistency,
+        now: Timestamp,
+        question: &Question<'_>,
+    ) -> Option<(Revision, Result<Checked, DatabaseError>)> {
+        let view = View::in_memory(self, consistency, now)?;
+        Some((view.revision(), view.check_at_once(question)?))
     }
 
     /// Makes every update of a request or none.

@@ -17,6 +17,12 @@ pub(super) struct Schemas {
 }
 
 impl Schemas {
+    /// The schema that a revision wrote, if it is compiled already.
+    pub(super) fn compiled(&self, revision: Revision) -> Option<Arc<Schema>> {
+        let compiled = self.compiled.read().unwrap_or_else(PoisonError::into_inner);
+        compiled.get(&revision).map(Arc::clone)
+    }
+
     /// The schema that a revision wrote; `load` reads its text when it is not compiled yet. Revision 0 wrote the empty
     /// schema.
     pub(super) fn get(
@@ -24,11 +30,9 @@ impl Schemas {
         revision: Revision,
         load: impl FnOnce() -> Result<Option<SchemaText>, ReadError>,
     ) -> Result<Arc<Schema>, DatabaseError> {
-        let compiled = self.compiled.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(schema) = compiled.get(&revision) {
-            return Ok(Arc::clone(schema));
+        if let Some(schema) = self.compiled(revision) {
+            return Ok(schema);
         }
-        drop(compiled);
         let text = load()?.map_or_else(|| Arc::from(""), |schema| schema.text);
         let schema = schema::compile(&text).map_err(|faults| DatabaseError::StoredSchema {
             revision,

@@ -1,8 +1,9 @@
 //! Schema and relationships at one revision: what every question is asked of.
 
+use super::consistency::Consistency;
 use super::error::DatabaseError;
 use super::handle::Database;
-use crate::engine::{self, Checked, Question, Scope};
+use crate::engine::{self, Checked, EngineError, Limits, Question, Scope};
 use crate::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
 use crate::store::{Hold, ScanPosition, Snapshot};
@@ -21,6 +22,9 @@ pub struct View<'d> {
 /// How far a read has come. Fits the same filter, at every revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position(ScanPosition);
+
+/// How much a question may cost that is answered at once: well below a millisecond.
+const AT_ONCE_MAX: u64 = 256;
 
 /// As long as it lives, the revision of its view can be read, however old that grows.
 #[derive(Debug)]
@@ -52,6 +56,18 @@ impl<'d> View<'d> {
         let schema_revision = snapshot.schema_revision()?;
         let schema = database.schemas.get(schema_revision, || snapshot.schema())?;
         Ok(Self { database, snapshot, schema, schema_revision, now })
+    }
+
+    /// The newest revision, for [`Self::check_at_once`] only; `None` when it does not serve or is not at hand.
+    pub(super) fn in_memory(
+        database: &'d Database,
+        consistency: Consistency,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let snapshot = consistency.snapshot_in_memory(&database.store, now)?;
+        let schema_revision = snapshot.schema_revision().ok()?;
+        let schema = database.schemas.compiled(schema_revision)?;
+        Some(Self { database, snapshot, schema, schema_revision, now })
     }
 
     /// The revision.
@@ -92,6 +108,22 @@ impl<'d> View<'d> {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Checked, DatabaseError> {
         Ok(engine::check(&self.scope(tracing, interrupted), question)?)
+    }
+
+    /// Answers one question if that takes little time and no disk; `None` when it might not.
+    pub(super) fn check_at_once(
+        &self,
+        question: &Question<'_>,
+    ) -> Option<Result<Checked, DatabaseError>> {
+        let Limits { depth_max, visits_max, reads_max } = self.database.options.limits;
+        let (visits_max, reads_max) = (visits_max.min(AT_ONCE_MAX), reads_max.min(AT_ONCE_MAX));
+        let limits = Limits { depth_max, visits_max, reads_max };
+        let scope = Scope { limits, ..self.scope(false, &|| false) };
+        match engine::check(&scope, question) {
+            Err(EngineError::WorkExceeded { .. }) => None,
+            Err(EngineError::Read(error)) if error.is_not_in_memory() => None,
+            answer => Some(answer.map_err(DatabaseError::from)),
+        }
     }
 
     /// Answers several questions, in order, sharing the work between them.

@@ -68,12 +68,23 @@ pub struct Page<'a> {
 pub struct ReadError {
     /// What went wrong, for the operator.
     pub reason: String,
+    not_in_memory: bool,
 }
 
 impl ReadError {
     /// A failure for this reason.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string() }
+        Self { reason: reason.to_string(), not_in_memory: false }
+    }
+
+    /// The reader was told not to wait for a disk, and would have had to.
+    pub fn not_in_memory() -> Self {
+        Self { not_in_memory: true, ..Self::new("not in memory") }
+    }
+
+    /// Whether the same read may succeed where it is allowed to wait for a disk.
+    pub fn is_not_in_memory(&self) -> bool {
+        self.not_in_memory
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::holds::Holds;
 use super::keys::{self, RowKey};
-use super::rocks::{Cursor, Db, Family, Item, Source};
+use super::rocks::{Cursor, Db, Family, Item, Reach, Source};
 use super::time;
 use super::transaction::Transaction;
 use super::values::{self, Logged};
@@ -47,7 +47,7 @@ pub(super) fn collect(
     let horizon =
         pass.run(move |transaction| Ok(move_horizon(transaction, oldest, holds.oldest())))?;
     let snapshot = SnapshotWithThreadMode::new(db);
-    let source = Source::snapshot(db, &snapshot);
+    let source = Source::snapshot(db, &snapshot, Reach::Disk);
     (collected.changes, collected.dead) = pass.changes(source, horizon)?;
     collected.expired = pass.expired(source, oldest)?;
     collected.schemas = pass.schemas(source, horizon)?;

@@ -5,7 +5,7 @@ use super::garbage::{self, Collected};
 use super::holds::{Hold, Holds};
 use super::keys;
 use super::names::Names;
-use super::rocks::{self, Db, Family, Source};
+use super::rocks::{self, Db, Family, Reach, Source};
 use super::snapshot::{Snapshot, SnapshotError};
 use super::transaction::Transaction;
 use super::values::{self, Head};
@@ -66,7 +66,7 @@ impl Store {
         };
         let (head, names) = {
             let snapshot = SnapshotWithThreadMode::new(&db);
-            let source = Source::snapshot(&db, &snapshot);
+            let source = Source::snapshot(&db, &snapshot, Reach::Disk);
             (read_head(source).map_err(damaged)?, read_names(source).map_err(damaged)?)
         };
         let shared = Arc::new(Shared {
@@ -88,7 +88,12 @@ impl Store {
 
     /// The newest revision, without what has expired by `now`.
     pub fn snapshot(&self, now: Timestamp) -> Result<Snapshot<'_>, ReadError> {
-        Snapshot::newest(self, now)
+        Snapshot::newest(self, now, Reach::Disk)
+    }
+
+    /// The newest revision, for reads that must not wait for a disk: they fail as [`ReadError::not_in_memory`] instead.
+    pub fn snapshot_in_memory(&self, now: Timestamp) -> Result<Snapshot<'_>, ReadError> {
+        Snapshot::newest(self, now, Reach::Memory)
     }
 
     /// One revision, without what has expired by `now`. The revision need not be one that a write made.

@@ -6,8 +6,8 @@ use super::keys;
 use crate::relationship::ReadError;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
-    DBPinnableSlice, DBRawIteratorWithThreadMode, LogLevel, OptimisticTransactionDB, Options,
-    ReadOptions, SnapshotWithThreadMode,
+    DBPinnableSlice, DBRawIteratorWithThreadMode, ErrorKind, LogLevel, OptimisticTransactionDB,
+    Options, ReadOptions, ReadTier, SnapshotWithThreadMode,
 };
 use std::path::Path;
 
@@ -123,7 +123,7 @@ fn refused(dir: &Path, error: &rocksdb::Error) -> OpenError {
     if reason.contains("lock file") || reason.contains("lock hold") {
         return OpenError::Locked { path };
     }
-    if error.kind() == rocksdb::ErrorKind::Corruption {
+    if error.kind() == ErrorKind::Corruption {
         return OpenError::Damaged { path, reason };
     }
     OpenError::Io { path, reason }
@@ -131,7 +131,20 @@ fn refused(dir: &Path, error: &rocksdb::Error) -> OpenError {
 
 /// A failure of RocksDB as a failed read.
 pub(super) fn failed(error: rocksdb::Error) -> ReadError {
+    // What RocksDB says when it was told to look no further than its caches.
+    if error.kind() == ErrorKind::Incomplete {
+        return ReadError::not_in_memory();
+    }
     ReadError::new(error)
+}
+
+/// How far a read may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Wherever the data are.
+    Disk,
+    /// Only to what is in memory; otherwise it fails as [`ReadError::not_in_memory`].
+    Memory,
 }
 
 /// Where reads go to.
@@ -144,14 +157,18 @@ pub(super) struct Source<'a> {
 #[derive(Clone, Copy)]
 enum View<'a> {
     /// What was committed at one moment.
-    Snapshot(&'a SnapshotWithThreadMode<'a, Db>),
+    Snapshot(&'a SnapshotWithThreadMode<'a, Db>, Reach),
     /// What is committed, and what a transaction has written so far.
     Transaction(&'a rocksdb::Transaction<'a, Db>),
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn snapshot(db: &'a Db, snapshot: &'a SnapshotWithThreadMode<'a, Db>) -> Self {
-        Self { db, view: View::Snapshot(snapshot) }
+    pub(super) fn snapshot(
+        db: &'a Db,
+        snapshot: &'a SnapshotWithThreadMode<'a, Db>,
+        reach: Reach,
+    ) -> Self {
+        Self { db, view: View::Snapshot(snapshot, reach) }
     }
 
     pub(super) fn transaction(db: &'a Db, transaction: &'a rocksdb::Transaction<'a, Db>) -> Self {
@@ -166,7 +183,9 @@ impl<'a> Source<'a> {
     ) -> Result<Option<DBPinnableSlice<'a>>, ReadError> {
         let family = family.of(self.db)?;
         match self.view {
-            View::Snapshot(snapshot) => snapshot.get_pinned_cf(family, key),
+            View::Snapshot(snapshot, reach) => {
+                snapshot.get_pinned_cf_opt(family, key, read_options(reach))
+            }
             View::Transaction(transaction) => transaction.get_pinned_cf(family, key),
         }
         .map_err(failed)
@@ -175,12 +194,15 @@ impl<'a> Source<'a> {
     /// A cursor over the keys that start with `prefix`; it stands nowhere until its first seek.
     pub(super) fn cursor(self, family: Family, prefix: &[u8]) -> Result<Cursor<'a>, ReadError> {
         let family = family.of(self.db)?;
-        let mut options = ReadOptions::default();
+        let mut options = match self.view {
+            View::Snapshot(_, reach) => read_options(reach),
+            View::Transaction(_) => ReadOptions::default(),
+        };
         if let Some(end) = keys::end_of(prefix) {
             options.set_iterate_upper_bound(end);
         }
         Ok(match self.view {
-            View::Snapshot(snapshot) => {
+            View::Snapshot(snapshot, _) => {
                 Cursor::Snapshot(snapshot.raw_iterator_cf_opt(family, options))
             }
             View::Transaction(transaction) => {
@@ -188,6 +210,14 @@ impl<'a> Source<'a> {
             }
         })
     }
+}
+
+fn read_options(reach: Reach) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    if reach == Reach::Memory {
+        options.set_read_tier(ReadTier::BlockCache);
+    }
+    options
 }
 
 /// A key and its value.

@@ -5,7 +5,7 @@ use super::handle::Store;
 use super::names::Names;
 use super::plan::ScanPosition;
 use super::reads::{Reads, Scanned, SchemaText, Shown};
-use super::rocks::{Db, Source};
+use super::rocks::{Db, Reach, Source};
 use super::rows::Moment;
 use super::values::Head;
 use crate::relationship::{
@@ -47,6 +47,7 @@ pub enum SnapshotError {
 pub struct Snapshot<'db> {
     db: &'db Db,
     frozen: SnapshotWithThreadMode<'db, Db>,
+    reach: Reach,
     names: Arc<Names>,
     head: Head,
     revision: Revision,
@@ -55,13 +56,17 @@ pub struct Snapshot<'db> {
 
 impl<'db> Snapshot<'db> {
     /// The newest revision.
-    pub(super) fn newest(store: &'db Store, now: Timestamp) -> Result<Self, ReadError> {
+    pub(super) fn newest(
+        store: &'db Store,
+        now: Timestamp,
+        reach: Reach,
+    ) -> Result<Self, ReadError> {
         let db = store.db();
         let frozen = SnapshotWithThreadMode::new(db);
         // Read after the snapshot was taken: names are published before the rows that use them.
         let names = store.names();
-        let head = super::handle::read_head(Source::snapshot(db, &frozen))?;
-        Ok(Self { db, frozen, names, head, revision: head.revision, now })
+        let head = super::handle::read_head(Source::snapshot(db, &frozen, reach))?;
+        Ok(Self { db, frozen, reach, names, head, revision: head.revision, now })
     }
 
     /// An older revision, or the newest.
@@ -70,7 +75,7 @@ impl<'db> Snapshot<'db> {
         revision: Revision,
         now: Timestamp,
     ) -> Result<Self, SnapshotError> {
-        let newest = Self::newest(store, now)?;
+        let newest = Self::newest(store, now, Reach::Disk)?;
         let Head { revision: newest_revision, horizon, .. } = newest.head;
         if revision > newest_revision {
             return Err(SnapshotError::Future { revision, newest: newest_revision });
@@ -132,7 +137,7 @@ impl<'db> Snapshot<'db> {
     }
 
     fn source(&self) -> Source<'_> {
-        Source::snapshot(self.db, &self.frozen)
+        Source::snapshot(self.db, &self.frozen, self.reach)
     }
 
     fn reads(&self) -> Reads<'_> {

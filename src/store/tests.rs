@@ -1,7 +1,7 @@
 //! What only the room itself can do: break stored bytes, and look at what is left on disk.
 
 use super::keys::RowKey;
-use super::rocks::{Family, Source};
+use super::rocks::{Family, Reach, Source};
 use super::{ChangePosition, OpenError, Store, StoreOptions};
 use crate::relationship::{
     Page, RelationKey, Relationship, RelationshipFilter, RelationshipReader, Revision, SubjectForm,
@@ -123,7 +123,7 @@ fn a_database_without_a_format_is_damaged() {
 
 fn count(store: &Store, family: Family) -> usize {
     let snapshot = SnapshotWithThreadMode::new(store.db());
-    let mut cursor = Source::snapshot(store.db(), &snapshot).cursor(family, &[]).unwrap();
+    let mut cursor = Source::snapshot(store.db(), &snapshot, Reach::Disk).cursor(family, &[]).unwrap();
     cursor.seek(&[]);
     std::iter::from_fn(|| {
         let found = cursor.item().unwrap().map(|_| ());
