@@ -172,6 +172,49 @@ fn what_is_written_answers_questions_at_once_and_after_a_restart() {
 }
 
 #[test]
+fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
+    let trial = Trial::new();
+    let chain = lines(300, |n| format!("+group:g{n}#member@group:g{}#member", n + 1));
+    trial.write(2, &chain).unwrap();
+    let written = trial.write(2, "+document:a#viewer@user:ann").unwrap();
+    let (old, empty) = (Revision(written.0 - 1), Context::default());
+    let ann: Subject = "user:ann".parse().unwrap();
+    let at_once = |trial: &Trial, consistency, resource: &str, permission| {
+        let resource: ObjectRef = resource.parse().unwrap();
+        let question =
+            Question { resource: &resource, permission, subject: &ann, context: &empty };
+        let (at, answer) = trial.database.check_at_once(consistency, at(3), &question)?;
+        assert_eq!(at, written);
+        Some(answer.map(|checked| checked.membership))
+    };
+    let newest = Consistency::FullyConsistent;
+    for consistency in [
+        newest,
+        Consistency::MinimizeLatency,
+        Consistency::AtLeastAsFresh(old),
+        Consistency::AtExactSnapshot(written),
+    ] {
+        let answer = at_once(&trial, consistency, "document:a", "view");
+        assert_eq!(answer.unwrap().unwrap(), Membership::Member);
+    }
+    let error = at_once(&trial, newest, "document:a", "fly").unwrap().unwrap_err();
+    assert!(error.to_string().contains("`fly` not found"), "{error}");
+    // Another revision, or a longer way, is not a matter of an instant.
+    for consistency in
+        [Consistency::AtExactSnapshot(old), Consistency::AtLeastAsFresh(Revision(written.0 + 1))]
+    {
+        assert!(at_once(&trial, consistency, "document:a", "view").is_none());
+    }
+    assert!(at_once(&trial, newest, "group:g0", "member").is_none());
+    // Nothing is in memory yet after a restart, and everything that was asked for is from then on.
+    let trial = trial.reopened();
+    assert!(at_once(&trial, newest, "document:a", "view").is_none());
+    assert_eq!(check(&trial.head(3), "document:a#view@user:ann"), Membership::Member);
+    let answer = at_once(&trial, newest, "document:a", "view");
+    assert_eq!(answer.unwrap().unwrap(), Membership::Member);
+}
+
+#[test]
 fn a_view_keeps_schema_and_relationships_of_its_revision() {
     let trial = Trial::new();
     let old = trial.write(2, "+document:a#viewer@user:ann\n+document:a#owner@user:bob").unwrap();

@@ -144,7 +144,11 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     for ((asked, question), together) in case.questions.iter().zip(&questions).zip(together) {
         let answer =
             reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context);
-        for result in [view.check(question, false, &|| false), together] {
+        let at_once = database.check_at_once(consistency, now(), question).map(|(at, result)| {
+            assert_eq!(at, *revision);
+            result
+        });
+        for result in [view.check(question, false, &|| false), together].into_iter().chain(at_once) {
             let said = match result {
                 Err(DatabaseError::Engine(error)) => Said::from(Err(error)),
                 Err(error) => panic!("`{asked}` at revision {revision}: {error}\n\n{case}"),

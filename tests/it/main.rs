@@ -12,6 +12,7 @@
 mod agreement;
 mod architecture;
 mod big_shapes;
+mod big_shapes_on_disk;
 mod cache;
 mod caveat;
 mod caveat_language;
