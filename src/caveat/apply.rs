@@ -25,7 +25,8 @@ pub(super) fn apply<'b>(
 ) -> Answer<'b> {
     match (name, arguments.as_slice()) {
         (operators::NEGATE, [value]) => {
-            let negated = value.as_negator().map_or_else(no_such_overload, |own| Ok(own.negate()))?;
+            let negated =
+                value.as_negator().map_or_else(no_such_overload, |own| Ok(own.negate()))?;
             return negated.map(CowVal::Owned).map_err(|error| failure(name, None, error));
         }
         ("value", [value]) => {
@@ -93,8 +94,12 @@ fn calculate<'b>(
     steps: &Steps,
 ) -> Option<Answer<'b>> {
     let value: Option<Fallible<CowVal<'_, 'static>>> = match name {
-        operators::ADD => match steps.take_for_copy(left).and_then(|()| steps.take_for_copy(right)) {
-            Ok(()) => left.as_adder().filter(|_| mended::are_addable(left, right)).map(|own| own.add(right)),
+        operators::ADD => match steps.take_for_copy(left).and_then(|()| steps.take_for_copy(right))
+        {
+            Ok(()) => left
+                .as_adder()
+                .filter(|_| mended::are_addable(left, right))
+                .map(|own| own.add(right)),
             Err(stop) => return Some(Err(stop)),
         },
         operators::SUBSTRACT => left.as_subtractor().map(|own| own.sub(right)),
@@ -111,7 +116,11 @@ fn calculate<'b>(
 }
 
 /// A search for a pattern that is not known beforehand.
-fn search(text: &(dyn Val + 'static), pattern: &(dyn Val + 'static), steps: &Steps) -> Result<bool, Stop> {
+fn search(
+    text: &(dyn Val + 'static),
+    pattern: &(dyn Val + 'static),
+    steps: &Steps,
+) -> Result<bool, Stop> {
     let Some(pattern) = pattern.downcast_ref::<CelString<'_>>() else { return no_such_overload() };
     // Compiling is far dearer than anything else that a step stands for.
     steps.take(1_000 + pattern.inner().len() * 10)?;
@@ -122,7 +131,11 @@ fn search(text: &(dyn Val + 'static), pattern: &(dyn Val + 'static), steps: &Ste
 }
 
 /// Whether a pattern is found anywhere in a text.
-pub(super) fn matches(text: &(dyn Val + 'static), pattern: &Regex, steps: &Steps) -> Result<bool, Stop> {
+pub(super) fn matches(
+    text: &(dyn Val + 'static),
+    pattern: &Regex,
+    steps: &Steps,
+) -> Result<bool, Stop> {
     let Some(text) = text.downcast_ref::<CelString<'_>>() else { return no_such_overload() };
     // The time that a search takes grows with both lengths.
     steps.take_for_bytes(text.inner().len().saturating_mul(1 + pattern.as_str().len() / 8))?;
@@ -176,9 +189,7 @@ pub(super) fn element<'b>(
     match (access, found) {
         (Access::Required, Ok(value)) => Ok(value),
         (Access::Required, Err(message)) => failed(message),
-        (Access::Optional, Ok(value)) => {
-            Ok(CowVal::owned(CelOptional::of(steps.owned(value)?)))
-        }
+        (Access::Optional, Ok(value)) => Ok(CowVal::owned(CelOptional::of(steps.owned(value)?))),
         (Access::Optional, Err(_)) => Ok(CowVal::owned(CelOptional::none())),
         (Access::Test, found) => Ok(CowVal::owned(CelBool::from(found.is_ok()))),
     }

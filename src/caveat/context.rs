@@ -115,7 +115,9 @@ fn bytes(value: &Value) -> Result<CelValue, String> {
 fn duration(value: &Value) -> Result<CelValue, String> {
     let nanos = mended::parse_duration(text(value, "a duration string such as `1h30m`")?);
     let span = nanos.map(|nanos| boxed(CelDuration::from(TimeDelta::nanoseconds(nanos))));
-    span.ok_or_else(|| format!("a duration such as `1h30m` is required, but found {}", shown(value)))
+    span.ok_or_else(|| {
+        format!("a duration such as `1h30m` is required, but found {}", shown(value))
+    })
 }
 
 fn timestamp(value: &Value) -> Result<CelValue, String> {

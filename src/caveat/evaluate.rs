@@ -199,12 +199,7 @@ impl<'v> Evaluation<'v> {
     }
 
     /// Terms of which one that is `deciding` decides.
-    fn logical(
-        &self,
-        terms: &[IdedExpr],
-        deciding: bool,
-        scope: Scope<'_>,
-    ) -> Result<bool, Stop> {
+    fn logical(&self, terms: &[IdedExpr], deciding: bool, scope: Scope<'_>) -> Result<bool, Stop> {
         let mut lacks = Lacks::default();
         for term in terms {
             if lacks.absorbed(self.bool(term, scope))? == Some(deciding) {
@@ -257,7 +252,9 @@ impl<'v> Evaluation<'v> {
         if !optional {
             return self.steps.owned(value).map(Some);
         }
-        let Some(value) = value.downcast_ref::<CelOptional<'_>>() else { return no_such_overload() };
+        let Some(value) = value.downcast_ref::<CelOptional<'_>>() else {
+            return no_such_overload();
+        };
         value.option().map(|value| self.steps.owned(CowVal::Borrowed(value))).transpose()
     }
 
@@ -288,9 +285,9 @@ impl<'v> Evaluation<'v> {
         match found.kind {
             MacroKind::All => self.quantified(&elements, found, false, scope).map(bool),
             MacroKind::Exists => self.quantified(&elements, found, true, scope).map(bool),
-            MacroKind::ExistsOne => {
-                Ok(bool(self.collected(&elements, found, Some(found.body), None, scope)?.len() == 1))
-            }
+            MacroKind::ExistsOne => Ok(bool(
+                self.collected(&elements, found, Some(found.body), None, scope)?.len() == 1,
+            )),
             MacroKind::Filter => self
                 .collected(&elements, found, Some(found.body), None, scope)
                 .map(|values| CowVal::owned(CelList::from(values))),

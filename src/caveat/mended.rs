@@ -43,8 +43,9 @@ pub(super) fn equal(left: &Any, right: &Any, steps: &Steps) -> Result<bool, Stop
     if let (Some(left), Some(right)) =
         (left.downcast_ref::<CelMap<'_>>(), right.downcast_ref::<CelMap<'_>>())
     {
-        return Ok(left.inner().len() == right.inner().len()
-            && is_part(left, right, &equal, steps)?);
+        return Ok(
+            left.inner().len() == right.inner().len() && is_part(left, right, &equal, steps)?
+        );
     }
     if let (Some(left), Some(right)) =
         (left.downcast_ref::<CelOptional<'_>>(), right.downcast_ref::<CelOptional<'_>>())

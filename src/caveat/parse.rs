@@ -32,7 +32,9 @@ pub(super) fn parse(source: &str) -> Result<Parsed<'_>, Fault> {
 impl Parsed<'_> {
     /// Where an expression is.
     pub(super) fn range(&self, expr: &IdedExpr) -> Range<usize> {
-        let (Some(mut first), Some(mut last)) = self.ends(expr) else { return 0..self.source.len() };
+        let (Some(mut first), Some(mut last)) = self.ends(expr) else {
+            return 0..self.source.len();
+        };
         // What is taken of an expression in parentheses begins within them, and ends without.
         for at in first..=last {
             let partner = self.tokens.get(at).map_or(at, |token| token.partner);
@@ -125,7 +127,8 @@ fn fault(error: &ParseError, source: &str, tokens: &[Token]) -> Fault {
     let token = tokens.iter().find(|token| token.range.start >= at);
     let range = token.map_or(source.len()..source.len(), |token| token.range.clone());
     let text = source.get(range.clone()).unwrap_or_default();
-    let found = if text.is_empty() { "the end of the expression".to_owned() } else { format!("`{text}`") };
+    let found =
+        if text.is_empty() { "the end of the expression".to_owned() } else { format!("`{text}`") };
     let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
     if let Some(unread) = message.strip_prefix("token recognition error at: '") {
         let unread = unread.strip_suffix('\'').unwrap_or(unread);

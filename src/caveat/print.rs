@@ -88,10 +88,8 @@ impl Printer {
     /// What a field, an index or a method is taken of.
     fn operand(&mut self, expr: &IdedExpr) {
         // Digits before a point would be read as the beginning of a double.
-        let is_number = matches!(
-            expr.expr,
-            Expr::Literal(LiteralValue::Int(_) | LiteralValue::Double(_))
-        );
+        let is_number =
+            matches!(expr.expr, Expr::Literal(LiteralValue::Int(_) | LiteralValue::Double(_)));
         self.parenthesized(expr, is_number || precedence(expr) < PRIMARY);
     }
 
@@ -197,7 +195,9 @@ impl Printer {
             LiteralValue::UInt(value) => write!(self.text, "{}u", value.inner()),
             LiteralValue::Double(value) => write!(self.text, "{:?}", value.inner()),
             LiteralValue::String(value) => write!(self.text, "\"{}\"", escaped(value.inner())),
-            LiteralValue::Bytes(value) => write!(self.text, "b\"{}\"", escaped_bytes(value.inner())),
+            LiteralValue::Bytes(value) => {
+                write!(self.text, "b\"{}\"", escaped_bytes(value.inner()))
+            }
         };
     }
 }

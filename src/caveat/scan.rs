@@ -203,7 +203,8 @@ impl<'s> Scanner<'s> {
         let follows = self.follows_operand();
         let [before, last] = self.before;
         if let Some(level) = self.levels.last_mut() {
-            let function = last.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && before != ".";
+            let function =
+                last.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && before != ".";
             if follows && (closing != ")" || function) {
                 level.operator(ONE);
             }

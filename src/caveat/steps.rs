@@ -68,7 +68,10 @@ impl Steps {
         }
         if let Some(list) = value.downcast_ref::<CelList<'_>>() {
             self.take(list.inner().len())?;
-            return list.inner().iter().try_for_each(|element| self.take_for_copy(element.as_ref()));
+            return list
+                .inner()
+                .iter()
+                .try_for_each(|element| self.take_for_copy(element.as_ref()));
         }
         if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
             self.take(map.inner().len())?;

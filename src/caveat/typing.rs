@@ -174,7 +174,9 @@ impl Bindings {
             (Type::List(own), Type::List(inner)) | (Type::Optional(own), Type::Optional(inner)) => {
                 self.accept(own, inner)
             }
-            (Type::List(inner) | Type::Optional(inner), Type::Any) => self.accept(inner, &Type::Any),
+            (Type::List(inner) | Type::Optional(inner), Type::Any) => {
+                self.accept(inner, &Type::Any)
+            }
             (Type::Map(key, value), Type::Map(own_key, own_value)) => {
                 self.accept(key, own_key) && self.accept(value, own_value)
             }

@@ -123,7 +123,8 @@ fn a_database_without_a_format_is_damaged() {
 
 fn count(store: &Store, family: Family) -> usize {
     let snapshot = SnapshotWithThreadMode::new(store.db());
-    let mut cursor = Source::snapshot(store.db(), &snapshot, Reach::Disk).cursor(family, &[]).unwrap();
+    let mut cursor =
+        Source::snapshot(store.db(), &snapshot, Reach::Disk).cursor(family, &[]).unwrap();
     cursor.seek(&[]);
     std::iter::from_fn(|| {
         let found = cursor.item().unwrap().map(|_| ());

@@ -181,8 +181,7 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
     let ann: Subject = "user:ann".parse().unwrap();
     let at_once = |trial: &Trial, consistency, resource: &str, permission| {
         let resource: ObjectRef = resource.parse().unwrap();
-        let question =
-            Question { resource: &resource, permission, subject: &ann, context: &empty };
+        let question = Question { resource: &resource, permission, subject: &ann, context: &empty };
         let (at, answer) = trial.database.check_at_once(consistency, at(3), &question)?;
         assert_eq!(at, written);
         Some(answer.map(|checked| checked.membership))

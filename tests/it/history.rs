@@ -148,7 +148,8 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
             assert_eq!(at, *revision);
             result
         });
-        for result in [view.check(question, false, &|| false), together].into_iter().chain(at_once) {
+        for result in [view.check(question, false, &|| false), together].into_iter().chain(at_once)
+        {
             let said = match result {
                 Err(DatabaseError::Engine(error)) => Said::from(Err(error)),
                 Err(error) => panic!("`{asked}` at revision {revision}: {error}\n\n{case}"),

@@ -10,7 +10,9 @@ use crate::relationship::{InvalidName, NameKind, require_name};
 pub(super) fn check(trees: &[File], faults: &mut Faults) {
     for item in trees.iter().flat_map(|tree| &tree.items) {
         match item {
-            Item::Definition(definition) => definition_names(definition, "object definition", faults),
+            Item::Definition(definition) => {
+                definition_names(definition, "object definition", faults)
+            }
             Item::Partial(partial) => definition_names(partial, "partial", faults),
             // A caveat may have any name that can be written.
             Item::Caveat(_) | Item::Import(_) => {}
