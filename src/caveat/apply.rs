@@ -46,9 +46,10 @@ pub(super) fn apply<'b>(
         _ => {}
     }
     for argument in &arguments {
-        match name.starts_with("optional.") {
-            true => steps.take_for_copy(argument.as_ref())?,
-            false => steps.take_for_bytes(mended::length(argument.as_ref()))?,
+        if name.starts_with("optional.") {
+            steps.take_for_copy(argument.as_ref())?;
+        } else {
+            steps.take_for_bytes(mended::length(argument.as_ref()))?;
         }
     }
     if let Some(answer) = mended::function(name, &arguments) {
@@ -147,7 +148,7 @@ struct Arguments<'a>(&'a [CowVal<'a, 'static>]);
 
 impl VariableResolver for Arguments<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        let value = self.0.get(if variable == "0" { 0 } else { 1 })?;
+        let value = self.0.get(variable.parse::<usize>().ok()?)?;
         Some(CowVal::Borrowed(value.as_ref()))
     }
 }
@@ -223,25 +224,27 @@ fn part<'b>(value: CowVal<'b, 'static>, index: &dyn Val) -> Result<Found<'b>, St
 }
 
 /// What the crate's errors mean, in CEL's words where it has them.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other errors are about types")]
 fn failure(name: &str, value: Option<String>, error: ExecutionError) -> Stop {
-    let overflow = |value: &Value| match value {
-        Value::UInt(_) => "unsigned integer overflow",
-        Value::Duration(_) => "duration overflow",
-        Value::Timestamp(_) => "timestamp overflow",
-        _ => "integer overflow",
-    };
-    Stop::Failed(match error {
-        ExecutionError::Overflow(_, Value::Timestamp(_), Value::Timestamp(_)) => {
+    use Value::{Duration, Timestamp, UInt};
+    Stop::Failed(match (error, value) {
+        (ExecutionError::Overflow(_, Timestamp(_), Timestamp(_)), _) => {
             "duration overflow".to_owned()
         }
-        ExecutionError::Overflow(_, _, right @ Value::Timestamp(_)) => overflow(&right).to_owned(),
-        ExecutionError::Overflow(_, left, _) => overflow(&left).to_owned(),
-        ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
-        ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
-        ExecutionError::FunctionError { message, .. } => match value {
-            Some(value) => format!("`{name}` of `{value}`: {message}"),
-            None => format!("`{name}`: {message}"),
-        },
+        (
+            ExecutionError::Overflow(_, Timestamp(_), _)
+            | ExecutionError::Overflow(_, _, Timestamp(_)),
+            _,
+        ) => "timestamp overflow".to_owned(),
+        (ExecutionError::Overflow(_, Duration(_), _), _) => "duration overflow".to_owned(),
+        (ExecutionError::Overflow(_, UInt(_), _), _) => "unsigned integer overflow".to_owned(),
+        (ExecutionError::Overflow(..), _) => "integer overflow".to_owned(),
+        (ExecutionError::DivisionByZero(_), _) => "division by zero".to_owned(),
+        (ExecutionError::RemainderByZero(_), _) => "modulus by zero".to_owned(),
+        (ExecutionError::FunctionError { message, .. }, Some(value)) => {
+            format!("`{name}` of `{value}`: {message}")
+        }
+        (ExecutionError::FunctionError { message, .. }, None) => format!("`{name}`: {message}"),
         _ => "no such overload".to_owned(),
     })
 }

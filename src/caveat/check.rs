@@ -25,18 +25,19 @@ pub(super) struct Checked {
 
 /// Checks an expression that reads these parameters and has to be a bool.
 pub(super) fn check(parsed: &Parsed<'_>, parameters: &[(&str, Type)]) -> Checked {
-    let checked = Checked { used: vec![false; parameters.len()], ..Checked::default() };
-    let mut checker = Checker { parsed, parameters, locals: Vec::new(), checked };
-    let found = checker.expr(&parsed.expr);
-    if found != Type::BOOL && checker.checked.faults.is_empty() {
+    let used = vec![false; parameters.len()];
+    let checked = Checked { used, ..Checked::default() };
+    let mut at_work = Checker { parsed, parameters, locals: Vec::new(), checked };
+    let found = at_work.expr(&parsed.expr);
+    if found != Type::BOOL && at_work.checked.faults.is_empty() {
         let mut message =
             format!("caveat expression must result in a boolean value: found `{found}`");
         if found == Type::Any {
             message.push_str("; compare it with something, as in `… == true`");
         }
-        checker.fault(&parsed.expr, message);
+        at_work.fault(&parsed.expr, message);
     }
-    checker.checked
+    at_work.checked
 }
 
 /// The checker at work.
@@ -182,7 +183,9 @@ impl<'c> Checker<'c> {
         let form = form(call, |name| self.is_declared(name));
         match form {
             Form::Logical { terms, .. } => {
-                terms.iter().for_each(|term| self.bool(term));
+                for term in terms {
+                    self.bool(term);
+                }
                 Type::BOOL
             }
             Form::Not(operand) => {
@@ -196,12 +199,12 @@ impl<'c> Checker<'c> {
                     self.fault(expr, no_overload("_?:_", &[Type::BOOL, left, right]))
                 })
             }
-            Form::Has(tested) => match &tested.expr {
-                Expr::Select(select) => {
-                    self.field(tested, &select.operand, &select.field, Access::Test)
-                }
-                _ => self.fault(tested, "`has` takes a field, as in `has(a.b)`".to_owned()),
-            },
+            Form::Has(tested) => {
+                let Expr::Select(select) = &tested.expr else {
+                    return self.fault(tested, "`has` takes a field, as in `has(a.b)`".to_owned());
+                };
+                self.field(tested, &select.operand, &select.field, Access::Test)
+            }
             Form::Index { operand, index, access } => {
                 let (of, by) = (self.expr(operand), self.expr(index));
                 match of.element(&by) {
@@ -210,12 +213,12 @@ impl<'c> Checker<'c> {
                     None => self.fault(expr, no_overload("_[]_", &[of, by])),
                 }
             }
-            Form::OptionalField { operand, field } => match &field.expr {
-                Expr::Literal(LiteralValue::String(field)) => {
-                    self.field(expr, operand, field.inner(), Access::Optional)
-                }
-                _ => Type::Any,
-            },
+            Form::OptionalField { operand, field } => {
+                let Expr::Literal(LiteralValue::String(field)) = &field.expr else {
+                    return Type::Any;
+                };
+                self.field(expr, operand, field.inner(), Access::Optional)
+            }
             Form::OrElse { operands, unwrapped } => {
                 let name = if unwrapped { ".orValue" } else { ".or" };
                 self.apply(expr, name, &operands)
@@ -256,17 +259,14 @@ impl<'c> Checker<'c> {
         let Macro { kind, operand, variable, condition, body } = found;
         let over = self.expr(operand);
         let element = variable_type(kind, &over).unwrap_or_else(|| {
-            let optional = matches!(kind, MacroKind::OptionalMap | MacroKind::OptionalFlatMap);
-            let wanted = if optional { "an optional" } else { "a list or map" };
+            let wanted = if kind.is_over_optional() { "an optional" } else { "a list or map" };
             self.fault(operand, format!("expected {wanted} to go through, found `{over}`"))
         });
-        let name = match &variable.expr {
-            Expr::Ident(name) if !name.starts_with('.') => name,
-            _ => {
-                let message = "the first argument must be a simple name for the variable";
-                return self.fault(variable, message.to_owned());
-            }
-        };
+        let name = found.name();
+        if name.is_empty() {
+            let message = "the first argument must be a simple name for the variable";
+            return self.fault(variable, message.to_owned());
+        }
         self.locals.push((name, element.clone()));
         if let Some(condition) = condition {
             self.bool(condition);
@@ -282,10 +282,7 @@ impl<'c> Checker<'c> {
             }
             MacroKind::Map => Type::list(self.expr(body)),
             MacroKind::OptionalMap => Type::optional(self.expr(body)),
-            MacroKind::OptionalFlatMap => match self.expr(body) {
-                found @ (Type::Any | Type::Optional(_)) => found.into_optional(),
-                found => self.fault(body, format!("expected type `optional` but found `{found}`")),
-            },
+            MacroKind::OptionalFlatMap => Type::optional(self.present(body, true)),
         };
         self.locals.pop();
         found
@@ -314,11 +311,9 @@ fn common_type(so_far: Option<Type>, found: Type) -> Type {
 
 /// What a macro's variable is.
 fn variable_type(kind: MacroKind, over: &Type) -> Option<Type> {
-    let optional = matches!(kind, MacroKind::OptionalMap | MacroKind::OptionalFlatMap);
-    match (over, optional) {
+    match (over, kind.is_over_optional()) {
         (Type::Any, _) => Some(Type::Any),
-        (Type::Optional(value), true) => Some(value.as_ref().clone()),
-        (Type::List(element), false) | (Type::Map(element, _), false) => {
+        (Type::Optional(element), true) | (Type::List(element) | Type::Map(element, _), false) => {
             Some(element.as_ref().clone())
         }
         _ => None,

@@ -277,7 +277,7 @@ impl<'v> Evaluation<'v> {
 
     fn expand<'b>(&'b self, found: Macro<'b>, scope: Scope<'b>) -> Answer<'b> {
         let operand = self.value(found.operand, scope)?;
-        if matches!(found.kind, MacroKind::OptionalMap | MacroKind::OptionalFlatMap) {
+        if found.kind.is_over_optional() {
             return self.expand_optional(found, &operand, scope);
         }
         let elements = mended::elements(&operand)?;
@@ -285,15 +285,13 @@ impl<'v> Evaluation<'v> {
         match found.kind {
             MacroKind::All => self.quantified(&elements, found, false, scope).map(bool),
             MacroKind::Exists => self.quantified(&elements, found, true, scope).map(bool),
-            MacroKind::ExistsOne => Ok(bool(
-                self.collected(&elements, found, Some(found.body), None, scope)?.len() == 1,
-            )),
-            MacroKind::Filter => self
-                .collected(&elements, found, Some(found.body), None, scope)
-                .map(|values| CowVal::owned(CelList::from(values))),
-            MacroKind::Map | MacroKind::OptionalMap | MacroKind::OptionalFlatMap => self
-                .collected(&elements, found, found.condition, Some(found.body), scope)
-                .map(|values| CowVal::owned(CelList::from(values))),
+            MacroKind::ExistsOne => Ok(bool(self.collected(&elements, found, scope)?.len() == 1)),
+            MacroKind::Filter
+            | MacroKind::Map
+            | MacroKind::OptionalMap
+            | MacroKind::OptionalFlatMap => {
+                Ok(CowVal::owned(CelList::from(self.collected(&elements, found, scope)?)))
+            }
         }
     }
 
@@ -309,11 +307,11 @@ impl<'v> Evaluation<'v> {
         let Some(value) = optional.option() else { return Ok(CowVal::owned(CelOptional::none())) };
         let inner = Local { name: found.name(), value, outer: scope };
         let value = self.steps.owned(self.value(found.body, Some(&inner))?)?;
-        match found.kind {
-            MacroKind::OptionalMap => Ok(CowVal::owned(CelOptional::of(value))),
-            _ if value.downcast_ref::<CelOptional<'_>>().is_some() => Ok(CowVal::Owned(value)),
-            _ => no_such_overload(),
+        if found.kind == MacroKind::OptionalMap {
+            return Ok(CowVal::owned(CelOptional::of(value)));
         }
+        let is_optional = value.downcast_ref::<CelOptional<'_>>().is_some();
+        if is_optional { Ok(CowVal::Owned(value)) } else { no_such_overload() }
     }
 
     /// Whether one element is `deciding` under the body; as if all were joined by a logical operator.
@@ -339,10 +337,11 @@ impl<'v> Evaluation<'v> {
         &self,
         elements: &[&(dyn Val + 'static)],
         found: Macro<'_>,
-        condition: Option<&IdedExpr>,
-        made: Option<&IdedExpr>,
         scope: Scope<'_>,
     ) -> Result<Vec<Box<dyn Val>>, Stop> {
+        let is_map = found.kind == MacroKind::Map;
+        let (condition, made) =
+            if is_map { (found.condition, Some(found.body)) } else { (Some(found.body), None) };
         let mut lacks = Lacks::default();
         let mut collected = Vec::new();
         for value in elements {

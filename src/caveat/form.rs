@@ -9,7 +9,7 @@ pub(super) enum Form<'e> {
     /// Terms of which one that is `deciding` decides: true for an or, false for an and.
     Logical { terms: &'e [IdedExpr], deciding: bool },
     /// `condition ? then : otherwise`
-    Conditional(&'e [IdedExpr; 3]),
+    Conditional([&'e IdedExpr; 3]),
     /// `!operand`
     Not(&'e IdedExpr),
     /// `has(operand.field)`
@@ -62,18 +62,34 @@ pub(super) enum MacroKind {
     OptionalFlatMap,
 }
 
-impl Macro<'_> {
+/// The macros with a variable, by their names.
+const MACROS: [(&str, MacroKind); 8] = [
+    ("all", MacroKind::All),
+    ("exists", MacroKind::Exists),
+    ("exists_one", MacroKind::ExistsOne),
+    ("existsOne", MacroKind::ExistsOne),
+    ("filter", MacroKind::Filter),
+    ("map", MacroKind::Map),
+    ("optMap", MacroKind::OptionalMap),
+    ("optFlatMap", MacroKind::OptionalFlatMap),
+];
+
+impl MacroKind {
+    pub(super) fn is_over_optional(self) -> bool {
+        matches!(self, Self::OptionalMap | Self::OptionalFlatMap)
+    }
+}
+
+impl<'e> Macro<'e> {
     /// The variable; empty when something else than a simple name is written in its place.
-    pub(super) fn name(&self) -> &str {
-        match &self.variable.expr {
-            Expr::Ident(name) if !name.starts_with('.') => name,
-            _ => "",
-        }
+    pub(super) fn name(&self) -> &'e str {
+        let Expr::Ident(name) = &self.variable.expr else { return "" };
+        if name.starts_with('.') { "" } else { name }
     }
 }
 
 /// What a call means where these names are variables.
-pub(super) fn form<'e>(call: &'e CallExpr, is_declared: impl Fn(&str) -> bool) -> Form<'e> {
+pub(super) fn form(call: &CallExpr, is_declared: impl Fn(&str) -> bool) -> Form<'_> {
     let arguments = call.args.as_slice();
     let name = call.func_name.as_str();
     match (call.target.as_deref(), arguments, name) {
@@ -88,10 +104,9 @@ pub(super) fn form<'e>(call: &'e CallExpr, is_declared: impl Fn(&str) -> bool) -
         }
         (None, [operand, field], operators::OPT_SELECT) => Form::OptionalField { operand, field },
         (None, [tested], operators::HAS) => Form::Has(tested),
-        (None, _, operators::CONDITIONAL) => match arguments.first_chunk() {
-            Some(parts) => Form::Conditional(parts),
-            None => Form::Function { name: name.into(), target: None, arguments },
-        },
+        (None, [condition, then, otherwise], operators::CONDITIONAL) => {
+            Form::Conditional([condition, then, otherwise])
+        }
         (None, ..) => {
             let name = name.strip_prefix('.').unwrap_or(name).into();
             Form::Function { name, target: None, arguments }
@@ -106,28 +121,17 @@ fn of_target<'e>(
     arguments: &'e [IdedExpr],
     is_declared: impl Fn(&str) -> bool,
 ) -> Form<'e> {
-    let expanded = |kind, variable, condition, body| {
-        Form::Macro(Macro { kind, operand: target, variable, condition, body })
-    };
-    let plain = match (name, arguments) {
-        ("all", [variable, body]) => return expanded(MacroKind::All, variable, None, body),
-        ("exists", [variable, body]) => return expanded(MacroKind::Exists, variable, None, body),
-        ("exists_one" | "existsOne", [variable, body]) => {
-            return expanded(MacroKind::ExistsOne, variable, None, body);
+    let kind = MACROS.into_iter().find(|(macro_name, _)| *macro_name == name);
+    let plain = match (name, arguments, kind) {
+        (_, [variable, body], Some((_, kind))) => {
+            return Form::Macro(Macro { kind, operand: target, variable, condition: None, body });
         }
-        ("filter", [variable, body]) => return expanded(MacroKind::Filter, variable, None, body),
-        ("map", [variable, body]) => return expanded(MacroKind::Map, variable, None, body),
-        ("map", [variable, condition, body]) => {
-            return expanded(MacroKind::Map, variable, Some(condition), body);
+        ("map", [variable, condition, body], Some((_, kind))) => {
+            let condition = Some(condition);
+            return Form::Macro(Macro { kind, operand: target, variable, condition, body });
         }
-        ("optMap", [variable, body]) => {
-            return expanded(MacroKind::OptionalMap, variable, None, body);
-        }
-        ("optFlatMap", [variable, body]) => {
-            return expanded(MacroKind::OptionalFlatMap, variable, None, body);
-        }
-        ("or", [second]) => Form::OrElse { operands: [target, second], unwrapped: false },
-        ("orValue", [second]) => Form::OrElse { operands: [target, second], unwrapped: true },
+        ("or", [second], _) => Form::OrElse { operands: [target, second], unwrapped: false },
+        ("orValue", [second], _) => Form::OrElse { operands: [target, second], unwrapped: true },
         _ => Form::Function { name: name.into(), target: Some(target), arguments },
     };
     match qualified_name(target, &is_declared) {

@@ -32,25 +32,21 @@ pub(super) fn parse(source: &str) -> Result<Parsed<'_>, Fault> {
 impl Parsed<'_> {
     /// Where an expression is.
     pub(super) fn range(&self, expr: &IdedExpr) -> Range<usize> {
-        let (Some(mut first), Some(mut last)) = self.ends(expr) else {
-            return 0..self.source.len();
-        };
+        let Some((first, last)) = self.ends(expr) else { return 0..self.source.len() };
         // What is taken of an expression in parentheses begins within them, and ends without.
-        for at in first..=last {
-            let partner = self.tokens.get(at).map_or(at, |token| token.partner);
-            (first, last) = (first.min(partner), last.max(partner));
-        }
+        let partners =
+            self.tokens.get(first..=last).into_iter().flatten().map(|token| token.partner);
+        let (first, last) = partners
+            .fold((first, last), |(first, last), partner| (first.min(partner), last.max(partner)));
         let range = |at: usize| self.tokens.get(at).map_or(0..0, |token| token.range.clone());
         range(first).start..range(last).end
     }
 
     /// The first and the last token of an expression, before brackets are made whole.
-    fn ends(&self, expr: &IdedExpr) -> (Option<usize>, Option<usize>) {
-        let own = self.info.offset_for(expr.id).and_then(|(start, _)| {
-            let start = usize::try_from(start).ok()?;
-            self.tokens.binary_search_by_key(&start, |token| token.range.start).ok()
-        });
-        let Some(mut first) = own else { return (None, None) };
+    fn ends(&self, expr: &IdedExpr) -> Option<(usize, usize)> {
+        let start = usize::try_from(self.info.offset_for(expr.id)?.0).ok()?;
+        let own = self.tokens.binary_search_by_key(&start, |token| token.range.start);
+        let mut first = own.ok()?;
         let mut last = first;
         match &expr.expr {
             // The sign of a negative number stands before its digits.
@@ -73,12 +69,13 @@ impl Parsed<'_> {
             | Expr::Map(_)
             | Expr::Unspecified => {}
         }
-        for child in children(expr) {
-            let (child_first, child_last) = self.ends(child);
-            first = first.min(child_first.unwrap_or(first));
-            last = last.max(child_last.unwrap_or(last));
+        for (child_first, child_last) in
+            children(expr).into_iter().filter_map(|part| self.ends(part))
+        {
+            first = first.min(child_first);
+            last = last.max(child_last);
         }
-        (Some(first), Some(last))
+        Some((first, last))
     }
 
     fn text(&self, at: usize) -> &str {

@@ -321,7 +321,7 @@ fn what_is_no_expression_is_refused_with_its_place() {
         ("a ==", &["expected an expression, found the end of the expression @ "]),
         ("(a == 1", &["expected `)`, found the end of the expression @ "]),
         ("a = 1", &["the character `=` means nothing here @ ="]),
-        ("a == 1 1", &["expected the end of the expression, found a number @ 1"]),
+        ("a == 1 1", &["expected the end of the expression, found `1` @ 1"]),
         ("s == 'x", &["the text is not closed; it needs another `'` @ '"]),
         (
             r"s == 'a\q'",
@@ -334,10 +334,28 @@ fn what_is_no_expression_is_refused_with_its_place() {
         ("if == 1", &["`if` is a reserved word and cannot be a name @ if"]),
         (
             "t == google.protobuf.Timestamp{}",
-            &[
-                "`{` cannot follow here; messages such as `a.b.C{}` cannot be made in a caveat, use \
-               a function such as `timestamp(\"…\")` @ google.protobuf.Timestamp{",
-            ],
+            &["messages such as `a.b.C{}` cannot be made in a caveat; use a function such as \
+               `timestamp(\"…\")` @ google.protobuf.Timestamp{}"],
+        ),
+        ("(a == 1]", &["expected `)`, found `]` @ ]"]),
+        ("a == 1)", &["`)` closes nothing @ )"]),
+        ("a == 1 &&", &["expected an expression, found the end of the expression @ "]),
+        ("é == 1", &["the character `é` means nothing here @ é"]),
+        ("s == 'é' && a = 1", &["the character `=` means nothing here @ ="]),
+        ("s == 'é' 1", &["expected the end of the expression, found `1` @ 1"]),
+        ("a ? 1", &["expected `:`, found the end of the expression @ "]),
+        ("l == [1,, 2]", &["expected `]`, found `,` @ ,"]),
+        ("s == '\n'", &["the text is not closed; it needs another `'` @ '"]),
+        ("s == \"\"\"x\"\"", &["the text is not closed; it needs another `\"\"\"` @ \"\"\""]),
+        (
+            "u == 18446744073709551616u",
+            &["the number does not fit into 64 bits @ 18446744073709551616u"],
+        ),
+        ("d == 1e400", &["`1e400` is too large for a double @ 1e400"]),
+        ("x.`a` == 1", &["unsupported syntax: '`' @ ."]),
+        (
+            r"b'\u0041' == b''",
+            &[r"`\u` begins no escape that is known here; write `\\` for a backslash @ b'\u0041'"],
         ),
     ]);
 }
@@ -348,6 +366,23 @@ fn types_that_do_not_fit_are_all_found_at_once() {
         (
             "foo == 1 && bar == 2",
             &["undeclared reference to `foo` @ foo", "undeclared reference to `bar` @ bar"],
+        ),
+        (
+            "l.all(level, leval > 1) && s.contain('a')",
+            &[
+                "undeclared reference to `leval`; did you mean `level`? @ leval",
+                "undeclared reference to `contain`: there is no such function; did you mean `contains`? \
+                 @ s.contain('a')",
+            ],
+        ),
+        (
+            "((a + s) * 2) == -(1).f && {a: 1}[s] == [(s)][s]",
+            &[
+                "found no matching overload for `+` applied to `(int, string)` @ a + s",
+                "type `int` does not support field selection @ (1).f",
+                "found no matching overload for `[]` applied to `(map<int, int>, string)` @ {a: 1}[s]",
+                "found no matching overload for `[]` applied to `(list<string>, string)` @ [(s)][s]",
+            ],
         ),
         ("a", &["caveat expression must result in a boolean value: found `int` @ a"]),
         (
@@ -408,6 +443,9 @@ fn functions_that_are_not_there_or_called_wrongly_are_refused() {
         ("s.all(v, true)", &["expected a list or map to go through, found `string` @ s"]),
         ("s.f == 1", &["type `string` does not support field selection @ s.f"]),
         ("has(a)", &["`has` takes a field, as in `has(a.b)` @ a"]),
+        ("l.all(1, true)", &["the first argument must be a simple name for the variable @ 1"]),
+        ("l.all(.v, true)", &["the first argument must be a simple name for the variable @ .v"]),
+        ("x.?f.optFlatMap(v, 1).hasValue()", &["expected type `optional` but found `int` @ 1"]),
         ("s.matches('(')", &["the pattern `(` is no regular expression: unclosed group @ '('"]),
     ]);
 }

@@ -136,6 +136,10 @@ fn lists_and_maps_are_indexed_searched_and_walked() {
             "{'b': 1, 'a': 2}.map(k, k) == ['a', 'b'] && {'a': 1}.exists(k, k == 'a')",
             "[[1], [2]].all(x, x.all(y, y > 0)) && [1].all(x, [2].all(x, x == 2) && x == 1)",
             "[1, 'a', 2.0].size() == 3",
+            "[1, 2].existsOne(x, x == 2) && [1].map(x, [x].map(x, x + 1)) == [[2]]",
+            "{1: 'a'}[dyn(1.0)] == 'a' && {true: 1, 'true': 2, 1: 3}.size() == 3",
+            "{2: 'b', 1: 'a'}.map(k, k) == [1, 2] && {'a': 1}.all(k, {k: 1}.all(k, k == 'a'))",
+            "{'a': [{'b': [1, 2]}]}.a[0].b[1] == 2 && !(dyn('b') in {'a': 1})",
         ],
     );
     fail(&[
@@ -171,6 +175,10 @@ fn optionals_stand_for_what_may_be_absent() {
             "optional.of(null).hasValue() && !optional.ofNonZeroValue('').hasValue()",
             "!optional.ofNonZeroValue(0.0).hasValue() && optional.ofNonZeroValue(1).hasValue()",
             "optional.of(1).optMap(x, x + 1).value() == 2 && !optional.none().optMap(x, x).hasValue()",
+            "optional.of(3).optFlatMap(x, x > 2 ? optional.of(x) : optional.none()).value() == 3",
+            "!optional.none().optFlatMap(x, optional.of(x)).hasValue()",
+            "optional.of('a').value() == 'a' && optional.of([1]).value() == [1]",
+            "[[1], [2]][?1].orValue([]) == [2] && {'a': 'b'}.?a.orValue('') == 'b'",
             "[?optional.of(1), ?optional.none()] == [1]",
             "{?'a': optional.of(1), ?'b': optional.none()} == {'a': 1}",
             "has({'a': {'b': 1}}.?a.b) && !has({'a': {'b': 1}}.?x.b)",
@@ -178,6 +186,7 @@ fn optionals_stand_for_what_may_be_absent() {
     );
     fail(&[
         ("optional.none().value() == 1", "optional.none() dereference"),
+        ("optional.of(1).optFlatMap(x, dyn(x)).hasValue()", "no such overload"),
         ("[?dyn(1)].size() == 0", "no such overload"),
     ]);
 }
@@ -244,18 +253,22 @@ fn values_are_converted() {
         ],
     );
     fail(&[
-        ("int(1e30) == 1", "integer overflow"),
-        ("int(double('NaN')) == 1", "integer overflow"),
-        ("int(18446744073709551615u) == 1", "integer overflow"),
-        ("uint(-1) == 1u", "unsigned integer overflow"),
-        ("uint(-0.5) == 0u", "unsigned integer overflow"),
-        ("int('x') == 1", "type conversion error from 'string' to 'int'"),
-        ("int(' 5') == 5", "type conversion error from 'string' to 'int'"),
+        ("int(1e3) == 1001 || int(1e19) == 1", "`int` of `10000000000000000000`: integer overflow"),
+        ("int(-9223372036854775808.0) == 1", "`int` of `-9223372036854776000`: integer overflow"),
+        ("int(double('NaN')) == 1", "`int` of `NaN`: integer overflow"),
+        ("int(18446744073709551615u) == 1", "`int` of `18446744073709551615`: integer overflow"),
+        ("uint(-1) == 1u", "`uint` of `-1`: unsigned integer overflow"),
+        ("uint(-0.5) == 0u", "`uint` of `-0.5`: unsigned integer overflow"),
+        ("int('x') == 1", "`int` of `x`: string parse error: invalid digit found in string"),
+        ("int(' 5') == 5", "`int` of ` 5`: string parse error: invalid digit found in string"),
         ("uint('+5') == 5u", "type conversion error from 'string' to 'uint'"),
         ("double('x') == 1.0", "type conversion error from 'string' to 'double'"),
         ("double('1e400') == 1.0", "type conversion error from 'string' to 'double'"),
-        ("bool('yes')", "type conversion error from 'string' to 'bool'"),
-        (r"string(b'\377') == ''", "invalid UTF-8 in bytes, cannot convert to string"),
+        ("bool('yes')", "`bool` of `yes`: Type conversion error from 'string' to 'bool'"),
+        (
+            r"string(b'\377') == ''",
+            "`string` of `bytes`: invalid UTF-8 in bytes, cannot convert to string",
+        ),
         (
             "duration('1d') < duration('1h')",
             "type conversion error from 'string' to 'google.protobuf.Duration'",
@@ -264,7 +277,10 @@ fn values_are_converted() {
             "timestamp('x') < timestamp(0)",
             "type conversion error from 'string' to 'google.protobuf.Timestamp'",
         ),
-        ("timestamp(253402300800) < timestamp(0)", "timestamp overflow"),
+        (
+            "timestamp(253402300800) < timestamp(0)",
+            "`timestamp` of `253402300800`: timestamp out of range",
+        ),
     ]);
 }
 
@@ -290,8 +306,14 @@ fn moments_and_spans_are_calculated_and_read_off() {
     ] {
         assert_eq!(with_moment(body), "true", "{body}");
     }
-    assert_eq!(with_moment("t.getHours('Nowhere') == 1"), "unknown time zone `Nowhere`");
-    assert_eq!(with_moment("t.getHours('1:xx') == 1"), "unknown time zone `1:xx`");
+    assert_eq!(
+        with_moment("t.getHours('Nowhere') == 1"),
+        "`getHours` of `Nowhere`: unknown time zone Nowhere"
+    );
+    assert_eq!(
+        with_moment("t.getHours('1:xx') == 1"),
+        "`getHours` of `1:xx`: invalid digit found in string"
+    );
     all_are(
         "true",
         &[

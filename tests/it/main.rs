@@ -16,6 +16,7 @@ mod big_shapes_on_disk;
 mod cache;
 mod caveat;
 mod caveat_language;
+mod caveat_mended;
 mod check_in_cycles;
 mod check_limits;
 mod check_rules;
