@@ -8,7 +8,7 @@
 //! - What can be no key is in no map, where the crate fails; and a list is added to a list only.
 //! - A timestamp without a zone is read in UTC. The crate reads it in the offset that it was written with.
 //! - `duration` reads the whole of its text, exactly, with `µs` and a sign. The crate reads `1h1d` as `1h`, and counts in
-//!   doubles, so that `4.35s` has lost a nanosecond.
+//!   doubles, so that `1.011s` has lost a nanosecond.
 //! - `string` of a double is that of `%g`; `double` has no value for a text beyond all doubles; `uint` takes no sign;
 //!   `bool` knows `T` and `F`; `int` of a duration is its nanoseconds.
 

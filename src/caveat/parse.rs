@@ -1,10 +1,13 @@
 //! Text to expression. The parser is the `cel` crate's; macros stay the calls that they are written as, because what is
 //! missing goes its own way through them, and because they are printed again.
 
-use super::scan::{Fault, NESTING_MAX, Token, scan};
+use super::scan::{Fault, Token, scan};
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use cel::{Env, ParseError};
 use std::ops::Range;
+
+/// A limit of the parser's own, which is never reached: it counts brackets and conditionals, and both are bounded before.
+const RECURSION_MAX: u16 = 1_000;
 
 /// An expression with the text that it was written as.
 #[derive(Debug)]
@@ -18,8 +21,7 @@ pub(super) struct Parsed<'s> {
 /// The expression that a text writes, or the first thing that is wrong with the text.
 pub(super) fn parse(source: &str) -> Result<Parsed<'_>, Fault> {
     let tokens = scan(source)?;
-    let nesting_max = u16::try_from(NESTING_MAX + 1).unwrap_or(u16::MAX);
-    let parser = Env::default().parser().max_recursion_depth(nesting_max).error_recovery_limit(1);
+    let parser = Env::default().parser().max_recursion_depth(RECURSION_MAX).error_recovery_limit(1);
     match parser.parse_with_source_info(source) {
         Ok((expr, info)) => Ok(Parsed { expr, source, tokens, info }),
         Err(errors) => Err(errors.errors.first().map_or_else(
@@ -138,6 +140,11 @@ fn fault(error: &ParseError, source: &str, tokens: &[Token]) -> Fault {
     let message = match (message, message.split_once("expecting ")) {
         ("invalid int literal" | "invalid uint literal", _) => {
             "the number does not fit into 64 bits".to_owned()
+        }
+        (literal, _)
+            if literal.starts_with("invalid string") || literal.starts_with("invalid bytes") =>
+        {
+            format!("{found} has an escape that means nothing here")
         }
         ("invalid double literal", _) => format!("{found} is too large for a double"),
         (_, Some((_, wanted))) => format!("expected {}, found {found}", expected(wanted)),

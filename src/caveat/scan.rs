@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 /// How many levels of expressions a body may have. Everything that walks one recurses as deep as that.
 const HEIGHT_MAX: usize = 100;
 
-/// How deep brackets may nest: the canonical spelling may put parentheses around every level.
-pub(super) const NESTING_MAX: usize = 2 * HEIGHT_MAX;
+/// How deep brackets may nest. The canonical spelling needs no more than the expression has levels; each costs the parser
+/// some 8 kB of stack.
+const NESTING_MAX: usize = HEIGHT_MAX + 10;
 
 /// Something in a text that is wrong.
 #[derive(Debug)]
@@ -76,10 +77,9 @@ pub(super) fn scan(source: &str) -> Result<Vec<Token>, Fault> {
 fn meaningless(source: &str, at: usize) -> Fault {
     let rest = source.get(at..).unwrap_or_default();
     let quoted = rest.trim_start_matches(['b', 'B', 'r', 'R']);
-    let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| quoted.starts_with(quote));
-    if let Some(quote) = quote {
+    if let Some(quote) = quoted.chars().next().filter(|quote| matches!(quote, '"' | '\'')) {
         let message = format!("the text is not closed; it needs another `{quote}`");
-        return Fault { message, range: at..at + rest.len() - quoted.len() + quote.len() };
+        return Fault { message, range: at..at + rest.len() - quoted.len() + 1 };
     }
     let first = rest.chars().next().unwrap_or_default();
     let message = format!("the character `{}` means nothing here", first.escape_debug());
@@ -115,6 +115,8 @@ struct Level {
     /// The position of the token that opens it.
     opening: usize,
     closing: &'static str,
+    /// Whether what is within makes a list or map, which is a level of its own.
+    literal: bool,
     /// By binding, in the expression that is being read.
     chains: [Chain; ONE + 1],
     /// The highest of the expressions before a comma.
@@ -202,14 +204,17 @@ impl<'s> Scanner<'s> {
     fn open(&mut self, closing: &'static str) {
         let follows = self.follows_operand();
         let [before, last] = self.before;
-        if let Some(level) = self.levels.last_mut() {
-            let function =
-                last.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && before != ".";
-            if follows && (closing != ")" || function) {
-                level.operator(ONE);
-            }
+        let function =
+            last.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && before != ".";
+        if let Some(level) = self.levels.last_mut()
+            && follows
+            && (closing == "]" || function)
+        {
+            level.operator(ONE);
         }
-        self.levels.push(Level { opening: self.tokens.len(), closing, ..Level::default() });
+        let literal = closing != ")" && !follows;
+        let opening = self.tokens.len();
+        self.levels.push(Level { opening, closing, literal, ..Level::default() });
     }
 
     /// The end of brackets; says which token opened them.
@@ -217,9 +222,8 @@ impl<'s> Scanner<'s> {
         let fault = |message| Err(Fault { message, range: range.clone() });
         match self.levels.pop() {
             Some(mut level) if level.closing == text => {
-                let literal = usize::from(text != ")");
                 if let Some(outer) = self.levels.last_mut() {
-                    outer.operand(level.end() + literal);
+                    outer.operand(level.end() + usize::from(level.literal));
                 }
                 let closing = self.tokens.len();
                 if let Some(opening) = self.tokens.get_mut(level.opening) {
