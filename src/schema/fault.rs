@@ -18,7 +18,7 @@ pub(super) struct SourceFile {
 }
 
 /// What is wrong, by place.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) stage: Stage,
     pub(super) code: &'static str,
@@ -87,10 +87,11 @@ impl Fault {
 }
 
 impl Faults {
-    /// Adds a fault, unless it only follows from what could not be read.
+    /// Adds a fault, unless it only follows from what could not be read or is the last one again, as it can be when a
+    /// partial is looked at for several definitions.
     pub(super) fn push(&mut self, fault: Fault) {
         let follows = fault.missing.as_ref().is_some_and(|name| self.lost.may_define(name));
-        if !follows && !self.is_full() {
+        if !follows && !self.is_full() && self.found.last() != Some(&fault) {
             self.found.push(fault);
         }
     }

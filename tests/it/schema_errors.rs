@@ -451,6 +451,43 @@ definition doc {
 }
 
 #[test]
+fn a_broken_statement_does_not_hide_what_else_is_wrong() {
+    let text = "definition user {}
+definition doc {
+  relation viewer user
+  relation owner: usr
+  permission view = viewer + ownr
+  permission ab = nil
+}
+definition team {
+  relation member: doc#viewer | doc#veiwer
+  permission lead = (member";
+    insta::assert_snapshot!(faults(text), @"
+    3:19-3:23 Parse expected-token: expected `:`, found `user`
+    6:14-6:16 Parse invalid-name: error in permission `ab`: relation name `ab` is not valid: it needs 3 to 64 characters of `a-z`, `0-9` and `_`, must start with a letter and not end in `_`
+    10:28-10:28 Parse expected-end: expected end of statement or definition, found: end of file (close what `{` opened with `}`)
+    4:19-4:22 Type unknown-definition: could not lookup definition `usr` for relation `owner`: object definition `usr` not found (did you mean `user`?)
+    5:30-5:34 Type unknown-relation: relation/permission `ownr` not found under definition `doc` (did you mean `owner`?)
+    ");
+}
+
+#[test]
+fn what_a_broken_statement_may_have_defined_is_not_missed() {
+    let text = "use expirations
+caveat weekend(day int { day > 5 }
+definition user {}
+definition shop/doc {
+  relation viewer: user with expiration | user with weekend
+  relation owner: shop/doc#viewer with weekday
+}";
+    insta::assert_snapshot!(faults(text), @"
+    1:5-1:16 Parse unknown-flag: unknown use flag: `expirations`. Options are: expiration, import, partial, self, typechecking (did you mean `expiration`?)
+    2:24-2:25 Parse expected-token: expected `)`, found `{`
+    6:40-6:47 Type unknown-caveat: could not lookup caveat `weekday` for relation `owner`: caveat with name `weekday` not found
+    ");
+}
+
+#[test]
 fn types_are_checked_all_at_once_after_names() {
     let text = "definition ab {}
 caveat cav(day foo) { day == 1 }

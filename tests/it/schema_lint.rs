@@ -20,13 +20,13 @@ definition organization {
 }
 definition folder {
     relation organization: organization
-    relation parent_folder: folder
+    relation parent: folder
     relation owner: user | organization
     relation place: organization | folder
     permission own = owner + owner->administrate
     permission reach = place->administrate + place->view
     relation viewer: user | user:* with on_day
-    permission view = viewer + parent_folder->view + organization->administrate
+    permission view = viewer + parent->view + organization->administrate
     permission later = nil
     permission much_later = later & view
     permission me = (self & view) - later
@@ -38,15 +38,15 @@ definition tag { relation owner: user }";
 #[test]
 fn names_that_repeat_their_type_or_words_of_flags() {
     let text = "definition user {}
-definition shop/doc {
+definition doc {
   relation view_doc: user
   relation self: user
   permission edit_doc = view_doc + self
 }";
     insta::assert_snapshot!(remarks(text), @"
-    3:12-3:20 Lint relation-name-references-parent: relation `view_doc` references parent type `shop/doc` in its name (drop the suffix: the name is only used together with the type)
+    3:12-3:20 Lint relation-name-references-parent: relation `view_doc` references parent type `doc` in its name (drop the suffix: the name is only used together with the type)
     4:12-4:16 Lint name-shadows-keyword: `self` is a word of the language after a `use` line (choose another name, so that the schema may use that feature one day)
-    5:14-5:22 Lint relation-name-references-parent: permission `edit_doc` references parent type `shop/doc` in its name (drop the suffix: the name is only used together with the type)
+    5:14-5:22 Lint relation-name-references-parent: permission `edit_doc` references parent type `doc` in its name (drop the suffix: the name is only used together with the type)
     ");
 }
 

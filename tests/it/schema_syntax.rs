@@ -28,6 +28,55 @@ fn statements_end_at_semicolons_line_breaks_and_closing_braces() {
 }
 
 #[test]
+fn items_need_nothing_between_them() {
+    let text = "use self use partial partial more { relation viewer: user } use typechecking
+        definition user {} definition doc { ...more } caveat cav(day int) { day == 1 }";
+    assert_eq!(doc(text), "relation viewer: user");
+}
+
+#[test]
+fn a_line_may_break_behind_a_mark() {
+    let text = "use partial
+        partial more { relation viewer: user }
+        definition user {}
+        definition doc {
+            ...
+            more
+            relation owner: user | doc#
+                viewer
+            permission view = owner.
+                any(
+                    viewer
+                )
+        }";
+    assert_eq!(
+        doc(text),
+        "relation viewer: user\nrelation owner: user | doc#viewer\npermission view = owner.any(viewer)"
+    );
+    let text = "definition user {}\ndefinition doc { relation all: user:\n* }";
+    assert_eq!(doc(text), "relation all: user:*");
+}
+
+#[test]
+fn spaces_and_comments_may_stand_around_the_slashes_of_a_path() {
+    let text = "definition shop / user {}
+        definition doc { relation viewer: shop /* which */ /
+            user | shop/user:* }";
+    assert_eq!(doc(text), "relation viewer: shop/user | shop/user:*");
+}
+
+#[test]
+fn comments_at_the_ends_of_a_body_are_not_part_of_it() {
+    for body in ["/* a */ day > 5 /* b */", "// a\n day > 5 /* b */ // c\n", "/* a *//* b */day > 5"] {
+        let schema = schema(&format!("caveat weekend(day int) {{ {body} }}"));
+        let wanted = "caveat weekend(day int) {\n\tday > 5\n}";
+        assert_eq!(format::canonical(&schema), wanted, "{body}");
+    }
+    let refused = faults("caveat weekend(day int) { day /* a */ > 5 }");
+    assert!(refused.starts_with("1:32-"), "{refused}");
+}
+
+#[test]
 fn a_line_may_end_or_start_with_an_operator() {
     let text = "definition user {}
         definition doc {
