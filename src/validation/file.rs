@@ -72,8 +72,8 @@ impl Reader<'_> {
                 "relationships" => file.relationships = self.relationships(value),
                 "assertions" => file.assertions = self.assertions(value),
                 "validation" => file.expected = self.expected(value),
-                "namespace_configs" => self.legacy(key, "schema"),
-                "validation_tuples" => self.legacy(key, "relationships"),
+                "namespace_configs" if !is_empty(value) => self.legacy(key, "schema"),
+                "validation_tuples" if !is_empty(value) => self.legacy(key, "relationships"),
                 _ => {}
             }
         }

@@ -23,6 +23,7 @@ mod check_rules;
 mod cli;
 mod cli_serve;
 mod clients;
+mod compatibility;
 mod corpora;
 mod database;
 mod examples;
