@@ -9,6 +9,8 @@ use std::sync::Arc;
 const FAULTS_MAX: usize = 100;
 /// How many names are compared when a near one is looked for.
 const CANDIDATES_MAX: usize = 2_000;
+/// How many names a message lists.
+const NAMES_MAX: usize = 20;
 
 /// One text of a schema.
 #[derive(Clone, Debug)]
@@ -114,6 +116,16 @@ impl Faults {
     pub(super) fn into_diagnostics(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
         self.found.sort_by_key(|fault| (fault.stage, fault.span));
         self.found.into_iter().filter_map(|fault| fault.shown(Severity::Error, files)).collect()
+    }
+}
+
+/// Names, joined by commas; of many only the first ones.
+pub(super) fn listed(names: &[&str]) -> String {
+    match names.split_at_checked(NAMES_MAX) {
+        Some((first, rest)) if !rest.is_empty() => {
+            format!("{} and {} more", first.join(", "), rest.len())
+        }
+        _ => names.join(", "),
     }
 }
 

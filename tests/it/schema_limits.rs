@@ -83,6 +83,9 @@ fn garbage_ends_in_a_hundred_faults() {
         let diagnostics = compile(&text).unwrap_err();
         assert!((1..=100).contains(&diagnostics.len()), "{line}");
     }
+    let parameters: Vec<String> = (0..200_000).map(|n| format!("p{n} int")).collect();
+    let unused = format!("caveat cav({}) {{ p0 == 1 }}", parameters.join(", "));
+    assert_eq!(compile(&unused).unwrap_err().len(), 100);
     let body = format!("definition doc {{\n{}}}", "nonsense; ".repeat(10_000));
     assert_eq!(compile(&body).unwrap_err().len(), 100);
 }

@@ -34,7 +34,12 @@ fn compile_one(written: &ast::Caveat, faults: &mut Faults) -> Option<Caveat> {
     match Caveat::compile(name, &written.comment.text, parameters?, &written.body.text) {
         Ok(caveat) => Some(caveat),
         Err(errors) => {
-            faults.extend(errors.into_iter().map(|error| fault(written, error)));
+            for error in errors {
+                if faults.is_full() {
+                    break;
+                }
+                faults.push(fault(written, error));
+            }
             None
         }
     }

@@ -1,7 +1,7 @@
 //! Permissions that are only other names for each other, in a circle: they could never mean anything.
 
 use super::super::compiled::{Expr, Node, NodeId, Rule, Schema};
-use super::super::fault::{Fault, Faults};
+use super::super::fault::{Fault, Faults, listed};
 
 /// Reports each circle once, at its first permission.
 pub(super) fn check(schema: &Schema, faults: &mut Faults) {
@@ -42,7 +42,7 @@ fn circle(schema: &Schema, start: &Node) -> Fault {
     let message = format!(
         "under definition `{}`, there exists a cycle in permissions: {}",
         schema.definition(start.definition).name,
-        names.join(", ")
+        listed(&names)
     );
     let first = ids.first().copied().unwrap_or(start.id);
     Fault::typed("permission-cycle", schema.syntax.name_span(first), message)

@@ -1,7 +1,7 @@
 //! Partials: members written once, for several definitions.
 
 use super::super::ast::{Definition, Member, Name};
-use super::super::fault::{Fault, Faults, nearest};
+use super::super::fault::{Fault, Faults, listed, nearest};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -29,7 +29,7 @@ impl<'p> Partials<'p> {
             let list: Vec<&str> = names.iter().map(|name| name.text.as_str()).collect();
             let message = format!(
                 "could not resolve partials: [{}]. this may indicate a circular reference",
-                list.join(", ")
+                listed(&list)
             );
             faults.push(Fault::parse("circular-partials", first.span, message));
         }
