@@ -41,7 +41,7 @@ pub enum ServerError {
     Reflection(#[from] tonic_reflection::server::Error),
     /// The address.
     #[error(
-        "cannot listen at `{address}`: {source}; give another address with `--grpc-addr`, such as 127.0.0.1:50051"
+        "cannot listen at `{address}`: {source}; give another address with `--grpc-addr`, such as 127.0.0.1:50052"
     )]
     Bind {
         /// The address as given.
