@@ -1,6 +1,6 @@
 //! `kilwa serve` and the commands that speak to it, all of them the real binary.
 
-use crate::clients::is_there;
+use crate::clients::{client_folder, is_there};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -147,10 +147,7 @@ fn the_snippet_for_an_application_answers() {
     if !is_there("python3") {
         return;
     }
-    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/install");
-    let installed = Command::new(install).output().unwrap();
-    let folder = String::from_utf8(installed.stdout).unwrap();
-    let mut folders = vec![Path::new(folder.trim()).join("bin")];
+    let mut folders = vec![client_folder().join("bin")];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
 
     let mut server = Server::start();

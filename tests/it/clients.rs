@@ -3,7 +3,7 @@
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 #[test]
@@ -33,6 +33,13 @@ fn play(client: &str, interpreter: &str) {
         String::from_utf8_lossy(&played.stdout),
         String::from_utf8_lossy(&played.stderr)
     );
+}
+
+/// The virtual environment of the Python client, which is installed when it is not there yet.
+pub(crate) fn client_folder() -> PathBuf {
+    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/install");
+    let installed = Command::new(install).output().unwrap();
+    PathBuf::from(String::from_utf8(installed.stdout).unwrap().trim())
 }
 
 pub(crate) fn is_there(interpreter: &str) -> bool {

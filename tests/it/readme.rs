@@ -1,5 +1,6 @@
 //! The commands in README.md print what README.md says.
 
+use crate::clients::{client_folder, is_there};
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::fs;
@@ -30,6 +31,9 @@ fn the_commands_print_what_is_shown() {
                 assert!(are_alike(&output, &lines), "$ {command}\n{printed}");
                 commands += 1;
             }
+        } else if info == "python" && is_there("python3") {
+            let home = folder.path().join("home");
+            assert_eq!(run_python(&lines.join("\n"), &home, server.endpoint()), "True\n");
         }
     }
     assert!(commands > 5, "{commands} commands");
@@ -87,6 +91,20 @@ fn are_alike(expected: &[String], actual: &[&str]) -> bool {
             .iter()
             .zip(actual)
             .all(|(expected, actual)| expected == "…" || expected == actual)
+}
+
+/// Runs a program with the official client, as somebody whose own server is the one at `endpoint`.
+fn run_python(program: &str, home: &Path, endpoint: &str) -> String {
+    let data = home.join(".local/share/kilwa");
+    fs::create_dir_all(&data).unwrap();
+    fs::write(data.join("preshared.key"), KEY).unwrap();
+    let output = Command::new(client_folder().join("bin/python"))
+        .args(["-c", &program.replace("127.0.0.1:50051", endpoint)])
+        .env("HOME", home)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    String::from_utf8(output.stdout).unwrap() + &error
 }
 
 /// Runs a command as a shell does, and gives what it prints on either stream.
