@@ -14,6 +14,10 @@ pub(super) fn fill(
     schema_text: &str,
     relationships: Vec<Relationship>,
 ) -> Result<bool, DatabaseError> {
+    // So that a database that is in use gets no empty write.
+    if database.store.snapshot(now)?.schema_revision()? > Revision::default() {
+        return Ok(false);
+    }
     let schema = Arc::new(schema::compile(schema_text).map_err(DatabaseError::Schema)?);
     let operation = UpdateOperation::Touch;
     let updates = relationships.into_iter();

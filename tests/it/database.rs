@@ -671,7 +671,9 @@ fn an_empty_database_is_filled_whole_or_not_at_all() {
 
     assert!(fill(2, &["document:plan#owner@user:ann", "document:plan#owner@user:bob"]).unwrap());
     assert_eq!(trial.head(2).schema_text(), Some(SCHEMA));
+    let filled = trial.head(2).revision();
     assert!(!fill(3, &["document:plan#owner@user:cat"]).unwrap());
+    assert_eq!(trial.head(3).revision(), filled);
     let owners = rows(&trial.head(3), "document");
     assert_eq!(owners, ["document:plan#owner@user:ann", "document:plan#owner@user:bob"]);
 }
