@@ -26,8 +26,16 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints to standard output.
+/// Prints to standard output. That nobody reads it any more changes nothing about how the command ends.
 pub(super) fn out(text: &str) -> Result<(), Failure> {
+    match out_next(text) {
+        Err(Failure::Unheard) => Ok(()),
+        done => done,
+    }
+}
+
+/// Prints one of many texts to standard output. When nobody reads them any more, the others need not be fetched.
+pub(super) fn out_next(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| Failure::of_output(&error))
@@ -61,9 +69,9 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     out(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Prints a value as JSON in one line.
-pub(super) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
-    out(&format!("{}\n", serde_json::to_string(value)?))
+/// A value as a line of JSON.
+pub(super) fn json_line(value: &impl Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string(value)? + "\n")
 }
 
 /// Whether people read standard output.

@@ -217,3 +217,13 @@ fn an_output_that_cannot_be_written_is_a_failure() {
         assert!(error.starts_with("error: standard output cannot be written: "), "{error}");
     }
 }
+
+#[test]
+fn a_failure_is_one_even_when_nobody_reads_the_report() {
+    let folder = folder();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    command.current_dir(folder.path()).args(["validate", "failing.yaml"]);
+    let mut process = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    assert_eq!(process.wait().unwrap().code(), Some(1));
+}

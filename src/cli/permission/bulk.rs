@@ -78,7 +78,8 @@ fn asked(line: &Line) -> Result<Asked, Failure> {
 
 fn print(arguments: &Arguments, answered: &[Answered]) -> Result<(), Failure> {
     if arguments.json {
-        answered.iter().try_for_each(|answered| render::json_line(&pair(answered)))
+        let lines = answered.iter().map(|answered| render::json_line(&pair(answered)));
+        render::out(&lines.collect::<Result<String, _>>()?)
     } else if arguments.explain || !render::to_terminal() {
         render::out(&answered.iter().map(line).collect::<String>())
     } else {

@@ -53,9 +53,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             rows.push(row(&relationship));
             Ok(())
         } else if arguments.json {
-            render::json_line(&json_row(&relationship))
+            render::out_next(&render::json_line(&json_row(&relationship))?)
         } else {
-            render::out(&format!("{relationship}\n"))
+            render::out_next(&format!("{relationship}\n"))
         }
     };
     let count_max = (arguments.limit > 0).then_some(arguments.limit);
