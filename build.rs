@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     fs::write(out_dir.join("descriptors.binpb"), files.encode_to_vec())?;
     tonic_prost_build::configure()
+        .codec_path("crate::api::codec::Codec")
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds(files)?;
     Ok(())

@@ -1,10 +1,11 @@
 //! Many checks at one moment.
 
 use super::core::Core;
+use super::debug::Teller;
 use super::from_proto;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::check_bulk_permissions_pair::Response as Answer;
-use super::{debug, status, to_proto};
+use super::{status, to_proto};
 use crate::database::DatabaseError;
 use crate::engine::{Checked, Question, Statistics};
 use crate::schema;
@@ -16,7 +17,7 @@ pub(super) async fn check(
     mut request: proto::CheckBulkPermissionsRequest,
     tracing: bool,
 ) -> Result<(proto::CheckBulkPermissionsResponse, Vec<Statistics>), Status> {
-    let tokens = core.tokens;
+    let (tokens, teller) = (core.tokens, core.teller.clone());
     let consistency = tokens.consistency(request.consistency.take())?;
     let items = request.items;
     let asked = from_proto::bulk_items(items.clone(), core.limits);
@@ -32,7 +33,7 @@ pub(super) async fn check(
             let pairs = items
                 .into_iter()
                 .zip(answers)
-                .map(|(request, answer)| pair(request, answer, &mut schema))
+                .map(|(request, answer)| pair(request, answer, &teller, &mut schema))
                 .collect();
             let checked_at = Some(tokens.token(view.revision()));
             Ok((proto::CheckBulkPermissionsResponse { checked_at, pairs }, statistics))
@@ -44,15 +45,16 @@ pub(super) async fn check(
 fn pair(
     request: proto::CheckBulkPermissionsRequestItem,
     answer: Result<Checked, DatabaseError>,
+    teller: &Teller,
     schema: &mut Option<String>,
 ) -> proto::CheckBulkPermissionsPair {
     let response = match answer {
         Ok(Checked { membership, trace, .. }) => {
-            let told = trace.as_ref().and_then(|_| schema.take()).unwrap_or_default();
             Answer::Item(proto::CheckBulkPermissionsResponseItem {
                 permissionship: to_proto::permissionship(&membership).into(),
                 partial_caveat_info: to_proto::partial_caveat_info(&membership),
-                debug_trace: debug::information(trace.as_ref(), &told),
+                debug_trace: trace
+                    .map(|trace| teller.information(&trace, &schema.take().unwrap_or_default())),
             })
         }
         Err(error) => Answer::Error(status::to_message(&status::of_database(error))),

@@ -1,5 +1,6 @@
 //! What all services of a server share.
 
+use super::debug::Teller;
 use super::from_proto::RequestLimits;
 use super::token::Tokens;
 use super::workers::Workers;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub(super) struct Core {
     pub(super) workers: Arc<Workers>,
     pub(super) tokens: Tokens,
+    pub(super) teller: Teller,
     pub(super) limits: RequestLimits,
     pub(super) stream_idle_max: Duration,
 }

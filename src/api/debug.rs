@@ -1,29 +1,53 @@
 //! Traces to `DebugInformation`.
 
+use super::bytes::StoreBytes;
+use super::edge::RequestIds;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::caveat_eval_info::Result as CaveatResult;
 use super::proto::authzed::api::v1::check_debug_trace::{
     PermissionType, Permissionship, Resolution, SubProblems,
 };
 use super::to_proto;
-use crate::engine::{CaveatOutcome, CaveatTrace, Membership, Trace};
-use crate::relationship::Context;
+use crate::engine::{Membership, Trace};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// The message of a trace, with the schema that was followed.
-pub(super) fn information(trace: Option<&Trace>, schema: &str) -> Option<proto::DebugInformation> {
-    Some(proto::DebugInformation {
-        check: Some(step(trace?, "1".to_owned())),
-        schema_used: schema.to_owned(),
-    })
+/// Writes traces: with where they come from, and with ids that no other step has.
+#[derive(Clone)]
+pub(super) struct Teller {
+    source: Arc<str>,
+    ids: RequestIds,
 }
 
-/// One step; the engine bounds how deep they lie and how many there are.
-fn step(trace: &Trace, id: String) -> proto::CheckDebugTrace {
+impl Teller {
+    /// A teller whose traces come from the store with this id.
+    pub(super) fn new(store: StoreBytes, ids: RequestIds) -> Self {
+        let source = format!("kilwa:{:032x}", u128::from_be_bytes(store)).into();
+        Self { source, ids }
+    }
+
+    /// The message of a trace, with the schema that was followed.
+    pub(super) fn information(&self, trace: &Trace, schema: &str) -> proto::DebugInformation {
+        let id = format!("{}/1", (self.ids)());
+        let check = Some(step(trace, id, &self.source));
+        proto::DebugInformation { check, schema_used: schema.to_owned() }
+    }
+}
+
+impl fmt::Debug for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Teller").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// One step; the engine bounds how deep they lie and how many there are. Its id tells where it stands.
+fn step(trace: &Trace, id: String, source: &str) -> proto::CheckDebugTrace {
     let kind =
         if trace.is_permission { PermissionType::Permission } else { PermissionType::Relation };
     let children = trace.children.iter().enumerate();
     let traces: Vec<_> =
-        children.map(|(index, child)| step(child, format!("{id}.{}", index + 1))).collect();
+        children.map(|(index, child)| step(child, format!("{id}.{}", index + 1), source)).collect();
     let resolution = if traces.is_empty() {
         Resolution::WasCachedResult(trace.known)
     } else {
@@ -34,71 +58,53 @@ fn step(trace: &Trace, id: String) -> proto::CheckDebugTrace {
         permission: trace.permission.clone(),
         permission_type: kind.into(),
         subject: Some(to_proto::subject(&trace.subject)),
-        result: permissionship(trace.membership.as_ref()).into(),
-        caveat_evaluation_info: caveats(&trace.caveats),
-        duration: None,
+        result: permissionship(trace).into(),
+        caveat_evaluation_info: caveats(trace),
+        duration: duration(trace.duration),
         optional_expires_at: None,
         trace_operation_id: id,
-        source: String::new(),
+        source: source.to_owned(),
         resolution: Some(resolution),
     }
 }
 
-fn permissionship(membership: Option<&Membership>) -> Permissionship {
-    match membership {
-        None => Permissionship::Unspecified,
+/// Nothing for a step that was not timed.
+fn duration(duration: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(duration).ok().filter(|_| !duration.is_zero())
+}
+
+/// With a caveat it is conditional, whatever the caveat's value: that is told beside it.
+fn permissionship(trace: &Trace) -> Permissionship {
+    match &trace.membership {
+        None | Some(Membership::Conditional(_)) => Permissionship::ConditionalPermission,
+        Some(Membership::NotMember | Membership::Member) if trace.condition.is_some() => {
+            Permissionship::ConditionalPermission
+        }
         Some(Membership::NotMember) => Permissionship::NoPermission,
         Some(Membership::Member) => Permissionship::HasPermission,
-        Some(Membership::Conditional(_)) => Permissionship::ConditionalPermission,
     }
 }
 
-/// A step has room for one caveat. Several, on relationships of one relation, are told as their disjunction.
-fn caveats(traces: &[CaveatTrace]) -> Option<proto::CaveatEvalInfo> {
-    let decisive = traces.iter().min_by_key(|trace| rank(&trace.outcome))?;
-    let (name, expression, context) = match traces {
-        [only] => (only.name.clone(), only.expression.clone(), only.context.clone()),
-        _ => (String::new(), disjunction(traces), merged(traces)),
+/// What caveats made of a step. Clients count on it wherever the permissionship is conditional.
+fn caveats(trace: &Trace) -> Option<proto::CaveatEvalInfo> {
+    let (result, missing) = match &trace.membership {
+        None => (CaveatResult::Unevaluated, None),
+        Some(Membership::Conditional(names)) => {
+            (CaveatResult::MissingSomeContext, Some(to_proto::missing_context(names)))
+        }
+        Some(_) if trace.condition.is_none() => return None,
+        Some(Membership::Member) => (CaveatResult::True, None),
+        Some(Membership::NotMember) => (CaveatResult::False, None),
     };
-    let missing = match &decisive.outcome {
-        CaveatOutcome::Missing(names) => Some(to_proto::missing_context(names)),
-        CaveatOutcome::True | CaveatOutcome::False | CaveatOutcome::Failed(_) => None,
-    };
+    let condition = trace.condition.clone();
+    let context = condition.as_ref().map(|condition| to_proto::structure(&condition.context));
+    let (expression, caveat) =
+        condition.map(|condition| (condition.expression, condition.caveat)).unwrap_or_default();
     Some(proto::CaveatEvalInfo {
         expression,
-        result: result(&decisive.outcome).into(),
-        context: to_proto::context(&context),
+        result: result.into(),
+        context: Some(context.unwrap_or_default()),
         partial_caveat_info: missing,
-        caveat_name: name,
+        caveat_name: caveat.unwrap_or_default(),
     })
-}
-
-/// Which outcome decides a disjunction: the smallest.
-fn rank(outcome: &CaveatOutcome) -> u8 {
-    match outcome {
-        CaveatOutcome::True => 0,
-        CaveatOutcome::Missing(_) => 1,
-        CaveatOutcome::Failed(_) => 2,
-        CaveatOutcome::False => 3,
-    }
-}
-
-fn result(outcome: &CaveatOutcome) -> CaveatResult {
-    match outcome {
-        CaveatOutcome::True => CaveatResult::True,
-        CaveatOutcome::False => CaveatResult::False,
-        CaveatOutcome::Missing(_) => CaveatResult::MissingSomeContext,
-        CaveatOutcome::Failed(_) => CaveatResult::Unevaluated,
-    }
-}
-
-fn disjunction(traces: &[CaveatTrace]) -> String {
-    let expressions: Vec<String> =
-        traces.iter().map(|trace| format!("({})", trace.expression)).collect();
-    expressions.join(" || ")
-}
-
-fn merged(traces: &[CaveatTrace]) -> Context {
-    let values = traces.iter().flat_map(|trace| trace.context.as_map().clone());
-    Context::from_map(values.collect())
 }

@@ -1,6 +1,7 @@
 //! What happens to every call before a service sees it and after it has answered: keys, deadlines, ids, trailers.
 
 use super::auth::Keys;
+use super::status;
 use http_body::{Body as HttpBody, Frame};
 use std::convert::Infallible;
 use std::fmt;
@@ -114,6 +115,8 @@ impl<S> Edge<S> {
     /// What every response carries, whatever it says.
     fn trailers(&self, headers: &HeaderMap) -> HeaderMap {
         let mut trailers = HeaderMap::new();
+        trailers.insert(DISPATCHED, 0.into());
+        trailers.insert(CACHED, 0.into());
         let made = || HeaderValue::from_str(&(self.request_ids)()).ok();
         if let Some(id) = headers.get(REQUEST_ID).cloned().or_else(made) {
             trailers.insert(REQUEST_ID, id);
@@ -154,6 +157,7 @@ fn finish(
     deadline: Option<Pin<Box<Sleep>>>,
 ) -> Response<Body> {
     if response.headers().contains_key(GRPC_STATUS) {
+        status::explain(response.headers_mut());
         response.headers_mut().extend(trailers);
         return response;
     }
@@ -173,6 +177,7 @@ struct Answer {
 impl Answer {
     fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
+        status::explain(&mut trailers);
         trailers.extend(std::mem::take(&mut self.trailers));
         if let Some(Operations(counts)) = &self.operations {
             trailers.insert(DISPATCHED, counts.dispatched.load(Ordering::Relaxed).into());

@@ -10,6 +10,7 @@ pub mod proto;
 mod auth;
 mod bulk;
 mod bytes;
+mod codec;
 mod core;
 mod cursor;
 mod debug;
@@ -35,6 +36,7 @@ pub use from_proto::RequestLimits;
 pub use workers::{Clock, Workers};
 
 use self::core::Core;
+use debug::Teller;
 use edge::Edge;
 use proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
 use proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
@@ -89,6 +91,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
     let core = Core {
         workers: Arc::clone(workers),
         tokens: Tokens::new(workers.store_bytes()),
+        teller: Teller::new(workers.store_bytes(), Arc::clone(&request_ids)),
         limits,
         stream_idle_max,
     };

@@ -8,8 +8,8 @@ use super::proto::authzed::api::v1::permissions_service_server::PermissionsServi
 use super::read::Read;
 use super::status;
 use super::stream::{Results, stream};
-use super::{bulk, debug, to_proto};
-use crate::engine::{Checked, Statistics};
+use super::{bulk, to_proto};
+use crate::engine::Statistics;
 use crate::schema;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
@@ -42,7 +42,7 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<proto::CheckPermissionResponse>, Status> {
         let tracing = trace_asked(request.metadata()) || request.get_ref().with_tracing;
         let mut request = request.into_inner();
-        let tokens = self.core.tokens;
+        let (tokens, teller) = (self.core.tokens, self.core.teller.clone());
         let consistency = tokens.consistency(request.consistency.take())?;
         let asked = from_proto::check(request, self.core.limits);
         if !tracing
@@ -64,9 +64,16 @@ impl PermissionsService for Permissions {
                 let checked = view
                     .check(&asked.question(), tracing, job.interrupted)
                     .map_err(status::of_database)?;
-                let schema = || schema::format::canonical(view.schema());
-                let token = tokens.token(view.revision());
-                let response = check_response(token, &checked, schema);
+                let debug_trace = checked.trace.as_ref().map(|trace| {
+                    teller.information(trace, &schema::format::canonical(view.schema()))
+                });
+                let response = proto::CheckPermissionResponse {
+                    checked_at: Some(tokens.token(view.revision())),
+                    permissionship: to_proto::permissionship(&checked.membership).into(),
+                    partial_caveat_info: to_proto::partial_caveat_info(&checked.membership),
+                    debug_trace,
+                    optional_expires_at: None,
+                };
                 Ok((response, checked.statistics))
             })
             .await?;
@@ -95,7 +102,7 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
-        let write = from_proto::write(request.into_inner())?;
+        let write = from_proto::write(request.into_inner(), self.core.limits)?;
         let revision = self
             .core
             .workers
@@ -110,7 +117,7 @@ impl PermissionsService for Permissions {
         request: Request<proto::DeleteRelationshipsRequest>,
     ) -> Result<Response<proto::DeleteRelationshipsResponse>, Status> {
         use proto::delete_relationships_response::DeletionProgress;
-        let deletion = from_proto::deletion(request.into_inner(), self.core.limits)?;
+        let deletion = from_proto::deletion(request.into_inner())?;
         let deleted = self
             .core
             .workers
@@ -163,21 +170,6 @@ impl PermissionsService for Permissions {
 
 fn trace_asked(metadata: &MetadataMap) -> bool {
     metadata.contains_key(TRACE_ASKED)
-}
-
-fn check_response(
-    checked_at: proto::ZedToken,
-    checked: &Checked,
-    schema: impl Fn() -> String,
-) -> proto::CheckPermissionResponse {
-    let trace = checked.trace.as_ref();
-    proto::CheckPermissionResponse {
-        checked_at: Some(checked_at),
-        permissionship: to_proto::permissionship(&checked.membership).into(),
-        partial_caveat_info: to_proto::partial_caveat_info(&checked.membership),
-        debug_trace: trace.and_then(|trace| debug::information(Some(trace), &schema())),
-        optional_expires_at: None,
-    }
 }
 
 /// A response that tells in its trailers what it cost.

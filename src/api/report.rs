@@ -1,6 +1,6 @@
 //! Reports of validations to messages.
 
-use super::debug;
+use super::debug::Teller;
 use super::proto::authzed::api::v1::ZedToken;
 use super::proto::kilwa::v1 as proto;
 use super::proto::kilwa::v1::diagnostic::{Severity as SeverityMessage, Stage as StageMessage};
@@ -18,7 +18,7 @@ pub(super) struct Run<'r> {
 }
 
 /// What came of a file.
-pub(super) fn file(report: &Report) -> proto::ValidateResponse {
+pub(super) fn file(report: &Report, teller: &Teller) -> proto::ValidateResponse {
     let mut counts = count_assertions(&report.assertions);
     counts.relationships = number(report.relationships_count);
     counts.expected_relations = number(report.expected.len());
@@ -28,7 +28,7 @@ pub(super) fn file(report: &Report) -> proto::ValidateResponse {
         ok: report.outcome() == Outcome::Holds,
         diagnostics: report.findings.iter().map(diagnostic).collect(),
         // The schema is in the request already.
-        assertions: report.assertions.iter().map(|result| assertion(result, "")).collect(),
+        assertions: report.assertions.iter().map(|result| assertion(result, teller, "")).collect(),
         expected_relations: report.expected.iter().map(expected).collect(),
         counts: Some(counts),
     }
@@ -38,12 +38,13 @@ pub(super) fn file(report: &Report) -> proto::ValidateResponse {
 pub(super) fn live(
     checked_at: ZedToken,
     run: Run<'_>,
+    teller: &Teller,
     schema: &str,
 ) -> proto::ValidateLiveResponse {
     let mut schema = Some(schema);
     let mut told = |result: &AssertionResult| {
         let schema = result.trace.as_ref().and_then(|_| schema.take());
-        assertion(result, schema.unwrap_or_default())
+        assertion(result, teller, schema.unwrap_or_default())
     };
     let faulty = run.findings.iter().any(|finding| finding.diagnostic.severity == Severity::Error);
     proto::ValidateLiveResponse {
@@ -63,7 +64,7 @@ fn count_assertions(results: &[AssertionResult]) -> proto::ValidationCounts {
     }
 }
 
-fn assertion(result: &AssertionResult, schema: &str) -> proto::AssertionResult {
+fn assertion(result: &AssertionResult, teller: &Teller, schema: &str) -> proto::AssertionResult {
     let missing = match &result.answer {
         Ok(Membership::Conditional(names)) => names.iter().cloned().collect(),
         Ok(Membership::Member | Membership::NotMember) | Err(_) => Vec::new(),
@@ -75,7 +76,7 @@ fn assertion(result: &AssertionResult, schema: &str) -> proto::AssertionResult {
         expected: wanted(result.assertion.expectation).into(),
         actual: came(&result.answer).into(),
         missing_context: missing,
-        trace: debug::information(result.trace.as_ref(), schema),
+        trace: result.trace.as_ref().map(|trace| teller.information(trace, schema)),
         error: result.answer.as_ref().err().cloned().unwrap_or_default(),
     }
 }

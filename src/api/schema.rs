@@ -6,7 +6,6 @@ use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::schema_service_server::SchemaService;
 use super::status;
 use crate::database::Consistency;
-use crate::schema::format;
 use tonic::{Request, Response, Status};
 
 /// The schema.
@@ -30,14 +29,12 @@ impl SchemaService for Schemas {
         let tokens = self.core.tokens;
         let response = self.core.workers.run(move |job| {
             let view = job.view(Consistency::FullyConsistent)?;
-            let schema = view.schema();
-            if schema.definitions().is_empty() {
-                return Err(Status::not_found(
-                    "no schema has been defined; please call WriteSchema to start",
-                ));
-            }
+            let text = view.schema_text().filter(|_| !view.schema().definitions().is_empty());
+            let text = text.ok_or_else(|| {
+                Status::not_found("no schema has been defined; please call WriteSchema to start")
+            })?;
             Ok(proto::ReadSchemaResponse {
-                schema_text: format::canonical(schema),
+                schema_text: text.to_owned(),
                 read_at: Some(tokens.token(view.revision())),
             })
         });

@@ -5,9 +5,11 @@ use super::proto::authzed::api::v1::ErrorReason;
 use crate::caveat::CaveatError;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
+use crate::relationship::Relationship;
 use crate::schema::{Diagnostic, Position, RelationshipError, Stage, UnknownName};
 use prost::Message as _;
 use std::collections::HashMap;
+use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -31,6 +33,16 @@ pub(super) fn with_reason(
         .collect();
     let details = ErrorDetails::with_error_info(reason.as_str_name(), DOMAIN, metadata);
     Status::with_error_details(code, cut(message.into(), MESSAGE_BYTES_MAX), details)
+}
+
+/// A status whose details are the places in the request that it blames, each with what is wrong there.
+pub(super) fn violations(message: String, places: &[(String, String)]) -> Status {
+    let reason = ErrorReason::Unspecified.as_str_name();
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    for (field, rule) in places {
+        details.add_bad_request_violation(field, rule);
+    }
+    Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
 /// A status that blames the request.
@@ -59,6 +71,18 @@ fn sizes(
     max: usize,
 ) -> [(&'static str, String); 2] {
     [(name, size.to_string()), (max_name, max.to_string())]
+}
+
+/// Gives the headers that end a call with a failure an `ErrorInfo` without a reason, when they tell nothing more than
+/// code and message. So every failure is told in the same shape.
+pub(super) fn explain(headers: &mut HeaderMap) {
+    let Some(status) = Status::from_header_map(headers) else { return };
+    if status.code() == Code::Ok || !status.details().is_empty() {
+        return;
+    }
+    let explained = with_reason(status.code(), ErrorReason::Unspecified, status.message(), []);
+    // What can be sent once, can be sent again.
+    let _ = explained.add_header(headers);
 }
 
 /// The status as a message inside of a response.
@@ -92,7 +116,9 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             invalid(ErrorReason::SchemaTypeError, message, parts)
         }
         DatabaseError::UnknownName(name) => of_unknown_name(message, &name),
-        DatabaseError::EmptyFilter => invalid(ErrorReason::InvalidFilter, message, []),
+        DatabaseError::EmptyFilter => {
+            invalid(ErrorReason::InvalidFilter, message, [("filter", String::new())])
+        }
         DatabaseError::ReadOfPermission { definition, permission } => {
             let parts =
                 [("definition_name", definition), ("relation_or_permission_name", permission)];
@@ -114,16 +140,11 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         }
         DatabaseError::DuplicateUpdate(relationship) => {
             let definition = relationship.resource.object_type().to_owned();
-            let key = parts::key_text(&relationship);
-            let parts = [("definition_name", definition), ("relationship", key)];
+            let parts =
+                [("definition_name", definition), ("relationship", relationship.to_string())];
             invalid(ErrorReason::UpdatesOnSameRelationship, message, parts)
         }
-        DatabaseError::ContextTooLarge { relationship, bytes, max } => {
-            let key = ("relationship", parts::key_text(&relationship));
-            let parts = sizes("context_size", bytes, "max_allowed_size", max);
-            let parts = parts.into_iter().chain([key]);
-            invalid(ErrorReason::MaxRelationshipContextSize, message, parts)
-        }
+        DatabaseError::LimitTooLarge { limit, max } => limit_too_large(limit, max),
         DatabaseError::AlreadyExists(relationship) => with_reason(
             Code::AlreadyExists,
             ErrorReason::AttemptToRecreateRelationship,
@@ -147,6 +168,25 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         }
         DatabaseError::Stopped { .. } | DatabaseError::Closed => Status::unavailable(message),
     }
+}
+
+/// The answer to a relationship whose caveat, context included, is too large.
+pub(super) fn caveat_too_large(relationship: &Relationship, bytes: usize, max: usize) -> Status {
+    let key = parts::key_text(relationship);
+    let message =
+        format!("provided relationship `{key}` exceeded maximum allowed caveat size of {max}");
+    let sizes = sizes("context_size", bytes, "max_allowed_size", max);
+    let parts = sizes.into_iter().chain([("relationship", key)]);
+    invalid(ErrorReason::MaxRelationshipContextSize, message, parts)
+}
+
+/// The answer to a limit that is larger than what may be asked for.
+pub(super) fn limit_too_large(limit: u32, max: u32) -> Status {
+    invalid(
+        ErrorReason::ExceedsMaximumAllowableLimit,
+        format!("provided limit {limit} is greater than maximum allowed of {max}"),
+        [("limit_provided", limit.to_string()), ("maximum_limit_allowed", max.to_string())],
+    )
 }
 
 /// The answer to a schema with faults. Every one is told; the first one's place is in the metadata, counted from 0.
@@ -245,6 +285,7 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
             failed(ErrorReason::MaximumDepthExceeded, message, [("cycle", cycle.join(" -> "))])
         }
         EngineError::WorkExceeded { .. } => Status::resource_exhausted(message),
+        EngineError::TimeExceeded { .. } => Status::deadline_exceeded(message),
         EngineError::Interrupted => Status::cancelled(message),
         EngineError::Caveat(error) => of_caveat(error),
         EngineError::Read(_) => unreadable(message),

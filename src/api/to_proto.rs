@@ -65,15 +65,15 @@ pub(super) fn subject(subject: &Subject) -> proto::SubjectReference {
     }
 }
 
-/// A context; the empty one is an absent message.
-pub(super) fn context(context: &Context) -> Option<Struct> {
-    (!context.is_empty()).then(|| object_value(context.as_map()))
+/// A context.
+pub(super) fn structure(context: &Context) -> Struct {
+    object_value(context.as_map())
 }
 
 fn caveat(caveat: &ContextualizedCaveat) -> proto::ContextualizedCaveat {
     proto::ContextualizedCaveat {
         caveat_name: caveat.name.clone(),
-        context: context(&caveat.context),
+        context: Some(structure(&caveat.context)),
     }
 }
 

@@ -39,8 +39,9 @@ impl ValidationService for Validation {
         request: Request<proto::ValidateRequest>,
     ) -> Result<Response<proto::ValidateResponse>, Status> {
         let input = from_proto::required("input", request.into_inner().input)?;
+        let teller = self.core.teller.clone();
         let response =
-            self.core.workers.run(move |job| Ok(report::file(&validate(&input, job.now))));
+            self.core.workers.run(move |job| Ok(report::file(&validate(&input, job.now), &teller)));
         Ok(Response::new(response.await?))
     }
 
@@ -49,7 +50,7 @@ impl ValidationService for Validation {
         request: Request<proto::ValidateLiveRequest>,
     ) -> Result<Response<proto::ValidateLiveResponse>, Status> {
         let request = request.into_inner();
-        let tokens = self.core.tokens;
+        let (tokens, teller) = (self.core.tokens, self.core.teller.clone());
         let consistency = tokens.consistency(request.consistency)?;
         let input = from_proto::required("input", request.input);
         let response = self.core.workers.run(move |job| {
@@ -60,7 +61,8 @@ impl ValidationService for Validation {
             });
             require_wanted(job)?;
             let run = Run { findings: &findings, results: &results };
-            Ok(report::live(tokens.token(view.revision()), run, &format::canonical(view.schema())))
+            let token = tokens.token(view.revision());
+            Ok(report::live(token, run, &teller, &format::canonical(view.schema())))
         });
         Ok(Response::new(response.await?))
     }

@@ -3,12 +3,14 @@
 use super::bytes::StoreBytes;
 use super::status;
 use crate::database::{Consistency, Database, View};
+use crate::engine::Stopwatch;
 use crate::relationship::Timestamp;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tonic::Status;
 
 /// Tells the time; called once for each piece of work.
@@ -28,6 +30,8 @@ pub struct Workers {
 pub(super) struct Job<'j> {
     pub(super) database: &'j Database,
     pub(super) now: Timestamp,
+    /// How long the work has been going on.
+    pub(super) stopwatch: Stopwatch<'j>,
     /// Whether nobody waits for the result any more. To be asked often while working.
     pub(super) interrupted: &'j dyn Fn() -> bool,
 }
@@ -35,7 +39,8 @@ pub(super) struct Job<'j> {
 impl<'j> Job<'j> {
     /// The database at the moment that a request asks for.
     pub(super) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
-        self.database.view(consistency, self.now).map_err(status::of_database)
+        let view = self.database.view(consistency, self.now).map_err(status::of_database)?;
+        Ok(view.timed_by(self.stopwatch))
     }
 }
 
@@ -77,7 +82,14 @@ impl Workers {
         let running = tokio::task::spawn_blocking(move || {
             let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
             let interrupted = || set(&abandoned) || set(&stopping);
-            let result = work(&Job { database: &database, now, interrupted: &interrupted });
+            let started = Instant::now();
+            let stopwatch = || started.elapsed();
+            let result = work(&Job {
+                database: &database,
+                now,
+                stopwatch: &stopwatch,
+                interrupted: &interrupted,
+            });
             // Whoever gets the permit next may count on the database not being held here.
             drop(database);
             drop(permit);

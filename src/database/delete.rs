@@ -4,7 +4,8 @@ use super::error::DatabaseError;
 use super::handle::Database;
 use super::view::require_filter;
 use super::write::{
-    require_bounds, require_known_filters, require_preconditions, schema_of, set_metadata,
+    require_few_preconditions, require_known_filters, require_preconditions,
+    require_small_metadata, schema_of, set_metadata,
 };
 use crate::relationship::{Context, Precondition, RelationshipFilter, Revision, Timestamp};
 use crate::store::Transaction;
@@ -44,7 +45,12 @@ pub(super) fn delete(
     now: Timestamp,
     request: DeleteRequest,
 ) -> Result<Deleted, DatabaseError> {
-    require_bounds(&database.options, &request.preconditions, request.metadata.as_ref())?;
+    let options = &database.options;
+    require_small_metadata(options, request.metadata.as_ref())?;
+    require_few_preconditions(options, &request.preconditions)?;
+    if let Some(limit) = request.limit.filter(|limit| *limit > options.delete_limit_max) {
+        return Err(DatabaseError::LimitTooLarge { limit, max: options.delete_limit_max });
+    }
     let schemas = Arc::clone(&database.schemas);
     let done = database.store.write(now, move |transaction| {
         let schema = schema_of(&schemas, transaction)?;

@@ -77,7 +77,7 @@ pub enum DatabaseError {
         error: Box<RelationshipError>,
     },
     /// A write has too many updates.
-    #[error("update count of {count} is greater than maximum allowed of {max}")]
+    #[error("too many updates ({count}) in one write (maximum: {max})")]
     TooManyUpdates {
         /// The updates given.
         count: usize,
@@ -93,7 +93,7 @@ pub enum DatabaseError {
         max: usize,
     },
     /// The transaction's metadata is too large.
-    #[error("metadata of {bytes} bytes is greater than maximum allowed of {max} bytes")]
+    #[error("metadata size of {bytes} is greater than maximum allowed of {max}")]
     MetadataTooLarge {
         /// The size as JSON.
         bytes: usize,
@@ -102,18 +102,17 @@ pub enum DatabaseError {
     },
     /// Two updates of a write have the same key.
     #[error(
-        "found more than one update with relationship `{0}` in this request; a relationship can only be specified in an update once per overall request"
+        "found more than one update with relationship `{}` in this request; a relationship can only be specified in an update once per overall request",
+        key_of(.0)
     )]
     DuplicateUpdate(Box<Relationship>),
-    /// A relationship's context is too large.
-    #[error("provided relationship `{}` exceeded maximum allowed caveat size of {max}", key_of(.relationship))]
-    ContextTooLarge {
-        /// The relationship.
-        relationship: Box<Relationship>,
-        /// The size of its context as JSON.
-        bytes: usize,
-        /// The size allowed.
-        max: usize,
+    /// A deletion's limit is too large.
+    #[error("provided limit {limit} is greater than maximum allowed of {max}")]
+    LimitTooLarge {
+        /// The limit given.
+        limit: u32,
+        /// The limit allowed.
+        max: u32,
     },
     /// A CREATE of what is there already.
     #[error(

@@ -25,8 +25,8 @@ pub struct DatabaseOptions {
     pub updates_max: usize,
     /// The most preconditions of one write or deletion.
     pub preconditions_max: usize,
-    /// The largest context that a relationship may store, in bytes of JSON.
-    pub context_bytes_max: usize,
+    /// The largest limit of one deletion.
+    pub delete_limit_max: u32,
     /// The largest metadata of a write or deletion, in bytes of JSON.
     pub metadata_bytes_max: usize,
 }
@@ -38,7 +38,7 @@ impl Default for DatabaseOptions {
             cache_bytes: 64 << 20,
             updates_max: 1000,
             preconditions_max: 1000,
-            context_bytes_max: 25_000,
+            delete_limit_max: 1000,
             metadata_bytes_max: 65_000,
         }
     }

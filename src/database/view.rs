@@ -3,20 +3,21 @@
 use super::consistency::Consistency;
 use super::error::DatabaseError;
 use super::handle::Database;
-use crate::engine::{self, Checked, EngineError, Limits, Question, Scope};
+use crate::engine::{self, Checked, EngineError, Limits, Question, Scope, Stopwatch};
 use crate::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
 use crate::store::{Hold, ScanPosition, Snapshot};
+use std::fmt;
 use std::sync::Arc;
 
 /// Schema and relationships at one revision. What it answers never changes, however long it is held.
-#[derive(Debug)]
 pub struct View<'d> {
     database: &'d Database,
     pub(super) snapshot: Snapshot<'d>,
     schema: Arc<Schema>,
     schema_revision: Revision,
     now: Timestamp,
+    stopwatch: Option<Stopwatch<'d>>,
 }
 
 /// How far a read has come. Fits the same filter, at every revision of the same store.
@@ -55,7 +56,12 @@ impl<'d> View<'d> {
     ) -> Result<Self, DatabaseError> {
         let schema_revision = snapshot.schema_revision()?;
         let schema = database.schemas.get(schema_revision, || snapshot.schema())?;
-        Ok(Self { database, snapshot, schema, schema_revision, now })
+        Ok(Self { database, snapshot, schema, schema_revision, now, stopwatch: None })
+    }
+
+    /// The same, with a stopwatch for the bound on a question's time and for the durations in traces.
+    pub fn timed_by(self, stopwatch: Stopwatch<'d>) -> Self {
+        Self { stopwatch: Some(stopwatch), ..self }
     }
 
     /// The newest revision, for [`Self::check_at_once`] only; `None` when it does not serve or is not at hand.
@@ -67,7 +73,7 @@ impl<'d> View<'d> {
         let snapshot = consistency.snapshot_in_memory(&database.store, now)?;
         let schema_revision = snapshot.schema_revision().ok()?;
         let schema = database.schemas.compiled(schema_revision)?;
-        Some(Self { database, snapshot, schema, schema_revision, now })
+        Some(Self { database, snapshot, schema, schema_revision, now, stopwatch: None })
     }
 
     /// The revision.
@@ -172,13 +178,25 @@ impl<'d> View<'d> {
         interrupted: &'s dyn Fn() -> bool,
     ) -> Scope<'s, Snapshot<'d>> {
         let Database { cache, options, .. } = self.database;
+        let scope = Scope::new(&*self.schema, &self.snapshot);
         Scope {
             limits: options.limits,
             cache: Some(cache.at(self.revision(), self.now)),
             interrupted,
+            stopwatch: self.stopwatch.unwrap_or(scope.stopwatch),
             tracing,
-            ..Scope::new(&self.schema, &self.snapshot)
+            ..scope
         }
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("revision", &self.revision())
+            .field("schema_revision", &self.schema_revision)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 

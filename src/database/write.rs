@@ -30,13 +30,13 @@ pub(super) fn write(
     request: WriteRequest,
 ) -> Result<Revision, DatabaseError> {
     let options = &database.options;
-    let count = request.updates.len();
-    if count > options.updates_max {
-        return Err(DatabaseError::TooManyUpdates { count, max: options.updates_max });
+    require_small_metadata(options, request.metadata.as_ref())?;
+    let (count, max) = (request.updates.len(), options.updates_max);
+    if count > max {
+        return Err(DatabaseError::TooManyUpdates { count, max });
     }
-    require_bounds(options, &request.preconditions, request.metadata.as_ref())?;
+    require_few_preconditions(options, &request.preconditions)?;
     require_distinct(&request.updates)?;
-    require_small_contexts(options, &request.updates)?;
     let schemas = Arc::clone(&database.schemas);
     let (revision, ()) = database.store.write(now, move |transaction| {
         let schema = schema_of(&schemas, transaction)?;
@@ -59,7 +59,6 @@ pub(super) fn import(
     let updates = relationships.into_iter();
     let updates: Vec<_> =
         updates.map(|relationship| RelationshipUpdate { operation, relationship }).collect();
-    require_small_contexts(&database.options, &updates)?;
     let schemas = Arc::clone(&database.schemas);
     let (revision, ()) = database.store.write(now, move |transaction| {
         let schema = schema_of(&schemas, transaction)?;
@@ -77,17 +76,22 @@ pub(super) fn schema_of(
     schemas.get(transaction.schema_revision(), || transaction.schema())
 }
 
-/// Requires that preconditions and metadata keep within their bounds.
-pub(super) fn require_bounds(
+pub(super) fn require_few_preconditions(
     options: &DatabaseOptions,
     preconditions: &[Precondition],
-    metadata: Option<&Context>,
 ) -> Result<(), DatabaseError> {
     let (count, max) = (preconditions.len(), options.preconditions_max);
     if count > max {
         return Err(DatabaseError::TooManyPreconditions { count, max });
     }
-    let bytes = metadata.map_or(0, json_bytes);
+    Ok(())
+}
+
+pub(super) fn require_small_metadata(
+    options: &DatabaseOptions,
+    metadata: Option<&Context>,
+) -> Result<(), DatabaseError> {
+    let bytes = metadata.map_or(0, |metadata| metadata.to_string().len());
     let max = options.metadata_bytes_max;
     if bytes > max {
         return Err(DatabaseError::MetadataTooLarge { bytes, max });
@@ -130,30 +134,11 @@ pub(super) fn set_metadata(
     }
 }
 
-fn json_bytes(context: &Context) -> usize {
-    context.to_string().len()
-}
-
 fn require_distinct(updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
     let mut seen: HashSet<(ResourceKey<'_>, SubjectKey<'_>)> = HashSet::new();
     for RelationshipUpdate { relationship, .. } in updates {
         if !seen.insert((relationship.resource_key(), relationship.subject.key())) {
             return Err(DatabaseError::DuplicateUpdate(Box::new(relationship.clone())));
-        }
-    }
-    Ok(())
-}
-
-fn require_small_contexts(
-    options: &DatabaseOptions,
-    updates: &[RelationshipUpdate],
-) -> Result<(), DatabaseError> {
-    let max = options.context_bytes_max;
-    for RelationshipUpdate { relationship, .. } in updates {
-        let bytes = relationship.caveat.as_ref().map_or(0, |caveat| json_bytes(&caveat.context));
-        if bytes > max {
-            let relationship = Box::new(relationship.clone());
-            return Err(DatabaseError::ContextTooLarge { relationship, bytes, max });
         }
     }
     Ok(())

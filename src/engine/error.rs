@@ -3,6 +3,7 @@
 use crate::caveat::CaveatError;
 use crate::relationship::ReadError;
 use std::fmt;
+use std::time::Duration;
 
 /// Why a question has no answer. None of these is ever a "no".
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,12 @@ pub enum EngineError {
         work: Work,
         /// The allowed number.
         limit: u64,
+    },
+    /// The question takes longer than was allowed.
+    #[error("operation took longer than allowed {time_max:?} to complete")]
+    TimeExceeded {
+        /// The allowed time.
+        time_max: Duration,
     },
     /// The caller has gone or its deadline has passed.
     #[error("the request ended before its answer was found")]

@@ -1,5 +1,6 @@
 //! What is known about one sub-question, and how such findings combine.
 
+use super::condition::Condition;
 use crate::caveat::CaveatError;
 use crate::relationship::Timestamp;
 use std::collections::BTreeSet;
@@ -85,11 +86,13 @@ pub(super) struct Finding {
     pub(super) until: Option<Timestamp>,
     /// Whether no caveat lay on the way, so that the value is the same in every context.
     pub(super) plain: bool,
+    /// When the way is told: the caveats that the value rests on. None where it holds without them.
+    pub(super) condition: Option<Rc<Condition>>,
 }
 
 impl Finding {
     pub(super) const fn settled(truth: Truth) -> Self {
-        Self { truth, leaning: Leaning::NONE, until: None, plain: true }
+        Self { truth, leaning: Leaning::NONE, until: None, plain: true, condition: None }
     }
 
     pub(super) const fn no() -> Self {
@@ -101,24 +104,48 @@ impl Finding {
     }
 
     pub(super) fn or(self, other: Self) -> Self {
-        self.combine(other, Truth::or)
+        let condition = joined(&self, &other, |decided| decided.truth.is_yes(), Condition::or);
+        self.combine(other, condition, Truth::or)
     }
 
     pub(super) fn and(self, other: Self) -> Self {
-        self.combine(other, Truth::and)
+        let condition = joined(&self, &other, |decided| decided.truth.is_no(), Condition::and);
+        self.combine(other, condition, Truth::and)
     }
 
     pub(super) fn and_not(self, other: Self) -> Self {
-        self.combine(other, |base, subtracted| base.and(subtracted.not()))
+        let condition = other.condition.map(|condition| Rc::new(condition.not()));
+        self.and(Self { truth: other.truth.not(), condition, ..other })
     }
 
-    fn combine(self, other: Self, truth: impl FnOnce(Truth, Truth) -> Truth) -> Self {
+    fn combine(
+        self,
+        other: Self,
+        condition: Option<Rc<Condition>>,
+        truth: impl FnOnce(Truth, Truth) -> Truth,
+    ) -> Self {
         Self {
             leaning: self.leaning.min(other.leaning),
             until: earlier(self.until, other.until),
             plain: self.plain && other.plain,
+            condition,
             truth: truth(self.truth, other.truth),
         }
+    }
+}
+
+/// The condition of two findings joined. One that has none of its own either decides the value, or has no part in it.
+fn joined(
+    left: &Finding,
+    right: &Finding,
+    decides: impl Fn(&Finding) -> bool,
+    join: impl FnOnce(&Condition, &Condition) -> Condition,
+) -> Option<Rc<Condition>> {
+    match (&left.condition, &right.condition) {
+        (None, None) => None,
+        (Some(condition), None) => (!decides(right)).then(|| Rc::clone(condition)),
+        (None, Some(condition)) => (!decides(left)).then(|| Rc::clone(condition)),
+        (Some(left), Some(right)) => Some(Rc::new(join(left, right))),
     }
 }
 

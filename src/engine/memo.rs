@@ -200,8 +200,11 @@ impl Memo {
                 continue;
             };
             // It rests on the head's value, and so on all that the head's rests on.
-            let settled =
-                Finding { truth: std::mem::replace(&mut finding.truth, Truth::No), ..head.clone() };
+            let settled = Finding {
+                truth: std::mem::replace(&mut finding.truth, Truth::No),
+                condition: finding.condition.take(),
+                ..head.clone()
+            };
             self.states.insert(place, State::Final(settled));
         }
         self.cut_segments(mark);

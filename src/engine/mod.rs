@@ -7,6 +7,7 @@
 
 mod cache;
 mod check;
+mod condition;
 mod error;
 mod finding;
 mod frames;
@@ -19,6 +20,7 @@ mod walk;
 
 pub use cache::{Cache, CacheAt};
 pub use check::{check, check_each};
+pub use condition::Condition;
 pub use error::{EngineError, Work};
-pub use question::{Checked, Limits, Membership, Question, Scope, Statistics};
+pub use question::{Checked, Limits, Membership, Question, Scope, Statistics, Stopwatch};
 pub use trace::{CaveatOutcome, CaveatTrace, Trace};

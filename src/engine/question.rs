@@ -1,11 +1,13 @@
 //! What is asked, within which bounds, and what is answered.
 
 use super::cache::CacheAt;
+use super::error::EngineError;
 use super::trace::Trace;
 use crate::relationship::{Context, ObjectRef, Subject};
 use crate::schema::Schema;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 /// May this subject do this on that resource?
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +66,26 @@ pub struct Limits {
     pub visits_max: u64,
     /// The most calls to the reader.
     pub reads_max: u64,
+    /// How long it may take; the questions of one [`check_each`](super::check_each) together. `None` for no limit.
+    pub time_max: Option<Duration>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth_max: None, visits_max: 1_000_000, reads_max: 4_000_000 }
+        Self {
+            depth_max: None,
+            visits_max: 1_000_000,
+            reads_max: 4_000_000,
+            time_max: Some(Duration::from_secs(60)),
+        }
     }
 }
+
+/// Tells how much time has passed since some moment that stays the same.
+pub type Stopwatch<'s> = &'s dyn Fn() -> Duration;
+
+/// Stands still: nothing takes any time.
+const STOPPED: Stopwatch<'static> = &|| Duration::ZERO;
 
 /// What questions are asked of, and how.
 pub struct Scope<'s, R> {
@@ -84,12 +99,14 @@ pub struct Scope<'s, R> {
     pub cache: Option<CacheAt<'s>>,
     /// Asked now and then; `true` ends the question with [`EngineError::Interrupted`](super::EngineError::Interrupted).
     pub interrupted: &'s dyn Fn() -> bool,
+    /// For the bound on time, and for the durations in traces.
+    pub stopwatch: Stopwatch<'s>,
     /// Whether to tell how the answer came about. Skips the cache, so that the whole way is told.
     pub tracing: bool,
 }
 
 impl<'s, R> Scope<'s, R> {
-    /// A scope without cache, tracing or interruption, with the default bounds.
+    /// A scope without cache, tracing, stopwatch or interruption, with the default bounds.
     pub fn new(schema: &'s Schema, reader: &'s R) -> Self {
         Self {
             schema,
@@ -97,7 +114,21 @@ impl<'s, R> Scope<'s, R> {
             limits: Limits::default(),
             cache: None,
             interrupted: &|| false,
+            stopwatch: STOPPED,
             tracing: false,
+        }
+    }
+
+    /// Requires that somebody waits for the answer, and that there is time left.
+    pub(super) fn require_going_on(&self) -> Result<(), EngineError> {
+        if (self.interrupted)() {
+            return Err(EngineError::Interrupted);
+        }
+        match self.limits.time_max {
+            Some(time_max) if (self.stopwatch)() > time_max => {
+                Err(EngineError::TimeExceeded { time_max })
+            }
+            _ => Ok(()),
         }
     }
 }

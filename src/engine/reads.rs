@@ -1,5 +1,6 @@
 //! A walk's reads of relationships, counted, and the conditions on what they return.
 
+use super::condition::Condition;
 use super::error::{EngineError, Work};
 use super::finding::{Finding, Truth};
 use super::frames::Branch;
@@ -55,7 +56,7 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         node: NodeId,
         subjects: &[AllowedSubject],
         object_id: &str,
-        mut tracer: Option<&mut Tracer>,
+        mut tracer: Option<&mut Tracer<'_>>,
     ) -> Result<Finding, EngineError> {
         let mut found = Finding::no();
         for key in self.direct_keys(subjects).into_iter().flatten() {
@@ -122,21 +123,20 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
     pub(super) fn condition(
         &mut self,
         terms: &Terms,
-        tracer: Option<&mut Tracer>,
+        tracer: Option<&mut Tracer<'_>>,
     ) -> Result<Finding, EngineError> {
-        let truth = match &terms.caveat {
-            None => Truth::Yes,
+        let found = match &terms.caveat {
+            None => Finding::yes(),
             Some(caveat) => self.caveat(caveat, tracer)?,
         };
-        let settled = Finding::settled(truth);
-        Ok(Finding { until: terms.expires_at, plain: terms.caveat.is_none(), ..settled })
+        Ok(Finding { until: terms.expires_at, ..found })
     }
 
     fn caveat(
         &mut self,
         named: &ContextualizedCaveat,
-        tracer: Option<&mut Tracer>,
-    ) -> Result<Truth, EngineError> {
+        tracer: Option<&mut Tracer<'_>>,
+    ) -> Result<Finding, EngineError> {
         let schema = self.scope.schema;
         let Some(id) = schema.find_caveat(&named.name) else {
             return Err(EngineError::UnknownCaveat { name: named.name.clone() });
@@ -156,15 +156,22 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         } else {
             evaluate(caveat, &named.context, self.asked.context)
         };
-        if let Some(tracer) = tracer {
-            tracer.caveat(CaveatTrace {
+        let condition = tracer.map(|tracer| {
+            let evaluated = CaveatTrace {
                 name: named.name.clone(),
-                expression: caveat.body().to_owned(),
+                expression: caveat.canonical_body(),
                 context: overlaid(self.asked.context, &named.context, caveat),
                 outcome: outcome(&truth),
-            });
-        }
-        Ok(truth)
+            };
+            let condition = Condition {
+                caveat: Some(evaluated.name.clone()),
+                expression: evaluated.expression.clone(),
+                context: evaluated.context.clone(),
+            };
+            tracer.caveat(evaluated);
+            Rc::new(condition)
+        });
+        Ok(Finding { plain: false, condition, ..Finding::settled(truth) })
     }
 
     fn count_read(&mut self) -> Result<(), EngineError> {
@@ -172,10 +179,8 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         if self.count >= limit {
             return Err(EngineError::WorkExceeded { work: Work::Reads, limit });
         }
-        if self.count % READS_PER_INTERRUPTION == READS_PER_INTERRUPTION - 1
-            && (self.scope.interrupted)()
-        {
-            return Err(EngineError::Interrupted);
+        if self.count % READS_PER_INTERRUPTION == READS_PER_INTERRUPTION - 1 {
+            self.scope.require_going_on()?;
         }
         self.count += 1;
         Ok(())

@@ -1,9 +1,11 @@
 //! How an answer came about.
 
+use super::condition::Condition;
 use super::finding::Truth;
-use super::question::Membership;
+use super::question::{Membership, Stopwatch};
 use crate::relationship::{Context, ObjectRef, Subject};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The longest way down that a trace tells; below it, answers stand without their reasons.
 pub(super) const TRACE_DEPTH_MAX: usize = 40;
@@ -25,6 +27,10 @@ pub struct Trace {
     pub membership: Option<Membership>,
     /// Whether the answer was already known from another step of the same question.
     pub known: bool,
+    /// How long it took, with the steps below it; zero when no stopwatch ran.
+    pub duration: Duration,
+    /// The caveats that the membership rests on; `None` when it holds without them.
+    pub condition: Option<Condition>,
     /// The caveats on the relationships that were used here.
     pub caveats: Vec<CaveatTrace>,
     /// What was looked into for the answer, in order.
@@ -57,27 +63,34 @@ pub enum CaveatOutcome {
     Failed(String),
 }
 
-/// A step that is not finished.
+/// A step. While it is open, its duration is when it began.
 #[derive(Debug, Default)]
 pub(super) struct Step {
+    pub(super) duration: Duration,
     pub(super) caveats: Vec<CaveatTrace>,
     pub(super) children: Vec<Trace>,
 }
 
 /// The steps from the question down to where the walk is.
-#[derive(Debug, Default)]
-pub(super) struct Tracer {
+pub(super) struct Tracer<'s> {
+    stopwatch: Stopwatch<'s>,
     steps: Vec<Step>,
     told: usize,
 }
 
-impl Tracer {
+impl<'s> Tracer<'s> {
+    pub(super) fn new(stopwatch: Stopwatch<'s>) -> Self {
+        Self { stopwatch, steps: Vec::new(), told: 0 }
+    }
+
     pub(super) fn open(&mut self) {
-        self.steps.push(Step::default());
+        self.steps.push(Step { duration: (self.stopwatch)(), ..Step::default() });
     }
 
     pub(super) fn close(&mut self) -> Step {
-        self.steps.pop().unwrap_or_default()
+        let mut step = self.steps.pop().unwrap_or_default();
+        step.duration = (self.stopwatch)().saturating_sub(step.duration);
+        step
     }
 
     pub(super) fn caveat(&mut self, caveat: CaveatTrace) {

@@ -50,7 +50,7 @@ pub(super) struct Walk<'s, R> {
     reads: Reads<'s, R>,
     memo: Memo,
     frames: Vec<Frame<'s>>,
-    tracer: Option<Tracer>,
+    tracer: Option<Tracer<'s>>,
     statistics: Statistics,
     shared: Shared<'s>,
     trace: Option<Trace>,
@@ -91,7 +91,8 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         if self.memo.len() > KNOWN_MAX {
             self.memo.clear();
         }
-        self.tracer = self.scope.tracing.then(Tracer::default);
+        let stopwatch = self.scope.stopwatch;
+        self.tracer = self.scope.tracing.then(|| Tracer::new(stopwatch));
         if let Some(tracer) = &mut self.tracer {
             tracer.open();
         }
@@ -256,9 +257,11 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             }
             Child::Subject { target, object_id, terms } => {
                 join.gate = self.reads.condition(&terms, self.tracer.as_mut())?;
-                let goes_on = target.filter(|_| !join.gate.truth.is_no());
+                let is_shut = join.gate.truth.is_no();
                 self.frames.push(Frame::Join(join));
-                match goes_on {
+                match target {
+                    // Whatever comes behind it.
+                    Some(_) if is_shut => Ok(Step::Found(Finding::yes())),
                     Some(target) => self.open((target, object_id)),
                     None => Ok(Step::Found(Finding::no())),
                 }
@@ -304,7 +307,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             }
             Left::Reopened(opening) => {
                 // What led to nothing certain is not told.
-                self.tracer.as_mut().map(Tracer::close);
+                self.tracer.as_mut().map(|tracer| tracer.close());
                 self.look_into(place, opening)
             }
         }
@@ -340,10 +343,8 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         if self.statistics.visits >= limit {
             return Err(EngineError::WorkExceeded { work: Work::Visits, limit });
         }
-        if self.statistics.visits.is_multiple_of(VISITS_PER_INTERRUPTION)
-            && (self.scope.interrupted)()
-        {
-            return Err(EngineError::Interrupted);
+        if self.statistics.visits.is_multiple_of(VISITS_PER_INTERRUPTION) {
+            self.scope.require_going_on()?;
         }
         self.statistics.visits += 1;
         Ok(())
@@ -383,6 +384,8 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             subject: self.asked.subject.clone(),
             membership: membership(&finding.truth),
             known,
+            duration: step.duration,
+            condition: finding.condition.as_deref().cloned(),
             caveats: step.caveats,
             children: step.children,
         });

@@ -1,8 +1,8 @@
 //! Places in a message, and what is wrong there.
 
+use crate::api::status;
 use std::fmt;
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic::Status;
 
 /// How many violations a status names; the rest is counted. Statuses travel in headers, which are small.
 const VIOLATIONS_SHOWN_MAX: usize = 6;
@@ -104,11 +104,7 @@ impl Violations {
             [only] => format!("validation error: {only}"),
             _ => format!("validation errors:\n - {}{}", lines.join("\n - "), self.rest()),
         };
-        let mut details = ErrorDetails::new();
-        for (field, rule) in &self.shown {
-            details.add_bad_request_violation(field, rule);
-        }
-        Status::with_error_details(Code::InvalidArgument, message, details)
+        status::violations(message, &self.shown)
     }
 
     fn rest(&self) -> String {

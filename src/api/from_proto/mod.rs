@@ -13,10 +13,10 @@ pub(super) use checks::{Asked, bulk_items, check};
 pub(super) use relationships::{deletion, read_filter, write};
 pub(super) use validation::{assertions, parts, required};
 
-use super::proto::authzed::api::v1::{ErrorReason, WriteSchemaRequest};
+use super::proto::authzed::api::v1::WriteSchemaRequest;
 use super::status;
 use field::{Field, Violations};
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// The longest schema.
 const SCHEMA_BYTES_MAX: usize = 4 << 20;
@@ -26,21 +26,21 @@ const SCHEMA_BYTES_MAX: usize = 4 << 20;
 pub struct RequestLimits {
     /// Bytes of a check's caveat context, as a serialized `google.protobuf.Struct`; `None` for no limit.
     pub context_bytes_max: Option<usize>,
+    /// Bytes of a caveat that a relationship carries, its context included, as a serialized `ContextualizedCaveat`.
+    pub caveat_bytes_max: usize,
     /// Checks in one bulk check.
     pub checks_max: usize,
     /// The largest limit of a read.
     pub read_limit_max: u32,
-    /// The largest limit of a deletion.
-    pub delete_limit_max: u32,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             context_bytes_max: Some(4_096),
+            caveat_bytes_max: 25_000,
             checks_max: 10_000,
             read_limit_max: 1_000,
-            delete_limit_max: 1_000,
         }
     }
 }
@@ -59,15 +59,7 @@ pub(super) fn schema_text(request: WriteSchemaRequest) -> Result<String, Status>
 /// The limit that a request sets, where 0 means none.
 fn result_limit(provided: u32, maximum: u32) -> Result<Option<u32>, Status> {
     if provided > maximum {
-        return Err(status::with_reason(
-            Code::InvalidArgument,
-            ErrorReason::ExceedsMaximumAllowableLimit,
-            format!("provided limit {provided} is greater than maximum allowed of {maximum}"),
-            [
-                ("limit_provided", provided.to_string()),
-                ("maximum_limit_allowed", maximum.to_string()),
-            ],
-        ));
+        return Err(status::limit_too_large(provided, maximum));
     }
     Ok((provided > 0).then_some(provided))
 }

@@ -12,38 +12,71 @@ use crate::relationship::{
     PreconditionOperation, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
     SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, require_name,
 };
+use prost::Message as _;
 use prost_types::Struct;
 use tonic::{Code, Status};
 
 const WILDCARD_ID: &str = "*";
 
 /// The updates and preconditions of a write.
-pub(crate) fn write(request: proto::WriteRelationshipsRequest) -> Result<WriteRequest, Status> {
+pub(crate) fn write(
+    request: proto::WriteRelationshipsRequest,
+    limits: RequestLimits,
+) -> Result<WriteRequest, Status> {
     let mut violations = Violations::default();
     let field = Field::root("updates");
     let mut updates = Vec::with_capacity(request.updates.len());
     for (index, message) in request.updates.into_iter().enumerate() {
-        updates.extend(update(&mut violations, field.item(index), message));
+        let sizes = Sizes::of(&message);
+        let read = update(&mut violations, field.item(index), message);
+        if let Some(RelationshipUpdate { relationship, .. }) = &read {
+            sizes.require_small(&mut violations, relationship, limits);
+        }
+        updates.extend(read);
     }
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
     let metadata = metadata(&mut violations, request.optional_transaction_metadata);
     violations.finish(Some(WriteRequest { updates, preconditions, metadata }))
 }
 
+/// How large an update is on the wire, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    relationship: usize,
+    caveat: usize,
+}
+
+impl Sizes {
+    fn of(update: &proto::RelationshipUpdate) -> Self {
+        let relationship = update.relationship.as_ref();
+        let caveat = relationship.and_then(|relationship| relationship.optional_caveat.as_ref());
+        Self {
+            relationship: relationship.map_or(0, proto::Relationship::encoded_len),
+            caveat: caveat.map_or(0, proto::ContextualizedCaveat::encoded_len),
+        }
+    }
+
+    fn require_small(
+        self,
+        violations: &mut Violations,
+        relationship: &Relationship,
+        RequestLimits { caveat_bytes_max: max, .. }: RequestLimits,
+    ) {
+        if self.caveat > max {
+            violations.refuse(status::caveat_too_large(relationship, self.relationship, max));
+        }
+    }
+}
+
 /// The filter, the bound and the preconditions of a deletion.
 pub(crate) fn deletion(
     request: proto::DeleteRelationshipsRequest,
-    limits: RequestLimits,
 ) -> Result<DeleteRequest, Status> {
     let mut violations = Violations::default();
     let field = Field::root("relationship_filter");
     let filter = required_filter(&mut violations, field, request.relationship_filter);
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
-    let limit =
-        result_limit(request.optional_limit, limits.delete_limit_max).unwrap_or_else(|refusal| {
-            violations.refuse(refusal);
-            None
-        });
+    let limit = Some(request.optional_limit).filter(|limit| *limit > 0);
     let metadata = metadata(&mut violations, request.optional_transaction_metadata);
     let allow_partial = request.optional_allow_partial_deletions;
     violations.finish(filter.map(|filter| DeleteRequest {
@@ -62,9 +95,12 @@ pub(crate) fn read_filter(
     limits: RequestLimits,
 ) -> Result<(RelationshipFilter, Option<u32>), Status> {
     let mut violations = Violations::default();
+    let limit = result_limit(limit, limits.read_limit_max).unwrap_or_else(|refusal| {
+        violations.refuse(refusal);
+        None
+    });
     let filter = required_filter(&mut violations, Field::root("relationship_filter"), filter);
-    let filter = violations.finish(filter)?;
-    Ok((filter, result_limit(limit, limits.read_limit_max)?))
+    violations.finish(filter.map(|filter| (filter, limit)))
 }
 
 /// An object.
@@ -228,9 +264,9 @@ fn filter(
         optional_subject_filter: subject,
     } = message;
     if !id.is_empty() && !prefix.is_empty() {
-        violations.refuse(invalid_filter(
-            "resource_id and resource_id_prefix cannot be set at the same time",
-        ));
+        let rule = "resource_id and resource_id_prefix cannot be set at the same time";
+        let given = format!("resource_id `{id}` and resource_id_prefix `{prefix}`");
+        violations.refuse(invalid_filter(rule, given));
     }
     let resource_type =
         optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
@@ -250,9 +286,7 @@ fn filter(
         subject: subject?,
     };
     if filter.is_empty() {
-        violations.refuse(invalid_filter(
-            "the relationship filter provided is not valid: at least one field must be set",
-        ));
+        violations.refuse(invalid_filter("at least one field must be set", String::new()));
     }
     Some(filter)
 }
@@ -338,6 +372,11 @@ fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Cont
     context(violations, field, Some(message?))
 }
 
-fn invalid_filter(message: &str) -> Status {
-    status::with_reason(Code::InvalidArgument, ErrorReason::InvalidFilter, message, [])
+fn invalid_filter(rule: &str, given: String) -> Status {
+    status::with_reason(
+        Code::InvalidArgument,
+        ErrorReason::InvalidFilter,
+        format!("the relationship filter provided is not valid: {rule}"),
+        [("filter", given)],
+    )
 }

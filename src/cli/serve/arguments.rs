@@ -109,6 +109,21 @@ struct Limits {
         value_name = "COUNT"
     )]
     dispatch_max_depth: Option<u32>,
+    /// The most relations and permissions of objects that one check may look into.
+    #[arg(long, env = "KILWA_MAX_CHECK_VISITS", default_value_t = 1_000_000, value_name = "COUNT")]
+    max_check_visits: u64,
+    /// The most reads of the store that one check may need.
+    #[arg(long, env = "KILWA_MAX_CHECK_READS", default_value_t = 4_000_000, value_name = "COUNT")]
+    max_check_reads: u64,
+    /// How long one check may take, or all checks of one bulk check together.
+    #[arg(
+        long,
+        env = "KILWA_MAX_CHECK_DURATION",
+        default_value = "60s",
+        value_parser = duration::parse,
+        value_name = "DURATION"
+    )]
+    max_check_duration: Duration,
     /// The largest caveat context of a check, in bytes; 0 or less for no limit.
     #[arg(
         long,
@@ -214,13 +229,16 @@ impl Arguments {
         config.garbage_collection_interval = self.datastore_gc_interval;
         config.shutdown_grace = self.shutdown_grace_period;
         config.database.limits.depth_max = limits.dispatch_max_depth;
-        config.database.context_bytes_max = limits.max_relationship_context_size;
+        config.database.limits.visits_max = limits.max_check_visits;
+        config.database.limits.reads_max = limits.max_check_reads;
+        config.database.limits.time_max = Some(limits.max_check_duration);
+        config.requests.caveat_bytes_max = limits.max_relationship_context_size;
         config.database.updates_max = limits.write_relationships_max_updates_per_call;
         config.database.preconditions_max = limits.update_relationships_max_preconditions_per_call;
         config.requests.context_bytes_max =
             usize::try_from(limits.max_caveat_context_size).ok().filter(|bytes| *bytes > 0);
         config.requests.read_limit_max = limits.max_read_relationships_limit;
-        config.requests.delete_limit_max = limits.max_delete_relationships_limit;
+        config.database.delete_limit_max = limits.max_delete_relationships_limit;
         config
     }
 }
