@@ -234,6 +234,12 @@ fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(api::proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(
+                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            )
+            // Both versions tell of both.
+            .include_reflection_service(false)
     };
     routes.add_service(builder().build_v1()?);
     routes.add_service(builder().build_v1alpha()?);

@@ -66,7 +66,6 @@ impl fmt::Debug for Keys {
 
 /// The key of a header value `Bearer <key>`.
 fn bearer(value: &str) -> Option<&str> {
-    let (scheme, key) = value.trim().split_once(' ')?;
-    let key = key.trim();
+    let (scheme, key) = value.split_once(' ')?;
     (scheme.eq_ignore_ascii_case(SCHEME) && !key.is_empty()).then_some(key)
 }

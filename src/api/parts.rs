@@ -12,7 +12,7 @@ type Part = (&'static str, String);
 pub(super) struct FilterKeys {
     resource_type: &'static str,
     resource_id: &'static str,
-    resource_id_prefix: &'static str,
+    resource_id_prefix: Option<&'static str>,
     relation: &'static str,
     subject_type: &'static str,
     subject_id: &'static str,
@@ -23,7 +23,7 @@ pub(super) struct FilterKeys {
 pub(super) const FILTER: FilterKeys = FilterKeys {
     resource_type: "filter_resource_type",
     resource_id: "filter_resource_id",
-    resource_id_prefix: "filter_resource_id_prefix",
+    resource_id_prefix: None,
     relation: "filter_relation",
     subject_type: "filter_subject_type",
     subject_id: "filter_subject_id",
@@ -34,7 +34,7 @@ pub(super) const FILTER: FilterKeys = FilterKeys {
 const PRECONDITION: FilterKeys = FilterKeys {
     resource_type: "precondition_resource_type",
     resource_id: "precondition_resource_id",
-    resource_id_prefix: "precondition_resource_id_prefix",
+    resource_id_prefix: Some("precondition_resource_id_prefix"),
     relation: "precondition_relation",
     subject_type: "precondition_subject_type",
     subject_id: "precondition_subject_id",
@@ -76,9 +76,9 @@ pub(super) fn of_precondition(precondition: &Precondition) -> Vec<Part> {
 pub(super) fn of_filter(filter: &RelationshipFilter, keys: &FilterKeys) -> Vec<Part> {
     let mut parts = Vec::new();
     parts.extend(filter.resource_type.clone().map(|name| (keys.resource_type, name)));
-    parts.extend(filter.resource_id.as_ref().map(|id| match id {
-        ObjectIdFilter::Exact(id) => (keys.resource_id, id.clone()),
-        ObjectIdFilter::Prefix(prefix) => (keys.resource_id_prefix, prefix.clone()),
+    parts.extend(filter.resource_id.as_ref().and_then(|id| match id {
+        ObjectIdFilter::Exact(id) => Some((keys.resource_id, id.clone())),
+        ObjectIdFilter::Prefix(prefix) => keys.resource_id_prefix.zip(Some(prefix.clone())),
     }));
     parts.extend(filter.relation.clone().map(|name| (keys.relation, name)));
     if let Some(SubjectFilter { subject_type, subject_id, relation }) = &filter.subject {

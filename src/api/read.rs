@@ -47,9 +47,9 @@ impl Read {
         if let Ok(Some(Place { revision, .. })) = &place {
             consistency = Consistency::AtExactSnapshot(*revision);
         }
-        let wanted = Self::wanted(core, request).and_then(|wanted| {
-            let after = place?.map(|place| position(&place.position)).transpose()?;
-            Ok(Wanted { after, ..wanted })
+        let wanted = place.and_then(|place| {
+            let after = place.map(|place| position(&place.position)).transpose()?;
+            Ok(Wanted { after, ..Self::wanted(core, request)? })
         });
         Ok(Self { call, consistency, held: None, wanted })
     }

@@ -15,6 +15,9 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 const DOMAIN: &str = "authzed.com";
 
+/// What tonic says of a message that it does not take.
+const TOO_LARGE: &str = "message length too large";
+
 /// The longest message, in bytes. Statuses travel in headers, encoded twice, for which clients keep as little as 8 KiB.
 const MESSAGE_BYTES_MAX: usize = 1_000;
 /// The longest metadata value, in bytes: no name or id is cut.
@@ -74,13 +77,20 @@ fn sizes(
 }
 
 /// Gives the headers that end a call with a failure an `ErrorInfo` without a reason, when they tell nothing more than
-/// code and message. So every failure is told in the same shape.
+/// code and message. So every failure is told in the same shape, those of the layers around the services too.
 pub(super) fn explain(headers: &mut HeaderMap) {
     let Some(status) = Status::from_header_map(headers) else { return };
     if status.code() == Code::Ok || !status.details().is_empty() {
         return;
     }
-    let explained = with_reason(status.code(), ErrorReason::Unspecified, status.message(), []);
+    let mut code = status.code();
+    if code == Code::OutOfRange && status.message().contains(TOO_LARGE) {
+        // To clients of this protocol, out of range are revisions.
+        code = Code::ResourceExhausted;
+    }
+    let message = Some(status.message()).filter(|message| !message.is_empty());
+    let message = message.unwrap_or_else(|| code.description());
+    let explained = with_reason(code, ErrorReason::Unspecified, message, []);
     // What can be sent once, can be sent again.
     let _ = explained.add_header(headers);
 }
@@ -119,11 +129,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         DatabaseError::EmptyFilter => {
             invalid(ErrorReason::InvalidFilter, message, [("filter", String::new())])
         }
-        DatabaseError::ReadOfPermission { definition, permission } => {
-            let parts =
-                [("definition_name", definition), ("relation_or_permission_name", permission)];
-            failed(ErrorReason::SchemaTypeError, message, parts)
-        }
+        DatabaseError::ReadOfPermission { .. } => failed(ErrorReason::SchemaTypeError, message, []),
         DatabaseError::Relationship { error, .. } => of_relationship(message, &error),
         DatabaseError::TooManyUpdates { count, max } => {
             let parts = sizes("update_count", count, "maximum_updates_allowed", max);
@@ -240,7 +246,6 @@ fn of_relationship(message: String, error: &RelationshipError) -> Status {
         RelationshipError::UnknownRelation { definition, name } => {
             unknown_relation(message, definition, name)
         }
-        RelationshipError::UnknownCaveat { name } => unknown_caveat(message, name),
         RelationshipError::IsPermission { definition, permission } => invalid(
             ErrorReason::CannotUpdatePermission,
             message,

@@ -85,15 +85,22 @@ fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
         Some(Resolution::SubProblems(problems)) => (false, &problems.traces),
         None => (false, &[]),
     };
-    let caveat = trace.caveat_evaluation_info.iter().map(caveat);
+    let told = trace.caveat_evaluation_info.as_ref();
+    // Each step repeats what came of the caveats below it.
+    let repeated = |told: &CaveatEvalInfo| {
+        let mut below = steps.iter().filter_map(|step| step.caveat_evaluation_info.as_ref());
+        below.any(|below| below.expression == told.expression)
+    };
+    let caveat = told.filter(|told| !repeated(told)).into_iter().map(caveat);
     let children: Vec<Evidence> =
         caveat.chain(steps.iter().map(|step| evidence(step, schema))).collect();
     let resource = trace.resource.clone().unwrap_or_default();
-    let mark = match trace.result() {
-        WirePermissionship::HasPermission => Mark::Yes,
-        WirePermissionship::ConditionalPermission => Mark::Conditional,
-        WirePermissionship::NoPermission => Mark::No,
-        WirePermissionship::Unspecified => Mark::Failed,
+    let mark = match (trace.result(), told) {
+        (WirePermissionship::HasPermission, _) => Mark::Yes,
+        (WirePermissionship::NoPermission, _) => Mark::No,
+        (WirePermissionship::Unspecified, _) => Mark::Failed,
+        (WirePermissionship::ConditionalPermission, None) => Mark::Conditional,
+        (WirePermissionship::ConditionalPermission, Some(told)) => caveat_mark(told),
     };
     let subject = shown_subject(trace.subject.as_ref());
     let note = match (known, children.is_empty(), mark) {
@@ -119,22 +126,27 @@ fn shown_subject(subject: Option<&SubjectReference>) -> String {
     format!("{}:{}{relation}", object.object_type, object.object_id)
 }
 
+fn caveat_mark(info: &CaveatEvalInfo) -> Mark {
+    match info.result() {
+        CaveatResult::True => Mark::Yes,
+        CaveatResult::False => Mark::No,
+        CaveatResult::MissingSomeContext => Mark::Conditional,
+        CaveatResult::Unevaluated | CaveatResult::Unspecified => Mark::Failed,
+    }
+}
+
 fn caveat(info: &CaveatEvalInfo) -> Evidence {
     let missing = info.partial_caveat_info.clone().unwrap_or_default().missing_required_context;
-    let (mark, outcome) = match info.result() {
-        CaveatResult::True => (Mark::Yes, "holds".to_owned()),
-        CaveatResult::False => (Mark::No, "does not hold".to_owned()),
-        CaveatResult::MissingSomeContext => {
-            (Mark::Conditional, format!("lacks {}", quoted(&missing)))
-        }
-        CaveatResult::Unevaluated | CaveatResult::Unspecified => {
-            (Mark::Conditional, "was not evaluated".to_owned())
-        }
+    let outcome = match info.result() {
+        CaveatResult::True => "holds".to_owned(),
+        CaveatResult::False => "does not hold".to_owned(),
+        CaveatResult::MissingSomeContext => format!("lacks {}", quoted(&missing)),
+        CaveatResult::Unevaluated | CaveatResult::Unspecified => "was not evaluated".to_owned(),
     };
     let context = to_context(info.context.clone());
     let with = if context.is_empty() { String::new() } else { format!(" with {context}") };
     Evidence {
-        mark,
+        mark: caveat_mark(info),
         subject_of: format!("caveat {}", info.caveat_name).trim_end().to_owned(),
         note: format!("{outcome}: {}{with}", info.expression),
         children: vec![],

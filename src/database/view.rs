@@ -60,6 +60,7 @@ impl<'d> View<'d> {
     }
 
     /// The same, with a stopwatch for the bound on a question's time and for the durations in traces.
+    #[must_use]
     pub fn timed_by(self, stopwatch: Stopwatch<'d>) -> Self {
         Self { stopwatch: Some(stopwatch), ..self }
     }

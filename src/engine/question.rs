@@ -76,7 +76,7 @@ impl Default for Limits {
             depth_max: None,
             visits_max: 1_000_000,
             reads_max: 4_000_000,
-            time_max: Some(Duration::from_secs(60)),
+            time_max: Some(Duration::from_mins(1)),
         }
     }
 }

@@ -307,7 +307,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             }
             Left::Reopened(opening) => {
                 // What led to nothing certain is not told.
-                self.tracer.as_mut().map(|tracer| tracer.close());
+                self.tracer.as_mut().map(Tracer::close);
                 self.look_into(place, opening)
             }
         }

@@ -25,12 +25,6 @@ pub enum RelationshipError {
         /// The relation.
         name: String,
     },
-    /// The caveat does not exist.
-    #[error("caveat with name `{name}` not found")]
-    UnknownCaveat {
-        /// The caveat.
-        name: String,
-    },
     /// Permissions are computed; relationships are written to relations.
     #[error(
         "cannot write a relationship to permission `{permission}` under definition `{definition}`"
@@ -111,13 +105,11 @@ impl Schema {
     /// this caveat and with or without expiration, and the caveat takes the stored context.
     pub fn check_relationship(&self, relationship: &Relationship) -> Result<(), RelationshipError> {
         let resolved = self.resolve(relationship)?;
-        let caveat =
-            match &relationship.caveat {
-                None => None,
-                Some(caveat) => Some(self.find_caveat(&caveat.name).ok_or_else(|| {
-                    RelationshipError::UnknownCaveat { name: caveat.name.clone() }
-                })?),
-            };
+        let caveat = relationship.caveat.as_ref().map(|caveat| self.find_caveat(&caveat.name));
+        if caveat == Some(None) {
+            return Err(self.not_allowed(relationship, &resolved));
+        }
+        let caveat = caveat.flatten();
         let expires = relationship.expires_at.is_some();
         let fits = |allowed: &AllowedSubject| {
             resolved.takes(allowed) && allowed.caveat == caveat && allowed.expires == expires
@@ -131,26 +123,19 @@ impl Schema {
         }
     }
 
-    /// Whether a relationship may be named in a deletion: as for writing, but a caveat or an expiration that is not
-    /// given stands for any, and contexts do not matter.
+    /// Whether a relationship may be named in a deletion: as for writing, but a caveat that is not given stands for any,
+    /// and contexts and expirations do not matter.
     pub fn check_deletion(&self, relationship: &Relationship) -> Result<(), RelationshipError> {
         let resolved = self.resolve(relationship)?;
         let caveat = relationship.caveat.as_ref().map(|caveat| caveat.name.as_str());
         let fits = |allowed: &AllowedSubject| {
             let allowed_caveat = allowed.caveat.map(|id| self.caveat(id).name());
-            resolved.takes(allowed)
-                && (caveat.is_none() || caveat == allowed_caveat)
-                && (relationship.expires_at.is_none() || allowed.expires)
+            resolved.takes(allowed) && (caveat.is_none() || caveat == allowed_caveat)
         };
         if resolved.allowed.iter().any(fits) {
             return Ok(());
         }
-        match caveat {
-            Some(name) if self.find_caveat(name).is_none() => {
-                Err(RelationshipError::UnknownCaveat { name: name.to_owned() })
-            }
-            _ => Err(self.not_allowed(relationship, &resolved)),
-        }
+        Err(self.not_allowed(relationship, &resolved))
     }
 
     /// Whether every type and relation that a filter names exists. A relation that is named without its type is not
@@ -185,17 +170,17 @@ impl Schema {
     fn resolve(&self, relationship: &Relationship) -> Result<Resolved<'_>, RelationshipError> {
         let definition = self.known_definition(relationship.resource.object_type())?;
         let relation = self.known_node(definition, &relationship.relation)?;
-        let Rule::Relation(allowed) = &self.node(relation).rule else {
-            return Err(RelationshipError::IsPermission {
-                definition: definition.name.clone(),
-                permission: relationship.relation.clone(),
-            });
-        };
         let subject = self.known_definition(relationship.subject.object_type())?;
         let form = match &relationship.subject {
             Subject::Object(_) => AllowedForm::Object,
             Subject::Wildcard(_) => AllowedForm::Wildcard,
             Subject::Userset(_, name) => AllowedForm::Userset(self.known_node(subject, name)?),
+        };
+        let Rule::Relation(allowed) = &self.node(relation).rule else {
+            return Err(RelationshipError::IsPermission {
+                definition: definition.name.clone(),
+                permission: relationship.relation.clone(),
+            });
         };
         Ok(Resolved { allowed, subject: subject.id, form })
     }
@@ -209,7 +194,7 @@ impl Schema {
         let expires = relationship.expires_at.is_some();
         let same = || resolved.allowed.iter().filter(|allowed| resolved.takes(allowed));
         let mut allowed_caveats = Vec::new();
-        if relationship.caveat.is_none() {
+        if relationship.caveat.is_none() && resolved.form != AllowedForm::Wildcard {
             let caveats = same().filter(|allowed| allowed.expires == expires);
             allowed_caveats.extend(
                 caveats

@@ -81,11 +81,11 @@ fn other_forms_may_not() {
     object definition `thing` not found
     relation/permission `owner` not found under definition `team`
     subjects of type `team` are not allowed on relation `doc#viewer`; did you mean `team#member`?
-    subjects of type `user:*` are not allowed on relation `doc#viewer` without one of the following caveats: on_day
+    subjects of type `user:*` are not allowed on relation `doc#viewer`; did you mean `user:* with on_day`?
     subjects of type `robot` are not allowed on relation `doc#viewer`
     subjects of type `user with on_day` are not allowed on relation `doc#viewer`; did you mean `user`?
     subjects of type `user with expiration` are not allowed on relation `doc#viewer`; did you mean `user`?
-    caveat with name `off_day` not found
+    subjects of type `user with off_day` are not allowed on relation `doc#viewer`; did you mean `user`?
     subjects of type `user` are not allowed on relation `doc#timed`; did you mean `user with expiration`?
     subjects of type `user` are not allowed on relation `doc#limited` without one of the following caveats: on_day, at_hour
     unknown parameter `hour` for caveat `on_day`
@@ -115,8 +115,8 @@ fn deletions_need_not_name_what_a_relationship_carries() {
     ok
     ok
     subjects of type `user with on_day` are not allowed on relation `doc#viewer`; did you mean `user`?
-    subjects of type `user with expiration` are not allowed on relation `doc#viewer`; did you mean `user`?
-    caveat with name `off_day` not found
+    ok
+    subjects of type `user with off_day` are not allowed on relation `doc#viewer`; did you mean `user`?
     cannot write a relationship to permission `view` under definition `doc`
     subjects of type `team` are not allowed on relation `doc#viewer`; did you mean `team#member`?
     object definition `thing` not found

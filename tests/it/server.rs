@@ -1,16 +1,18 @@
 //! The life of a server: keys, health, reflection, trailers, restart, shutdown.
 
 use super::server_support::{
-    KEY, SCHEMA, config, fresh, fresh_with, question, require, soon, start,
+    Fresh, KEY, SCHEMA, config, fresh, fresh_with, question, require, soon, start,
 };
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::config::{Bootstrap, Config, KeySource};
 use kilwa::server::Server;
+use prost::bytes::BufMut as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
-use tonic::{Code, Request};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -92,6 +94,8 @@ async fn reflection_lists_every_service_and_needs_no_key() {
         "authzed.api.v1.ExperimentalService",
         "kilwa.v1.ValidationService",
         "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
     ] {
         assert!(names.iter().any(|name| name == service), "{service} in {names:?}");
     }
@@ -162,6 +166,81 @@ async fn calls_that_are_not_served_say_so() {
     let refused = server.permissions().await.lookup_resources(request).await.unwrap_err();
     require(&refused, Code::Unimplemented, "", &[]);
     assert!(refused.message().contains("LookupResources"), "{refused}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_invalid() {
+    let server = fresh().await;
+    for method in ["CheckPermission", "WriteRelationships", "DeleteRelationships"] {
+        for bytes in [&b"\xff\xff\xff"[..], b"\x1a\x02\xff\xfe", b"\x0a\x7f"] {
+            let refused = call_raw(&server, method, bytes).await.unwrap_err();
+            require(&refused, Code::InvalidArgument, "", &[]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_exhausts_what_there_is() {
+    let server = fresh().await;
+    let refused = call_raw(&server, "CheckPermission", &vec![0; 17 << 20]).await.unwrap_err();
+    require(&refused, Code::ResourceExhausted, "", &[]);
+    assert!(refused.message().contains("too large"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_exist_is_not_implemented() {
+    let server = fresh().await;
+    let refused = call_raw(&server, "Forget", b"").await.unwrap_err();
+    require(&refused, Code::Unimplemented, "", &[]);
+    assert!(!refused.message().is_empty());
+}
+
+/// Sends bytes, of which the server may make what it can.
+async fn call_raw(server: &Fresh, method: &str, bytes: &[u8]) -> Result<(), Status> {
+    let mut client = tonic::client::Grpc::new(server.channel().await);
+    client.ready().await.unwrap();
+    let mut request = Request::new(bytes.to_vec());
+    let key = format!("Bearer {KEY}").parse().unwrap();
+    request.metadata_mut().insert("authorization", key);
+    let path = format!("/authzed.api.v1.PermissionsService/{method}").parse().unwrap();
+    client.unary(request, path, Bytes).await.map(|_| ())
+}
+
+/// Messages that are bytes already.
+struct Bytes;
+
+impl Codec for Bytes {
+    type Encode = Vec<u8>;
+    type Decode = ();
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Bytes {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, bytes: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put_slice(&bytes);
+        Ok(())
+    }
+}
+
+impl Decoder for Bytes {
+    type Item = ();
+    type Error = Status;
+
+    fn decode(&mut self, _: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
+        Ok(Some(()))
+    }
 }
 
 #[tokio::test]

@@ -294,7 +294,7 @@ pub(crate) fn consistency(requirement: proto::consistency::Requirement) -> proto
     proto::Consistency { requirement: Some(requirement) }
 }
 
-/// A failure as programs see it: its code, reason and metadata.
+/// A failure as programs see it: its code, reason (empty for an unspecified one) and metadata.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) code: Code,
@@ -303,16 +303,13 @@ pub(crate) struct Failure {
 }
 
 pub(crate) fn failure(status: &Status) -> Failure {
-    let details = status.get_error_details();
-    let info = details.error_info();
-    if let Some(info) = info {
-        assert_eq!(info.domain, "authzed.com");
-    }
-    let reason = info.map_or("", |info| info.reason.trim_start_matches("ERROR_REASON_"));
+    let info = status.get_details_error_info().expect("a refusal carries an `ErrorInfo`");
+    assert_eq!(info.domain, "authzed.com");
+    let reason = info.reason.strip_prefix("ERROR_REASON_").unwrap();
     Failure {
         code: status.code(),
-        reason: reason.to_owned(),
-        metadata: info.into_iter().flat_map(|info| info.metadata.clone()).collect(),
+        reason: reason.replace("UNSPECIFIED", ""),
+        metadata: info.metadata.into_iter().collect(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::server_support::{Fresh, fresh, fresh_with, object, question, require,
 use kilwa::api::proto::authzed::api::v1 as proto;
 use proto::check_bulk_permissions_pair::Response as Answer;
 use proto::check_permission_response::Permissionship;
+use std::time::Duration;
 use tonic::{Code, Request, Status};
 
 async fn asked(
@@ -203,6 +204,136 @@ async fn a_trace_tells_the_way_on_request() {
     request.metadata_mut().insert("io.spicedb.requestdebuginfo", "1".parse().unwrap());
     let response = server.permissions().await.check_permission(request).await.unwrap();
     assert!(response.into_inner().debug_trace.is_some());
+}
+
+/// Every step of a trace, from the first one down.
+fn steps(trace: &proto::CheckDebugTrace) -> Vec<&proto::CheckDebugTrace> {
+    let below = match &trace.resolution {
+        Some(proto::check_debug_trace::Resolution::SubProblems(below)) => below.traces.as_slice(),
+        Some(proto::check_debug_trace::Resolution::WasCachedResult(_)) => &[],
+        None => panic!("a step without a resolution"),
+    };
+    [trace].into_iter().chain(below.iter().flat_map(steps)).collect()
+}
+
+#[tokio::test]
+async fn every_step_of_a_trace_is_complete() {
+    let server = fresh().await;
+    server
+        .touch(&[
+            "document:plan#viewer@group:eng#member",
+            "group:eng#member@group:core#member",
+            "group:core#member@user:ann",
+        ])
+        .await
+        .unwrap();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let traced = asked(&server, |request| request.with_tracing = true).await.unwrap();
+        told.push(traced.debug_trace.unwrap().check.unwrap());
+    }
+    let steps: Vec<_> = told.iter().flat_map(steps).collect();
+    assert!(steps.len() >= 8, "{steps:?}");
+    for step in &steps {
+        assert!(step.duration.is_some(), "{step:?}");
+        assert!(step.source.starts_with("kilwa:"), "{step:?}");
+        assert_eq!(step.subject, question("document:plan#view@user:ann").subject);
+    }
+    let ids: std::collections::BTreeSet<_> =
+        steps.iter().map(|step| &step.trace_operation_id).collect();
+    assert_eq!(ids.len(), steps.len());
+}
+
+#[tokio::test]
+async fn a_trace_tells_what_caveats_made_of_each_step() {
+    use proto::caveat_eval_info::Result as Caveat;
+    use proto::check_debug_trace::Permissionship as Told;
+    let server = fresh().await;
+    server
+        .touch(&["document:plan#viewer@user:ann[only_on:{\"allowed\":\"monday\"}]"])
+        .await
+        .unwrap();
+    for (context, expected, missing) in [
+        ("{}", Caveat::MissingSomeContext, &["day"][..]),
+        ("{\"day\":\"monday\"}", Caveat::True, &[]),
+        ("{\"day\":\"sunday\"}", Caveat::False, &[]),
+    ] {
+        let traced = asked(&server, |request| {
+            request.with_tracing = true;
+            request.context = Some(structure(context));
+        });
+        let root = traced.await.unwrap().debug_trace.unwrap().check.unwrap();
+        // The permission rests on the relation's caveat and on nothing else.
+        for step in steps(&root).into_iter().filter(|step| step.permission != "owner") {
+            let Some(info) = &step.caveat_evaluation_info else { continue };
+            assert_eq!(step.result(), Told::ConditionalPermission, "{step:?}");
+            assert_eq!((info.result(), info.caveat_name.as_str()), (expected, "only_on"));
+            assert_eq!(info.expression, "day == allowed");
+            let names = info.partial_caveat_info.clone().unwrap_or_default();
+            assert_eq!(names.missing_required_context, missing);
+            assert!(info.context.as_ref().unwrap().fields.contains_key("allowed"));
+        }
+        let informed = steps(&root).into_iter().filter(|it| it.caveat_evaluation_info.is_some());
+        let informed: Vec<&str> = informed.map(|step| step.permission.as_str()).collect();
+        assert_eq!(informed, ["view", "viewer"], "{context}");
+    }
+}
+
+#[tokio::test]
+async fn the_caveats_of_several_ways_are_told_as_one_expression() {
+    let server = fresh().await;
+    server
+        .write_schema(
+            "caveat is_open(open bool) { open }
+             caveat is_staff(staff bool) { staff }
+             definition user {}
+             definition door {
+               relation guest: user with is_open
+               relation banned: user with is_staff
+               permission enter = guest - banned
+             }",
+        )
+        .await
+        .unwrap();
+    server
+        .touch(&["door:main#guest@user:ann[is_open]", "door:main#banned@user:ann[is_staff]"])
+        .await
+        .unwrap();
+    let traced = asked(&server, |request| {
+        *request = question("door:main#enter@user:ann");
+        request.with_tracing = true;
+        request.context = Some(structure("{\"open\": true}"));
+    });
+    let root = traced.await.unwrap().debug_trace.unwrap().check.unwrap();
+    let info = root.caveat_evaluation_info.unwrap();
+    assert_eq!(info.expression, "(open) && (!(staff))");
+    assert_eq!(info.caveat_name, "");
+    assert_eq!(info.partial_caveat_info.unwrap().missing_required_context, ["staff"]);
+}
+
+#[tokio::test]
+async fn a_bulk_check_traces_each_item() {
+    let server = fresh().await;
+    server.touch(&["document:plan#viewer@user:ann"]).await.unwrap();
+    let texts = ["document:plan#view@user:ann", "document:plan#nothing@user:ann"];
+    let request = proto::CheckBulkPermissionsRequest {
+        items: texts.map(item).into(),
+        with_tracing: true,
+        ..Default::default()
+    };
+    let mut client = server.permissions().await;
+    let pairs = client.check_bulk_permissions(request).await.unwrap().into_inner().pairs;
+    let Some(Answer::Item(answered)) = &pairs[0].response else { panic!("{pairs:?}") };
+    assert!(answered.debug_trace.as_ref().unwrap().check.is_some());
+    assert!(matches!(pairs[1].response, Some(Answer::Error(_))));
+}
+
+#[tokio::test]
+async fn a_check_may_take_so_long() {
+    let server = fresh_with(|config| config.database.limits.time_max = Some(Duration::ZERO)).await;
+    let refused = server.check("document:plan#view@user:ann").await.unwrap_err();
+    require(&refused, Code::DeadlineExceeded, "", &[]);
+    assert!(refused.message().contains("longer than allowed"), "{refused}");
 }
 
 fn item(text: &str) -> proto::CheckBulkPermissionsRequestItem {

@@ -250,7 +250,7 @@ fn required_filter(
     filter(violations, field, message)
 }
 
-/// A filter with at least one condition.
+/// A filter.
 fn filter(
     violations: &mut Violations,
     field: Field<'_>,
@@ -265,8 +265,13 @@ fn filter(
     } = message;
     if !id.is_empty() && !prefix.is_empty() {
         let rule = "resource_id and resource_id_prefix cannot be set at the same time";
-        let given = format!("resource_id `{id}` and resource_id_prefix `{prefix}`");
-        violations.refuse(invalid_filter(rule, given));
+        let given = [
+            ("resource_type", &resource_type),
+            ("optional_resource_id", &id),
+            ("optional_resource_id_prefix", &prefix),
+            ("optional_relation", &relation),
+        ];
+        violations.refuse(invalid_filter(rule, &given));
     }
     let resource_type =
         optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
@@ -279,16 +284,12 @@ fn filter(
         subject_filter(violations, field.at("optional_subject_filter"), message).map(Some)
     });
     let exact = id?.map(ObjectIdFilter::Exact);
-    let filter = RelationshipFilter {
+    Some(RelationshipFilter {
         resource_type: resource_type?,
         resource_id: exact.or(prefix?.map(ObjectIdFilter::Prefix)),
         relation: relation?,
         subject: subject?,
-    };
-    if filter.is_empty() {
-        violations.refuse(invalid_filter("at least one field must be set", String::new()));
-    }
-    Some(filter)
+    })
 }
 
 fn subject_filter(
@@ -372,11 +373,14 @@ fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Cont
     context(violations, field, Some(message?))
 }
 
-fn invalid_filter(rule: &str, given: String) -> Status {
+/// The answer to a filter whose conditions do not go together, with those that are set.
+fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
+    let set = given.iter().filter(|(_, value)| !value.is_empty());
+    let set: Vec<String> = set.map(|(name, value)| format!("{name}:{value:?}")).collect();
     status::with_reason(
         Code::InvalidArgument,
         ErrorReason::InvalidFilter,
         format!("the relationship filter provided is not valid: {rule}"),
-        [("filter", given)],
+        [("filter", set.join(" "))],
     )
 }
