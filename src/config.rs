@@ -6,7 +6,7 @@ use crate::relationship::Relationship;
 use crate::store::StoreOptions;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -142,6 +142,8 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("key.new");
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    // One that a broken-off start left behind keeps the mode that it has.
+    file.set_permissions(Permissions::from_mode(0o600))?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
     fs::rename(unfinished, path)

@@ -195,7 +195,8 @@ pub(super) fn limit_too_large(limit: u32, max: u32) -> Status {
     )
 }
 
-/// The answer to a schema with faults. Every one is told; the first one's place is in the metadata, counted from 0.
+/// The answer to a schema with faults. Every one is told; the first one's place and names are in the metadata, places counted
+/// from 0.
 fn of_schema(diagnostics: &[Diagnostic]) -> Status {
     let Some(first) = diagnostics.first() else {
         return Status::invalid_argument("the schema is not valid");
@@ -207,18 +208,15 @@ fn of_schema(diagnostics: &[Diagnostic]) -> Status {
     };
     let (start, end) = (first.start(), first.end());
     let from_zero = |number: usize| number.saturating_sub(1).to_string();
-    with_reason(
-        code,
-        reason,
-        lines.join("\n"),
-        [
-            ("start_line_number", from_zero(start.line)),
-            ("start_column_position", from_zero(start.column)),
-            ("end_line_number", from_zero(end.line)),
-            ("end_column_position", from_zero(end.column)),
-            ("source_code", first.source_code().to_owned()),
-        ],
-    )
+    let place = [
+        ("start_line_number", from_zero(start.line)),
+        ("start_column_position", from_zero(start.column)),
+        ("end_line_number", from_zero(end.line)),
+        ("end_column_position", from_zero(end.column)),
+        ("source_code", first.source_code().to_owned()),
+    ];
+    let metadata = place.into_iter().chain(first.names.iter().cloned());
+    with_reason(code, reason, lines.join("\n"), metadata)
 }
 
 fn schema_fault(diagnostic: &Diagnostic) -> String {

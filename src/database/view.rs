@@ -179,7 +179,7 @@ impl<'d> View<'d> {
         interrupted: &'s dyn Fn() -> bool,
     ) -> Scope<'s, Snapshot<'d>> {
         let Database { cache, options, .. } = self.database;
-        let scope = Scope::new(&*self.schema, &self.snapshot);
+        let scope = Scope::new(&self.schema, &self.snapshot);
         Scope {
             limits: options.limits,
             cache: Some(cache.at(self.revision(), self.now)),

@@ -23,6 +23,8 @@ pub struct Diagnostic {
     pub span: Range<usize>,
     /// How to mend it, where that is known.
     pub help: Option<String>,
+    /// The names that it is about, by what they are, such as `definition_name`: for programs.
+    pub names: Vec<(&'static str, String)>,
 }
 
 /// Whether a schema with this diagnostic can be used.

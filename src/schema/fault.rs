@@ -29,6 +29,7 @@ pub(super) struct Fault {
     pub(super) help: Option<String>,
     /// The name that was not found, if that is the fault.
     pub(super) missing: Option<String>,
+    pub(super) names: Vec<(&'static str, String)>,
 }
 
 /// Every fault found so far, up to a limit.
@@ -43,7 +44,7 @@ impl Fault {
     /// A text that is not of the language.
     pub(super) fn parse(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         let (message, help, missing) = (message.into(), None, None);
-        Self { stage: Stage::Parse, code, message, span, help, missing }
+        Self { stage: Stage::Parse, code, message, span, help, missing, names: Vec::new() }
     }
 
     /// Parts that do not fit together.
@@ -54,6 +55,15 @@ impl Fault {
     /// A name that was looked up in vain.
     pub(super) fn missing(self, name: &str) -> Self {
         Self { missing: Some(name.to_owned()), ..self }
+    }
+
+    /// The same, with the names that it is about.
+    pub(super) fn about<'n>(
+        self,
+        names: impl IntoIterator<Item = (&'static str, &'n str)>,
+    ) -> Self {
+        let names = names.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect();
+        Self { names, ..self }
     }
 
     /// The same, with advice.
@@ -84,6 +94,7 @@ impl Fault {
             source: Arc::clone(&file.text),
             span: self.span.start..self.span.end,
             help: self.help,
+            names: self.names,
         })
     }
 }

@@ -55,6 +55,7 @@ pub fn compile_file(name: &str, load: &Loader<'_>) -> Result<Schema, Vec<Diagnos
             source: "".into(),
             span: 0..0,
             help: None,
+            names: Vec::new(),
         }]),
     }
 }

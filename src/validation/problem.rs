@@ -90,6 +90,7 @@ impl Problems {
             source: place.source,
             span: place.span,
             help: fault.help,
+            names: Vec::new(),
         };
         self.found.push(Finding { block: fault.block, diagnostic });
     }

@@ -310,6 +310,10 @@ fn a_key_is_made_once_and_kept_privately() {
     let mut config = config(dir.path());
     config.keys = Vec::new();
     let path = dir.path().join("preshared.key");
+    // Left behind by a start that was broken off.
+    let unfinished = dir.path().join("preshared.key.new");
+    fs::write(&unfinished, "half a k").unwrap();
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o644)).unwrap();
     let made = Server::open(&config).unwrap();
     assert_eq!(*made.key_source(), KeySource::Made(path.clone()));
     drop(made);

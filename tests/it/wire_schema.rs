@@ -56,6 +56,40 @@ async fn a_schema_whose_names_do_not_fit_fails_its_precondition() {
         server.write_schema("definition document {\n  relation viewer: nobody\n}\n").await;
     let told = failure(&refused.unwrap_err());
     assert_eq!((told.code, told.reason.as_str()), (Code::FailedPrecondition, "SCHEMA_TYPE_ERROR"));
+    assert_eq!(told.metadata["definition_name"], "nobody");
+    assert_eq!(told.metadata["start_line_number"], "1");
+}
+
+#[tokio::test]
+async fn a_schema_whose_parts_do_not_fit_names_them() {
+    let server = fresh().await;
+    let with = |members: &str| {
+        format!(
+            "definition user {{}}\ndefinition file {{\n  relation owner: user\n  {members}\n}}\n"
+        )
+    };
+    for (schema, names) in [
+        (with("relation owner: user"), &["relation_or_permission_name=owner"][..]),
+        (with("permission view = reader"), &["relation_or_permission_name=reader"]),
+        (with("relation reader: user | user"), &["relation_name=reader", "allowed_relation=user"]),
+        (
+            with("permission view = owner\n  permission edit = view->edit"),
+            &["permission_name=edit", "used_permission_name=view"],
+        ),
+        (
+            with("relation all: user:*\n  permission view = all->view"),
+            &["permission_name=view", "accessed_relation_name=all"],
+        ),
+        (with("permission view = edit\n  permission edit = view"), &["permission_names=view,edit"]),
+    ] {
+        let told = failure(&server.write_schema(&schema).await.unwrap_err());
+        assert_eq!(told.reason, "SCHEMA_TYPE_ERROR", "{schema}");
+        assert_eq!(told.metadata["definition_name"], "file", "{schema}");
+        for name in names {
+            let (name, value) = name.split_once('=').unwrap();
+            assert_eq!(told.metadata[name], value, "{name} in {told:?}");
+        }
+    }
 }
 
 #[tokio::test]

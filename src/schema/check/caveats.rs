@@ -95,7 +95,10 @@ fn fault(written: &ast::Caveat, error: CompileError) -> Fault {
         CompileErrorKind::UnusedParameter { name, .. } => {
             let declared = written.parameters.iter().find(|parameter| parameter.name.text == name);
             let span = declared.map_or(written.name.span, |parameter| parameter.name.span);
-            Fault::typed("unused-parameter", span, message)
+            Fault::typed("unused-parameter", span, message).about([
+                ("caveat_name", written.name.text.as_str()),
+                ("parameter_name", name.as_str()),
+            ])
         }
         CompileErrorKind::Syntax { .. }
         | CompileErrorKind::Type { .. }

@@ -39,11 +39,12 @@ fn circle(schema: &Schema, start: &Node) -> Fault {
     }
     ids.sort_unstable();
     let names: Vec<&str> = ids.iter().map(|id| schema.node(*id).name.as_str()).collect();
+    let definition = schema.definition(start.definition).name.as_str();
     let message = format!(
-        "under definition `{}`, there exists a cycle in permissions: {}",
-        schema.definition(start.definition).name,
+        "under definition `{definition}`, there exists a cycle in permissions: {}",
         listed(&names)
     );
     let first = ids.first().copied().unwrap_or(start.id);
     Fault::typed("permission-cycle", schema.syntax.name_span(first), message)
+        .about([("definition_name", definition), ("permission_names", &names.join(","))])
 }

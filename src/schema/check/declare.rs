@@ -110,7 +110,12 @@ impl Declaring<'_> {
             "found duplicate relation/permission name `{}` under definition `{definition}`",
             name.text
         );
-        self.faults.push(Fault::typed("duplicate-relation", name.span, message));
+        self.faults.push(
+            Fault::typed("duplicate-relation", name.span, message).about([
+                ("definition_name", definition),
+                ("relation_or_permission_name", &name.text),
+            ]),
+        );
         false
     }
 

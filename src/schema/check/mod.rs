@@ -58,6 +58,9 @@ fn unknown_node(
     let message =
         format!("relation/permission `{name}` not found under definition `{}`", definition.name);
     let candidates = definition.nodes.iter().map(|id| schema.node(*id).name.as_str());
-    let fault = Fault::typed("unknown-relation", span, message).missing(name);
+    let fault = Fault::typed("unknown-relation", span, message).missing(name).about([
+        ("definition_name", definition.name.as_str()),
+        ("relation_or_permission_name", name),
+    ]);
     Some(fault.suggest(name, candidates))
 }

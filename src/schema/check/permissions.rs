@@ -113,6 +113,8 @@ impl Resolving<'_> {
     /// Only relations can be followed, and only those whose subjects can be counted.
     fn check_tupleset(&mut self, tupleset: NodeId, span: Span) -> Option<()> {
         let schema = self.schema;
+        let definition = ("definition_name", schema.definition(self.definition).name.as_str());
+        let permission = ("permission_name", self.name);
         let fault = if let Rule::Permission(_) = schema.node(tupleset).rule {
             let message = format!(
                 "under permission `{}` under definition `{}`: permissions cannot be used on the left hand side of an \
@@ -121,7 +123,9 @@ impl Resolving<'_> {
                 schema.definition(self.definition).name,
                 schema.node(tupleset).name
             );
+            let used = ("used_permission_name", schema.node(tupleset).name.as_str());
             Fault::typed("arrow-over-permission", span, message)
+                .about([definition, permission, used])
         } else if let Some(wildcard) = self.wildcards.get(tupleset.index()).copied().flatten() {
             let message = format!(
                 "for arrow under permission `{}`: relation `{}` includes wildcard type `{}` via relation `{}`: \
@@ -131,7 +135,9 @@ impl Resolving<'_> {
                 schema.definition(wildcard.definition).name,
                 schema.node_name(wildcard.via),
             );
+            let relation = ("accessed_relation_name", schema.node(tupleset).name.as_str());
             Fault::typed("arrow-over-wildcard", span, message)
+                .about([definition, permission, relation])
         } else {
             return Some(());
         };

@@ -83,7 +83,9 @@ impl Resolving<'_> {
             name.text, self.relation.name.text
         );
         let candidates = self.schema.definitions.iter().map(|d| d.name.as_str());
-        let fault = Fault::typed("unknown-definition", name.span, message).missing(&name.text);
+        let fault = Fault::typed("unknown-definition", name.span, message)
+            .missing(&name.text)
+            .about([("definition_name", name.text.as_str())]);
         self.faults.push(fault.suggest(&name.text, candidates));
     }
 
@@ -95,7 +97,9 @@ impl Resolving<'_> {
         );
         let mut candidates: Vec<&str> = self.schema.caveat_ids.keys().map(String::as_str).collect();
         candidates.sort_unstable();
-        let fault = Fault::typed("unknown-caveat", name.span, message).missing(&name.text);
+        let fault = Fault::typed("unknown-caveat", name.span, message)
+            .missing(&name.text)
+            .about([("caveat_name", name.text.as_str())]);
         self.faults.push(if name.text == "expiration" {
             fault.help("write `use expiration` at the top for relationships that expire")
         } else {
@@ -105,11 +109,16 @@ impl Resolving<'_> {
 
     fn duplicate(&mut self, position: usize, written: &ast::AllowedSubject) {
         let Some(node) = self.schema.nodes.get(position) else { return };
+        let definition = &self.schema.definition(node.definition).name;
+        let written_form = written.to_string();
         let message = format!(
-            "found duplicate allowed subject type `{written}` on relation `{}` under definition `{}`",
+            "found duplicate allowed subject type `{written_form}` on relation `{}` under definition `{definition}`",
             node.name,
-            self.schema.definition(node.definition).name
         );
-        self.faults.push(Fault::typed("duplicate-subject", written.span, message));
+        self.faults.push(Fault::typed("duplicate-subject", written.span, message).about([
+            ("definition_name", definition.as_str()),
+            ("relation_name", &node.name),
+            ("allowed_relation", &written_form),
+        ]));
     }
 }

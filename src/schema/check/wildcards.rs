@@ -71,7 +71,11 @@ pub(super) fn check(schema: &Schema, wildcards: &Wildcards, faults: &mut Faults)
                     schema.definition(wildcard.definition).name,
                     schema.node_name(wildcard.via),
                 );
-                faults.push(Fault::typed("transitive-wildcard", written.span, message));
+                let definition = &schema.definition(node.definition).name;
+                faults.push(Fault::typed("transitive-wildcard", written.span, message).about([
+                    ("definition_name", definition.as_str()),
+                    ("relation_name", &node.name),
+                ]));
             }
         }
     }

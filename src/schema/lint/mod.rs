@@ -63,7 +63,8 @@ impl Remarks<'_> {
         let is_new = !silences(comment, code) && self.found.len() < REMARKS_MAX;
         if is_new && self.seen.insert((span, message.clone())) {
             let (stage, help, missing) = (Stage::Lint, Some(help.to_owned()), None);
-            self.found.push(Fault { stage, code, message, span, help, missing });
+            let names = Vec::new();
+            self.found.push(Fault { stage, code, message, span, help, missing, names });
         }
     }
 }
