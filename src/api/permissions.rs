@@ -9,7 +9,7 @@ use super::read::Read;
 use super::status;
 use super::stream::{Results, stream};
 use super::{bulk, to_proto};
-use crate::engine::Statistics;
+use crate::engine::{Checked, Statistics};
 use crate::schema;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
@@ -52,7 +52,7 @@ impl PermissionsService for Permissions {
             })
         {
             let checked = checked.map_err(status::of_database)?;
-            let response = check_response(tokens.token(revision), &checked, String::new);
+            let response = check_response(tokens.token(revision), &checked);
             return Ok(with_operations(response, &[checked.statistics]));
         }
         let (response, statistics) = self
@@ -64,16 +64,10 @@ impl PermissionsService for Permissions {
                 let checked = view
                     .check(&asked.question(), tracing, job.interrupted)
                     .map_err(status::of_database)?;
-                let debug_trace = checked.trace.as_ref().map(|trace| {
+                let mut response = check_response(tokens.token(view.revision()), &checked);
+                response.debug_trace = checked.trace.as_ref().map(|trace| {
                     teller.information(trace, &schema::format::canonical(view.schema()))
                 });
-                let response = proto::CheckPermissionResponse {
-                    checked_at: Some(tokens.token(view.revision())),
-                    permissionship: to_proto::permissionship(&checked.membership).into(),
-                    partial_caveat_info: to_proto::partial_caveat_info(&checked.membership),
-                    debug_trace,
-                    optional_expires_at: None,
-                };
                 Ok((response, checked.statistics))
             })
             .await?;
@@ -170,6 +164,20 @@ impl PermissionsService for Permissions {
 
 fn trace_asked(metadata: &MetadataMap) -> bool {
     metadata.contains_key(TRACE_ASKED)
+}
+
+/// The answer to a check, without a trace.
+fn check_response(
+    checked_at: proto::ZedToken,
+    checked: &Checked,
+) -> proto::CheckPermissionResponse {
+    proto::CheckPermissionResponse {
+        checked_at: Some(checked_at),
+        permissionship: to_proto::permissionship(&checked.membership).into(),
+        partial_caveat_info: to_proto::partial_caveat_info(&checked.membership),
+        debug_trace: None,
+        optional_expires_at: None,
+    }
 }
 
 /// A response that tells in its trailers what it cost.

@@ -122,9 +122,12 @@ impl<'d> View<'d> {
         &self,
         question: &Question<'_>,
     ) -> Option<Result<Checked, DatabaseError>> {
-        let Limits { depth_max, visits_max, reads_max } = self.database.options.limits;
-        let (visits_max, reads_max) = (visits_max.min(AT_ONCE_MAX), reads_max.min(AT_ONCE_MAX));
-        let limits = Limits { depth_max, visits_max, reads_max };
+        let limits = self.database.options.limits;
+        let limits = Limits {
+            visits_max: limits.visits_max.min(AT_ONCE_MAX),
+            reads_max: limits.reads_max.min(AT_ONCE_MAX),
+            ..limits
+        };
         let scope = Scope { limits, ..self.scope(false, &|| false) };
         match engine::check(&scope, question) {
             Err(EngineError::WorkExceeded { .. }) => None,

@@ -195,7 +195,10 @@ partial unused {
 #[test]
 fn one_file_that_checks_annotations_does_so_for_all() {
     let files = [
-        ("root.zed", "use import\nimport \"user.zed\"\ndefinition doc {\nrelation owner: user\npermission own: doc = owner\n}"),
+        (
+            "root.zed",
+            "use import\nimport \"user.zed\"\ndefinition doc {\nrelation owner: user\npermission own: doc = owner\n}",
+        ),
         ("user.zed", "use typechecking\ndefinition user {}"),
     ];
     insta::assert_snapshot!(refused("root.zed", &files), @"

@@ -67,7 +67,9 @@ fn spaces_and_comments_may_stand_around_the_slashes_of_a_path() {
 
 #[test]
 fn comments_at_the_ends_of_a_body_are_not_part_of_it() {
-    for body in ["/* a */ day > 5 /* b */", "// a\n day > 5 /* b */ // c\n", "/* a *//* b */day > 5"] {
+    for body in
+        ["/* a */ day > 5 /* b */", "// a\n day > 5 /* b */ // c\n", "/* a *//* b */day > 5"]
+    {
         let schema = schema(&format!("caveat weekend(day int) {{ {body} }}"));
         let wanted = "caveat weekend(day int) {\n\tday > 5\n}";
         assert_eq!(format::canonical(&schema), wanted, "{body}");
