@@ -58,10 +58,10 @@ pub(super) fn collect(
 fn move_horizon(
     transaction: &mut Transaction<'_>,
     oldest: Timestamp,
-    held: Option<Revision>,
+    oldest_held: Option<Revision>,
 ) -> Revision {
     let head = &mut transaction.head;
-    let allowed = held.unwrap_or(head.revision).min(head.revision);
+    let allowed = oldest_held.unwrap_or(head.revision).min(head.revision);
     head.horizon = head.horizon.max(time::revision_of(oldest).min(allowed));
     head.horizon
 }
@@ -103,7 +103,9 @@ impl Pass<'_> {
             let is_old = keys::take_time(key)?.0 <= oldest;
             Ok(is_old.then(|| key.to_vec()))
         };
-        self.each(source, Family::Expiring, old, drop_expired)
+        let drop =
+            |transaction: &mut Transaction<'_>, entry: &Vec<u8>| drop_expired(transaction, entry);
+        self.each(source, Family::Expiring, old, drop)
     }
 
     /// Schemas that were replaced at or before the horizon.
@@ -192,7 +194,7 @@ impl OldChange {
 }
 
 /// Drops an entry of `expiring`, and its row unless that was replaced by one that expires at another time.
-fn drop_expired(transaction: &mut Transaction<'_>, entry: &Vec<u8>) -> Result<(), ReadError> {
+fn drop_expired(transaction: &Transaction<'_>, entry: &[u8]) -> Result<(), ReadError> {
     let (at, key) = keys::take_time(entry)?;
     if expires_at(transaction, key)? == Some(at) {
         let row = RowKey::from_by_resource(key)?;

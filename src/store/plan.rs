@@ -59,8 +59,7 @@ impl Plan {
         let mut prefix = Vec::new();
         for part in &wanted {
             match part {
-                Wanted::Exactly(bytes) => prefix.extend(bytes),
-                Wanted::Starting(bytes) => prefix.extend(bytes),
+                Wanted::Exactly(bytes) | Wanted::Starting(bytes) => prefix.extend(bytes),
                 Wanted::Anything => {}
             }
             if !matches!(part, Wanted::Exactly(_)) {
