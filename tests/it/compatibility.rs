@@ -17,7 +17,7 @@ fn schemas_on_the_page_are_taken_as_it_says() {
         if let Some(text) = schema(shown) {
             schemas += 1;
             let said = said(&text);
-            assert!(kilwa == said || kilwa.starts_with(&format!("{said},")), "{said}: {row}");
+            assert!(*kilwa == said || kilwa.starts_with(&format!("{said},")), "{said}: {row}");
         }
     }
     assert!(schemas > 15, "{schemas} schemas");
