@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Schema files. Comments are kept above definitions, relations, permissions and caveats, and nowhere else.
+    /// Schema files. What they import is printed with them. Comments are kept above definitions, relations, permissions
+    /// and caveats, and nowhere else.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write the canonical form to the files instead of printing it.
@@ -33,7 +34,13 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         Ok(text) => text,
         Err(error) => return Ok(render::error(format!("`{name}` cannot be read: {error}"))),
     };
-    let canonical = match schema::compile_named(&name, &text, None) {
+    if (arguments.write || arguments.check) && imports(&name, &text) {
+        return Ok(render::error(format!(
+            "`{name}` imports other files: only the canonical form of the whole schema can be printed, without \
+             `--write` and `--check`"
+        )));
+    }
+    let canonical = match schema::compile_named(&name, &text, Some(&super::beside(file))) {
         Ok(schema) => format!("{}\n", schema::format::canonical(&schema).trim_end()),
         Err(diagnostics) => {
             snippet::note_all(&diagnostics);
@@ -51,6 +58,11 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         return Ok(render::error(format!("`{name}` cannot be written: {error}")));
     }
     Ok(Exit::Success)
+}
+
+fn imports(name: &str, text: &str) -> bool {
+    let alone = schema::compile_named(name, text, None);
+    alone.is_err_and(|diagnostics| diagnostics.iter().any(|found| found.code == "import"))
 }
 
 fn check(name: &str, is_canonical: bool) -> Exit {

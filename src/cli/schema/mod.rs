@@ -6,6 +6,7 @@ mod remote;
 use super::Exit;
 use super::failure::Failure;
 use clap::Subcommand;
+use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
@@ -17,6 +18,12 @@ pub(in crate::cli) enum Command {
     Check(super::validate::SchemaArguments),
     /// Print schema files in their canonical form.
     Format(format::Arguments),
+}
+
+/// Reads files by their paths from the folder of `file`.
+fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    move |path| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string())
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {

@@ -68,11 +68,7 @@ fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, Failure>
     if schema::compile(&text).is_ok() {
         return Ok(Ok(text));
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let load = |import: &str| {
-        std::fs::read_to_string(folder.join(import)).map_err(|error| error.to_string())
-    };
     let name = path.display().to_string();
-    Ok(schema::compile_named(&name, &text, Some(&load))
+    Ok(schema::compile_named(&name, &text, Some(&super::beside(path)))
         .map(|schema| schema::format::canonical(&schema)))
 }
