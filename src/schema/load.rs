@@ -58,7 +58,7 @@ impl Loading<'_, '_> {
             if let Item::Import(import) = item
                 && let Err(fault) = self.import(path, import)
             {
-                self.faults.push(fault);
+                self.faults.push(*fault);
                 self.faults.lost.anything();
             }
         }
@@ -66,12 +66,12 @@ impl Loading<'_, '_> {
         self.program.trees.push(tree);
     }
 
-    fn import(&mut self, importer: &str, import: &Name) -> Result<(), Fault> {
+    fn import(&mut self, importer: &str, import: &Name) -> Result<(), Box<Fault>> {
         let fault = |message: String| Fault::parse("import", import.span, message);
         let Some(loader) = self.loader else {
             let message = "import statements are not allowed in this context";
-            return Err(fault(message.to_owned())
-                .help("write the imported definitions into the schema itself"));
+            let fault = fault(message.to_owned());
+            return Err(fault.help("write the imported definitions into the schema itself").into());
         };
         let path = resolve(importer, &import.text).ok_or_else(|| {
             fault(format!("import path `{}` leaves the schema's folder", import.text)).help(
@@ -79,13 +79,15 @@ impl Loading<'_, '_> {
             )
         })?;
         if self.open.contains(&path) {
-            return Err(fault(format!("import of `{}` goes round in a circle", import.text)));
+            return Err(fault(format!("import of `{}` goes round in a circle", import.text)).into());
         }
         if !self.seen.insert(path.clone()) {
             return Ok(());
         }
         if self.open.len() > IMPORT_DEPTH_MAX {
-            return Err(fault(format!("imports nest more than {IMPORT_DEPTH_MAX} files deep")));
+            return Err(
+                fault(format!("imports nest more than {IMPORT_DEPTH_MAX} files deep")).into()
+            );
         }
         let text = loader(&path)
             .map_err(|reason| fault(format!("could not import `{}`: {reason}", import.text)))?;

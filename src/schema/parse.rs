@@ -35,7 +35,7 @@ pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
     let comments = match prepare(file, text) {
         Ok(comments) => comments,
         Err(fault) => {
-            faults.push(fault);
+            faults.push(*fault);
             faults.lost.anything();
             return empty;
         }
@@ -52,11 +52,11 @@ pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
 }
 
 /// Refuses what would be unsafe or hopeless to parse, and finds the comments.
-fn prepare(file: usize, text: &str) -> Result<Comments<'_>, Fault> {
+fn prepare(file: usize, text: &str) -> Result<Comments<'_>, Box<Fault>> {
     if text.len() > TEXT_BYTES_MAX {
         let span = Span { file, start: 0, end: 0 };
         let message = format!("validation error: schema: must be at most {TEXT_BYTES_MAX} bytes");
-        return Err(Fault::parse("schema-too-large", span, message));
+        return Err(Fault::parse("schema-too-large", span, message).into());
     }
     let found = scan(text).map_err(|error| match error {
         ScanError::UnclosedComment(at) => {

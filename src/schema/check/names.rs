@@ -11,7 +11,7 @@ pub(super) fn check(trees: &[File], faults: &mut Faults) {
     for item in trees.iter().flat_map(|tree| &tree.items) {
         match item {
             Item::Definition(definition) => {
-                definition_names(definition, "object definition", faults)
+                definition_names(definition, "object definition", faults);
             }
             Item::Partial(partial) => definition_names(partial, "partial", faults),
             // A caveat may have any name that can be written.
@@ -74,7 +74,9 @@ impl Names<'_> {
             ExprKind::Union(operands)
             | ExprKind::Intersection(operands)
             | ExprKind::Exclusion(operands) => {
-                operands.iter().for_each(|operand| self.expr(operand));
+                for operand in operands {
+                    self.expr(operand);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ const STATEMENTS_MAX: usize = 200_000;
 
 /// The partials of a schema, by name.
 pub(super) struct Partials<'p> {
-    partials: &'p BTreeMap<String, Definition>,
+    by_name: &'p BTreeMap<String, Definition>,
     /// Those that lead into a circle.
     circular: HashSet<&'p str>,
     /// How many statements definitions took so far.
@@ -34,17 +34,17 @@ impl<'p> Partials<'p> {
             faults.push(Fault::parse("circular-partials", first.span, message));
         }
         let circular = circular.into_iter().collect();
-        let this = Self { partials, circular, taken: Cell::new(0) };
+        let this = Self { by_name: partials, circular, taken: Cell::new(0) };
         this.check_references(faults);
         this
     }
 
     /// The references inside of partials; those of definitions are checked when they are expanded.
     fn check_references(&self, faults: &mut Faults) {
-        let mut partials: Vec<&Definition> = self.partials.values().collect();
+        let mut partials: Vec<&Definition> = self.by_name.values().collect();
         partials.sort_by_key(|partial| partial.name.span);
         for name in partials.into_iter().flat_map(references) {
-            if !self.partials.contains_key(&name.text) {
+            if !self.by_name.contains_key(&name.text) {
                 faults.push(self.unknown(name));
             }
         }
@@ -52,7 +52,7 @@ impl<'p> Partials<'p> {
 
     fn unknown(&self, name: &Name) -> Fault {
         let message = format!("could not find partial reference with name {}", name.text);
-        let mut candidates: Vec<&str> = self.partials.keys().map(String::as_str).collect();
+        let mut candidates: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
         candidates.sort_unstable();
         let fault = Fault::parse("unknown-partial", name.span, message).missing(&name.text);
         match nearest(&name.text, candidates) {
@@ -77,7 +77,7 @@ impl<'p> Partials<'p> {
                 members.push(member.clone());
                 continue;
             };
-            match self.partials.get(&name.text) {
+            match self.by_name.get(&name.text) {
                 Some(_) if self.circular.contains(name.text.as_str()) => {}
                 Some(partial) => open.push(partial.members.iter()),
                 None if open.len() == 1 => faults.push(self.unknown(name)),
