@@ -1,4 +1,4 @@
-//! Text to syntax tree, by the grammar in `grammar.pest`. The only file that knows pest.
+//! Text to syntax tree, by the grammar in `grammar.pest`. The only place that knows pest.
 //!
 //! The grammar accepts any text: what is no statement becomes a `broken_…` node, which is then read a second time by the
 //! rule that it should have matched, for the place and the kind of the mistake. So one mistake does not hide the next.
@@ -8,16 +8,18 @@
     reason = "of all rules only a few can occur at each place"
 )]
 
+mod expressions;
+mod mistakes;
+
 use super::ast::{
-    AllowedForm, AllowedSubject, Arrow, ArrowNotation, Caveat, Definition, Expr, ExprKind, File,
-    Flags, Item, Member, Name, Parameter, ParameterType, Permission, Relation, Span,
+    AllowedForm, AllowedSubject, Caveat, Definition, File, Flags, Item, Member, Name, Parameter,
+    ParameterType, Permission, Relation, Span,
 };
 use super::comments::Comments;
 use super::fault::{Fault, Faults};
 use super::scan::{NESTING_MAX, ScanError, scan};
 use super::syntax_error::{self, Expected};
 use pest::Parser as _;
-use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 use std::ops::Range;
 use std::sync::Arc;
@@ -276,92 +278,6 @@ impl Builder<'_, '_> {
         Some(Permission { name: name?, comment, annotation, expr: expr? })
     }
 
-    fn exclusion(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
-        self.chain(pair, Self::intersection, ExprKind::Exclusion)
-    }
-
-    fn intersection(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
-        self.chain(pair, Self::union, ExprKind::Intersection)
-    }
-
-    fn union(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
-        self.chain(pair, Self::operand, ExprKind::Union)
-    }
-
-    /// Operands joined by one operator; a single operand stands for itself.
-    fn chain(
-        &mut self,
-        pair: Pair<'_, Rule>,
-        operand: impl Fn(&mut Self, Pair<'_, Rule>) -> Option<Expr>,
-        kind: impl FnOnce(Vec<Expr>) -> ExprKind,
-    ) -> Option<Expr> {
-        let pairs = pair.into_inner();
-        let count = pairs.len();
-        let mut operands: Vec<Expr> = pairs.filter_map(|part| operand(self, part)).collect();
-        if operands.len() < count {
-            return None;
-        }
-        match (operands.first(), operands.last()) {
-            (Some(first), Some(last)) if count > 1 => {
-                let span = first.span.to(last.span);
-                Some(Expr { kind: kind(operands), span })
-            }
-            _ => operands.pop(),
-        }
-    }
-
-    fn operand(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
-        let span = self.span(&pair);
-        let mut name = None;
-        let mut arrow = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::nil => return Some(Expr { kind: ExprKind::Nil, span }),
-                Rule::exclusion => {
-                    let inner = Box::new(self.exclusion(part)?);
-                    return Some(Expr { kind: ExprKind::Group(inner), span });
-                }
-                Rule::name => name = Some(part),
-                Rule::arrow | Rule::function if arrow.is_some() => {
-                    let fault = syntax_error::nested_arrow(self.span(&part));
-                    self.faults.push(fault);
-                    return None;
-                }
-                Rule::arrow | Rule::function => arrow = Some(self.step(part)?),
-                _ => {}
-            }
-        }
-        let name = name?;
-        let kind = match arrow {
-            Some((notation, right)) => {
-                ExprKind::Arrow(Arrow { left: self.name(&name)?, right, notation })
-            }
-            None if self.flags.itself && name.as_str() == "self" => ExprKind::Itself,
-            None => ExprKind::Name(self.name(&name)?.text),
-        };
-        Some(Expr { kind, span })
-    }
-
-    /// What follows the left side of an arrow.
-    fn step(&mut self, pair: Pair<'_, Rule>) -> Option<(ArrowNotation, Name)> {
-        let is_arrow = pair.as_rule() == Rule::arrow;
-        let mut names = pair.into_inner().filter(|part| part.as_rule() == Rule::name);
-        let first = names.next()?;
-        if is_arrow {
-            return Some((ArrowNotation::Arrow, self.name(&first)?));
-        }
-        let notation = match first.as_str() {
-            "any" => ArrowNotation::Any,
-            "all" => ArrowNotation::All,
-            other => {
-                let fault = syntax_error::unknown_function(other, self.span(&first));
-                self.faults.push(fault);
-                return None;
-            }
-        };
-        Some((notation, self.name(&names.next()?)?))
-    }
-
     fn caveat(&mut self, pair: Pair<'_, Rule>) -> Option<Caveat> {
         let comment = self.comments.above(pair.as_span().start());
         let (mut name, mut body) = (None, None);
@@ -434,80 +350,4 @@ impl Builder<'_, '_> {
         let end = span.start() + pair.as_str().trim_end().len();
         Span { file: self.file, start: span.start(), end }
     }
-
-    /// Reports a broken statement, unless it is the rest of one that was reported.
-    fn broken(&mut self, pair: &Pair<'_, Rule>) {
-        let start = pair.as_span().start();
-        if start < self.resume || self.faults.is_full() {
-            return;
-        }
-        let (at, expected) = self.mistake(start, pair.as_rule() == Rule::broken_item);
-        let span = Span { file: self.file, start: at, end: at };
-        let rest = self.text.get(at..).unwrap_or_default();
-        // What starts a statement is read as one, whatever is missing before it.
-        let starts_statement = at > start && syntax_error::starts_statement(rest);
-        self.faults.push(match expected {
-            None => syntax_error::unexpected_at_root(self.text, span),
-            Some(expected) if starts_statement => {
-                let end = syntax_error::end_of_line_before(self.text, at);
-                syntax_error::expected(expected, self.text, Span { start: end, end, ..span })
-            }
-            Some(expected) => syntax_error::expected(expected, self.text, span),
-        });
-        self.resume = if starts_statement { at } else { at + 1 };
-    }
-
-    /// Where the statement at `start` goes wrong, and what should have stood there; `None` when it does not even
-    /// start like an item.
-    fn mistake(&self, start: usize, is_item: bool) -> (usize, Option<Expected>) {
-        let text = self.text.get(start..).unwrap_or_default();
-        let rule = match (is_item, syntax_error::first_word(text)) {
-            (true, "definition") => Rule::definition_item,
-            (true, "caveat") => Rule::caveat_item,
-            (true, "use") => Rule::use_item,
-            (true, "import") if self.flags.import => Rule::import_item,
-            (true, "partial") if self.flags.partial => Rule::partial_item,
-            (true, _) => return (start, None),
-            (false, "relation") => Rule::relation_member,
-            (false, "permission") => Rule::permission_member,
-            (false, _) if text.starts_with("...") => Rule::reference_member,
-            (false, _) => return (start, Some(Expected::End)),
-        };
-        let Err(error) = Grammar::parse(rule, text) else {
-            return (start, Some(Expected::End));
-        };
-        let offset = match error.location {
-            InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
-        };
-        let positives = match error.variant {
-            ErrorVariant::ParsingError { positives, .. } => positives,
-            ErrorVariant::CustomError { .. } => Vec::new(),
-        };
-        (start + offset, Some(expected(&positives)))
-    }
-}
-
-/// What stands for a set of rules of which one should have matched.
-fn expected(positives: &[Rule]) -> Expected {
-    let order = [
-        (
-            Expected::Operand,
-            [Rule::exclusion, Rule::intersection, Rule::union, Rule::operand].as_slice(),
-        ),
-        (Expected::Identifier, &[Rule::name, Rule::segment, Rule::path, Rule::allowed_subject]),
-        (Expected::Identifier, &[Rule::parameter, Rule::parameter_type]),
-        (Expected::BodyEnd, &[Rule::body_end]),
-        (Expected::Path, &[Rule::quoted]),
-        (Expected::End, &[Rule::end]),
-        (Expected::Token(":"), &[Rule::colon]),
-        (Expected::Token("="), &[Rule::equals]),
-        (Expected::Token("("), &[Rule::opening]),
-        (Expected::Token(")"), &[Rule::closing]),
-        (Expected::Token(">"), &[Rule::type_end]),
-        (Expected::Token("{"), &[Rule::body_start]),
-    ];
-    order
-        .into_iter()
-        .find(|(_, rules)| rules.iter().any(|rule| positives.contains(rule)))
-        .map_or(Expected::End, |(expected, _)| expected)
 }

@@ -1,0 +1,86 @@
+//! What is wrong with a statement that is none.
+
+use super::super::ast::Span;
+use super::super::syntax_error::{self, Expected};
+use super::{Builder, Grammar, Rule};
+use pest::Parser as _;
+use pest::error::{ErrorVariant, InputLocation};
+use pest::iterators::Pair;
+
+impl Builder<'_, '_> {
+    /// Reports a broken statement, unless it is the rest of one that was reported.
+    pub(super) fn broken(&mut self, pair: &Pair<'_, Rule>) {
+        let start = pair.as_span().start();
+        if start < self.resume || self.faults.is_full() {
+            return;
+        }
+        let (at, expected) = self.mistake(start, pair.as_rule() == Rule::broken_item);
+        let span = Span { file: self.file, start: at, end: at };
+        let rest = self.text.get(at..).unwrap_or_default();
+        // What starts a statement is read as one, whatever is missing before it.
+        let starts_statement = at > start && syntax_error::starts_statement(rest);
+        self.faults.push(match expected {
+            None => syntax_error::unexpected_at_root(self.text, span),
+            Some(expected) if starts_statement => {
+                let end = syntax_error::end_of_line_before(self.text, at);
+                syntax_error::expected(expected, self.text, Span { start: end, end, ..span })
+            }
+            Some(expected) => syntax_error::expected(expected, self.text, span),
+        });
+        self.resume = if starts_statement { at } else { at + 1 };
+    }
+
+    /// Where the statement at `start` goes wrong, and what should have stood there; `None` when it does not even
+    /// start like an item.
+    fn mistake(&self, start: usize, is_item: bool) -> (usize, Option<Expected>) {
+        let text = self.text.get(start..).unwrap_or_default();
+        let rule = match (is_item, syntax_error::first_word(text)) {
+            (true, "definition") => Rule::definition_item,
+            (true, "caveat") => Rule::caveat_item,
+            (true, "use") => Rule::use_item,
+            (true, "import") if self.flags.import => Rule::import_item,
+            (true, "partial") if self.flags.partial => Rule::partial_item,
+            (true, _) => return (start, None),
+            (false, "relation") => Rule::relation_member,
+            (false, "permission") => Rule::permission_member,
+            (false, _) if text.starts_with("...") => Rule::reference_member,
+            (false, _) => return (start, Some(Expected::End)),
+        };
+        let Err(error) = Grammar::parse(rule, text) else {
+            return (start, Some(Expected::End));
+        };
+        let offset = match error.location {
+            InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+        };
+        let positives = match error.variant {
+            ErrorVariant::ParsingError { positives, .. } => positives,
+            ErrorVariant::CustomError { .. } => Vec::new(),
+        };
+        (start + offset, Some(expected(&positives)))
+    }
+}
+
+/// What stands for a set of rules of which one should have matched.
+fn expected(positives: &[Rule]) -> Expected {
+    let order = [
+        (
+            Expected::Operand,
+            [Rule::exclusion, Rule::intersection, Rule::union, Rule::operand].as_slice(),
+        ),
+        (Expected::Identifier, &[Rule::name, Rule::segment, Rule::path, Rule::allowed_subject]),
+        (Expected::Identifier, &[Rule::parameter, Rule::parameter_type]),
+        (Expected::BodyEnd, &[Rule::body_end]),
+        (Expected::Path, &[Rule::quoted]),
+        (Expected::End, &[Rule::end]),
+        (Expected::Token(":"), &[Rule::colon]),
+        (Expected::Token("="), &[Rule::equals]),
+        (Expected::Token("("), &[Rule::opening]),
+        (Expected::Token(")"), &[Rule::closing]),
+        (Expected::Token(">"), &[Rule::type_end]),
+        (Expected::Token("{"), &[Rule::body_start]),
+    ];
+    order
+        .into_iter()
+        .find(|(_, rules)| rules.iter().any(|rule| positives.contains(rule)))
+        .map_or(Expected::End, |(expected, _)| expected)
+}
