@@ -224,7 +224,6 @@ fn part<'b>(value: CowVal<'b, 'static>, index: &dyn Val) -> Result<Found<'b>, St
 }
 
 /// What the crate's errors mean, in CEL's words where it has them.
-#[expect(clippy::wildcard_enum_match_arm, reason = "all other errors are about types")]
 fn failure(name: &str, value: Option<String>, error: ExecutionError) -> Stop {
     use Value::{Duration, Timestamp, UInt};
     Stop::Failed(match (error, value) {

@@ -152,7 +152,7 @@ fn fault(error: &ParseError, source: &str, tokens: &[Token]) -> Fault {
             format!("{found} is a reserved word and cannot be a name")
         }
         (other, _) if other.starts_with("no viable alternative") => {
-            format!("expected something else than {found}")
+            format!("expected an expression, found {found}")
         }
         (other, _) => other.to_owned(),
     };

@@ -351,7 +351,8 @@ fn what_is_no_expression_is_refused_with_its_place() {
             &["the number does not fit into 64 bits @ 18446744073709551616u"],
         ),
         ("d == 1e400", &["`1e400` is too large for a double @ 1e400"]),
-        ("x.`a` == 1", &["unsupported syntax: '`' @ ."]),
+        ("x.`a` == 1", &["the character ``` means nothing here @ `"]),
+        ("x..a == 1", &["expected an expression, found `.` @ ."]),
         (r"b'\u0041' == b''", &[r"`b'\u0041'` has an escape that means nothing here @ b'\u0041'"]),
         (r"s == '\ud800'", &[r"`'\ud800'` has an escape that means nothing here @ '\ud800'"]),
     ]);
@@ -560,8 +561,13 @@ fn nesting_is_bounded_and_what_is_allowed_does_not_overflow_the_stack() {
         judged("x any", &shared, "{}", r#"{"x": [1]}"#),
         "the expression takes more than 1000000 steps on this context"
     );
-    for endless in ["(", "[", "{1:", "-(", "!(", "c?", "a+", "a.", "a[", "c&&(", "f(", "''+"] {
-        Caveat::compile("c", "", parameters(given), &endless.repeat(20_000)).unwrap_err();
+    let endless = [
+        "(", "[", "{1:", "-(", "!(", "c?", "a+", "a.", "a[", "c&&(", "f(", "''+", "!", "-", ")",
+        "'", "\"\"\"", "r'", "1 ", ", ", ". ", "//", "?", "a in ", "`", "\\",
+    ];
+    for repeated in endless {
+        let length = 100_000 / repeated.len();
+        Caveat::compile("c", "", parameters(given), &repeated.repeat(length)).unwrap_err();
     }
 }
 
