@@ -10,13 +10,12 @@ use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, Value};
 use regex::Regex;
+use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
-
-type Fallible<T> = Result<T, ExecutionError>;
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
-/// What a function, an operator or a method gives for these values, of a method the target first.
+/// What a function or a method gives for these values, of a method the target first.
 pub(super) fn apply<'b>(
     name: &str,
     is_method: bool,
@@ -38,10 +37,14 @@ pub(super) fn apply<'b>(
                 None => failed("optional.none() dereference"),
             };
         }
-        (_, [left, right]) => {
-            if let Some(answer) = operate(name, left.as_ref(), right.as_ref(), steps) {
-                return answer;
-            }
+        ("isSubtreeOf", [part, whole]) => {
+            return mended::is_subtree(part.as_ref(), whole.as_ref(), steps).map(bool);
+        }
+        ("in_cidr", [address, network]) => {
+            return address::in_cidr(address.as_ref(), network.as_ref()).map(bool);
+        }
+        ("matches", [text, pattern]) => {
+            return search(text.as_ref(), pattern.as_ref(), steps).map(bool);
         }
         _ => {}
     }
@@ -64,56 +67,55 @@ pub(super) fn apply<'b>(
     function(arguments).map_err(|error| failure(name, converted, error))
 }
 
-/// What an operator gives, or a function that walks over what it is given; `None` for other functions.
-fn operate<'b>(
+/// What an operator between two values gives.
+pub(super) fn operate<'b>(
     name: &str,
     left: &(dyn Val + 'static),
     right: &(dyn Val + 'static),
     steps: &Steps,
-) -> Option<Answer<'b>> {
-    let order = || mended::order(left, right, steps);
-    let holds = match name {
-        operators::EQUALS => mended::equal(left, right, steps),
-        operators::NOT_EQUALS => mended::equal(left, right, steps).map(|equal| !equal),
-        operators::LESS => order().map(std::cmp::Ordering::is_lt),
-        operators::LESS_EQUALS => order().map(std::cmp::Ordering::is_le),
-        operators::GREATER => order().map(std::cmp::Ordering::is_gt),
-        operators::GREATER_EQUALS => order().map(std::cmp::Ordering::is_ge),
-        operators::IN => mended::contains(right, left, steps),
-        "isSubtreeOf" => mended::is_subtree(left, right, steps),
-        "in_cidr" => address::in_cidr(left, right),
-        "matches" => search(left, right, steps),
-        _ => return calculate(name, left, right, steps),
-    };
-    Some(holds.map(|holds| CowVal::owned(CelBool::from(holds))))
-}
-
-fn calculate<'b>(
-    name: &str,
-    left: &(dyn Val + 'static),
-    right: &(dyn Val + 'static),
-    steps: &Steps,
-) -> Option<Answer<'b>> {
-    let value: Option<Fallible<CowVal<'_, 'static>>> = match name {
-        operators::ADD => match steps.take_for_copy(left).and_then(|()| steps.take_for_copy(right))
-        {
-            Ok(()) => left
-                .as_adder()
-                .filter(|_| mended::are_addable(left, right))
-                .map(|own| own.add(right)),
-            Err(stop) => return Some(Err(stop)),
-        },
+) -> Answer<'b> {
+    let value = match name {
+        operators::ADD => {
+            steps.take_for_copy(left)?;
+            steps.take_for_copy(right)?;
+            let adder = left.as_adder().filter(|_| mended::are_addable(left, right));
+            adder.map(|own| own.add(right))
+        }
         operators::SUBSTRACT => left.as_subtractor().map(|own| own.sub(right)),
         operators::MULTIPLY => left.as_multiplier().map(|own| own.mul(right)),
         operators::DIVIDE => left.as_divider().map(|own| own.div(right)),
         operators::MODULO => left.as_modder().map(|own| own.modulo(right)),
-        _ => return None,
+        _ => return compare(name, left, right, steps).map(bool),
     };
-    Some(match value {
+    match value {
         Some(Ok(value)) => Ok(CowVal::Owned(value.into_owned())),
         Some(Err(error)) => Err(failure(name, None, error)),
         None => no_such_overload(),
-    })
+    }
+}
+
+fn compare(
+    name: &str,
+    left: &(dyn Val + 'static),
+    right: &(dyn Val + 'static),
+    steps: &Steps,
+) -> Result<bool, Stop> {
+    let order = || mended::order(left, right, steps);
+    match name {
+        operators::EQUALS => mended::equal(left, right, steps),
+        operators::NOT_EQUALS => mended::equal(left, right, steps).map(|equal| !equal),
+        operators::LESS => order().map(Ordering::is_lt),
+        operators::LESS_EQUALS => order().map(Ordering::is_le),
+        operators::GREATER => order().map(Ordering::is_gt),
+        operators::GREATER_EQUALS => order().map(Ordering::is_ge),
+        operators::IN => mended::contains(right, left, steps),
+        _ => no_such_overload(),
+    }
+}
+
+/// A bool as a value.
+pub(super) fn bool<'b>(value: bool) -> CowVal<'b, 'static> {
+    CowVal::owned(CelBool::from(value))
 }
 
 /// A search for a pattern that is not known beforehand.
@@ -192,7 +194,7 @@ pub(super) fn element<'b>(
         (Access::Required, Err(message)) => failed(message),
         (Access::Optional, Ok(value)) => Ok(CowVal::owned(CelOptional::of(steps.owned(value)?))),
         (Access::Optional, Err(_)) => Ok(CowVal::owned(CelOptional::none())),
-        (Access::Test, found) => Ok(CowVal::owned(CelBool::from(found.is_ok()))),
+        (Access::Test, found) => Ok(bool(found.is_ok())),
     }
 }
 

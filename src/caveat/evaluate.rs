@@ -5,7 +5,7 @@
 //! built on them look further, and take a decided term over one that is missing, and a missing one over one that failed,
 //! in whichever order they are written.
 
-use super::apply::{apply, element, matches};
+use super::apply::{apply, bool, element, matches, operate};
 use super::form::{Access, Form, Macro, MacroKind, form, qualified_name, type_of_name};
 use super::mended;
 use super::steps::{Answer, Steps, Stop, failed, no_such_overload};
@@ -166,6 +166,12 @@ impl<'v> Evaluation<'v> {
             }
             Form::OrElse { operands, unwrapped } => self.or_else(operands, unwrapped, scope),
             Form::Macro(found) => self.expand(found, scope),
+            Form::Function { name, target: None, arguments: [left, right] }
+                if name.starts_with(['_', '@']) =>
+            {
+                let [left, right] = self.both([left, right], scope)?;
+                operate(&name, left.as_ref(), right.as_ref(), &self.steps)
+            }
             Form::Function { name, target, arguments } => {
                 if let Some(pattern) = self.patterns.get(&id)
                     && let Some(text) = target.or(arguments.first())
@@ -365,8 +371,4 @@ impl<'v> Evaluation<'v> {
 fn local<'b>(name: &str, scope: Scope<'b>) -> Option<&'b (dyn Val + 'static)> {
     let mut around = std::iter::successors(scope, |local| local.outer);
     around.find(|local| local.name == name).map(|local| local.value)
-}
-
-fn bool<'b>(value: bool) -> CowVal<'b, 'static> {
-    CowVal::owned(CelBool::from(value))
 }
