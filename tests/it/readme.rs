@@ -53,7 +53,7 @@ fn the_limits_are_those_of_the_flags() {
         let (_, told) = help.split_once(&format!("{flag} ")).unwrap_or_else(|| panic!("no {flag}"));
         let (_, default) = told.split_once("[default: ").unwrap();
         let (default, _) = default.split_once(']').unwrap();
-        assert_eq!(default.trim_end_matches('h'), value, "{flag}");
+        assert_eq!(default.trim_end_matches(['h', 's']), value, "{flag}");
         flags += 1;
     }
     assert!(flags > 5, "{flags} flags");
