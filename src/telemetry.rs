@@ -48,7 +48,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     match format {
         // The colors that the subscriber would choose unless `NO_COLOR` is set are for terminals alone.
         LogFormat::Text if !io::stderr().is_terminal() => {
-            logs.with_ansi(false).finish().try_init()?
+            logs.with_ansi(false).finish().try_init()?;
         }
         LogFormat::Text => logs.finish().try_init()?,
         LogFormat::Json => logs.json().finish().try_init()?,

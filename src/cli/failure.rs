@@ -18,10 +18,10 @@ impl Failure {
 
     /// Standard output that could not be written to.
     pub(super) fn of_output(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Unheard,
-            _ => Self::new(format!("standard output cannot be written: {error}")),
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Unheard;
         }
+        Self::new(format!("standard output cannot be written: {error}"))
     }
 }
 
