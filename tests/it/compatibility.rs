@@ -1,4 +1,4 @@
-//! The page of differences from SpiceDB: Kilwa's half of each row that shows a schema.
+//! The page of differences from `SpiceDB`: Kilwa's half of each row that shows a schema.
 
 use kilwa::schema::{Stage, compile};
 use std::fs;
