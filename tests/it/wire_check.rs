@@ -331,7 +331,8 @@ async fn a_bulk_check_traces_each_item() {
 #[tokio::test]
 async fn a_check_may_take_so_long() {
     let server = fresh_with(|config| config.database.limits.time_max = Some(Duration::ZERO)).await;
-    let refused = server.check("document:plan#view@user:ann").await.unwrap_err();
+    // What is told how it came about, is not answered at once.
+    let refused = asked(&server, |request| request.with_tracing = true).await.unwrap_err();
     require(&refused, Code::DeadlineExceeded, "", &[]);
     assert!(refused.message().contains("longer than allowed"), "{refused}");
 }
