@@ -308,6 +308,7 @@ fn a_data_folder_is_for_its_owner_alone() {
 fn a_key_is_made_once_and_kept_privately() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
+    drop(Server::open(&config).unwrap());
     config.keys = Vec::new();
     let path = dir.path().join("preshared.key");
     // Left behind by a start that was broken off.

@@ -361,7 +361,7 @@ async fn a_precondition_needs_a_condition_and_known_names() {
         })
     };
     let empty = refused(proto::RelationshipFilter::default()).await.unwrap_err();
-    require(&empty, Code::InvalidArgument, "INVALID_FILTER", &[]);
+    require(&empty, Code::InvalidArgument, "INVALID_FILTER", &["filter"]);
     let unknown = refused(filter("nothing")).await.unwrap_err();
     require(&unknown, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &["definition_name"]);
 }
@@ -419,7 +419,7 @@ async fn filters_select_by_every_part() {
 async fn filters_that_cannot_be_meant_are_refused() {
     let server = fresh().await;
     let refused = read_refused(&server, Some(proto::RelationshipFilter::default())).await;
-    require(&refused, Code::InvalidArgument, "INVALID_FILTER", &[]);
+    require(&refused, Code::InvalidArgument, "INVALID_FILTER", &["filter"]);
     let both = proto::RelationshipFilter {
         optional_resource_id: "a".to_owned(),
         optional_resource_id_prefix: "a".to_owned(),
