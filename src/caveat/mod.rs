@@ -4,8 +4,8 @@
 //! context has a value for, and to walk the expression, which says true, false, or what is missing to say it.
 //!
 //! Parsing, values, operators and functions are the `cel` crate's. Its evaluator is not used: it knows neither what is
-//! missing nor an end of work. [`check`] is the type checker, which the crate does not have, [`evaluate`] the way through
-//! an expression, and [`mended`] what the crate has wrong.
+//! missing nor an end of work. `check` is the type checker, which the crate does not have, `evaluate` the way through
+//! an expression, and `mended` what the crate has wrong.
 //!
 //! Invariants: whatever compiled has a bool as its result and reads each of its parameters; an evaluation takes a
 //! bounded number of steps and keeps nothing; no input makes it panic or overflow the stack.

@@ -1,4 +1,4 @@
-//! The command line: one file a command; [`render`] alone prints.
+//! The command line: one file a command; `render` alone prints.
 //!
 //! Exit codes are the same everywhere: 0 for success, 1 for a "no" that was asked to count as failure (an assertion
 //! that does not hold, a warning under `--fail-on-warn`), 2 for what could not be done at all.
