@@ -425,7 +425,8 @@ async fn filters_that_cannot_be_meant_are_refused() {
         optional_resource_id_prefix: "a".to_owned(),
         ..filter("document")
     };
-    require(&read_refused(&server, Some(both)).await, Code::InvalidArgument, "INVALID_FILTER", &[]);
+    let refused = read_refused(&server, Some(both)).await;
+    require(&refused, Code::InvalidArgument, "INVALID_FILTER", &["filter"]);
     let refused = read_refused(&server, None).await;
     require(&refused, Code::InvalidArgument, "", &[]);
     let refused = read_refused(&server, Some(filter("nothing"))).await;
