@@ -34,7 +34,7 @@ pub struct Config {
     pub threads_max: u16,
     /// How long a stream may go without a result.
     pub stream_idle_max: Duration,
-    /// How often old history is dropped.
+    /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
     pub garbage_collection_interval: Duration,
     /// How long calls may still take after the server was told to stop.
     pub shutdown_grace: Duration,

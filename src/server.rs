@@ -15,7 +15,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -23,6 +22,8 @@ use tonic_health::server::HealthReporter;
 
 /// How often a silent connection is asked whether it is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// Collecting without a pause would take the store for itself.
+const GARBAGE_COLLECTION_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// Why a server does not start, or stops by itself.
 #[derive(Debug, thiserror::Error)]
@@ -248,12 +249,8 @@ fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
 
 /// Never ends.
 async fn collect_garbage(workers: &Workers, interval: Duration) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once, when a server has better things to do.
-    ticks.tick().await;
     loop {
-        ticks.tick().await;
+        tokio::time::sleep(interval.max(GARBAGE_COLLECTION_INTERVAL_MIN)).await;
         workers.collect_garbage().await;
     }
 }

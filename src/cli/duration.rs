@@ -24,6 +24,14 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(invalid()) } else { Ok(total) }
 }
 
+/// Reads a duration that is longer than nothing.
+pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        Duration::ZERO => Err(format!("`{text}` is no time at all: the shortest is `1ns`")),
+        duration => Ok(duration),
+    }
+}
+
 fn unit_seconds(unit: &str) -> Option<f64> {
     Some(match unit {
         "ns" => 1e-9,
@@ -58,5 +66,13 @@ mod tests {
         {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn no_time_is_told_from_a_short_one() {
+        for text in ["0", "0s", "0h0m", "0.1ns"] {
+            assert!(parse_positive(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_positive("1ns"), Ok(Duration::from_nanos(1)));
     }
 }

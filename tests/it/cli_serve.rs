@@ -350,9 +350,18 @@ fn what_does_not_exist_yet_is_refused() {
         vec!["serve", "--log-level", "loud"],
         vec!["serve", "--log-level", "info,loud"],
         vec!["serve", "--dispatch-max-depth", "0"],
+        vec!["serve", "--datastore-gc-interval", "0"],
+        vec!["serve", "--datastore-gc-interval", "0.1ns"],
+        vec!["serve", "--max-check-duration", "0s"],
+        vec!["serve", "--max-check-visits", "0"],
+        vec!["serve", "--max-check-reads", "0"],
+        vec!["serve", "--write-relationships-max-updates-per-call", "0"],
+        vec!["serve", "--max-read-relationships-limit", "0"],
+        vec!["serve", "--max-delete-relationships-limit", "0"],
     ] {
         let output = kilwa(folder.path()).args(&arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(!output.stderr.is_empty(), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with("error: "), "{arguments:?}: {error}");
     }
 }

@@ -6,6 +6,7 @@ use crate::cli::folder::default_data_dir;
 use crate::config::Config;
 use crate::telemetry;
 use clap::{ArgAction, Args, ValueEnum};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub(in crate::cli) struct Arguments {
         long,
         env = "KILWA_DATASTORE_GC_INTERVAL",
         default_value = "3m",
-        value_parser = duration::parse,
+        value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
     datastore_gc_interval: Duration,
@@ -110,17 +111,29 @@ struct Limits {
     )]
     dispatch_max_depth: Option<u32>,
     /// The most relations and permissions of objects that one check may look into.
-    #[arg(long, env = "KILWA_MAX_CHECK_VISITS", default_value_t = 1_000_000, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "KILWA_MAX_CHECK_VISITS",
+        default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..),
+        value_name = "COUNT"
+    )]
     max_check_visits: u64,
     /// The most reads of the store that one check may need.
-    #[arg(long, env = "KILWA_MAX_CHECK_READS", default_value_t = 4_000_000, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "KILWA_MAX_CHECK_READS",
+        default_value_t = 4_000_000,
+        value_parser = clap::value_parser!(u64).range(1..),
+        value_name = "COUNT"
+    )]
     max_check_reads: u64,
     /// How long one check may take, or all checks of one bulk check together.
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_DURATION",
         default_value = "60s",
-        value_parser = duration::parse,
+        value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
     max_check_duration: Duration,
@@ -145,10 +158,10 @@ struct Limits {
     #[arg(
         long,
         env = "KILWA_WRITE_RELATIONSHIPS_MAX_UPDATES_PER_CALL",
-        default_value_t = 1000,
+        default_value = "1000",
         value_name = "COUNT"
     )]
-    write_relationships_max_updates_per_call: usize,
+    write_relationships_max_updates_per_call: NonZero<usize>,
     /// The most preconditions of one write or deletion.
     #[arg(
         long,
@@ -162,6 +175,7 @@ struct Limits {
         long,
         env = "KILWA_MAX_READ_RELATIONSHIPS_LIMIT",
         default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
         value_name = "COUNT"
     )]
     max_read_relationships_limit: u32,
@@ -170,6 +184,7 @@ struct Limits {
         long,
         env = "KILWA_MAX_DELETE_RELATIONSHIPS_LIMIT",
         default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
         value_name = "COUNT"
     )]
     max_delete_relationships_limit: u32,
@@ -233,7 +248,7 @@ impl Arguments {
         config.database.limits.reads_max = limits.max_check_reads;
         config.database.limits.time_max = Some(limits.max_check_duration);
         config.requests.caveat_bytes_max = limits.max_relationship_context_size;
-        config.database.updates_max = limits.write_relationships_max_updates_per_call;
+        config.database.updates_max = limits.write_relationships_max_updates_per_call.get();
         config.database.preconditions_max = limits.update_relationships_max_preconditions_per_call;
         config.requests.context_bytes_max =
             usize::try_from(limits.max_caveat_context_size).ok().filter(|bytes| *bytes > 0);
