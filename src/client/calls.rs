@@ -9,8 +9,6 @@ use crate::relationship::{
 };
 use tonic::Code;
 
-/// How many relationships are read in one call.
-const PAGE: u32 = 1000;
 /// The most questions that a server takes in one call.
 const QUESTIONS_MAX: usize = 10_000;
 
@@ -79,7 +77,7 @@ impl Connection {
         Ok((answer, message::token(response.checked_at)))
     }
 
-    /// Asks many questions; the answers are in their order, each with its own reason when there is none.
+    /// Asks many questions about one moment; the answers are in their order, each with its own reason when there is none.
     pub fn check_each(
         &self,
         asked: &[Asked],
@@ -87,6 +85,7 @@ impl Connection {
         tracing: bool,
     ) -> Result<Vec<Result<Answer, String>>, CallError> {
         let mut answers = Vec::new();
+        let mut moment = moment.clone();
         for part in asked.chunks(QUESTIONS_MAX) {
             let item = |asked: &Asked| wire::CheckBulkPermissionsRequestItem {
                 resource: Some(message::object(&asked.resource)),
@@ -95,12 +94,16 @@ impl Connection {
                 context: message::context(&asked.context),
             };
             let request = wire::CheckBulkPermissionsRequest {
-                consistency: Some(message::consistency(moment)),
+                consistency: Some(message::consistency(&moment)),
                 items: part.iter().map(item).collect(),
                 with_tracing: tracing,
             };
             let response = self.wait(self.permissions().check_bulk_permissions(request))?;
             answers.extend(read_pairs(response.pairs));
+            // All answers are true of the moment that the first ones are true of.
+            if let Some(checked_at) = response.checked_at {
+                moment = Moment::AtExactSnapshot(checked_at.token);
+            }
         }
         Ok(answers)
     }
@@ -137,6 +140,9 @@ impl Connection {
     }
 
     /// Hands what matches to `take`, in order, but not more than `count_max`. Ends with the first error, of either side.
+    ///
+    /// Everything comes in one stream: how large a limit may be is the server's to say, and a stream without one needs no
+    /// cursors. It is broken off when enough has come.
     pub fn read<E: From<CallError>>(
         &self,
         filter: &RelationshipFilter,
@@ -144,28 +150,18 @@ impl Connection {
         count_max: Option<u32>,
         mut take: impl FnMut(Relationship) -> Result<(), E>,
     ) -> Result<(), E> {
+        let request = wire::ReadRelationshipsRequest {
+            consistency: Some(message::consistency(moment)),
+            relationship_filter: Some(message::filter(filter)),
+            ..wire::ReadRelationshipsRequest::default()
+        };
+        let mut stream = self.wait(self.permissions().read_relationships(request))?;
         let mut left = count_max.unwrap_or(u32::MAX);
-        let mut cursor: Option<wire::Cursor> = None;
-        while left > 0 {
-            let page = left.min(PAGE);
-            let request = wire::ReadRelationshipsRequest {
-                consistency: Some(message::consistency(moment)),
-                relationship_filter: Some(message::filter(filter)),
-                optional_limit: page,
-                optional_cursor: cursor.take(),
-            };
-            let stream = self.wait(self.permissions().read_relationships(request))?;
-            let mut count = 0;
-            self.each(stream, |response| {
-                count += 1;
-                cursor = response.after_result_cursor;
-                let relationship = response.relationship.unwrap_or_default();
-                take(message::to_relationship(relationship)?)
-            })?;
-            if count < page || cursor.is_none() {
-                return Ok(());
-            }
-            left -= page;
+        while left > 0
+            && let Some(response) = self.next(&mut stream)?
+        {
+            take(message::to_relationship(response.relationship.unwrap_or_default())?)?;
+            left -= u32::from(count_max.is_some());
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, Streaming};
-use tonic_types::StatusExt as _;
+use tonic_types::{ErrorInfo, StatusExt as _};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,6 +48,14 @@ pub enum CallError {
     /// The server refused the call.
     #[error("{0}")]
     Refused(String),
+    /// The server takes no more than `max` of what was sent or asked for in one call.
+    #[error("{message}")]
+    TooMany {
+        /// What the server says.
+        message: String,
+        /// How many it takes.
+        max: u32,
+    },
     /// The server answered with something that means nothing here.
     #[error("the server sent what no server should send: {0}")]
     Nonsense(String),
@@ -121,16 +129,10 @@ impl Connection {
         answer.map(Response::into_inner).map_err(|status| self.error(&status))
     }
 
-    /// Takes each message of a stream as it comes.
-    pub(super) fn each<T, E: From<CallError>>(
-        &self,
-        mut stream: Streaming<T>,
-        mut take: impl FnMut(T) -> Result<(), E>,
-    ) -> Result<(), E> {
-        while let Some(message) = self.runtime.block_on(stream.next()) {
-            take(message.map_err(|status| self.error(&status))?)?;
-        }
-        Ok(())
+    /// Waits for the next message of a stream.
+    pub(super) fn next<T>(&self, stream: &mut Streaming<T>) -> Result<Option<T>, CallError> {
+        let message = self.runtime.block_on(stream.next());
+        message.transpose().map_err(|status| self.error(&status))
     }
 
     fn error(&self, status: &Status) -> CallError {
@@ -139,9 +141,24 @@ impl Connection {
             let (endpoint, reason) = (self.endpoint.clone(), innermost(status));
             return CallError::Unreachable { endpoint, reason };
         }
-        let reason = status.get_details_error_info().map(|info| info.reason);
-        CallError::Refused(describe(status.code(), reason.as_deref(), status.message()))
+        let info = status.get_details_error_info();
+        let reason = info.as_ref().map(|info| info.reason.as_str());
+        let message = describe(status.code(), reason, status.message());
+        match info.as_ref().and_then(most) {
+            Some(max) => CallError::TooMany { message, max },
+            None => CallError::Refused(message),
+        }
     }
+}
+
+/// How many the server takes in one call, when it refused one for holding or asking for more.
+fn most(info: &ErrorInfo) -> Option<u32> {
+    let key = match info.reason.as_str() {
+        "ERROR_REASON_EXCEEDS_MAXIMUM_ALLOWABLE_LIMIT" => "maximum_limit_allowed",
+        "ERROR_REASON_TOO_MANY_UPDATES_IN_REQUEST" => "maximum_updates_allowed",
+        _ => return None,
+    };
+    info.metadata.get(key)?.parse().ok().filter(|max| *max > 0)
 }
 
 /// The root of an error.

@@ -33,15 +33,20 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("boot.yaml"), BOOTSTRAP).unwrap();
-        Self::start_in(folder)
+        Self::start_with(&[])
     }
 
-    fn start_in(folder: tempfile::TempDir) -> Self {
+    fn start_with(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("boot.yaml"), BOOTSTRAP).unwrap();
+        Self::start_in(folder, options)
+    }
+
+    fn start_in(folder: tempfile::TempDir, options: &[&str]) -> Self {
         let mut process = kilwa(folder.path())
             .args(["serve", "--grpc-addr", "127.0.0.1:0", "--bootstrap", "boot.yaml"])
             .args(["--data-dir", "data", "--http-enabled=false", "--metrics-enabled=false"])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -73,7 +78,7 @@ impl Server {
     fn start_again(mut self) -> Self {
         assert_eq!(self.end(), 0);
         let empty = tempfile::tempdir().unwrap();
-        Self::start_in(std::mem::replace(&mut self.folder, empty))
+        Self::start_in(std::mem::replace(&mut self.folder, empty), &[])
     }
 
     /// Exit code, standard output and standard error of a command that reads `input`.
@@ -300,6 +305,52 @@ fn relationships_are_written_read_and_removed() {
     let removed = server.ask(&["relationship", "bulk-delete", "document", "--batch-size", "1"]);
     assert!(removed.starts_with("4 removed\n"), "{removed}");
     assert_eq!(read(&["document"]), "");
+}
+
+/// Lines for relationships that nothing else holds.
+fn many(count: usize) -> String {
+    (0..count).map(|number| format!("document:many#viewer@user:u{number}\n")).collect()
+}
+
+#[test]
+fn a_limit_may_be_larger_than_what_a_server_lists_in_one_call() {
+    let server = Server::start();
+    let (code, _, error) = server.feed(&["relationship", "touch"], &many(1801));
+    assert_eq!(code, 0, "{error}");
+    for (limit, count) in
+        [("1000", 1000), ("1500", 1500), ("1801", 1801), ("5000", 1801), ("0", 1801)]
+    {
+        let read =
+            ["relationship", "read", "document:many", "--consistency-full", "--limit", limit];
+        let rows: std::collections::BTreeSet<String> =
+            server.ask(&read).lines().map(str::to_owned).collect();
+        assert_eq!(rows.len(), count, "{limit}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_little_in_one_call_is_called_more_often() {
+    let server = Server::start_with(&[
+        "--max-read-relationships-limit=3",
+        "--max-delete-relationships-limit=3",
+        "--write-relationships-max-updates-per-call=3",
+    ]);
+    let (code, _, error) = server.feed(&["relationship", "create"], &many(8));
+    assert_eq!(code, 0, "{error}");
+    let read = ["relationship", "read", "document:many", "--consistency-full"];
+    assert_eq!(server.ask(&read).lines().count(), 8);
+    assert_eq!(server.ask(&[&read[..], &["--limit", "5"]].concat()).lines().count(), 5);
+    let removed = server.ask(&["relationship", "bulk-delete", "document:many"]);
+    assert!(removed.starts_with("8 removed\n"), "{removed}");
+}
+
+#[test]
+fn more_questions_than_one_call_takes_are_all_answered() {
+    let server = Server::start();
+    let questions = "document:plan#view@user:ann\n".repeat(10_001);
+    let (code, answers, error) = server.feed(&["permission", "bulk"], &questions);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(answers, "document:plan#view@user:ann => true\n".repeat(10_001));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::filter::Filter;
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
 use crate::cli::{Exit, render};
+use crate::client::CallError;
 use clap::Args;
 use serde::Serialize;
 
@@ -11,8 +12,14 @@ use serde::Serialize;
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     filter: Filter,
-    /// How many relationships to remove in one call; each call is one revision.
-    #[arg(long, alias = "optional-limit", default_value_t = 1000, value_name = "COUNT")]
+    /// How many relationships to remove in one call, or as many as the server allows; each call is one revision.
+    #[arg(
+        long,
+        alias = "optional-limit",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
     batch_size: u32,
     /// Taken for zed's sake; nothing is asked before removing.
     #[arg(long, hide = true)]
@@ -34,9 +41,15 @@ struct Removed {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let connection = arguments.server.connect()?;
     let filter = arguments.filter.filter();
-    let mut count = 0;
+    let (mut count, mut batch_size) = (0, arguments.batch_size);
     let token = loop {
-        let deleted = connection.delete(&filter, arguments.batch_size.max(1))?;
+        let deleted = match connection.delete(&filter, batch_size) {
+            Err(CallError::TooMany { max, .. }) if max < batch_size => {
+                batch_size = max;
+                continue;
+            }
+            deleted => deleted?,
+        };
         count += deleted.count;
         if deleted.complete {
             break deleted.token;

@@ -27,9 +27,15 @@ pub(in crate::cli) struct Arguments {
     /// The time from which it no longer holds, such as 2030-01-02T03:04:05Z.
     #[arg(long, alias = "expiration-time", value_name = "TIME")]
     expires_at: Option<String>,
-    /// How many relationships to send in one call; each call is one revision.
-    #[arg(long, short, default_value_t = 1000, value_name = "COUNT")]
-    batch_size: usize,
+    /// How many relationships to send in one call, or as many as the server allows; each call is one revision.
+    #[arg(
+        long,
+        short,
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    batch_size: u32,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -41,10 +47,15 @@ pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<E
     let update = |relationship| RelationshipUpdate { operation, relationship };
     let updates: Vec<_> = relationships(arguments)?.into_iter().map(update).collect();
     let connection = arguments.server.connect()?;
-    let (mut token, mut done) = (String::new(), 0);
-    for batch in updates.chunks(arguments.batch_size.max(1)) {
-        token = connection.write(batch).map_err(|error| stopped(&error, done))?;
-        done += batch.len();
+    let (mut token, mut rest) = (String::new(), &updates[..]);
+    let mut batch_size = arguments.batch_size;
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(rest.len().min(usize::try_from(batch_size)?));
+        match connection.write(batch) {
+            Ok(written) => (token, rest) = (written, later),
+            Err(CallError::TooMany { max, .. }) if max < batch_size => batch_size = max,
+            Err(error) => return Err(stopped(&error, updates.len() - rest.len())),
+        }
     }
     render::written(token, arguments.json)?;
     Ok(Exit::Success)
