@@ -6,7 +6,7 @@ use crate::relationship::Relationship;
 use crate::store::StoreOptions;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -146,7 +146,10 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
-    fs::rename(unfinished, path)
+    fs::rename(unfinished, path)?;
+    // The name is in the folder, which a power loss may take back by itself.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn warn_when_open(path: &Path) {
