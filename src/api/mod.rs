@@ -53,12 +53,14 @@ use tonic::service::RoutesBuilder;
 /// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-/// The full names of the services whose health can be asked for; the empty name stands for the whole server.
-pub const HEALTH_NAMES: [&str; 4] = [
+/// The full names of the services whose health can be asked for; the empty name stands for the whole server. `WatchService`
+/// is not served yet, but clients that wait for a server ask for it, as `SpiceDB` reports it.
+pub const HEALTH_NAMES: [&str; 5] = [
     "",
     "authzed.api.v1.PermissionsService",
     "authzed.api.v1.SchemaService",
     "authzed.api.v1.WatchService",
+    "kilwa.v1.ValidationService",
 ];
 
 /// What the services need to know.
