@@ -280,11 +280,6 @@ impl Schema {
         &self.caveats[id.index()]
     }
 
-    /// The comment above a caveat as it is written, comment marks included.
-    pub fn caveat_comment(&self, id: CaveatId) -> &str {
-        self.syntax.caveats.get(id.index()).map_or("", |caveat| &caveat.comment.written)
-    }
-
     /// `document#viewer`, for messages.
     pub(super) fn node_name(&self, id: NodeId) -> String {
         let node = self.node(id);

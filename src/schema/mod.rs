@@ -38,30 +38,11 @@ pub fn compile(source: &str) -> Result<Schema, Vec<Diagnostic>> {
     compile_named(UNNAMED, source, None)
 }
 
-/// Compiles a schema file and what it imports.
+/// Compiles a schema whose text was read already, such as one that stands inside of a validation file. Without `load`,
+/// imports are refused.
 ///
 /// `name` is the file's path as diagnostics show it. `load` reads the text of a file, given its path relative to the
 /// folder of `name`; its error says why it cannot.
-pub fn compile_file(name: &str, load: &Loader<'_>) -> Result<Schema, Vec<Diagnostic>> {
-    let path = name.rsplit_once('/').map_or(name, |(_, path)| path);
-    match load(path) {
-        Ok(text) => compile_named(name, &text, Some(load)),
-        Err(reason) => Err(vec![Diagnostic {
-            severity: Severity::Error,
-            stage: Stage::Parse,
-            code: "unreadable",
-            message: format!("could not read `{name}`: {reason}"),
-            source_name: name.into(),
-            source: "".into(),
-            span: 0..0,
-            help: None,
-            names: Vec::new(),
-        }]),
-    }
-}
-
-/// Compiles a schema whose text was read already, such as one that stands inside of a validation file. Without `load`,
-/// imports are refused.
 pub fn compile_named(
     name: &str,
     text: &str,
