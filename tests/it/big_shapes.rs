@@ -1,11 +1,10 @@
 //! Shapes that break engines: long chains, wide groups, lattices with more paths than atoms, circles.
 
 use crate::readers::CountingReader;
-use crate::reference::case::now;
-use kilwa::engine::{Checked, Membership, Question, Scope, check};
+use crate::reference::case::{Asked, now};
+use kilwa::engine::{Checked, Membership, Scope, check};
 use kilwa::relationship::{
-    Context, ObjectRef, Relationship, RelationshipReader, RelationshipSet, Subject, VisibleSet,
-    parse_question,
+    ObjectRef, Relationship, RelationshipReader, RelationshipSet, Subject, VisibleSet,
 };
 use kilwa::schema::{Schema, compile};
 
@@ -47,15 +46,7 @@ fn members_of(number: usize) -> Subject {
 }
 
 fn ask<R: RelationshipReader>(schema: &Schema, reader: &R, question: &str) -> Checked {
-    let (resource, permission, subject) = parse_question(question).unwrap();
-    let context = Context::default();
-    let question = Question {
-        resource: &resource,
-        permission: &permission,
-        subject: &subject,
-        context: &context,
-    };
-    check(&Scope::new(schema, reader), &question).unwrap()
+    check(&Scope::new(schema, reader), &Asked::parse(question).question()).unwrap()
 }
 
 #[track_caller]

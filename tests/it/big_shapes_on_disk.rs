@@ -1,8 +1,9 @@
 //! The shapes of `big_shapes` in a database on disk, where they were written, collected and opened again.
 
+use crate::reference::case::Asked;
 use kilwa::database::{Consistency, Database, DatabaseOptions};
-use kilwa::engine::{Membership, Question};
-use kilwa::relationship::{Context, Relationship, Timestamp, parse_question};
+use kilwa::engine::Membership;
+use kilwa::relationship::{Relationship, Timestamp};
 use kilwa::store::StoreOptions;
 use std::path::Path;
 use tempfile::TempDir;
@@ -61,16 +62,9 @@ fn relationships() -> impl Iterator<Item = Relationship> {
 }
 
 fn is_member(database: &Database, question: &str) -> bool {
-    let (resource, permission, subject) = parse_question(question).unwrap();
-    let context = Context::default();
-    let question = Question {
-        resource: &resource,
-        permission: &permission,
-        subject: &subject,
-        context: &context,
-    };
     let view = database.view(Consistency::FullyConsistent, now()).unwrap();
-    view.check(&question, false, &|| false).unwrap().membership == Membership::Member
+    view.check(&Asked::parse(question).question(), false, &|| false).unwrap().membership
+        == Membership::Member
 }
 
 #[test]

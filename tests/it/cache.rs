@@ -1,8 +1,9 @@
 //! The cache of answers: how much it holds, what it keeps, and what never goes into it.
 
+use crate::reference::case::Asked;
 use crate::schema_support::schema;
-use kilwa::engine::{Cache, Checked, Membership, Question, Scope, check};
-use kilwa::relationship::{Context, RelationshipSet, Revision, Timestamp, parse_question};
+use kilwa::engine::{Cache, Checked, Membership, Scope, check};
+use kilwa::relationship::{RelationshipSet, Revision, Timestamp};
 use kilwa::schema::Schema;
 
 const SCHEMA: &str = "
@@ -30,18 +31,11 @@ impl Bench {
     }
 
     fn ask(&self, second: i64, question: &str, context: &str) -> Checked {
-        let (resource, permission, subject) = parse_question(question).unwrap();
-        let context = Context::parse(context).unwrap();
-        let question = Question {
-            resource: &resource,
-            permission: &permission,
-            subject: &subject,
-            context: &context,
-        };
+        let asked = Asked::parse(&format!("{question} with {context}"));
         let now = Timestamp::from_unix(second, 0).unwrap();
         let visible = self.stored.visible_at(now);
         let cache = Some(self.cache.at(Revision(1), now));
-        check(&Scope { cache, ..Scope::new(&self.schema, &visible) }, &question).unwrap()
+        check(&Scope { cache, ..Scope::new(&self.schema, &visible) }, &asked.question()).unwrap()
     }
 
     /// Whether a question is answered without a read.

@@ -1,14 +1,12 @@
 //! The work of a question is bounded, and every relationship within the bounds is seen.
 
 use crate::readers::CountingReader;
-use crate::reference::case::now;
+use crate::reference::case::{Asked, now};
 use crate::schema_support::schema;
 use kilwa::engine::{
     Checked, EngineError, Limits, Membership, Question, Scope, Work, check, check_each,
 };
-use kilwa::relationship::{
-    Context, RelationshipReader, RelationshipSet, VisibleSet, parse_question,
-};
+use kilwa::relationship::{Context, RelationshipReader, RelationshipSet, VisibleSet};
 use kilwa::schema::Schema;
 use std::cell::Cell;
 
@@ -41,15 +39,7 @@ fn ask<R: RelationshipReader>(
     scope: &Scope<'_, R>,
     question: &str,
 ) -> Result<Checked, EngineError> {
-    let (resource, permission, subject) = parse_question(question).unwrap();
-    let context = Context::default();
-    let question = Question {
-        resource: &resource,
-        permission: &permission,
-        subject: &subject,
-        context: &context,
-    };
-    check(scope, &question)
+    check(scope, &Asked::parse(question).question())
 }
 
 /// Asks within limits about a chain that needs 100 visits and 200 reads.

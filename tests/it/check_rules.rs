@@ -1,9 +1,9 @@
 //! The rules of a check, one by one, where the definitions leave room for doubt.
 
-use crate::reference::case::now;
+use crate::reference::case::{Asked, now};
 use crate::schema_support::schema;
-use kilwa::engine::{EngineError, Membership, Question, Scope, check};
-use kilwa::relationship::{Context, RelationshipSet, parse_question};
+use kilwa::engine::{EngineError, Membership, Scope, check};
+use kilwa::relationship::RelationshipSet;
 
 const SCHEMA: &str = "
 use expiration
@@ -46,15 +46,8 @@ fn ask(relationships: &str, question: &str, context: &str) -> Result<Membership,
     for stored in set.iter() {
         schema.check_relationship(stored).unwrap();
     }
-    let (resource, permission, subject) = parse_question(question).unwrap();
-    let context = Context::parse(context).unwrap();
-    let question = Question {
-        resource: &resource,
-        permission: &permission,
-        subject: &subject,
-        context: &context,
-    };
-    Ok(check(&Scope::new(&schema, &set.visible_at(now())), &question)?.membership)
+    let asked = Asked::parse(&format!("{question} with {context}"));
+    Ok(check(&Scope::new(&schema, &set.visible_at(now())), &asked.question())?.membership)
 }
 
 #[track_caller]

@@ -4,9 +4,9 @@
 //! soon as the open question becomes a "yes". Both ways of remembering are tried: within a question (an intersection
 //! asks for two groups, one after the other) and between questions (a shared cache).
 
-use crate::reference::case::now;
-use kilwa::engine::{Cache, Membership, Question, Scope, check};
-use kilwa::relationship::{Context, RelationshipSet, Revision, parse_question};
+use crate::reference::case::{Asked, now};
+use kilwa::engine::{Cache, Membership, Scope, check};
+use kilwa::relationship::{RelationshipSet, Revision};
 use kilwa::schema::compile;
 
 const GROUPS: usize = 3;
@@ -142,15 +142,7 @@ fn is_member<R: kilwa::relationship::RelationshipReader>(
     scope: &Scope<'_, R>,
     question: &str,
 ) -> bool {
-    let (resource, permission, subject) = parse_question(question).unwrap();
-    let context = Context::default();
-    let question = Question {
-        resource: &resource,
-        permission: &permission,
-        subject: &subject,
-        context: &context,
-    };
-    check(scope, &question).unwrap().membership == Membership::Member
+    check(scope, &Asked::parse(question).question()).unwrap().membership == Membership::Member
 }
 
 fn shown(relationships: &RelationshipSet) -> String {
