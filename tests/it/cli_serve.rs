@@ -1,6 +1,7 @@
 //! `kilwa serve` and the commands that speak to it, all of them the real binary.
 
-use crate::clients::{client_folder, is_there};
+use crate::clients::client_folder;
+use crate::outside::has_interpreter;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -149,7 +150,7 @@ fn a_server_says_how_to_use_it_and_ends_when_told() {
 
 #[test]
 fn the_snippet_for_an_application_answers() {
-    if !is_there("python3") {
+    if !has_interpreter("python3") {
         return;
     }
     let mut folders = vec![client_folder().join("bin")];

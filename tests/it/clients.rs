@@ -1,10 +1,10 @@
 //! The official clients, unmodified, against a real server.
 
+use crate::outside::has_interpreter;
 use crate::served::Served;
 use crate::server_support::KEY;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 #[test]
 fn python() {
@@ -17,10 +17,7 @@ fn node() {
 }
 
 fn play(client: &str, interpreter: &str) {
-    if !is_there(interpreter) {
-        // Past the test runner, which keeps back what a passing test prints.
-        let mut terminal = std::io::stderr();
-        writeln!(terminal, "SKIPPED: {interpreter} is missing, `make test` installs it").unwrap();
+    if !has_interpreter(interpreter) {
         return;
     }
     let data = tempfile::tempdir().unwrap();
@@ -40,10 +37,4 @@ pub(crate) fn client_folder() -> PathBuf {
     let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/install");
     let installed = Command::new(install).output().unwrap();
     PathBuf::from(String::from_utf8(installed.stdout).unwrap().trim())
-}
-
-pub(crate) fn is_there(interpreter: &str) -> bool {
-    let mut version = Command::new(interpreter);
-    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    version.status().is_ok_and(|status| status.success())
 }

@@ -1,7 +1,7 @@
-//! Schemas with relationships and assertions from elsewhere, when they lie beside the crate (`../shared/corpus`) or
-//! where `KILWA_TEST_CORPUS` says: every assertion holds, and every question about what occurs in a file gets the
-//! reference's answer.
+//! Schemas with relationships and assertions from elsewhere: every assertion holds, and every question about what occurs
+//! in a file gets the reference's answer.
 
+use crate::outside::corpus_files;
 use crate::reference::Reference;
 use crate::reference::case::{Asked, now};
 use crate::reference::compare::{Said, ask, ask_each};
@@ -13,11 +13,11 @@ use kilwa::schema::{Schema, compile};
 use saphyr_parser::{Event, Parser};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[test]
 fn corpora_agree() {
-    let faults: Vec<String> = files().iter().flat_map(|path| faults_in(path)).collect();
+    let faults: Vec<String> = corpus_files().iter().flat_map(|path| faults_in(path)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
@@ -28,23 +28,6 @@ fn faults_in(path: &Path) -> Vec<String> {
         Err(fault) => vec![fault],
     };
     found.into_iter().map(|fault| format!("{}: {fault}", path.display())).collect()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the corpora can lie elsewhere")]
-fn folder() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    std::env::var("KILWA_TEST_CORPUS").map_or_else(|_| beside(), PathBuf::from)
-}
-
-fn files() -> Vec<PathBuf> {
-    let folder = folder();
-    let pattern = folder.join("**/*.yaml");
-    let files: Vec<PathBuf> =
-        glob::glob(&pattern.to_string_lossy()).unwrap().map(Result::unwrap).collect();
-    if files.is_empty() {
-        eprintln!("skipped: there are no corpora in `{}`", folder.display());
-    }
-    files
 }
 
 /// A validation file.

@@ -30,6 +30,7 @@ mod examples;
 mod failing_disk;
 mod history;
 mod memo_counterexamples;
+mod outside;
 mod readers;
 mod readme;
 mod recovery;

@@ -1,6 +1,7 @@
 //! The commands in README.md print what README.md says.
 
-use crate::clients::{client_folder, is_there};
+use crate::clients::client_folder;
+use crate::outside::has_interpreter;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::fs;
@@ -31,7 +32,7 @@ fn the_commands_print_what_is_shown() {
                 assert!(are_alike(&output, &lines), "$ {command}\n{printed}");
                 commands += 1;
             }
-        } else if info == "python" && is_there("python3") {
+        } else if info == "python" && has_interpreter("python3") {
             let home = folder.path().join("home");
             assert_eq!(run_python(&lines.join("\n"), &home, server.endpoint()), "True\n");
         }

@@ -1,11 +1,11 @@
 //! Validation files: what is read, what is refused and where, what is reported.
 
+use crate::outside::corpus_files;
 use kilwa::relationship::{ParseError, Timestamp};
 use kilwa::validation::{
     Expectation, Outcome, Parts, Report, parse_assertions, read_assertions, validate_file,
     validate_parts,
 };
-use std::path::{Path, PathBuf};
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-01-01T00:00:00Z").unwrap()
@@ -414,29 +414,11 @@ fn no_text_panics() {
     }
 }
 
-/// The corpus of files that must hold; it is not part of the project.
-fn corpus() -> Option<Vec<PathBuf>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folders = ["spicedb", "examples"].map(|folder| root.join(folder));
-    let mut files = Vec::new();
-    for folder in folders {
-        for entry in std::fs::read_dir(folder).ok()? {
-            files.push(entry.unwrap().path());
-        }
-    }
-    files.sort();
-    Some(files)
-}
-
 #[test]
 fn the_corpus_holds() {
-    let Some(files) = corpus() else {
-        eprintln!("skipped: no corpus beside the project");
-        return;
-    };
     let mut wrong = Vec::new();
-    for file in &files {
-        let text = std::fs::read_to_string(file).unwrap();
+    for file in corpus_files() {
+        let text = std::fs::read_to_string(&file).unwrap();
         let report = validate_file(&file.to_string_lossy(), &text, &no_files, now());
         if report.outcome() != Outcome::Holds {
             wrong.push(format!("{}\n  {}", file.display(), complaints(&report).join("\n  ")));

@@ -1,5 +1,6 @@
 //! The descriptors of the wire are those of the published protocol.
 
+use crate::outside::published_protocol;
 use kilwa::api::proto::FILE_DESCRIPTOR_SET;
 use prost::Message as _;
 use prost_types::{
@@ -7,17 +8,10 @@ use prost_types::{
     ServiceDescriptorProto,
 };
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-
-const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/spec/authzed-api-v1.binpb");
 
 #[test]
 fn the_protocol_is_the_published_one() {
-    let Ok(published) = fs::read(Path::new(PUBLISHED)) else {
-        eprintln!("skipped: {PUBLISHED} is not there");
-        return;
-    };
+    let Some(published) = published_protocol() else { return };
     assert_eq!(facts(FILE_DESCRIPTOR_SET), facts(&published));
 }
 

@@ -1,0 +1,71 @@
+//! What lies outside of the project: interpreters of the official clients, corpora, the published protocol.
+//!
+//! A test that lacks something says so. `make test`, which installs the interpreters, lets none of them be missing.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Set to anything, it makes a missing interpreter a failure.
+const CLIENTS_REQUIRED: &str = "KILWA_TEST_CLIENTS_REQUIRED";
+/// Where corpora and the published protocol lie when the environment does not say.
+const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
+
+/// Says that a test is left out, past the test runner, which keeps back what a passing test prints.
+pub(crate) fn skipped(reason: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {reason}").unwrap();
+}
+
+/// Whether an interpreter can be run. When not, that is said, or is a failure where it has to be there.
+pub(crate) fn has_interpreter(interpreter: &str) -> bool {
+    let mut version = Command::new(interpreter);
+    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    let is_there = version.status().is_ok_and(|status| status.success());
+    if !is_there {
+        let reason = format!("{interpreter} is missing, `make test` installs it");
+        assert!(env::var_os(CLIENTS_REQUIRED).is_none(), "{reason}");
+        skipped(&reason);
+    }
+    is_there
+}
+
+/// The program that a variable names, if it does.
+pub(crate) fn program(variable: &str) -> Option<OsString> {
+    let program = env::var_os(variable);
+    if program.is_none() {
+        skipped(&format!("{variable} does not name a program"));
+    }
+    program
+}
+
+/// The validation files of the corpora, all of which must hold, in order: those below the folder that
+/// `KILWA_TEST_CORPUS` names.
+pub(crate) fn corpus_files() -> Vec<PathBuf> {
+    let folder = beside("KILWA_TEST_CORPUS", "corpus");
+    let pattern = folder.join("**/*.yaml");
+    let found = glob::glob(pattern.to_str().unwrap()).unwrap();
+    let files: Vec<PathBuf> = found.map(Result::unwrap).collect();
+    if files.is_empty() {
+        skipped(&format!(
+            "there are no corpora in `{}`: KILWA_TEST_CORPUS says where",
+            folder.display()
+        ));
+    }
+    files
+}
+
+/// The descriptors of the published protocol: the file that `KILWA_TEST_SPEC` names.
+pub(crate) fn published_protocol() -> Option<Vec<u8>> {
+    let file = beside("KILWA_TEST_SPEC", "spec/authzed-api-v1.binpb");
+    let found = std::fs::read(&file).ok();
+    if found.is_none() {
+        skipped(&format!("`{}` cannot be read: KILWA_TEST_SPEC says where it is", file.display()));
+    }
+    found
+}
+
+fn beside(variable: &str, path: &str) -> PathBuf {
+    env::var_os(variable).map_or_else(|| Path::new(BESIDE).join(path), PathBuf::from)
+}
