@@ -1,5 +1,8 @@
 //! The command line: the real binary, its output and its exit codes.
 
+use std::fs::Permissions;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -138,6 +141,41 @@ fn the_junit_report_counts_and_is_well_formed() {
 }
 
 #[test]
+fn reports_say_that_warnings_count_as_failures() {
+    let folder = tempfile::tempdir().unwrap();
+    let warned = "definition user {}\ndefinition doc {\n  relation doc: user\n}\n";
+    std::fs::write(folder.path().join("warned.zed"), warned).unwrap();
+    let report = |options: &[&str]| {
+        let output = kilwa(folder.path(), &[&["validate", "warned.zed"], options].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    for (options, code, outcome, failures) in
+        [(vec![], 0, "holds", 0), (vec!["--fail-on-warn"], 1, "fails", 1)]
+    {
+        let (exit, text) = report(&[&options[..], &["--format", "json"]].concat());
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((exit, &json["outcome"]), (code, &outcome.into()));
+        assert_eq!(json["files"][0]["outcome"], outcome);
+        let (exit, text) = report(&[&options[..], &["--format", "junit"]].concat());
+        let junit = quick_junit::Report::deserialize_from_str(&text).unwrap();
+        assert_eq!((exit, junit.failures), (code, failures));
+    }
+}
+
+#[test]
+fn help_breaks_lines_only_where_they_are_full() {
+    let (_, text) = run(&["--help"]);
+    let (_, end) = text.split_once("Exit codes: ").unwrap();
+    let paragraphs: Vec<&str> = end.trim_end().split("\n\n").collect();
+    assert_eq!(paragraphs.len(), 2, "{text}");
+    for paragraph in paragraphs {
+        let lines: Vec<&str> = paragraph.lines().collect();
+        let (_, full) = lines.split_last().unwrap();
+        assert!(full.iter().all(|line| line.len() > 60), "{text}");
+    }
+}
+
+#[test]
 fn the_github_report_is_escaped() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a,b.yaml"), "schema: 'definition usr {} 100%'\n").unwrap();
@@ -159,8 +197,15 @@ fn schemas_are_checked_and_formatted() {
         kilwa(folder.path(), &["schema", "format", "--check", "loose.zed"]).status.code(),
         Some(1)
     );
-    kilwa(folder.path(), &["schema", "format", "--write", "loose.zed"]);
-    assert_eq!(std::fs::read_to_string(file).unwrap(), "definition user {}\n");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&file, folder.path().join("link.zed")).unwrap();
+    let count = || std::fs::read_dir(folder.path()).unwrap().count();
+    let before = count();
+    kilwa(folder.path(), &["schema", "format", "--write", "link.zed"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "definition user {}\n");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(folder.path().join("link.zed").is_symlink());
+    assert_eq!(count(), before);
 }
 
 #[test]
@@ -180,10 +225,12 @@ fn a_schema_is_printed_with_what_it_imports_and_written_without() {
 
 #[test]
 fn a_server_that_does_not_answer_is_told_in_one_line() {
+    // Its port is free again as soon as it was told.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (code, text) =
-        fail(&["permission", "check", "doc:1", "view", "user:ann", "--endpoint", "127.0.0.1:1"]);
+        fail(&["permission", "check", "doc:1", "view", "user:ann", "--endpoint", &nobody]);
     assert_eq!(code, 2);
-    assert!(text.starts_with("error: no server answers at `127.0.0.1:1`: "), "{text}");
+    assert!(text.starts_with(&format!("error: no server answers at `{nobody}`: ")), "{text}");
     assert_eq!(text.lines().count(), 1);
 }
 

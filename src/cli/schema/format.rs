@@ -4,6 +4,8 @@ use crate::cli::failure::Failure;
 use crate::cli::{Exit, render, snippet};
 use crate::schema;
 use clap::Args;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -53,11 +55,33 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
     if !arguments.write {
         render::out(&canonical)?;
     } else if text != canonical
-        && let Err(error) = std::fs::write(file, canonical)
+        && let Err(error) = replace(file, &canonical)
     {
         return Ok(render::error(format!("`{name}` cannot be written: {error}")));
     }
     Ok(Exit::Success)
+}
+
+/// Puts a text in the place of a file's, whole or not at all. Mode and links stay.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let file = fs::canonicalize(file)?;
+    // What may not be written to may not be replaced either.
+    let mode = OpenOptions::new().write(true).open(&file)?.metadata()?.permissions();
+    let mut draft_name = file.file_name().unwrap_or_default().to_owned();
+    draft_name.push(format!(".{}.new", std::process::id()));
+    let draft = file.with_file_name(draft_name);
+    let written = write_draft(&draft, text, mode).and_then(|()| fs::rename(&draft, &file));
+    if written.is_err() {
+        drop(fs::remove_file(&draft));
+    }
+    written
+}
+
+fn write_draft(draft: &Path, text: &str, mode: Permissions) -> io::Result<()> {
+    let mut file = File::create(draft)?;
+    file.set_permissions(mode)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn imports(name: &str, text: &str) -> bool {
