@@ -28,9 +28,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 for success, 1 for an assertion that does not hold or another answer that was asked to count as
-failure, 2 for what could not be done. Commands that speak to a server on this machine find its key by themselves;
-for others set KILWA_ENDPOINT and KILWA_TOKEN.";
+Exit codes: 0 for success, 1 for an assertion that does not hold or another answer that was asked to count as \
+failure, 2 for what could not be done.
+
+Commands that speak to a server on this machine find its key by themselves; for others set KILWA_ENDPOINT and \
+KILWA_TOKEN.";
 
 /// A relationship-based permission engine that speaks authzed.api.v1.
 #[derive(Debug, Parser)]

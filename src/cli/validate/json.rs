@@ -1,7 +1,9 @@
 //! The report for programs: one JSON object.
 
 use super::files::Validated;
+use super::outcome;
 use crate::cli::explanation::Step;
+use crate::cli::failure::Failure;
 use crate::schema::{Diagnostic, Position, Severity};
 use crate::validation::{AssertionResult, ExpectedResult, Outcome, Place};
 use serde::Serialize;
@@ -59,24 +61,24 @@ struct Expected {
     line: usize,
     column: usize,
     holds: bool,
-    failures: Vec<Failure>,
+    failures: Vec<Missed>,
 }
 
 #[derive(Serialize)]
-struct Failure {
+struct Missed {
     message: String,
     line: usize,
     column: usize,
 }
 
 /// The whole report, ended by a line break.
-pub(super) fn report(files: &[Validated]) -> String {
-    let outcome = files.iter().map(Validated::outcome).max().unwrap_or(Outcome::Holds);
-    let all = All { outcome: outcome_name(outcome), files: files.iter().map(file).collect() };
-    match serde_json::to_string_pretty(&all) {
-        Ok(json) => format!("{json}\n"),
-        Err(error) => format!("{{\"outcome\": \"unusable\", \"error\": \"{error}\"}}\n"),
-    }
+pub(super) fn report(files: &[Validated], fail_on_warn: bool) -> Result<String, Failure> {
+    let outcome = files.iter().map(|file| outcome(file, fail_on_warn)).max();
+    let all = All {
+        outcome: outcome_name(outcome.unwrap_or(Outcome::Holds)),
+        files: files.iter().map(|validated| file(validated, fail_on_warn)).collect(),
+    };
+    Ok(serde_json::to_string_pretty(&all)? + "\n")
 }
 
 fn outcome_name(outcome: Outcome) -> &'static str {
@@ -87,11 +89,11 @@ fn outcome_name(outcome: Outcome) -> &'static str {
     }
 }
 
-fn file(file: &Validated) -> File<'_> {
+fn file(file: &Validated, fail_on_warn: bool) -> File<'_> {
     let report = file.report.as_ref();
     File {
         name: &file.name,
-        outcome: outcome_name(file.outcome()),
+        outcome: outcome_name(outcome(file, fail_on_warn)),
         unreadable: report.err().map(String::as_str),
         relationships: report.map_or(0, |report| report.relationships_count),
         diagnostics: report.map_or(vec![], |report| report.diagnostics().map(problem).collect()),
@@ -137,9 +139,9 @@ fn assertion(result: &AssertionResult) -> Assertion<'_> {
 
 fn expected(result: &ExpectedResult) -> Expected {
     let Position { line, column } = result.expected.place().start();
-    let failure = |place: &Place, message: String| {
+    let missed = |place: &Place, message: String| {
         let Position { line, column } = place.start();
-        Failure { message, line, column }
+        Missed { message, line, column }
     };
     Expected {
         key: result.expected.key(),
@@ -149,7 +151,7 @@ fn expected(result: &ExpectedResult) -> Expected {
         failures: result
             .failures
             .iter()
-            .map(|found| failure(&found.place, found.mismatch.to_string()))
+            .map(|found| missed(&found.place, found.mismatch.to_string()))
             .collect(),
     }
 }

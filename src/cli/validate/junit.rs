@@ -1,23 +1,24 @@
 //! The report as `JUnit` XML: a suite a file, a case an assertion or expected relation.
 
 use super::files::Validated;
+use crate::cli::failure::Failure;
 use crate::cli::tree;
 use crate::schema::{Diagnostic, Severity};
 use crate::validation::{AssertionResult, ExpectedResult, Place, Report};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 /// The whole report.
-pub(super) fn report(files: &[Validated]) -> String {
+pub(super) fn report(files: &[Validated], fail_on_warn: bool) -> Result<String, Failure> {
     let mut report = quick_junit::Report::new("kilwa validate");
-    report.add_test_suites(files.iter().map(suite));
-    report.to_string().unwrap_or_else(|error| format!("<!-- {error} -->\n"))
+    report.add_test_suites(files.iter().map(|file| suite(file, fail_on_warn)));
+    Ok(report.to_string()?)
 }
 
-fn suite(file: &Validated) -> TestSuite {
+fn suite(file: &Validated, fail_on_warn: bool) -> TestSuite {
     let mut suite = TestSuite::new(file.name.as_str());
     match &file.report {
         Ok(report) => {
-            suite.add_test_case(usable(report));
+            suite.add_test_case(usable(report, fail_on_warn));
             suite.add_test_cases(report.assertions.iter().map(assertion));
             suite.add_test_cases(report.expected.iter().map(expected));
         }
@@ -33,23 +34,29 @@ fn suite(file: &Validated) -> TestSuite {
     suite
 }
 
-/// The case that schema and relationships can be used.
-fn usable(report: &Report) -> TestCase {
+/// The case that schema and relationships can be used, and without warnings when these count as failures.
+fn usable(report: &Report, fail_on_warn: bool) -> TestCase {
     let errors: Vec<String> = report.errors().map(line).collect();
-    let status = if errors.is_empty() {
-        TestCaseStatus::success()
+    let warnings: Vec<String> = report.warnings().map(line).collect();
+    let status = if !errors.is_empty() {
+        status_of(NonSuccessKind::Error, &errors)
+    } else if fail_on_warn && !warnings.is_empty() {
+        status_of(NonSuccessKind::Failure, &warnings)
     } else {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_message(errors.first().cloned().unwrap_or_default());
-        status.set_description(errors.join("\n"));
-        status
+        TestCaseStatus::success()
     };
     let mut case = TestCase::new("schema and relationships", status);
-    let warnings: Vec<String> = report.warnings().map(line).collect();
     if !warnings.is_empty() {
         case.set_system_out(warnings.join("\n"));
     }
     case
+}
+
+fn status_of(kind: NonSuccessKind, lines: &[String]) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(lines.first().cloned().unwrap_or_default());
+    status.set_description(lines.join("\n"));
+    status
 }
 
 fn line(diagnostic: &Diagnostic) -> String {
@@ -95,10 +102,7 @@ fn expected(result: &ExpectedResult) -> TestCase {
     let status = if failures.is_empty() {
         TestCaseStatus::success()
     } else {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message(failures.first().cloned().unwrap_or_default());
-        status.set_description(failures.join("\n"));
-        status
+        status_of(NonSuccessKind::Failure, &failures)
     };
     TestCase::new(format!("{} has the expected subjects", result.expected.key()), status)
 }

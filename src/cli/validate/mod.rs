@@ -78,20 +78,22 @@ fn report(
     let validated = files::validate(&paths, validate);
     render::out(&match format {
         Format::Text => text::report(&validated),
-        Format::Json => json::report(&validated),
-        Format::Junit => junit::report(&validated),
+        Format::Json => json::report(&validated, fail_on_warn)?,
+        Format::Junit => junit::report(&validated, fail_on_warn)?,
         Format::Github => github::report(&validated),
     })?;
-    let exits = validated.iter().map(|file| exit(file, fail_on_warn));
-    Ok(exits.max().unwrap_or_default())
+    Ok(match validated.iter().map(|file| outcome(file, fail_on_warn)).max() {
+        None | Some(Outcome::Holds) => Exit::Success,
+        Some(Outcome::Fails) => Exit::Failure,
+        Some(Outcome::Unusable) => Exit::Unusable,
+    })
 }
 
-fn exit(file: &Validated, fail_on_warn: bool) -> Exit {
+/// What a file came to, when warnings count as failures or do not.
+fn outcome(file: &Validated, fail_on_warn: bool) -> Outcome {
     match file.outcome() {
-        Outcome::Holds if fail_on_warn && file.report.as_ref().is_ok_and(warns) => Exit::Failure,
-        Outcome::Holds => Exit::Success,
-        Outcome::Fails => Exit::Failure,
-        Outcome::Unusable => Exit::Unusable,
+        Outcome::Holds if fail_on_warn && file.report.as_ref().is_ok_and(warns) => Outcome::Fails,
+        outcome => outcome,
     }
 }
 
