@@ -7,12 +7,14 @@ use super::proto::kilwa::v1::validate_live_request::Input as LiveInput;
 use super::proto::kilwa::v1::validate_request::Input;
 use super::proto::kilwa::v1::validation_service_server::ValidationService;
 use super::report::{self, Run};
+use super::status;
 use super::workers::Job;
-use crate::relationship::Timestamp;
+use crate::database::DatabaseError;
+use crate::engine::EngineError;
 use crate::schema::format;
 use crate::validation::{
-    Assertion, Finding, Report, parse_assertions, read_assertions, run_assertions, validate_file,
-    validate_parts,
+    Assertion, Finding, Report, Setting, parse_assertions, read_assertions, run_assertions,
+    validate_file, validate_parts,
 };
 use std::collections::HashMap;
 use tonic::{Request, Response, Status};
@@ -40,8 +42,10 @@ impl ValidationService for Validation {
     ) -> Result<Response<proto::ValidateResponse>, Status> {
         let input = from_proto::required("input", request.into_inner().input)?;
         let teller = self.core.teller.clone();
-        let response =
-            self.core.workers.run(move |job| Ok(report::file(&validate(&input, job.now), &teller)));
+        let response = self.core.workers.run(move |job| {
+            let report = validate(&input, &setting(job));
+            Ok(report::file(&report.map_err(|error| status::of_engine(&error))?, &teller))
+        });
         Ok(Response::new(response.await?))
     }
 
@@ -57,9 +61,13 @@ impl ValidationService for Validation {
             let view = job.view(consistency)?;
             let (assertions, findings) = assertions(&input?);
             let results = run_assertions(assertions, |question, tracing| {
-                view.check(question, tracing, job.interrupted).map_err(|error| error.to_string())
-            });
-            require_wanted(job)?;
+                match view.check(question, tracing, job.interrupted) {
+                    Err(DatabaseError::Engine(error)) if error.is_end_of_request() => {
+                        Err(status::of_engine(&error))
+                    }
+                    answer => Ok(answer.map_err(|error| error.to_string())),
+                }
+            })?;
             let run = Run { findings: &findings, results: &results };
             let token = tokens.token(view.revision());
             Ok(report::live(token, run, &teller, &format::canonical(view.schema())))
@@ -68,22 +76,23 @@ impl ValidationService for Validation {
     }
 }
 
-/// An assertion that was interrupted looks like one that failed.
-fn require_wanted(job: &Job<'_>) -> Result<(), Status> {
-    if (job.interrupted)() {
-        return Err(Status::cancelled("the request ended before all assertions were run"));
-    }
-    Ok(())
+/// A whole file may take as long as the questions of any other request.
+fn setting<'j>(job: &Job<'j>) -> Setting<'j> {
+    let Job { database, now, stopwatch, interrupted } = *job;
+    Setting { now, interrupted, stopwatch, time_max: database.options().limits.time_max }
 }
 
-fn validate(input: &Input, now: Timestamp) -> Report {
+fn validate(input: &Input, setting: &Setting<'_>) -> Result<Report, EngineError> {
     match input {
-        Input::File(file) => validate_whole(file, now),
-        Input::Parts(parts) => validate_parts(&from_proto::parts(parts), now),
+        Input::File(file) => validate_whole(file, setting),
+        Input::Parts(parts) => validate_parts(&from_proto::parts(parts), setting),
     }
 }
 
-fn validate_whole(file: &proto::ValidationFile, now: Timestamp) -> Report {
+fn validate_whole(
+    file: &proto::ValidationFile,
+    setting: &Setting<'_>,
+) -> Result<Report, EngineError> {
     let name = if file.name.is_empty() { FILE_NAME } else { &file.name };
     let files: HashMap<&str, &str> =
         file.files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
@@ -93,7 +102,7 @@ fn validate_whole(file: &proto::ValidationFile, now: Timestamp) -> Report {
             .map(|text| (*text).to_owned())
             .ok_or_else(|| format!("`{path}` is not among the files of the request"))
     };
-    validate_file(name, &file.text, &load, now)
+    validate_file(name, &file.text, &load, setting)
 }
 
 fn assertions(input: &LiveInput) -> (Vec<Assertion>, Vec<Finding>) {

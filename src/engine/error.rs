@@ -70,6 +70,13 @@ pub enum EngineError {
     Read(#[from] ReadError),
 }
 
+impl EngineError {
+    /// Whether it ends everything that was asked with the question: the time is up, or nobody waits any more.
+    pub fn is_end_of_request(&self) -> bool {
+        matches!(self, Self::TimeExceeded { .. } | Self::Interrupted)
+    }
+}
+
 /// What the work of a question is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {

@@ -173,19 +173,20 @@ fn came(answer: &Membership) -> String {
 
 /// Asks each assertion's question, and asks again with tracing when the answer is not the wanted one.
 ///
-/// `ask` answers a question; its second argument says whether the trace is wanted.
-pub fn run_assertions(
+/// `ask` answers a question or says why that cannot be answered; its second argument says whether the trace is wanted.
+/// When it fails, no further question is asked.
+pub fn run_assertions<E>(
     assertions: Vec<Assertion>,
-    mut ask: impl FnMut(&Question<'_>, bool) -> Result<Checked, String>,
-) -> Vec<AssertionResult> {
+    mut ask: impl FnMut(&Question<'_>, bool) -> Result<Result<Checked, String>, E>,
+) -> Result<Vec<AssertionResult>, E> {
     let run = |assertion: Assertion| {
-        let answer = ask(&assertion.question(), false).map(|checked| checked.membership);
+        let answer = ask(&assertion.question(), false)?.map(|checked| checked.membership);
         let result = AssertionResult { assertion, answer, trace: None, evidence: None };
         if result.holds() || result.answer.is_err() {
-            return result;
+            return Ok(result);
         }
-        let traced = ask(&result.assertion.question(), true);
-        AssertionResult { trace: traced.ok().and_then(|checked| checked.trace), ..result }
+        let traced = ask(&result.assertion.question(), true)?;
+        Ok(AssertionResult { trace: traced.ok().and_then(|checked| checked.trace), ..result })
     };
     assertions.into_iter().map(run).collect()
 }

@@ -4,6 +4,7 @@ use super::assertion::{Assertion, AssertionResult, Expectation};
 use super::problem::Problems;
 use super::report::Report;
 use super::run::{Load, Stages, assert, compile, finish};
+use super::setting::Setting;
 use super::source::Source;
 use super::{file, lines};
 use crate::relationship::{ObjectRef, Relationship, RelationshipSet, Subject, Timestamp};
@@ -41,11 +42,13 @@ pub fn read_data(
     let mut problems = Problems::new(Source::new(name, text));
     let file = file::read(&mut problems);
     let schema = file.schema.as_ref().and_then(|part| compile(part, load, &mut problems));
-    let relationships = lines::load(file.relationships, schema.as_ref(), &mut problems);
-    let Some(schema) = schema.filter(|_| !problems.any_error()) else {
+    let setting = Setting::unhurried(now);
+    let loaded = lines::load(file.relationships, schema.as_ref(), &mut problems, &setting);
+    let (Some(schema), Ok(relationships)) = (schema.filter(|_| !problems.any_error()), loaded)
+    else {
         return Err(Box::new(finish(problems, Stages::default())));
     };
-    let example = example(file.assertions, &schema, &relationships, now);
+    let example = example(file.assertions, &schema, &relationships, &setting);
     let text = match schema::compile(schema.source()) {
         Ok(_) => schema.source().to_owned(),
         Err(_) => schema::format::canonical(&schema),
@@ -58,12 +61,14 @@ fn example(
     assertions: Vec<Assertion>,
     schema: &Schema,
     relationships: &RelationshipSet,
-    now: Timestamp,
+    setting: &Setting<'_>,
 ) -> Option<Example> {
     let wanted = |a: &Assertion| a.expectation == Expectation::True && a.context.is_empty();
     let asked = assertions.into_iter().find(wanted);
-    let mut results = assert(asked.into_iter().collect(), schema, relationships, now);
-    if let Some(held) = results.pop().filter(AssertionResult::holds) {
+    let results = assert(asked.into_iter().collect(), schema, relationships, setting);
+    if let Some(held) =
+        results.ok().and_then(|mut results| results.pop()).filter(AssertionResult::holds)
+    {
         let Assertion { resource, permission, subject, .. } = held.assertion;
         return Some(Example { resource, permission, subject });
     }

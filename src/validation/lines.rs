@@ -1,10 +1,15 @@
 //! A block of relationships: one a line.
 
 use super::problem::{Block, Fault, Problems};
+use super::setting::Setting;
+use crate::engine::EngineError;
 use crate::relationship::{Relationship, RelationshipSet};
 use crate::schema::Schema;
 use std::collections::HashMap;
 use std::ops::Range;
+
+/// How many relationships pass between two looks at whether the caller still waits.
+const LINES_PER_INTERRUPTION: usize = 256;
 
 /// A relationship and where it is written.
 #[derive(Debug)]
@@ -44,10 +49,14 @@ pub(super) fn load(
     lines: Vec<Line>,
     schema: Option<&Schema>,
     problems: &mut Problems,
-) -> RelationshipSet {
+    setting: &Setting<'_>,
+) -> Result<RelationshipSet, EngineError> {
     let mut set = RelationshipSet::default();
     let mut known: HashMap<String, Range<usize>> = HashMap::new();
-    for Line { relationship, span } in lines {
+    for (at, Line { relationship, span }) in lines.into_iter().enumerate() {
+        if at.is_multiple_of(LINES_PER_INTERRUPTION) {
+            setting.require_going_on()?;
+        }
         if let Some(Err(error)) = schema.map(|schema| schema.check_relationship(&relationship)) {
             problems
                 .type_error(span.clone(), Fault::new(Block::Relationships, "relationship", error));
@@ -59,7 +68,7 @@ pub(super) fn load(
         }
         set.insert(relationship);
     }
-    set
+    Ok(set)
 }
 
 /// Two lines with one resource, relation and subject, of which only one could be stored.

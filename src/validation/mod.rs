@@ -4,7 +4,7 @@
 //! expected relations. A stage reports everything that it finds, and the later ones run as far as the earlier ones
 //! allow. Problems of the file point at the file's own lines, also those of a schema inside YAML.
 //!
-//! Invariant: no files, no clock, no threads. Other files come through a function, the time is an argument.
+//! Invariant: no files, no clock, no threads. Other files come through a function; the time and the stopwatch are arguments.
 
 mod assertion;
 mod data;
@@ -15,6 +15,7 @@ mod lines;
 mod problem;
 mod report;
 mod run;
+mod setting;
 mod source;
 mod yaml;
 
@@ -27,4 +28,5 @@ pub use report::{Outcome, Report};
 pub use run::{
     Parts, check_schema, parse_assertions, read_assertions, validate_file, validate_parts,
 };
+pub use setting::Setting;
 pub use source::Place;

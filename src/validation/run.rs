@@ -7,9 +7,10 @@ use super::file::{self, File, SchemaPart};
 use super::lines;
 use super::problem::{Block, Fault, Finding, Problems};
 use super::report::Report;
+use super::setting::Setting;
 use super::source::Source;
-use crate::engine::{Question, Scope, check};
-use crate::relationship::{RelationshipSet, Timestamp};
+use crate::engine::{EngineError, Limits, Question, Scope, check};
+use crate::relationship::RelationshipSet;
 use crate::schema::{self, Schema, lint};
 use std::ops::Range;
 use std::path::Path;
@@ -32,16 +33,21 @@ pub struct Parts<'p> {
 
 /// Validates a file: a schema when its name ends in `.zed`, YAML otherwise.
 ///
-/// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. What has expired
-/// at `now` is not there.
-pub fn validate_file(name: &str, text: &str, load: Load<'_>, now: Timestamp) -> Report {
+/// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. There is no report
+/// when the time is up or nobody waits for it any more.
+pub fn validate_file(
+    name: &str,
+    text: &str,
+    load: Load<'_>,
+    setting: &Setting<'_>,
+) -> Result<Report, EngineError> {
     if Path::new(name).extension().is_some_and(|extension| extension == "zed") {
-        return check_schema(name, text, load);
+        return Ok(check_schema(name, text, load));
     }
     let mut problems = Problems::new(Source::new(name, text));
     let file = file::read(&mut problems);
     let schema = file.schema.as_ref().and_then(|part| compile(part, load, &mut problems));
-    run(file, schema.as_ref(), problems, now)
+    run(file, schema.as_ref(), problems, setting)
 }
 
 /// Compiles and lints a schema that stands alone in its file.
@@ -53,8 +59,8 @@ pub fn check_schema(name: &str, text: &str, load: Load<'_>) -> Report {
 }
 
 /// Validates the parts of a file. Diagnostics name the part that they are about: `schema`, `relationships`,
-/// `assertions` or `validation`.
-pub fn validate_parts(parts: &Parts<'_>, now: Timestamp) -> Report {
+/// `assertions` or `validation`. There is no report when the time is up or nobody waits for it any more.
+pub fn validate_parts(parts: &Parts<'_>, setting: &Setting<'_>) -> Result<Report, EngineError> {
     let mut problems = Problems::new(Source::new("schema", parts.schema));
     let schema = take_schema(schema::compile(parts.schema), None, &mut problems);
     let assertions = part_assertions(&parts.assertions, &mut problems);
@@ -63,7 +69,7 @@ pub fn validate_parts(parts: &Parts<'_>, now: Timestamp) -> Report {
     problems.source = Source::new("relationships", parts.relationships);
     let relationships = lines::read(parts.relationships, |span| span, &mut problems);
     let file = File { schema: None, relationships, assertions, expected };
-    run(file, schema.as_ref(), problems, now)
+    run(file, schema.as_ref(), problems, setting)
 }
 
 /// Reads assertions that stand in no file. The source `assertions` of their places holds one a line, in this order.
@@ -188,33 +194,43 @@ pub(super) struct Stages {
     expected: Vec<super::ExpectedResult>,
 }
 
-fn run(file: File, schema: Option<&Schema>, mut problems: Problems, now: Timestamp) -> Report {
-    let relationships = lines::load(file.relationships, schema, &mut problems);
+fn run(
+    file: File,
+    schema: Option<&Schema>,
+    mut problems: Problems,
+    setting: &Setting<'_>,
+) -> Result<Report, EngineError> {
+    let relationships = lines::load(file.relationships, schema, &mut problems, setting)?;
     let mut stages = Stages { relationships_count: relationships.len(), ..Stages::default() };
     if let Some(schema) = schema.filter(|_| !problems.any_error()) {
-        stages.assertions = assert(file.assertions, schema, &relationships, now);
-        let reader = relationships.visible_at(now);
-        stages.expected =
-            file.expected.into_iter().map(|expected| expected.run(schema, &reader)).collect();
+        stages.assertions = assert(file.assertions, schema, &relationships, setting)?;
+        let reader = relationships.visible_at(setting.now);
+        let run = |expected: ExpectedRelations| expected.run(schema, &reader, setting);
+        stages.expected = file.expected.into_iter().map(run).collect::<Result<_, _>>()?;
     }
-    finish(problems, stages)
+    Ok(finish(problems, stages))
 }
 
 pub(super) fn assert(
     assertions: Vec<Assertion>,
     schema: &Schema,
     relationships: &RelationshipSet,
-    now: Timestamp,
-) -> Vec<AssertionResult> {
-    let reader = relationships.visible_at(now);
+    setting: &Setting<'_>,
+) -> Result<Vec<AssertionResult>, EngineError> {
+    let reader = relationships.visible_at(setting.now);
+    let Setting { interrupted, stopwatch, time_max, .. } = *setting;
+    let limits = Limits { time_max, ..Limits::default() };
+    let scope = Scope { limits, interrupted, stopwatch, ..Scope::new(schema, &reader) };
     let mut results = run_assertions(assertions, |question: &Question<'_>, tracing| {
-        let scope = Scope { tracing, ..Scope::new(schema, &reader) };
-        check(&scope, question).map_err(|error| error.to_string())
-    });
+        match check(&Scope { tracing, ..scope }, question) {
+            Err(error) if error.is_end_of_request() => Err(error),
+            answer => Ok(answer.map_err(|error| error.to_string())),
+        }
+    })?;
     for result in &mut results {
         result.evidence = result.trace.as_ref().map(|trace| Evidence::of(trace, schema));
     }
-    results
+    Ok(results)
 }
 
 pub(super) fn finish(problems: Problems, stages: Stages) -> Report {

@@ -1,14 +1,21 @@
 //! Validation files: what is read, what is refused and where, what is reported.
 
 use crate::outside::corpus_files;
+use kilwa::engine::EngineError;
 use kilwa::relationship::{ParseError, Timestamp};
 use kilwa::validation::{
-    Expectation, Outcome, Parts, Report, parse_assertions, read_assertions, validate_file,
+    Expectation, Outcome, Parts, Report, Setting, parse_assertions, read_assertions, validate_file,
     validate_parts,
 };
+use std::cell::Cell;
+use std::time::Duration;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-01-01T00:00:00Z").unwrap()
+}
+
+fn unhurried() -> Setting<'static> {
+    Setting::unhurried(now())
 }
 
 fn no_files(name: &str) -> Result<String, String> {
@@ -16,7 +23,7 @@ fn no_files(name: &str) -> Result<String, String> {
 }
 
 fn validate(text: &str) -> Report {
-    validate_file("test.yaml", text, &no_files, now())
+    validate_file("test.yaml", text, &no_files, &unhurried()).unwrap()
 }
 
 /// Everything that a report complains about, one a line, in the order of its parts.
@@ -346,7 +353,8 @@ fn a_schema_file_is_read_from_the_files_folder_or_below() {
         other => no_files(other),
     };
     let run = |path: &str| {
-        validate_file("dir/test.yaml", &format!("schemaFile: '{path}'\n"), &load, now())
+        let text = format!("schemaFile: '{path}'\n");
+        validate_file("dir/test.yaml", &text, &load, &unhurried()).unwrap()
     };
     assert_eq!(complaints(&run("schemas/main.zed")), Vec::<String>::new());
     assert!(complaints(&run("none.zed"))[0].contains("cannot be read: there is no `none.zed`"));
@@ -360,9 +368,9 @@ fn a_schema_file_is_read_from_the_files_folder_or_below() {
 
 #[test]
 fn a_schema_alone_is_compiled() {
-    let good = validate_file("user.zed", "definition user {}\n", &no_files, now());
+    let good = validate_file("user.zed", "definition user {}\n", &no_files, &unhurried()).unwrap();
     assert_eq!((good.outcome(), good.is_schema), (Outcome::Holds, true));
-    let bad = validate_file("user.zed", "definition user {\n", &no_files, now());
+    let bad = validate_file("user.zed", "definition user {\n", &no_files, &unhurried()).unwrap();
     assert_eq!(bad.outcome(), Outcome::Unusable);
 }
 
@@ -377,7 +385,7 @@ fn parts_are_validated_like_a_file() {
         ],
         expected: vec![("doc:1#viewer", vec!["[user:ann] is <doc:1#viewer>"])],
     };
-    let report = validate_parts(&parts, now());
+    let report = validate_parts(&parts, &unhurried()).unwrap();
     assert_eq!(
         complaints(&report),
         [
@@ -396,6 +404,55 @@ fn the_assertions_of_a_file_can_be_read_alone() {
     let (assertions, findings) = read_assertions("live.yaml", text);
     assert!(findings.is_empty(), "{findings:?}");
     assert_eq!(assertions[0].place.start().line, 4);
+}
+
+/// Relationships, assertions and expected relations: 600 of each.
+fn much() -> String {
+    let ids = || 0..600;
+    let lines = |line: &dyn Fn(u32) -> String| ids().map(line).collect::<String>();
+    format!(
+        "{SCHEMA}relationships: |\n{}assertions:\n  assertTrue:\n{}validation:\n{}",
+        lines(&|id| format!("  document:{id}#viewer@user:ann\n")),
+        lines(&|id| format!("    - document:{id}#view@user:ann\n")),
+        lines(&|id| format!("  document:{id}#view: ['[user:ann] is <document:{id}#viewer>']\n")),
+    )
+}
+
+/// Whichever stage it has come to, a validation asks again soon, and not once more after it was told to end.
+#[test]
+fn a_validation_ends_when_nobody_waits_for_it() {
+    let text = much();
+    for patience in [0, 1, 2, 3, 4, 300, 602, 603, 700, 1_000, 1_200] {
+        let asked = Cell::new(0);
+        let interrupted = || {
+            asked.set(asked.get() + 1);
+            asked.get() > patience
+        };
+        let setting = Setting { interrupted: &interrupted, ..unhurried() };
+        let ended = validate_file("test.yaml", &text, &no_files, &setting).unwrap_err();
+        assert!(matches!(ended, EngineError::Interrupted), "{ended}");
+        assert_eq!(asked.get(), patience + 1);
+    }
+    let report = validate(&text);
+    assert_eq!((report.outcome(), report.expected.len()), (Outcome::Holds, 600));
+}
+
+/// The bound holds for everything in the file together: no stage and no question begins anew.
+#[test]
+fn a_whole_validation_may_take_so_long() {
+    let (text, second) = (much(), Duration::from_secs(1));
+    for looks in [0, 3, 300, 1_000] {
+        let looked = Cell::new(0);
+        let stopwatch = || {
+            looked.set(looked.get() + 1);
+            second * looked.get()
+        };
+        let time_max = Some(second * looks);
+        let setting = Setting { stopwatch: &stopwatch, time_max, ..unhurried() };
+        let ended = validate_file("test.yaml", &text, &no_files, &setting).unwrap_err();
+        assert!(matches!(ended, EngineError::TimeExceeded { .. }), "{ended}");
+        assert_eq!(looked.get(), looks + 1);
+    }
 }
 
 #[test]
@@ -419,7 +476,8 @@ fn the_corpus_holds() {
     let mut wrong = Vec::new();
     for file in corpus_files() {
         let text = std::fs::read_to_string(&file).unwrap();
-        let report = validate_file(&file.to_string_lossy(), &text, &no_files, now());
+        let report =
+            validate_file(&file.to_string_lossy(), &text, &no_files, &unhurried()).unwrap();
         if report.outcome() != Outcome::Holds {
             wrong.push(format!("{}\n  {}", file.display(), complaints(&report).join("\n  ")));
         }

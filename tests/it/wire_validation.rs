@@ -1,8 +1,9 @@
 //! `kilwa.v1.ValidationService`.
 
-use super::server_support::{Fresh, SCHEMA, fresh, require};
+use super::server_support::{Fresh, SCHEMA, fresh, fresh_with, require, soon};
 use kilwa::api::proto::kilwa::v1 as proto;
 use proto::{Answer, diagnostic};
+use std::time::Duration;
 use tonic::{Code, Status};
 
 async fn validated(
@@ -174,4 +175,27 @@ async fn a_service_of_kilwa_needs_a_key_too() {
     let mut bare = ValidationServiceClient::new(server.channel().await);
     let refused = bare.validate(proto::ValidateRequest { input: None }).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_validation_that_takes_too_long_frees_its_thread() {
+    let server = fresh_with(|config| {
+        config.database.limits.time_max = Some(Duration::ZERO);
+        config.threads_max = 1;
+    });
+    let server = server.await;
+    let late = validated(&server, file(FILE, &[("access.zed", SCHEMA)])).await.unwrap_err();
+    require(&late, Code::DeadlineExceeded, "", &[]);
+    let assertions = proto::Assertions {
+        assert_true: vec!["document:plan#view@user:ann".to_owned()],
+        ..Default::default()
+    };
+    let request = proto::ValidateLiveRequest {
+        input: Some(proto::validate_live_request::Input::Assertions(assertions)),
+        ..Default::default()
+    };
+    let late = server.validation().await.validate_live(request).await.unwrap_err();
+    require(&late, Code::DeadlineExceeded, "", &[]);
+    // What needs the one thread still gets it.
+    soon(server.touch(&["document:plan#viewer@user:ann"])).await.unwrap();
 }

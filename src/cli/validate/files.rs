@@ -14,8 +14,8 @@ const STACK_BYTES: usize = 8 << 20;
 /// Reads a file by its path from the folder of another.
 pub(super) type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
 
-/// Takes a file's name and text to a report.
-pub(super) type Validate<'v> = &'v (dyn Fn(&str, &str, Load<'_>) -> Report + Sync);
+/// Takes a file's name and text to a report, or says why there is none.
+pub(super) type Validate<'v> = &'v (dyn Fn(&str, &str, Load<'_>) -> Result<Report, String> + Sync);
 
 /// A file with what came of it.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ fn validate_one(path: &Path, validate: Validate<'_>) -> Validated {
     let name = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
     let load = |file: &str| read(&folder.join(file));
-    let report = read(path).map(|text| validate(&name, &text, &load));
+    let report = read(path).and_then(|text| validate(&name, &text, &load));
     Validated { name, report }
 }
 

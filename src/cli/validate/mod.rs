@@ -8,7 +8,7 @@ mod text;
 
 use super::failure::Failure;
 use super::{Exit, clock, render};
-use crate::validation::{Outcome, Report, check_schema, validate_file};
+use crate::validation::{Outcome, Report, Setting, check_schema, validate_file};
 use clap::{Args, ValueEnum};
 use files::Validated;
 
@@ -50,14 +50,17 @@ pub(super) struct SchemaArguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let now = clock::now();
-    let validate =
-        |name: &str, text: &str, load: files::Load<'_>| validate_file(name, text, load, now);
+    let validate = |name: &str, text: &str, load: files::Load<'_>| {
+        let setting = Setting::unhurried(now);
+        validate_file(name, text, load, &setting).map_err(|error| error.to_string())
+    };
     report(&arguments.files, arguments.format, arguments.fail_on_warn, &validate)
 }
 
 /// Looks at files as schemas, whatever their names.
 pub(super) fn check_schemas(arguments: &SchemaArguments) -> Result<Exit, Failure> {
-    report(&arguments.files, arguments.format, arguments.fail_on_warn, &check_schema)
+    let check = |name: &str, text: &str, load: files::Load<'_>| Ok(check_schema(name, text, load));
+    report(&arguments.files, arguments.format, arguments.fail_on_warn, &check)
 }
 
 /// A single report for people.
@@ -91,10 +94,9 @@ fn report(
 
 /// What a file came to, when warnings count as failures or do not.
 fn outcome(file: &Validated, fail_on_warn: bool) -> Outcome {
-    match file.outcome() {
-        Outcome::Holds if fail_on_warn && file.report.as_ref().is_ok_and(warns) => Outcome::Fails,
-        outcome => outcome,
-    }
+    let outcome = file.outcome();
+    let warned = fail_on_warn && file.report.as_ref().is_ok_and(warns);
+    if outcome == Outcome::Holds && warned { Outcome::Fails } else { outcome }
 }
 
 fn warns(report: &Report) -> bool {

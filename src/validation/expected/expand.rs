@@ -6,10 +6,12 @@
 
 use super::components::{Edge, components};
 use super::set::{Found, SubjectSet};
+use crate::engine::EngineError;
 use crate::relationship::{
     ObjectRef, Page, ReadError, RelationshipReader, ResourceKey, Subject, SubjectForm,
 };
 use crate::schema::{AllowedForm, Arrow, DefinitionId, Expr, NodeId, Quantifier, Rule, Schema};
+use crate::validation::setting::Setting;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -29,6 +31,9 @@ pub(super) enum ExpandError {
     CyclicExclusion(String),
     #[error("more than {SUBJECTS_MAX} subjects would have to be combined")]
     TooLarge,
+    /// The whole validation has come to its end.
+    #[error(transparent)]
+    Ended(EngineError),
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -37,8 +42,8 @@ pub(super) enum ExpandError {
 pub(super) fn expand<R: RelationshipReader>(
     schema: &Schema,
     reader: &R,
-    object: &ObjectRef,
-    relation: &str,
+    setting: &Setting<'_>,
+    (object, relation): (&ObjectRef, &str),
 ) -> Result<SubjectSet, ExpandError> {
     let definition = schema
         .find_definition(object.object_type())
@@ -48,7 +53,7 @@ pub(super) fn expand<R: RelationshipReader>(
             definition: definition.name.clone(),
             name: relation.to_owned(),
         })?;
-    let mut walk = Walk { schema, reader, keys: vec![], indices: HashMap::new(), work: 0 };
+    let mut walk = Walk { schema, reader, setting, keys: vec![], indices: HashMap::new(), work: 0 };
     walk.index((definition.id, object.object_id().to_owned(), node.id));
     let terms = walk.terms()?;
     walk.solve(&terms)
@@ -69,6 +74,7 @@ enum Term {
 struct Walk<'w, R> {
     schema: &'w Schema,
     reader: &'w R,
+    setting: &'w Setting<'w>,
     keys: Vec<Key>,
     indices: HashMap<Key, usize>,
     work: usize,
@@ -93,6 +99,7 @@ impl<R: RelationshipReader> Walk<'_, R> {
     }
 
     fn spend(&mut self, subjects: usize) -> Result<(), ExpandError> {
+        self.setting.require_going_on().map_err(ExpandError::Ended)?;
         self.work += subjects;
         if self.work > SUBJECTS_MAX { Err(ExpandError::TooLarge) } else { Ok(()) }
     }

@@ -6,11 +6,13 @@ mod expand;
 mod parse;
 mod set;
 
+use super::setting::Setting;
 use super::source::Place;
+use crate::engine::EngineError;
 use crate::relationship::{ObjectRef, RelationshipReader};
 use crate::schema::Schema;
 pub use compare::{ExpectedFailure, Mismatch};
-use expand::expand;
+use expand::{ExpandError, expand};
 use parse::{ExpectedError, ExpectedSubject};
 
 /// A relation or permission of an object, with everyone who is expected in it.
@@ -55,15 +57,21 @@ impl ExpectedRelations {
     }
 
     /// Expands the relation or permission and compares everyone in it with the expectation.
-    pub(super) fn run<R: RelationshipReader>(self, schema: &Schema, reader: &R) -> ExpectedResult {
-        let failures = match expand(schema, reader, &self.object, &self.relation) {
+    pub(super) fn run<R: RelationshipReader>(
+        self,
+        schema: &Schema,
+        reader: &R,
+        setting: &Setting<'_>,
+    ) -> Result<ExpectedResult, EngineError> {
+        let failures = match expand(schema, reader, setting, (&self.object, &self.relation)) {
             Ok(found) => compare::compare(&self, &found),
+            Err(ExpandError::Ended(error)) => return Err(error),
             Err(error) => {
                 let mismatch = Mismatch::NotExpanded { reason: error.to_string() };
                 vec![ExpectedFailure { place: self.place.clone(), mismatch }]
             }
         };
-        ExpectedResult { expected: self, failures }
+        Ok(ExpectedResult { expected: self, failures })
     }
 }
 
