@@ -310,7 +310,8 @@ fn relationships_are_written_read_and_removed() {
 
 /// Lines for relationships that nothing else holds.
 fn many(count: usize) -> String {
-    (0..count).map(|number| format!("document:many#viewer@user:u{number}\n")).collect()
+    let lines = (0..count).map(|number| format!("document:many#viewer@user:u{number}"));
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 #[test]

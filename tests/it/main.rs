@@ -5,8 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test that cannot go on must fail, one that is skipped must say so"
+    reason = "a test that cannot go on must fail"
 )]
 
 mod agreement;
