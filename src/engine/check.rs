@@ -4,6 +4,7 @@ use super::error::EngineError;
 use super::finding::Truth;
 use super::memo::Place;
 use super::question::{Checked, Membership, Question, Scope};
+use super::trace::TraceBudget;
 use super::walk::{Asked, Walk};
 use crate::relationship::{RelationshipReader, Subject};
 use crate::schema::{DefinitionId, NodeId, Schema};
@@ -18,12 +19,14 @@ pub fn check<R: RelationshipReader>(
 }
 
 /// Answers several questions at the same moment, each as [`check`] would, in order. Questions that ask about the same
-/// subject in the same context and follow one another share what they find, unless each has to tell its whole way.
+/// subject in the same context and follow one another share what they find, unless each has to tell its whole way. What their
+/// traces tell is bounded together: a trace that no longer fits is its root alone.
 pub fn check_each<R: RelationshipReader>(
     scope: &Scope<'_, R>,
     questions: &[Question<'_>],
 ) -> Vec<Result<Checked, EngineError>> {
     let mut shared: Option<Walk<'_, R>> = None;
+    let mut budget = TraceBudget::default();
     questions
         .iter()
         .map(|question| {
@@ -32,7 +35,11 @@ pub fn check_each<R: RelationshipReader>(
                 Some(walk) if !scope.tracing && walk.asks_for(&asked) => shared.insert(walk),
                 _ => shared.insert(Walk::new(scope, asked)),
             };
-            answer(walk, place)
+            let mut checked = answer(walk, place)?;
+            if let Some(trace) = &mut checked.trace {
+                budget.spend(trace);
+            }
+            Ok(checked)
         })
         .collect()
 }

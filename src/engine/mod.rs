@@ -23,4 +23,4 @@ pub use check::{check, check_each};
 pub use condition::Condition;
 pub use error::{EngineError, Work};
 pub use question::{Checked, Limits, Membership, Question, Scope, Statistics, Stopwatch};
-pub use trace::{CaveatOutcome, CaveatTrace, Trace};
+pub use trace::{CaveatOutcome, CaveatTrace, Trace, TraceBudget};

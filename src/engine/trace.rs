@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// The longest way down that a trace tells; below it, answers stand without their reasons.
 pub(super) const TRACE_DEPTH_MAX: usize = 40;
-/// The most steps that a trace tells.
-pub(super) const TRACE_STEPS_MAX: usize = 10_000;
+/// The most steps that a trace tells, and that the traces of one request tell together.
+const TRACE_STEPS_MAX: usize = 10_000;
 
 /// One relation or permission of an object that was looked into, and what was looked into for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,37 @@ pub enum CaveatOutcome {
     Missing(BTreeSet<String>),
     /// It could not be evaluated, for this reason.
     Failed(String),
+}
+
+/// How many steps the traces of one request may still tell.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceBudget(usize);
+
+impl Default for TraceBudget {
+    fn default() -> Self {
+        Self(TRACE_STEPS_MAX)
+    }
+}
+
+impl TraceBudget {
+    /// Leaves the trace whole when that fits into what is left, else its root alone, which always stays.
+    pub fn spend(&mut self, trace: &mut Trace) {
+        let count = trace.count();
+        if count > self.0 {
+            trace.caveats.clear();
+            trace.children.clear();
+        } else {
+            self.0 -= count;
+        }
+    }
+}
+
+impl Trace {
+    /// How many steps it tells, each caveat too.
+    fn count(&self) -> usize {
+        let below: usize = self.children.iter().map(Self::count).sum();
+        1 + self.caveats.len() + below
+    }
 }
 
 /// A step. While it is open, its duration is when it began.

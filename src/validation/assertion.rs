@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::source::{Place, Source};
-use crate::engine::{Checked, Membership, Question, Trace};
+use crate::engine::{Checked, Membership, Question, Trace, TraceBudget};
 use crate::relationship::{Context, ContextError, ObjectRef, ParseError, Subject, parse_question};
 use std::fmt;
 
@@ -174,11 +174,13 @@ fn came(answer: &Membership) -> String {
 /// Asks each assertion's question, and asks again with tracing when the answer is not the wanted one.
 ///
 /// `ask` answers a question or says why that cannot be answered; its second argument says whether the trace is wanted.
-/// When it fails, no further question is asked.
+/// When it fails, no further question is asked. What the traces tell is bounded together: one that no longer fits is its
+/// root alone.
 pub fn run_assertions<E>(
     assertions: Vec<Assertion>,
     mut ask: impl FnMut(&Question<'_>, bool) -> Result<Result<Checked, String>, E>,
 ) -> Result<Vec<AssertionResult>, E> {
+    let mut budget = TraceBudget::default();
     let run = |assertion: Assertion| {
         let answer = ask(&assertion.question(), false)?.map(|checked| checked.membership);
         let result = AssertionResult { assertion, answer, trace: None, evidence: None };
@@ -186,7 +188,11 @@ pub fn run_assertions<E>(
             return Ok(result);
         }
         let traced = ask(&result.assertion.question(), true)?;
-        Ok(AssertionResult { trace: traced.ok().and_then(|checked| checked.trace), ..result })
+        let mut trace = traced.ok().and_then(|checked| checked.trace);
+        if let Some(trace) = &mut trace {
+            budget.spend(trace);
+        }
+        Ok(AssertionResult { trace, ..result })
     };
     assertions.into_iter().map(run).collect()
 }

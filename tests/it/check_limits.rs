@@ -4,9 +4,9 @@ use crate::readers::CountingReader;
 use crate::reference::case::{Asked, now};
 use crate::schema_support::schema;
 use kilwa::engine::{
-    Checked, EngineError, Limits, Membership, Question, Scope, Work, check, check_each,
+    Checked, EngineError, Limits, Membership, Question, Scope, Trace, Work, check, check_each,
 };
-use kilwa::relationship::{Context, RelationshipReader, RelationshipSet, VisibleSet};
+use kilwa::relationship::{Context, ObjectRef, RelationshipReader, RelationshipSet, VisibleSet};
 use kilwa::schema::Schema;
 use std::cell::Cell;
 
@@ -121,6 +121,37 @@ fn an_error_leaves_nothing_behind_for_the_next_question() {
     assert!(matches!(answers[0], Err(EngineError::WorkExceeded { .. })), "{:?}", answers[0]);
     assert_eq!(answers[1].as_ref().unwrap().membership, Membership::Member);
     assert_eq!(answers[2].as_ref().unwrap().membership, Membership::Member);
+}
+
+/// Two traces of thousands of steps fit, a third does not; every question tells at least its root.
+#[test]
+fn what_many_traces_tell_is_bounded_together() {
+    fn count(trace: &Trace) -> usize {
+        1 + trace.caveats.len() + trace.children.iter().map(count).sum::<usize>()
+    }
+    let schema = schema(SCHEMA);
+    let set = stored((0..4_000).map(|n| format!("document:d#reader@group:{n}#member")));
+    let visible = set.visible_at(now());
+    let resources = ["document:d", "document:d", "document:d", "group:0", "document:d"];
+    let resources = resources.map(|text| text.parse::<ObjectRef>().unwrap());
+    let (subject, context) = ("user:none".parse().unwrap(), Context::default());
+    let questions: Vec<Question<'_>> = resources
+        .iter()
+        .map(|resource| {
+            let permission = if resource.object_type() == "group" { "member" } else { "read" };
+            Question { resource, permission, subject: &subject, context: &context }
+        })
+        .collect();
+    let scope = Scope { tracing: true, ..Scope::new(&schema, &visible) };
+    let traces: Vec<Trace> = check_each(&scope, &questions)
+        .into_iter()
+        .map(|answer| answer.unwrap().trace.unwrap())
+        .collect();
+    let counts: Vec<usize> = traces.iter().map(count).collect();
+    assert!(counts[0] > 4_000 && counts[1] == counts[0], "{counts:?}");
+    assert_eq!(counts[2..], [1, 1, 1]);
+    assert!(traces.iter().all(|trace| trace.membership == Some(Membership::NotMember)));
+    assert!(counts.iter().sum::<usize>() <= 10_000 + counts.len(), "{counts:?}");
 }
 
 fn assert_answer(schema: &Schema, visible: VisibleSet<'_>, question: &str, expected: bool) {
