@@ -185,6 +185,31 @@ fn the_github_report_is_escaped() {
 }
 
 #[test]
+fn a_file_is_validated_once_whatever_it_is_called() {
+    let arguments = ["validate", "--format", "json", "good.yaml", "./good.yaml", "g*.yaml"];
+    let (code, text) = run(&arguments);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, report["files"].as_array().unwrap().len()), (0, 1));
+}
+
+/// What lies in there might fail.
+#[test]
+fn a_folder_that_a_pattern_cannot_read_is_an_error() {
+    let folder = folder();
+    let closed = folder.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
+    if std::fs::read_dir(&closed).is_ok() {
+        eprintln!("skipped: this user can read every folder");
+        return;
+    }
+    let output = kilwa(folder.path(), &["validate", "**/good.yaml"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("closed"), "{text}");
+}
+
+#[test]
 fn schemas_are_checked_and_formatted() {
     assert_eq!(run(&["schema", "check", "user.zed"]).0, 0);
     assert_eq!(run(&["schema", "check", "good.yaml"]).0, 2);

@@ -4,6 +4,7 @@ use crate::validation::{Outcome, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
 use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -31,14 +32,20 @@ impl Validated {
     }
 }
 
-/// The files that the arguments name, each once, in the order of the arguments.
+/// The files that the arguments name, each once however it is named, in the order of the arguments.
 pub(super) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, String> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
     for argument in arguments {
-        files.extend(expand_one(argument)?.into_iter().filter(|path| seen.insert(path.clone())));
+        let found = expand_one(argument)?.into_iter();
+        files.extend(found.filter(|path| seen.insert(identity(path))));
     }
     Ok(files)
+}
+
+/// One path for all names of a file. What cannot be found keeps its own; reading it tells why.
+fn identity(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
@@ -54,7 +61,16 @@ fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
     }
     let matches = glob::glob(argument)
         .map_err(|error| format!("`{argument}` is not a pattern: {}", error.msg))?;
-    let mut files: Vec<PathBuf> = matches.filter_map(Result::ok).filter(|p| p.is_file()).collect();
+    let mut files = Vec::new();
+    for found in matches {
+        let path = found.map_err(|error| {
+            let path = error.path().display();
+            format!("`{path}`, which `{argument}` leads to, cannot be read: {}", error.error())
+        })?;
+        if path.is_file() {
+            files.push(path);
+        }
+    }
     files.sort();
     if files.is_empty() {
         return Err(format!("no file matches `{argument}`"));
@@ -80,7 +96,10 @@ pub(super) fn validate(paths: &[PathBuf], validate: Validate<'_>) -> Vec<Validat
         let spawn = |_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
         let helpers: Vec<_> = (0..count).filter_map(|at| spawn(at).ok()).collect();
         let mut done = if helpers.is_empty() { work() } else { vec![] };
-        done.extend(helpers.into_iter().filter_map(|helper| helper.join().ok()).flatten());
+        for helper in helpers {
+            // A file that brought its thread down must not look like one that was never named.
+            done.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
         done
     });
     progress.finish_and_clear();
