@@ -17,6 +17,11 @@ pub(super) fn draw(evidence: &Evidence, indent: &str) -> String {
     lines.concat()
 }
 
+/// The explanation without styles, a line a step.
+pub(super) fn plain(evidence: &Evidence) -> String {
+    anstream::adapter::strip_str(&draw(evidence, "")).to_string()
+}
+
 fn push_children<'e>(
     evidence: &'e Evidence,
     indent: &str,

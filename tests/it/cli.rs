@@ -185,6 +185,16 @@ fn the_github_report_is_escaped() {
 }
 
 #[test]
+fn the_github_report_says_why_in_the_annotation() {
+    let (_, text) = run(&["validate", "--format", "github", "failing.yaml"]);
+    let annotation = text.lines().find(|line| line.starts_with("::error")).unwrap();
+    assert!(annotation.contains("but it is "), "{text}");
+    assert!(annotation.contains("%0A"), "{text}");
+    assert!(annotation.contains("document:plan#viewer"), "{text}");
+    assert!(!annotation.contains('\u{1b}'), "{text}");
+}
+
+#[test]
 fn a_file_is_validated_once_whatever_it_is_called() {
     let arguments = ["validate", "--format", "json", "good.yaml", "./good.yaml", "g*.yaml"];
     let (code, text) = run(&arguments);

@@ -1,8 +1,9 @@
 //! The report as annotations of a GitHub workflow: a line a problem, then a line a file.
 
 use super::files::Validated;
+use crate::cli::tree;
 use crate::schema::{Diagnostic, Position, Severity};
-use crate::validation::{Outcome, Report};
+use crate::validation::{AssertionResult, Outcome, Report};
 
 /// The whole report.
 pub(super) fn report(files: &[Validated]) -> String {
@@ -30,7 +31,7 @@ fn annotations(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = report.diagnostics().map(diagnostic).collect();
     for result in report.assertions.iter().filter(|result| !result.holds()) {
         let place = &result.assertion.place;
-        lines.push(annotation("error", &place.source_name, place.start(), &result.message()));
+        lines.push(annotation("error", &place.source_name, place.start(), &explained(result)));
     }
     for failure in report.expected.iter().flat_map(|result| &result.failures) {
         let place = &failure.place;
@@ -38,6 +39,13 @@ fn annotations(report: &Report) -> Vec<String> {
         lines.push(annotation("error", &place.source_name, place.start(), &message));
     }
     lines
+}
+
+/// What was expected and what came, then why.
+fn explained(result: &AssertionResult) -> String {
+    let why = result.evidence.as_ref().map(tree::plain);
+    let why = why.map(|why| format!("\n{}", why.trim_end()));
+    result.message() + &why.unwrap_or_default()
 }
 
 fn diagnostic(diagnostic: &Diagnostic) -> String {

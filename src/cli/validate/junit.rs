@@ -85,8 +85,8 @@ fn assertion(result: &AssertionResult) -> TestCase {
             if result.answer.is_ok() { NonSuccessKind::Failure } else { NonSuccessKind::Error };
         let mut status = TestCaseStatus::non_success(kind);
         let message = format!("{}: {}", at(&assertion.place), result.message());
-        let tree = result.evidence.as_ref().map(|evidence| tree::draw(evidence, ""));
-        status.set_description(format!("{message}\n{}", plain(&tree.unwrap_or_default())));
+        let tree = result.evidence.as_ref().map(tree::plain);
+        status.set_description(format!("{message}\n{}", tree.unwrap_or_default()));
         status.set_message(message);
         status
     };
@@ -105,9 +105,4 @@ fn expected(result: &ExpectedResult) -> TestCase {
         status_of(NonSuccessKind::Failure, &failures)
     };
     TestCase::new(format!("{} has the expected subjects", result.expected.key()), status)
-}
-
-/// A text without its styles.
-fn plain(text: &str) -> String {
-    anstream::adapter::strip_str(text).to_string()
 }
