@@ -1,5 +1,6 @@
 //! Diagnostics: what is wrong with a schema, and where. Data only; showing it is the command line's work.
 
+use super::source_text::SourceText;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub struct Diagnostic {
     /// The name of the text that it is about: a file's name, or `schema`.
     pub source_name: Arc<str>,
     /// That whole text.
-    pub source: Arc<str>,
+    pub source: SourceText,
     /// The faulty part, in bytes of `source`.
     pub span: Range<usize>,
     /// How to mend it, where that is known.
@@ -59,28 +60,17 @@ pub struct Position {
 impl Diagnostic {
     /// Where the faulty part starts.
     pub fn start(&self) -> Position {
-        Position::of(&self.source, self.span.start)
+        self.source.position(self.span.start)
     }
 
     /// Where the faulty part ends: the place after its last character.
     pub fn end(&self) -> Position {
-        Position::of(&self.source, self.span.end)
+        self.source.position(self.span.end)
     }
 
     /// The faulty part itself.
     pub fn source_code(&self) -> &str {
         self.source.get(self.span.clone()).unwrap_or_default()
-    }
-}
-
-impl Position {
-    /// The place of a byte offset; past the end of the text, its end.
-    pub fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
-        let breaks = before.matches(['\n', '\r']).count() - before.matches("\r\n").count();
-        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-        Self { line: breaks + 1, column }
     }
 }
 

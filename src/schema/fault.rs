@@ -3,6 +3,7 @@
 use super::ast::Span;
 use super::diagnostic::{Diagnostic, Severity, Stage};
 use super::lost::Lost;
+use super::source_text::SourceText;
 use std::sync::Arc;
 
 /// How many faults are reported of one schema; more would help nobody, and garbage has one in every line.
@@ -16,7 +17,7 @@ const NAMES_MAX: usize = 20;
 #[derive(Clone, Debug)]
 pub(super) struct SourceFile {
     pub(super) name: Arc<str>,
-    pub(super) text: Arc<str>,
+    pub(super) text: SourceText,
 }
 
 /// What is wrong, by place.
@@ -91,7 +92,7 @@ impl Fault {
             code: self.code,
             message: self.message,
             source_name: Arc::clone(&file.name),
-            source: Arc::clone(&file.text),
+            source: file.text.clone(),
             span: self.span.start..self.span.end,
             help: self.help,
             names: self.names,

@@ -51,7 +51,7 @@ impl Loading<'_, '_> {
     fn file(&mut self, path: &str, text: &str) {
         let position = self.program.files.len();
         let name = Arc::from(format!("{}{path}", self.folder));
-        self.program.files.push(SourceFile { name, text: Arc::from(text) });
+        self.program.files.push(SourceFile { name, text: text.into() });
         let tree = parse(position, text, self.faults);
         self.open.push(path.to_owned());
         for item in &tree.items {

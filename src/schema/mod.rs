@@ -17,6 +17,7 @@ mod lost;
 mod parse;
 mod reachability;
 mod scan;
+mod source_text;
 mod syntax_error;
 mod write_rules;
 
@@ -25,6 +26,7 @@ pub use compiled::{
     DefinitionId, Expr, Node, NodeId, Quantifier, Rule, Schema,
 };
 pub use diagnostic::{Diagnostic, Position, Severity, Stage};
+pub use source_text::SourceText;
 pub use write_rules::{RelationshipError, UnknownName};
 
 /// Reads a file by its path; the error says why it cannot.

@@ -1,6 +1,6 @@
 //! Texts with a name, places in them, and the way from a YAML scalar's value back to the text that wrote it.
 
-use crate::schema::Position;
+use crate::schema::{Position, SourceText};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub struct Place {
     /// The text's name, as a rule its file name.
     pub source_name: Arc<str>,
     /// The whole text.
-    pub source: Arc<str>,
+    pub source: SourceText,
     /// Where in the text, in bytes.
     pub span: Range<usize>,
 }
@@ -18,12 +18,12 @@ pub struct Place {
 impl Place {
     /// Where the part starts.
     pub fn start(&self) -> Position {
-        Position::of(&self.source, self.span.start)
+        self.source.position(self.span.start)
     }
 
     /// Where it ends: the place after its last character.
     pub fn end(&self) -> Position {
-        Position::of(&self.source, self.span.end)
+        self.source.position(self.span.end)
     }
 
     /// The part itself.
@@ -36,7 +36,7 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub(super) name: Arc<str>,
-    pub(super) text: Arc<str>,
+    pub(super) text: SourceText,
 }
 
 impl Source {
@@ -196,7 +196,7 @@ mod tests {
         let map = ScalarMap::new(source, &(start..start + written.len()), value, style);
         let at = value.find(part).unwrap();
         let span = map.span(at..at + part.len());
-        format!("{}:{}", Position::of(source, span.start), &source[span])
+        format!("{}:{}", SourceText::from(source).position(span.start), &source[span])
     }
 
     #[test]
