@@ -1,5 +1,6 @@
 //! The command line: the real binary, its output and its exit codes.
 
+use super::outside::skipped;
 use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -210,7 +211,7 @@ fn a_folder_that_a_pattern_cannot_read_is_an_error() {
     std::fs::create_dir(&closed).unwrap();
     std::fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
     if std::fs::read_dir(&closed).is_ok() {
-        eprintln!("skipped: this user can read every folder");
+        skipped("this user can read every folder");
         return;
     }
     let output = kilwa(folder.path(), &["validate", "**/good.yaml"]);
