@@ -1,7 +1,7 @@
 //! Messages that show the source lines that they are about.
 
 use super::render;
-use crate::schema::{Diagnostic, Severity};
+use crate::schema::{Diagnostic, Severity, SourceText};
 use crate::validation::Place;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::ops::Range;
@@ -82,10 +82,11 @@ struct Window<'t> {
 }
 
 impl<'t> Window<'t> {
-    fn around(text: &'t str, span: &Range<usize>) -> Self {
+    fn around(source: &'t SourceText, span: &Range<usize>) -> Self {
+        let text: &str = source;
         let start = line_start_before(text, span.start, LINES_BEFORE);
         let end = line_end_after(text, span.start, LINES_AFTER);
-        let first_line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+        let first_line = source.position(start).line;
         let to = span.end.clamp(span.start, end.max(span.start));
         let window = text.get(start..end).unwrap_or_default();
         Self { text: window, first_line, span: span.start - start..to - start }
