@@ -47,9 +47,10 @@ impl PermissionsService for Permissions {
         let asked = from_proto::check(request, self.core.limits);
         if !tracing
             && let Ok(asked) = &asked
-            && let Some((revision, checked)) = self.core.workers.at_once(|database, now| {
-                database.check_at_once(consistency, now, &asked.question())
-            })
+            && let Some((revision, checked)) =
+                self.core.workers.at_once(|database, now, stopwatch| {
+                    database.check_at_once(consistency, now, stopwatch, &asked.question())
+                })
         {
             let checked = checked.map_err(status::of_database)?;
             let response = check_response(tokens.token(revision), &checked);

@@ -305,7 +305,7 @@ pub(super) fn of_caveat(error: &CaveatError) -> Status {
             message,
             [("caveat_name", caveat.clone()), ("parameter_name", parameter.clone())],
         ),
-        CaveatError::Evaluation { caveat, .. } => {
+        CaveatError::Evaluation { caveat, .. } | CaveatError::Exhausted { caveat, .. } => {
             invalid(ErrorReason::CaveatEvaluationError, message, [("caveat_name", caveat.clone())])
         }
     }

@@ -105,13 +105,15 @@ impl Workers {
     /// when it turns out not to be; then it is for [`Self::run`].
     pub(super) fn at_once<T>(
         &self,
-        work: impl FnOnce(&Database, Timestamp) -> Option<T>,
+        work: impl FnOnce(&Database, Timestamp, Stopwatch<'_>) -> Option<T>,
     ) -> Option<T> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().filter(|_| !self.stopping.load(Ordering::Relaxed))?;
         let now = (self.clock)();
+        let started = Instant::now();
+        let stopwatch = || started.elapsed();
         // What panics here does so again where it costs no connection.
-        catch_unwind(AssertUnwindSafe(|| work(database, now))).ok().flatten()
+        catch_unwind(AssertUnwindSafe(|| work(database, now, &stopwatch))).ok().flatten()
     }
 
     /// Ends every piece of work and closes the database. Later work is refused.
@@ -226,11 +228,11 @@ mod tests {
     async fn what_is_done_at_once_may_panic_and_ends_with_the_database() {
         let dir = tempfile::tempdir().unwrap();
         let workers = open(dir.path());
-        assert_eq!(workers.at_once(|_, _| Some(7)), Some(7));
-        assert_eq!(workers.at_once(|_, _| -> Option<()> { panic!("a test") }), None);
-        assert_eq!(workers.at_once(|_, _| Some(7)), Some(7));
+        assert_eq!(workers.at_once(|_, _, _| Some(7)), Some(7));
+        assert_eq!(workers.at_once(|_, _, _| -> Option<()> { panic!("a test") }), None);
+        assert_eq!(workers.at_once(|_, _, _| Some(7)), Some(7));
         workers.close().await;
-        assert_eq!(workers.at_once(|_, _| Some(7)), None);
+        assert_eq!(workers.at_once(|_, _, _| Some(7)), None);
     }
 
     #[tokio::test]

@@ -80,4 +80,14 @@ pub enum CaveatError {
         /// What failed, as CEL says it.
         message: String,
     },
+    /// There were not enough steps to evaluate the expression on these values.
+    #[error(
+        "evaluation error for caveat `{caveat}`: the expression takes more than {steps_max} steps on this context"
+    )]
+    Exhausted {
+        /// The caveat.
+        caveat: String,
+        /// How many steps it was given.
+        steps_max: usize,
+    },
 }

@@ -24,7 +24,7 @@ pub(super) struct Evaluation<'v> {
     values: &'v [Option<Box<dyn Val>>],
     /// The patterns that are written out, by the calls that search for them.
     patterns: &'v HashMap<u64, Regex>,
-    steps: Steps,
+    steps: &'v Steps,
 }
 
 /// A macro's variable with those around it.
@@ -80,8 +80,9 @@ impl<'v> Evaluation<'v> {
         parameters: &'v [Parameter],
         values: &'v [Option<Box<dyn Val>>],
         patterns: &'v HashMap<u64, Regex>,
+        steps: &'v Steps,
     ) -> Self {
-        Self { parameters, values, patterns, steps: Steps::default() }
+        Self { parameters, values, patterns, steps }
     }
 
     /// Whether the expression holds.
@@ -139,7 +140,7 @@ impl<'v> Evaluation<'v> {
             return Ok(CowVal::owned(CelType::new_static(named)));
         }
         let operand = self.value(&select.operand, scope)?;
-        element(operand, &CelString::from(select.field.as_str()), Access::Required, &self.steps)
+        element(operand, &CelString::from(select.field.as_str()), Access::Required, self.steps)
     }
 
     fn call<'b>(&'b self, id: u64, call: &'b CallExpr, scope: Scope<'b>) -> Answer<'b> {
@@ -154,15 +155,15 @@ impl<'v> Evaluation<'v> {
                 let Expr::Select(select) = &tested.expr else { return no_such_overload() };
                 let operand = self.value(&select.operand, scope)?;
                 let field = CelString::from(select.field.as_str());
-                element(operand, &field, Access::Test, &self.steps)
+                element(operand, &field, Access::Test, self.steps)
             }
             Form::Index { operand, index, access } => {
                 let [operand, index] = self.both([operand, index], scope)?;
-                element(operand, index.as_ref(), access, &self.steps)
+                element(operand, index.as_ref(), access, self.steps)
             }
             Form::OptionalField { operand, field } => {
                 let [operand, field] = self.both([operand, field], scope)?;
-                element(operand, field.as_ref(), Access::Optional, &self.steps)
+                element(operand, field.as_ref(), Access::Optional, self.steps)
             }
             Form::OrElse { operands, unwrapped } => self.or_else(operands, unwrapped, scope),
             Form::Macro(found) => self.expand(found, scope),
@@ -170,14 +171,14 @@ impl<'v> Evaluation<'v> {
                 if name.starts_with(['_', '@']) =>
             {
                 let [left, right] = self.both([left, right], scope)?;
-                operate(&name, left.as_ref(), right.as_ref(), &self.steps)
+                operate(&name, left.as_ref(), right.as_ref(), self.steps)
             }
             Form::Function { name, target, arguments } => {
                 if let Some(pattern) = self.patterns.get(&id)
                     && let Some(text) = target.or(arguments.first())
                 {
                     let text = self.value(text, scope)?;
-                    return matches(text.as_ref(), pattern, &self.steps).map(bool);
+                    return matches(text.as_ref(), pattern, self.steps).map(bool);
                 }
                 let mut lacks = Lacks::default();
                 let mut values = Vec::with_capacity(arguments.len() + 1);
@@ -185,7 +186,7 @@ impl<'v> Evaluation<'v> {
                     values.extend(lacks.required(self.value(argument, scope))?);
                 }
                 let values = lacks.unless_lacking(values)?;
-                apply(&name, target.is_some(), values, &self.steps)
+                apply(&name, target.is_some(), values, self.steps)
             }
         }
     }

@@ -28,6 +28,7 @@ mod types;
 mod typing;
 
 pub use error::{CaveatError, CompileError, CompileErrorKind};
+pub use steps::Steps;
 pub use types::{Parameter, ParameterType, UnknownType};
 
 use crate::relationship::Context;
@@ -38,7 +39,7 @@ use evaluate::Evaluation;
 use regex::Regex;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
-use steps::{STEPS_MAX, Stop};
+use steps::Stop;
 use typing::Type;
 
 /// How long a body may be, in characters.
@@ -159,23 +160,35 @@ impl Caveat {
         Ok(())
     }
 
-    /// What the caveat says. A stored value wins over the request's; names that are no parameters are ignored.
-    pub fn evaluate(&self, stored: &Context, request: &Context) -> Result<Outcome, CaveatError> {
-        let given = |parameter: &Parameter| {
+    /// What the caveat says. A stored value wins over the request's; names that are no parameters are ignored. Taking over
+    /// the values and evaluating the expression both cost steps; without enough of them there is no answer.
+    ///
+    /// # Errors
+    ///
+    /// [`CaveatError::Exhausted`] when the steps do not suffice; otherwise the expression or a value is at fault.
+    pub fn evaluate(
+        &self,
+        stored: &Context,
+        request: &Context,
+        steps: &Steps,
+    ) -> Result<Outcome, CaveatError> {
+        let mut values = Vec::with_capacity(self.parameters.len());
+        for parameter in &self.parameters {
             let name = parameter.name.as_str();
-            let value = stored.get(name).or_else(|| request.get(name));
-            value.map(|value| self.convert(parameter, value)).transpose()
-        };
-        let values: Vec<Option<Box<dyn Val>>> =
-            self.parameters.iter().map(given).collect::<Result<_, _>>()?;
-        match Evaluation::new(&self.parameters, &values, &self.patterns).holds(&self.expr) {
+            let given = stored.get(name).or_else(|| request.get(name));
+            let value = given.map(|value| self.convert(parameter, value)).transpose()?;
+            if let Some(value) = &value {
+                steps.take_for_copy(value.as_ref()).map_err(|_| self.exhausted(steps))?;
+            }
+            values.push(value);
+        }
+        let evaluation = Evaluation::new(&self.parameters, &values, &self.patterns, steps);
+        match evaluation.holds(&self.expr) {
             Ok(true) => Ok(Outcome::True),
             Ok(false) => Ok(Outcome::False),
             Err(Stop::Missing(names)) => Ok(Outcome::Missing(names)),
             Err(Stop::Failed(message)) => Err(self.failure(message)),
-            Err(Stop::Exhausted) => Err(self.failure(format!(
-                "the expression takes more than {STEPS_MAX} steps on this context"
-            ))),
+            Err(Stop::Exhausted) => Err(self.exhausted(steps)),
         }
     }
 
@@ -192,6 +205,10 @@ impl Caveat {
 
     fn failure(&self, message: String) -> CaveatError {
         CaveatError::Evaluation { caveat: self.name.clone(), message }
+    }
+
+    fn exhausted(&self, steps: &Steps) -> CaveatError {
+        CaveatError::Exhausted { caveat: self.name.clone(), steps_max: steps.max() }
     }
 }
 

@@ -5,8 +5,8 @@ use cel::common::value::{CowVal, Val};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-/// How many steps one evaluation may take.
-pub(super) const STEPS_MAX: usize = 1_000_000;
+/// How many steps one evaluation may take at most.
+const STEPS_MAX: usize = 1_000_000;
 
 /// How many bytes of text are read or copied in one step.
 const BYTES_A_STEP: usize = 32;
@@ -38,20 +38,40 @@ pub(super) fn no_such_overload<T>() -> Result<T, Stop> {
 /// The steps that an evaluation may still take.
 ///
 /// Every expression is one step, and whatever walks over content or copies it takes more: each element of a list or map,
-/// each [`BYTES_A_STEP`] of a text. So neither time nor memory grows beyond a known measure.
+/// each 32 bytes of a text. So neither time nor memory grows beyond a known measure.
 #[derive(Debug)]
-pub(super) struct Steps(Cell<usize>);
+pub struct Steps {
+    max: usize,
+    left: Cell<usize>,
+}
 
 impl Default for Steps {
     fn default() -> Self {
-        Self(Cell::new(STEPS_MAX))
+        Self::at_most(STEPS_MAX)
     }
 }
 
 impl Steps {
+    /// So many steps, but no more than any evaluation may take.
+    pub fn at_most(count: usize) -> Self {
+        let max = count.min(STEPS_MAX);
+        Self { max, left: Cell::new(max) }
+    }
+
+    /// How many steps were taken.
+    pub fn taken(&self) -> usize {
+        self.max - self.left.get()
+    }
+
+    /// How many steps there were.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
     pub(super) fn take(&self, count: usize) -> Result<(), Stop> {
-        self.0.set(self.0.get().checked_sub(count).ok_or(Stop::Exhausted)?);
-        Ok(())
+        let left = self.left.get().checked_sub(count);
+        self.left.set(left.unwrap_or(0));
+        left.map(drop).ok_or(Stop::Exhausted)
     }
 
     pub(super) fn take_for_bytes(&self, length: usize) -> Result<(), Stop> {

@@ -8,7 +8,7 @@ use super::schemas::Schemas;
 use super::view::View;
 use super::write::{self, WriteRequest};
 use super::write_schema;
-use crate::engine::{Cache, Checked, Limits, Question};
+use crate::engine::{Cache, Checked, Limits, Question, Stopwatch};
 use crate::relationship::{Relationship, Revision, Timestamp};
 use crate::store::{Collected, OpenError, Store, StoreId, StoreOptions};
 use std::path::Path;
@@ -94,9 +94,10 @@ impl Database {
         &self,
         consistency: Consistency,
         now: Timestamp,
+        stopwatch: Stopwatch<'_>,
         question: &Question<'_>,
     ) -> Option<(Revision, Result<Checked, DatabaseError>)> {
-        let view = View::in_memory(self, consistency, now)?;
+        let view = View::in_memory(self, consistency, now)?.timed_by(stopwatch);
         Some((view.revision(), view.check_at_once(question)?))
     }
 

@@ -9,6 +9,7 @@ use crate::schema::{Rule, Schema};
 use crate::store::{Hold, ScanPosition, Snapshot};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Schema and relationships at one revision. What it answers never changes, however long it is held.
 pub struct View<'d> {
@@ -24,8 +25,14 @@ pub struct View<'d> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position(ScanPosition);
 
-/// How much a question may cost that is answered at once: well below a millisecond.
-const AT_ONCE_MAX: u64 = 256;
+/// How much a question may cost that is answered at once: mostly well below a millisecond.
+const AT_ONCE: Limits = Limits {
+    depth_max: None,
+    visits_max: 256,
+    reads_max: 256,
+    caveat_steps_max: 4096,
+    time_max: Some(Duration::from_millis(1)),
+};
 
 /// As long as it lives, the revision of its view can be read, however old that grows.
 #[derive(Debug)]
@@ -122,15 +129,10 @@ impl<'d> View<'d> {
         &self,
         question: &Question<'_>,
     ) -> Option<Result<Checked, DatabaseError>> {
-        let limits = self.database.options.limits;
-        let limits = Limits {
-            visits_max: limits.visits_max.min(AT_ONCE_MAX),
-            reads_max: limits.reads_max.min(AT_ONCE_MAX),
-            ..limits
-        };
+        let limits = self.database.options.limits.and(AT_ONCE);
         let scope = Scope { limits, ..self.scope(false, &|| false) };
         match engine::check(&scope, question) {
-            Err(EngineError::WorkExceeded { .. }) => None,
+            Err(EngineError::WorkExceeded { .. } | EngineError::TimeExceeded { .. }) => None,
             Err(EngineError::Read(error)) if error.is_not_in_memory() => None,
             answer => Some(answer.map_err(DatabaseError::from)),
         }

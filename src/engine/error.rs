@@ -84,6 +84,8 @@ pub enum Work {
     Visits,
     /// Calls to the reader.
     Reads,
+    /// Steps in the expressions of caveats.
+    CaveatSteps,
 }
 
 impl fmt::Display for Work {
@@ -91,6 +93,7 @@ impl fmt::Display for Work {
         f.write_str(match self {
             Self::Visits => "visits of relations and permissions",
             Self::Reads => "reads",
+            Self::CaveatSteps => "steps in caveats",
         })
     }
 }

@@ -51,6 +51,8 @@ pub struct Statistics {
     pub visits: u64,
     /// Calls to the reader.
     pub reads: u64,
+    /// Steps taken in the expressions of caveats.
+    pub caveat_steps: u64,
     /// Answers of sub-questions taken from the shared cache.
     pub cache_hits: u64,
     /// The longest way walked, in relations and permissions.
@@ -66,6 +68,8 @@ pub struct Limits {
     pub visits_max: u64,
     /// The most calls to the reader.
     pub reads_max: u64,
+    /// The most steps that all evaluations of caveats may take together.
+    pub caveat_steps_max: u64,
     /// How long it may take; the questions of one [`check_each`](super::check_each) together. `None` for no limit.
     pub time_max: Option<Duration>,
 }
@@ -76,7 +80,25 @@ impl Default for Limits {
             depth_max: None,
             visits_max: 1_000_000,
             reads_max: 4_000_000,
+            caveat_steps_max: 100_000_000,
             time_max: Some(Duration::from_mins(1)),
+        }
+    }
+}
+
+impl Limits {
+    /// What neither these limits nor others exceed.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        // For an `Option`, none is less than any, and here it stands for no limit.
+        let depth_max = self.depth_max.into_iter().chain(others.depth_max).min();
+        let time_max = self.time_max.into_iter().chain(others.time_max).min();
+        Self {
+            depth_max,
+            visits_max: self.visits_max.min(others.visits_max),
+            reads_max: self.reads_max.min(others.reads_max),
+            caveat_steps_max: self.caveat_steps_max.min(others.caveat_steps_max),
+            time_max,
         }
     }
 }

@@ -7,12 +7,13 @@ use super::frames::Branch;
 use super::question::Scope;
 use super::trace::{CaveatTrace, Tracer, outcome};
 use super::walk::Asked;
-use crate::caveat::{Caveat, Outcome};
+use crate::caveat::{Caveat, CaveatError, Outcome, Steps};
 use crate::relationship::{
     Context, ContextualizedCaveat, Page, RelationshipReader, ResourceKey, SubjectForm, SubjectKey,
     Terms,
 };
-use crate::schema::{AllowedForm, AllowedSubject, NodeId, Schema};
+use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, Schema};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// How many subjects are read at first: most relations that are walked name few.
@@ -21,6 +22,8 @@ const FIRST_PAGE_COUNT: usize = 32;
 const PAGE_COUNT_MAX: usize = 512;
 /// How many reads pass between two looks at whether the caller still waits.
 const READS_PER_INTERRUPTION: u64 = 128;
+/// How many steps of caveats do.
+const CAVEAT_STEPS_PER_INTERRUPTION: u64 = 10_000;
 
 /// A page of subjects.
 pub(super) struct SubjectsRead {
@@ -33,21 +36,24 @@ pub(super) struct Reads<'s, R> {
     scope: Scope<'s, R>,
     asked: Asked<'s>,
     count: u64,
+    caveat_steps: u64,
     /// By caveat: its value without stored context, once known.
-    without_stored: Vec<Option<Truth>>,
+    without_stored: HashMap<CaveatId, Truth>,
 }
 
 impl<'s, R: RelationshipReader> Reads<'s, R> {
     pub(super) fn new(scope: &Scope<'s, R>, asked: Asked<'s>) -> Self {
-        Self { scope: *scope, asked, count: 0, without_stored: Vec::new() }
+        Self { scope: *scope, asked, count: 0, caveat_steps: 0, without_stored: HashMap::new() }
     }
 
-    pub(super) fn count(&self) -> u64 {
-        self.count
+    /// The calls to the reader and the steps of caveats since the counts were started.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.count, self.caveat_steps)
     }
 
-    pub(super) fn start_count(&mut self) {
+    pub(super) fn start_counts(&mut self) {
         self.count = 0;
+        self.caveat_steps = 0;
     }
 
     /// Whether relationships name the subject itself in a relation of an object, or everything of its type.
@@ -142,19 +148,14 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
             return Err(EngineError::UnknownCaveat { name: named.name.clone() });
         };
         let caveat = schema.caveat(id);
-        let truth = if named.context.is_empty() {
-            if self.without_stored.len() <= id.index() {
-                self.without_stored.resize(id.index() + 1, None);
-            }
-            let context = self.asked.context;
-            match self.without_stored.get_mut(id.index()) {
-                Some(slot) => {
-                    slot.get_or_insert_with(|| evaluate(caveat, &named.context, context)).clone()
-                }
-                None => evaluate(caveat, &named.context, context),
-            }
+        let truth = if !named.context.is_empty() {
+            self.evaluate(caveat, &named.context)?
+        } else if let Some(known) = self.without_stored.get(&id) {
+            known.clone()
         } else {
-            evaluate(caveat, &named.context, self.asked.context)
+            let truth = self.evaluate(caveat, &named.context)?;
+            self.without_stored.insert(id, truth.clone());
+            truth
         };
         let condition = tracer.map(|tracer| {
             let evaluated = CaveatTrace {
@@ -174,6 +175,34 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         Ok(Finding { plain: false, condition, ..Finding::settled(truth) })
     }
 
+    /// What the caveat says, at the expense of the question's steps.
+    fn evaluate(&mut self, caveat: &Caveat, stored: &Context) -> Result<Truth, EngineError> {
+        let limit = self.scope.limits.caveat_steps_max;
+        let left = usize::try_from(limit - self.caveat_steps).unwrap_or(usize::MAX);
+        let steps = Steps::at_most(left);
+        let outcome = caveat.evaluate(stored, self.asked.context, &steps);
+        self.count_caveat_steps(u64::try_from(steps.taken()).unwrap_or(u64::MAX))?;
+        Ok(match outcome {
+            Ok(Outcome::True) => Truth::Yes,
+            Ok(Outcome::False) => Truth::No,
+            Ok(Outcome::Missing(names)) => Truth::Conditional(Rc::new(names)),
+            // It is the question that has no more steps, not the caveat that takes too many.
+            Err(CaveatError::Exhausted { steps_max, .. }) if steps_max == left => {
+                return Err(EngineError::WorkExceeded { work: Work::CaveatSteps, limit });
+            }
+            Err(error) => Truth::Fault(Rc::new(error)),
+        })
+    }
+
+    fn count_caveat_steps(&mut self, taken: u64) -> Result<(), EngineError> {
+        let before = self.caveat_steps / CAVEAT_STEPS_PER_INTERRUPTION;
+        self.caveat_steps += taken;
+        if self.caveat_steps / CAVEAT_STEPS_PER_INTERRUPTION > before {
+            self.scope.require_going_on()?;
+        }
+        Ok(())
+    }
+
     fn count_read(&mut self) -> Result<(), EngineError> {
         let limit = self.scope.limits.reads_max;
         if self.count >= limit {
@@ -184,15 +213,6 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         }
         self.count += 1;
         Ok(())
-    }
-}
-
-fn evaluate(caveat: &Caveat, stored: &Context, request: &Context) -> Truth {
-    match caveat.evaluate(stored, request) {
-        Ok(Outcome::True) => Truth::Yes,
-        Ok(Outcome::False) => Truth::No,
-        Ok(Outcome::Missing(names)) => Truth::Conditional(Rc::new(names)),
-        Err(error) => Truth::Fault(Rc::new(error)),
     }
 }
 

@@ -77,7 +77,8 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
     }
 
     pub(super) fn statistics(&self) -> Statistics {
-        Statistics { reads: self.reads.count(), ..self.statistics }
+        let (reads, caveat_steps) = self.reads.counts();
+        Statistics { reads, caveat_steps, ..self.statistics }
     }
 
     pub(super) fn take_trace(&mut self) -> Option<Trace> {
@@ -87,7 +88,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
     /// Whether the subject is in the place. After an error the walk has forgotten what it knew.
     pub(super) fn run(&mut self, place: Place) -> Result<Truth, EngineError> {
         self.statistics = Statistics::default();
-        self.reads.start_count();
+        self.reads.start_counts();
         if self.memo.len() > KNOWN_MAX {
             self.memo.clear();
         }

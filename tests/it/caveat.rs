@@ -1,6 +1,8 @@
 //! Caveats: what compiles, what contexts mean, what three-valued evaluation answers, what is bounded.
 
-use kilwa::caveat::{Caveat, CaveatError, CompileErrorKind, Outcome, Parameter, ParameterType};
+use kilwa::caveat::{
+    Caveat, CaveatError, CompileErrorKind, Outcome, Parameter, ParameterType, Steps,
+};
 use kilwa::relationship::Context;
 use proptest::prelude::*;
 
@@ -34,13 +36,16 @@ fn compiled(given: &str, body: &str) -> Caveat {
 /// `true`, `false`, `missing a b`, or the failure.
 pub(crate) fn judged(given: &str, body: &str, stored: &str, request: &str) -> String {
     let (stored, request) = (Context::parse(stored).unwrap(), Context::parse(request).unwrap());
-    match compiled(given, body).evaluate(&stored, &request) {
+    match compiled(given, body).evaluate(&stored, &request, &Steps::default()) {
         Ok(Outcome::True) => "true".to_owned(),
         Ok(Outcome::False) => "false".to_owned(),
         Ok(Outcome::Missing(names)) => {
             format!("missing {}", names.into_iter().collect::<Vec<_>>().join(" "))
         }
         Err(CaveatError::Evaluation { message, .. }) => message,
+        Err(error @ CaveatError::Exhausted { .. }) => {
+            error.to_string().rsplit_once(": ").unwrap().1.to_owned()
+        }
         Err(error) => error.to_string(),
     }
 }
@@ -538,7 +543,7 @@ fn nesting_is_bounded_and_what_is_allowed_does_not_overflow_the_stack() {
             given.split(", ").filter(|parameter| faults_without(parameter, given, &body)).collect();
         let caveat = compiled(&used.join(", "), &body);
         let context = Context::parse(r#"{"a": 1, "c": true, "x": [1]}"#).unwrap();
-        let _ = caveat.evaluate(&context, &Context::default());
+        let _ = caveat.evaluate(&context, &Context::default(), &Steps::default());
         assert_eq!(
             compiled(&used.join(", "), &caveat.canonical_body()).canonical_body(),
             caveat.canonical_body()
@@ -605,6 +610,27 @@ fn an_evaluation_takes_a_bounded_number_of_steps() {
 }
 
 #[test]
+fn an_evaluation_takes_no_more_steps_than_it_is_given() {
+    let caveat = compiled("l list<int>", "l.all(p, p > 0)");
+    let request = Context::parse(r#"{"l": [1, 2, 3, 4, 5]}"#).unwrap();
+    let within = |steps: &Steps| caveat.evaluate(&Context::default(), &request, steps);
+    let plenty = Steps::default();
+    assert_eq!(within(&plenty), Ok(Outcome::True));
+    let needed = plenty.taken();
+    assert_eq!(within(&Steps::at_most(needed)), Ok(Outcome::True));
+    for fewer in 0..needed {
+        let error = within(&Steps::at_most(fewer)).unwrap_err();
+        assert_eq!(error, CaveatError::Exhausted { caveat: "c".to_owned(), steps_max: fewer });
+    }
+    // To take over a value costs steps as well, whether or not it is looked at.
+    let long = compiled("s string, ok bool", "ok || s == ''");
+    let request = Context::parse(&format!(r#"{{"ok": true, "s": "{}"}}"#, "a".repeat(32_000)));
+    let steps = Steps::default();
+    assert_eq!(long.evaluate(&Context::default(), &request.unwrap(), &steps), Ok(Outcome::True));
+    assert!(steps.taken() > 1_000);
+}
+
+#[test]
 fn many_threads_evaluate_one_caveat() {
     let caveat =
         compiled("a int, l list<int>", "l.exists(x, x == a) && string(a).matches('^[0-9]$')");
@@ -616,7 +642,8 @@ fn many_threads_evaluate_one_caveat() {
                 let request = Context::parse(&format!(r#"{{"a": {a}}}"#)).unwrap();
                 let expected = if (1..=3).contains(&a) { Outcome::True } else { Outcome::False };
                 for _ in 0..200 {
-                    assert_eq!(caveat.evaluate(stored, &request), Ok(expected.clone()));
+                    let answer = caveat.evaluate(stored, &request, &Steps::default());
+                    assert_eq!(answer, Ok(expected.clone()));
                 }
             });
         }

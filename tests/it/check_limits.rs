@@ -74,6 +74,36 @@ fn a_question_that_reads_too_much_is_refused() {
     );
 }
 
+/// The steps of one question's caveats count together, and a long row of them is interrupted.
+#[test]
+fn caveats_that_take_too_many_steps_end_the_question() {
+    let schema = schema(
+        "caveat sums(n int, l list<int>) { l.exists(x, x == n) }
+        definition user {}
+        definition group { relation member: user with sums | group#member with sums }",
+    );
+    let text = (0..200).fold(String::new(), |text, n| {
+        let caveat = format!(r#"[sums:{{"n":{n},"l":[1,2,3,4,5,6,7,8]}}]"#);
+        format!(
+            "{text}group:0#member@group:g{n}#member{caveat}\ngroup:g{n}#member@user:b{caveat}\n"
+        )
+    });
+    let set: RelationshipSet = text.lines().map(|line| line.parse().unwrap()).collect();
+    let visible = set.visible_at(now());
+    let within = |caveat_steps_max| {
+        let limits = Limits { caveat_steps_max, ..Limits::default() };
+        ask(&Scope { limits, ..Scope::new(&schema, &visible) }, "group:0#member@user:ann")
+    };
+    let needed = within(1_000_000).unwrap().statistics.caveat_steps;
+    assert_eq!(within(needed).unwrap().membership, Membership::NotMember);
+    let error = within(needed - 1).unwrap_err();
+    assert!(
+        matches!(error, EngineError::WorkExceeded { work: Work::CaveatSteps, limit } if limit == needed - 1),
+        "{error}"
+    );
+    assert!(error.to_string().contains("steps in caveats"), "{error}");
+}
+
 #[test]
 fn a_question_that_leads_too_deep_is_refused() {
     let within = |depth_max| ask_within(Limits { depth_max: Some(depth_max), ..Limits::default() });

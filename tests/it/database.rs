@@ -182,7 +182,9 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
     let at_once = |trial: &Trial, consistency, resource: &str, permission| {
         let resource: ObjectRef = resource.parse().unwrap();
         let question = Question { resource: &resource, permission, subject: &ann, context: &empty };
-        let (at, answer) = trial.database.check_at_once(consistency, at(3), &question)?;
+        let database = &trial.database;
+        let (at, answer) =
+            database.check_at_once(consistency, at(3), &|| Duration::ZERO, &question)?;
         assert_eq!(at, written);
         Some(answer.map(|checked| checked.membership))
     };
@@ -211,6 +213,34 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
     assert_eq!(check(&trial.head(3), "document:a#view@user:ann"), Membership::Member);
     let answer = at_once(&trial, newest, "document:a", "view");
     assert_eq!(answer.unwrap().unwrap(), Membership::Member);
+}
+
+#[test]
+fn what_takes_long_is_not_answered_at_once() {
+    let trial = Trial::new();
+    let schema = "caveat heavy(l list<int>) { l.all(a, l.all(b, a + b > 0)) }
+        definition user {}
+        definition document { relation viewer: user with heavy }";
+    trial.schema(2, schema).unwrap();
+    trial.write(2, "+document:a#viewer@user:ann[heavy]").unwrap();
+    let (document, ann) = ("document:a".parse().unwrap(), "user:ann".parse().unwrap());
+    let at_once = |list_length: usize, took: Duration| {
+        let list = vec!["1"; list_length].join(",");
+        let context = Context::parse(&format!(r#"{{"l": [{list}]}}"#)).unwrap();
+        let question = Question {
+            resource: &document,
+            permission: "viewer",
+            subject: &ann,
+            context: &context,
+        };
+        let database = &trial.database;
+        let newest = Consistency::FullyConsistent;
+        let (_, answer) = database.check_at_once(newest, at(3), &|| took, &question)?;
+        Some(answer.unwrap().membership)
+    };
+    assert_eq!(at_once(3, Duration::ZERO), Some(Membership::Member));
+    assert_eq!(at_once(300, Duration::ZERO), None);
+    assert_eq!(at_once(3, Duration::from_millis(2)), None);
 }
 
 #[test]

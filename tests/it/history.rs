@@ -18,6 +18,7 @@ use kilwa::relationship::{
 use kilwa::schema::compile;
 use kilwa::store::StoreOptions;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// How many schemas follow each other.
 const EPOCHS: usize = 25;
@@ -144,10 +145,12 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     for ((asked, question), together) in case.questions.iter().zip(&questions).zip(together) {
         let answer =
             reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context);
-        let at_once = database.check_at_once(consistency, now(), question).map(|(at, result)| {
-            assert_eq!(at, *revision);
-            result
-        });
+        let at_once = database.check_at_once(consistency, now(), &|| Duration::ZERO, question).map(
+            |(at, result)| {
+                assert_eq!(at, *revision);
+                result
+            },
+        );
         for result in [view.check(question, false, &|| false), together].into_iter().chain(at_once)
         {
             let said = match result {

@@ -128,6 +128,15 @@ struct Limits {
         value_name = "COUNT"
     )]
     max_check_reads: u64,
+    /// The most steps that the caveats of one check may take together.
+    #[arg(
+        long,
+        env = "KILWA_MAX_CHECK_CAVEAT_STEPS",
+        default_value_t = 100_000_000,
+        value_parser = clap::value_parser!(u64).range(1..),
+        value_name = "COUNT"
+    )]
+    max_check_caveat_steps: u64,
     /// How long one check may take, or all checks of one bulk check together.
     #[arg(
         long,
@@ -246,6 +255,7 @@ impl Arguments {
         config.database.limits.depth_max = limits.dispatch_max_depth;
         config.database.limits.visits_max = limits.max_check_visits;
         config.database.limits.reads_max = limits.max_check_reads;
+        config.database.limits.caveat_steps_max = limits.max_check_caveat_steps;
         config.database.limits.time_max = Some(limits.max_check_duration);
         config.requests.caveat_bytes_max = limits.max_relationship_context_size;
         config.database.updates_max = limits.write_relationships_max_updates_per_call.get();

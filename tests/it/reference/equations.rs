@@ -1,7 +1,7 @@
 //! One equation for each (object, relation or permission) that a question can depend on.
 
 use super::rules::{Body, Rules, Term, Walk};
-use kilwa::caveat::Outcome;
+use kilwa::caveat::{Outcome, Steps};
 use kilwa::relationship::{Context, ObjectRef, Relationship, Subject};
 use kilwa::schema::Schema;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,7 +88,7 @@ impl Asker<'_> {
             return Formula::Yes;
         };
         let id = self.schema.find_caveat(&carried.name).expect("a relationship's caveat exists");
-        match self.schema.caveat(id).evaluate(&carried.context, self.context) {
+        match self.schema.caveat(id).evaluate(&carried.context, self.context, &Steps::default()) {
             Ok(Outcome::True) => Formula::Yes,
             Ok(Outcome::False) => Formula::No,
             Ok(Outcome::Missing(missing)) => Formula::Unknown(Unknown { missing, failed: false }),
