@@ -67,8 +67,7 @@ fn load(folder: &Path, options: DatabaseOptions) -> Database {
         .map(|relationship| RelationshipUpdate { operation: UpdateOperation::Touch, relationship })
         .collect();
     for chunk in updates.chunks(CHUNK) {
-        let request =
-            WriteRequest { updates: chunk.to_vec(), preconditions: Vec::new(), metadata: None };
+        let request = WriteRequest { updates: chunk.to_vec(), ..WriteRequest::default() };
         database.write(now(), request).unwrap();
     }
     database

@@ -31,5 +31,5 @@ fn request(first: u64, count: u64) -> WriteRequest {
         operation: UpdateOperation::Create,
         relationship: format!("document:d{number}#viewer@user:ann").parse().unwrap(),
     });
-    WriteRequest { updates: updates.collect(), preconditions: Vec::new(), metadata: None }
+    WriteRequest { updates: updates.collect(), ..WriteRequest::default() }
 }

@@ -20,6 +20,7 @@ mod from_proto;
 mod parts;
 mod permissions;
 mod read;
+mod relationships;
 mod report;
 mod schema;
 mod status;
@@ -42,6 +43,7 @@ use proto::authzed::api::v1::experimental_service_server::ExperimentalServiceSer
 use proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
 use proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
 use proto::authzed::api::v1::watch_service_server::WatchServiceServer;
+use proto::kilwa::v1::relationships_service_server::RelationshipsServiceServer;
 use proto::kilwa::v1::validation_service_server::ValidationServiceServer;
 use std::fmt;
 use std::sync::Arc;
@@ -108,6 +110,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
     }
     add!(PermissionsServiceServer, permissions::Permissions::new(core.clone()));
     add!(SchemaServiceServer, schema::Schemas::new(core.clone()));
+    add!(RelationshipsServiceServer, relationships::Relationships::new(core.clone()));
     add!(ValidationServiceServer, validation::Validation::new(core));
     add!(WatchServiceServer, watch::Watching);
     add!(ExperimentalServiceServer, experimental::Experimental);

@@ -1,5 +1,6 @@
 //! Relationships, filters and preconditions as the metadata of errors.
 
+use crate::database::UnmetPermission;
 use crate::relationship::{
     ObjectIdFilter, Precondition, PreconditionOperation, Relationship, RelationshipFilter,
     SubjectFilter, SubjectRelationFilter,
@@ -69,6 +70,21 @@ pub(super) fn of_precondition(precondition: &Precondition) -> Vec<Part> {
     };
     let mut parts = vec![("precondition_operation", operation.to_owned())];
     parts.extend(of_filter(&precondition.filter, &PRECONDITION));
+    parts
+}
+
+/// A permission that is not held, and what context leaves it in doubt.
+pub(super) fn of_unmet_permission(unmet: &UnmetPermission) -> Vec<Part> {
+    let UnmetPermission { required, missing_context } = unmet;
+    let mut parts = vec![
+        ("required_resource", required.resource.to_string()),
+        ("required_permission", required.permission.clone()),
+        ("required_subject", required.subject.to_string()),
+    ];
+    if !missing_context.is_empty() {
+        let names: Vec<&str> = missing_context.iter().map(String::as_str).collect();
+        parts.push(("missing_context", names.join(",")));
+    }
     parts
 }
 

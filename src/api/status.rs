@@ -161,6 +161,15 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             let parts = parts::of_precondition(&precondition);
             failed(ErrorReason::WriteOrDeletePreconditionFailure, message, parts)
         }
+        DatabaseError::TooManyPermissions { count, max } => {
+            let parts = sizes("permission_count", count, "maximum_permissions_allowed", max);
+            invalid(ErrorReason::TooManyPreconditionsInRequest, message, parts)
+        }
+        DatabaseError::PermissionRequired(unmet) => failed(
+            ErrorReason::WriteOrDeletePreconditionFailure,
+            message,
+            parts::of_unmet_permission(&unmet),
+        ),
         DatabaseError::TooManyToDelete { limit, filter } => {
             let parts = parts::of_filter(&filter, &parts::FILTER);
             let parts = parts.into_iter().chain([("limit", limit.to_string())]);

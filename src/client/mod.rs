@@ -8,7 +8,9 @@ mod answer;
 mod calls;
 mod connection;
 mod message;
+mod own;
 
 pub use answer::{Answer, Permissionship};
 pub use calls::{Asked, Deleted, Moment};
 pub use connection::{CallError, Connection};
+pub use own::{Mentions, RelationSet};

@@ -59,7 +59,8 @@ pub(super) fn delete(
         require_preconditions(transaction, &request.preconditions)?;
         let complete = require_limit(transaction, &request)?;
         set_metadata(transaction, request.metadata.as_ref())?;
-        let count = remove_matches(transaction, &request)?;
+        let count_max = request.limit.map_or(u64::MAX, u64::from);
+        let count = remove_matches(transaction, &request.filter, count_max)?;
         Ok::<_, DatabaseError>((count, complete))
     });
     let (revision, (count, complete)) = done?;
@@ -86,17 +87,25 @@ fn require_limit(
     Err(DatabaseError::TooManyToDelete { limit, filter: Box::new(request.filter.clone()) })
 }
 
-/// Removes what matches, up to the limit, and says how many that were.
+/// Removes what matches and says how many that were.
+pub(super) fn remove_all(
+    transaction: &mut Transaction<'_>,
+    filter: &RelationshipFilter,
+) -> Result<u64, DatabaseError> {
+    remove_matches(transaction, filter, u64::MAX)
+}
+
+/// Removes what matches, up to a limit, and says how many that were.
 fn remove_matches(
     transaction: &mut Transaction<'_>,
-    request: &DeleteRequest,
+    filter: &RelationshipFilter,
+    count_max: u64,
 ) -> Result<u64, DatabaseError> {
-    let count_max = request.limit.map_or(u64::MAX, u64::from);
     let mut count = 0;
     let mut after = None;
     while count < count_max {
         let room = usize::try_from(count_max - count).unwrap_or(PAGE).min(PAGE);
-        let page = transaction.scan_stored(&request.filter, after.as_ref(), room)?;
+        let page = transaction.scan_stored(filter, after.as_ref(), room)?;
         let Some((_, last)) = page.last() else { break };
         after = Some(last.clone());
         for (relationship, _) in &page {

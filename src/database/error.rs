@@ -1,5 +1,6 @@
 //! Why a request was not served.
 
+use super::required::{RequiredPermission, UnmetPermission};
 use crate::engine::EngineError;
 use crate::relationship::{
     ObjectIdFilter, Precondition, PreconditionOperation, ReadError, Relationship,
@@ -59,7 +60,7 @@ pub enum DatabaseError {
     EmptyFilter,
     /// A read names a permission, under which no relationships can be.
     #[error(
-        "`{permission}` under definition `{definition}` is a permission: relationships are read by relation"
+        "`{permission}` under definition `{definition}` is a permission: relationships belong to relations"
     )]
     ReadOfPermission {
         /// The definition.
@@ -122,6 +123,17 @@ pub enum DatabaseError {
     /// A precondition does not hold.
     #[error("unable to satisfy write precondition `{}`", precondition_text(.0))]
     PreconditionFailed(Box<Precondition>),
+    /// A write requires too many permissions.
+    #[error("{count} required permissions are more than the {max} that one write may have")]
+    TooManyPermissions {
+        /// The permissions given.
+        count: usize,
+        /// The permissions allowed.
+        max: usize,
+    },
+    /// A permission that a write requires is not held.
+    #[error("{}", unmet_message(.0))]
+    PermissionRequired(Box<UnmetPermission>),
     /// More relationships match a deletion than its limit allows, and it must be done at once.
     #[error(
         "found more than {limit} relationships to be deleted and partial deletion was not requested"
@@ -200,6 +212,16 @@ fn removal_message(
         (_, true) => format!("{message} (one of {count})"),
         (_, false) => format!("{message} (one of at least {count})"),
     }
+}
+
+fn unmet_message(unmet: &UnmetPermission) -> String {
+    let RequiredPermission { resource, permission, subject, .. } = &unmet.required;
+    let required = format!("the write requires `{permission}` on `{resource}` for `{subject}`");
+    if unmet.missing_context.is_empty() {
+        return format!("{required}, who does not have it");
+    }
+    let names: Vec<&str> = unmet.missing_context.iter().map(String::as_str).collect();
+    format!("{required}, which depends on context that is missing: {}", names.join(", "))
 }
 
 fn precondition_text(precondition: &Precondition) -> String {

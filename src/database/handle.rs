@@ -2,9 +2,11 @@
 
 use super::consistency::Consistency;
 use super::delete::{self, DeleteRequest, Deleted};
+use super::delete_object::{self, DeleteObjectRequest, Mentions};
 use super::error::DatabaseError;
 use super::fill;
 use super::schemas::Schemas;
+use super::set_relation::{self, RelationSet, SetRelationRequest};
 use super::view::View;
 use super::write::{self, WriteRequest};
 use super::write_schema;
@@ -130,6 +132,24 @@ impl Database {
     /// Deletes the relationships that a filter selects, the expired ones too.
     pub fn delete(&self, now: Timestamp, request: DeleteRequest) -> Result<Deleted, DatabaseError> {
         delete::delete(self, now, request)
+    }
+
+    /// Gives a relation of one resource exactly the subjects of a request, and says what that changed.
+    pub fn set_relation(
+        &self,
+        now: Timestamp,
+        request: SetRelationRequest,
+    ) -> Result<(Revision, RelationSet), DatabaseError> {
+        set_relation::set_relation(self, now, request)
+    }
+
+    /// Deletes every relationship that names an object, as its resource or as its subject.
+    pub fn delete_object(
+        &self,
+        now: Timestamp,
+        request: DeleteObjectRequest,
+    ) -> Result<(Revision, Mentions), DatabaseError> {
+        delete_object::delete_object(self, now, request)
     }
 
     /// Puts a schema into force, unless it has faults or removes what relationships use.

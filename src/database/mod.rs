@@ -5,10 +5,13 @@
 
 mod consistency;
 mod delete;
+mod delete_object;
 mod error;
 mod fill;
 mod handle;
+mod required;
 mod schemas;
+mod set_relation;
 mod view;
 mod watch;
 mod write;
@@ -16,8 +19,11 @@ mod write_schema;
 
 pub use consistency::Consistency;
 pub use delete::{DeleteRequest, Deleted};
+pub use delete_object::{DeleteObjectRequest, Mentions};
 pub use error::DatabaseError;
 pub use handle::{Database, DatabaseOptions};
+pub use required::{RequiredPermission, UnmetPermission};
+pub use set_relation::{RelationSet, SetRelationRequest};
 pub use view::{Held, InvalidPosition, Position, View};
 pub use watch::{RevisionChanges, WatchPosition};
 pub use write::WriteRequest;

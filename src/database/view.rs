@@ -157,25 +157,9 @@ impl<'d> View<'d> {
         count_max: usize,
     ) -> Result<Vec<(Relationship, Position)>, DatabaseError> {
         require_filter(&self.schema, filter)?;
-        self.require_no_permission(filter)?;
+        require_no_permission(&self.schema, filter)?;
         let rows = self.snapshot.scan(filter, after.map(|position| &position.0), count_max)?;
         Ok(rows.into_iter().map(|(row, position)| (row, Position(position))).collect())
-    }
-
-    fn require_no_permission(&self, filter: &RelationshipFilter) -> Result<(), DatabaseError> {
-        let (Some(resource_type), Some(relation)) = (&filter.resource_type, &filter.relation)
-        else {
-            return Ok(());
-        };
-        let definition = self.schema.find_definition(resource_type);
-        let node = definition.and_then(|found| self.schema.find_node(found.id, relation));
-        match node.map(|node| &node.rule) {
-            Some(Rule::Permission(_)) => Err(DatabaseError::ReadOfPermission {
-                definition: resource_type.clone(),
-                permission: relation.clone(),
-            }),
-            Some(Rule::Relation(_)) | None => Ok(()),
-        }
     }
 
     fn scope<'s>(
@@ -215,4 +199,23 @@ pub(super) fn require_filter(
         return Err(DatabaseError::EmptyFilter);
     }
     Ok(schema.check_filter(filter)?)
+}
+
+/// Requires that a filter does not ask for relationships under a permission, where there are none.
+pub(super) fn require_no_permission(
+    schema: &Schema,
+    filter: &RelationshipFilter,
+) -> Result<(), DatabaseError> {
+    let (Some(resource_type), Some(relation)) = (&filter.resource_type, &filter.relation) else {
+        return Ok(());
+    };
+    let definition = schema.find_definition(resource_type);
+    let node = definition.and_then(|found| schema.find_node(found.id, relation));
+    match node.map(|node| &node.rule) {
+        Some(Rule::Permission(_)) => Err(DatabaseError::ReadOfPermission {
+            definition: resource_type.clone(),
+            permission: relation.clone(),
+        }),
+        Some(Rule::Relation(_)) | None => Ok(()),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::error::DatabaseError;
 use super::handle::{Database, DatabaseOptions};
+use super::required::{RequiredPermission, require_few_permissions, require_permissions};
 use super::schemas::Schemas;
 use super::view::require_filter;
 use crate::relationship::{
@@ -20,6 +21,8 @@ pub struct WriteRequest {
     pub updates: Vec<RelationshipUpdate>,
     /// What has to be true before.
     pub preconditions: Vec<Precondition>,
+    /// Permissions that have to be held before.
+    pub permissions: Vec<RequiredPermission>,
     /// What to tell those who follow the database.
     pub metadata: Option<Context>,
 }
@@ -30,12 +33,14 @@ pub(super) fn write(
     request: WriteRequest,
 ) -> Result<Revision, DatabaseError> {
     let options = &database.options;
+    let limits = options.limits;
     require_small_metadata(options, request.metadata.as_ref())?;
     let (count, max) = (request.updates.len(), options.updates_max);
     if count > max {
         return Err(DatabaseError::TooManyUpdates { count, max });
     }
     require_few_preconditions(options, &request.preconditions)?;
+    require_few_permissions(&request.permissions)?;
     require_distinct(&request.updates)?;
     let schemas = Arc::clone(&database.schemas);
     let (revision, ()) = database.store.write(now, move |transaction| {
@@ -43,6 +48,7 @@ pub(super) fn write(
         require_known_filters(&schema, &request.preconditions)?;
         require_allowed(&schema, &request.updates)?;
         require_preconditions(transaction, &request.preconditions)?;
+        require_permissions(transaction, &schema, limits, &request.permissions)?;
         set_metadata(transaction, request.metadata.as_ref())?;
         request.updates.iter().try_for_each(|update| apply(transaction, update))
     })?;
@@ -134,7 +140,7 @@ pub(super) fn set_metadata(
     }
 }
 
-fn require_distinct(updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
+pub(super) fn require_distinct(updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
     let mut seen: HashSet<(ResourceKey<'_>, SubjectKey<'_>)> = HashSet::new();
     for RelationshipUpdate { relationship, .. } in updates {
         if !seen.insert((relationship.resource_key(), relationship.subject.key())) {

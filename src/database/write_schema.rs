@@ -5,7 +5,9 @@
 
 use super::error::DatabaseError;
 use super::handle::Database;
-use crate::relationship::{ReadError, Relationship, Revision, Timestamp, UpdateOperation};
+use crate::relationship::{
+    ReadError, Relationship, RelationshipReader, Revision, Timestamp, UpdateOperation,
+};
 use crate::schema::diff::{self, Removal};
 use crate::schema::{self, Schema};
 use crate::store::{Change, ChangePosition, Snapshot, Transaction, WriteError};

@@ -125,6 +125,16 @@ impl<'db> Snapshot<'db> {
         self.reads().scan(filter, after, count_max)
     }
 
+    /// Like [`Self::scan`], but with the relationships that have expired and not been collected yet.
+    pub fn scan_stored(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        count_max: usize,
+    ) -> Result<Scanned, ReadError> {
+        Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max)
+    }
+
     /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes.
     ///
     /// Complete only when `after` is not older than [`Self::oldest_revision`].

@@ -9,8 +9,8 @@ use super::rocks::{self, Db, Family, Source};
 use super::rows::Moment;
 use super::values::{self, Head, Logged};
 use crate::relationship::{
-    Context, ReadError, Relationship, RelationshipFilter, ResourceKey, Revision, SubjectKey, Terms,
-    Timestamp,
+    Context, Page, ReadError, RelationKey, Relationship, RelationshipFilter, RelationshipReader,
+    ResourceKey, Revision, SubjectForm, SubjectKey, Terms, Timestamp,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -46,15 +46,6 @@ impl Transaction<'_> {
     /// The revision that wrote the schema in force; 0 when none was written. Costs no read.
     pub fn schema_revision(&self) -> Revision {
         self.head.schema
-    }
-
-    /// The terms of the relationship with exactly this key, unless it has expired.
-    pub fn find(
-        &self,
-        resource: ResourceKey<'_>,
-        subject: SubjectKey<'_>,
-    ) -> Result<Option<Terms>, ReadError> {
-        self.reads().find(resource, subject)
     }
 
     /// Unexpired relationships that a filter selects; see [`super::Snapshot::scan`].
@@ -222,6 +213,35 @@ impl Transaction<'_> {
 
     pub(super) fn clear(&self, family: Family, key: &[u8]) -> Result<(), ReadError> {
         self.batch.delete_cf(family.of(self.db)?, key).map_err(rocks::failed)
+    }
+}
+
+/// The newest state with what this write changed so far, without what has expired.
+impl RelationshipReader for Transaction<'_> {
+    fn find(
+        &self,
+        resource: ResourceKey<'_>,
+        subject: SubjectKey<'_>,
+    ) -> Result<Option<Terms>, ReadError> {
+        self.reads().find(resource, subject)
+    }
+
+    fn subjects(
+        &self,
+        resource: ResourceKey<'_>,
+        form: SubjectForm<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        self.reads().subjects(resource, form, page)
+    }
+
+    fn resources(
+        &self,
+        relation: RelationKey<'_>,
+        subject: SubjectKey<'_>,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        self.reads().resources(relation, subject, page)
     }
 }
 

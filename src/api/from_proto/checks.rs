@@ -37,11 +37,11 @@ impl Asked {
 }
 
 /// The parts of a question as messages hold them.
-struct Parts {
-    resource: Option<ObjectReference>,
-    permission: String,
-    subject: Option<SubjectReference>,
-    context: Option<Struct>,
+pub(super) struct Parts {
+    pub(super) resource: Option<ObjectReference>,
+    pub(super) permission: String,
+    pub(super) subject: Option<SubjectReference>,
+    pub(super) context: Option<Struct>,
 }
 
 /// The question of a check.
@@ -75,7 +75,8 @@ pub(crate) fn bulk_items(
     violations.finish(Some(read))
 }
 
-fn asked(
+/// The question that such parts make.
+pub(super) fn asked(
     violations: &mut Violations,
     parent: Option<Field<'_>>,
     limits: RequestLimits,

@@ -10,7 +10,7 @@ use crate::database::{DeleteRequest, WriteRequest};
 use crate::relationship::{
     Context, ContextualizedCaveat, NameKind, ObjectIdFilter, ObjectRef, Precondition,
     PreconditionOperation, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
-    SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, require_name,
+    SubjectFilter, SubjectRelationFilter, Terms, Timestamp, UpdateOperation, require_name,
 };
 use prost::Message as _;
 use prost_types::Struct;
@@ -24,47 +24,55 @@ pub(crate) fn write(
     limits: RequestLimits,
 ) -> Result<WriteRequest, Status> {
     let mut violations = Violations::default();
+    let updates = updates(&mut violations, request.updates, limits);
+    let preconditions = preconditions(&mut violations, request.optional_preconditions);
+    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
+    let permissions = Vec::new();
+    violations.finish(Some(WriteRequest { updates, preconditions, permissions, metadata }))
+}
+
+/// The updates of a write.
+pub(super) fn updates(
+    violations: &mut Violations,
+    messages: Vec<proto::RelationshipUpdate>,
+    limits: RequestLimits,
+) -> Vec<RelationshipUpdate> {
     let field = Field::root("updates");
-    let mut updates = Vec::with_capacity(request.updates.len());
-    for (index, message) in request.updates.into_iter().enumerate() {
-        let sizes = Sizes::of(&message);
-        let read = update(&mut violations, field.item(index), message);
+    let mut updates = Vec::with_capacity(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        let relationship = message.relationship.as_ref();
+        let caveat = relationship.and_then(|relationship| relationship.optional_caveat.as_ref());
+        let sizes = Sizes {
+            relationship: relationship.map_or(0, proto::Relationship::encoded_len),
+            caveat: caveat.map_or(0, proto::ContextualizedCaveat::encoded_len),
+        };
+        let read = update(violations, field.item(index), message);
         if let Some(RelationshipUpdate { relationship, .. }) = &read {
-            sizes.require_small(&mut violations, relationship, limits);
+            require_small_caveat(violations, relationship, sizes, limits);
         }
         updates.extend(read);
     }
-    let preconditions = preconditions(&mut violations, request.optional_preconditions);
-    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
-    violations.finish(Some(WriteRequest { updates, preconditions, metadata }))
+    updates
 }
 
-/// How large an update is on the wire, in bytes.
+/// How large messages are on the wire, in bytes.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
-    relationship: usize,
-    caveat: usize,
+pub(super) struct Sizes {
+    /// That of the relationship, which a refusal tells.
+    pub(super) relationship: usize,
+    /// That of its caveat, which is bounded.
+    pub(super) caveat: usize,
 }
 
-impl Sizes {
-    fn of(update: &proto::RelationshipUpdate) -> Self {
-        let relationship = update.relationship.as_ref();
-        let caveat = relationship.and_then(|relationship| relationship.optional_caveat.as_ref());
-        Self {
-            relationship: relationship.map_or(0, proto::Relationship::encoded_len),
-            caveat: caveat.map_or(0, proto::ContextualizedCaveat::encoded_len),
-        }
-    }
-
-    fn require_small(
-        self,
-        violations: &mut Violations,
-        relationship: &Relationship,
-        RequestLimits { caveat_bytes_max: max, .. }: RequestLimits,
-    ) {
-        if self.caveat > max {
-            violations.refuse(status::caveat_too_large(relationship, self.relationship, max));
-        }
+/// Requires that the caveat of a relationship is no larger on the wire than is allowed.
+pub(super) fn require_small_caveat(
+    violations: &mut Violations,
+    relationship: &Relationship,
+    sizes: Sizes,
+    RequestLimits { caveat_bytes_max: max, .. }: RequestLimits,
+) {
+    if sizes.caveat > max {
+        violations.refuse(status::caveat_too_large(relationship, sizes.relationship, max));
     }
 }
 
@@ -198,19 +206,31 @@ fn relationship(
     let named = require_name(NameKind::Relation, &message.relation);
     let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
     let subject = subject(violations, field.at("subject"), message.subject);
-    let caveat = message.optional_caveat.map_or(Some(None), |message| {
-        caveat(violations, field.at("optional_caveat"), message).map(Some)
-    });
-    let expires_at = message.optional_expires_at.map_or(Some(None), |message| {
-        timestamp(violations, field.at("optional_expires_at"), message).map(Some)
-    });
+    let terms = terms(violations, &field, message.optional_caveat, message.optional_expires_at);
+    let Terms { caveat, expires_at } = terms?;
     Some(Relationship {
         resource: resource?,
         relation: relation?,
         subject: subject?,
-        caveat: caveat?,
-        expires_at: expires_at?,
+        caveat,
+        expires_at,
     })
+}
+
+/// What a relationship carries beside its key.
+pub(super) fn terms(
+    violations: &mut Violations,
+    field: &Field<'_>,
+    optional_caveat: Option<proto::ContextualizedCaveat>,
+    optional_expires_at: Option<prost_types::Timestamp>,
+) -> Option<Terms> {
+    let caveat = optional_caveat.map_or(Some(None), |message| {
+        caveat(violations, field.at("optional_caveat"), message).map(Some)
+    });
+    let expires_at = optional_expires_at.map_or(Some(None), |message| {
+        timestamp(violations, field.at("optional_expires_at"), message).map(Some)
+    });
+    Some(Terms { caveat: caveat?, expires_at: expires_at? })
 }
 
 fn caveat(
@@ -337,7 +357,7 @@ fn optional(
     Some(Some(name))
 }
 
-fn preconditions(
+pub(super) fn preconditions(
     violations: &mut Violations,
     messages: Vec<proto::Precondition>,
 ) -> Vec<Precondition> {
@@ -368,7 +388,7 @@ fn precondition(
     Some(Precondition { operation: operation?, filter: filter? })
 }
 
-fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Context> {
+pub(super) fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Context> {
     let field = Field::root("optional_transaction_metadata");
     context(violations, field, Some(message?))
 }

@@ -1,8 +1,11 @@
 //! `kilwa relationship`: what a server stores.
 
 mod bulk_delete;
+mod delete_object;
 mod filter;
 mod read;
+mod requirements;
+mod set;
 mod write;
 
 use super::Exit;
@@ -22,6 +25,10 @@ pub(in crate::cli) enum Command {
     Read(read::Arguments),
     /// Remove all relationships that match.
     BulkDelete(bulk_delete::Arguments),
+    /// Give a relation exactly the subjects that are named, all at once.
+    Set(set::Arguments),
+    /// Remove all relationships that name an object, as resource and as subject, all at once.
+    DeleteObject(delete_object::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -31,5 +38,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Delete(arguments) => write::run(UpdateOperation::Delete, arguments),
         Command::Read(arguments) => read::run(arguments),
         Command::BulkDelete(arguments) => bulk_delete::run(arguments),
+        Command::Set(arguments) => set::run(arguments),
+        Command::DeleteObject(arguments) => delete_object::run(arguments),
     }
 }

@@ -1,5 +1,6 @@
 //! `kilwa relationship create`, `touch` and `delete`.
 
+use super::requirements::Requirements;
 use crate::cli::failure::Failure;
 use crate::cli::lines::{self, Line};
 use crate::cli::remote::Server;
@@ -36,6 +37,8 @@ pub(in crate::cli) struct Arguments {
         value_name = "COUNT"
     )]
     batch_size: u32,
+    #[command(flatten)]
+    requirements: Requirements,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -47,11 +50,12 @@ pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<E
     let update = |relationship| RelationshipUpdate { operation, relationship };
     let updates: Vec<_> = relationships(arguments)?.into_iter().map(update).collect();
     let connection = arguments.server.connect()?;
+    let required = arguments.requirements.read()?;
     let (mut token, mut rest) = (String::new(), &updates[..]);
     let mut batch_size = arguments.batch_size;
     while !rest.is_empty() {
         let (batch, later) = rest.split_at(rest.len().min(usize::try_from(batch_size)?));
-        match connection.write(batch) {
+        match connection.write_if(batch, &required) {
             Ok(written) => (token, rest) = (written, later),
             Err(CallError::TooMany { max, .. }) if max < batch_size => batch_size = max,
             Err(error) => return Err(stopped(&error, updates.len() - rest.len())),

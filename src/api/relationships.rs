@@ -1,0 +1,82 @@
+//! `kilwa.v1.RelationshipsService`.
+
+use super::core::Core;
+use super::proto::authzed::api::v1::Relationship as RelationshipMessage;
+use super::proto::kilwa::v1 as proto;
+use super::proto::kilwa::v1::relationships_service_server::RelationshipsService;
+use super::{from_proto, status, to_proto};
+use crate::database::{Consistency, Mentions, RelationSet};
+use crate::relationship::Relationship;
+use tonic::{Request, Response, Status};
+
+/// Writes that are more than their updates.
+#[derive(Clone, Debug)]
+pub(super) struct Relationships {
+    core: Core,
+}
+
+impl Relationships {
+    pub(super) fn new(core: Core) -> Self {
+        Self { core }
+    }
+}
+
+#[tonic::async_trait]
+impl RelationshipsService for Relationships {
+    async fn write_relationships(
+        &self,
+        request: Request<proto::WriteRelationshipsRequest>,
+    ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
+        let write = from_proto::own_write(request.into_inner(), self.core.limits)?;
+        let written = self
+            .core
+            .workers
+            .run(move |job| job.database.write(job.now, write).map_err(status::of_database));
+        let written_at = Some(self.core.tokens.token(written.await?));
+        Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
+    }
+
+    async fn set_relation(
+        &self,
+        request: Request<proto::SetRelationRequest>,
+    ) -> Result<Response<proto::SetRelationResponse>, Status> {
+        let request = from_proto::set_relation(request.into_inner(), self.core.limits)?;
+        let set = self.core.workers.run(move |job| {
+            job.database.set_relation(job.now, request).map_err(status::of_database)
+        });
+        let (revision, RelationSet { added, changed, removed }) = set.await?;
+        Ok(Response::new(proto::SetRelationResponse {
+            written_at: Some(self.core.tokens.token(revision)),
+            added: messages(&added),
+            changed: messages(&changed),
+            removed: messages(&removed),
+        }))
+    }
+
+    async fn delete_object(
+        &self,
+        request: Request<proto::DeleteObjectRequest>,
+    ) -> Result<Response<proto::DeleteObjectResponse>, Status> {
+        let request = request.into_inner();
+        let dry_run = request.dry_run;
+        let request = from_proto::delete_object(request, self.core.limits)?;
+        let deleted = self.core.workers.run(move |job| {
+            if !dry_run {
+                return job.database.delete_object(job.now, request).map_err(status::of_database);
+            }
+            let view = job.view(Consistency::FullyConsistent)?;
+            let mentions = view.mentions(&request.object, job.interrupted);
+            Ok((view.revision(), mentions.map_err(status::of_database)?))
+        });
+        let (revision, Mentions { as_resource, as_subject }) = deleted.await?;
+        Ok(Response::new(proto::DeleteObjectResponse {
+            at: Some(self.core.tokens.token(revision)),
+            as_resource_count: as_resource,
+            as_subject_count: as_subject,
+        }))
+    }
+}
+
+fn messages(relationships: &[Relationship]) -> Vec<RelationshipMessage> {
+    relationships.iter().map(to_proto::relationship).collect()
+}

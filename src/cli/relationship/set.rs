@@ -1,0 +1,65 @@
+//! `kilwa relationship set`.
+
+use super::requirements::Requirements;
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, render};
+use crate::relationship::{ObjectRef, ParseError, Relationship};
+use clap::Args;
+use serde::Serialize;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The resource, such as document:plan.
+    resource: String,
+    /// The relation.
+    relation: String,
+    /// The subjects that it shall have, such as user:ann or group:eng#member, each with a caveat or expiration in square
+    /// brackets where wanted. None to empty the relation.
+    subjects: Vec<String>,
+    #[command(flatten)]
+    requirements: Requirements,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Set {
+    written_at: render::Token,
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let Arguments { resource, relation, subjects, .. } = arguments;
+    let object: ObjectRef = resource.parse()?;
+    let relationship = |subject: &String| -> Result<Relationship, ParseError> {
+        format!("{resource}#{relation}@{subject}").parse()
+    };
+    let wanted: Vec<Relationship> = subjects.iter().map(relationship).collect::<Result<_, _>>()?;
+    let required = arguments.requirements.read()?;
+    let connection = arguments.server.connect()?;
+    let (set, token) = connection.set_relation(&object, relation, &wanted, &required)?;
+    let texts = |relationships: &[Relationship]| {
+        relationships.iter().map(Relationship::to_string).collect::<Vec<_>>()
+    };
+    let (added, changed, removed) = (texts(&set.added), texts(&set.changed), texts(&set.removed));
+    if arguments.json {
+        render::json(&Set { written_at: token.into(), added, changed, removed })?;
+        return Ok(Exit::Success);
+    }
+    let marked = |style, mark, relationships: Vec<String>| {
+        let line = move |relationship| format!("{} {relationship}\n", render::styled(style, mark));
+        relationships.into_iter().map(line)
+    };
+    let lines = marked(render::GOOD, "+", added)
+        .chain(marked(render::DOUBTFUL, "~", changed))
+        .chain(marked(render::BAD, "-", removed));
+    render::out(&format!("{}{token}\n", lines.collect::<String>()))?;
+    Ok(Exit::Success)
+}

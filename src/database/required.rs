@@ -1,0 +1,78 @@
+//! Permissions that must be held for a write to happen.
+
+use super::error::DatabaseError;
+use crate::engine::{self, Limits, Membership, Question, Scope};
+use crate::relationship::{Context, ObjectRef, Subject};
+use crate::schema::Schema;
+use crate::store::Transaction;
+use std::collections::BTreeSet;
+
+/// The most permissions that one write may require.
+const PERMISSIONS_MAX: usize = 100;
+
+/// How much each check within a write may cost: no other write is made meanwhile.
+const WITHIN_WRITE: Limits = Limits {
+    depth_max: None,
+    visits_max: 10_000,
+    reads_max: 10_000,
+    caveat_steps_max: 1_000_000,
+    time_max: None,
+};
+
+/// A permission that somebody must hold, without a doubt left, for a write to happen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequiredPermission {
+    /// The object that access is about.
+    pub resource: ObjectRef,
+    /// A permission or relation of its definition.
+    pub permission: String,
+    /// Who must have it: an object or a userset.
+    pub subject: Subject,
+    /// Values for caveat parameters.
+    pub context: Context,
+}
+
+/// A required permission that is not held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnmetPermission {
+    /// The permission.
+    pub required: RequiredPermission,
+    /// Whether it is the lack of these values alone that leaves a doubt.
+    pub missing_context: BTreeSet<String>,
+}
+
+pub(super) fn require_few_permissions(
+    required: &[RequiredPermission],
+) -> Result<(), DatabaseError> {
+    let (count, max) = (required.len(), PERMISSIONS_MAX);
+    if count > max {
+        return Err(DatabaseError::TooManyPermissions { count, max });
+    }
+    Ok(())
+}
+
+/// Requires that the permissions are held in the state before the request's own changes.
+pub(super) fn require_permissions(
+    transaction: &Transaction<'_>,
+    schema: &Schema,
+    limits: Limits,
+    required: &[RequiredPermission],
+) -> Result<(), DatabaseError> {
+    let scope = Scope { limits: limits.and(WITHIN_WRITE), ..Scope::new(schema, transaction) };
+    let questions: Vec<Question<'_>> = required.iter().map(question).collect();
+    for (required, checked) in required.iter().zip(engine::check_each(&scope, &questions)) {
+        let missing_context = match checked?.membership {
+            Membership::Member => continue,
+            Membership::NotMember => BTreeSet::new(),
+            Membership::Conditional(names) => names,
+        };
+        let unmet = UnmetPermission { required: required.clone(), missing_context };
+        return Err(DatabaseError::PermissionRequired(Box::new(unmet)));
+    }
+    Ok(())
+}
+
+fn question(required: &RequiredPermission) -> Question<'_> {
+    let RequiredPermission { resource, permission, subject, context } = required;
+    Question { resource, permission, subject, context }
+}
