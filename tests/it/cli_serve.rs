@@ -418,3 +418,38 @@ fn what_does_not_exist_yet_is_refused() {
         assert!(error.starts_with("error"), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn writes_can_require_a_permission_set_a_relation_and_forget_an_object() {
+    let server = Server::start();
+    let create = ["relationship", "create", "document:plan#viewer@user:dan"];
+    let required = |who: &str| format!("document:plan#view@user:{who}");
+    let (code, error) = server.fail(&[&create[..], &["--require", &required("bob")]].concat());
+    assert_eq!(code, 2, "{error}");
+    assert!(
+        error.contains("the write requires `view` on `document:plan` for `user:bob`"),
+        "{error}"
+    );
+    server.ask(&[&create[..], &["--require", &required("ann")]].concat());
+    let monday = ["--require", &required("cat"), "--require-context", r#"{"day": "monday"}"#];
+    let set = ["relationship", "set", "document:plan", "viewer", "user:ann", "user:eve[on_day]"];
+    let done = server.ask(&[&set[..], &monday].concat());
+    let marks: Vec<&str> = done.lines().collect();
+    assert_eq!(
+        marks[..3],
+        [
+            "+ document:plan#viewer@user:eve[on_day]",
+            "- document:plan#viewer@user:cat[on_day]",
+            "- document:plan#viewer@user:dan",
+        ]
+    );
+    let json =
+        server.ask(&["relationship", "set", "document:plan", "viewer", "user:ann", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["removed"], serde_json::json!(["document:plan#viewer@user:eve[on_day]"]));
+    let dry = server.ask(&["relationship", "delete-object", "document:plan", "--dry-run"]);
+    assert!(dry.starts_with("2 as resource and 0 as subject would be removed\n"), "{dry}");
+    let done = server.ask(&["relationship", "delete-object", "document:plan"]);
+    assert!(done.starts_with("2 as resource and 0 as subject removed\n"), "{done}");
+    assert_eq!(server.ask(&["relationship", "read", "document"]), "");
+}

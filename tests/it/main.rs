@@ -55,6 +55,7 @@ mod validation;
 mod wire;
 mod wire_check;
 mod wire_cursors;
+mod wire_own_writes;
 mod wire_relationships;
 mod wire_schema;
 mod wire_tokens;
