@@ -4,6 +4,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,9 +16,14 @@ const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
 
 /// Says that a test is left out, past the test runner, which keeps back what a passing test prints.
 pub(crate) fn skipped(reason: &str) {
+    tell(&format!("SKIPPED: {reason}"));
+}
+
+/// Says something past the test runner.
+pub(crate) fn tell(what: &impl Display) {
     // Not `eprintln!`, which the test runner catches.
     let mut stderr = std::io::stderr();
-    writeln!(stderr, "SKIPPED: {reason}").unwrap();
+    writeln!(stderr, "{what}").unwrap();
 }
 
 /// Whether an interpreter can be run. When not, that is said, or is a failure where it has to be there.
@@ -66,6 +72,11 @@ pub(crate) fn published_protocol() -> Option<Vec<u8>> {
         skipped(&format!("`{}` cannot be read: KILWA_TEST_SPEC says where it is", file.display()));
     }
     found
+}
+
+/// The number that a variable holds, or the one that stands in for it.
+pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
+    env::var_os(variable).map_or(otherwise, |value| value.to_str().unwrap().parse().unwrap())
 }
 
 fn beside(variable: &str, path: &str) -> PathBuf {

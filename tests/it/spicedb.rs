@@ -3,7 +3,9 @@
 //! Both are asked the same random questions. Left out is what Kilwa answers differently on purpose: a wildcard covers
 //! no usersets, circles have answers, and every caveated relationship is found.
 
+use crate::differential::known::overlooks_caveats;
 use crate::outside::program;
+use crate::peer::{Peer, keyed};
 use crate::reference::case::{Asked, Case, now};
 use crate::reference::random::Random;
 use crate::reference::rules::Rules;
@@ -13,38 +15,26 @@ use crate::reference::{Answer, Reference, generate};
 use crate::server_support::{object, structure, touch};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{Relationship, Subject};
-use kilwa::schema::{Node, Rule, compile};
+use kilwa::schema::compile;
 use proto::check_permission_response::Permissionship;
 use proto::permissions_service_client::PermissionsServiceClient;
 use proto::schema_service_client::SchemaServiceClient;
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
-use tonic::metadata::MetadataValue;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 /// How many schemas are tried, and how many questions each is asked.
 const CASES: usize = 150;
 const QUESTIONS_PER_CASE: usize = 20;
-/// How often the program is started before it counts as one that cannot, and how long each start may take.
-const STARTS_MAX: usize = 3;
-const START_MAX: Duration = Duration::from_mins(1);
-
 #[test]
 fn spicedb_agrees_with_the_reference() {
     let Some(program) = program("KILWA_TEST_SPICEDB") else { return };
     let runtime = Runtime::new().unwrap();
-    let peer = Peer::start(&program, &runtime);
+    let spicedb = Spicedb { peer: Peer::spicedb(&program, &runtime) };
     let mut random = Random::new(11);
     for _ in 0..CASES {
         let specimen = generate::specimen(&mut random, QUESTIONS_PER_CASE);
-        let fault = |specimen: &Specimen| runtime.block_on(peer.disagreement(&specimen.case()));
+        let fault = |specimen: &Specimen| runtime.block_on(spicedb.disagreement(&specimen.case()));
         if fault(&specimen).is_some() {
             let small = shrink(specimen, |smaller| fault(smaller).is_some());
             panic!("{}\n\n{}", fault(&small).unwrap(), small.case());
@@ -52,56 +42,12 @@ fn spicedb_agrees_with_the_reference() {
     }
 }
 
-/// A `SpiceDB` that keeps an empty datastore of its own for each key that it is shown.
-struct Peer {
-    process: Child,
-    channel: Channel,
-    keys: AtomicUsize,
+/// A `SpiceDB`, and how it is asked.
+struct Spicedb {
+    peer: Peer,
 }
 
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Peer {
-    fn start(program: &OsStr, runtime: &Runtime) -> Self {
-        let started = (0..STARTS_MAX).find_map(|_| Self::try_start(program, runtime));
-        started.unwrap_or_else(|| panic!("`{}` does not start", program.display()))
-    }
-
-    /// Nothing when the program ends or does not answer, as when somebody else took the port meanwhile.
-    fn try_start(program: &OsStr, runtime: &Runtime) -> Option<Self> {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut process = Command::new(program)
-            .args(["serve-testing", "--skip-release-check", "--log-level=error"])
-            .args(["--readonly-grpc-enabled=false", "--grpc-max-conn-age=1h"])
-            .arg(format!("--grpc-addr=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
-        let connected = async {
-            loop {
-                match endpoint.connect().await {
-                    Ok(channel) => return Some(channel),
-                    Err(_) if process.try_wait().unwrap().is_some() => return None,
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            }
-        };
-        let connected = runtime.block_on(async { timeout(START_MAX, connected).await });
-        if let Ok(Some(channel)) = connected {
-            return Some(Self { process, channel, keys: AtomicUsize::new(0) });
-        }
-        drop(process.kill());
-        drop(process.wait());
-        None
-    }
-
+impl Spicedb {
     /// What the peer says to the case's questions and the reference does not.
     async fn disagreement(&self, case: &Case) -> Option<String> {
         let schema = compile(&case.schema).unwrap();
@@ -110,7 +56,7 @@ impl Peer {
         }
         let rules = Rules::of(&schema);
         let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
-        let key = self.keys.fetch_add(1, Ordering::Relaxed).to_string();
+        let key = self.peer.next_key();
         if let Err(status) = self.load(&key, case).await {
             return Some(format!("SpiceDB refuses the case: {}", status.message()));
         }
@@ -134,7 +80,7 @@ impl Peer {
     }
 
     async fn load(&self, key: &str, case: &Case) -> Result<(), Status> {
-        let mut schemas = SchemaServiceClient::new(self.channel.clone());
+        let mut schemas = SchemaServiceClient::new(self.peer.channel());
         let request = proto::WriteSchemaRequest { schema: case.schema.clone() };
         schemas.write_schema(keyed(key, request)).await?;
         let updates = case
@@ -144,7 +90,7 @@ impl Peer {
             .map(|stored| touch(&stored.to_string()))
             .collect();
         let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
-        let mut permissions = PermissionsServiceClient::new(self.channel.clone());
+        let mut permissions = PermissionsServiceClient::new(self.peer.channel());
         permissions.write_relationships(keyed(key, request)).await?;
         Ok(())
     }
@@ -163,7 +109,7 @@ impl Peer {
             context: Some(structure(&asked.context.to_string())),
             with_tracing: false,
         };
-        let mut client = PermissionsServiceClient::new(self.channel.clone());
+        let mut client = PermissionsServiceClient::new(self.peer.channel());
         let response = client.check_permission(keyed(key, request)).await?.into_inner();
         Ok(match response.permissionship() {
             Permissionship::HasPermission => Verdict::Member,
@@ -177,28 +123,6 @@ impl Peer {
             Permissionship::Unspecified => panic!("an answer without a value"),
         })
     }
-}
-
-fn keyed<T>(key: &str, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let value = MetadataValue::try_from(format!("Bearer {key}")).unwrap();
-    request.metadata_mut().insert("authorization", value);
-    request
-}
-
-/// Whether `SpiceDB` (1.56) finds no caveated or expiring subjects in this relation: it does not when the relation
-/// also takes usersets of the same type without.
-fn overlooks_caveats(node: &Node) -> bool {
-    let Rule::Relation(forms) = &node.rule else {
-        return false;
-    };
-    forms.iter().any(|left| {
-        forms.iter().any(|right| {
-            left.definition == right.definition
-                && left.form != right.form
-                && (left.caveat.is_some(), left.expires) != (right.caveat.is_some(), right.expires)
-        })
-    })
 }
 
 /// Whether Kilwa's answer is meant to differ.

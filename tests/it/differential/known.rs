@@ -1,0 +1,80 @@
+//! Where Kilwa is meant to answer otherwise than `SpiceDB` 1.56: the whole list. `docs/compatibility.md` says more.
+
+use super::said::Said;
+use crate::reference::Answer;
+use crate::reference::case::{Asked, Case};
+use kilwa::relationship::{Relationship, Subject};
+use kilwa::schema::{Node, Rule, Schema};
+
+/// Why an answer may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Known {
+    /// `SpiceDB` walks circles until it is fifty steps deep and then fails, if it has not found a yes before. Kilwa
+    /// answers.
+    Circle,
+    /// To `SpiceDB`'s check a wildcard covers usersets of its type as well, though not to its lookups. To Kilwa it covers
+    /// objects, everywhere.
+    WildcardOfUsersets,
+    /// `SpiceDB` finds no caveated or expiring subjects in a relation that also takes usersets of the same type without.
+    OverlookedCaveat,
+    /// A caveat failed on the context that was given: whether something else decided before is up to the order in which
+    /// a server looks.
+    FailedCaveat,
+}
+
+/// Whose answers may differ by this case.
+pub(super) struct Knowledge<'c> {
+    case: &'c Case,
+    overlooks_caveats: bool,
+}
+
+impl<'c> Knowledge<'c> {
+    pub(super) fn new(case: &'c Case, schema: &Schema) -> Self {
+        Self { case, overlooks_caveats: schema.nodes().iter().any(overlooks_caveats) }
+    }
+
+    /// Why a check's answers may differ.
+    pub(super) fn of_check(&self, asked: &Asked, answer: &Answer) -> Option<Known> {
+        if answer.cyclic {
+            return Some(Known::Circle);
+        }
+        self.of_question(asked)
+    }
+
+    fn of_question(&self, asked: &Asked) -> Option<Known> {
+        let covered = |stored: &Relationship| {
+            stored.subject == Subject::Wildcard(asked.subject.object_type().to_owned())
+        };
+        if asked.subject.relation().is_some() && self.case.relationships.iter().any(covered) {
+            return Some(Known::WildcardOfUsersets);
+        }
+        self.overlooks_caveats.then_some(Known::OverlookedCaveat)
+    }
+
+    /// Why the results of a lookup may differ.
+    pub(super) fn of_lookup(&self, asked: &Asked, kilwa: &Said, spicedb: &Said) -> Option<Known> {
+        let failed =
+            ["ERROR_REASON_CAVEAT_EVALUATION_ERROR", "ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR"];
+        if spicedb.is_refused_for(&["ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED"]) {
+            return Some(Known::Circle);
+        }
+        if spicedb.is_refused_for(&failed) || kilwa.is_refused_for(&failed) {
+            return Some(Known::FailedCaveat);
+        }
+        self.of_question(asked)
+    }
+}
+
+/// Whether `SpiceDB` overlooks caveated or expiring subjects in this relation.
+pub(crate) fn overlooks_caveats(node: &Node) -> bool {
+    let Rule::Relation(forms) = &node.rule else {
+        return false;
+    };
+    forms.iter().any(|left| {
+        forms.iter().any(|right| {
+            left.definition == right.definition
+                && left.form != right.form
+                && (left.caveat.is_some(), left.expires) != (right.caveat.is_some(), right.expires)
+        })
+    })
+}

@@ -1,0 +1,176 @@
+//! Kilwa beside a real `SpiceDB`: the same random schemas, writes and questions for both, and every disagreement in what
+//! they answer, find, refuse and store.
+//!
+//! `KILWA_TEST_SPICEDB=… KILWA_DIFFERENTIAL_QUESTIONS=1000000 cargo test --release --test it differential -- --ignored`;
+//! `KILWA_DIFFERENTIAL_SEED` starts another sequence.
+
+mod changes;
+pub(crate) mod known;
+mod said;
+mod side;
+
+use crate::outside::{number, program, tell};
+use crate::peer::Peer;
+use crate::reference::case::{Asked, Case, now};
+use crate::reference::random::Random;
+use crate::reference::rules::Rules;
+use crate::reference::{Reference, generate};
+use kilwa::schema::{Schema, compile};
+use known::{Knowledge, Known};
+use said::Said;
+use side::{Side, SubjectsAsked};
+use std::collections::BTreeMap;
+use std::fmt;
+use tokio::runtime::Runtime;
+
+/// How many questions each schema is asked, and how many of them are looked up and expanded too.
+const QUESTIONS_PER_CASE: usize = 400;
+const LOOKUPS_PER_CASE: usize = 25;
+/// How many disagreements are told in full.
+const TOLD_MAX: usize = 20;
+
+#[test]
+#[ignore = "compares with the SpiceDB that KILWA_TEST_SPICEDB names, for as long as is wanted"]
+fn kilwa_and_spicedb_agree() {
+    let Some(program) = program("KILWA_TEST_SPICEDB") else { return };
+    let wanted = number("KILWA_DIFFERENTIAL_QUESTIONS", 50_000);
+    let runtime = Runtime::new().unwrap();
+    let (kilwa, spicedb) = (Peer::kilwa(&runtime), Peer::spicedb(&program, &runtime));
+    let mut random = Random::new(number("KILWA_DIFFERENTIAL_SEED", 1));
+    let mut tally = Tally::default();
+    while tally.questions() < wanted {
+        let case = generate::specimen(&mut random, QUESTIONS_PER_CASE).case();
+        let mut pair = Pair { kilwa: Side::new(&kilwa), spicedb: Side::new(&spicedb) };
+        runtime.block_on(compare(&mut pair, &case, &mut random, &mut tally));
+    }
+    tell(&tally);
+    assert_eq!(tally.disagreements, 0);
+}
+
+/// A store of each server.
+struct Pair {
+    kilwa: Side,
+    spicedb: Side,
+}
+
+/// What was asked, and how it went.
+#[derive(Default)]
+struct Tally {
+    by_kind: BTreeMap<&'static str, u64>,
+    known: BTreeMap<Known, u64>,
+    disagreements: usize,
+}
+
+impl Tally {
+    fn questions(&self) -> u64 {
+        self.by_kind.values().sum()
+    }
+
+    /// Counts a pair of answers; `known` says why they may differ.
+    fn note(
+        &mut self,
+        kind: &'static str,
+        (kilwa, spicedb): (&Said, &Said),
+        known: impl FnOnce() -> Option<Known>,
+        what: impl FnOnce() -> String,
+    ) {
+        *self.by_kind.entry(kind).or_default() += 1;
+        if kilwa.agrees_with(spicedb) {
+            return;
+        }
+        if let Some(known) = known() {
+            *self.known.entry(known).or_default() += 1;
+            return;
+        }
+        self.disagreements += 1;
+        if self.disagreements <= TOLD_MAX {
+            tell(&format!("--- {kind}: {}\nkilwa:   {kilwa}\nspicedb: {spicedb}", what()));
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} questions: {:?}", self.questions(), self.by_kind)?;
+        writeln!(f, "differ as they are meant to: {:?}", self.known)?;
+        write!(f, "disagreements: {}", self.disagreements)
+    }
+}
+
+async fn compare(pair: &mut Pair, case: &Case, random: &mut Random, tally: &mut Tally) {
+    let schema = compile(&case.schema).unwrap();
+    let said = (
+        pair.kilwa.write_schema(&case.schema).await,
+        pair.spicedb.write_schema(&case.schema).await,
+    );
+    tally.note("schema", (&said.0, &said.1), || None, || case.schema.clone());
+    let stored = changes::compare(pair, case, random, tally).await;
+    let case = Case { relationships: stored, ..case.clone() };
+    compare_schemas(pair, &case, &schema, tally).await;
+    compare_checks(pair, &case, &schema, tally).await;
+    compare_lookups(pair, &case, &schema, tally).await;
+}
+
+async fn compare_schemas(pair: &mut Pair, case: &Case, schema: &Schema, tally: &mut Tally) {
+    let said = (pair.kilwa.reflect().await, pair.spicedb.reflect().await);
+    tally.note("reflection", (&said.0, &said.1), || None, || case.schema.clone());
+    for node in schema.nodes() {
+        let definition = &schema.definition(node.definition).name;
+        let kilwa = pair.kilwa.neighbours(definition, &node.name).await;
+        let spicedb = pair.spicedb.neighbours(definition, &node.name).await;
+        for (kind, position) in [("computable", 0), ("dependent", 1)] {
+            let what = || format!("{definition}#{}\n{}", node.name, case.schema);
+            tally.note(kind, (&kilwa[position], &spicedb[position]), || None, what);
+        }
+    }
+}
+
+async fn compare_checks(pair: &mut Pair, case: &Case, schema: &Schema, tally: &mut Tally) {
+    let rules = Rules::of(schema);
+    let reference = Reference::new(&rules, schema, case.relationships.iter(), now());
+    let knowledge = Knowledge::new(case, schema);
+    let known = |asked: &Asked| {
+        let Asked { resource, permission, subject, context } = asked;
+        knowledge.of_check(asked, &reference.answer(resource, permission, subject, context))
+    };
+    let kilwa = pair.kilwa.check_each(&case.questions).await;
+    let spicedb = pair.spicedb.check_each(&case.questions).await;
+    for ((asked, kilwa), spicedb) in case.questions.iter().zip(&kilwa).zip(&spicedb) {
+        let what = || format!("{asked}\n{}", told(case));
+        tally.note("bulk check", (kilwa, spicedb), || known(asked), what);
+    }
+    for asked in case.questions.iter().take(LOOKUPS_PER_CASE) {
+        let said = (pair.kilwa.check(asked).await, pair.spicedb.check(asked).await);
+        let what = || format!("{asked}\n{}", told(case));
+        tally.note("check", (&said.0, &said.1), || known(asked), what);
+    }
+}
+
+async fn compare_lookups(pair: &mut Pair, case: &Case, schema: &Schema, tally: &mut Tally) {
+    let knowledge = Knowledge::new(case, schema);
+    for asked in case.questions.iter().take(LOOKUPS_PER_CASE) {
+        let kilwa = pair.kilwa.lookup_resources(asked).await;
+        let spicedb = pair.spicedb.lookup_resources(asked).await;
+        let known = || knowledge.of_lookup(asked, &kilwa, &spicedb);
+        let what = || format!("{asked}\n{}", told(case));
+        tally.note("resources", (&kilwa, &spicedb), known, what);
+
+        let of = SubjectsAsked {
+            asked,
+            subject_type: asked.subject.object_type(),
+            subject_relation: asked.subject.relation().unwrap_or_default(),
+        };
+        let kilwa = pair.kilwa.lookup_subjects(&of).await;
+        let spicedb = pair.spicedb.lookup_subjects(&of).await;
+        let known = || knowledge.of_lookup(asked, &kilwa, &spicedb);
+        tally.note("subjects", (&kilwa, &spicedb), known, what);
+
+        let said = (pair.kilwa.expand(asked).await, pair.spicedb.expand(asked).await);
+        tally.note("tree", (&said.0, &said.1), || None, what);
+    }
+}
+
+/// A case without its questions.
+fn told(case: &Case) -> Case {
+    Case { questions: Vec::new(), ..case.clone() }
+}

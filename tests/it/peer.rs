@@ -1,0 +1,95 @@
+//! Servers for tests that keep an empty store of its own for each key that they are shown.
+
+use std::ffi::OsStr;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tonic::Request;
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
+
+/// How often a program is started before it counts as one that cannot, and how long each start may take.
+const STARTS_MAX: usize = 3;
+const START_MAX: Duration = Duration::from_mins(1);
+
+/// A server that runs, and is killed when it is dropped.
+pub(crate) struct Peer {
+    process: Child,
+    channel: Channel,
+    keys: AtomicUsize,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Peer {
+    /// A `SpiceDB`.
+    pub(crate) fn spicedb(program: &OsStr, runtime: &Runtime) -> Self {
+        let options = ["--skip-release-check", "--log-level=error", "--grpc-max-conn-age=1h"];
+        Self::start(program, &options, runtime)
+    }
+
+    /// A Kilwa.
+    pub(crate) fn kilwa(runtime: &Runtime) -> Self {
+        Self::start(env!("CARGO_BIN_EXE_kilwa").as_ref(), &[], runtime)
+    }
+
+    fn start(program: &OsStr, options: &[&str], runtime: &Runtime) -> Self {
+        let started = (0..STARTS_MAX).find_map(|_| Self::try_start(program, options, runtime));
+        started.unwrap_or_else(|| panic!("`{}` does not start", program.display()))
+    }
+
+    /// Nothing when the program ends or does not answer, as when somebody else took the port meanwhile.
+    fn try_start(program: &OsStr, options: &[&str], runtime: &Runtime) -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut process = Command::new(program)
+            .args(["serve-testing", "--readonly-grpc-enabled=false"])
+            .args(options)
+            .arg(format!("--grpc-addr=127.0.0.1:{port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
+        let connected = async {
+            loop {
+                match endpoint.connect().await {
+                    Ok(channel) => return Some(channel),
+                    Err(_) if process.try_wait().unwrap().is_some() => return None,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let connected = runtime.block_on(async { timeout(START_MAX, connected).await });
+        if let Ok(Some(channel)) = connected {
+            return Some(Self { process, channel, keys: AtomicUsize::new(0) });
+        }
+        drop(process.kill());
+        drop(process.wait());
+        None
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// A key that was never shown before.
+    pub(crate) fn next_key(&self) -> String {
+        self.keys.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+}
+
+/// A message with a key.
+pub(crate) fn keyed<T>(key: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let value = MetadataValue::try_from(format!("Bearer {key}")).unwrap();
+    request.metadata_mut().insert("authorization", value);
+    request
+}
