@@ -15,6 +15,7 @@ mod core;
 mod cursor;
 mod debug;
 mod edge;
+mod expand;
 mod experimental;
 mod from_proto;
 mod parts;

@@ -8,7 +8,7 @@ use super::proto::authzed::api::v1::permissions_service_server::PermissionsServi
 use super::read::Read;
 use super::status;
 use super::stream::{Results, stream};
-use super::{bulk, to_proto};
+use super::{bulk, expand, to_proto};
 use crate::engine::{Checked, Statistics};
 use crate::schema;
 use tonic::metadata::MetadataMap;
@@ -129,9 +129,10 @@ impl PermissionsService for Permissions {
 
     async fn expand_permission_tree(
         &self,
-        _: Request<proto::ExpandPermissionTreeRequest>,
+        request: Request<proto::ExpandPermissionTreeRequest>,
     ) -> Result<Response<proto::ExpandPermissionTreeResponse>, Status> {
-        Err(status::unserved("ExpandPermissionTree"))
+        let (response, statistics) = expand::expand(&self.core, request.into_inner()).await?;
+        Ok(with_operations(response, &[statistics]))
     }
 
     async fn lookup_resources(

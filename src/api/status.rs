@@ -293,7 +293,7 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
             [("field", "subject.object_id".to_owned())],
         ),
         EngineError::DepthExceeded { .. } => failed(ErrorReason::MaximumDepthExceeded, message, []),
-        EngineError::CyclicExclusion { cycle } => {
+        EngineError::CyclicExclusion { cycle } | EngineError::EndlessTree { cycle } => {
             failed(ErrorReason::MaximumDepthExceeded, message, [("cycle", cycle.join(" -> "))])
         }
         EngineError::WorkExceeded { .. } => Status::resource_exhausted(message),

@@ -5,16 +5,7 @@ use crate::validation::{Evidence, Mark};
 
 /// The explanation, a line a step, each line after `indent`.
 pub(super) fn draw(evidence: &Evidence, indent: &str) -> String {
-    let mut lines = vec![format!("{indent}{}\n", step(evidence))];
-    let mut open: Vec<(&Evidence, String, bool)> = Vec::new();
-    push_children(evidence, indent, &mut open);
-    while let Some((evidence, indent, is_last)) = open.pop() {
-        let branch = if is_last { "└─ " } else { "├─ " };
-        lines.push(format!("{indent}{}{}\n", styled(DIM, branch), step(evidence)));
-        let bar = if is_last { "   " } else { "│  " };
-        push_children(evidence, &format!("{indent}{}", styled(DIM, bar)), &mut open);
-    }
-    lines.concat()
+    draw_nodes(evidence, indent, step, |evidence: &Evidence| evidence.children.iter().collect())
 }
 
 /// The explanation without styles, a line a step.
@@ -22,13 +13,27 @@ pub(super) fn plain(evidence: &Evidence) -> String {
     anstream::adapter::strip_str(&draw(evidence, "")).to_string()
 }
 
-fn push_children<'e>(
-    evidence: &'e Evidence,
+/// Whatever has children, a line a node, each line after `indent`.
+pub(super) fn draw_nodes<N: Copy>(
+    root: N,
     indent: &str,
-    open: &mut Vec<(&'e Evidence, String, bool)>,
-) {
-    let children = evidence.children.iter().rev().enumerate();
-    open.extend(children.map(|(at, child)| (child, indent.to_owned(), at == 0)));
+    line: impl Fn(N) -> String,
+    children: impl Fn(N) -> Vec<N>,
+) -> String {
+    let mut lines = vec![format!("{indent}{}\n", line(root))];
+    let mut open: Vec<(N, String, bool)> = Vec::new();
+    let push_children = |node: N, indent: &str, open: &mut Vec<(N, String, bool)>| {
+        let children = children(node).into_iter().rev().enumerate();
+        open.extend(children.map(|(at, child)| (child, indent.to_owned(), at == 0)));
+    };
+    push_children(root, indent, &mut open);
+    while let Some((node, indent, is_last)) = open.pop() {
+        let branch = if is_last { "└─ " } else { "├─ " };
+        lines.push(format!("{indent}{}{}\n", styled(DIM, branch), line(node)));
+        let bar = if is_last { "   " } else { "│  " };
+        push_children(node, &format!("{indent}{}", styled(DIM, bar)), &mut open);
+    }
+    lines.concat()
 }
 
 fn step(evidence: &Evidence) -> String {

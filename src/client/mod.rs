@@ -7,10 +7,12 @@
 mod answer;
 mod calls;
 mod connection;
+mod expand;
 mod message;
 mod own;
 
 pub use answer::{Answer, Permissionship};
 pub use calls::{Asked, Deleted, Moment};
 pub use connection::{CallError, Connection};
+pub use expand::{Operation, Tree, TreeKind};
 pub use own::{Mentions, RelationSet};

@@ -7,6 +7,7 @@ mod consistency;
 mod delete;
 mod delete_object;
 mod error;
+mod expand;
 mod fill;
 mod handle;
 mod required;

@@ -15,6 +15,7 @@ const WITHIN_WRITE: Limits = Limits {
     depth_max: None,
     visits_max: 10_000,
     reads_max: 10_000,
+    subjects_max: 0,
     caveat_steps_max: 1_000_000,
     time_max: None,
 };

@@ -30,6 +30,7 @@ const AT_ONCE: Limits = Limits {
     depth_max: None,
     visits_max: 256,
     reads_max: 256,
+    subjects_max: 0,
     caveat_steps_max: 4096,
     time_max: Some(Duration::from_millis(1)),
 };
@@ -162,7 +163,7 @@ impl<'d> View<'d> {
         Ok(rows.into_iter().map(|(row, position)| (row, Position(position))).collect())
     }
 
-    fn scope<'s>(
+    pub(super) fn scope<'s>(
         &'s self,
         tracing: bool,
         interrupted: &'s dyn Fn() -> bool,

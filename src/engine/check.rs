@@ -78,14 +78,14 @@ fn resolve<'q>(
     Ok(((node, resource.object_id().into()), asked))
 }
 
-fn require_definition(schema: &Schema, name: &str) -> Result<DefinitionId, EngineError> {
+pub(super) fn require_definition(schema: &Schema, name: &str) -> Result<DefinitionId, EngineError> {
     match schema.find_definition(name) {
         Some(definition) => Ok(definition.id),
         None => Err(EngineError::UnknownDefinition { name: name.to_owned() }),
     }
 }
 
-fn require_node(
+pub(super) fn require_node(
     schema: &Schema,
     definition: DefinitionId,
     name: &str,

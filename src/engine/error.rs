@@ -62,6 +62,12 @@ pub enum EngineError {
         /// The relations and permissions on the cycle, such as `document:plan#view`.
         cycle: Vec<String>,
     },
+    /// What is expanded contains itself, so that its tree has no end.
+    #[error("the tree has no end, for it comes back to where it has been: {}", .cycle.join(" -> "))]
+    EndlessTree {
+        /// The relations and permissions on the cycle, such as `folder:a#view`.
+        cycle: Vec<String>,
+    },
     /// A caveat that decides the answer failed.
     #[error(transparent)]
     Caveat(#[from] CaveatError),
@@ -86,6 +92,8 @@ pub enum Work {
     Reads,
     /// Steps in the expressions of caveats.
     CaveatSteps,
+    /// Subjects that have to be in memory together.
+    Subjects,
 }
 
 impl fmt::Display for Work {
@@ -94,6 +102,7 @@ impl fmt::Display for Work {
             Self::Visits => "visits of relations and permissions",
             Self::Reads => "reads",
             Self::CaveatSteps => "steps in caveats",
+            Self::Subjects => "subjects in memory at once",
         })
     }
 }

@@ -5,17 +5,18 @@ use crate::caveat::CaveatError;
 use crate::relationship::Timestamp;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The value of a sub-question.
 ///
 /// Combined as in Kleene's logic, with two additions: a conditional value knows the names of the context that it lacks,
 /// and a caveat that failed is a value too, because a *yes* beside it in a union, or a *no* beside it in an
 /// intersection, decides without it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Truth {
     No,
-    Conditional(Rc<BTreeSet<String>>),
-    Fault(Rc<CaveatError>),
+    Conditional(Arc<BTreeSet<String>>),
+    Fault(Arc<CaveatError>),
     Yes,
 }
 
@@ -51,7 +52,7 @@ impl Truth {
                 if right.is_subset(&left) {
                     Self::Conditional(left)
                 } else {
-                    Self::Conditional(Rc::new(left.union(&right).cloned().collect()))
+                    Self::Conditional(Arc::new(left.union(&right).cloned().collect()))
                 }
             }
             (fault @ Self::Fault(_), _) | (_, fault) => fault,

@@ -162,7 +162,7 @@ fn is_cheap(operand: &Expr, schema: &Schema) -> bool {
 }
 
 /// One form of subject to follow, and where to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Branch {
     pub(super) definition: DefinitionId,
     pub(super) subject_relation: Option<NodeId>,
@@ -171,7 +171,7 @@ pub(super) struct Branch {
 
 /// The forms of subject that a walk over a relation follows.
 #[derive(Debug)]
-pub(super) struct Branches(Vec<Branch>);
+pub(super) struct Branches(pub(super) Vec<Branch>);
 
 impl Branches {
     /// The usersets among a relation's subjects, each form once; those that cannot lead to who is looked for left out.
@@ -193,6 +193,25 @@ impl Branches {
         branches.sort_unstable_by_key(|branch| branch.target);
         branches.dedup_by_key(|branch| branch.target);
         Self(branches)
+    }
+
+    /// Every form of subject that a relation takes, each once, single objects before usersets.
+    pub(super) fn of_relation(subjects: &[AllowedSubject]) -> Vec<Branch> {
+        let mut branches: Vec<Branch> = Vec::new();
+        for usersets in [false, true] {
+            for subject in subjects {
+                let target = match subject.form {
+                    AllowedForm::Userset(relation) => Some(relation),
+                    AllowedForm::Object | AllowedForm::Wildcard => None,
+                };
+                let definition = subject.definition;
+                let branch = Branch { definition, subject_relation: target, target };
+                if target.is_some() == usersets && !branches.contains(&branch) {
+                    branches.push(branch);
+                }
+            }
+        }
+        branches
     }
 
     /// An arrow's branches. Where one object is enough, those that lead nowhere are left out; where all are needed, one

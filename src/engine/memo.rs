@@ -29,6 +29,7 @@ use super::finding::{Finding, Leaning, Truth};
 use crate::schema::NodeId;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A relation or permission of one object. The node fixes the type, so the id is enough.
 pub(super) type Place = (NodeId, Rc<str>);
@@ -253,5 +254,5 @@ impl Memo {
 
 /// What is still true of a place that was less than *yes* while others rose that far.
 fn floor(truth: Truth, rise: Rise) -> Truth {
-    if rise == Rise::Value && !truth.is_no() { Truth::Conditional(Rc::default()) } else { truth }
+    if rise == Rise::Value && !truth.is_no() { Truth::Conditional(Arc::default()) } else { truth }
 }

@@ -7,8 +7,10 @@
 
 mod cache;
 mod check;
+mod components;
 mod condition;
 mod error;
+mod expand;
 mod finding;
 mod frames;
 mod memo;
@@ -20,7 +22,9 @@ mod walk;
 
 pub use cache::{Cache, CacheAt};
 pub use check::{check, check_each};
+pub use components::{Component, Edge, components};
 pub use condition::Condition;
 pub use error::{EngineError, Work};
+pub use expand::{Expanded, Operation, Tree, TreeKind, expand};
 pub use question::{Checked, Limits, Membership, Question, Scope, Statistics, Stopwatch};
 pub use trace::{CaveatOutcome, CaveatTrace, Trace, TraceBudget};

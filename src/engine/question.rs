@@ -1,7 +1,7 @@
 //! What is asked, within which bounds, and what is answered.
 
 use super::cache::CacheAt;
-use super::error::EngineError;
+use super::error::{EngineError, Work};
 use super::trace::Trace;
 use crate::relationship::{Context, ObjectRef, Subject};
 use crate::schema::Schema;
@@ -68,6 +68,8 @@ pub struct Limits {
     pub visits_max: u64,
     /// The most calls to the reader.
     pub reads_max: u64,
+    /// The most subjects that have to be in memory together, in a tree or for a part of a list.
+    pub subjects_max: u64,
     /// The most steps that all evaluations of caveats may take together.
     pub caveat_steps_max: u64,
     /// How long it may take; the questions of one [`check_each`](super::check_each) together. `None` for no limit.
@@ -80,6 +82,7 @@ impl Default for Limits {
             depth_max: None,
             visits_max: 1_000_000,
             reads_max: 4_000_000,
+            subjects_max: 1_000_000,
             caveat_steps_max: 100_000_000,
             time_max: Some(Duration::from_mins(1)),
         }
@@ -97,11 +100,15 @@ impl Limits {
             depth_max,
             visits_max: self.visits_max.min(others.visits_max),
             reads_max: self.reads_max.min(others.reads_max),
+            subjects_max: self.subjects_max.min(others.subjects_max),
             caveat_steps_max: self.caveat_steps_max.min(others.caveat_steps_max),
             time_max,
         }
     }
 }
+
+/// How many visits pass between two looks at whether the caller still waits.
+const VISITS_PER_INTERRUPTION: u64 = 128;
 
 /// Tells how much time has passed since some moment that stays the same.
 pub type Stopwatch<'s> = &'s dyn Fn() -> Duration;
@@ -139,6 +146,19 @@ impl<'s, R> Scope<'s, R> {
             stopwatch: STOPPED,
             tracing: false,
         }
+    }
+
+    /// Counts one more relation or permission of an object that is looked into.
+    pub(super) fn count_visit(&self, visits: &mut u64) -> Result<(), EngineError> {
+        let limit = self.limits.visits_max;
+        if *visits >= limit {
+            return Err(EngineError::WorkExceeded { work: Work::Visits, limit });
+        }
+        if visits.is_multiple_of(VISITS_PER_INTERRUPTION) {
+            self.require_going_on()?;
+        }
+        *visits += 1;
+        Ok(())
     }
 
     /// Requires that somebody waits for the answer, and that there is time left.

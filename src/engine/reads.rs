@@ -15,6 +15,7 @@ use crate::relationship::{
 use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, Schema};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// How many subjects are read at first: most relations that are walked name few.
 const FIRST_PAGE_COUNT: usize = 32;
@@ -34,7 +35,8 @@ pub(super) struct SubjectsRead {
 
 pub(super) struct Reads<'s, R> {
     scope: Scope<'s, R>,
-    asked: Asked<'s>,
+    /// What the question gives to caveats.
+    context: &'s Context,
     count: u64,
     caveat_steps: u64,
     /// By caveat: its value without stored context, once known.
@@ -42,8 +44,8 @@ pub(super) struct Reads<'s, R> {
 }
 
 impl<'s, R: RelationshipReader> Reads<'s, R> {
-    pub(super) fn new(scope: &Scope<'s, R>, asked: Asked<'s>) -> Self {
-        Self { scope: *scope, asked, count: 0, caveat_steps: 0, without_stored: HashMap::new() }
+    pub(super) fn new(scope: &Scope<'s, R>, context: &'s Context) -> Self {
+        Self { scope: *scope, context, count: 0, caveat_steps: 0, without_stored: HashMap::new() }
     }
 
     /// The calls to the reader and the steps of caveats since the counts were started.
@@ -51,21 +53,22 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         (self.count, self.caveat_steps)
     }
 
-    pub(super) fn start_counts(&mut self) {
-        self.count = 0;
-        self.caveat_steps = 0;
+    /// Counts on from what was counted before.
+    pub(super) fn count_on(&mut self, reads: u64, caveat_steps: u64) {
+        self.count = reads;
+        self.caveat_steps = caveat_steps;
     }
 
     /// Whether relationships name the subject itself in a relation of an object, or everything of its type.
     pub(super) fn direct(
         &mut self,
-        node: NodeId,
+        asked: &Asked<'_>,
+        (node, object_id): (NodeId, &str),
         subjects: &[AllowedSubject],
-        object_id: &str,
         mut tracer: Option<&mut Tracer<'_>>,
     ) -> Result<Finding, EngineError> {
         let mut found = Finding::no();
-        for key in self.direct_keys(subjects).into_iter().flatten() {
+        for key in direct_keys(asked, subjects).into_iter().flatten() {
             if let Some(terms) = self.find(node, object_id, key)? {
                 found = found.or(self.condition(&terms, tracer.as_deref_mut())?);
             }
@@ -76,23 +79,8 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         Ok(found)
     }
 
-    /// The subjects that relationships would have to name, as far as the relation allows them: the one asked about, and
-    /// for a single object the wildcard of its type.
-    fn direct_keys(&self, subjects: &[AllowedSubject]) -> [Option<SubjectKey<'s>>; 2] {
-        let asked = self.asked;
-        let allows =
-            |form| subjects.iter().any(|it| it.definition == asked.definition && it.form == form);
-        let key = asked.subject.key();
-        match asked.node {
-            Some(relation) => [allows(AllowedForm::Userset(relation)).then_some(key), None],
-            None => [
-                allows(AllowedForm::Object).then_some(key),
-                allows(AllowedForm::Wildcard).then_some(SubjectKey { object_id: "*", ..key }),
-            ],
-        }
-    }
-
-    fn find(
+    /// The terms of the relationship of exactly this subject, when there is one.
+    pub(super) fn find(
         &mut self,
         node: NodeId,
         object_id: &str,
@@ -111,18 +99,47 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         branch: Branch,
         after: &str,
     ) -> Result<SubjectsRead, EngineError> {
+        let count_max = if after.is_empty() { FIRST_PAGE_COUNT } else { PAGE_COUNT_MAX };
+        let page = Page { after: Some(after).filter(|id| !id.is_empty()), count_max };
+        self.page(schema, (node, object_id), branch, page)
+    }
+
+    /// A page of a relation's subjects of one form, and where to go on after it.
+    pub(super) fn page(
+        &mut self,
+        schema: &Schema,
+        (node, object_id): (NodeId, &str),
+        branch: Branch,
+        page: Page<'_>,
+    ) -> Result<SubjectsRead, EngineError> {
         self.count_read()?;
         let form = SubjectForm {
             object_type: &schema.definition(branch.definition).name,
             relation: branch.subject_relation.map(|relation| schema.node(relation).name.as_str()),
         };
-        let count_max = if after.is_empty() { FIRST_PAGE_COUNT } else { PAGE_COUNT_MAX };
-        let page = Page { after: Some(after).filter(|id| !id.is_empty()), count_max };
         let resource = resource_key(schema, node, object_id);
         let subjects = self.scope.reader.subjects(resource, form, page)?;
-        let last = subjects.last().filter(|_| subjects.len() >= count_max);
+        let last = subjects.last().filter(|_| subjects.len() >= page.count_max);
         let more_after = last.map(|(id, _)| id.clone());
         Ok(SubjectsRead { subjects, more_after })
+    }
+
+    /// Every subject of one form in a relation.
+    pub(super) fn all_subjects(
+        &mut self,
+        place: (NodeId, &str),
+        branch: Branch,
+        mut take: impl FnMut(&mut Self, String, Terms) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let mut after = Some(String::new());
+        while let Some(id) = after {
+            let read = self.subjects(self.scope.schema, place, branch, &id)?;
+            for (id, terms) in read.subjects {
+                take(self, id, terms)?;
+            }
+            after = read.more_after;
+        }
+        Ok(())
     }
 
     /// Whether a relationship with these terms counts.
@@ -161,7 +178,7 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
             let evaluated = CaveatTrace {
                 name: named.name.clone(),
                 expression: caveat.canonical_body(),
-                context: overlaid(self.asked.context, &named.context, caveat),
+                context: overlaid(self.context, &named.context, caveat),
                 outcome: outcome(&truth),
             };
             let condition = Condition {
@@ -180,17 +197,17 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         let limit = self.scope.limits.caveat_steps_max;
         let left = usize::try_from(limit - self.caveat_steps).unwrap_or(usize::MAX);
         let steps = Steps::at_most(left);
-        let outcome = caveat.evaluate(stored, self.asked.context, &steps);
+        let outcome = caveat.evaluate(stored, self.context, &steps);
         self.count_caveat_steps(u64::try_from(steps.taken()).unwrap_or(u64::MAX))?;
         Ok(match outcome {
             Ok(Outcome::True) => Truth::Yes,
             Ok(Outcome::False) => Truth::No,
-            Ok(Outcome::Missing(names)) => Truth::Conditional(Rc::new(names)),
+            Ok(Outcome::Missing(names)) => Truth::Conditional(Arc::new(names)),
             // It is the question that has no more steps, not the caveat that takes too many.
             Err(CaveatError::Exhausted { steps_max, .. }) if steps_max == left => {
                 return Err(EngineError::WorkExceeded { work: Work::CaveatSteps, limit });
             }
-            Err(error) => Truth::Fault(Rc::new(error)),
+            Err(error) => Truth::Fault(Arc::new(error)),
         })
     }
 
@@ -213,6 +230,21 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
         }
         self.count += 1;
         Ok(())
+    }
+}
+
+/// The subjects that relationships would have to name, as far as the relation allows them: the one asked about, and for
+/// a single object the wildcard of its type.
+fn direct_keys<'q>(asked: &Asked<'q>, subjects: &[AllowedSubject]) -> [Option<SubjectKey<'q>>; 2] {
+    let allows =
+        |form| subjects.iter().any(|it| it.definition == asked.definition && it.form == form);
+    let key = asked.subject.key();
+    match asked.node {
+        Some(relation) => [allows(AllowedForm::Userset(relation)).then_some(key), None],
+        None => [
+            allows(AllowedForm::Object).then_some(key),
+            allows(AllowedForm::Wildcard).then_some(SubjectKey { object_id: "*", ..key }),
+        ],
     }
 }
 

@@ -4,7 +4,7 @@
 //! stands the memo. What is under way is a stack of [`Frame`]s; a step either pushes a frame or finishes the top one, so
 //! that a chain of any length needs memory for its frames and no more of the thread's stack than one step.
 
-use super::error::{EngineError, Work};
+use super::error::EngineError;
 use super::finding::{Finding, Leaning, Truth};
 use super::frames::{Branches, Child, Frame, Join, Subjects};
 use super::memo::{Entry, Left, Memo, Opening, Place};
@@ -13,13 +13,13 @@ use super::reads::Reads;
 use super::shared::Shared;
 use super::trace::{Trace, Tracer, membership};
 use crate::relationship::{Context, ObjectRef, RelationshipReader, Subject};
-use crate::schema::{AllowedForm, AllowedSubject, DefinitionId, Expr, NodeId, Quantifier, Rule};
+use crate::schema::{
+    AllowedForm, AllowedSubject, DefinitionId, Expr, NodeId, Quantifier, Rule, Schema,
+};
 use std::rc::Rc;
 
-/// How many visits pass between two looks at whether the caller still waits.
-const VISITS_PER_INTERRUPTION: u64 = 128;
 /// The most places that an error about a cycle names.
-const CYCLE_NAMES_MAX: usize = 20;
+pub(super) const CYCLE_NAMES_MAX: usize = 20;
 /// A walk that knows more places than that when a question ends forgets them before the next one.
 const KNOWN_MAX: usize = 100_000;
 
@@ -61,7 +61,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         Self {
             scope: *scope,
             asked,
-            reads: Reads::new(scope, asked),
+            reads: Reads::new(scope, asked.context),
             memo: Memo::default(),
             frames: Vec::new(),
             tracer: None,
@@ -88,7 +88,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
     /// Whether the subject is in the place. After an error the walk has forgotten what it knew.
     pub(super) fn run(&mut self, place: Place) -> Result<Truth, EngineError> {
         self.statistics = Statistics::default();
-        self.reads.start_counts();
+        self.reads.count_on(0, 0);
         if self.memo.len() > KNOWN_MAX {
             self.memo.clear();
         }
@@ -123,7 +123,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
 
     /// The door: comes to a relation or permission of an object.
     fn open(&mut self, place: Place) -> Result<Step<'s>, EngineError> {
-        self.count_visit()?;
+        self.scope.count_visit(&mut self.statistics.visits)?;
         if let Some(finding) = self.decided_by_schema(&place) {
             self.tell(&place, &finding, false);
             return Ok(Step::Found(finding));
@@ -162,7 +162,10 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         if let Some(tracer) = &mut self.tracer {
             tracer.open();
         }
-        let finding = self.reads.direct(place.0, subjects, &place.1, self.tracer.as_mut())?;
+        let finding = {
+            let tracer = self.tracer.as_mut();
+            self.reads.direct(&self.asked, (place.0, &place.1), subjects, tracer)?
+        };
         self.tell_closed(place, &finding, false);
         Ok(Step::Found(finding))
     }
@@ -200,7 +203,10 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         subjects: &'s [AllowedSubject],
         object_id: Rc<str>,
     ) -> Result<Step<'s>, EngineError> {
-        let direct = self.reads.direct(node, subjects, &object_id, self.tracer.as_mut())?;
+        let direct = {
+            let tracer = self.tracer.as_mut();
+            self.reads.direct(&self.asked, (node, &object_id), subjects, tracer)?
+        };
         if direct.truth.is_yes() {
             return Ok(Step::Found(direct));
         }
@@ -329,26 +335,9 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             })
             .skip(depth)
             .take(CYCLE_NAMES_MAX)
-            .map(|place| self.name(place))
+            .map(|place| place_name(self.scope.schema, place))
             .collect();
         Err(EngineError::CyclicExclusion { cycle })
-    }
-
-    fn name(&self, (node, object_id): &Place) -> String {
-        let node = self.scope.schema.node(*node);
-        format!("{}:{object_id}#{}", self.scope.schema.definition(node.definition).name, node.name)
-    }
-
-    fn count_visit(&mut self) -> Result<(), EngineError> {
-        let limit = self.scope.limits.visits_max;
-        if self.statistics.visits >= limit {
-            return Err(EngineError::WorkExceeded { work: Work::Visits, limit });
-        }
-        if self.statistics.visits.is_multiple_of(VISITS_PER_INTERRUPTION) {
-            self.scope.require_going_on()?;
-        }
-        self.statistics.visits += 1;
-        Ok(())
     }
 
     fn require_depth(&mut self, depth: usize) -> Result<(), EngineError> {
@@ -395,4 +384,10 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
 
 fn has_usersets(subjects: &[AllowedSubject]) -> bool {
     subjects.iter().any(|subject| matches!(subject.form, AllowedForm::Userset(_)))
+}
+
+/// `document:plan#view`.
+pub(super) fn place_name(schema: &Schema, (node, object_id): &Place) -> String {
+    let node = schema.node(*node);
+    format!("{}:{object_id}#{}", schema.definition(node.definition).name, node.name)
 }

@@ -5,12 +5,14 @@
 
 mod checks;
 mod context;
+mod expansions;
 mod field;
 mod own_writes;
 mod relationships;
 mod validation;
 
 pub(super) use checks::{Asked, bulk_items, check};
+pub(super) use expansions::expand;
 pub(super) use own_writes::{delete_object, own_write, set_relation};
 pub(super) use relationships::{deletion, read_filter, write};
 pub(super) use validation::{assertions, parts, required};

@@ -3,6 +3,7 @@
 mod answer;
 mod bulk;
 mod check;
+mod expand;
 
 use super::Exit;
 use super::failure::Failure;
@@ -14,11 +15,14 @@ pub(in crate::cli) enum Command {
     Check(check::Arguments),
     /// Ask many questions at once.
     Bulk(bulk::Arguments),
+    /// Show of which subjects a permission of a resource is made up, as a tree.
+    Expand(expand::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(arguments) => check::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
+        Command::Expand(arguments) => expand::run(arguments),
     }
 }

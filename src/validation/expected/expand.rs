@@ -4,9 +4,8 @@
 //! sets out from the leaves up; nodes that lie on a cycle are repeated together until nothing changes, which gives the
 //! least set that agrees with itself.
 
-use super::components::{Edge, components};
 use super::set::{Found, SubjectSet};
-use crate::engine::EngineError;
+use crate::engine::{Edge, EngineError, components};
 use crate::relationship::{
     ObjectRef, Page, ReadError, RelationshipReader, ResourceKey, Subject, SubjectForm,
 };

@@ -1,7 +1,6 @@
 //! Expected relations: everyone who must be in a relation or permission, and through what.
 
 mod compare;
-mod components;
 mod expand;
 mod parse;
 mod set;

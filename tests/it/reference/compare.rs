@@ -24,15 +24,21 @@ pub(crate) enum Said {
 impl From<Result<Checked, EngineError>> for Said {
     fn from(result: Result<Checked, EngineError>) -> Self {
         match result {
-            Ok(checked) => match checked.membership {
-                Membership::NotMember => Self::NotMember,
-                Membership::Member => Self::Member,
-                Membership::Conditional(missing) => Self::Conditional(missing),
-            },
+            Ok(checked) => checked.membership.into(),
             Err(EngineError::Caveat(_)) => Self::CaveatFailed,
             Err(EngineError::CyclicExclusion { .. }) => Self::CyclicExclusion,
             Err(EngineError::Read(_)) => Self::ReadFailed,
             Err(error) => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+impl From<Membership> for Said {
+    fn from(membership: Membership) -> Self {
+        match membership {
+            Membership::NotMember => Self::NotMember,
+            Membership::Member => Self::Member,
+            Membership::Conditional(missing) => Self::Conditional(missing),
         }
     }
 }

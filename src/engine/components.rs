@@ -2,24 +2,26 @@
 
 /// That one node needs another.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edge {
-    pub(super) to: usize,
+pub struct Edge {
+    /// The position of the node that is needed.
+    pub to: usize,
     /// Whether what is needed is taken away.
-    pub(super) subtracted: bool,
+    pub subtracted: bool,
 }
 
 /// Nodes that need each other, or one that stands alone.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Component {
-    pub(super) nodes: Vec<usize>,
+pub struct Component {
+    /// Their positions.
+    pub nodes: Vec<usize>,
     /// Whether its nodes need each other.
-    pub(super) is_cycle: bool,
+    pub is_cycle: bool,
     /// Whether a node takes away what depends on it.
-    pub(super) subtracts_itself: bool,
+    pub subtracts_itself: bool,
 }
 
-/// Every component, each after those that it needs.
-pub(super) fn components(edges: &[Vec<Edge>]) -> Vec<Component> {
+/// Every component, each after those that it needs. `edges` are by node, and lead to nodes that have a list there.
+pub fn components(edges: &[Vec<Edge>]) -> Vec<Component> {
     let mut search = Search {
         edges,
         order: vec![None; edges.len()],

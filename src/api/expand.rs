@@ -1,0 +1,64 @@
+//! Relations and permissions as trees.
+
+use super::core::Core;
+use super::from_proto;
+use super::proto::authzed::api::v1 as proto;
+use super::proto::authzed::api::v1::algebraic_subject_set::Operation as OperationMessage;
+use super::proto::authzed::api::v1::permission_relationship_tree::TreeType;
+use super::{status, to_proto};
+use crate::engine::{Operation, Statistics, Tree, TreeKind};
+use tonic::Status;
+
+/// Expands what is asked for.
+pub(super) async fn expand(
+    core: &Core,
+    mut request: proto::ExpandPermissionTreeRequest,
+) -> Result<(proto::ExpandPermissionTreeResponse, Statistics), Status> {
+    let tokens = core.tokens;
+    let consistency = tokens.consistency(request.consistency.take())?;
+    let asked = from_proto::expand(request);
+    core.workers
+        .run(move |job| {
+            let view = job.view(consistency)?;
+            let (resource, permission) = asked?;
+            let expanded = view
+                .expand(&resource, &permission, job.interrupted)
+                .map_err(status::of_database)?;
+            let response = proto::ExpandPermissionTreeResponse {
+                expanded_at: Some(tokens.token(view.revision())),
+                tree_root: Some(tree(expanded.tree)),
+            };
+            Ok((response, expanded.statistics))
+        })
+        .await
+}
+
+/// A tree as a message. The engine bounds how deep it is.
+fn tree(tree: Tree) -> proto::PermissionRelationshipTree {
+    let tree_type = match tree.kind {
+        TreeKind::Operation(kind, children) => {
+            let children = children.into_iter().map(self::tree).collect();
+            TreeType::Intermediate(proto::AlgebraicSubjectSet {
+                operation: operation(kind).into(),
+                children,
+            })
+        }
+        TreeKind::Subjects(subjects) => {
+            let subjects = subjects.iter().map(to_proto::subject).collect();
+            TreeType::Leaf(proto::DirectSubjectSet { subjects })
+        }
+    };
+    proto::PermissionRelationshipTree {
+        expanded_object: Some(to_proto::object(&tree.object)),
+        expanded_relation: tree.relation,
+        tree_type: Some(tree_type),
+    }
+}
+
+fn operation(operation: Operation) -> OperationMessage {
+    match operation {
+        Operation::Union => OperationMessage::Union,
+        Operation::Intersection => OperationMessage::Intersection,
+        Operation::Exclusion => OperationMessage::Exclusion,
+    }
+}
