@@ -6,12 +6,13 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "authzed/api/v1/error_reason.proto",
     "authzed/api/v1/experimental_service.proto",
     "authzed/api/v1/permission_service.proto",
     "authzed/api/v1/schema_service.proto",
     "authzed/api/v1/watch_service.proto",
+    "kilwa/v1/lookup_service.proto",
     "kilwa/v1/relationships_service.proto",
     "kilwa/v1/validation.proto",
 ];

@@ -50,6 +50,13 @@ impl Operations {
         self.0.dispatched.fetch_add(dispatched, Ordering::Relaxed);
         self.0.cached.fetch_add(cached, Ordering::Relaxed);
     }
+
+    /// The response that tells these in its trailers: what is counted until it has ended.
+    pub(super) fn of<M>(self, message: M) -> tonic::Response<M> {
+        let mut response = tonic::Response::new(message);
+        response.extensions_mut().insert(self);
+        response
+    }
 }
 
 /// A service behind its door.

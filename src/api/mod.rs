@@ -18,6 +18,8 @@ mod edge;
 mod expand;
 mod experimental;
 mod from_proto;
+mod lookup_resources;
+mod lookup_service;
 mod parts;
 mod permissions;
 mod read;
@@ -44,6 +46,7 @@ use proto::authzed::api::v1::experimental_service_server::ExperimentalServiceSer
 use proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
 use proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
 use proto::authzed::api::v1::watch_service_server::WatchServiceServer;
+use proto::kilwa::v1::lookup_service_server::LookupServiceServer;
 use proto::kilwa::v1::relationships_service_server::RelationshipsServiceServer;
 use proto::kilwa::v1::validation_service_server::ValidationServiceServer;
 use std::fmt;
@@ -58,11 +61,12 @@ const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// The full names of the services whose health can be asked for; the empty name stands for the whole server. `WatchService`
 /// is not served yet, but clients that wait for a server ask for it, as `SpiceDB` reports it.
-pub const HEALTH_NAMES: [&str; 5] = [
+pub const HEALTH_NAMES: [&str; 6] = [
     "",
     "authzed.api.v1.PermissionsService",
     "authzed.api.v1.SchemaService",
     "authzed.api.v1.WatchService",
+    "kilwa.v1.LookupService",
     "kilwa.v1.ValidationService",
 ];
 
@@ -111,6 +115,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
     }
     add!(PermissionsServiceServer, permissions::Permissions::new(core.clone()));
     add!(SchemaServiceServer, schema::Schemas::new(core.clone()));
+    add!(LookupServiceServer, lookup_service::Lookups::new(core.clone()));
     add!(RelationshipsServiceServer, relationships::Relationships::new(core.clone()));
     add!(ValidationServiceServer, validation::Validation::new(core));
     add!(WatchServiceServer, watch::Watching);

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::edge::Operations;
 use super::from_proto;
+use super::lookup_resources::LookupResources;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::permissions_service_server::PermissionsService;
 use super::read::Read;
@@ -137,9 +138,13 @@ impl PermissionsService for Permissions {
 
     async fn lookup_resources(
         &self,
-        _: Request<proto::LookupResourcesRequest>,
+        request: Request<proto::LookupResourcesRequest>,
     ) -> Result<Response<Self::LookupResourcesStream>, Status> {
-        Err(status::unserved("LookupResources"))
+        let operations = Operations::default();
+        let lookup = LookupResources::new(&self.core, operations.clone(), request.into_inner())?;
+        let core = self.core.clone();
+        let results = stream(self.core.stream_idle_max, |sink| lookup.send(core, sink));
+        Ok(operations.of(results))
     }
 
     async fn lookup_subjects(
@@ -188,7 +193,5 @@ fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
     for Statistics { visits, cache_hits, .. } in statistics {
         operations.add(*visits, *cache_hits);
     }
-    let mut response = Response::new(message);
-    response.extensions_mut().insert(operations);
-    response
+    operations.of(message)
 }

@@ -292,7 +292,15 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
             format!("invalid argument: {message}"),
             [("field", "subject.object_id".to_owned())],
         ),
+        EngineError::WildcardLookup => invalid(
+            ErrorReason::WildcardNotAllowed,
+            format!("invalid argument: {message}"),
+            [("field", "subject_id".to_owned())],
+        ),
         EngineError::DepthExceeded { .. } => failed(ErrorReason::MaximumDepthExceeded, message, []),
+        EngineError::WayTooLong { way, .. } => {
+            failed(ErrorReason::MaximumDepthExceeded, message, [("way", way.join(" -> "))])
+        }
         EngineError::CyclicExclusion { cycle } | EngineError::EndlessTree { cycle } => {
             failed(ErrorReason::MaximumDepthExceeded, message, [("cycle", cycle.join(" -> "))])
         }

@@ -2,6 +2,7 @@
 
 use crate::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use crate::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use crate::api::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
 use crate::api::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
 use std::error::Error as _;
 use std::fmt;
@@ -124,6 +125,10 @@ impl Connection {
     pub(super) fn relationships(&self) -> RelationshipsServiceClient<Wire> {
         RelationshipsServiceClient::new(self.wire.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(super) fn lookups(&self) -> LookupServiceClient<Wire> {
+        LookupServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Waits for the answer to a call.

@@ -8,6 +8,7 @@ mod answer;
 mod calls;
 mod connection;
 mod expand;
+mod lookup_resources;
 mod message;
 mod own;
 
@@ -15,4 +16,5 @@ pub use answer::{Answer, Permissionship};
 pub use calls::{Asked, Deleted, Moment};
 pub use connection::{CallError, Connection};
 pub use expand::{Operation, Tree, TreeKind};
+pub use lookup_resources::{Resource, ResourcesAsked, ResourcesPage};
 pub use own::{Mentions, RelationSet};

@@ -5,6 +5,7 @@ use super::delete::{self, DeleteRequest, Deleted};
 use super::delete_object::{self, DeleteObjectRequest, Mentions};
 use super::error::DatabaseError;
 use super::fill;
+use super::lookup_resources::Lookups;
 use super::schemas::Schemas;
 use super::set_relation::{self, RelationSet, SetRelationRequest};
 use super::view::View;
@@ -23,6 +24,8 @@ pub struct DatabaseOptions {
     pub limits: Limits,
     /// The most memory for answers that questions share, in bytes; 0 for none.
     pub cache_bytes: usize,
+    /// The most memory for lookups that wait for their next page, in bytes; 0 for none.
+    pub waiting_lookups_bytes: usize,
     /// The most updates of one write.
     pub updates_max: usize,
     /// The most preconditions of one write or deletion.
@@ -38,6 +41,7 @@ impl Default for DatabaseOptions {
         Self {
             limits: Limits::default(),
             cache_bytes: 64 << 20,
+            waiting_lookups_bytes: 32 << 20,
             updates_max: 1000,
             preconditions_max: 1000,
             delete_limit_max: 1000,
@@ -52,6 +56,7 @@ pub struct Database {
     pub(super) store: Store,
     pub(super) schemas: Arc<Schemas>,
     pub(super) cache: Cache,
+    pub(super) lookups: Lookups,
     pub(super) options: DatabaseOptions,
 }
 
@@ -59,7 +64,8 @@ impl Database {
     /// The database of a store.
     pub fn new(store: Store, options: DatabaseOptions) -> Self {
         let cache = Cache::new(options.cache_bytes);
-        Self { store, schemas: Arc::default(), cache, options }
+        let lookups = Lookups::new(options.waiting_lookups_bytes);
+        Self { store, schemas: Arc::default(), cache, lookups, options }
     }
 
     /// The database in a data folder, which is made when there is none.

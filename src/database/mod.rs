@@ -10,6 +10,7 @@ mod error;
 mod expand;
 mod fill;
 mod handle;
+mod lookup_resources;
 mod required;
 mod schemas;
 mod set_relation;

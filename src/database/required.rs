@@ -17,6 +17,7 @@ const WITHIN_WRITE: Limits = Limits {
     reads_max: 10_000,
     subjects_max: 0,
     caveat_steps_max: 1_000_000,
+    lookup_bytes_max: 0,
     time_max: None,
 };
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Schema and relationships at one revision. What it answers never changes, however long it is held.
 pub struct View<'d> {
-    database: &'d Database,
+    pub(super) database: &'d Database,
     pub(super) snapshot: Snapshot<'d>,
     schema: Arc<Schema>,
     schema_revision: Revision,
@@ -32,6 +32,7 @@ const AT_ONCE: Limits = Limits {
     reads_max: 256,
     subjects_max: 0,
     caveat_steps_max: 4096,
+    lookup_bytes_max: 0,
     time_max: Some(Duration::from_millis(1)),
 };
 

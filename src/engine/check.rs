@@ -6,7 +6,7 @@ use super::memo::Place;
 use super::question::{Checked, Membership, Question, Scope};
 use super::trace::TraceBudget;
 use super::walk::{Asked, Walk};
-use crate::relationship::{RelationshipReader, Subject};
+use crate::relationship::{Context, RelationshipReader, Subject};
 use crate::schema::{DefinitionId, NodeId, Schema};
 
 /// Answers one question.
@@ -48,14 +48,18 @@ fn answer<R: RelationshipReader>(
     walk: &mut Walk<'_, R>,
     place: Place,
 ) -> Result<Checked, EngineError> {
-    let truth = walk.run(place)?;
-    let membership = match truth {
-        Truth::No => Membership::NotMember,
-        Truth::Yes => Membership::Member,
-        Truth::Conditional(missing) => Membership::Conditional((*missing).clone()),
-        Truth::Fault(error) => return Err(EngineError::Caveat((*error).clone())),
-    };
+    let membership = membership_of(walk.run(place)?)?;
     Ok(Checked { membership, trace: walk.take_trace(), statistics: walk.statistics() })
+}
+
+/// What a walk found, as an answer.
+pub(super) fn membership_of(truth: Truth) -> Result<Membership, EngineError> {
+    match truth {
+        Truth::No => Ok(Membership::NotMember),
+        Truth::Yes => Ok(Membership::Member),
+        Truth::Conditional(missing) => Ok(Membership::Conditional((*missing).clone())),
+        Truth::Fault(error) => Err(EngineError::Caveat((*error).clone())),
+    }
 }
 
 /// Turns names into ids: the resource's first, then the subject's.
@@ -66,16 +70,23 @@ fn resolve<'q>(
     let resource = question.resource;
     let definition = require_definition(schema, resource.object_type())?;
     let node = require_node(schema, definition, question.permission)?;
-    let subject = question.subject;
-    let subject_type = require_definition(schema, subject.object_type())?;
-    let subject_node = match subject {
+    let asked = ask_about(schema, question.subject, question.context)?;
+    Ok(((node, resource.object_id().into()), asked))
+}
+
+/// Turns the names of a subject into ids.
+pub(super) fn ask_about<'q>(
+    schema: &Schema,
+    subject: &'q Subject,
+    context: &'q Context,
+) -> Result<Asked<'q>, EngineError> {
+    let definition = require_definition(schema, subject.object_type())?;
+    let node = match subject {
         Subject::Object(_) => None,
-        Subject::Userset(_, relation) => Some(require_node(schema, subject_type, relation)?),
+        Subject::Userset(_, relation) => Some(require_node(schema, definition, relation)?),
         Subject::Wildcard(_) => return Err(EngineError::WildcardSubject),
     };
-    let asked =
-        Asked { subject, definition: subject_type, node: subject_node, context: question.context };
-    Ok(((node, resource.object_id().into()), asked))
+    Ok(Asked { subject, definition, node, context })
 }
 
 pub(super) fn require_definition(schema: &Schema, name: &str) -> Result<DefinitionId, EngineError> {

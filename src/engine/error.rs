@@ -31,6 +31,9 @@ pub enum EngineError {
     /// The subject is a wildcard; only a single object or a userset can be asked about.
     #[error("cannot perform check on wildcard subject")]
     WildcardSubject,
+    /// The subject of a lookup is a wildcard.
+    #[error("cannot perform lookup resources on wildcard")]
+    WildcardLookup,
     /// The way to the answer is longer than was allowed.
     #[error(
         "max depth exceeded: the answer lies more than {depth_max} steps away, which usually means a recursive or too deep data dependency"
@@ -38,6 +41,14 @@ pub enum EngineError {
     DepthExceeded {
         /// The allowed number of steps.
         depth_max: u32,
+    },
+    /// The way to a result of a lookup is longer than was allowed, and was to be told.
+    #[error("{}", Self::DepthExceeded { depth_max: *depth_max })]
+    WayTooLong {
+        /// The allowed number of steps.
+        depth_max: u32,
+        /// The way from the subject on, in relations and permissions, such as `group:eng#member`; not more than some.
+        way: Vec<String>,
     },
     /// The question costs more than was allowed.
     #[error("the question needs more than {limit} {work}, which is the limit for one request")]
@@ -94,6 +105,8 @@ pub enum Work {
     CaveatSteps,
     /// Subjects that have to be in memory together.
     Subjects,
+    /// Memory of a lookup.
+    LookupBytes,
 }
 
 impl fmt::Display for Work {
@@ -103,6 +116,7 @@ impl fmt::Display for Work {
             Self::Reads => "reads",
             Self::CaveatSteps => "steps in caveats",
             Self::Subjects => "subjects in memory at once",
+            Self::LookupBytes => "bytes for the objects on the way to its results",
         })
     }
 }

@@ -2,7 +2,7 @@
 //! [`RelationshipReader`](crate::relationship::RelationshipReader).
 //!
 //! [`check`] answers whether a subject is in a relation or permission of a resource. An answer has three values, for a
-//! caveat may lack context. Nothing here reads a clock, touches a disk or starts a thread, and the work of one question
+//! caveat may lack context. A [`Lookup`] goes the other way: from the subject to the resources. Nothing here reads a clock, touches a disk or starts a thread, and the work of one question
 //! is bounded by [`Limits`].
 
 mod cache;
@@ -13,6 +13,7 @@ mod error;
 mod expand;
 mod finding;
 mod frames;
+mod lookup_resources;
 mod memo;
 mod question;
 mod reads;
@@ -26,5 +27,6 @@ pub use components::{Component, Edge, components};
 pub use condition::Condition;
 pub use error::{EngineError, Work};
 pub use expand::{Expanded, Operation, Tree, TreeKind, expand};
+pub use lookup_resources::{FoundResource, Lookup, LookupPage, Sought, Within};
 pub use question::{Checked, Limits, Membership, Question, Scope, Statistics, Stopwatch};
 pub use trace::{CaveatOutcome, CaveatTrace, Trace, TraceBudget};

@@ -59,6 +59,17 @@ pub struct Statistics {
     pub depth: u64,
 }
 
+impl Statistics {
+    /// Adds what another answer cost.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.visits += other.visits;
+        self.reads += other.reads;
+        self.caveat_steps += other.caveat_steps;
+        self.cache_hits += other.cache_hits;
+        self.depth = self.depth.max(other.depth);
+    }
+}
+
 /// How much one question may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -72,6 +83,8 @@ pub struct Limits {
     pub subjects_max: u64,
     /// The most steps that all evaluations of caveats may take together.
     pub caveat_steps_max: u64,
+    /// The most memory that a lookup may need for the objects on its way, in bytes.
+    pub lookup_bytes_max: u32,
     /// How long it may take; the questions of one [`check_each`](super::check_each) together. `None` for no limit.
     pub time_max: Option<Duration>,
 }
@@ -84,6 +97,7 @@ impl Default for Limits {
             reads_max: 4_000_000,
             subjects_max: 1_000_000,
             caveat_steps_max: 100_000_000,
+            lookup_bytes_max: 256 << 20,
             time_max: Some(Duration::from_mins(1)),
         }
     }
@@ -102,6 +116,7 @@ impl Limits {
             reads_max: self.reads_max.min(others.reads_max),
             subjects_max: self.subjects_max.min(others.subjects_max),
             caveat_steps_max: self.caveat_steps_max.min(others.caveat_steps_max),
+            lookup_bytes_max: self.lookup_bytes_max.min(others.lookup_bytes_max),
             time_max,
         }
     }

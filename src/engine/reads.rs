@@ -9,10 +9,10 @@ use super::trace::{CaveatTrace, Tracer, outcome};
 use super::walk::Asked;
 use crate::caveat::{Caveat, CaveatError, Outcome, Steps};
 use crate::relationship::{
-    Context, ContextualizedCaveat, Page, RelationshipReader, ResourceKey, SubjectForm, SubjectKey,
-    Terms,
+    Context, ContextualizedCaveat, Page, RelationKey, RelationshipReader, ResourceKey, SubjectForm,
+    SubjectKey, Terms,
 };
-use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, Schema};
+use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, Schema, Stored};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -140,6 +140,28 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
             after = read.more_after;
         }
         Ok(())
+    }
+
+    /// A page of the resources on which a subject stands in a relation.
+    pub(super) fn resources(
+        &mut self,
+        stored: Stored,
+        subject_id: &str,
+        page: Page<'_>,
+    ) -> Result<Vec<(String, Terms)>, EngineError> {
+        self.count_read()?;
+        let schema = self.scope.schema;
+        let relation = schema.node(stored.relation);
+        let relation = RelationKey {
+            object_type: &schema.definition(relation.definition).name,
+            relation: &relation.name,
+        };
+        let subject = SubjectKey {
+            object_type: &schema.definition(stored.subject_type).name,
+            object_id: subject_id,
+            relation: stored.subject_relation.map(|relation| schema.node(relation).name.as_str()),
+        };
+        Ok(self.scope.reader.resources(relation, subject, page)?)
     }
 
     /// Whether a relationship with these terms counts.

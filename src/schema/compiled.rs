@@ -296,4 +296,9 @@ impl Schema {
     ) -> bool {
         self.reachability.can_reach(node, subject_type, subject_relation)
     }
+
+    /// The ways on which subjects come into a node. Worked out when they are first asked for.
+    pub fn routes(&self, target: NodeId) -> &super::routes::Routes {
+        self.reachability.routes(target, &self.nodes)
+    }
 }

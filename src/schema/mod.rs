@@ -16,6 +16,7 @@ mod load;
 mod lost;
 mod parse;
 mod reachability;
+mod routes;
 mod scan;
 mod source_text;
 mod syntax_error;
@@ -26,6 +27,7 @@ pub use compiled::{
     DefinitionId, Expr, Node, NodeId, Quantifier, Rule, Schema,
 };
 pub use diagnostic::{Diagnostic, Position, Severity, Stage};
+pub use routes::{End, Route, Routes, Start, StartForm, Stored, Way};
 pub use source_text::SourceText;
 pub use write_rules::{RelationshipError, UnknownName};
 

@@ -1,6 +1,7 @@
 //! Which subjects could ever be in which relation or permission.
 
 use super::compiled::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule};
+use super::routes::Routes;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::OnceLock;
 
@@ -14,6 +15,8 @@ pub(super) struct Reachability {
     direct: Vec<Direct>,
     /// By node: everything that can be in it.
     reached: Vec<OnceLock<Reached>>,
+    /// By node: the ways into it.
+    routes: Vec<OnceLock<Routes>>,
 }
 
 /// What can be in one node.
@@ -31,7 +34,14 @@ impl Reachability {
         Self {
             direct: nodes.iter().map(Direct::of).collect(),
             reached: nodes.iter().map(|_| OnceLock::new()).collect(),
+            routes: nodes.iter().map(|_| OnceLock::new()).collect(),
         }
+    }
+
+    /// The ways into a node. `nodes` are those that this was made of.
+    #[expect(clippy::indexing_slicing, reason = "ids are made with the schema they index")]
+    pub(super) fn routes(&self, node: NodeId, nodes: &[Node]) -> &Routes {
+        self.routes[node.index()].get_or_init(|| Routes::to(node, nodes))
     }
 
     pub(super) fn can_reach(

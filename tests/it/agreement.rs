@@ -106,7 +106,7 @@ fn a_cache_knows_the_time_and_the_revision() {
 }
 
 /// Makes specimens until enough questions were asked, and makes the first one small that has a fault.
-fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> Option<String>) {
+pub(crate) fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> Option<String>) {
     let questions = setting("KILWA_PROPERTY_QUESTIONS").map_or(questions, |count| {
         // The whole number is for the plain comparison, the costlier ones ask in proportion.
         usize::try_from(count).unwrap() * questions / 4_000

@@ -130,6 +130,41 @@ fn kilwa(folder: &Path) -> Command {
 }
 
 #[test]
+fn resources_are_listed_for_a_subject() {
+    let server = Server::start();
+    for n in 0..7 {
+        server.ask(&["relationship", "touch", &format!("document:d{n}"), "viewer", "user:ann"]);
+    }
+    let lookup = ["permission", "lookup-resources", "document", "view", "user:ann"];
+    let with = |more: &[&str]| server.ask(&[lookup.as_slice(), more].concat());
+    let all = "d0\nd1\nd2\nd3\nd4\nd5\nd6\nplan\n";
+    assert_eq!(with(&["--consistency-full"]), all);
+    assert_eq!(with(&["--page-limit", "3"]), all);
+    let within = ["--id-prefix", "d", "--id", "d5", "--id", "plan", "--id", "d1"];
+    assert_eq!(with(&within), "d1\nd5\n");
+    let cat = ["permission", "lookup-resources", "document", "view", "user:cat"];
+    assert_eq!(server.ask(&cat), "plan (caveated, missing context: day)\n");
+    let monday = [cat.as_slice(), &["--caveat-context", "{\"day\": \"monday\"}"]].concat();
+    assert_eq!(server.ask(&monday), "plan\n");
+    let lines = server.ask(&[cat.as_slice(), &["--json"]].concat());
+    let row: serde_json::Value = serde_json::from_str(lines.trim()).unwrap();
+    assert_eq!(row["resourceObjectId"], "plan");
+    assert_eq!(row["permissionship"], "LOOKUP_PERMISSIONSHIP_CONDITIONAL_PERMISSION");
+    assert_eq!(row["partialCaveatInfo"]["missingRequiredContext"][0], "day");
+    let rows = with(&["--json"]);
+    let third: serde_json::Value = serde_json::from_str(rows.lines().nth(2).unwrap()).unwrap();
+    let cursor = third["afterResultCursor"]["token"].as_str().unwrap();
+    assert_eq!(with(&["--cursor", cursor]), "d3\nd4\nd5\nd6\nplan\n");
+    let shown = server.run(&lookup);
+    assert!(String::from_utf8(shown.stderr).unwrap().starts_with("Last cursor: "));
+    let quiet = server.run(&[lookup.as_slice(), &["--show-cursor=false"]].concat());
+    assert!(quiet.stderr.is_empty());
+    let (code, error) = server.fail(&[lookup.as_slice(), &["--cursor", "x"]].concat());
+    assert_eq!(code, 2);
+    assert!(error.contains("INVALID_CURSOR"), "{error}");
+}
+
+#[test]
 fn a_server_says_how_to_use_it_and_ends_when_told() {
     let mut server = Server::start();
     let banner = server.banner("python3");

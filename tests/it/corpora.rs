@@ -6,8 +6,10 @@ use crate::reference::Reference;
 use crate::reference::case::{Asked, now};
 use crate::reference::compare::{Said, ask, ask_each};
 use crate::reference::equations::Pair;
+use crate::reference::lookups::{Way, by_pages, fault};
 use crate::reference::rules::Rules;
-use kilwa::engine::{Cache, Scope};
+use crate::reference::solution::Solution;
+use kilwa::engine::{Cache, Lookup, Scope, Within};
 use kilwa::relationship::{Context, ObjectRef, RelationshipSet, Revision, Subject, VisibleSet};
 use kilwa::schema::{Schema, compile};
 use saphyr_parser::{Event, Parser};
@@ -103,6 +105,36 @@ impl Corpus {
                 if !answer.allows(&said) {
                     faults.push(format!("`{asked}` is {said:?}, not {answer:?}"));
                 }
+            }
+        }
+        faults.extend(self.false_lookups(&questions, &solution));
+        faults
+    }
+
+    /// Looks up every relation and permission of every type, and compares with what the reference says of each object.
+    fn false_lookups(&self, questions: &[Asked], solution: &Solution) -> Vec<String> {
+        let mut by_node: BTreeMap<(&str, &str), Vec<&Asked>> = BTreeMap::new();
+        for asked in questions {
+            let node = (asked.resource.object_type(), asked.permission.as_str());
+            by_node.entry(node).or_default().push(asked);
+        }
+        let visible = self.visible();
+        let scope = Scope::new(&self.schema, &visible);
+        let everything = Within::default();
+        let mut faults = Vec::new();
+        for asked in by_node.values() {
+            let answer = |asked: &&Asked| {
+                let (object, node) = (asked.resource.clone(), asked.permission.clone());
+                (object.object_id().to_owned(), solution.answer(&Pair { object, node }))
+            };
+            let expected = asked.iter().map(answer).collect();
+            for size in [1, 2, 7, usize::MAX] {
+                let way: &Way<'_> = &|sought, after, size| {
+                    let (mut lookup, _) = Lookup::start(&scope, sought, after)?;
+                    lookup.next_page(&scope, sought, size)
+                };
+                let looked_up = by_pages(way, &asked[0].sought(&everything), size);
+                faults.extend(fault(&expected, &looked_up).map(|it| format!("{}: {it}", asked[0])));
             }
         }
         faults

@@ -4,13 +4,14 @@ use crate::reference::Reference;
 use crate::reference::case::{Asked, Case, now};
 use crate::reference::compare::Said;
 use crate::reference::generate;
+use crate::reference::lookups::{Way, by_pages, expected, fault};
 use crate::reference::random::Random;
 use crate::reference::rules::Rules;
 use crate::reference::shrink::Specimen;
 use kilwa::database::{
-    Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, WriteRequest,
+    Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, View, WriteRequest,
 };
-use kilwa::engine::Question;
+use kilwa::engine::{EngineError, LookupPage, Question, Sought, Within};
 use kilwa::relationship::{
     Relationship, RelationshipFilter, RelationshipSet, RelationshipUpdate, Revision,
     UpdateOperation,
@@ -161,5 +162,35 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
             let told = format!("`{asked}` at revision {revision}: {said:?}, not {answer:?}");
             assert!(answer.allows(&said), "{told}\n\n{case}");
         }
+        let expected = expected(&reference, case, asked);
+        let everything = Within::default();
+        for size in [1, 2, 7, usize::MAX] {
+            let way: &Way<'_> = &|sought, after, size| look_up(&view, sought, after, size);
+            let looked_up = by_pages(way, &asked.sought(&everything), size);
+            if let Some(fault) = fault(&expected, &looked_up) {
+                panic!("`{asked}` looked up by {size} at revision {revision}: {fault}\n\n{case}");
+            }
+        }
     }
+}
+
+/// A page, by a lookup that goes on where the last one was left.
+fn look_up(
+    view: &View<'_>,
+    sought: &Sought<'_>,
+    after: Option<&str>,
+    size: usize,
+) -> Result<LookupPage, EngineError> {
+    let engine_error = |error| match error {
+        DatabaseError::Engine(error) => error,
+        error => panic!("{error}"),
+    };
+    let (mut lookup, _) =
+        view.start_lookup(sought, after, false, &|| false).map_err(engine_error)?;
+    let page = view.go_on_with_lookup(&mut lookup, sought, size, &|| false);
+    let page = page.map_err(engine_error)?;
+    if let Some(last) = page.found.last() {
+        view.leave_lookup(lookup, sought, &last.object_id);
+    }
+    Ok(page)
 }

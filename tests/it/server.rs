@@ -65,6 +65,7 @@ async fn health_needs_no_key() {
         "authzed.api.v1.PermissionsService",
         "authzed.api.v1.SchemaService",
         "authzed.api.v1.WatchService",
+        "kilwa.v1.LookupService",
         "kilwa.v1.ValidationService",
     ] {
         let request = HealthCheckRequest { service: service.to_owned() };

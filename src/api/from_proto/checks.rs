@@ -106,7 +106,7 @@ fn require_small(violations: &mut Violations, limits: RequestLimits, context: Op
     }
 }
 
-fn too_many_checks(count: usize, maximum: usize) -> Status {
+pub(super) fn too_many_checks(count: usize, maximum: usize) -> Status {
     status::with_reason(
         Code::InvalidArgument,
         ErrorReason::Unspecified,

@@ -7,12 +7,14 @@ mod checks;
 mod context;
 mod expansions;
 mod field;
+mod lookups;
 mod own_writes;
 mod relationships;
 mod validation;
 
 pub(super) use checks::{Asked, bulk_items, check};
 pub(super) use expansions::expand;
+pub(super) use lookups::{SoughtResources, lookup_resources, lookup_resources_within};
 pub(super) use own_writes::{delete_object, own_write, set_relation};
 pub(super) use relationships::{deletion, read_filter, write};
 pub(super) use validation::{assertions, parts, required};
@@ -36,6 +38,8 @@ pub struct RequestLimits {
     pub checks_max: usize,
     /// The largest limit of a read.
     pub read_limit_max: u32,
+    /// The largest limit of a lookup of resources.
+    pub lookup_resources_limit_max: u32,
 }
 
 impl Default for RequestLimits {
@@ -45,6 +49,7 @@ impl Default for RequestLimits {
             caveat_bytes_max: 25_000,
             checks_max: 10_000,
             read_limit_max: 1_000,
+            lookup_resources_limit_max: 1_000,
         }
     }
 }

@@ -17,21 +17,26 @@ pub(super) struct Item {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Partial {
+pub(super) struct Partial {
     missing_required_context: Vec<String>,
+}
+
+impl Partial {
+    /// Tells of names that are missing, if there are any.
+    pub(super) fn of(missing: Vec<String>) -> Option<Self> {
+        (!missing.is_empty()).then_some(Self { missing_required_context: missing })
+    }
 }
 
 impl Item {
     pub(super) fn new(answer: &Answer) -> Self {
-        let missing = answer.missing_context.clone();
         Self {
             permissionship: match answer.permissionship {
                 Permissionship::Has => "PERMISSIONSHIP_HAS_PERMISSION",
                 Permissionship::No => "PERMISSIONSHIP_NO_PERMISSION",
                 Permissionship::Conditional => "PERMISSIONSHIP_CONDITIONAL_PERMISSION",
             },
-            partial_caveat_info: (!missing.is_empty())
-                .then_some(Partial { missing_required_context: missing }),
+            partial_caveat_info: Partial::of(answer.missing_context.clone()),
             explanation: answer.evidence.as_ref().map(Step::new),
         }
     }

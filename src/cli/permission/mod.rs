@@ -4,6 +4,7 @@ mod answer;
 mod bulk;
 mod check;
 mod expand;
+mod lookup_resources;
 
 use super::Exit;
 use super::failure::Failure;
@@ -17,6 +18,8 @@ pub(in crate::cli) enum Command {
     Bulk(bulk::Arguments),
     /// Show of which subjects a permission of a resource is made up, as a tree.
     Expand(expand::Arguments),
+    /// List the resources on which a subject has a permission, in order of their ids.
+    LookupResources(lookup_resources::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -24,5 +27,6 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
         Command::Expand(arguments) => expand::run(arguments),
+        Command::LookupResources(arguments) => lookup_resources::run(arguments),
     }
 }

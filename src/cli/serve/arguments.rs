@@ -188,6 +188,24 @@ struct Limits {
         value_name = "COUNT"
     )]
     max_read_relationships_limit: u32,
+    /// The largest limit that a lookup of resources may ask for.
+    #[arg(
+        long,
+        env = "KILWA_MAX_LOOKUP_RESOURCES_LIMIT",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    max_lookup_resources_limit: u32,
+    /// The most memory that one lookup may need for the objects between a subject and its resources, in bytes.
+    #[arg(
+        long,
+        env = "KILWA_MAX_LOOKUP_MEMORY",
+        default_value_t = 256 << 20,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "BYTES"
+    )]
+    max_lookup_memory: u32,
     /// The largest limit that a deletion may ask for.
     #[arg(
         long,
@@ -263,6 +281,8 @@ impl Arguments {
         config.requests.context_bytes_max =
             usize::try_from(limits.max_caveat_context_size).ok().filter(|bytes| *bytes > 0);
         config.requests.read_limit_max = limits.max_read_relationships_limit;
+        config.requests.lookup_resources_limit_max = limits.max_lookup_resources_limit;
+        config.database.limits.lookup_bytes_max = limits.max_lookup_memory;
         config.database.delete_limit_max = limits.max_delete_relationships_limit;
         config
     }

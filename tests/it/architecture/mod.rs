@@ -43,6 +43,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("dashmap", &["engine"]),
     ("getrandom", &["store", "config"]),
     ("glob", &["cli"]),
+    ("hashbrown", &["engine"]),
     ("http_body", &["api", "server"]),
     ("indicatif", &["cli"]),
     ("pest", &["schema"]),

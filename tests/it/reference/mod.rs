@@ -9,6 +9,7 @@ pub(crate) mod case;
 pub(crate) mod compare;
 pub(crate) mod equations;
 pub(crate) mod generate;
+pub(crate) mod lookups;
 pub(crate) mod model;
 pub(crate) mod random;
 pub(crate) mod rules;

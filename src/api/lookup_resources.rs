@@ -1,0 +1,222 @@
+//! Lookups of resources, page by page.
+
+use super::core::Core;
+use super::cursor::{self, Call, Place};
+use super::edge::Operations;
+use super::from_proto::{self, SoughtResources};
+use super::proto::authzed::api::v1::{
+    LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, PartialCaveatInfo,
+};
+use super::proto::kilwa::v1::LookupResourcesWithinRequest;
+use super::status;
+use super::stream::Sink;
+use super::workers::Job;
+use crate::database::{Consistency, Held, View};
+use crate::engine::{FoundResource, Lookup, Statistics};
+use crate::relationship::{Revision, Timestamp};
+use std::sync::Arc;
+use tonic::Status;
+
+/// How many results are found at once.
+const PAGE_COUNT_MAX: usize = 500;
+
+/// A lookup that was asked for. What is wrong with it comes out after the moment has been looked at.
+pub(super) struct LookupResources {
+    call: Call,
+    operations: Operations,
+    wanted: Result<Wanted, Status>,
+    stage: Stage,
+}
+
+/// What a lookup wants.
+struct Wanted {
+    sought: Arc<SoughtResources>,
+    left: Option<usize>,
+    /// The last id that the client has.
+    after: Option<String>,
+}
+
+/// How far it has come.
+enum Stage {
+    Asked(Consistency),
+    Under(Way),
+}
+
+/// A lookup under way.
+struct Way {
+    revision: Revision,
+    /// For the whole stream, so that nothing expires in the middle of it.
+    now: Timestamp,
+    /// So that the revision is still there when the last page's turn comes.
+    held: Held,
+    lookup: Lookup,
+}
+
+/// One page, and where it ended.
+struct Page {
+    results: Vec<LookupResourcesResponse>,
+    next: Option<LookupResources>,
+}
+
+impl LookupResources {
+    pub(super) fn new(
+        core: &Core,
+        operations: Operations,
+        mut request: LookupResourcesRequest,
+    ) -> Result<Self, Status> {
+        let cursor = request.optional_cursor.take();
+        let call = Call::new(core.tokens, "LookupResources", &request);
+        let consistency = core.tokens.consistency(request.consistency.take())?;
+        let place = cursor.map(|cursor| call.place(&cursor)).transpose();
+        let read = || from_proto::lookup_resources(request, core.limits);
+        Ok(Self::at(call, operations, consistency, place, read))
+    }
+
+    pub(super) fn within(
+        core: &Core,
+        operations: Operations,
+        mut request: LookupResourcesWithinRequest,
+    ) -> Result<Self, Status> {
+        let cursor = request.lookup.as_mut().and_then(|lookup| lookup.optional_cursor.take());
+        let call = Call::new(core.tokens, "LookupResourcesWithin", &request);
+        let consistency = request.lookup.as_mut().and_then(|lookup| lookup.consistency.take());
+        let consistency = core.tokens.consistency(consistency)?;
+        let place = cursor.map(|cursor| call.place(&cursor)).transpose();
+        let LookupResourcesWithinRequest { lookup, resource_ids, resource_id_prefix } = request;
+        let read = || {
+            let (ids, prefix) = (resource_ids, resource_id_prefix);
+            from_proto::lookup_resources_within(lookup, ids, prefix, core.limits)
+        };
+        Ok(Self::at(call, operations, consistency, place, read))
+    }
+
+    fn at(
+        call: Call,
+        operations: Operations,
+        consistency: Consistency,
+        place: Result<Option<Place>, Status>,
+        read: impl FnOnce() -> Result<(SoughtResources, Option<u32>), Status>,
+    ) -> Self {
+        let consistency = match &place {
+            Ok(Some(Place { revision, .. })) => Consistency::AtExactSnapshot(*revision),
+            Ok(None) | Err(_) => consistency,
+        };
+        let wanted = place.and_then(|place| {
+            let after = place.map(|place| last_id(place.position)).transpose()?;
+            let (sought, limit) = read()?;
+            let left = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(Wanted { sought: Arc::new(sought), left, after })
+        });
+        Self { call, operations, wanted, stage: Stage::Asked(consistency) }
+    }
+
+    /// Looks to the end and sends every result.
+    pub(super) async fn send(
+        self,
+        core: Core,
+        sink: Sink<LookupResourcesResponse>,
+    ) -> Result<(), Status> {
+        let mut next = Some(self);
+        while let Some(lookup) = next.take() {
+            let page = sink.wait(lookup.page(&core)).await?;
+            for result in page.results {
+                sink.send(result).await?;
+            }
+            next = page.next;
+        }
+        Ok(())
+    }
+
+    async fn page(self, core: &Core) -> Result<Page, Status> {
+        let tokens = core.tokens;
+        core.workers
+            .run(move |job| {
+                let Self { call, operations, wanted, stage } = self;
+                let (view, now) = view(job, &stage)?;
+                let mut wanted = wanted?;
+                let sought = wanted.sought.sought();
+                let revision = view.revision();
+                let Way { held, mut lookup, .. } = match stage {
+                    Stage::Under(way) => way,
+                    Stage::Asked(_) => {
+                        let held = view.hold();
+                        let (lookup, cost) = view
+                            .start_lookup(
+                                &sought,
+                                wanted.after.as_deref(),
+                                wanted.sought.with_debug,
+                                job.interrupted,
+                            )
+                            .map_err(status::of_database)?;
+                        add(&operations, &cost);
+                        Way { revision, now, held, lookup }
+                    }
+                };
+                let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
+                let page = view
+                    .go_on_with_lookup(&mut lookup, &sought, count_max, job.interrupted)
+                    .map_err(status::of_database)?;
+                add(&operations, &page.statistics);
+                let token = tokens.token(revision);
+                let results = page.found.iter().map(|found| LookupResourcesResponse {
+                    looked_up_at: Some(token.clone()),
+                    after_result_cursor: Some(call.cursor(revision, found.object_id.as_bytes())),
+                    ..response(found)
+                });
+                let results: Vec<_> = results.collect();
+                wanted.left = wanted.left.map(|left| left.saturating_sub(results.len()));
+                if page.ended {
+                    return Ok(Page { results, next: None });
+                }
+                if wanted.left == Some(0) {
+                    if let Some(last) = page.found.last() {
+                        view.leave_lookup(lookup, &sought, &last.object_id);
+                    }
+                    return Ok(Page { results, next: None });
+                }
+                let stage = Stage::Under(Way { revision, now, held, lookup });
+                Ok(Page {
+                    results,
+                    next: Some(Self { call, operations, wanted: Ok(wanted), stage }),
+                })
+            })
+            .await
+    }
+}
+
+/// The moment that a page reads, and what counts as expired in it.
+fn view<'j>(job: &Job<'j>, stage: &Stage) -> Result<(View<'j>, Timestamp), Status> {
+    match stage {
+        Stage::Asked(consistency) => Ok((job.view(*consistency)?, job.now)),
+        Stage::Under(Way { revision, now, .. }) => {
+            let exact = Consistency::AtExactSnapshot(*revision);
+            let view = job.database.view(exact, *now).map_err(status::of_database)?;
+            Ok((view.timed_by(job.stopwatch), *now))
+        }
+    }
+}
+
+fn add(operations: &Operations, cost: &Statistics) {
+    operations.add(cost.visits, cost.cache_hits);
+}
+
+fn response(found: &FoundResource) -> LookupResourcesResponse {
+    let missing: Vec<String> = found.missing.iter().cloned().collect();
+    let permissionship = if missing.is_empty() {
+        LookupPermissionship::HasPermission
+    } else {
+        LookupPermissionship::ConditionalPermission
+    };
+    LookupResourcesResponse {
+        resource_object_id: found.object_id.clone(),
+        permissionship: permissionship.into(),
+        partial_caveat_info: (!missing.is_empty())
+            .then_some(PartialCaveatInfo { missing_required_context: missing }),
+        ..LookupResourcesResponse::default()
+    }
+}
+
+fn last_id(position: Vec<u8>) -> Result<String, Status> {
+    String::from_utf8(position)
+        .map_err(|_| cursor::invalid("error decoding cursor: it names no place in these results"))
+}

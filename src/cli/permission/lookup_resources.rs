@@ -1,0 +1,136 @@
+//! `kilwa permission lookup-resources`.
+
+use super::answer::Partial;
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, consistency, render};
+use crate::client::{Resource, ResourcesAsked, ResourcesPage};
+use crate::relationship::Context;
+use clap::{ArgAction, Args};
+use serde::Serialize;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The resources' type, such as document.
+    #[arg(value_name = "TYPE")]
+    resource_type: String,
+    /// A permission or relation of that type.
+    permission: String,
+    /// Who asks for access, such as user:ann or group:eng#member.
+    subject: String,
+    /// Only this resource; may be given more than once.
+    #[arg(long = "id", value_name = "ID")]
+    ids: Vec<String>,
+    /// Only resources whose id starts so.
+    #[arg(long, default_value = "", value_name = "PREFIX")]
+    id_prefix: String,
+    /// Values for caveat parameters, as a JSON object.
+    #[arg(long, value_name = "JSON")]
+    caveat_context: Option<String>,
+    /// How many resources to fetch with each call; 0 for all at once.
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    page_limit: u32,
+    /// Go on behind the resource that this cursor came with; everything else must be as it was then.
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// Whether to show the last cursor at the end, on standard error.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    show_cursor: bool,
+    /// Print a JSON object for each resource, one a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consistency: consistency::Flags,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// A resource as the wire writes it in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    looked_up_at: render::Token,
+    resource_object_id: String,
+    permissionship: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial_caveat_info: Option<Partial>,
+    after_result_cursor: render::Token,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let asked = asked(arguments)?;
+    let connection = arguments.server.connect()?;
+    let mut cursor = arguments.cursor.clone();
+    loop {
+        let mut count = 0;
+        let mut last = None;
+        let page = ResourcesPage {
+            moment: arguments.consistency.moment(),
+            count_max: arguments.page_limit,
+            cursor: cursor.clone(),
+        };
+        connection.lookup_resources(&asked, page, |it| {
+            count += 1;
+            last = Some(it.cursor.clone());
+            print(arguments, it)
+        })?;
+        cursor = last.or(cursor);
+        if arguments.page_limit == 0 || count < arguments.page_limit {
+            break;
+        }
+    }
+    if let Some(cursor) = cursor.filter(|_| arguments.show_cursor) {
+        render::note(&format!("Last cursor: {cursor}"));
+    }
+    Ok(Exit::Success)
+}
+
+fn asked(arguments: &Arguments) -> Result<ResourcesAsked, Failure> {
+    let context = match &arguments.caveat_context {
+        Some(json) => Context::parse(json)?,
+        None => Context::default(),
+    };
+    Ok(ResourcesAsked {
+        resource_type: arguments.resource_type.clone(),
+        permission: arguments.permission.clone(),
+        subject: arguments.subject.parse()?,
+        context,
+        ids: arguments.ids.clone(),
+        id_prefix: arguments.id_prefix.clone(),
+    })
+}
+
+fn print(arguments: &Arguments, resource: Resource) -> Result<(), Failure> {
+    if arguments.json {
+        return render::out_next(&render::json_line(&row(resource))?);
+    }
+    let Resource { id, is_conditional, missing_context, .. } = resource;
+    render::out_next(&if is_conditional {
+        format!("{id} (caveated, missing context: {})\n", missing_context.join(", "))
+    } else {
+        format!("{id}\n")
+    })
+}
+
+fn row(resource: Resource) -> Row {
+    let Resource { id, is_conditional, missing_context, looked_up_at, cursor } = resource;
+    Row {
+        looked_up_at: looked_up_at.into(),
+        resource_object_id: id,
+        permissionship: if is_conditional {
+            "LOOKUP_PERMISSIONSHIP_CONDITIONAL_PERMISSION"
+        } else {
+            "LOOKUP_PERMISSIONSHIP_HAS_PERMISSION"
+        },
+        partial_caveat_info: Partial::of(missing_context),
+        after_result_cursor: cursor.into(),
+    }
+}

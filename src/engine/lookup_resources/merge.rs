@@ -1,0 +1,402 @@
+//! The candidates in byte order of their ids: what ends in the target, from many sorted sources at once.
+//!
+//! A source is what one subject stands on, read page by page, or objects that are known already. However many sources
+//! there are, what is read ahead of them stays within [`ROWS_MAX`] ids or so.
+
+use super::stations::{Gate, Place, Station, Stations, gate, require_room};
+use crate::engine::error::EngineError;
+use crate::engine::question::Scope;
+use crate::engine::reads::Reads;
+use crate::engine::walk::Asked;
+use crate::relationship::{Page, RelationshipReader};
+use crate::schema::{End, NodeId, Routes, StartForm, Stored, Way};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap};
+
+/// How many ids all sources together read ahead.
+const ROWS_MAX: usize = 1 << 18;
+/// How many ids a source reads at once: at first, later, and when there are very many sources.
+const FIRST_PAGE_COUNT: usize = 32;
+const PAGE_COUNT_MAX: usize = 512;
+const PAGE_COUNT_MIN: usize = 4;
+/// What a source takes of memory with its head, and what each id does that it has read ahead.
+const SOURCE_BYTES: usize = size_of::<Source>() + size_of::<Stream>() + size_of::<Head>();
+const ROW_BYTES: usize = size_of::<Candidate>() + 32;
+
+/// A resource that may be a result.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) id: Box<str>,
+    /// Whether it is one for certain.
+    pub(super) certain: bool,
+}
+
+/// All sources, merged.
+#[derive(Debug)]
+pub(super) struct Merge {
+    pub(super) stations: Stations,
+    sources: Vec<Source>,
+    heads: BinaryHeap<Reverse<Head>>,
+    /// The first sources that have given no head yet.
+    unopened: usize,
+    page_count_max: usize,
+}
+
+/// The next candidate of a source.
+#[derive(Debug)]
+struct Head {
+    candidate: Candidate,
+    source: usize,
+}
+
+#[derive(Debug)]
+enum Source {
+    Read(Box<Stream>),
+    /// Objects of a station, the rest of them in order, last first.
+    Known {
+        slot: usize,
+        numbers: Vec<u32>,
+        from_certain: bool,
+        certain: bool,
+    },
+    One(Option<Candidate>),
+}
+
+/// What one subject stands on.
+#[derive(Debug)]
+struct Stream {
+    stored: Stored,
+    subject: StreamSubject,
+    certain: bool,
+    /// The subject's place and the allowed depth, when what comes from here lies deeper.
+    too_deep: Option<(Place, u32)>,
+    /// What was read, last first.
+    rows: Vec<Candidate>,
+    /// Where to read on; `None` when nothing follows.
+    after: Option<Box<str>>,
+    page_count: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum StreamSubject {
+    Asked,
+    Wildcard,
+    Member { slot: usize, number: u32, certain: bool },
+}
+
+/// Steps from stations to the target that need the relationships of the same form.
+#[derive(Debug, Default)]
+struct Family(Vec<Origin>);
+
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    slot: usize,
+    certain: bool,
+    /// How many relations and permissions there are from the station's object to the target.
+    steps: usize,
+}
+
+impl Merge {
+    /// The candidates whose ids come after `after`.
+    pub(super) fn new<R>(
+        scope: &Scope<'_, R>,
+        asked: &Asked<'_>,
+        target: NodeId,
+        stations: Stations,
+        after: &str,
+    ) -> Result<Self, EngineError> {
+        let routes = scope.schema.routes(target);
+        let heads = BinaryHeap::new();
+        let sources = Vec::new();
+        let mut merge = Self { stations, sources, heads, unopened: 0, page_count_max: 0 };
+        merge.add_subject(routes, asked, after);
+        merge.add_stations(scope, routes, target, after)?;
+        merge.unopened = merge.sources.len();
+        let share = ROWS_MAX.checked_div(merge.sources.len()).unwrap_or(ROWS_MAX);
+        merge.page_count_max = share.clamp(PAGE_COUNT_MIN, PAGE_COUNT_MAX);
+        Ok(merge)
+    }
+
+    /// What the subject itself stands on.
+    fn add_subject(&mut self, routes: &Routes, asked: &Asked<'_>, after: &str) {
+        let one = |certain| {
+            let id = asked.subject.object_id();
+            Source::One((id > after).then(|| Candidate { id: id.into(), certain }))
+        };
+        if let Some(node) = asked.node {
+            self.sources.extend(routes.end(node).map(|end| one(end.certain)));
+            return;
+        }
+        for start in routes.starts(asked.definition) {
+            let Some(end) = routes.end(start.to) else { continue };
+            let certain = start.certain && end.certain;
+            let stored = Stored {
+                relation: start.to,
+                subject_type: asked.definition,
+                subject_relation: None,
+            };
+            self.sources.push(match start.form {
+                StartForm::Itself => one(certain),
+                StartForm::Object => stream(stored, StreamSubject::Asked, certain, None, after),
+                StartForm::Wildcard => {
+                    stream(stored, StreamSubject::Wildcard, certain, None, after)
+                }
+            });
+        }
+    }
+
+    /// What the stations' objects stand on, and those that are in the target themselves.
+    fn add_stations<R>(
+        &mut self,
+        scope: &Scope<'_, R>,
+        routes: &Routes,
+        target: NodeId,
+        after: &str,
+    ) -> Result<(), EngineError> {
+        let mut families: BTreeMap<Stored, Family> = BTreeMap::new();
+        for slot in 0..self.stations.all.len() {
+            let Some(node) = self.stations.all.get(slot).map(|station| station.node) else { break };
+            if node == target {
+                self.add_known(slot, true, after);
+            }
+            for route in routes.onward(node) {
+                let Some(End { certain, steps }) = routes.end(route.to) else { continue };
+                let certain = certain && route.certain;
+                match route.way {
+                    Way::Same => self.add_known(slot, certain, after),
+                    Way::Stored(stored) => {
+                        let origin = Origin { slot, certain, steps: steps + 1 };
+                        families.entry(stored).or_default().0.push(origin);
+                    }
+                }
+            }
+        }
+        for (stored, mut family) in families {
+            family.0.sort_by_key(|origin| Reverse(origin.certain));
+            self.add_family(scope, stored, &family, after)?;
+        }
+        Ok(())
+    }
+
+    fn add_known(&mut self, slot: usize, certain: bool, after: &str) {
+        let Some(station) = self.stations.all.get(slot) else { return };
+        for from_certain in [true, false] {
+            let ids = station.ids(from_certain);
+            let mut numbers = ids.sorted();
+            let past = numbers.partition_point(|number| ids.get(*number) <= after);
+            numbers.drain(..past);
+            numbers.reverse();
+            let certain = certain && from_certain;
+            self.sources.push(Source::Known { slot, numbers, from_certain, certain });
+        }
+    }
+
+    fn add_family<R>(
+        &mut self,
+        scope: &Scope<'_, R>,
+        stored: Stored,
+        family: &Family,
+        after: &str,
+    ) -> Result<(), EngineError> {
+        let limits = scope.limits;
+        for (position, origin) in family.0.iter().enumerate() {
+            let Some(station) = self.stations.all.get(origin.slot) else { continue };
+            let earlier = family.0.get(..position).unwrap_or_default();
+            for from_certain in [true, false] {
+                let certain = origin.certain && from_certain;
+                for number in 0..station.ids(from_certain).len() {
+                    let number = u32::try_from(number).unwrap_or(u32::MAX);
+                    let id = station.ids(from_certain).get(number);
+                    let is_read = is_certain_too(station, from_certain, id)
+                        || earlier.iter().any(|it| it.covers(&self.stations, id, certain));
+                    if is_read {
+                        continue;
+                    }
+                    let subject =
+                        StreamSubject::Member { slot: origin.slot, number, certain: from_certain };
+                    let depth = station.depth(number) + origin.steps;
+                    let is_deeper = |depth_max: &u32| {
+                        from_certain && u32::try_from(depth).is_ok_and(|depth| depth > *depth_max)
+                    };
+                    let place = Place { slot: origin.slot, number };
+                    let too_deep =
+                        limits.depth_max.filter(is_deeper).map(|depth_max| (place, depth_max));
+                    self.sources.push(stream(stored, subject, certain, too_deep, after));
+                }
+                self.require_room(limits.lookup_bytes_max)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn require_room(&self, bytes_max: u32) -> Result<(), EngineError> {
+        require_room(self.stations.bytes() + SOURCE_BYTES * self.sources.len(), bytes_max)
+    }
+
+    /// What it takes of memory, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let sources = self.sources.iter().map(|source| match source {
+            Source::Read(stream) => SOURCE_BYTES + ROW_BYTES * stream.rows.len(),
+            Source::Known { numbers, .. } => SOURCE_BYTES + size_of::<u32>() * numbers.capacity(),
+            Source::One(_) => SOURCE_BYTES,
+        });
+        self.stations.bytes() + sources.sum::<usize>()
+    }
+
+    /// The next candidate.
+    pub(super) fn next<R: RelationshipReader>(
+        &mut self,
+        scope: &Scope<'_, R>,
+        asked: &Asked<'_>,
+        reads: &mut Reads<'_, R>,
+    ) -> Result<Option<Candidate>, EngineError> {
+        while let Some(source) = self.unopened.checked_sub(1) {
+            self.advance(source, scope, asked, reads)?;
+            self.unopened = source;
+        }
+        let Some(Reverse(Head { mut candidate, source })) = self.heads.pop() else {
+            return Ok(None);
+        };
+        self.advance(source, scope, asked, reads)?;
+        while let Some(Reverse(next)) = self.heads.peek()
+            && next.candidate.id == candidate.id
+        {
+            candidate.certain |= next.candidate.certain;
+            let source = next.source;
+            self.heads.pop();
+            self.advance(source, scope, asked, reads)?;
+        }
+        Ok(Some(candidate))
+    }
+
+    /// Puts the next candidate of a source among the heads.
+    fn advance<R: RelationshipReader>(
+        &mut self,
+        source: usize,
+        scope: &Scope<'_, R>,
+        asked: &Asked<'_>,
+        reads: &mut Reads<'_, R>,
+    ) -> Result<(), EngineError> {
+        let next = match self.sources.get_mut(source) {
+            None => None,
+            Some(Source::One(one)) => one.take(),
+            Some(Source::Known { slot, numbers, from_certain, certain }) => {
+                let station = self.stations.all.get(*slot);
+                numbers.pop().zip(station).map(|(number, station)| Candidate {
+                    id: station.ids(*from_certain).get(number).into(),
+                    certain: *certain,
+                })
+            }
+            Some(Source::Read(stream)) => {
+                if stream.rows.is_empty() {
+                    stream.read(asked, reads, &mut self.stations, self.page_count_max)?;
+                    if let (Some((place, depth_max)), false) =
+                        (stream.too_deep, stream.rows.is_empty())
+                    {
+                        return Err(self.stations.too_deep(scope, place, depth_max));
+                    }
+                }
+                stream.rows.pop()
+            }
+        };
+        self.heads.extend(next.map(|candidate| Reverse(Head { candidate, source })));
+        Ok(())
+    }
+}
+
+impl Origin {
+    /// Whether streams from here give what one from this object would, and as certainly.
+    fn covers(&self, stations: &Stations, id: &str, certain: bool) -> bool {
+        let Some(station) = stations.all.get(self.slot) else { return false };
+        if station.certain.contains(id) {
+            self.certain || !certain
+        } else {
+            !certain && station.possible.contains(id)
+        }
+    }
+}
+
+/// Whether an object of a station's possible ones is among the certain ones too.
+fn is_certain_too(station: &Station, from_certain: bool, id: &str) -> bool {
+    !from_certain && station.certain.contains(id)
+}
+
+fn stream(
+    stored: Stored,
+    subject: StreamSubject,
+    certain: bool,
+    too_deep: Option<(Place, u32)>,
+    after: &str,
+) -> Source {
+    let page_count = FIRST_PAGE_COUNT;
+    let after = Some(after.into());
+    Source::Read(Box::new(Stream {
+        stored,
+        subject,
+        certain,
+        too_deep,
+        rows: Vec::new(),
+        after,
+        page_count,
+    }))
+}
+
+impl Stream {
+    /// Reads until there is something, or nothing more.
+    fn read<R: RelationshipReader>(
+        &mut self,
+        asked: &Asked<'_>,
+        reads: &mut Reads<'_, R>,
+        stations: &mut Stations,
+        page_count_max: usize,
+    ) -> Result<(), EngineError> {
+        while self.rows.is_empty()
+            && let Some(after) = self.after.take()
+        {
+            let count_max = self.page_count.min(page_count_max);
+            self.page_count = PAGE_COUNT_MAX.min(4 * self.page_count);
+            let after = Some(&*after).filter(|id| !id.is_empty());
+            let page = Page { after, count_max };
+            let subject_id = match self.subject {
+                StreamSubject::Asked => asked.subject.object_id(),
+                StreamSubject::Wildcard => "*",
+                StreamSubject::Member { slot, number, certain } => {
+                    stations.all.get(slot).map_or("", |station| station.ids(certain).get(number))
+                }
+            };
+            let found = reads.resources(self.stored, subject_id, page)?;
+            if found.len() >= count_max {
+                self.after = found.last().map(|(id, _)| id.as_str().into());
+            }
+            for (id, terms) in found {
+                let gate = gate(reads, &terms, &mut stations.until)?;
+                if gate != Gate::Shut {
+                    let certain = self.certain && gate == Gate::Open;
+                    self.rows.push(Candidate { id: id.into(), certain });
+                }
+            }
+            self.rows.reverse();
+        }
+        Ok(())
+    }
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&self.candidate.id, self.source).cmp(&(&other.candidate.id, other.source))
+    }
+}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Head {}

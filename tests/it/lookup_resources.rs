@@ -1,0 +1,160 @@
+//! Lookup of resources agrees with the reference: on random cases, in pages of every size, within candidates.
+
+use crate::agreement::for_each_specimen;
+use crate::readers::FailingReader;
+use crate::reference::case::{Asked, Case, now};
+use crate::reference::lookups::{LookedUp, Way, by_pages, expected, fault, is_askable};
+use crate::reference::rules::Rules;
+use crate::reference::{Answer, Reference};
+use kilwa::engine::{Cache, EngineError, FoundResource, Lookup, LookupPage, Scope, Sought, Within};
+use kilwa::relationship::{RelationshipReader, Revision};
+use kilwa::schema::compile;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const SIZES: [usize; 4] = [1, 2, 7, usize::MAX];
+
+#[test]
+fn kept_cases_agree() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cases");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let case = Case::parse(&std::fs::read_to_string(&path).unwrap());
+        if let Some(fault) = disagreement(&case) {
+            panic!("{}: {fault}", path.display());
+        }
+    }
+}
+
+#[test]
+fn random_lookups_agree() {
+    for_each_specimen(6_000, |specimen| disagreement(&specimen.case()));
+}
+
+#[test]
+fn a_lookup_survives_no_failed_read() {
+    for_each_specimen(500, |specimen| broken_reads(&specimen.case()));
+}
+
+/// What is wrong with the engine's lookups about a case, made in every way.
+fn disagreement(case: &Case) -> Option<String> {
+    let schema = compile(&case.schema).ok()?;
+    let rules = Rules::of(&schema);
+    let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
+    let visible = case.relationships.visible_at(now());
+    let cache = Cache::new(64 << 20);
+    let plain = Scope::new(&schema, &visible);
+    let cached = Scope { cache: Some(cache.at(Revision::default(), now())), ..plain };
+    case.questions.iter().filter(|asked| is_askable(asked)).find_map(|asked| {
+        let expected = expected(&reference, case, asked);
+        let everything = Within::default();
+        let sought = asked.sought(&everything);
+        for size in SIZES {
+            for (way, looked_up) in [
+                (
+                    "anew",
+                    by_pages(
+                        &|sought, after, size| page(&plain, sought, after, size),
+                        &sought,
+                        size,
+                    ),
+                ),
+                (
+                    "cached",
+                    by_pages(
+                        &|sought, after, size| page(&cached, sought, after, size),
+                        &sought,
+                        size,
+                    ),
+                ),
+                ("going on", going_on(&plain, &sought, size)),
+            ] {
+                if let Some(fault) = fault(&expected, &looked_up) {
+                    return Some(format!("`{asked}` looked up {way} by {size}: {fault}"));
+                }
+            }
+        }
+        within_disagrees(&plain, asked, &expected)
+    })
+}
+
+/// One page, started anew.
+fn page<R: RelationshipReader>(
+    scope: &Scope<'_, R>,
+    sought: &Sought<'_>,
+    after: Option<&str>,
+    size: usize,
+) -> Result<LookupPage, EngineError> {
+    let (mut lookup, _) = Lookup::start(scope, sought, after)?;
+    lookup.next_page(scope, sought, size)
+}
+
+/// Pages of one lookup.
+fn going_on<R: RelationshipReader>(
+    scope: &Scope<'_, R>,
+    sought: &Sought<'_>,
+    size: usize,
+) -> LookedUp {
+    let lookup = std::cell::RefCell::new(None);
+    let way: &Way<'_> = &|sought, after, size| {
+        let mut lookup = lookup.borrow_mut();
+        if after.is_none() {
+            *lookup = Some(Lookup::start(scope, sought, None)?.0);
+        }
+        lookup.as_mut().unwrap().next_page(scope, sought, size)
+    };
+    by_pages(way, sought, size)
+}
+
+/// Looks among some ids only, and among those with a prefix only.
+fn within_disagrees<R: RelationshipReader>(
+    scope: &Scope<'_, R>,
+    asked: &Asked,
+    expected: &BTreeMap<String, Answer>,
+) -> Option<String> {
+    let some: Within = Within {
+        ids: expected.keys().step_by(2).cloned().chain(["nowhere".to_owned()]).collect(),
+        prefix: String::new(),
+    };
+    let starting = |prefix: &str| Within { prefix: prefix.to_owned(), ..Within::default() };
+    let both = Within { prefix: "c".to_owned(), ..some.clone() };
+    for within in [some, starting("b"), starting("aa"), both] {
+        let counts = |id: &str| {
+            (within.ids.is_empty() || within.ids.contains(id)) && id.starts_with(&within.prefix)
+        };
+        let expected: BTreeMap<String, Answer> = expected
+            .iter()
+            .filter(|(id, _)| counts(id))
+            .map(|(id, answer)| (id.clone(), answer.clone()))
+            .collect();
+        for size in [1, 7] {
+            let way: &Way<'_> = &|sought, after, size| page(scope, sought, after, size);
+            let looked_up = by_pages(way, &asked.sought(&within), size);
+            if let Some(fault) = fault(&expected, &looked_up) {
+                return Some(format!("`{asked}` looked up within {within:?} by {size}: {fault}"));
+            }
+        }
+    }
+    None
+}
+
+/// A reader that fails at any one read gives an error, and before it nothing but results.
+fn broken_reads(case: &Case) -> Option<String> {
+    let schema = compile(&case.schema).ok()?;
+    let visible = case.relationships.visible_at(now());
+    let everything = Within::default();
+    case.questions.iter().filter(|asked| is_askable(asked)).find_map(|asked| {
+        let sought = asked.sought(&everything);
+        let whole = going_on(&Scope::new(&schema, &visible), &sought, 3);
+        (0..50).find_map(|reads| {
+            let broken = FailingReader::after(reads, visible);
+            let found = going_on(&Scope::new(&schema, &broken), &sought, 3);
+            let is_start = |found: &[FoundResource]| whole.found.starts_with(found);
+            let is_whole = found.error == whole.error && found.found == whole.found;
+            let broke = found.error.is_some() && is_start(&found.found);
+            (!is_whole && !broke).then(|| {
+                format!("`{asked}` with read {} failing: {found:?}, not {whole:?}", reads + 1)
+            })
+        })
+    })
+}
