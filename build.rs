@@ -17,12 +17,46 @@ const FILES: [&str; 8] = [
     "kilwa/v1/validation.proto",
 ];
 
+/// Messages of deprecated calls, and the stable ones that are the same on the wire: one type serves both.
+const TWINS: [(&str, &str); 24] = [
+    ("BulkCheckPermissionPair", "CheckBulkPermissionsPair"),
+    ("BulkCheckPermissionRequest", "CheckBulkPermissionsRequest"),
+    ("BulkCheckPermissionRequestItem", "CheckBulkPermissionsRequestItem"),
+    ("BulkCheckPermissionResponse", "CheckBulkPermissionsResponse"),
+    ("BulkCheckPermissionResponseItem", "CheckBulkPermissionsResponseItem"),
+    ("ExpCaveat", "ReflectionCaveat"),
+    ("ExpCaveatParameter", "ReflectionCaveatParameter"),
+    ("ExpCaveatParameterTypeChange", "ReflectionCaveatParameterTypeChange"),
+    ("ExpDefinition", "ReflectionDefinition"),
+    ("ExpPermission", "ReflectionPermission"),
+    ("ExpRelation", "ReflectionRelation"),
+    ("ExpRelationReference", "ReflectionRelationReference"),
+    ("ExpRelationSubjectTypeChange", "ReflectionRelationSubjectTypeChange"),
+    ("ExpSchemaDiff", "ReflectionSchemaDiff"),
+    ("ExpSchemaFilter", "ReflectionSchemaFilter"),
+    ("ExpTypeReference", "ReflectionTypeReference"),
+    ("ExperimentalComputablePermissionsRequest", "ComputablePermissionsRequest"),
+    ("ExperimentalComputablePermissionsResponse", "ComputablePermissionsResponse"),
+    ("ExperimentalDependentRelationsRequest", "DependentRelationsRequest"),
+    ("ExperimentalDependentRelationsResponse", "DependentRelationsResponse"),
+    ("ExperimentalDiffSchemaRequest", "DiffSchemaRequest"),
+    ("ExperimentalDiffSchemaResponse", "DiffSchemaResponse"),
+    ("ExperimentalReflectSchemaRequest", "ReflectSchemaRequest"),
+    ("ExperimentalReflectSchemaResponse", "ReflectSchemaResponse"),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let files = protox::compile(FILES, ["proto"])?;
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     fs::write(out_dir.join("descriptors.binpb"), files.encode_to_vec())?;
-    tonic_prost_build::configure()
+    let mut configuration = tonic_prost_build::configure();
+    for (deprecated, stable) in TWINS {
+        let message = format!(".authzed.api.v1.{deprecated}");
+        let rust_type = format!("crate::api::proto::authzed::api::v1::{stable}");
+        configuration = configuration.extern_path(message, rust_type);
+    }
+    configuration
         .codec_path("crate::api::codec::Codec")
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds(files)?;

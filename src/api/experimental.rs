@@ -1,14 +1,29 @@
 //! `authzed.api.v1.ExperimentalService`.
 
+use super::permissions::Permissions;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::experimental_service_server::ExperimentalService;
+use super::proto::authzed::api::v1::permissions_service_server::PermissionsService as _;
+use super::proto::authzed::api::v1::schema_service_server::SchemaService as _;
+use super::schema::Schemas;
 use super::status;
 use super::stream::Results;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Calls outside of the stable API.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Experimental;
+///
+/// What has a stable twin is served by it; the messages of both are the same on the wire, and one type here.
+#[derive(Clone, Debug)]
+pub(super) struct Experimental {
+    permissions: Permissions,
+    schemas: Schemas,
+}
+
+impl Experimental {
+    pub(super) fn new(permissions: Permissions, schemas: Schemas) -> Self {
+        Self { permissions, schemas }
+    }
+}
 
 #[tonic::async_trait]
 impl ExperimentalService for Experimental {
@@ -30,37 +45,37 @@ impl ExperimentalService for Experimental {
 
     async fn bulk_check_permission(
         &self,
-        _: Request<proto::BulkCheckPermissionRequest>,
-    ) -> Result<Response<proto::BulkCheckPermissionResponse>, Status> {
-        Err(status::unserved("BulkCheckPermission"))
+        request: Request<proto::CheckBulkPermissionsRequest>,
+    ) -> Result<Response<proto::CheckBulkPermissionsResponse>, Status> {
+        self.permissions.check_bulk_permissions(request).await
     }
 
     async fn experimental_reflect_schema(
         &self,
-        _: Request<proto::ExperimentalReflectSchemaRequest>,
-    ) -> Result<Response<proto::ExperimentalReflectSchemaResponse>, Status> {
-        Err(status::unserved("ExperimentalReflectSchema"))
+        request: Request<proto::ReflectSchemaRequest>,
+    ) -> Result<Response<proto::ReflectSchemaResponse>, Status> {
+        self.schemas.reflect_schema(request).await
     }
 
     async fn experimental_computable_permissions(
         &self,
-        _: Request<proto::ExperimentalComputablePermissionsRequest>,
-    ) -> Result<Response<proto::ExperimentalComputablePermissionsResponse>, Status> {
-        Err(status::unserved("ExperimentalComputablePermissions"))
+        request: Request<proto::ComputablePermissionsRequest>,
+    ) -> Result<Response<proto::ComputablePermissionsResponse>, Status> {
+        self.schemas.computable_permissions(request).await
     }
 
     async fn experimental_dependent_relations(
         &self,
-        _: Request<proto::ExperimentalDependentRelationsRequest>,
-    ) -> Result<Response<proto::ExperimentalDependentRelationsResponse>, Status> {
-        Err(status::unserved("ExperimentalDependentRelations"))
+        request: Request<proto::DependentRelationsRequest>,
+    ) -> Result<Response<proto::DependentRelationsResponse>, Status> {
+        self.schemas.dependent_relations(request).await
     }
 
     async fn experimental_diff_schema(
         &self,
-        _: Request<proto::ExperimentalDiffSchemaRequest>,
-    ) -> Result<Response<proto::ExperimentalDiffSchemaResponse>, Status> {
-        Err(status::unserved("ExperimentalDiffSchema"))
+        request: Request<proto::DiffSchemaRequest>,
+    ) -> Result<Response<proto::DiffSchemaResponse>, Status> {
+        self.schemas.diff_schema(request).await
     }
 
     async fn experimental_register_relationship_counter(

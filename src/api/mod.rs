@@ -23,6 +23,7 @@ mod lookup_service;
 mod parts;
 mod permissions;
 mod read;
+mod reflection;
 mod relationships;
 mod report;
 mod schema;
@@ -113,11 +114,14 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
             routes.add_service(Edge::new(server, Arc::clone(&keys), Arc::clone(&request_ids)));
         };
     }
-    add!(PermissionsServiceServer, permissions::Permissions::new(core.clone()));
-    add!(SchemaServiceServer, schema::Schemas::new(core.clone()));
+    let permissions = permissions::Permissions::new(core.clone());
+    let schemas = schema::Schemas::new(core.clone());
+    let experimental = experimental::Experimental::new(permissions.clone(), schemas.clone());
+    add!(PermissionsServiceServer, permissions);
+    add!(SchemaServiceServer, schemas);
     add!(LookupServiceServer, lookup_service::Lookups::new(core.clone()));
     add!(RelationshipsServiceServer, relationships::Relationships::new(core.clone()));
     add!(ValidationServiceServer, validation::Validation::new(core));
     add!(WatchServiceServer, watch::Watching);
-    add!(ExperimentalServiceServer, experimental::Experimental);
+    add!(ExperimentalServiceServer, experimental);
 }

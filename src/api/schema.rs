@@ -4,8 +4,11 @@ use super::core::Core;
 use super::from_proto;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::schema_service_server::SchemaService;
-use super::status;
+use super::{reflection, status};
 use crate::database::Consistency;
+use crate::schema::changes::changes;
+use crate::schema::reflection::{Reflection, reflect};
+use crate::schema::{self, Schema};
 use tonic::{Request, Response, Status};
 
 /// The schema.
@@ -17,6 +20,21 @@ pub(super) struct Schemas {
 impl Schemas {
     pub(super) fn new(core: Core) -> Self {
         Self { core }
+    }
+
+    /// What `ask` finds in the schema at the moment that a request asks for.
+    async fn ask<T: Send + 'static>(
+        &self,
+        consistency: Option<proto::Consistency>,
+        ask: impl FnOnce(&Schema, Option<proto::ZedToken>) -> Result<T, Status> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        let tokens = self.core.tokens;
+        let consistency = tokens.consistency(consistency)?;
+        let answer = self.core.workers.run(move |job| {
+            let view = job.view(consistency)?;
+            ask(view.schema(), Some(tokens.token(view.revision())))
+        });
+        Ok(Response::new(answer.await?))
     }
 }
 
@@ -57,29 +75,66 @@ impl SchemaService for Schemas {
 
     async fn reflect_schema(
         &self,
-        _: Request<proto::ReflectSchemaRequest>,
+        request: Request<proto::ReflectSchemaRequest>,
     ) -> Result<Response<proto::ReflectSchemaResponse>, Status> {
-        Err(status::unserved("ReflectSchema"))
+        let proto::ReflectSchemaRequest { consistency, optional_filters } = request.into_inner();
+        let ask = move |schema: &Schema, read_at| {
+            let filters = from_proto::reflection_filters(&optional_filters)?;
+            let Reflection { definitions, caveats } = reflect(schema, filters.as_deref());
+            Ok(proto::ReflectSchemaResponse {
+                definitions: definitions.into_iter().map(reflection::definition).collect(),
+                caveats: caveats.into_iter().map(reflection::caveat).collect(),
+                read_at,
+            })
+        };
+        self.ask(consistency, ask).await
     }
 
     async fn computable_permissions(
         &self,
-        _: Request<proto::ComputablePermissionsRequest>,
+        request: Request<proto::ComputablePermissionsRequest>,
     ) -> Result<Response<proto::ComputablePermissionsResponse>, Status> {
-        Err(status::unserved("ComputablePermissions"))
+        let mut request = request.into_inner();
+        let consistency = request.consistency.take();
+        let ask = move |schema: &Schema, read_at| {
+            let relation = Some(request.relation_name.as_str()).filter(|name| !name.is_empty());
+            let found = schema.dependents(&request.definition_name, relation);
+            let found = found.map_err(|name| status::of_name(&name))?;
+            let mut permissions = reflection::references(schema, &found);
+            let start = &request.optional_definition_name_filter;
+            permissions.retain(|permission| permission.definition_name.starts_with(start));
+            Ok(proto::ComputablePermissionsResponse { permissions, read_at })
+        };
+        self.ask(consistency, ask).await
     }
 
     async fn dependent_relations(
         &self,
-        _: Request<proto::DependentRelationsRequest>,
+        request: Request<proto::DependentRelationsRequest>,
     ) -> Result<Response<proto::DependentRelationsResponse>, Status> {
-        Err(status::unserved("DependentRelations"))
+        let mut request = request.into_inner();
+        let consistency = request.consistency.take();
+        let ask = move |schema: &Schema, read_at| {
+            let found = schema.dependencies(&request.definition_name, &request.permission_name);
+            let found = found.map_err(|error| status::of_dependency(&error))?;
+            let relations = reflection::references(schema, &found);
+            Ok(proto::DependentRelationsResponse { relations, read_at })
+        };
+        self.ask(consistency, ask).await
     }
 
     async fn diff_schema(
         &self,
-        _: Request<proto::DiffSchemaRequest>,
+        request: Request<proto::DiffSchemaRequest>,
     ) -> Result<Response<proto::DiffSchemaResponse>, Status> {
-        Err(status::unserved("DiffSchema"))
+        let mut request = request.into_inner();
+        let consistency = request.consistency.take();
+        let ask = move |schema: &Schema, read_at| {
+            let text = from_proto::comparison_schema(request)?;
+            let other = schema::compile(&text).map_err(|faults| status::of_schema(&faults))?;
+            let diffs = changes(schema, &other).into_iter().map(reflection::change).collect();
+            Ok(proto::DiffSchemaResponse { diffs, read_at })
+        };
+        self.ask(consistency, ask).await
     }
 }

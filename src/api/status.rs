@@ -6,7 +6,7 @@ use crate::caveat::CaveatError;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
 use crate::relationship::Relationship;
-use crate::schema::{Diagnostic, Position, RelationshipError, Stage, UnknownName};
+use crate::schema::{DependencyError, Diagnostic, Position, RelationshipError, Stage, UnknownName};
 use prost::Message as _;
 use std::collections::HashMap;
 use tonic::codegen::http::HeaderMap;
@@ -125,7 +125,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             let parts = removal.metadata(example.as_deref());
             invalid(ErrorReason::SchemaTypeError, message, parts)
         }
-        DatabaseError::UnknownName(name) => of_unknown_name(message, &name),
+        DatabaseError::UnknownName(name) => of_name(&name),
         DatabaseError::EmptyFilter => {
             invalid(ErrorReason::InvalidFilter, message, [("filter", String::new())])
         }
@@ -204,9 +204,20 @@ pub(super) fn limit_too_large(limit: u32, max: u32) -> Status {
     )
 }
 
+/// The answer to a filter whose conditions do not go together, with those that are set.
+pub(super) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
+    let set = given.iter().filter(|(_, value)| !value.is_empty());
+    let set: Vec<String> = set.map(|(name, value)| format!("{name}:{value:?}")).collect();
+    invalid(
+        ErrorReason::InvalidFilter,
+        format!("the relationship filter provided is not valid: {rule}"),
+        [("filter", set.join(" "))],
+    )
+}
+
 /// The answer to a schema with faults. Every one is told; the first one's place and names are in the metadata, places counted
 /// from 0.
-fn of_schema(diagnostics: &[Diagnostic]) -> Status {
+pub(super) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
     let Some(first) = diagnostics.first() else {
         return Status::invalid_argument("the schema is not valid");
     };
@@ -239,10 +250,24 @@ fn schema_fault(diagnostic: &Diagnostic) -> String {
     format!("{kind} in `{source_name}`, line {line}, column {column}: {message}{help}")
 }
 
-fn of_unknown_name(message: String, name: &UnknownName) -> Status {
+/// The answer to a name that the schema does not have.
+pub(super) fn of_name(name: &UnknownName) -> Status {
+    let message = name.to_string();
     match name {
         UnknownName::Definition { name } => unknown_definition(message, name),
         UnknownName::Relation { definition, name } => unknown_relation(message, definition, name),
+    }
+}
+
+/// The answer to a question about what something depends on that is no permission.
+pub(super) fn of_dependency(error: &DependencyError) -> Status {
+    match error {
+        DependencyError::Unknown(name) => of_name(name),
+        DependencyError::NotAPermission { name } => invalid(
+            ErrorReason::UnknownRelationOrPermission,
+            error.to_string(),
+            [("relationName", name.clone())],
+        ),
     }
 }
 

@@ -259,7 +259,7 @@ fn on_relation(definition: &str, relation: &str) -> RelationshipFilter {
 }
 
 impl SubjectForm {
-    fn of(schema: &Schema, allowed: &AllowedSubject) -> Self {
+    pub(super) fn of(schema: &Schema, allowed: &AllowedSubject) -> Self {
         Self {
             text: schema.allowed_text(allowed),
             subject_type: schema.definition(allowed.definition).name.clone(),

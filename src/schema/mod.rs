@@ -4,9 +4,11 @@
 //! possible are found at once. What comes out has nothing left to look up, and holding it proves that it is right.
 
 mod ast;
+pub mod changes;
 mod check;
 mod comments;
 mod compiled;
+mod dependencies;
 mod diagnostic;
 pub mod diff;
 mod fault;
@@ -16,6 +18,7 @@ mod load;
 mod lost;
 mod parse;
 mod reachability;
+pub mod reflection;
 mod routes;
 mod scan;
 mod source_text;
@@ -26,6 +29,7 @@ pub use compiled::{
     AllowedForm, AllowedSubject, Arrow, ArrowBranch, ArrowNotation, CaveatId, Definition,
     DefinitionId, Expr, Node, NodeId, Quantifier, Rule, Schema,
 };
+pub use dependencies::DependencyError;
 pub use diagnostic::{Diagnostic, Position, Severity, Stage};
 pub use routes::{End, Route, Routes, Start, StartForm, Stored, Way};
 pub use source_text::SourceText;

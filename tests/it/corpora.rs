@@ -23,6 +23,13 @@ fn corpora_agree() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The schemas of all files.
+pub(crate) fn schemas() -> Vec<String> {
+    let read =
+        |path| Yaml::read(&fs::read_to_string(path).unwrap()).get("schema").text().to_owned();
+    corpus_files().into_iter().map(read).collect()
+}
+
 /// What is wrong in one file, each with its name.
 fn faults_in(path: &Path) -> Vec<String> {
     let found = match Corpus::read(path) {

@@ -181,9 +181,9 @@ fn look_up(
     after: Option<&str>,
     size: usize,
 ) -> Result<LookupPage, EngineError> {
-    let engine_error = |error| match error {
-        DatabaseError::Engine(error) => error,
-        error => panic!("{error}"),
+    let engine_error = |error| {
+        let DatabaseError::Engine(error) = error else { panic!("{error}") };
+        error
     };
     let (mut lookup, _) =
         view.start_lookup(sought, after, false, &|| false).map_err(engine_error)?;

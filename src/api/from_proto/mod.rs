@@ -10,6 +10,7 @@ mod field;
 mod lookups;
 mod own_writes;
 mod relationships;
+mod schema;
 mod validation;
 
 pub(super) use checks::{Asked, bulk_items, check};
@@ -17,15 +18,11 @@ pub(super) use expansions::expand;
 pub(super) use lookups::{SoughtResources, lookup_resources, lookup_resources_within};
 pub(super) use own_writes::{delete_object, own_write, set_relation};
 pub(super) use relationships::{deletion, read_filter, write};
+pub(super) use schema::{comparison_schema, reflection_filters, schema_text};
 pub(super) use validation::{assertions, parts, required};
 
-use super::proto::authzed::api::v1::WriteSchemaRequest;
 use super::status;
-use field::{Field, Violations};
 use tonic::Status;
-
-/// The longest schema.
-const SCHEMA_BYTES_MAX: usize = 4 << 20;
 
 /// How much a request may hold. What the database limits itself is not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,17 +49,6 @@ impl Default for RequestLimits {
             lookup_resources_limit_max: 1_000,
         }
     }
-}
-
-/// The text of a schema to write.
-pub(super) fn schema_text(request: WriteSchemaRequest) -> Result<String, Status> {
-    let mut violations = Violations::default();
-    let size = request.schema.len();
-    if size > SCHEMA_BYTES_MAX {
-        let rule = format!("must be at most {SCHEMA_BYTES_MAX} bytes long, but has {size}");
-        violations.add(Field::root("schema"), rule);
-    }
-    violations.finish(Some(request.schema))
 }
 
 /// The limit that a request sets, where 0 means none.

@@ -4,7 +4,6 @@ use super::context::context;
 use super::field::{Field, Violations};
 use super::{RequestLimits, result_limit};
 use crate::api::proto::authzed::api::v1 as proto;
-use crate::api::proto::authzed::api::v1::ErrorReason;
 use crate::api::status;
 use crate::database::{DeleteRequest, WriteRequest};
 use crate::relationship::{
@@ -14,7 +13,7 @@ use crate::relationship::{
 };
 use prost::Message as _;
 use prost_types::Struct;
-use tonic::{Code, Status};
+use tonic::Status;
 
 const WILDCARD_ID: &str = "*";
 
@@ -291,7 +290,7 @@ fn filter(
             ("optional_resource_id_prefix", &prefix),
             ("optional_relation", &relation),
         ];
-        violations.refuse(invalid_filter(rule, &given));
+        violations.refuse(status::invalid_filter(rule, &given));
     }
     let resource_type =
         optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
@@ -391,16 +390,4 @@ fn precondition(
 pub(super) fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Context> {
     let field = Field::root("optional_transaction_metadata");
     context(violations, field, Some(message?))
-}
-
-/// The answer to a filter whose conditions do not go together, with those that are set.
-fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
-    let set = given.iter().filter(|(_, value)| !value.is_empty());
-    let set: Vec<String> = set.map(|(name, value)| format!("{name}:{value:?}")).collect();
-    status::with_reason(
-        Code::InvalidArgument,
-        ErrorReason::InvalidFilter,
-        format!("the relationship filter provided is not valid: {rule}"),
-        [("filter", set.join(" "))],
-    )
 }

@@ -1,0 +1,209 @@
+//! Everything that another schema would change.
+
+use super::compiled::{self, Node, NodeId, Rule, Schema};
+use super::diff::SubjectForm;
+use super::format::expr_text;
+use super::reflection::{Caveat, Definition, Parameter, Permission, Relation};
+use std::collections::BTreeMap;
+
+/// One difference between two schemas. What is removed is told as it was, everything else as it will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new definition.
+    DefinitionAdded(Definition),
+    /// A definition that is gone.
+    DefinitionRemoved(Definition),
+    /// Another comment above a definition.
+    DefinitionCommentChanged(Definition),
+    /// A new relation of a definition that both have.
+    RelationAdded(Relation),
+    /// A relation that is gone, or has become a permission.
+    RelationRemoved(Relation),
+    /// Another comment above a relation.
+    RelationCommentChanged(Relation),
+    /// A relation takes one more form of subject.
+    SubjectAdded(Relation, SubjectForm),
+    /// A relation no longer takes a form of subject.
+    SubjectRemoved(Relation, SubjectForm),
+    /// A new permission of a definition that both have.
+    PermissionAdded(Permission),
+    /// A permission that is gone, or has become a relation.
+    PermissionRemoved(Permission),
+    /// Another comment above a permission.
+    PermissionCommentChanged(Permission),
+    /// Another expression of a permission, spelling apart.
+    PermissionExpressionChanged(Permission),
+    /// A new caveat.
+    CaveatAdded(Caveat),
+    /// A caveat that is gone.
+    CaveatRemoved(Caveat),
+    /// Another comment above a caveat.
+    CaveatCommentChanged(Caveat),
+    /// Another expression of a caveat, spelling apart.
+    CaveatExpressionChanged(Caveat),
+    /// A new parameter of a caveat that both have.
+    ParameterAdded(Parameter),
+    /// A parameter that is gone.
+    ParameterRemoved(Parameter),
+    /// Another type of a parameter.
+    ParameterTypeChanged {
+        /// The parameter.
+        parameter: Parameter,
+        /// The type that it had.
+        previous_type: String,
+    },
+}
+
+/// What has to be done to `from` so that it means the same as `to`: definitions and caveats that come and go first, then
+/// what changes in those that stay. Always in the same order.
+pub fn changes(from: &Schema, to: &Schema) -> Vec<Change> {
+    let definitions = Pairs::of(from.definitions(), to.definitions(), |found| &found.name);
+    let caveats = Pairs::of(from.caveats(), to.caveats(), |found| found.name());
+    let caveat =
+        |schema: &Schema, name: &str| schema.find_caveat(name).map(|id| Caveat::of(schema, id));
+    let mut changes = Vec::new();
+    let added = definitions.added.iter().map(|added| Definition::of(to, added));
+    changes.extend(added.map(Change::DefinitionAdded));
+    let removed = definitions.removed.iter().map(|removed| Definition::of(from, removed));
+    changes.extend(removed.map(Change::DefinitionRemoved));
+    let added = caveats.added.iter().filter_map(|added| caveat(to, added.name()));
+    changes.extend(added.map(Change::CaveatAdded));
+    let removed = caveats.removed.iter().filter_map(|removed| caveat(from, removed.name()));
+    changes.extend(removed.map(Change::CaveatRemoved));
+    for (was, is) in definitions.kept {
+        add_definition_changes(&mut changes, (from, was), (to, is));
+    }
+    for (was, is) in caveats.kept {
+        if let (Some(was), Some(is)) = (caveat(from, was.name()), caveat(to, is.name())) {
+            add_caveat_changes(&mut changes, &was, &is);
+        }
+    }
+    changes
+}
+
+/// What two lists have in common and what only one of them has, each by name.
+struct Pairs<'s, T> {
+    added: Vec<&'s T>,
+    removed: Vec<&'s T>,
+    kept: Vec<(&'s T, &'s T)>,
+}
+
+impl<'s, T> Pairs<'s, T> {
+    fn of(
+        from: impl IntoIterator<Item = &'s T>,
+        to: impl IntoIterator<Item = &'s T>,
+        name: impl Fn(&'s T) -> &'s str,
+    ) -> Self {
+        let from: BTreeMap<&str, &T> = from.into_iter().map(|item| (name(item), item)).collect();
+        let to: BTreeMap<&str, &T> = to.into_iter().map(|item| (name(item), item)).collect();
+        let lacking = |items: &BTreeMap<&str, &'s T>, others: &BTreeMap<&str, &'s T>| {
+            let lacking = items.iter().filter(|(name, _)| !others.contains_key(**name));
+            lacking.map(|(_, item)| *item).collect()
+        };
+        let kept = from.iter().filter_map(|(name, was)| to.get(name).map(|is| (*was, *is)));
+        Self { added: lacking(&to, &from), removed: lacking(&from, &to), kept: kept.collect() }
+    }
+}
+
+/// A part of a schema with the schema.
+type Of<'s, T> = (&'s Schema, &'s T);
+
+fn add_definition_changes(
+    changes: &mut Vec<Change>,
+    (from, was): Of<'_, compiled::Definition>,
+    (to, is): Of<'_, compiled::Definition>,
+) {
+    if was.comment != is.comment {
+        changes.push(Change::DefinitionCommentChanged(Definition::of(to, is)));
+    }
+    let relations = Pairs::of(
+        nodes(from, &was.nodes, is_relation),
+        nodes(to, &is.nodes, is_relation),
+        |node| &node.name,
+    );
+    let permissions = Pairs::of(
+        nodes(from, &was.nodes, |node| !is_relation(node)),
+        nodes(to, &is.nodes, |node| !is_relation(node)),
+        |node| &node.name,
+    );
+    let relation = |schema, node: &&Node| Relation::of(schema, node.id);
+    let permission = |schema, node: &&Node| Permission::of(schema, node.id);
+    let removed = relations.removed.iter().map(|node| relation(from, node));
+    changes.extend(removed.map(Change::RelationRemoved));
+    let added = relations.added.iter().map(|node| relation(to, node));
+    changes.extend(added.map(Change::RelationAdded));
+    let removed = permissions.removed.iter().map(|node| permission(from, node));
+    changes.extend(removed.map(Change::PermissionRemoved));
+    let added = permissions.added.iter().map(|node| permission(to, node));
+    changes.extend(added.map(Change::PermissionAdded));
+    for (was, is) in permissions.kept {
+        add_permission_changes(changes, (from, was), (to, is));
+    }
+    for (was, is) in relations.kept {
+        add_relation_changes(changes, (from, was), (to, is));
+    }
+}
+
+fn is_relation(node: &Node) -> bool {
+    matches!(node.rule, Rule::Relation(_))
+}
+
+fn nodes<'s>(
+    schema: &'s Schema,
+    ids: &'s [NodeId],
+    is_meant: impl Fn(&Node) -> bool,
+) -> impl Iterator<Item = &'s Node> {
+    ids.iter().map(|id| schema.node(*id)).filter(move |node| is_meant(node))
+}
+
+fn add_permission_changes(
+    changes: &mut Vec<Change>,
+    (from, was): Of<'_, Node>,
+    (to, is): Of<'_, Node>,
+) {
+    let text = |schema, node: &Node| match &node.rule {
+        Rule::Permission(expr) => expr_text(schema, expr),
+        Rule::Relation(_) => String::new(),
+    };
+    if text(from, was) != text(to, is) {
+        changes.push(Change::PermissionExpressionChanged(Permission::of(to, is.id)));
+    }
+    if was.comment != is.comment {
+        changes.push(Change::PermissionCommentChanged(Permission::of(to, is.id)));
+    }
+}
+
+fn add_relation_changes(
+    changes: &mut Vec<Change>,
+    (from, was): Of<'_, Node>,
+    (to, is): Of<'_, Node>,
+) {
+    let relation = Relation::of(to, is.id);
+    if was.comment != is.comment {
+        changes.push(Change::RelationCommentChanged(relation.clone()));
+    }
+    let subjects = Relation::of(from, was.id).subjects;
+    let pairs = Pairs::of(&subjects, &relation.subjects, |form| &form.text);
+    let removed = pairs.removed.into_iter().cloned();
+    changes.extend(removed.map(|form| Change::SubjectRemoved(relation.clone(), form)));
+    let added = pairs.added.into_iter().cloned();
+    changes.extend(added.map(|form| Change::SubjectAdded(relation.clone(), form)));
+}
+
+fn add_caveat_changes(changes: &mut Vec<Change>, was: &Caveat, is: &Caveat) {
+    if was.comment != is.comment {
+        changes.push(Change::CaveatCommentChanged(is.clone()));
+    }
+    let parameters = Pairs::of(&was.parameters, &is.parameters, |parameter| &parameter.name);
+    changes.extend(parameters.removed.into_iter().cloned().map(Change::ParameterRemoved));
+    changes.extend(parameters.added.into_iter().cloned().map(Change::ParameterAdded));
+    let retyped =
+        parameters.kept.into_iter().filter(|(was, is)| was.parameter_type != is.parameter_type);
+    changes.extend(retyped.map(|(was, is)| Change::ParameterTypeChanged {
+        parameter: is.clone(),
+        previous_type: was.parameter_type.clone(),
+    }));
+    if was.expression != is.expression {
+        changes.push(Change::CaveatExpressionChanged(is.clone()));
+    }
+}

@@ -1,0 +1,172 @@
+//! What is between two schemas.
+
+use crate::reference::generate;
+use crate::reference::random::Random;
+use crate::schema_support::schema;
+use kilwa::schema::changes::{Change, changes};
+use kilwa::schema::format::canonical;
+
+const BEFORE: &str = "use expiration
+// A condition.
+caveat cav(day int, hour int) { day == hour }
+caveat lost(day int) { day == 1 }
+definition user {}
+// A team.
+definition team {
+    relation member: user
+    relation lead: user
+    // Everybody.
+    permission all = member + lead
+}
+definition gone {}
+definition doc {
+    relation owner: user
+    // Who may look.
+    relation viewer: user | user with cav | user with expiration | team#member
+    permission view = owner + viewer
+    permission edit = owner
+}";
+
+/// The changes from `BEFORE`, one in a line.
+fn changed(after: &str) -> String {
+    changes(&schema(BEFORE), &schema(after)).iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn line(change: &Change) -> String {
+    match change {
+        Change::DefinitionAdded(is) => format!("+ {}", is.name),
+        Change::DefinitionRemoved(was) => format!("- {}", was.name),
+        Change::DefinitionCommentChanged(is) => format!("{} says {:?}", is.name, is.comment),
+        Change::RelationAdded(is) => format!("+ relation {}#{}", is.definition, is.name),
+        Change::RelationRemoved(was) => format!("- relation {}#{}", was.definition, was.name),
+        Change::RelationCommentChanged(is) => {
+            format!("{}#{} says {:?}", is.definition, is.name, is.comment)
+        }
+        Change::SubjectAdded(of, form) => format!("+ {}#{}@{}", of.definition, of.name, form.text),
+        Change::SubjectRemoved(of, form) => {
+            format!("- {}#{}@{}", of.definition, of.name, form.text)
+        }
+        Change::PermissionAdded(is) => format!("+ permission {}#{}", is.definition, is.name),
+        Change::PermissionRemoved(was) => format!("- permission {}#{}", was.definition, was.name),
+        Change::PermissionCommentChanged(is) => {
+            format!("{}#{} says {:?}", is.definition, is.name, is.comment)
+        }
+        Change::PermissionExpressionChanged(is) => format!("= {}#{}", is.definition, is.name),
+        Change::CaveatAdded(is) => format!("+ caveat {}", is.name),
+        Change::CaveatRemoved(was) => format!("- caveat {}", was.name),
+        Change::CaveatCommentChanged(is) => format!("{} says {:?}", is.name, is.comment),
+        Change::CaveatExpressionChanged(is) => format!("{} = {}", is.name, is.expression),
+        Change::ParameterAdded(is) => format!("+ {}.{}", is.caveat, is.name),
+        Change::ParameterRemoved(was) => format!("- {}.{}", was.caveat, was.name),
+        Change::ParameterTypeChanged { parameter: is, previous_type } => {
+            format!("{}.{}: {previous_type} -> {}", is.caveat, is.name, is.parameter_type)
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_change_is_told() {
+    let after = "use expiration
+// Another condition.
+caveat cav(day string, night string) { day == night }
+caveat found(day int) { day == 1 }
+definition user {}
+// A group.
+definition team {
+    relation member: user
+    // All of them.
+    permission all = member
+    permission lead = member
+}
+definition fresh {}
+definition doc {
+    relation owner: user
+    relation viewer: user | user:* | user with cav and expiration | team#member
+    relation reader: user
+    permission view = viewer + owner
+}";
+    assert_eq!(
+        changed(after),
+        "\
++ fresh
+- gone
++ caveat found
+- caveat lost
++ relation doc#reader
+- permission doc#edit
+= doc#view
+doc#viewer says \"\"
+- doc#viewer@user with cav
+- doc#viewer@user with expiration
++ doc#viewer@user with cav and expiration
++ doc#viewer@user:*
+team says \"// A group.\"
+- relation team#lead
++ permission team#lead
+= team#all
+team#all says \"// All of them.\"
+cav says \"// Another condition.\"
+- cav.hour
++ cav.night
+cav.day: int -> string
+cav = day == night"
+    );
+}
+
+#[test]
+fn spelling_alone_is_no_change() {
+    let respelled = BEFORE
+        .replace("day == hour", "\n  day==hour // the same\n")
+        .replace("owner + viewer", "(owner) + (viewer)")
+        .replace("definition user {}", "definition user {\n}");
+    assert_eq!(changed(&respelled), "");
+}
+
+#[test]
+fn a_schema_and_its_canonical_text_are_the_same() {
+    let mut random = Random::new(5);
+    for _ in 0..200 {
+        let text = generate::specimen(&mut random, 0).case().schema;
+        let schema = schema(&text);
+        let printed = crate::schema_support::schema(&canonical(&schema));
+        assert_eq!(changes(&schema, &printed), [], "{text}");
+    }
+}
+
+#[test]
+#[expect(clippy::wildcard_enum_match_arm, reason = "what changed did not come or go")]
+fn there_and_back_again_adds_what_was_removed() {
+    let mut random = Random::new(7);
+    let kind = |change: &Change| match change {
+        Change::DefinitionAdded(is) => format!("a {}", is.name),
+        Change::DefinitionRemoved(was) => format!("r {}", was.name),
+        Change::RelationAdded(is) => format!("a {}#{}", is.definition, is.name),
+        Change::RelationRemoved(was) => format!("r {}#{}", was.definition, was.name),
+        Change::PermissionAdded(is) => format!("a {}#{}", is.definition, is.name),
+        Change::PermissionRemoved(was) => format!("r {}#{}", was.definition, was.name),
+        Change::SubjectAdded(of, form) => format!("a {}#{}@{}", of.definition, of.name, form.text),
+        Change::SubjectRemoved(of, form) => {
+            format!("r {}#{}@{}", of.definition, of.name, form.text)
+        }
+        other => format!("c {}", line(other)),
+    };
+    let mut texts = (0..100).map(|_| generate::specimen(&mut random, 0).case().schema);
+    let mut before = schema(&texts.next().unwrap());
+    for text in texts {
+        let after = schema(&text);
+        let forth: Vec<String> = changes(&before, &after).iter().map(kind).collect();
+        let back: Vec<String> = changes(&after, &before).iter().map(kind).collect();
+        let only = |changes: &[String], mark: &str| {
+            let mut only: Vec<String> = changes
+                .iter()
+                .filter_map(|change| change.strip_prefix(mark).map(str::to_owned))
+                .collect();
+            only.sort_unstable();
+            only
+        };
+        assert_eq!(only(&forth, "a "), only(&back, "r "));
+        assert_eq!(only(&forth, "r "), only(&back, "a "));
+        assert_eq!(only(&forth, "c ").len(), only(&back, "c ").len());
+        before = after;
+    }
+}
