@@ -20,6 +20,7 @@ mod experimental;
 mod from_proto;
 mod lookup_resources;
 mod lookup_service;
+mod lookup_subjects;
 mod parts;
 mod permissions;
 mod read;

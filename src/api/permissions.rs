@@ -9,7 +9,7 @@ use super::proto::authzed::api::v1::permissions_service_server::PermissionsServi
 use super::read::Read;
 use super::status;
 use super::stream::{Results, stream};
-use super::{bulk, expand, to_proto};
+use super::{bulk, expand, lookup_subjects, to_proto};
 use crate::engine::{Checked, Statistics};
 use crate::schema;
 use tonic::metadata::MetadataMap;
@@ -149,9 +149,14 @@ impl PermissionsService for Permissions {
 
     async fn lookup_subjects(
         &self,
-        _: Request<proto::LookupSubjectsRequest>,
+        request: Request<proto::LookupSubjectsRequest>,
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
-        Err(status::unserved("LookupSubjects"))
+        let lookup = lookup_subjects::Lookup::new(&self.core, request.into_inner())?;
+        let (core, operations) = (self.core.clone(), lookup.operations());
+        let mut response =
+            Response::new(stream(self.core.stream_idle_max, |sink| lookup.send(core, sink)));
+        response.extensions_mut().insert(operations);
+        Ok(response)
     }
 
     async fn import_bulk_relationships(

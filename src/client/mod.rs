@@ -9,6 +9,7 @@ mod calls;
 mod connection;
 mod expand;
 mod lookup_resources;
+mod lookup_subjects;
 mod message;
 mod own;
 
@@ -17,4 +18,5 @@ pub use calls::{Asked, Deleted, Moment};
 pub use connection::{CallError, Connection};
 pub use expand::{Operation, Tree, TreeKind};
 pub use lookup_resources::{Resource, ResourcesAsked, ResourcesPage};
+pub use lookup_subjects::{Listed, SubjectsAsked};
 pub use own::{Mentions, RelationSet};

@@ -11,6 +11,7 @@ mod expand;
 mod fill;
 mod handle;
 mod lookup_resources;
+mod lookup_subjects;
 mod required;
 mod schemas;
 mod set_relation;

@@ -9,6 +9,7 @@ use crate::reference::equations::Pair;
 use crate::reference::lookups::{Way, by_pages, fault};
 use crate::reference::rules::Rules;
 use crate::reference::solution::Solution;
+use crate::subject_lists::{self, Listing};
 use kilwa::engine::{Cache, Lookup, Scope, Within};
 use kilwa::relationship::{Context, ObjectRef, RelationshipSet, Revision, Subject, VisibleSet};
 use kilwa::schema::{Schema, compile};
@@ -33,7 +34,10 @@ pub(crate) fn schemas() -> Vec<String> {
 /// What is wrong in one file, each with its name.
 fn faults_in(path: &Path) -> Vec<String> {
     let found = match Corpus::read(path) {
-        Ok(corpus) => corpus.false_assertions().chain(corpus.disagreements()).take(5).collect(),
+        Ok(corpus) => {
+            let faults = corpus.false_assertions().chain(corpus.disagreements());
+            faults.chain(corpus.false_lists()).take(5).collect()
+        }
         Err(fault) => vec![fault],
     };
     found.into_iter().map(|fault| format!("{}: {fault}", path.display())).collect()
@@ -145,6 +149,55 @@ impl Corpus {
             }
         }
         faults
+    }
+
+    /// Asks for everybody in every relation and permission of every object, of every kind of subject that occurs.
+    fn false_lists(&self) -> impl Iterator<Item = String> {
+        let kind = |subject: &Subject| {
+            (subject.object_type().to_owned(), subject.relation().map(str::to_owned))
+        };
+        let kinds: BTreeSet<_> = self.subjects().iter().map(kind).collect();
+        let contexts = self.contexts().into_iter();
+        contexts
+            .flat_map(move |context| kinds.clone().into_iter().map(move |it| (context.clone(), it)))
+            .flat_map(|(context, kind)| self.false_lists_of(kind, &context))
+    }
+
+    fn false_lists_of(
+        &self,
+        (subject_type, subject_relation): (String, Option<String>),
+        context: &Context,
+    ) -> Vec<String> {
+        let rules = Rules::of(&self.schema);
+        let reference = Reference::new(&rules, &self.schema, self.relationships.iter(), now());
+        let (pairs, visible) = (self.pairs(), self.visible());
+        let Some(first) = pairs.first() else { return Vec::new() };
+        let mut ids = subject_lists::ids(self.relationships.iter(), &first.object);
+        ids.extend(pairs.iter().map(|pair| pair.object.object_id().to_owned()));
+        let listing = |pair: &Pair| Listing {
+            resource: pair.object.clone(),
+            permission: pair.node.clone(),
+            subject_type: subject_type.clone(),
+            subject_relation: subject_relation.clone(),
+            context: context.clone(),
+            wildcards: true,
+        };
+        let solutions: BTreeMap<&str, _> = ids
+            .iter()
+            .map(|id| {
+                let subject = listing(first).subject(id);
+                (id.as_str(), reference.solve(pairs.clone(), &subject, context))
+            })
+            .collect();
+        let scope = Scope::new(&self.schema, &visible);
+        pairs
+            .iter()
+            .filter_map(|pair| {
+                let listing = listing(pair);
+                let found = subject_lists::listed(&scope, &listing, 7);
+                subject_lists::fault(&listing, &ids, |id| solutions[id].answer(pair), found)
+            })
+            .collect()
     }
 
     fn objects(&self) -> BTreeSet<ObjectRef> {

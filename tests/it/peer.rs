@@ -1,5 +1,10 @@
 //! Servers for tests that keep an empty store of its own for each key that they are shown.
 
+use crate::reference::case::{Case, now};
+use crate::server_support::touch;
+use kilwa::api::proto::authzed::api::v1 as proto;
+use proto::permissions_service_client::PermissionsServiceClient;
+use proto::schema_service_client::SchemaServiceClient;
 use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -7,9 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
-use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 
 /// How often a program is started before it counts as one that cannot, and how long each start may take.
 const STARTS_MAX: usize = 3;
@@ -78,6 +83,23 @@ impl Peer {
 
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    /// Gives the store of a key what a case holds, without what has expired.
+    pub(crate) async fn load(&self, key: &str, case: &Case) -> Result<(), Status> {
+        let mut schemas = SchemaServiceClient::new(self.channel());
+        let request = proto::WriteSchemaRequest { schema: case.schema.clone() };
+        schemas.write_schema(keyed(key, request)).await?;
+        let updates = case
+            .relationships
+            .iter()
+            .filter(|stored| stored.expires_at.is_none_or(|expires_at| now() < expires_at))
+            .map(|stored| touch(&stored.to_string()))
+            .collect();
+        let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
+        let mut permissions = PermissionsServiceClient::new(self.channel());
+        permissions.write_relationships(keyed(key, request)).await?;
+        Ok(())
     }
 
     /// A key that was never shown before.

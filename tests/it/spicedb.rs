@@ -12,13 +12,12 @@ use crate::reference::rules::Rules;
 use crate::reference::shrink::{Specimen, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
-use crate::server_support::{object, structure, touch};
+use crate::server_support::{object, structure};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{Relationship, Subject};
 use kilwa::schema::compile;
 use proto::check_permission_response::Permissionship;
 use proto::permissions_service_client::PermissionsServiceClient;
-use proto::schema_service_client::SchemaServiceClient;
 use std::collections::BTreeSet;
 use tokio::runtime::Runtime;
 use tonic::{Code, Status};
@@ -57,7 +56,7 @@ impl Spicedb {
         let rules = Rules::of(&schema);
         let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
         let key = self.peer.next_key();
-        if let Err(status) = self.load(&key, case).await {
+        if let Err(status) = self.peer.load(&key, case).await {
             return Some(format!("SpiceDB refuses the case: {}", status.message()));
         }
         for asked in &case.questions {
@@ -77,22 +76,6 @@ impl Spicedb {
             }
         }
         None
-    }
-
-    async fn load(&self, key: &str, case: &Case) -> Result<(), Status> {
-        let mut schemas = SchemaServiceClient::new(self.peer.channel());
-        let request = proto::WriteSchemaRequest { schema: case.schema.clone() };
-        schemas.write_schema(keyed(key, request)).await?;
-        let updates = case
-            .relationships
-            .iter()
-            .filter(|stored| stored.expires_at.is_none_or(|expires_at| now() < expires_at))
-            .map(|stored| touch(&stored.to_string()))
-            .collect();
-        let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
-        let mut permissions = PermissionsServiceClient::new(self.peer.channel());
-        permissions.write_relationships(keyed(key, request)).await?;
-        Ok(())
     }
 
     async fn ask(&self, key: &str, asked: &Asked) -> Result<Verdict, Status> {

@@ -14,7 +14,7 @@ mod schema;
 mod validation;
 
 pub(super) use checks::{Asked, bulk_items, check};
-pub(super) use expansions::expand;
+pub(super) use expansions::{AskedSubjects, expand, subjects};
 pub(super) use lookups::{SoughtResources, lookup_resources, lookup_resources_within};
 pub(super) use own_writes::{delete_object, own_write, set_relation};
 pub(super) use relationships::{deletion, read_filter, write};

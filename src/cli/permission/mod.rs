@@ -5,6 +5,7 @@ mod bulk;
 mod check;
 mod expand;
 mod lookup_resources;
+mod lookup_subjects;
 
 use super::Exit;
 use super::failure::Failure;
@@ -20,6 +21,8 @@ pub(in crate::cli) enum Command {
     Expand(expand::Arguments),
     /// List the resources on which a subject has a permission, in order of their ids.
     LookupResources(lookup_resources::Arguments),
+    /// List the subjects that have a permission on a resource.
+    LookupSubjects(lookup_subjects::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -28,5 +31,6 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Bulk(arguments) => bulk::run(arguments),
         Command::Expand(arguments) => expand::run(arguments),
         Command::LookupResources(arguments) => lookup_resources::run(arguments),
+        Command::LookupSubjects(arguments) => lookup_subjects::run(arguments),
     }
 }

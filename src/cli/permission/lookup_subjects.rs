@@ -1,0 +1,118 @@
+//! `kilwa permission lookup-subjects`.
+
+use super::answer::{Item, lacks};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::render::{DIM, styled};
+use crate::cli::{Exit, consistency, render};
+use crate::client::{Answer, Listed, SubjectsAsked};
+use crate::relationship::{Context, ObjectRef};
+use clap::Args;
+use serde::Serialize;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The resource, such as document:plan.
+    resource: ObjectRef,
+    /// A permission or relation of the resource.
+    permission: String,
+    /// The subjects' type, such as user, or type and relation of usersets, such as group#member.
+    subject_type: String,
+    /// Values for caveat parameters, as a JSON object.
+    #[arg(long, value_name = "JSON")]
+    caveat_context: Option<String>,
+    /// The most subjects to list, wildcards not counted; 0 for all.
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    page_limit: u32,
+    /// Go on behind the last subject of a page that was listed with the same arguments.
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// Print a JSON object for each subject, one a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consistency: consistency::Flags,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// A subject for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    subject: String,
+    #[serde(flatten)]
+    item: Item,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    excluded: Vec<Excluded>,
+    after_result_cursor: &'a str,
+}
+
+/// A subject that a wildcard does not cover.
+#[derive(Serialize)]
+struct Excluded {
+    subject: String,
+    #[serde(flatten)]
+    item: Item,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (subject_type, subject_relation) =
+        arguments.subject_type.split_once('#').unwrap_or((&arguments.subject_type, ""));
+    let context = arguments.caveat_context.as_deref().map(Context::parse).transpose()?;
+    let asked = SubjectsAsked {
+        resource: arguments.resource.clone(),
+        permission: arguments.permission.clone(),
+        subject_type: subject_type.to_owned(),
+        subject_relation: subject_relation.to_owned(),
+        context: context.unwrap_or_default(),
+        count_max: arguments.page_limit,
+        cursor: arguments.cursor.clone(),
+    };
+    let named = |id: &str| match subject_relation {
+        "" => format!("{subject_type}:{id}"),
+        relation => format!("{subject_type}:{id}#{relation}"),
+    };
+    let (mut count, mut last) = (0, None);
+    let connection = arguments.server.connect()?;
+    connection.look_up_subjects(&asked, &arguments.consistency.moment(), |listed| {
+        let shown = if arguments.json {
+            render::json_line(&row(&listed, named))?
+        } else {
+            line(&listed, named)
+        };
+        count += u32::from(listed.object_id != "*");
+        last = Some(listed.cursor);
+        render::out_next(&shown)
+    })?;
+    if let Some(cursor) = last.filter(|_| count > 0 && count == arguments.page_limit) {
+        render::note(&format!("there may be more: the same with --cursor {cursor}"));
+    }
+    Ok(Exit::Success)
+}
+
+/// The subject with what its answer lacks, and a wildcard with everybody whom it excepts.
+fn line(listed: &Listed, named: impl Fn(&str) -> String) -> String {
+    let words = |id: &str, answer: &Answer| match lacks(answer) {
+        Some(lacking) => format!("{} {}", named(id), styled(DIM, format!("lacks {lacking}"))),
+        None => named(id),
+    };
+    let excluded: Vec<String> =
+        listed.excluded.iter().map(|(id, answer)| words(id, answer)).collect();
+    let except = match excluded.as_slice() {
+        [] => String::new(),
+        all => format!(" {} {}", styled(DIM, "except"), all.join(", ")),
+    };
+    format!("{}{except}\n", words(&listed.object_id, &listed.answer))
+}
+
+fn row(listed: &Listed, named: impl Fn(&str) -> String) -> Row<'_> {
+    let excluded =
+        |(id, answer): &(String, Answer)| Excluded { subject: named(id), item: Item::new(answer) };
+    Row {
+        subject: named(&listed.object_id),
+        item: Item::new(&listed.answer),
+        excluded: listed.excluded.iter().map(excluded).collect(),
+        after_result_cursor: &listed.cursor,
+    }
+}

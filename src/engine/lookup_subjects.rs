@@ -1,0 +1,191 @@
+//! Who has a permission on a resource?
+
+use super::check::{require_definition, require_node};
+use super::error::{EngineError, Work};
+use super::finding::Truth;
+use super::question::{Membership, Scope, Statistics};
+use super::reads::Reads;
+use super::subject_plan::{Kind, Plan};
+use super::subject_set::Entry;
+use super::subject_windows::{Window, Windows, rest};
+use crate::relationship::{Context, ObjectRef, RelationshipReader};
+use std::collections::VecDeque;
+
+/// The most subjects that a wildcard may except: they are told together.
+const EXCLUDED_MAX: u64 = 100_000;
+/// The id of a wildcard among the results.
+const WILDCARD_ID: &str = "*";
+
+/// Which subjects have this permission on that resource?
+#[derive(Clone, Copy, Debug)]
+pub struct SubjectsQuestion<'q> {
+    /// The object that access is about.
+    pub resource: &'q ObjectRef,
+    /// A permission or relation of its definition.
+    pub permission: &'q str,
+    /// The subjects' type.
+    pub subject_type: &'q str,
+    /// The relation of usersets, when these are looked for.
+    pub subject_relation: Option<&'q str>,
+    /// Values for caveat parameters that the relationships do not store.
+    pub context: &'q Context,
+    /// Whether a wildcard is among the results.
+    pub wildcards: bool,
+}
+
+/// A subject that has the permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundSubject {
+    /// Its id; `*` for a wildcard.
+    pub object_id: String,
+    /// Whether it has it, or depends on context; never [`Membership::NotMember`].
+    pub membership: Membership,
+    /// Whom a wildcard does not cover, or not as it says.
+    pub excluded: Vec<ExcludedSubject>,
+}
+
+/// A subject that a wildcard does not cover, or not as it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExcludedSubject {
+    /// Its id.
+    pub object_id: String,
+    /// Whether it has the permission: it has not, or depends on context.
+    pub membership: Membership,
+}
+
+/// A list of subjects under way.
+///
+/// What it gives agrees with checks: a subject that is listed has the value that a check of it has; else, one that the
+/// wildcard excepts has the value that stands there; else, everybody has the wildcard's value. The wildcard comes first,
+/// then the subjects in byte order of their ids, each once. A subject is listed when a relationship that names it had a part
+/// in its value, so that nobody is listed who is only covered by the wildcard.
+#[derive(Debug)]
+pub struct SubjectLookup {
+    kind: Kind,
+    context: Context,
+    plan: Plan,
+    windows: Windows,
+    /// The value of everybody whom no relationship names.
+    rest: Truth,
+    found: VecDeque<FoundSubject>,
+    statistics: Statistics,
+}
+
+impl SubjectLookup {
+    /// Starts after the result with this id, or at the beginning.
+    pub fn new<R: RelationshipReader>(
+        scope: &Scope<'_, R>,
+        question: &SubjectsQuestion<'_>,
+        after: Option<&str>,
+    ) -> Result<Self, EngineError> {
+        let resource = question.resource;
+        let definition = require_definition(scope.schema, resource.object_type())?;
+        let node = require_node(scope.schema, definition, question.permission)?;
+        let definition = require_definition(scope.schema, question.subject_type)?;
+        let relation = question.subject_relation;
+        let relation =
+            relation.map(|name| require_node(scope.schema, definition, name)).transpose()?;
+        let kind = Kind { definition, relation };
+        let mut reads = Reads::new(scope, question.context);
+        let plan = Plan::new(scope, &mut reads, kind, (node, resource.object_id().into()))?;
+        let rest = rest(&plan, scope.limits.subjects_max)?;
+        let (visits, depth) = (plan.visits, plan.depth);
+        let mut lookup = Self {
+            kind,
+            context: question.context.clone(),
+            windows: Windows::new(&plan, after, scope.limits.subjects_max),
+            plan,
+            rest,
+            found: VecDeque::new(),
+            statistics: Statistics { visits, depth, ..Statistics::default() },
+        };
+        if question.wildcards && after.is_none() && !lookup.rest.is_no() {
+            let wildcard = lookup.wildcard(scope, &mut reads)?;
+            lookup.found.push_back(wildcard);
+        }
+        lookup.note(&reads);
+        Ok(lookup)
+    }
+
+    /// The next subjects, at most so many; fewer only at the end.
+    pub fn next<R: RelationshipReader>(
+        &mut self,
+        scope: &Scope<'_, R>,
+        count_max: usize,
+    ) -> Result<Vec<FoundSubject>, EngineError> {
+        let context = self.context.clone();
+        let mut reads = Reads::new(scope, &context);
+        reads.count_on(self.statistics.reads, self.statistics.caveat_steps);
+        while self.found.len() < count_max {
+            let next = self.windows.next(scope, &mut reads, self.kind, &self.plan)?;
+            let Some(Window { ids, set }) = next else { break };
+            for (id, entry) in with_ids(ids, set.entries) {
+                if self.lists(&entry) {
+                    let membership = membership(&entry.truth)?;
+                    self.found.push_back(FoundSubject {
+                        object_id: id,
+                        membership,
+                        excluded: Vec::new(),
+                    });
+                }
+            }
+        }
+        self.note(&reads);
+        let count = count_max.min(self.found.len());
+        Ok(self.found.drain(..count).collect())
+    }
+
+    /// What it has cost so far.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    fn note<R: RelationshipReader>(&mut self, reads: &Reads<'_, R>) {
+        (self.statistics.reads, self.statistics.caveat_steps) = reads.counts();
+    }
+
+    /// Whether a subject has the permission, and that does not follow from what is said of the wildcard.
+    fn lists(&self, entry: &Entry) -> bool {
+        !entry.truth.is_no() && (entry.named || entry.truth.is_yes() && !self.rest.is_yes())
+    }
+
+    /// The wildcard, with everybody whom it promises more than they have: a look at the whole list.
+    fn wildcard<R: RelationshipReader>(
+        &self,
+        scope: &Scope<'_, R>,
+        reads: &mut Reads<'_, R>,
+    ) -> Result<FoundSubject, EngineError> {
+        let mut excluded = Vec::new();
+        let limit = scope.limits.subjects_max.min(EXCLUDED_MAX);
+        let mut windows = Windows::new(&self.plan, None, scope.limits.subjects_max);
+        while let Some(Window { ids, set }) = windows.next(scope, reads, self.kind, &self.plan)? {
+            for (object_id, Entry { truth, .. }) in with_ids(ids, set.entries) {
+                if !truth.is_yes() && truth != self.rest {
+                    excluded.push(ExcludedSubject { object_id, membership: membership(&truth)? });
+                }
+            }
+            if u64::try_from(excluded.len()).unwrap_or(u64::MAX) > limit {
+                return Err(EngineError::WorkExceeded { work: Work::Subjects, limit });
+            }
+        }
+        let object_id = WILDCARD_ID.to_owned();
+        Ok(FoundSubject { object_id, membership: membership(&self.rest)?, excluded })
+    }
+}
+
+/// Each entry with its id.
+fn with_ids(ids: Vec<String>, entries: Vec<Entry>) -> impl Iterator<Item = (String, Entry)> {
+    let mut entries = entries.into_iter().peekable();
+    ids.into_iter()
+        .enumerate()
+        .filter_map(move |(at, id)| Some((id, entries.next_if(|entry| entry.id == at)?)))
+}
+
+fn membership(truth: &Truth) -> Result<Membership, EngineError> {
+    match truth {
+        Truth::No => Ok(Membership::NotMember),
+        Truth::Yes => Ok(Membership::Member),
+        Truth::Conditional(missing) => Ok(Membership::Conditional((**missing).clone())),
+        Truth::Fault(error) => Err(EngineError::Caveat((**error).clone())),
+    }
+}

@@ -1,0 +1,417 @@
+//! What a list of subjects is made of: the relations to read, and how their subjects combine.
+//!
+//! Usersets and arrows are followed once, from the resource on, by which a schema and its relationships become a
+//! [`Plan`]. What is only united is flat in it, each relation once, whatever the number of ways to it; a [`Part`] stands
+//! where values have to be combined. The single subjects that relations name are not read yet: they may be many.
+
+use super::components::{Component, Edge, components};
+use super::error::EngineError;
+use super::finding::Truth;
+use super::frames::{Branch, Branches};
+use super::memo::Place;
+use super::question::Scope;
+use super::reads::Reads;
+use super::walk::{CYCLE_NAMES_MAX, place_name};
+use crate::relationship::{RelationshipReader, SubjectKey};
+use crate::schema::{
+    AllowedForm, AllowedSubject, Arrow, DefinitionId, Expr, NodeId, Quantifier, Rule,
+};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The kind of subjects that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) definition: DefinitionId,
+    /// The relation of usersets.
+    pub(super) relation: Option<NodeId>,
+}
+
+/// What a list is made of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) leaves: Vec<Leaf>,
+    pub(super) parts: Vec<Part>,
+    /// The parts that matter, each after those that it needs.
+    pub(super) order: Vec<Component>,
+    /// The list itself.
+    pub(super) root: Union,
+    /// How many relations and permissions were looked into, and how long the way to the furthest of them is.
+    pub(super) visits: u64,
+    pub(super) depth: u64,
+}
+
+/// Subjects that come from one place.
+#[derive(Debug)]
+pub(super) enum Leaf {
+    /// The single subjects that relationships name in a relation of an object.
+    Rows {
+        node: NodeId,
+        object_id: String,
+        /// Whether the relation takes single subjects at all.
+        any: bool,
+        /// What its wildcard says of everybody.
+        rest: Truth,
+    },
+    /// One subject.
+    One(String),
+}
+
+/// Values that are combined.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) join: Join,
+    pub(super) operands: Vec<Union>,
+}
+
+/// How the operands of a part are combined.
+#[derive(Clone, Debug)]
+pub(super) enum Join {
+    /// The only one, as far as a caveat lets it.
+    Under(Truth),
+    /// What is in all of them.
+    All,
+    /// What is in the first and not in the second.
+    Without,
+}
+
+/// Leaves and parts that are united, by position.
+#[derive(Debug, Default)]
+pub(super) struct Union {
+    pub(super) leaves: Vec<usize>,
+    pub(super) parts: Vec<usize>,
+}
+
+impl Plan {
+    pub(super) fn new<R: RelationshipReader>(
+        scope: &Scope<'_, R>,
+        reads: &mut Reads<'_, R>,
+        kind: Kind,
+        start: Place,
+    ) -> Result<Self, EngineError> {
+        let mut explorer =
+            Explorer { scope: *scope, kind, reads, graph: Graph::default(), visits: 0, depth: 0 };
+        explorer.graph.place(start, 1);
+        explorer.explore()?;
+        explorer.plan()
+    }
+}
+
+/// What may be united, before it is flat.
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    Leaf(usize),
+    /// Everything of a place.
+    Place(usize),
+    Part(usize),
+}
+
+/// What has been found so far.
+#[derive(Debug, Default)]
+struct Graph {
+    /// The relations and permissions that were met, each with the length of the way to it.
+    places: Vec<(Place, u64)>,
+    positions: HashMap<Place, usize>,
+    /// By place, for those that were looked into.
+    items: Vec<Vec<Item>>,
+    leaves: Vec<Leaf>,
+    parts: Vec<(Join, Vec<Vec<Item>>)>,
+    /// By part: the place that it belongs to.
+    homes: Vec<usize>,
+}
+
+impl Graph {
+    fn place(&mut self, place: Place, depth: u64) -> Item {
+        let next = self.places.len();
+        Item::Place(*self.positions.entry(place).or_insert_with_key(|place| {
+            self.places.push((place.clone(), depth));
+            next
+        }))
+    }
+
+    fn leaf(&mut self, leaf: Leaf) -> Item {
+        self.leaves.push(leaf);
+        Item::Leaf(self.leaves.len() - 1)
+    }
+
+    fn part(&mut self, join: Join, operands: Vec<Vec<Item>>) -> Item {
+        // The place that is being looked into is the first without items.
+        self.homes.push(self.items.len());
+        self.parts.push((join, operands));
+        Item::Part(self.parts.len() - 1)
+    }
+
+    /// A place behind a caveat; none when that lets nobody through.
+    fn gated(&mut self, gate: Truth, place: Place, depth: u64) -> Option<Item> {
+        if gate.is_no() {
+            return None;
+        }
+        let place = self.place(place, depth);
+        let open = gate.is_yes();
+        Some(if open { place } else { self.part(Join::Under(gate), vec![vec![place]]) })
+    }
+}
+
+struct Explorer<'e, 's, 'r, R> {
+    scope: Scope<'s, R>,
+    kind: Kind,
+    reads: &'e mut Reads<'r, R>,
+    graph: Graph,
+    visits: u64,
+    depth: u64,
+}
+
+impl<R: RelationshipReader> Explorer<'_, '_, '_, R> {
+    fn explore(&mut self) -> Result<(), EngineError> {
+        while let Some((place, depth)) = self.graph.places.get(self.graph.items.len()).cloned() {
+            self.scope.count_visit(&mut self.visits)?;
+            self.depth = self.depth.max(depth);
+            if let Some(depth_max) = self.scope.limits.depth_max
+                && depth > u64::from(depth_max)
+            {
+                return Err(EngineError::DepthExceeded { depth_max });
+            }
+            let items = self.items(&place, depth)?;
+            self.graph.items.push(items);
+        }
+        Ok(())
+    }
+
+    fn items(&mut self, place: &Place, depth: u64) -> Result<Vec<Item>, EngineError> {
+        let mut items = Vec::new();
+        // A userset is in itself.
+        if self.kind.relation == Some(place.0) {
+            items.push(self.graph.leaf(Leaf::One(place.1.to_string())));
+        }
+        if self.can_reach(place.0) {
+            items.extend(match &self.scope.schema.node(place.0).rule {
+                Rule::Relation(subjects) => self.relation(place, subjects, depth)?,
+                Rule::Permission(expr) => self.expr(place, expr, depth)?,
+            });
+        }
+        Ok(items)
+    }
+
+    fn can_reach(&self, node: NodeId) -> bool {
+        self.scope.schema.can_reach(node, self.kind.definition, self.kind.relation)
+    }
+
+    fn relation(
+        &mut self,
+        place: &Place,
+        subjects: &[AllowedSubject],
+        depth: u64,
+    ) -> Result<Vec<Item>, EngineError> {
+        let mut items = Vec::from_iter(self.rows(place, subjects)?);
+        let Branches(branches) =
+            Branches::of_usersets(subjects, |relation| self.can_reach(relation));
+        for branch in branches {
+            items.extend(self.followed((place.0, &*place.1), branch, depth)?.into_iter().flatten());
+        }
+        Ok(items)
+    }
+
+    /// The single subjects of a relation. Usersets are found where they are followed.
+    fn rows(
+        &mut self,
+        (node, object_id): &Place,
+        subjects: &[AllowedSubject],
+    ) -> Result<Option<Item>, EngineError> {
+        let Kind { definition, relation: None } = self.kind else { return Ok(None) };
+        let allows =
+            |form| subjects.iter().any(|it| it.definition == definition && it.form == form);
+        let any = allows(AllowedForm::Object);
+        let mut rest = Truth::No;
+        if allows(AllowedForm::Wildcard) {
+            let object_type = &self.scope.schema.definition(definition).name;
+            let wildcard = SubjectKey { object_type, object_id: "*", relation: None };
+            if let Some(terms) = self.reads.find(*node, object_id, wildcard)? {
+                rest = self.reads.condition(&terms, None)?.truth;
+            }
+        }
+        let matters = any || !rest.is_no();
+        let leaf = Leaf::Rows { node: *node, object_id: object_id.to_string(), any, rest };
+        Ok(matters.then(|| self.graph.leaf(leaf)))
+    }
+
+    /// What is found behind each subject of one form in a relation; `None` where a caveat or the schema shuts it off.
+    fn followed(
+        &mut self,
+        place: (NodeId, &str),
+        branch: Branch,
+        depth: u64,
+    ) -> Result<Vec<Option<Item>>, EngineError> {
+        let mut found = Vec::new();
+        let graph = &mut self.graph;
+        self.reads.all_subjects(place, branch, |reads, id, terms| {
+            let gate = reads.condition(&terms, None)?.truth;
+            let target = branch.target.map(|target| (target, Rc::from(id)));
+            found.push(target.and_then(|target| graph.gated(gate, target, depth + 1)));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Calls itself only as deep as the expression nests, which the schema bounds.
+    fn expr(&mut self, place: &Place, expr: &Expr, depth: u64) -> Result<Vec<Item>, EngineError> {
+        Ok(match expr {
+            Expr::Nil => Vec::new(),
+            Expr::Itself => {
+                let own = self.scope.schema.node(place.0).definition;
+                let is_kind = self.kind.relation.is_none() && self.kind.definition == own;
+                let itself = is_kind.then(|| self.graph.leaf(Leaf::One(place.1.to_string())));
+                itself.into_iter().collect()
+            }
+            Expr::Node(node) => vec![self.graph.place((*node, Rc::clone(&place.1)), depth + 1)],
+            Expr::Arrow(arrow) => self.arrow(place, arrow, depth)?,
+            Expr::Union(operands) => {
+                let mut items = Vec::new();
+                for operand in operands {
+                    items.extend(self.expr(place, operand, depth)?);
+                }
+                items
+            }
+            Expr::Intersection(operands) => {
+                let operands = operands.iter().map(|operand| self.expr(place, operand, depth));
+                let operands = operands.collect::<Result<Vec<_>, _>>()?;
+                self.all(operands)
+            }
+            Expr::Exclusion(base, subtracted) => {
+                let base = self.expr(place, base, depth)?;
+                let subtracted = self.expr(place, subtracted, depth)?;
+                if base.is_empty() || subtracted.is_empty() {
+                    base
+                } else {
+                    vec![self.graph.part(Join::Without, vec![base, subtracted])]
+                }
+            }
+        })
+    }
+
+    fn arrow(
+        &mut self,
+        place: &Place,
+        arrow: &Arrow,
+        depth: u64,
+    ) -> Result<Vec<Item>, EngineError> {
+        let Branches(branches) = Branches::of_arrow(arrow, |target| self.can_reach(target));
+        let mut found = Vec::new();
+        for branch in branches {
+            found.extend(self.followed((arrow.tupleset, &*place.1), branch, depth)?);
+        }
+        Ok(match arrow.quantifier {
+            Quantifier::Any => found.into_iter().flatten().collect(),
+            Quantifier::All => self.all(found.into_iter().map(Vec::from_iter).collect()),
+        })
+    }
+
+    /// What is in all of these; nobody when there are none.
+    fn all(&mut self, mut operands: Vec<Vec<Item>>) -> Vec<Item> {
+        if operands.iter().any(Vec::is_empty) {
+            return Vec::new();
+        }
+        if operands.len() < 2 {
+            return operands.pop().unwrap_or_default();
+        }
+        vec![self.graph.part(Join::All, operands)]
+    }
+
+    /// Makes everything flat and puts it into order.
+    fn plan(mut self) -> Result<Plan, EngineError> {
+        let mut flattener = Flattener::default();
+        let mut steps = 0;
+        let mut flat = |items: &[Item]| {
+            flattener.flat(&self.graph, items, || self.scope.count_visit(&mut steps))
+        };
+        let root = flat(&[Item::Place(0)])?;
+        let mut parts = Vec::with_capacity(self.graph.parts.len());
+        for (join, operands) in &self.graph.parts {
+            let operands =
+                operands.iter().map(|operand| flat(operand)).collect::<Result<_, _>>()?;
+            parts.push(Part { join: join.clone(), operands });
+        }
+        let order = self.order(&root, &parts)?;
+        let leaves = std::mem::take(&mut self.graph.leaves);
+        Ok(Plan { leaves, parts, order, root, visits: self.visits, depth: self.depth })
+    }
+
+    /// The parts that the root needs, each after those that it needs itself.
+    fn order(&self, root: &Union, parts: &[Part]) -> Result<Vec<Component>, EngineError> {
+        let edges: Vec<Vec<Edge>> = parts.iter().map(edges).collect();
+        let mut needed = vec![false; parts.len()];
+        let mut open = root.parts.clone();
+        while let Some(part) = open.pop() {
+            if let Some(is_needed) = needed.get_mut(part)
+                && !std::mem::replace(is_needed, true)
+            {
+                open.extend(edges.get(part).into_iter().flatten().map(|edge| edge.to));
+            }
+        }
+        let mut order = components(&edges);
+        order.retain(|component| {
+            component.nodes.iter().any(|part| needed.get(*part).copied().unwrap_or_default())
+        });
+        match order.iter().find(|component| component.subtracts_itself) {
+            Some(circle) => Err(EngineError::CyclicExclusion { cycle: self.names(circle) }),
+            None => Ok(order),
+        }
+    }
+
+    fn names(&self, circle: &Component) -> Vec<String> {
+        let homes = circle.nodes.iter().filter_map(|part| self.graph.homes.get(*part));
+        let places = homes.filter_map(|home| self.graph.places.get(*home));
+        let mut names: Vec<String> = Vec::new();
+        for (place, _) in places.take(CYCLE_NAMES_MAX) {
+            let name = place_name(self.scope.schema, place);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+/// The parts that a part needs.
+fn edges(part: &Part) -> Vec<Edge> {
+    let subtracts = matches!(part.join, Join::Without);
+    let operands = part.operands.iter().enumerate();
+    let needed = |(at, operand): (usize, &Union)| {
+        let subtracted = subtracts && at > 0;
+        operand.parts.iter().map(|to| Edge { to: *to, subtracted }).collect::<Vec<_>>()
+    };
+    operands.flat_map(needed).collect()
+}
+
+/// Walks over places that are only united, each once.
+#[derive(Debug, Default)]
+struct Flattener {
+    /// By place: the last walk that came to it.
+    seen: HashMap<usize, usize>,
+    walks: usize,
+}
+
+impl Flattener {
+    fn flat(
+        &mut self,
+        graph: &Graph,
+        items: &[Item],
+        mut count: impl FnMut() -> Result<(), EngineError>,
+    ) -> Result<Union, EngineError> {
+        self.walks += 1;
+        let mut union = Union::default();
+        let mut open = items.to_vec();
+        while let Some(item) = open.pop() {
+            match item {
+                Item::Leaf(leaf) => union.leaves.push(leaf),
+                Item::Part(part) => union.parts.push(part),
+                Item::Place(place) => {
+                    if self.seen.insert(place, self.walks) != Some(self.walks) {
+                        count()?;
+                        open.extend(graph.items.get(place).into_iter().flatten());
+                    }
+                }
+            }
+        }
+        Ok(union)
+    }
+}

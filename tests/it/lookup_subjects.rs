@@ -1,0 +1,254 @@
+//! Lists of subjects: the rules, one by one, and that lists and checks say the same.
+
+use crate::reference::case::now;
+use crate::schema_support::schema;
+use crate::subject_lists::{Listing, listed, told};
+use kilwa::engine::{EngineError, Limits, Scope, SubjectLookup, Work};
+use kilwa::relationship::{Context, RelationshipSet};
+
+const SCHEMA: &str = "
+use expiration
+use self
+caveat ca(a int) { a == 1 }
+caveat cb(b int) { b == 1 }
+caveat divides(n int, by int) { n / by == 1 }
+definition user { permission mine = self }
+definition team {
+    relation member: user | team#member | team#member with ca | team#all
+    relation guest: user:*
+    permission all = member
+}
+definition folder {
+    relation viewer: user | team#member
+    relation parent: folder
+    permission view = viewer + parent->view
+}
+definition document {
+    relation viewer: user | user:* | user with ca | user with cb | user:* with ca | user with divides
+    relation banned: user | user:* | user with cb | user with ca | document#circular
+    relation other: user | user:* | user:* with ca
+    relation another: user | user:* | user with cb
+    relation reader: team#member | team#all | user with expiration
+    relation parent: folder | team | folder with ca
+    permission except = viewer - banned
+    permission both = viewer & banned
+    permission either = viewer + banned
+    permission twice = (viewer - banned) - (other - another)
+    permission inherited = parent->view
+    permission every = parent.all(view)
+    permission itself = self
+    permission circular = viewer - banned
+    permission nobody = nil
+}";
+
+pub(crate) fn set(relationships: &str) -> RelationshipSet {
+    let lines = relationships.lines().flat_map(|line| line.split(';')).map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.map(|line| line.parse().unwrap_or_else(|error| panic!("`{line}`: {error}"))).collect()
+}
+
+/// What is listed: `zoe`, `bob?a` for one who lacks the context `a`, `*-bob-eve?b` for a wildcard.
+fn list(relationships: &str, listing: &str, context: &str) -> Result<String, EngineError> {
+    let (schema, set) = (schema(SCHEMA), set(relationships));
+    for stored in set.iter() {
+        schema.check_relationship(stored).unwrap();
+    }
+    let context = Context::parse(context).unwrap();
+    let visible = set.visible_at(now());
+    let listing = Listing::parse(listing, &context);
+    Ok(told(&listed(&Scope::new(&schema, &visible), &listing, usize::MAX)?))
+}
+
+#[track_caller]
+fn assert_list(relationships: &str, listing: &str, context: &str, expected: &str) {
+    let found = list(relationships, listing, context).unwrap();
+    assert_eq!(found, expected, "{listing} with {context} of {relationships}");
+}
+
+#[test]
+fn wildcards_conditions_and_exclusions_combine() {
+    let viewer = |text: &str| text.replace('@', "document:1#viewer@");
+    let banned = |text: &str| text.replace('@', "document:1#banned@");
+    for (left, right, permission, context, expected) in [
+        ("@user:*;@user:z", "@user:x;@user:y[cb]", "except", "{}", "*-x-y?b z"),
+        ("@user:*;@user:z", "@user:x;@user:y[cb]", "except", r#"{"b":1}"#, "*-x-y z"),
+        ("@user:*;@user:z", "@user:x;@user:y[cb]", "except", r#"{"b":2}"#, "*-x z"),
+        ("@user:*[ca];@user:p", "@user:p[cb];@user:q", "except", "{}", "*?a-p?b-q p?b"),
+        ("@user:*[ca];@user:p", "@user:p[cb];@user:q", "both", "{}", "p?b q?a"),
+        ("@user:*[ca];@user:p", "@user:p[cb];@user:q", "either", "{}", "*?a p q"),
+        ("@user:p", "@user:*", "except", "{}", ""),
+        ("@user:p", "@user:*", "either", "{}", "* p"),
+        ("@user:p", "@user:*", "both", "{}", "p"),
+        ("@user:*[ca]", "@user:*", "except", "{}", ""),
+        ("@user:*[ca]", "@user:*", "both", "{}", "*?a"),
+        ("@user:*[ca]", "@user:*", "either", "{}", "*"),
+        ("@user:p[ca]", "@user:p[cb]", "except", "{}", "p?a,b"),
+        ("@user:p[ca]", "@user:p[cb]", "except", r#"{"a":2}"#, ""),
+        ("@user:p[ca]", "@user:p[cb]", "except", r#"{"a":1}"#, "p?b"),
+    ] {
+        let relationships = format!("{};{}", viewer(left), banned(right));
+        assert_list(&relationships, &format!("document:1#{permission}@user"), context, expected);
+    }
+}
+
+#[test]
+fn an_unconditional_wildcard_takes_the_wildcard_away_whatever_it_excepts() {
+    let relationships = "document:1#viewer@user:*[ca];document:1#banned@user:p;
+        document:1#other@user:*;document:1#another@user:q";
+    assert_list(relationships, "document:1#twice@user", r#"{"a":1}"#, "q");
+    assert_list(relationships, "document:1#twice@user", "{}", "q?a");
+    let conditional = relationships.replace("other@user:*", "other@user:*[ca]");
+    let viewers = conditional.replace("viewer@user:*[ca]", "viewer@user:*");
+    assert_list(&viewers, "document:1#twice@user", "{}", "*?a-p q");
+}
+
+#[test]
+fn wildcards_may_be_left_out_and_cover_no_usersets() {
+    let relationships = "document:1#viewer@user:*;document:1#viewer@user:z;
+        document:1#banned@user:x";
+    assert_list(relationships, "document:1#except@user!", "{}", "z");
+    assert_list("team:a#guest@user:*", "team:a#guest@user", "{}", "*");
+    assert_list("team:a#guest@user:*", "team:a#guest@user#mine", "{}", "");
+}
+
+#[test]
+fn groups_are_looked_into_and_usersets_are_in_themselves() {
+    let relationships = "document:1#reader@team:a#member;document:1#reader@team:b#all;
+        team:a#member@team:b#member;team:b#member@team:a#member;team:b#member@user:u;
+        team:a#member@user:v;team:a#member@team:c#member[ca];team:c#member@user:w;
+        document:1#reader@user:gone[expiration:2020-01-01T00:00:00Z];
+        document:1#reader@user:here[expiration:2090-01-01T00:00:00Z]";
+    assert_list(relationships, "document:1#reader@user", "{}", "here u v w?a");
+    assert_list(relationships, "document:1#reader@user", r#"{"a":1}"#, "here u v w");
+    assert_list(relationships, "document:1#reader@user", r#"{"a":2}"#, "here u v");
+    assert_list(relationships, "document:1#reader@team#member", "{}", "a b c?a");
+    assert_list(relationships, "document:1#reader@team#all", "{}", "b");
+    assert_list(relationships, "document:1#reader@team", "{}", "");
+    assert_list("", "document:7#nobody@document#nobody", "{}", "7");
+    assert_list("", "document:7#except@document#except", "{}", "7");
+    assert_list("", "document:7#itself@document", "{}", "7");
+    assert_list("", "document:7#itself@user", "{}", "");
+}
+
+#[test]
+fn arrows_are_followed() {
+    let relationships = "document:1#parent@folder:a;document:1#parent@folder:b[ca];
+        folder:a#viewer@user:u;folder:a#viewer@user:v;folder:b#parent@folder:c;
+        folder:c#viewer@user:v;folder:c#viewer@user:w";
+    assert_list(relationships, "document:1#inherited@user", "{}", "u v w?a");
+    assert_list(relationships, "document:1#every@user", "{}", "v?a");
+    assert_list(relationships, "document:1#every@user", r#"{"a":1}"#, "v");
+    assert_list(relationships, "document:1#every@user", r#"{"a":2}"#, "");
+    // A subject whose type lacks the permission is one that does not have it.
+    let team = format!("{relationships};document:1#parent@team:x");
+    assert_list(&team, "document:1#inherited@user", r#"{"a":1}"#, "u v w");
+    assert_list(&team, "document:1#every@user", r#"{"a":1}"#, "");
+    assert_list("", "document:1#every@user", "{}", "");
+}
+
+#[test]
+fn what_has_no_answer_is_an_error() {
+    let circle = "document:1#viewer@user:u;document:1#banned@document:1#circular";
+    let refused = list(circle, "document:1#circular@user", "{}").unwrap_err();
+    let EngineError::CyclicExclusion { cycle } = refused else { panic!("{refused}") };
+    assert_eq!(cycle, ["document:1#circular"]);
+    let failing = r#"document:1#viewer@user:u[divides:{"by":0}]"#;
+    let refused = list(failing, "document:1#viewer@user", r#"{"n":1}"#).unwrap_err();
+    assert!(matches!(refused, EngineError::Caveat(_)), "{refused}");
+    for (listing, name) in [
+        ("paper:1#viewer@user", "paper"),
+        ("document:1#nothing@user", "nothing"),
+        ("document:1#viewer@alien", "alien"),
+        ("document:1#viewer@team#nothing", "nothing"),
+    ] {
+        let refused = list("", listing, "{}").unwrap_err();
+        let (EngineError::UnknownDefinition { name: found }
+        | EngineError::UnknownRelation { name: found, .. }) = refused
+        else {
+            panic!("{refused}")
+        };
+        assert_eq!(found, name);
+    }
+}
+
+/// A group of so many single members.
+fn crowd(count: usize) -> RelationshipSet {
+    let member = |n| format!("team:a#member@user:u{n:07}").parse().unwrap();
+    (0..count).map(member).chain(set("document:1#reader@team:a#member").iter().cloned()).collect()
+}
+
+#[test]
+fn a_large_group_is_read_as_far_as_it_is_listed() {
+    let (schema, crowd) = (schema(SCHEMA), crowd(100_000));
+    let visible = crowd.visible_at(now());
+    let context = Context::default();
+    let listing = Listing::parse("document:1#reader@user", &context);
+    // Far fewer than there are may be in memory at once.
+    let limits = Limits { subjects_max: 2_000, ..Limits::default() };
+    let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+    let mut lookup = SubjectLookup::new(&scope, &listing.question(), None).unwrap();
+    assert_eq!(lookup.next(&scope, 10).unwrap().len(), 10);
+    assert!(lookup.statistics().reads < 6, "{:?}", lookup.statistics());
+    let all = listed(&scope, &listing, 1_000).unwrap();
+    assert_eq!(all.len(), 100_000);
+    assert!(all.windows(2).all(|pair| pair[0].object_id < pair[1].object_id));
+}
+
+#[test]
+fn work_is_bounded() {
+    let schema = schema(SCHEMA);
+    let chain: RelationshipSet = (0..1_000)
+        .map(|n| format!("folder:{n}#parent@folder:{}", n + 1).parse().unwrap())
+        .chain((0..1_000).map(|n| format!("document:1#banned@user:u{n}").parse().unwrap()))
+        .chain(set("document:1#viewer@user:*").iter().cloned())
+        .collect();
+    let visible = chain.visible_at(now());
+    let context = Context::default();
+    let refused = |listing: &str, limits: Limits| {
+        let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+        listed(&scope, &Listing::parse(listing, &context), 100).unwrap_err()
+    };
+    let defaults = Limits::default();
+    for (listing, limits, expected) in [
+        ("folder:0#view@user", Limits { visits_max: 500, ..defaults }, Work::Visits),
+        ("folder:0#view@user", Limits { reads_max: 500, ..defaults }, Work::Reads),
+        ("document:1#except@user", Limits { subjects_max: 500, ..defaults }, Work::Subjects),
+    ] {
+        let refused = refused(listing, limits);
+        let EngineError::WorkExceeded { work, limit: 500 } = refused else { panic!("{refused}") };
+        assert_eq!(work, expected);
+    }
+    let deep = refused("folder:0#view@user", Limits { depth_max: Some(50), ..defaults });
+    assert!(matches!(deep, EngineError::DepthExceeded { depth_max: 50 }), "{deep}");
+    let scope = Scope { interrupted: &|| true, ..Scope::new(&schema, &visible) };
+    let listing = Listing::parse("folder:0#view@user", &context);
+    let ended = SubjectLookup::new(&scope, &listing.question(), None).unwrap_err();
+    assert!(matches!(ended, EngineError::Interrupted), "{ended}");
+}
+
+#[test]
+fn a_long_chain_and_a_lattice_are_listed() {
+    let schema = schema(SCHEMA);
+    let chain: RelationshipSet = (0..50_000)
+        .map(|n| format!("team:{n}#member@team:{}#member", n + 1).parse().unwrap())
+        .chain(set("team:50000#member@user:u").iter().cloned())
+        .collect();
+    // Thirty levels of two, each with both of the next: 2^30 ways, half of the steps under a caveat.
+    let lattice: RelationshipSet = (0..30)
+        .flat_map(|n| {
+            let step = move |from: &str, to: &str, caveat: &str| {
+                format!("team:{from}{n}#member@team:{to}{}#member{caveat}", n + 1).parse().unwrap()
+            };
+            [step("a", "a", ""), step("a", "b", "[ca]"), step("b", "a", "[ca]"), step("b", "b", "")]
+        })
+        .chain(set("team:a30#member@user:u;team:b30#member@user:v").iter().cloned())
+        .collect();
+    let context = Context::default();
+    for (relationships, start, expected) in [(chain, "0", "u"), (lattice, "a0", "u v?a")] {
+        let visible = relationships.visible_at(now());
+        let listing = format!("team:{start}#member@user");
+        let scope = Scope::new(&schema, &visible);
+        let found = listed(&scope, &Listing::parse(&listing, &context), 7).unwrap();
+        assert_eq!(told(&found), expected);
+    }
+}
