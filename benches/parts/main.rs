@@ -1,4 +1,4 @@
-//! Benchmarks of the parts: compiling schemas, checks in memory and on disk, writes.
+//! Benchmarks of the parts: compiling schemas, checks in memory and on disk, lookups, writes.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -7,6 +7,7 @@
 
 mod check;
 mod graph;
+mod lookup;
 mod schema;
 mod write;
 
@@ -19,6 +20,7 @@ fn main() {
     schema::compile(&mut criterion);
     check::in_memory(&mut criterion);
     check::on_disk(&mut criterion);
+    lookup::in_memory(&mut criterion);
     write::batches(&mut criterion);
     criterion.final_summary();
 }

@@ -66,7 +66,7 @@ impl View<'_> {
         tracing: bool,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<(Lookup, Statistics), DatabaseError> {
-        if let Some(after) = after
+        if let Some(after) = after.filter(|_| sought.within.ids.is_empty())
             && let Some(lookup) = self.database.lookups.take(&key(self.revision(), sought, after))
             && lookup.until().is_none_or(|until| self.now() < until)
         {

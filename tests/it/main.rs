@@ -31,6 +31,7 @@ mod examples;
 mod expand;
 mod failing_disk;
 mod history;
+mod lookup_at_scale;
 mod lookup_resources;
 mod lookup_rules;
 mod lookup_subjects;

@@ -48,6 +48,12 @@ pub(crate) fn program(variable: &str) -> Option<OsString> {
     program
 }
 
+/// A size that the environment sets, for what is run by name.
+pub(crate) fn setting(variable: &str) -> Option<usize> {
+    let value = env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not `{value}`")))
+}
+
 /// The validation files of the corpora, all of which must hold, in order: those below the folder that
 /// `KILWA_TEST_CORPUS` names.
 pub(crate) fn corpus_files() -> Vec<PathBuf> {

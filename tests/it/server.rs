@@ -162,15 +162,6 @@ async fn compressed_messages_are_understood_and_given_back() {
 }
 
 #[tokio::test]
-async fn calls_that_are_not_served_say_so() {
-    let server = fresh().await;
-    let request = proto::LookupResourcesRequest::default();
-    let refused = server.permissions().await.lookup_resources(request).await.unwrap_err();
-    require(&refused, Code::Unimplemented, "", &[]);
-    assert!(refused.message().contains("LookupResources"), "{refused}");
-}
-
-#[tokio::test]
 async fn bytes_that_are_no_message_are_invalid() {
     let server = fresh().await;
     for method in ["CheckPermission", "WriteRelationships", "DeleteRelationships"] {

@@ -3,33 +3,25 @@
 //! A source is what one subject stands on, read page by page, or objects that are known already. However many sources
 //! there are, what is read ahead of them stays within [`ROWS_MAX`] ids or so.
 
-use super::stations::{Gate, Place, Station, Stations, gate, require_room};
+use super::stations::{Place, Station, Stations, require_room};
+use super::stream::{Candidate, PAGE_COUNT_MAX, Stream, StreamSubject};
 use crate::engine::error::EngineError;
 use crate::engine::question::Scope;
 use crate::engine::reads::Reads;
 use crate::engine::walk::Asked;
-use crate::relationship::{Page, RelationshipReader};
+use crate::relationship::RelationshipReader;
 use crate::schema::{End, NodeId, Routes, StartForm, Stored, Way};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// How many ids all sources together read ahead.
 const ROWS_MAX: usize = 1 << 18;
-/// How many ids a source reads at once: at first, later, and when there are very many sources.
-const FIRST_PAGE_COUNT: usize = 32;
-const PAGE_COUNT_MAX: usize = 512;
+/// How many ids a source reads at once when there are very many.
 const PAGE_COUNT_MIN: usize = 4;
-/// What a source takes of memory with its head, and what each id does that it has read ahead.
+/// How many new sources pass between two looks at how much memory they take.
+const SOURCES_PER_LOOK: usize = 1024;
+/// What a source takes of memory with its head.
 const SOURCE_BYTES: usize = size_of::<Source>() + size_of::<Stream>() + size_of::<Head>();
-const ROW_BYTES: usize = size_of::<Candidate>() + 32;
-
-/// A resource that may be a result.
-#[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) id: Box<str>,
-    /// Whether it is one for certain.
-    pub(super) certain: bool,
-}
 
 /// All sources, merged.
 #[derive(Debug)]
@@ -62,28 +54,6 @@ enum Source {
     One(Option<Candidate>),
 }
 
-/// What one subject stands on.
-#[derive(Debug)]
-struct Stream {
-    stored: Stored,
-    subject: StreamSubject,
-    certain: bool,
-    /// The subject's place and the allowed depth, when what comes from here lies deeper.
-    too_deep: Option<(Place, u32)>,
-    /// What was read, last first.
-    rows: Vec<Candidate>,
-    /// Where to read on; `None` when nothing follows.
-    after: Option<Box<str>>,
-    page_count: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum StreamSubject {
-    Asked,
-    Wildcard,
-    Member { slot: usize, number: u32, certain: bool },
-}
-
 /// Steps from stations to the target that need the relationships of the same form.
 #[derive(Debug, Default)]
 struct Family(Vec<Origin>);
@@ -109,7 +79,7 @@ impl Merge {
         let heads = BinaryHeap::new();
         let sources = Vec::new();
         let mut merge = Self { stations, sources, heads, unopened: 0, page_count_max: 0 };
-        merge.add_subject(routes, asked, after);
+        merge.add_subject(scope, routes, asked, after)?;
         merge.add_stations(scope, routes, target, after)?;
         merge.unopened = merge.sources.len();
         let share = ROWS_MAX.checked_div(merge.sources.len()).unwrap_or(ROWS_MAX);
@@ -118,31 +88,50 @@ impl Merge {
     }
 
     /// What the subject itself stands on.
-    fn add_subject(&mut self, routes: &Routes, asked: &Asked<'_>, after: &str) {
-        let one = |certain| {
+    fn add_subject<R>(
+        &mut self,
+        scope: &Scope<'_, R>,
+        routes: &Routes,
+        asked: &Asked<'_>,
+        after: &str,
+    ) -> Result<(), EngineError> {
+        let too_deep =
+            |depth| scope.limits.depth_max.filter(|depth_max| is_deeper(depth, *depth_max));
+        let one = |certain, depth| {
             let id = asked.subject.object_id();
-            Source::One((id > after).then(|| Candidate { id: id.into(), certain }))
+            let candidate = (id > after).then(|| Candidate { id: id.into(), certain });
+            match (too_deep(depth), &candidate) {
+                (Some(depth_max), Some(_)) => Err(EngineError::DepthExceeded { depth_max }),
+                _ => Ok(Source::One(candidate)),
+            }
         };
         if let Some(node) = asked.node {
-            self.sources.extend(routes.end(node).map(|end| one(end.certain)));
-            return;
+            if let Some(End { certain, steps }) = routes.end(node) {
+                self.sources.push(one(certain, steps)?);
+            }
+            return Ok(());
         }
         for start in routes.starts(asked.definition) {
-            let Some(end) = routes.end(start.to) else { continue };
-            let certain = start.certain && end.certain;
+            let Some(End { certain, steps }) = routes.end(start.to) else { continue };
+            let (certain, depth) = (start.certain && certain, 1 + steps);
             let stored = Stored {
                 relation: start.to,
                 subject_type: asked.definition,
                 subject_relation: None,
             };
-            self.sources.push(match start.form {
-                StartForm::Itself => one(certain),
-                StartForm::Object => stream(stored, StreamSubject::Asked, certain, None, after),
-                StartForm::Wildcard => {
-                    stream(stored, StreamSubject::Wildcard, certain, None, after)
+            let subject = match start.form {
+                StartForm::Itself => {
+                    self.sources.push(one(certain, depth)?);
+                    continue;
                 }
-            });
+                StartForm::Object => StreamSubject::Asked,
+                StartForm::Wildcard => StreamSubject::Wildcard,
+            };
+            let mut stream = Stream::new(stored, subject, certain, after);
+            stream.is_too_deep = certain && too_deep(depth).is_some();
+            self.sources.push(Source::Read(Box::new(stream)));
         }
+        Ok(())
     }
 
     /// What the stations' objects stand on, and those that are in the target themselves.
@@ -200,7 +189,8 @@ impl Merge {
     ) -> Result<(), EngineError> {
         let limits = scope.limits;
         for (position, origin) in family.0.iter().enumerate() {
-            let Some(station) = self.stations.all.get(origin.slot) else { continue };
+            let slot = origin.slot;
+            let Some(station) = self.stations.all.get(slot) else { continue };
             let earlier = family.0.get(..position).unwrap_or_default();
             for from_certain in [true, false] {
                 let certain = origin.certain && from_certain;
@@ -212,21 +202,19 @@ impl Merge {
                     if is_read {
                         continue;
                     }
-                    let subject =
-                        StreamSubject::Member { slot: origin.slot, number, certain: from_certain };
+                    let subject = StreamSubject::Member(Place { slot, number }, from_certain);
                     let depth = station.depth(number) + origin.steps;
-                    let is_deeper = |depth_max: &u32| {
-                        from_certain && u32::try_from(depth).is_ok_and(|depth| depth > *depth_max)
-                    };
-                    let place = Place { slot: origin.slot, number };
-                    let too_deep =
-                        limits.depth_max.filter(is_deeper).map(|depth_max| (place, depth_max));
-                    self.sources.push(stream(stored, subject, certain, too_deep, after));
+                    let mut stream = Stream::new(stored, subject, certain, after);
+                    stream.is_too_deep = from_certain
+                        && limits.depth_max.is_some_and(|depth_max| is_deeper(depth, depth_max));
+                    self.sources.push(Source::Read(Box::new(stream)));
+                    if self.sources.len().is_multiple_of(SOURCES_PER_LOOK) {
+                        self.require_room(limits.lookup_bytes_max)?;
+                    }
                 }
-                self.require_room(limits.lookup_bytes_max)?;
             }
         }
-        Ok(())
+        self.require_room(limits.lookup_bytes_max)
     }
 
     fn require_room(&self, bytes_max: u32) -> Result<(), EngineError> {
@@ -236,7 +224,7 @@ impl Merge {
     /// What it takes of memory, roughly.
     pub(super) fn bytes(&self) -> usize {
         let sources = self.sources.iter().map(|source| match source {
-            Source::Read(stream) => SOURCE_BYTES + ROW_BYTES * stream.rows.len(),
+            Source::Read(stream) => SOURCE_BYTES + stream.bytes(),
             Source::Known { numbers, .. } => SOURCE_BYTES + size_of::<u32>() * numbers.capacity(),
             Source::One(_) => SOURCE_BYTES,
         });
@@ -288,15 +276,7 @@ impl Merge {
                 })
             }
             Some(Source::Read(stream)) => {
-                if stream.rows.is_empty() {
-                    stream.read(asked, reads, &mut self.stations, self.page_count_max)?;
-                    if let (Some((place, depth_max)), false) =
-                        (stream.too_deep, stream.rows.is_empty())
-                    {
-                        return Err(self.stations.too_deep(scope, place, depth_max));
-                    }
-                }
-                stream.rows.pop()
+                stream.next((scope, asked), reads, &mut self.stations, self.page_count_max)?
             }
         };
         self.heads.extend(next.map(|candidate| Reverse(Head { candidate, source })));
@@ -316,69 +296,13 @@ impl Origin {
     }
 }
 
+fn is_deeper(depth: usize, depth_max: u32) -> bool {
+    u64::try_from(depth).is_ok_and(|depth| depth > u64::from(depth_max))
+}
+
 /// Whether an object of a station's possible ones is among the certain ones too.
 fn is_certain_too(station: &Station, from_certain: bool, id: &str) -> bool {
     !from_certain && station.certain.contains(id)
-}
-
-fn stream(
-    stored: Stored,
-    subject: StreamSubject,
-    certain: bool,
-    too_deep: Option<(Place, u32)>,
-    after: &str,
-) -> Source {
-    let page_count = FIRST_PAGE_COUNT;
-    let after = Some(after.into());
-    Source::Read(Box::new(Stream {
-        stored,
-        subject,
-        certain,
-        too_deep,
-        rows: Vec::new(),
-        after,
-        page_count,
-    }))
-}
-
-impl Stream {
-    /// Reads until there is something, or nothing more.
-    fn read<R: RelationshipReader>(
-        &mut self,
-        asked: &Asked<'_>,
-        reads: &mut Reads<'_, R>,
-        stations: &mut Stations,
-        page_count_max: usize,
-    ) -> Result<(), EngineError> {
-        while self.rows.is_empty()
-            && let Some(after) = self.after.take()
-        {
-            let count_max = self.page_count.min(page_count_max);
-            self.page_count = PAGE_COUNT_MAX.min(4 * self.page_count);
-            let after = Some(&*after).filter(|id| !id.is_empty());
-            let page = Page { after, count_max };
-            let subject_id = match self.subject {
-                StreamSubject::Asked => asked.subject.object_id(),
-                StreamSubject::Wildcard => "*",
-                StreamSubject::Member { slot, number, certain } => {
-                    stations.all.get(slot).map_or("", |station| station.ids(certain).get(number))
-                }
-            };
-            let found = reads.resources(self.stored, subject_id, page)?;
-            if found.len() >= count_max {
-                self.after = found.last().map(|(id, _)| id.as_str().into());
-            }
-            for (id, terms) in found {
-                let gate = gate(reads, &terms, &mut stations.until)?;
-                if gate != Gate::Shut {
-                    let certain = self.certain && gate == Gate::Open;
-                    self.rows.push(Candidate { id: id.into(), certain });
-                }
-            }
-            self.rows.reverse();
-        }
-        Ok(())
-    }
 }
 
 impl Ord for Head {

@@ -1,13 +1,15 @@
 //! Lookup of resources: on which resources of a type does the subject have the permission?
 //!
 //! The graph is walked from the subject, along the schema's [`Routes`](crate::schema::Routes). First the objects on the
-//! way are found (`stations`); then what relationships lead from these into the permission is merged in order (`merge`).
+//! way are found (`spread`); then what relationships lead from these into the permission is merged in order (`merge`).
 //! Whatever is certain on its way is a result. For the others the check's own walk decides, so that lookup and check
 //! cannot disagree.
 
 mod ids;
 mod merge;
+mod spread;
 mod stations;
+mod stream;
 
 use super::check::{ask_about, membership_of, require_definition, require_node};
 use super::error::{EngineError, Work};
@@ -16,9 +18,10 @@ use super::reads::Reads;
 use super::walk::{Asked, Walk};
 use crate::relationship::{Context, RelationshipReader, Subject, Timestamp};
 use crate::schema::NodeId;
-use merge::{Candidate, Merge};
-use stations::Spread;
+use merge::Merge;
+use spread::Spread;
 use std::collections::BTreeSet;
+use stream::Candidate;
 
 /// How much work may lie between two pages that are not empty, in visits and reads.
 const PAGE_WORK: u64 = 20_000;
