@@ -15,6 +15,7 @@ const FILES: [&str; 8] = [
     "kilwa/v1/lookup_service.proto",
     "kilwa/v1/relationships_service.proto",
     "kilwa/v1/validation.proto",
+    "kilwa/v1/watch_service.proto",
 ];
 
 /// Messages of deprecated calls, and the stable ones that are the same on the wire: one type serves both.

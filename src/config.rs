@@ -1,6 +1,6 @@
 //! What a server needs to know, as plain values.
 
-use crate::api::{Keys, KeysError, RequestLimits};
+use crate::api::{Keys, KeysError, RequestLimits, WatchOptions};
 use crate::database::DatabaseOptions;
 use crate::relationship::Relationship;
 use crate::store::StoreOptions;
@@ -34,6 +34,8 @@ pub struct Config {
     pub threads_max: u16,
     /// How long a stream may go without a result.
     pub stream_idle_max: Duration,
+    /// How patient the server is with those who watch.
+    pub watch: WatchOptions,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
     pub garbage_collection_interval: Duration,
     /// How long calls may still take after the server was told to stop.
@@ -100,6 +102,7 @@ impl Config {
             requests: RequestLimits::default(),
             threads_max: 64,
             stream_idle_max: Duration::from_secs(30),
+            watch: WatchOptions::default(),
             garbage_collection_interval: Duration::from_mins(3),
             shutdown_grace: Duration::from_secs(5),
             bootstrap: None,

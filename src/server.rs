@@ -135,6 +135,7 @@ impl Server {
                 keys,
                 limits: config.requests,
                 stream_idle_max: config.stream_idle_max,
+                watch: config.watch,
                 request_ids: request_ids(),
             },
             key_source,
@@ -184,6 +185,7 @@ impl Server {
             () = shutdown => {
                 report(&health, ServingStatus::NotServing).await;
                 drop(stop);
+                self.workers.end_watches();
                 drain(serving, self.shutdown_grace).await
             }
         };

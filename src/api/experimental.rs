@@ -1,5 +1,7 @@
 //! `authzed.api.v1.ExperimentalService`.
 
+use super::core::Core;
+use super::counters;
 use super::permissions::Permissions;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::experimental_service_server::ExperimentalService;
@@ -15,13 +17,14 @@ use tonic::{Request, Response, Status, Streaming};
 /// What has a stable twin is served by it; the messages of both are the same on the wire, and one type here.
 #[derive(Clone, Debug)]
 pub(super) struct Experimental {
+    core: Core,
     permissions: Permissions,
     schemas: Schemas,
 }
 
 impl Experimental {
-    pub(super) fn new(permissions: Permissions, schemas: Schemas) -> Self {
-        Self { permissions, schemas }
+    pub(super) fn new(core: Core, permissions: Permissions, schemas: Schemas) -> Self {
+        Self { core, permissions, schemas }
     }
 }
 
@@ -80,22 +83,22 @@ impl ExperimentalService for Experimental {
 
     async fn experimental_register_relationship_counter(
         &self,
-        _: Request<proto::ExperimentalRegisterRelationshipCounterRequest>,
+        request: Request<proto::ExperimentalRegisterRelationshipCounterRequest>,
     ) -> Result<Response<proto::ExperimentalRegisterRelationshipCounterResponse>, Status> {
-        Err(status::unserved("ExperimentalRegisterRelationshipCounter"))
+        Ok(Response::new(counters::register(&self.core, request.into_inner()).await?))
     }
 
     async fn experimental_count_relationships(
         &self,
-        _: Request<proto::ExperimentalCountRelationshipsRequest>,
+        request: Request<proto::ExperimentalCountRelationshipsRequest>,
     ) -> Result<Response<proto::ExperimentalCountRelationshipsResponse>, Status> {
-        Err(status::unserved("ExperimentalCountRelationships"))
+        Ok(Response::new(counters::count(&self.core, request.into_inner()).await?))
     }
 
     async fn experimental_unregister_relationship_counter(
         &self,
-        _: Request<proto::ExperimentalUnregisterRelationshipCounterRequest>,
+        request: Request<proto::ExperimentalUnregisterRelationshipCounterRequest>,
     ) -> Result<Response<proto::ExperimentalUnregisterRelationshipCounterResponse>, Status> {
-        Err(status::unserved("ExperimentalUnregisterRelationshipCounter"))
+        Ok(Response::new(counters::unregister(&self.core, request.into_inner()).await?))
     }
 }

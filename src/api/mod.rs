@@ -12,15 +12,18 @@ mod bulk;
 mod bytes;
 mod codec;
 mod core;
+mod counters;
 mod cursor;
 mod debug;
 mod edge;
 mod expand;
 mod experimental;
+mod follow;
 mod from_proto;
 mod lookup_resources;
 mod lookup_service;
 mod lookup_subjects;
+mod outbox;
 mod parts;
 mod permissions;
 mod read;
@@ -39,6 +42,7 @@ mod workers;
 pub use auth::{Keys, KeysError};
 pub use edge::RequestIds;
 pub use from_proto::RequestLimits;
+pub use outbox::WatchOptions;
 pub use workers::{Clock, Workers};
 
 use self::core::Core;
@@ -51,6 +55,7 @@ use proto::authzed::api::v1::watch_service_server::WatchServiceServer;
 use proto::kilwa::v1::lookup_service_server::LookupServiceServer;
 use proto::kilwa::v1::relationships_service_server::RelationshipsServiceServer;
 use proto::kilwa::v1::validation_service_server::ValidationServiceServer;
+use proto::kilwa::v1::watch_service_server::WatchServiceServer as OwnWatchServiceServer;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,15 +66,15 @@ use tonic::service::RoutesBuilder;
 /// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
-/// The full names of the services whose health can be asked for; the empty name stands for the whole server. `WatchService`
-/// is not served yet, but clients that wait for a server ask for it, as `SpiceDB` reports it.
-pub const HEALTH_NAMES: [&str; 6] = [
+/// The full names of the services whose health can be asked for; the empty name stands for the whole server.
+pub const HEALTH_NAMES: [&str; 7] = [
     "",
     "authzed.api.v1.PermissionsService",
     "authzed.api.v1.SchemaService",
     "authzed.api.v1.WatchService",
     "kilwa.v1.LookupService",
     "kilwa.v1.ValidationService",
+    "kilwa.v1.WatchService",
 ];
 
 /// What the services need to know.
@@ -81,6 +86,8 @@ pub struct ApiOptions {
     pub limits: RequestLimits,
     /// How long a stream may go without a result.
     pub stream_idle_max: Duration,
+    /// How patient the server is with those who watch.
+    pub watch: WatchOptions,
     /// Makes ids for calls that bring none.
     pub request_ids: RequestIds,
 }
@@ -91,13 +98,14 @@ impl fmt::Debug for ApiOptions {
             .field("keys", &self.keys)
             .field("limits", &self.limits)
             .field("stream_idle_max", &self.stream_idle_max)
+            .field("watch", &self.watch)
             .finish_non_exhaustive()
     }
 }
 
 /// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
 pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
-    let ApiOptions { keys, limits, stream_idle_max, request_ids } = options;
+    let ApiOptions { keys, limits, stream_idle_max, watch, request_ids } = options;
     let keys = Arc::new(keys);
     let core = Core {
         workers: Arc::clone(workers),
@@ -117,12 +125,15 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
     }
     let permissions = permissions::Permissions::new(core.clone());
     let schemas = schema::Schemas::new(core.clone());
-    let experimental = experimental::Experimental::new(permissions.clone(), schemas.clone());
+    let (stable, schema) = (permissions.clone(), schemas.clone());
+    let experimental = experimental::Experimental::new(core.clone(), stable, schema);
     add!(PermissionsServiceServer, permissions);
     add!(SchemaServiceServer, schemas);
     add!(LookupServiceServer, lookup_service::Lookups::new(core.clone()));
     add!(RelationshipsServiceServer, relationships::Relationships::new(core.clone()));
-    add!(ValidationServiceServer, validation::Validation::new(core));
-    add!(WatchServiceServer, watch::Watching);
+    add!(ValidationServiceServer, validation::Validation::new(core.clone()));
     add!(ExperimentalServiceServer, experimental);
+    let watching = watch::Watching::new(core, watch);
+    add!(WatchServiceServer, watching.clone());
+    add!(OwnWatchServiceServer, watching);
 }

@@ -31,6 +31,17 @@ pub(super) const FILTER: FilterKeys = FilterKeys {
     subject_relation: "filter_subject_relation",
 };
 
+/// The names for the filter of a counter that is not registered.
+pub(super) const NEW_FILTER: FilterKeys = FilterKeys {
+    resource_type: "new_filter_resource_type",
+    resource_id: "new_filter_resource_id",
+    resource_id_prefix: Some("new_filter_resource_id_prefix"),
+    relation: "new_filter_relation",
+    subject_type: "new_filter_subject_type",
+    subject_id: "new_filter_subject_id",
+    subject_relation: "new_filter_subject_relation",
+};
+
 /// The names for the filter of a precondition.
 const PRECONDITION: FilterKeys = FilterKeys {
     resource_type: "precondition_resource_type",

@@ -5,7 +5,7 @@ use super::proto::authzed::api::v1::ErrorReason;
 use crate::caveat::CaveatError;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
-use crate::relationship::Relationship;
+use crate::relationship::{Relationship, RelationshipFilter};
 use crate::schema::{DependencyError, Diagnostic, Position, RelationshipError, Stage, UnknownName};
 use prost::Message as _;
 use std::collections::HashMap;
@@ -116,7 +116,9 @@ pub(super) fn unserved(rpc: &str) -> Status {
 pub(super) fn of_database(error: DatabaseError) -> Status {
     let message = error.to_string();
     match error {
-        DatabaseError::RevisionExpired { .. } | DatabaseError::RevisionFuture { .. } => {
+        DatabaseError::RevisionExpired { .. }
+        | DatabaseError::ExpirationsForgotten { .. }
+        | DatabaseError::RevisionFuture { .. } => {
             Status::out_of_range(format!("invalid revision: {message}"))
         }
         DatabaseError::Schema(diagnostics) => of_schema(&diagnostics),
@@ -126,9 +128,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             invalid(ErrorReason::SchemaTypeError, message, parts)
         }
         DatabaseError::UnknownName(name) => of_name(&name),
-        DatabaseError::EmptyFilter => {
-            invalid(ErrorReason::InvalidFilter, message, [("filter", String::new())])
-        }
+        DatabaseError::EmptyFilter => empty_filter(message),
         DatabaseError::ReadOfPermission { .. } => failed(ErrorReason::SchemaTypeError, message, []),
         DatabaseError::Relationship { error, .. } => of_relationship(message, &error),
         DatabaseError::TooManyUpdates { count, max } => {
@@ -144,12 +144,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             let parts = sizes("metadata_byte_size", bytes, allowed, max);
             invalid(ErrorReason::TransactionMetadataTooLarge, message, parts)
         }
-        DatabaseError::DuplicateUpdate(relationship) => {
-            let definition = relationship.resource.object_type().to_owned();
-            let parts =
-                [("definition_name", definition), ("relationship", relationship.to_string())];
-            invalid(ErrorReason::UpdatesOnSameRelationship, message, parts)
-        }
+        DatabaseError::DuplicateUpdate(relationship) => duplicate_update(message, &relationship),
         DatabaseError::LimitTooLarge { limit, max } => limit_too_large(limit, max),
         DatabaseError::AlreadyExists(relationship) => with_reason(
             Code::AlreadyExists,
@@ -174,6 +169,12 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             let parts = parts::of_filter(&filter, &parts::FILTER);
             let parts = parts.into_iter().chain([("limit", limit.to_string())]);
             invalid(ErrorReason::TooManyRelationshipsForTransactionalDelete, message, parts)
+        }
+        DatabaseError::CounterRegistered { name, filter } => {
+            counter_registered(message, name, &filter)
+        }
+        DatabaseError::CounterUnknown { name } => {
+            failed(ErrorReason::CounterNotRegistered, message, [("counter_name", name)])
         }
         DatabaseError::Engine(error) => of_engine(&error),
         DatabaseError::Read(_) => unreadable(message),
@@ -351,6 +352,22 @@ pub(super) fn of_caveat(error: &CaveatError) -> Status {
             invalid(ErrorReason::CaveatEvaluationError, message, [("caveat_name", caveat.clone())])
         }
     }
+}
+
+fn duplicate_update(message: String, relationship: &Relationship) -> Status {
+    let definition = relationship.resource.object_type().to_owned();
+    let parts = [("definition_name", definition), ("relationship", relationship.to_string())];
+    invalid(ErrorReason::UpdatesOnSameRelationship, message, parts)
+}
+
+fn counter_registered(message: String, name: String, filter: &RelationshipFilter) -> Status {
+    let parts = parts::of_filter(filter, &parts::NEW_FILTER);
+    let parts = parts.into_iter().chain([("counter_name", name)]);
+    failed(ErrorReason::CounterAlreadyRegistered, message, parts)
+}
+
+fn empty_filter(message: String) -> Status {
+    invalid(ErrorReason::InvalidFilter, message, [("filter", String::new())])
 }
 
 fn unknown_definition(message: String, name: &str) -> Status {

@@ -4,7 +4,8 @@ use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::check_permission_response::Permissionship;
 use crate::engine::Membership;
 use crate::relationship::{
-    Context, ContextualizedCaveat, ObjectRef, Relationship, Subject, Timestamp,
+    Context, ContextualizedCaveat, ObjectRef, Relationship, RelationshipUpdate, Subject, Timestamp,
+    UpdateOperation,
 };
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as ProtoValue};
@@ -46,6 +47,20 @@ pub(super) fn relationship(relationship: &Relationship) -> proto::Relationship {
     }
 }
 
+/// A change of a relationship.
+pub(super) fn update(update: &RelationshipUpdate) -> proto::RelationshipUpdate {
+    use proto::relationship_update::Operation;
+    let operation = match update.operation {
+        UpdateOperation::Create => Operation::Create,
+        UpdateOperation::Touch => Operation::Touch,
+        UpdateOperation::Delete => Operation::Delete,
+    };
+    proto::RelationshipUpdate {
+        operation: operation.into(),
+        relationship: Some(relationship(&update.relationship)),
+    }
+}
+
 /// An object.
 pub(super) fn object(object: &ObjectRef) -> proto::ObjectReference {
     proto::ObjectReference {
@@ -77,7 +92,8 @@ fn caveat(caveat: &ContextualizedCaveat) -> proto::ContextualizedCaveat {
     }
 }
 
-fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+/// A time.
+pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: at.unix_seconds(),
         nanos: i32::try_from(at.subsec_nanos()).unwrap_or_default(),

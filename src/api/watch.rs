@@ -1,20 +1,102 @@
-//! `authzed.api.v1.WatchService`.
+//! `authzed.api.v1.WatchService` and `kilwa.v1.WatchService`.
 
+use super::core::Core;
+use super::follow::{Told, Watch};
+use super::from_proto;
+use super::outbox::{Outgoing, WatchOptions, outgoing};
+use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::watch_service_server::WatchService;
-use super::proto::authzed::api::v1::{WatchRequest, WatchResponse};
-use super::status;
-use super::stream::Results;
+use super::proto::kilwa::v1 as own;
+use super::proto::kilwa::v1::watch_service_server::WatchService as OwnWatchService;
+use prost_types::Struct;
 use tonic::{Request, Response, Status};
 
 /// The changes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Watching;
+#[derive(Clone, Debug)]
+pub(super) struct Watching {
+    core: Core,
+    options: WatchOptions,
+}
+
+impl Watching {
+    pub(super) fn new(core: Core, options: WatchOptions) -> Self {
+        Self { core, options }
+    }
+
+    /// Answers when it is sure from where on it follows, so that nothing written after that is missed.
+    async fn follow<T: From<Told> + Send + 'static>(
+        &self,
+        request: proto::WatchRequest,
+        expirations: bool,
+    ) -> Result<Response<Outgoing<T>>, Status> {
+        let (wanted, start) = from_proto::watch(request)?;
+        let start = start.map(|token| self.core.tokens.position(&token)).transpose()?;
+        let core = self.core.clone();
+        let watch = Watch::start(core, self.options, wanted, start, expirations).await?;
+        Ok(Response::new(outgoing(self.options, |outbox| watch.send(outbox))))
+    }
+}
 
 #[tonic::async_trait]
 impl WatchService for Watching {
-    type WatchStream = Results<WatchResponse>;
+    type WatchStream = Outgoing<proto::WatchResponse>;
 
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        Err(status::unserved("Watch"))
+    async fn watch(
+        &self,
+        request: Request<proto::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.follow(request.into_inner(), false).await
     }
+}
+
+#[tonic::async_trait]
+impl OwnWatchService for Watching {
+    type WatchStream = Outgoing<own::WatchResponse>;
+
+    async fn watch(
+        &self,
+        request: Request<own::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let request = request.into_inner();
+        let shared = proto::WatchRequest {
+            optional_object_types: request.optional_object_types,
+            optional_start_cursor: request.optional_start_cursor,
+            optional_relationship_filters: request.optional_relationship_filters,
+            optional_update_kinds: request.optional_update_kinds,
+        };
+        self.follow(shared, request.include_expirations).await
+    }
+}
+
+impl From<Told> for proto::WatchResponse {
+    fn from(told: Told) -> Self {
+        let Told { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+        Self {
+            updates: updates.into_iter().filter_map(|update| update.update).collect(),
+            changes_through: Some(through),
+            optional_transaction_metadata: metadata.clone(),
+            schema_updated,
+            is_checkpoint,
+            full_revision_metadata: all(metadata),
+        }
+    }
+}
+
+impl From<Told> for own::WatchResponse {
+    fn from(told: Told) -> Self {
+        let Told { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+        Self {
+            updates,
+            changes_through: Some(through),
+            optional_transaction_metadata: metadata.clone(),
+            schema_updated,
+            is_checkpoint,
+            full_revision_metadata: all(metadata),
+        }
+    }
+}
+
+/// Everything that was said about a revision: one transaction made it.
+fn all(metadata: Option<Struct>) -> Vec<Struct> {
+    metadata.into_iter().collect()
 }

@@ -9,12 +9,19 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tonic::Status;
 
 /// Tells the time; called once for each piece of work.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What those who follow the database are told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pulse {
+    /// Whether they are to go, because the server is about to.
+    pub(super) ending: bool,
+}
 
 /// Runs work on a database, on at most so many threads at once.
 pub struct Workers {
@@ -23,6 +30,7 @@ pub struct Workers {
     permits: Arc<Semaphore>,
     threads_max: u32,
     stopping: Arc<AtomicBool>,
+    pulse: Arc<watch::Sender<Pulse>>,
     clock: Clock,
 }
 
@@ -56,12 +64,16 @@ impl Drop for Abandoned {
 impl Workers {
     /// Workers on this database, on at most `threads_max` threads at once.
     pub fn new(database: Database, threads_max: u16, clock: Clock) -> Self {
+        let pulse = Arc::new(watch::Sender::default());
+        let bell = Arc::clone(&pulse);
+        database.on_commit(move |_| bell.send_modify(|_| {}));
         Self {
             store: database.store_id().0,
             database: RwLock::new(Some(Arc::new(database))),
             permits: Arc::new(Semaphore::new(usize::from(threads_max))),
             threads_max: u32::from(threads_max),
             stopping: Arc::default(),
+            pulse,
             clock,
         }
     }
@@ -116,6 +128,16 @@ impl Workers {
         catch_unwind(AssertUnwindSafe(|| work(database, now, &stopwatch))).ok().flatten()
     }
 
+    /// Changes with each write.
+    pub(super) fn pulse(&self) -> watch::Receiver<Pulse> {
+        self.pulse.subscribe()
+    }
+
+    /// Tells those who follow the database to go, so that nobody has to wait for calls that end with their client only.
+    pub fn end_watches(&self) {
+        self.pulse.send_modify(|pulse| pulse.ending = true);
+    }
+
     /// Ends every piece of work and closes the database. Later work is refused.
     pub async fn close(&self) {
         self.stopping.store(true, Ordering::Relaxed);
@@ -152,7 +174,7 @@ impl Workers {
     }
 }
 
-fn shutting_down() -> Status {
+pub(super) fn shutting_down() -> Status {
     Status::unavailable("the server is shutting down")
 }
 

@@ -3,7 +3,9 @@
 use crate::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use crate::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use crate::api::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
+use crate::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
 use crate::api::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
+use crate::api::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
@@ -131,6 +133,19 @@ impl Connection {
         LookupServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
+    pub(super) fn watcher(&self) -> WatchServiceClient<Wire> {
+        WatchServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(super) fn own_watcher(&self) -> OwnWatchServiceClient<Wire> {
+        OwnWatchServiceClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Waits for whatever has to do with the connection.
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
     /// Waits for the answer to a call.
     pub(super) fn wait<T>(
         &self,
@@ -146,7 +161,8 @@ impl Connection {
         message.transpose().map_err(|status| self.error(&status))
     }
 
-    fn error(&self, status: &Status) -> CallError {
+    /// What a failed call says.
+    pub(super) fn error(&self, status: &Status) -> CallError {
         let transport = status.source().filter(|source| source.is::<tonic::transport::Error>());
         if transport.is_some() {
             let (endpoint, reason) = (self.endpoint.clone(), innermost(status));

@@ -144,15 +144,19 @@ fn from_value(value: WireValue) -> Value {
     }
 }
 
+/// The time of a message.
+pub(super) fn to_timestamp(at: prost_types::Timestamp) -> Result<Timestamp, CallError> {
+    Timestamp::from_unix(at.seconds, u32::try_from(at.nanos).unwrap_or_default())
+        .map_err(|error| CallError::Nonsense(error.to_string()))
+}
+
 /// The relationship of a message.
 pub(super) fn to_relationship(message: wire::Relationship) -> Result<Relationship, CallError> {
     let unreadable = |error: &dyn std::fmt::Display| CallError::Nonsense(error.to_string());
     let resource = message.resource.unwrap_or_default();
     let subject = message.subject.unwrap_or_default();
     let object = subject.object.unwrap_or_default();
-    let expires_at = message
-        .optional_expires_at
-        .map(|at| Timestamp::from_unix(at.seconds, u32::try_from(at.nanos).unwrap_or_default()));
+    let expires_at = message.optional_expires_at.map(to_timestamp);
     Ok(Relationship {
         resource: ObjectRef::new(resource.object_type, resource.object_id)
             .map_err(|error| unreadable(&error))?,
@@ -163,7 +167,7 @@ pub(super) fn to_relationship(message: wire::Relationship) -> Result<Relationshi
             name: caveat.caveat_name,
             context: to_context(caveat.context),
         }),
-        expires_at: expires_at.transpose().map_err(|error| unreadable(&error))?,
+        expires_at: expires_at.transpose()?,
     })
 }
 

@@ -12,6 +12,7 @@ mod lookup_resources;
 mod lookup_subjects;
 mod message;
 mod own;
+mod watch;
 
 pub use answer::{Answer, Permissionship};
 pub use calls::{Asked, Deleted, Moment};
@@ -20,3 +21,4 @@ pub use expand::{Operation, Tree, TreeKind};
 pub use lookup_resources::{Resource, ResourcesAsked, ResourcesPage};
 pub use lookup_subjects::{Listed, SubjectsAsked};
 pub use own::{Mentions, RelationSet};
+pub use watch::{Following, News};

@@ -4,7 +4,7 @@ use super::required::{RequiredPermission, UnmetPermission};
 use crate::engine::EngineError;
 use crate::relationship::{
     ObjectIdFilter, Precondition, PreconditionOperation, ReadError, Relationship,
-    RelationshipFilter, Revision, SubjectFilter, SubjectRelationFilter,
+    RelationshipFilter, Revision, SubjectFilter, SubjectRelationFilter, Timestamp,
 };
 use crate::schema::diff::Removal;
 use crate::schema::{Diagnostic, RelationshipError, UnknownName};
@@ -20,6 +20,14 @@ pub enum DatabaseError {
         revision: Revision,
         /// The oldest one that can be read.
         oldest: Revision,
+    },
+    /// What expired since the time asked for is no longer known.
+    #[error("what expired since {after} is no longer known: that goes back to {oldest}")]
+    ExpirationsForgotten {
+        /// The time asked for.
+        after: Timestamp,
+        /// The oldest one behind which all is known.
+        oldest: Timestamp,
     },
     /// The revision asked for does not exist yet.
     #[error("revision {revision} does not exist yet: the newest one is {newest}")]
@@ -143,6 +151,20 @@ pub enum DatabaseError {
         limit: u32,
         /// The filter given.
         filter: Box<RelationshipFilter>,
+    },
+    /// There is a counter of this name.
+    #[error("counter with name `{name}` already registered")]
+    CounterRegistered {
+        /// The name.
+        name: String,
+        /// The filter given.
+        filter: Box<RelationshipFilter>,
+    },
+    /// There is no counter of this name.
+    #[error("counter with name `{name}` not found")]
+    CounterUnknown {
+        /// The name.
+        name: String,
     },
     /// The question has no answer.
     #[error(transparent)]

@@ -4,6 +4,7 @@
 //! rules for data are applied within the write, so that no concurrent write can slip by them.
 
 mod consistency;
+mod counters;
 mod delete;
 mod delete_object;
 mod error;
@@ -28,5 +29,5 @@ pub use handle::{Database, DatabaseOptions};
 pub use required::{RequiredPermission, UnmetPermission};
 pub use set_relation::{RelationSet, SetRelationRequest};
 pub use view::{Held, InvalidPosition, Position, View};
-pub use watch::{RevisionChanges, WatchPosition};
+pub use watch::{Changes, HeldChanges, RelationshipChange, RevisionChanges, WatchPosition};
 pub use write::WriteRequest;

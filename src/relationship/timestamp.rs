@@ -21,6 +21,11 @@ impl Timestamp {
             .ok_or_else(|| TimestampError(format!("{seconds}s {nanos}ns")))
     }
 
+    /// The point so many nanoseconds after the start of 1970.
+    pub(super) fn from_nanos(nanos: i64) -> Self {
+        Self(DateTime::from_timestamp_nanos(nanos))
+    }
+
     /// The point that an RFC 3339 text names.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let at = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError(text.to_owned()))?;

@@ -9,6 +9,9 @@ use crate::relationship::{
     Context, ReadError, Relationship, RelationshipUpdate, Revision, Terms, UpdateOperation,
 };
 
+/// Once so many bytes have been read, the rest has to be asked for.
+const BYTES_MAX: usize = 512 << 10;
+
 /// A place in the change log: behind one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangePosition {
@@ -19,9 +22,31 @@ pub struct ChangePosition {
 }
 
 impl ChangePosition {
+    /// Before everything that a revision changed.
+    pub fn before(revision: Revision) -> Self {
+        Self { revision: Revision(revision.0.saturating_sub(1)), ordinal: u32::MAX }
+    }
+
     /// Behind everything that a revision changed.
     pub fn after(revision: Revision) -> Self {
         Self { revision, ordinal: u32::MAX }
+    }
+
+    /// Whether the revision may have changed more than what lies before.
+    pub fn is_within(self) -> bool {
+        self.ordinal < u32::MAX
+    }
+
+    /// The position in bytes.
+    pub fn to_bytes(self) -> Vec<u8> {
+        keys::change(self.revision, self.ordinal)
+    }
+
+    /// Reads a position from the start of `bytes`, and gives the rest back; `None` for bytes that are none.
+    pub fn take(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (position, rest) = bytes.split_first_chunk::<12>()?;
+        let (revision, ordinal) = keys::split_change(position).ok()?;
+        Some((Self { revision, ordinal }, rest))
     }
 }
 
@@ -36,7 +61,7 @@ pub enum Change {
     Metadata(Context),
 }
 
-/// The changes behind `after` and up to `last`, at most `count_max`.
+/// The changes behind `after` and up to `last`, at most `count_max`, and fewer where they are large.
 pub(super) fn read(
     source: Source<'_>,
     names: &Names,
@@ -44,16 +69,18 @@ pub(super) fn read(
     last: Revision,
     count_max: usize,
 ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     let mut cursor = source.cursor(Family::Changes, &[])?;
     cursor.seek(&start(after));
     while found.len() < count_max
+        && bytes < BYTES_MAX
         && let Some((key, value)) = cursor.item()?
     {
         let (revision, ordinal) = keys::split_change(key)?;
         if revision > last {
             break;
         }
+        bytes += key.len() + value.len();
         found.push((ChangePosition { revision, ordinal }, change(names, value)?));
         cursor.advance();
     }

@@ -3,12 +3,13 @@
 //! A pass looks for what is old on a snapshot of its own, so that it steps over every entry once and no write waits
 //! for it to look. Only the removal of what it found goes through the writer, in small batches between the writes.
 
+use super::expirations;
 use super::holds::Holds;
 use super::keys::{self, RowKey};
 use super::rocks::{Cursor, Db, Family, Item, Reach, Source};
 use super::time;
 use super::transaction::Transaction;
-use super::values::{self, Logged};
+use super::values::Logged;
 use super::writer::{Kind, WriteError, Writer};
 use crate::relationship::{ReadError, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
@@ -32,24 +33,26 @@ pub struct Collected {
 }
 
 /// Moves the horizon up to `window` before `now`, but not beyond a revision that is held, then drops everything behind
-/// it.
+/// it. Goes the same way with the relationships that expired.
 pub(super) fn collect(
     db: &Db,
     writer: &Writer,
-    (window, holds): (Duration, &Arc<Holds>),
+    (window, holds): (Duration, &Holds),
     now: Timestamp,
 ) -> Result<Collected, WriteError<ReadError>> {
     let mut collected = Collected::default();
     let Some(oldest) = time::before(now, window) else { return Ok(collected) };
     let pass = Pass { writer, now };
     // First of all, so that nobody starts to read what is about to go.
-    let holds = Arc::clone(holds);
-    let horizon =
-        pass.run(move |transaction| Ok(move_horizon(transaction, oldest, holds.oldest())))?;
+    let (revisions, expirations) = (Arc::clone(&holds.revisions), Arc::clone(&holds.expirations));
+    let (horizon, expired) = pass.run(move |transaction| {
+        let horizon = move_horizon(transaction, oldest, revisions.oldest());
+        Ok((horizon, move_expired(transaction, oldest, expirations.oldest())?))
+    })?;
     let snapshot = SnapshotWithThreadMode::new(db);
     let source = Source::snapshot(db, &snapshot, Reach::Disk);
     (collected.changes, collected.dead) = pass.changes(source, horizon)?;
-    collected.expired = pass.expired(source, oldest)?;
+    collected.expired = pass.expired(source, expired)?;
     collected.schemas = pass.schemas(source, horizon)?;
     Ok(collected)
 }
@@ -64,6 +67,20 @@ fn move_horizon(
     let allowed = oldest_held.unwrap_or(head.revision).min(head.revision);
     head.horizon = head.horizon.max(time::revision_of(oldest).min(allowed));
     head.horizon
+}
+
+/// Notes up to which time expirations are going to be forgotten, which is not beyond a time that is held.
+fn move_expired(
+    transaction: &Transaction<'_>,
+    oldest: Timestamp,
+    oldest_held: Option<Timestamp>,
+) -> Result<Timestamp, ReadError> {
+    let expired = oldest_held.map_or(oldest, |held| held.min(oldest));
+    let before = expirations::collected(transaction.source())?;
+    if before.is_none_or(|before| before < expired) {
+        transaction.set(Family::Meta, keys::EXPIRED, &keys::time(expired))?;
+    }
+    Ok(expired)
 }
 
 /// A collection under way.
@@ -98,14 +115,22 @@ impl Pass<'_> {
 
     /// Live rows whose expiration lies before the window. No reader sees them, at whatever revision, so they leave no
     /// dead row and no change behind.
-    fn expired(&self, source: Source<'_>, oldest: Timestamp) -> Result<u64, WriteError<ReadError>> {
+    fn expired(
+        &self,
+        source: Source<'_>,
+        expired: Timestamp,
+    ) -> Result<u64, WriteError<ReadError>> {
+        let mut rows = 0;
         let old = |(key, _): Item<'_>| {
-            let is_old = keys::take_time(key)?.0 <= oldest;
+            let (at, row) = keys::take_time(key)?;
+            let is_old = at <= expired;
+            rows += u64::from(is_old && expirations::of_row(source, row)? == Some(at));
             Ok(is_old.then(|| key.to_vec()))
         };
         let drop =
             |transaction: &mut Transaction<'_>, entry: &Vec<u8>| drop_expired(transaction, entry);
-        self.each(source, Family::Expiring, old, drop)
+        self.each(source, Family::Expiring, old, drop)?;
+        Ok(rows)
     }
 
     /// Schemas that were replaced at or before the horizon.
@@ -193,22 +218,15 @@ impl OldChange {
     }
 }
 
-/// Drops an entry of `expiring`, and its row unless that was replaced by one that expires at another time.
+/// Drops an entry of `expiring`, and its row unless that is gone or was replaced by one that expires at another time.
 fn drop_expired(transaction: &Transaction<'_>, entry: &[u8]) -> Result<(), ReadError> {
     let (at, key) = keys::take_time(entry)?;
-    if expires_at(transaction, key)? == Some(at) {
+    if expirations::of_row(transaction.source(), key)? == Some(at) {
         let row = RowKey::from_by_resource(key)?;
         transaction.clear(Family::Live, key)?;
         transaction.clear(Family::LiveBySubject, &row.by_subject())?;
     }
     transaction.clear(Family::Expiring, entry)
-}
-
-fn expires_at(transaction: &Transaction<'_>, key: &[u8]) -> Result<Option<Timestamp>, ReadError> {
-    match transaction.source().get(Family::Live, key)? {
-        Some(value) => Ok(values::expiration(values::split_row(&value)?.1)?),
-        None => Ok(None),
-    }
 }
 
 /// The key of the schema that is in force at a revision.

@@ -46,7 +46,7 @@ pub struct StoreId(pub [u8; 16]);
 pub struct Store {
     id: StoreId,
     history_window: Duration,
-    holds: Arc<Holds>,
+    holds: Holds,
     shared: Arc<Shared>,
     writer: Writer,
 }
@@ -78,7 +78,7 @@ impl Store {
         let writer = Writer::start(Arc::clone(&shared), head)
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
         let history_window = options.history_window;
-        Ok(Self { id, history_window, holds: Arc::default(), shared, writer })
+        Ok(Self { id, history_window, holds: Holds::default(), shared, writer })
     }
 
     /// The store's id.
@@ -120,7 +120,13 @@ impl Store {
 
     /// Keeps a revision readable for as long as the hold lives. Take it while a snapshot of the revision is alive.
     pub fn hold(&self, revision: Revision) -> Hold {
-        self.holds.hold(revision)
+        self.holds.revisions.hold(revision)
+    }
+
+    /// Keeps the expirations behind a time known for as long as the hold lives. Take it while a snapshot that knows them
+    /// is alive.
+    pub fn hold_expirations(&self, after: Timestamp) -> Hold<Timestamp> {
+        self.holds.expirations.hold(after)
     }
 
     /// Drops history older than the window, and relationships that expired before it. Snapshots and held revisions

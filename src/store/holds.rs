@@ -1,45 +1,62 @@
-//! Revisions that are being read piece by piece, which garbage collection spares.
+//! What is being read piece by piece, and garbage collection spares.
 
-use crate::relationship::Revision;
+use crate::relationship::{Revision, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How often each revision is held.
+/// What is held.
 #[derive(Debug, Default)]
-pub(super) struct Holds(Mutex<BTreeMap<Revision, usize>>);
+pub(super) struct Holds {
+    /// Revisions that are read.
+    pub(super) revisions: Arc<Counts<Revision>>,
+    /// Times whose later expirations are still to be told.
+    pub(super) expirations: Arc<Counts<Timestamp>>,
+}
 
-impl Holds {
-    /// Holds a revision until what is given back is dropped.
-    pub(super) fn hold(self: &Arc<Self>, revision: Revision) -> Hold {
-        *self.counts().entry(revision).or_default() += 1;
-        Hold { holds: Arc::clone(self), revision }
+/// How often each moment is held.
+#[derive(Debug)]
+pub(super) struct Counts<K: Ord>(Mutex<BTreeMap<K, usize>>);
+
+impl<K: Ord + Copy> Counts<K> {
+    /// Holds a moment until what is given back is dropped.
+    pub(super) fn hold(self: &Arc<Self>, moment: K) -> Hold<K> {
+        *self.lock().entry(moment).or_default() += 1;
+        Hold { counts: Arc::clone(self), moment }
     }
 
-    /// The oldest revision that is held.
-    pub(super) fn oldest(&self) -> Option<Revision> {
-        self.counts().keys().next().copied()
+    /// The oldest moment that is held.
+    pub(super) fn oldest(&self) -> Option<K> {
+        self.lock().keys().next().copied()
     }
+}
 
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<Revision, usize>> {
+impl<K: Ord> Counts<K> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// As long as it lives, garbage collection leaves its revision readable, however old that grows. For reads that go on
-/// in pieces; a [`Snapshot`](super::Snapshot) keeps what it sees by itself.
-#[derive(Debug)]
-pub struct Hold {
-    holds: Arc<Holds>,
-    revision: Revision,
+impl<K: Ord> Default for Counts<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
 }
 
-impl Drop for Hold {
+/// As long as it lives, garbage collection leaves its moment readable, however old that grows. For reads that go on
+/// in pieces; a [`Snapshot`](super::Snapshot) keeps what it sees by itself.
+#[derive(Debug)]
+pub struct Hold<K: Ord = Revision> {
+    counts: Arc<Counts<K>>,
+    moment: K,
+}
+
+impl<K: Ord> Drop for Hold<K> {
     fn drop(&mut self) {
-        let mut counts = self.holds.counts();
-        if let Some(count) = counts.get_mut(&self.revision) {
+        let mut counts = self.counts.lock();
+        if let Some(count) = counts.get_mut(&self.moment) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.revision);
+                counts.remove(&self.moment);
             }
         }
     }

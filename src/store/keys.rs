@@ -9,7 +9,7 @@
 //! | `expiring` | time · the key of `live` | nothing |
 //! | `changes` | revision · ordinal within it | change |
 //! | `schema` | revision | text |
-//! | `meta` | `format`, `head`, `store-id`, or `name/` and a name | 4 bytes big endian, head, 16 bytes, name id |
+//! | `meta` | `format`, `head`, `store-id`, `expired`, `counter/` and its name, or `name/` and a name | 4 bytes big endian, head, 16 bytes, time, counter, name id |
 //!
 //! | part | bytes |
 //! |---|---|
@@ -32,6 +32,10 @@ pub(super) const FORMAT: &[u8] = b"format";
 pub(super) const HEAD: &[u8] = b"head";
 /// The key of the store's id in `meta`.
 pub(super) const STORE_ID: &[u8] = b"store-id";
+/// The key in `meta` of the time up to which entries of `expiring` have been collected.
+pub(super) const EXPIRED: &[u8] = b"expired";
+/// How the keys of counters in `meta` start.
+const COUNTER_PREFIX: &[u8] = b"counter/";
 /// How the keys of names in `meta` start.
 pub(super) const NAME_PREFIX: &[u8] = b"name/";
 
@@ -301,6 +305,11 @@ pub(super) fn take_time(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Corrupt> {
     let seconds = i64::from_be_bytes(*seconds) ^ i64::MIN;
     let at = Timestamp::from_unix(seconds, u32::from_be_bytes(*nanos));
     at.map(|at| (at, rest)).map_err(|_| Corrupt("a time is out of range"))
+}
+
+/// The key of a counter in `meta`.
+pub(super) fn counter(name: &str) -> Vec<u8> {
+    [COUNTER_PREFIX, name.as_bytes()].concat()
 }
 
 /// The key of a name in `meta`.

@@ -7,6 +7,8 @@
 //! is there whole or not at all. A revision shows every write up to it and none after.
 
 mod changelog;
+mod counters;
+mod expirations;
 mod folder;
 mod garbage;
 mod handle;
@@ -24,6 +26,7 @@ mod values;
 mod writer;
 
 pub use changelog::{Change, ChangePosition};
+pub use expirations::{ExpirationPosition, Expirations};
 pub use folder::OpenError;
 pub use garbage::Collected;
 pub use handle::{Store, StoreId, StoreOptions};

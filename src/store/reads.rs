@@ -112,7 +112,46 @@ impl Reads<'_> {
         count_max: usize,
     ) -> Result<Scanned, ReadError> {
         let mut found = Vec::new();
-        let Some(plan) = Plan::new(filter, self.names) else { return Ok(found) };
+        self.each(filter, after, |index, key, terms| {
+            if found.len() < count_max
+                && let Some(terms) = terms.map(|terms| self.visible(terms)).transpose()?.flatten()
+            {
+                let relationship = relationship(self.names, &row_of(index, key)?, terms)?;
+                found.push((relationship, ScanPosition::new(index, key)));
+            }
+            Ok(found.len() < count_max)
+        })?;
+        Ok(found)
+    }
+
+    /// How many relationships a filter selects behind `after`, among the next rows to look at, of which there are
+    /// `steps_max`; and behind which row to go on, if there are more.
+    pub(super) fn count(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        steps_max: usize,
+    ) -> Result<(u64, Option<ScanPosition>), ReadError> {
+        let (mut count, mut steps, mut last) = (0, 0, None);
+        self.each(filter, after, |index, key, terms| {
+            let expires_at = terms.map(values::expiration).transpose()?;
+            count += u64::from(expires_at.is_some_and(|at| self.shown.shows(at)));
+            steps += 1;
+            last = (steps >= steps_max).then(|| ScanPosition::new(index, key));
+            Ok(last.is_none())
+        })?;
+        Ok((count, last))
+    }
+
+    /// Shows rows behind `after` in the order of the index that serves a filter, until `visit` has seen enough: its key
+    /// and, if the filter selects it, its terms.
+    fn each(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        mut visit: impl FnMut(Index, &[u8], Option<&[u8]>) -> Result<bool, ReadError>,
+    ) -> Result<(), ReadError> {
+        let Some(plan) = Plan::new(filter, self.names) else { return Ok(()) };
         let start = match after {
             Some(position) => position.start(&plan).ok_or_else(another_filter)?,
             None => plan.prefix.clone(),
@@ -120,32 +159,24 @@ impl Reads<'_> {
         let mut rows = Rows::new(self.source, plan.index, self.moment, plan.prefix.clone())?;
         rows.seek(&start)?;
         let mut missed = 0;
-        while found.len() < count_max
-            && let Some((key, value)) = rows.current()?
-        {
-            match plan.step(key)? {
-                Step::Take => {
-                    missed = 0;
-                    if let Some(terms) = self.visible(values::split_row(value)?.1)? {
-                        let relationship =
-                            relationship(self.names, &row_of(plan.index, key)?, terms)?;
-                        found.push((relationship, ScanPosition::new(plan.index, key)));
-                    }
-                    rows.advance()?;
-                }
-                Step::Leap(target) => {
-                    missed += 1;
-                    // To look for a key costs as much as some steps.
-                    if missed % STEPS_PER_LEAP == 0 {
-                        rows.seek(&target)?;
-                    } else {
-                        rows.advance()?;
-                    }
-                }
+        while let Some((key, value)) = rows.current()? {
+            let step = plan.step(key)?;
+            let terms = match &step {
+                Step::Take => Some(values::split_row(value)?.1),
+                Step::Leap(_) => None,
                 Step::End => break,
+            };
+            if !visit(plan.index, key, terms)? {
+                break;
+            }
+            missed = if terms.is_some() { 0 } else { missed + 1 };
+            match step {
+                // To look for a key costs as much as some steps.
+                Step::Leap(target) if missed % STEPS_PER_LEAP == 0 => rows.seek(&target)?,
+                Step::Take | Step::Leap(_) | Step::End => rows.advance()?,
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// The newest schema that was written at or before a revision.

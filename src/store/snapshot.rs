@@ -135,7 +135,19 @@ impl<'db> Snapshot<'db> {
         Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max)
     }
 
-    /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes.
+    /// How many relationships a filter selects behind `after`, among the next rows to look at, of which there are
+    /// `steps_max`; and behind which row to go on, if there are more.
+    pub fn count(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        steps_max: usize,
+    ) -> Result<(u64, Option<ScanPosition>), ReadError> {
+        self.reads().count(filter, after, steps_max)
+    }
+
+    /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes, and
+    /// fewer where they are large: there are no more only when none is given.
     ///
     /// Complete only when `after` is not older than [`Self::oldest_revision`].
     pub fn changes(
@@ -146,8 +158,12 @@ impl<'db> Snapshot<'db> {
         changelog::read(self.source(), &self.names, after, self.revision, count_max)
     }
 
-    fn source(&self) -> Source<'_> {
+    pub(super) fn source(&self) -> Source<'_> {
         Source::snapshot(self.db, &self.frozen, self.reach)
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     fn reads(&self) -> Reads<'_> {

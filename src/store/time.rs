@@ -34,6 +34,10 @@ mod tests {
         assert_eq!(revision("1970-01-01T00:00:01.000000002Z"), 1_000_000_002);
         assert_eq!(revision("1900-01-01T00:00:00Z"), 0);
         assert_eq!(revision("9999-01-01T00:00:00Z"), i64::MAX.unsigned_abs());
+        for number in [0, 1_000_000_002, i64::MAX.unsigned_abs()] {
+            assert_eq!(revision_of(Revision(number).time()), Revision(number));
+        }
+        assert_eq!(Revision(u64::MAX).time(), Revision(i64::MAX.unsigned_abs()).time());
     }
 
     #[test]

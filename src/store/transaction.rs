@@ -142,7 +142,10 @@ impl Transaction<'_> {
 
     /// Moves a row that is going to be replaced or removed to the dead ones.
     fn bury(&self, row: &RowKey<'_>, key: &[u8], old: &StoredRow) -> Result<(), ReadError> {
-        if let Some(at) = values::expiration(&old.terms)? {
+        // An expiration that took effect stays known to those who follow the store, until it is collected.
+        if let Some(at) = values::expiration(&old.terms)?
+            && at > self.revision.time()
+        {
             self.clear(Family::Expiring, &keys::expiring(at, key))?;
         }
         if old.created == self.revision {

@@ -1,6 +1,6 @@
 //! The byte layout of values.
 //!
-//! Every value but a schema's text opens with the version of its layout, [`VERSION`].
+//! Every value but a schema's text and the time in `meta` opens with the version of its layout, [`VERSION`].
 //!
 //! | value | after the version |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | change | kind (1): 0 touch, 1 replacing touch, 2 delete, 3 schema, 4 metadata · content |
 //! | content | of a touch: key as in `live` · terms; of a delete: key; of metadata: JSON |
 //! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) |
+//! | counter | its filter as JSON: an object of the conditions that are set |
 //! | name id | 4, big endian |
 
 use super::keys::{self, Corrupt, NameId, RowKey};
@@ -180,6 +181,16 @@ impl<'a> Logged<'a> {
             _ => Err(Corrupt("a change is of an unknown kind")),
         }
     }
+}
+
+/// The value of a counter.
+pub(super) fn counter(filter: &serde_json::Value) -> Vec<u8> {
+    [&[VERSION], filter.to_string().as_bytes()].concat()
+}
+
+/// Reads the value of a counter.
+pub(super) fn split_counter(value: &[u8]) -> Result<serde_json::Value, Corrupt> {
+    serde_json::from_slice(versioned(value)?).map_err(|_| Corrupt("a counter is no JSON"))
 }
 
 /// Reads a name's id.

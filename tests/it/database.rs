@@ -2,8 +2,8 @@
 //! and views at every revision.
 
 use kilwa::database::{
-    Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, Deleted, View,
-    WatchPosition, WriteRequest,
+    Changes, Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, Deleted,
+    RelationshipChange, RevisionChanges, View, WatchPosition, WriteRequest,
 };
 use kilwa::engine::{Membership, Question};
 use kilwa::relationship::PreconditionOperation::{MustMatch, MustNotMatch};
@@ -333,8 +333,8 @@ fn a_touch_replaces_what_the_relationship_carries() {
     }
     let before = trial.head(6).revision();
     let after = trial.write(6, "~document:a#viewer@user:ann").unwrap();
-    let (changes, _) = trial.head(6).changes(WatchPosition::after(before), 10).unwrap();
-    assert!(after > before && changes.is_empty());
+    let changes = trial.head(6).changes(&WatchPosition::after(before), 10).unwrap();
+    assert!(after > before && changes.parts.is_empty() && changes.complete);
 }
 
 #[test]
@@ -543,7 +543,7 @@ fn the_same_schema_again_changes_nothing() {
     let before = trial.head(2).revision();
     let after = trial.schema(2, SCHEMA).unwrap();
     assert!(after > before);
-    assert_eq!(trial.head(2).changes(WatchPosition::after(before), 9).unwrap().0, []);
+    assert_eq!(trial.head(2).changes(&WatchPosition::after(before), 9).unwrap().parts, []);
 }
 
 #[test]
@@ -651,39 +651,59 @@ fn followers_see_each_change_once_and_in_order() {
     let second = trial.write(4, "-document:a#viewer@user:ann").unwrap();
     let third = trial.schema(5, &format!("{SCHEMA}\n")).unwrap();
     let view = trial.head(5);
-    let (all, end) = view.changes(WatchPosition::after(start), 100).unwrap();
+    let Changes { parts: all, through: end, complete: true, .. } =
+        view.changes(&WatchPosition::after(start), 100).unwrap()
+    else {
+        panic!("there is no more");
+    };
     let revisions: Vec<_> = all.iter().map(|changes| changes.revision).collect();
     assert_eq!(revisions, [first, second, third]);
-    assert_eq!(all[0].metadata, Some(metadata));
-    let updates = |n: usize| {
-        all[n]
-            .updates
-            .iter()
-            .map(|update| (update.operation, update.relationship.to_string()))
-            .collect::<Vec<_>>()
-    };
+    assert_eq!(all[0].metadata, Some(metadata.clone()));
     assert_eq!(
-        updates(0),
-        [
-            (UpdateOperation::Touch, "document:a#viewer@user:ann".to_owned()),
-            (UpdateOperation::Touch, "document:b#viewer@user:ann".to_owned()),
-        ]
+        updates(&all[0]),
+        ["Touch document:a#viewer@user:ann", "Touch document:b#viewer@user:ann"]
     );
-    assert_eq!(updates(1), [(UpdateOperation::Delete, "document:a#viewer@user:ann".to_owned())]);
+    assert_eq!(updates(&all[1]), ["Delete document:a#viewer@user:ann"]);
     assert!(all[2].schema_written && !all[1].schema_written);
-    assert_eq!(view.changes(end, 100).unwrap(), (Vec::new(), end));
-    let (mut position, mut pieces) = (WatchPosition::after(start), 0);
+    assert!(all.iter().all(|part| part.ends));
+    let rest = view.changes(&end, 100).unwrap();
+    assert_eq!((rest.parts, rest.through), (Vec::new(), end));
+
+    let (mut position, mut pieces) = (WatchPosition::after(start), Vec::new());
     loop {
-        let (piece, next) = view.changes(position, 1).unwrap();
-        if piece.is_empty() {
+        let piece = view.changes(&position, 1).unwrap();
+        position = WatchPosition::from_bytes(&piece.through.to_bytes()).unwrap();
+        pieces.extend(piece.parts);
+        if piece.complete {
             break;
         }
-        (position, pieces) = (next, pieces + 1);
     }
-    assert_eq!(pieces, 5);
+    let told: Vec<_> = pieces
+        .iter()
+        .map(|part| (updates(part), part.schema_written, part.metadata.is_some(), part.ends))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (vec![], false, true, false),
+            (vec!["Touch document:a#viewer@user:ann".to_owned()], false, true, false),
+            (vec!["Touch document:b#viewer@user:ann".to_owned()], false, true, true),
+            (vec!["Delete document:a#viewer@user:ann".to_owned()], false, false, true),
+            (vec![], true, false, true),
+        ]
+    );
     trial.database.collect_garbage(at(500)).unwrap();
-    let error = trial.head(500).changes(WatchPosition::after(start), 1).unwrap_err();
+    let error = trial.head(500).changes(&WatchPosition::after(start), 1).unwrap_err();
     assert!(matches!(error, DatabaseError::RevisionExpired { .. }), "{error}");
+}
+
+/// The updates of a part as text.
+fn updates(part: &RevisionChanges) -> Vec<String> {
+    let text = |change: &RelationshipChange| {
+        let RelationshipUpdate { operation, relationship } = &change.update;
+        format!("{operation:?} {relationship}{}", if change.expired { " expired" } else { "" })
+    };
+    part.updates.iter().map(text).collect()
 }
 
 #[test]

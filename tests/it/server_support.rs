@@ -68,7 +68,7 @@ pub(crate) struct Running {
 /// A server on a data folder of its own, with [`SCHEMA`] written.
 pub(crate) struct Fresh {
     pub(crate) server: Running,
-    _dir: TempDir,
+    pub(crate) _dir: TempDir,
 }
 
 pub(crate) fn config(dir: &Path) -> Config {

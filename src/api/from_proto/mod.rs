@@ -6,20 +6,24 @@
 mod checks;
 mod context;
 mod expansions;
+mod counters;
 mod field;
 mod lookups;
 mod own_writes;
 mod relationships;
 mod schema;
 mod validation;
+mod watch;
 
 pub(super) use checks::{Asked, bulk_items, check};
 pub(super) use expansions::{AskedSubjects, expand, subjects};
 pub(super) use lookups::{SoughtResources, lookup_resources, lookup_resources_within};
+pub(super) use counters::{counter, counter_name};
 pub(super) use own_writes::{delete_object, own_write, set_relation};
 pub(super) use relationships::{deletion, read_filter, write};
 pub(super) use schema::{comparison_schema, reflection_filters, schema_text};
 pub(super) use validation::{assertions, parts, required};
+pub(super) use watch::{Watching, watch};
 
 use super::status;
 use tonic::Status;

@@ -260,7 +260,7 @@ fn timestamp(
     time
 }
 
-fn required_filter(
+pub(super) fn required_filter(
     violations: &mut Violations,
     field: Field<'_>,
     message: Option<proto::RelationshipFilter>,
@@ -270,7 +270,7 @@ fn required_filter(
 }
 
 /// A filter.
-fn filter(
+pub(super) fn filter(
     violations: &mut Violations,
     field: Field<'_>,
     message: proto::RelationshipFilter,

@@ -36,6 +36,17 @@ impl Filter {
     }
 }
 
+/// A filter in one word, such as `document:plan#viewer@user:ann`, of which every part may be left out.
+pub(super) fn parse(text: &str) -> RelationshipFilter {
+    let (left, subject) = match text.split_once('@') {
+        Some((left, subject)) => (left, given(subject)),
+        None => (text, None),
+    };
+    let (resource, relation) = left.split_once('#').unwrap_or((left, ""));
+    let (resource, relation) = (resource.to_owned(), given(relation));
+    Filter { resource, relation, subject, any_relation_subject: None }.filter()
+}
+
 fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }

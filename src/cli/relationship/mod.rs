@@ -6,6 +6,7 @@ mod filter;
 mod read;
 mod requirements;
 mod set;
+mod watch;
 mod write;
 
 use super::Exit;
@@ -29,6 +30,8 @@ pub(in crate::cli) enum Command {
     Set(set::Arguments),
     /// Remove all relationships that name an object, as resource and as subject, all at once.
     DeleteObject(delete_object::Arguments),
+    /// Follow what changes.
+    Watch(watch::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -40,5 +43,6 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::BulkDelete(arguments) => bulk_delete::run(arguments),
         Command::Set(arguments) => set::run(arguments),
         Command::DeleteObject(arguments) => delete_object::run(arguments),
+        Command::Watch(arguments) => watch::run(arguments),
     }
 }

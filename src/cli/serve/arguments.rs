@@ -1,5 +1,6 @@
 //! What `kilwa serve` can be told.
 
+use super::watch::Patience;
 use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::folder::default_data_dir;
@@ -94,6 +95,8 @@ pub(in crate::cli) struct Arguments {
         default_missing_value = "true"
     )]
     metrics_enabled: bool,
+    #[command(flatten)]
+    watch: Patience,
     #[command(flatten)]
     limits: Limits,
 }
@@ -270,6 +273,7 @@ impl Arguments {
         config.store.history_window = self.datastore_gc_window;
         config.garbage_collection_interval = self.datastore_gc_interval;
         config.shutdown_grace = self.shutdown_grace_period;
+        self.watch.configure(&mut config);
         config.database.limits.depth_max = limits.dispatch_max_depth;
         config.database.limits.visits_max = limits.max_check_visits;
         config.database.limits.reads_max = limits.max_check_reads;

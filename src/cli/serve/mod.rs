@@ -2,6 +2,7 @@
 
 mod arguments;
 mod banner;
+mod watch;
 
 use super::failure::Failure;
 use super::{Exit, clock, render, validate};

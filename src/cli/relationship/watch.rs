@@ -1,0 +1,130 @@
+//! `kilwa relationship watch`.
+
+use super::filter;
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, render};
+use crate::client::{Following, News};
+use crate::relationship::{Context, RelationshipUpdate, Timestamp, UpdateOperation};
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(in crate::cli) struct Arguments {
+    /// Types of the resources to follow; all when none is given.
+    object_types: Vec<String>,
+    /// Relationships to follow, such as document:plan#viewer@user:ann, of which every part may be left out; an id may
+    /// end with % to stand for all that start so. May be given more than once.
+    #[arg(long, value_name = "FILTER", conflicts_with = "object_types")]
+    filter: Vec<String>,
+    /// Go on from this token; without it, from now on.
+    #[arg(long, value_name = "TOKEN")]
+    revision: Option<String>,
+    /// Tell of schemas that are written.
+    #[arg(long)]
+    include_schema: bool,
+    /// Tell up to which token everything has been told.
+    #[arg(long)]
+    checkpoints: bool,
+    /// Tell of relationships that expire.
+    #[arg(long)]
+    expirations: bool,
+    /// Print a JSON object for whatever comes, one a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// What came, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    updates: Vec<Update>,
+    changes_through: render::Token,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    optional_transaction_metadata: Option<&'a Map<String, Value>>,
+    schema_updated: bool,
+    is_checkpoint: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Update {
+    /// As the wire writes it in JSON.
+    operation: &'static str,
+    relationship: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired_at: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let following = Following {
+        object_types: arguments.object_types.clone(),
+        filters: arguments.filter.iter().map(|text| filter::parse(text)).collect(),
+        start: arguments.revision.clone(),
+        schemas: arguments.include_schema,
+        checkpoints: arguments.checkpoints,
+        expirations: arguments.expirations,
+    };
+    let mut last = arguments.revision.clone();
+    let take = |news: News| {
+        let printed = if arguments.json { render::json_line(&line(&news))? } else { text(&news) };
+        render::out_next(&printed)?;
+        last = Some(news.token);
+        Ok(())
+    };
+    match arguments.server.connect()?.watch(&following, take) {
+        Ok(()) => Ok(Exit::Success),
+        Err(Failure::Told(message)) => Err(Failure::new(match last {
+            Some(token) => format!("{message}; go on with `--revision {token}`"),
+            None => message,
+        })),
+        Err(Failure::Unheard) => Err(Failure::Unheard),
+    }
+}
+
+fn line(news: &News) -> Line<'_> {
+    let update = |(update, expired_at): &(RelationshipUpdate, Option<Timestamp>)| Update {
+        operation: match update.operation {
+            UpdateOperation::Create => "OPERATION_CREATE",
+            UpdateOperation::Touch => "OPERATION_TOUCH",
+            UpdateOperation::Delete => "OPERATION_DELETE",
+        },
+        relationship: update.relationship.to_string(),
+        expired_at: expired_at.as_ref().map(ToString::to_string),
+    };
+    Line {
+        updates: news.updates.iter().map(update).collect(),
+        changes_through: news.token.clone().into(),
+        optional_transaction_metadata: news.metadata.as_ref().map(Context::as_map),
+        schema_updated: news.schema_updated,
+        is_checkpoint: news.is_checkpoint,
+    }
+}
+
+/// A line for each thing that came.
+fn text(news: &News) -> String {
+    let word = |operation: UpdateOperation, expired: bool| match (operation, expired) {
+        (_, true) => render::styled(render::DOUBTFUL, "expired"),
+        (UpdateOperation::Create, false) => render::styled(render::GOOD, "create"),
+        (UpdateOperation::Touch, false) => render::styled(render::GOOD, "touch"),
+        (UpdateOperation::Delete, false) => render::styled(render::BAD, "delete"),
+    };
+    let updates = news.updates.iter();
+    let mut lines: Vec<String> = updates
+        .map(|(update, expired_at)| {
+            let word = word(update.operation, expired_at.is_some());
+            format!("{word} {}\n", update.relationship)
+        })
+        .collect();
+    if news.schema_updated {
+        lines.push(render::styled(render::STRONG, "schema") + "\n");
+    }
+    if news.is_checkpoint {
+        lines.push(render::styled(render::DIM, format!("checkpoint {}", news.token)) + "\n");
+    }
+    lines.concat()
+}

@@ -1,0 +1,47 @@
+//! What `kilwa serve` can be told about watches.
+
+use crate::cli::duration;
+use crate::config::Config;
+use clap::Args;
+use std::time::Duration;
+
+/// How patient the server is with those who watch.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Watch")]
+pub(super) struct Patience {
+    /// How often a watcher that wants checkpoints is told that nothing has changed.
+    #[arg(
+        long,
+        env = "KILWA_WATCH_API_HEARTBEAT",
+        default_value = "1s",
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    watch_api_heartbeat: Duration,
+    /// The most changes that wait for one watcher.
+    #[arg(
+        long,
+        env = "KILWA_DATASTORE_WATCH_BUFFER_LENGTH",
+        default_value_t = 1024,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    datastore_watch_buffer_length: u32,
+    /// How long these may leave no room for the next one, before a watcher counts as too slow.
+    #[arg(
+        long,
+        env = "KILWA_DATASTORE_WATCH_BUFFER_WRITE_TIMEOUT",
+        default_value = "1s",
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    datastore_watch_buffer_write_timeout: Duration,
+}
+
+impl Patience {
+    pub(super) fn configure(&self, config: &mut Config) {
+        config.watch.heartbeat = self.watch_api_heartbeat;
+        config.watch.buffer_length = self.datastore_watch_buffer_length;
+        config.watch.write_timeout = self.datastore_watch_buffer_write_timeout;
+    }
+}

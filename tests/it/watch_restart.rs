@@ -1,0 +1,91 @@
+//! A watch across a restart of its server: nothing is lost, nothing comes twice, and all of it comes in order.
+
+use super::server_support::{Running, SCHEMA, config, soon, start, touch};
+use super::watch_support::from;
+use kilwa::api::proto::authzed::api::v1 as proto;
+use tonic::Code;
+
+/// How many updates one write has.
+const PER_WRITE: usize = 1_000;
+
+/// How many updates to write; more than usual when `KILWA_TEST_WATCH_UPDATES` says so.
+#[expect(clippy::disallowed_methods, reason = "the one knob of the test, for long runs by hand")]
+fn updates() -> usize {
+    std::env::var("KILWA_TEST_WATCH_UPDATES").map_or(10_000, |count| count.parse().unwrap())
+}
+
+async fn write(server: &Running, numbers: std::ops::Range<usize>) {
+    for first in numbers.step_by(PER_WRITE) {
+        let many = (first..first + PER_WRITE).map(|n| touch(&format!("document:d{n}#owner@user:u")));
+        server.write(many.collect()).await.unwrap();
+    }
+}
+
+/// What a watcher has seen, and where it would go on.
+#[derive(Default)]
+struct Seen {
+    numbers: Vec<usize>,
+    token: Option<proto::ZedToken>,
+}
+
+impl Seen {
+    /// Watches until as many have come as there are, or the server goes; says whether it went.
+    async fn watch(&mut self, server: &Running, count: usize) -> bool {
+        let mut watched = server.watch(from(self.token.as_ref(), &[])).await.unwrap();
+        while self.numbers.len() < count {
+            match watched.next().await {
+                Ok(response) => self.take(response),
+                Err(status) => {
+                    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn take(&mut self, response: proto::WatchResponse) {
+        for update in response.updates {
+            let id = update.relationship.unwrap().resource.unwrap().object_id;
+            self.numbers.push(id.strip_prefix('d').unwrap().parse().unwrap());
+        }
+        self.token = response.changes_through;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_and_nothing_comes_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = updates();
+    let server = start(config(dir.path())).await;
+    let token = server.write_schema(SCHEMA).await.unwrap();
+    let watchers = [(); 2].map(|()| Seen { token: Some(token.clone()), ..Seen::default() });
+    let [mut one, mut two] = watchers;
+    // The server goes while one watcher is behind and the other waits for more.
+    let (_, gone, _) = tokio::join!(
+        write(&server, 0..count / 2),
+        one.watch(&server, count / 4),
+        two.watch(&server, count / 2),
+    );
+    assert!(!gone);
+    let watching = async {
+        let mut watched = server.watch(from(two.token.as_ref(), &[])).await.unwrap();
+        watched.end().await
+    };
+    let mut rest = server.watch(from(one.token.as_ref(), &[])).await.unwrap();
+    one.take(rest.next().await.unwrap());
+    let ended = tokio::spawn(async move { rest.end().await });
+    let idle = watching.await_first();
+    drop(idle);
+    soon(server.stop()).await.unwrap();
+    assert_eq!(ended.await.unwrap().code(), Code::Unavailable);
+
+    let server = start(config(dir.path())).await;
+    tokio::join!(
+        write(&server, count / 2..count),
+        one.watch(&server, count),
+        two.watch(&server, count),
+    );
+    let all: Vec<_> = (0..count).collect();
+    assert!(one.numbers == all && two.numbers == all);
+}
