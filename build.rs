@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-const FILES: [&str; 8] = [
+const FILES: &[&str] = &[
     "authzed/api/v1/error_reason.proto",
     "authzed/api/v1/experimental_service.proto",
     "authzed/api/v1/permission_service.proto",

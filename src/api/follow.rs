@@ -4,7 +4,7 @@
 //! history; a commit only rings a bell. So nothing is between the log and the client that could leave a gap: one that is
 //! too slow, or asks for what is forgotten, gets an error instead.
 //!
-//! Of one revision come its relationships, then that it wrote a schema, then a checkpoint. A revision with many updates
+//! Of one revision come its relationships, then that it wrote a schema, both with its metadata, then a checkpoint. A revision with many updates
 //! comes in parts. The token of each part tells the place behind it, and the next one follows whoever goes on from there.
 
 use super::core::Core;
@@ -193,7 +193,7 @@ fn tell(tokens: Tokens, wanted: &Watching, part: RevisionChanges) -> Vec<Told> {
         told.push(Told { schema_updated: true, ..empty(token(&through)) });
     }
     if ends && wanted.checkpoints {
-        told.push(Told { is_checkpoint: true, ..empty(token(&through)) });
+        told.push(checkpoint(tokens, &through));
     }
     told
 }
@@ -225,4 +225,59 @@ fn between(now: Timestamp, at: Timestamp) -> Duration {
     };
     let nanos = u64::try_from((nanos(at) - nanos(now)).max(0)).unwrap_or(u64::MAX);
     Duration::from_nanos(nanos).min(SLEEP_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relationship::{Context, RelationshipUpdate, UpdateOperation};
+
+    fn part(relationships: &[&str]) -> RevisionChanges {
+        let update = |text: &&str| RelationshipChange {
+            update: RelationshipUpdate {
+                operation: UpdateOperation::Touch,
+                relationship: text.parse().unwrap(),
+            },
+            expired: false,
+        };
+        let mut within = 7_u64.to_be_bytes().to_vec();
+        within.extend(9_u32.to_be_bytes());
+        RevisionChanges {
+            revision: Revision(7),
+            updates: relationships.iter().map(update).collect(),
+            schema_written: true,
+            metadata: Some(Context::parse(r#"{"why": "import"}"#).unwrap()),
+            ends: true,
+            within: WatchPosition::from_bytes(&within).unwrap(),
+            through: WatchPosition::after(Revision(7)),
+        }
+    }
+
+    #[test]
+    fn of_one_revision_come_relationships_then_the_schema_then_a_checkpoint() {
+        let tokens = Tokens::new([1; 16]);
+        let part = part(&["document:a#viewer@user:ann"]);
+        let (within, through) = (tokens.place(&part.within), tokens.place(&part.through));
+        let wanted = Watching { schemas: true, checkpoints: true, ..Watching::default() };
+        let told = tell(tokens, &wanted, part.clone());
+        let shapes: Vec<_> = told
+            .iter()
+            .map(|told| {
+                (told.updates.len(), told.schema_updated, told.is_checkpoint, &told.through)
+            })
+            .collect();
+        // Whoever goes on from the first of them still hears of the schema.
+        let expected =
+            [(1, false, false, &within), (0, true, false, &through), (0, false, true, &through)];
+        assert_eq!(shapes, expected);
+        assert_eq!([0, 1, 2].map(|n: usize| told[n].metadata.is_some()), [true, true, false]);
+        let updates_only = tell(tokens, &Watching::default(), part.clone());
+        assert_eq!(updates_only.len(), 1);
+        assert_eq!(updates_only[0].through, through);
+        // A part that is not the last one says nothing of the rest.
+        let first = RevisionChanges { ends: false, through: part.within.clone(), ..part };
+        let told = tell(tokens, &wanted, first);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].through, within);
+    }
 }

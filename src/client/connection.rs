@@ -2,8 +2,8 @@
 
 use crate::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use crate::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
-use crate::api::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
 use crate::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
+use crate::api::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
 use crate::api::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
 use crate::api::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use std::error::Error as _;

@@ -26,7 +26,7 @@ pub struct Collected {
     pub changes: u64,
     /// Relationships that had been removed or replaced.
     pub dead: u64,
-    /// Relationships that had expired.
+    /// Relationships that had expired, whether or not somebody removed them later.
     pub expired: u64,
     /// Schemas that had been replaced.
     pub schemas: u64,
@@ -120,17 +120,13 @@ impl Pass<'_> {
         source: Source<'_>,
         expired: Timestamp,
     ) -> Result<u64, WriteError<ReadError>> {
-        let mut rows = 0;
         let old = |(key, _): Item<'_>| {
-            let (at, row) = keys::take_time(key)?;
-            let is_old = at <= expired;
-            rows += u64::from(is_old && expirations::of_row(source, row)? == Some(at));
+            let is_old = keys::take_time(key)?.0 <= expired;
             Ok(is_old.then(|| key.to_vec()))
         };
         let drop =
             |transaction: &mut Transaction<'_>, entry: &Vec<u8>| drop_expired(transaction, entry);
-        self.each(source, Family::Expiring, old, drop)?;
-        Ok(rows)
+        self.each(source, Family::Expiring, old, drop)
     }
 
     /// Schemas that were replaced at or before the horizon.

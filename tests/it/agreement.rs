@@ -3,6 +3,7 @@
 //! `KILWA_PROPERTY_QUESTIONS` asks for another number of questions, `KILWA_PROPERTY_SEED` for another sequence.
 //! A case that fails is made small and printed; put it into `tests/it/cases/` and it is asked first from then on.
 
+use crate::outside::setting;
 use crate::readers::{CountingReader, FailingReader};
 use crate::reference::case::{Asked, Case, now};
 use crate::reference::compare::{Said, ask, ask_each};
@@ -119,12 +120,6 @@ pub(crate) fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> O
             panic!("{}\n\n{}", fault(&small).unwrap(), small.case());
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a longer run is asked for by the environment")]
-fn setting(name: &str) -> Option<u64> {
-    let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} must be a number, not `{value}`")))
 }
 
 /// What is wrong with the engine's answers to a case, asked in every way.

@@ -658,7 +658,7 @@ fn followers_see_each_change_once_and_in_order() {
     };
     let revisions: Vec<_> = all.iter().map(|changes| changes.revision).collect();
     assert_eq!(revisions, [first, second, third]);
-    assert_eq!(all[0].metadata, Some(metadata.clone()));
+    assert_eq!(all[0].metadata, Some(metadata));
     assert_eq!(
         updates(&all[0]),
         ["Touch document:a#viewer@user:ann", "Touch document:b#viewer@user:ann"]

@@ -4,8 +4,13 @@
 //!
 //! `KILWA_SCALE_RESOURCES` and `KILWA_SCALE_STORED` set other sizes.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tells how long things take, and decides nothing by it"
+)]
+
 use super::server_support::{Running, config, object, start};
-use crate::outside::setting;
+use crate::outside::{setting, tell};
 use crate::readers::CountingReader;
 use crate::reference::case::Asked;
 use crate::schema_support::schema;
@@ -14,7 +19,6 @@ use kilwa::database::{Database, DatabaseOptions};
 use kilwa::engine::{Lookup, Scope, Within};
 use kilwa::relationship::{Relationship, Timestamp};
 use kilwa::store::{Store, StoreOptions};
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,9 +50,8 @@ fn now() -> Timestamp {
     Timestamp::from_unix(1_000_000, 0).unwrap()
 }
 
-/// Past the test runner, which keeps back what a passing test prints.
-fn tell(text: &str) {
-    writeln!(std::io::stderr(), "{text}").unwrap();
+fn size(variable: &str, otherwise: usize) -> usize {
+    setting(variable).map_or(otherwise, |count| usize::try_from(count).unwrap())
 }
 
 fn fill(folder: &Path, relationships: impl Iterator<Item = String>) {
@@ -160,7 +163,7 @@ fn fold(sequence: u64, id: &str) -> u64 {
 #[tokio::test]
 #[ignore = "takes minutes: loads a million resources"]
 async fn a_million_resources_are_streamed_and_paged() {
-    let mut resources = setting("KILWA_SCALE_RESOURCES").unwrap_or(1_000_000);
+    let mut resources = size("KILWA_SCALE_RESOURCES", 1_000_000);
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path(), accessible(resources));
     let mut config = config(dir.path());
@@ -193,7 +196,7 @@ async fn a_million_resources_are_streamed_and_paged() {
 #[test]
 #[ignore = "takes minutes: loads ten million relationships"]
 fn three_resources_among_ten_million_relationships_cost_a_few_reads() {
-    let stored = setting("KILWA_SCALE_STORED").unwrap_or(10_000_000);
+    let stored = size("KILWA_SCALE_STORED", 10_000_000);
     let dir = tempfile::tempdir().unwrap();
     let others = (0..stored / 2).flat_map(|n| {
         let owner = n % 1_000;

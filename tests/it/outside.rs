@@ -48,8 +48,9 @@ pub(crate) fn program(variable: &str) -> Option<OsString> {
     program
 }
 
-/// A size that the environment sets, for what is run by name.
-pub(crate) fn setting(variable: &str) -> Option<usize> {
+/// A number that the environment sets, for longer runs and what is run by name.
+#[expect(clippy::disallowed_methods, reason = "tests have no arguments")]
+pub(crate) fn setting(variable: &str) -> Option<u64> {
     let value = env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} must be a number, not `{value}`")))
 }
@@ -78,11 +79,6 @@ pub(crate) fn published_protocol() -> Option<Vec<u8>> {
         skipped(&format!("`{}` cannot be read: KILWA_TEST_SPEC says where it is", file.display()));
     }
     found
-}
-
-/// The number that a variable holds, or the one that stands in for it.
-pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
-    env::var_os(variable).map_or(otherwise, |value| value.to_str().unwrap().parse().unwrap())
 }
 
 fn beside(variable: &str, path: &str) -> PathBuf {

@@ -16,7 +16,8 @@ fn updates() -> usize {
 
 async fn write(server: &Running, numbers: std::ops::Range<usize>) {
     for first in numbers.step_by(PER_WRITE) {
-        let many = (first..first + PER_WRITE).map(|n| touch(&format!("document:d{n}#owner@user:u")));
+        let many =
+            (first..first + PER_WRITE).map(|n| touch(&format!("document:d{n}#owner@user:u")));
         server.write(many.collect()).await.unwrap();
     }
 }
@@ -62,30 +63,27 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
     let watchers = [(); 2].map(|()| Seen { token: Some(token.clone()), ..Seen::default() });
     let [mut one, mut two] = watchers;
     // The server goes while one watcher is behind and the other waits for more.
-    let (_, gone, _) = tokio::join!(
+    let (written, one_gone, two_gone) = tokio::join!(
         write(&server, 0..count / 2),
         one.watch(&server, count / 4),
         two.watch(&server, count / 2),
     );
-    assert!(!gone);
-    let watching = async {
-        let mut watched = server.watch(from(two.token.as_ref(), &[])).await.unwrap();
-        watched.end().await
-    };
-    let mut rest = server.watch(from(one.token.as_ref(), &[])).await.unwrap();
-    one.take(rest.next().await.unwrap());
-    let ended = tokio::spawn(async move { rest.end().await });
-    let idle = watching.await_first();
-    drop(idle);
+    assert_eq!((written, one_gone, two_gone), ((), false, false));
+    let mut behind = server.watch(from(one.token.as_ref(), &[])).await.unwrap();
+    one.take(behind.next().await.unwrap());
+    let mut idle = server.watch(from(two.token.as_ref(), &[])).await.unwrap();
     soon(server.stop()).await.unwrap();
-    assert_eq!(ended.await.unwrap().code(), Code::Unavailable);
+    for watched in [&mut behind, &mut idle] {
+        assert_eq!(watched.end().await.code(), Code::Unavailable);
+    }
 
     let server = start(config(dir.path())).await;
-    tokio::join!(
+    let (written, one_gone, two_gone) = tokio::join!(
         write(&server, count / 2..count),
         one.watch(&server, count),
         two.watch(&server, count),
     );
+    assert_eq!((written, one_gone, two_gone), ((), false, false));
     let all: Vec<_> = (0..count).collect();
     assert!(one.numbers == all && two.numbers == all);
 }

@@ -5,8 +5,8 @@
 
 mod checks;
 mod context;
-mod expansions;
 mod counters;
+mod expansions;
 mod field;
 mod lookups;
 mod own_writes;
@@ -16,9 +16,9 @@ mod validation;
 mod watch;
 
 pub(super) use checks::{Asked, bulk_items, check};
+pub(super) use counters::{counter, counter_name};
 pub(super) use expansions::{AskedSubjects, expand, subjects};
 pub(super) use lookups::{SoughtResources, lookup_resources, lookup_resources_within};
-pub(super) use counters::{counter, counter_name};
 pub(super) use own_writes::{delete_object, own_write, set_relation};
 pub(super) use relationships::{deletion, read_filter, write};
 pub(super) use schema::{comparison_schema, reflection_filters, schema_text};

@@ -10,7 +10,7 @@ use tonic::Status;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watching {
     /// The types of the resources; none for all.
-    object_types: Vec<String>,
+    pub(crate) object_types: Vec<String>,
     /// Filters of which one has to match; none for all.
     pub(crate) filters: Vec<RelationshipFilter>,
     /// Whether to hear of schemas.

@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         checkpoints: arguments.checkpoints,
         expirations: arguments.expirations,
     };
-    let mut last = arguments.revision.clone();
+    let mut last = None;
     let take = |news: News| {
         let printed = if arguments.json { render::json_line(&line(&news))? } else { text(&news) };
         render::out_next(&printed)?;

@@ -9,7 +9,7 @@ pub(crate) mod known;
 mod said;
 mod side;
 
-use crate::outside::{number, program, tell};
+use crate::outside::{program, setting, tell};
 use crate::peer::Peer;
 use crate::reference::case::{Asked, Case, now};
 use crate::reference::random::Random;
@@ -33,10 +33,10 @@ const TOLD_MAX: usize = 20;
 #[ignore = "compares with the SpiceDB that KILWA_TEST_SPICEDB names, for as long as is wanted"]
 fn kilwa_and_spicedb_agree() {
     let Some(program) = program("KILWA_TEST_SPICEDB") else { return };
-    let wanted = number("KILWA_DIFFERENTIAL_QUESTIONS", 50_000);
+    let wanted = setting("KILWA_DIFFERENTIAL_QUESTIONS").unwrap_or(50_000);
     let runtime = Runtime::new().unwrap();
     let (kilwa, spicedb) = (Peer::kilwa(&runtime), Peer::spicedb(&program, &runtime));
-    let mut random = Random::new(number("KILWA_DIFFERENTIAL_SEED", 1));
+    let mut random = Random::new(setting("KILWA_DIFFERENTIAL_SEED").unwrap_or(1));
     let mut tally = Tally::default();
     while tally.questions() < wanted {
         let case = generate::specimen(&mut random, QUESTIONS_PER_CASE).case();
