@@ -4,7 +4,6 @@ use super::server_support::{Bearer, KEY, Keyed, Running, soon, text};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
 use kilwa::api::proto::kilwa::v1 as own;
-use kilwa::api::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use proto::relationship_update::Operation;
 use tonic::{Status, Streaming};
 
@@ -27,10 +26,6 @@ pub(crate) struct Watched(pub(crate) Streaming<proto::WatchResponse>);
 impl Running {
     pub(crate) async fn watcher(&self) -> WatchServiceClient<Keyed> {
         WatchServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
-    }
-
-    pub(crate) async fn own_watcher(&self) -> OwnWatchServiceClient<Keyed> {
-        OwnWatchServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
     }
 
     pub(crate) async fn watch(&self, request: proto::WatchRequest) -> Result<Watched, Status> {
