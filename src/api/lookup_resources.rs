@@ -11,8 +11,8 @@ use super::proto::kilwa::v1::LookupResourcesWithinRequest;
 use super::status;
 use super::stream::Sink;
 use super::workers::Job;
-use crate::database::{Consistency, Held, View};
-use crate::engine::{FoundResource, Lookup, Statistics};
+use crate::database::{Consistency, Held, LookupUnderWay, View};
+use crate::engine::{FoundResource, Statistics};
 use crate::relationship::{Revision, Timestamp};
 use std::sync::Arc;
 use tonic::Status;
@@ -39,7 +39,7 @@ struct Wanted {
 /// How far it has come.
 enum Stage {
     Asked(Consistency),
-    Under(Way),
+    Under(Box<Way>),
 }
 
 /// A lookup under way.
@@ -48,8 +48,8 @@ struct Way {
     /// For the whole stream, so that nothing expires in the middle of it.
     now: Timestamp,
     /// So that the revision is still there when the last page's turn comes.
-    held: Held,
-    lookup: Lookup,
+    _held: Held,
+    lookup: LookupUnderWay,
 }
 
 /// One page, and where it ended.
@@ -136,7 +136,7 @@ impl LookupResources {
                 let mut wanted = wanted?;
                 let sought = wanted.sought.sought();
                 let revision = view.revision();
-                let Way { held, mut lookup, .. } = match stage {
+                let mut way = match stage {
                     Stage::Under(way) => way,
                     Stage::Asked(_) => {
                         let held = view.hold();
@@ -149,12 +149,12 @@ impl LookupResources {
                             )
                             .map_err(status::of_database)?;
                         add(&operations, &cost);
-                        Way { revision, now, held, lookup }
+                        Box::new(Way { revision, now, _held: held, lookup })
                     }
                 };
                 let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
                 let page = view
-                    .go_on_with_lookup(&mut lookup, &sought, count_max, job.interrupted)
+                    .go_on_with_lookup(&mut way.lookup, &sought, count_max, job.interrupted)
                     .map_err(status::of_database)?;
                 add(&operations, &page.statistics);
                 let token = tokens.token(revision);
@@ -170,11 +170,11 @@ impl LookupResources {
                 }
                 if wanted.left == Some(0) {
                     if let Some(last) = page.found.last() {
-                        view.leave_lookup(lookup, &sought, &last.object_id);
+                        view.leave_lookup(way.lookup, &sought, &last.object_id);
                     }
                     return Ok(Page { results, next: None });
                 }
-                let stage = Stage::Under(Way { revision, now, held, lookup });
+                let stage = Stage::Under(way);
                 Ok(Page {
                     results,
                     next: Some(Self { call, operations, wanted: Ok(wanted), stage }),
@@ -188,10 +188,10 @@ impl LookupResources {
 fn view<'j>(job: &Job<'j>, stage: &Stage) -> Result<(View<'j>, Timestamp), Status> {
     match stage {
         Stage::Asked(consistency) => Ok((job.view(*consistency)?, job.now)),
-        Stage::Under(Way { revision, now, .. }) => {
-            let exact = Consistency::AtExactSnapshot(*revision);
-            let view = job.database.view(exact, *now).map_err(status::of_database)?;
-            Ok((view.timed_by(job.stopwatch), *now))
+        Stage::Under(way) => {
+            let exact = Consistency::AtExactSnapshot(way.revision);
+            let view = job.database.view(exact, way.now).map_err(status::of_database)?;
+            Ok((view.timed_by(job.stopwatch), way.now))
         }
     }
 }

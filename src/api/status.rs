@@ -173,9 +173,8 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         DatabaseError::CounterRegistered { name, filter } => {
             counter_registered(message, name, &filter)
         }
-        DatabaseError::CounterUnknown { name } => {
-            failed(ErrorReason::CounterNotRegistered, message, [("counter_name", name)])
-        }
+        DatabaseError::CounterUnknown { name } => counter_unknown(message, name),
+        DatabaseError::LookupsTooLarge { .. } => Status::resource_exhausted(message),
         DatabaseError::Engine(error) => of_engine(&error),
         DatabaseError::Read(_) => unreadable(message),
         DatabaseError::Commit { .. } => {
@@ -358,6 +357,11 @@ fn duplicate_update(message: String, relationship: &Relationship) -> Status {
     let definition = relationship.resource.object_type().to_owned();
     let parts = [("definition_name", definition), ("relationship", relationship.to_string())];
     invalid(ErrorReason::UpdatesOnSameRelationship, message, parts)
+}
+
+/// The answer to a call about a counter that is not there.
+fn counter_unknown(message: String, name: String) -> Status {
+    failed(ErrorReason::CounterNotRegistered, message, [("counter_name", name)])
 }
 
 fn counter_registered(message: String, name: String, filter: &RelationshipFilter) -> Status {

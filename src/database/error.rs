@@ -166,6 +166,14 @@ pub enum DatabaseError {
         /// The name.
         name: String,
     },
+    /// The lookups that are under way need all the memory that there is for them.
+    #[error(
+        "the lookups that are under way need more than {bytes_max} bytes together, which is the limit: try again later, or look up less at once"
+    )]
+    LookupsTooLarge {
+        /// The bytes allowed.
+        bytes_max: usize,
+    },
     /// The question has no answer.
     #[error(transparent)]
     Engine(#[from] EngineError),

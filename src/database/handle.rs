@@ -24,6 +24,8 @@ pub struct DatabaseOptions {
     pub limits: Limits,
     /// The most memory for answers that questions share, in bytes; 0 for none.
     pub cache_bytes: usize,
+    /// The most memory for all lookups that are under way, in bytes.
+    pub lookups_bytes_max: usize,
     /// The most memory for lookups that wait for their next page, in bytes; 0 for none.
     pub waiting_lookups_bytes: usize,
     /// The most updates of one write.
@@ -41,6 +43,7 @@ impl Default for DatabaseOptions {
         Self {
             limits: Limits::default(),
             cache_bytes: 64 << 20,
+            lookups_bytes_max: 1 << 30,
             waiting_lookups_bytes: 32 << 20,
             updates_max: 1000,
             preconditions_max: 1000,
@@ -64,7 +67,7 @@ impl Database {
     /// The database of a store.
     pub fn new(store: Store, options: DatabaseOptions) -> Self {
         let cache = Cache::new(options.cache_bytes);
-        let lookups = Lookups::new(options.waiting_lookups_bytes);
+        let lookups = Lookups::new(options.lookups_bytes_max, options.waiting_lookups_bytes);
         Self { store, schemas: Arc::default(), cache, lookups, options }
     }
 

@@ -1,23 +1,27 @@
-//! Lookups of resources, and those that wait for their next page.
+//! Lookups of resources, under way and between their pages.
 
 use super::error::DatabaseError;
 use super::view::View;
 use crate::engine::{Lookup, LookupPage, Sought, Statistics};
 use crate::relationship::Revision;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most lookups that wait.
-const COUNT_MAX: usize = 256;
+/// The most lookups that wait for their next page.
+const WAITING_MAX: usize = 256;
 
-/// Lookups between their pages, so that the next page need not start anew. Those that have waited longest are dropped
-/// first; one that is not there only costs time.
+/// What all lookups share.
 #[derive(Debug)]
 pub(super) struct Lookups {
     bytes_max: usize,
+    bytes: Arc<AtomicUsize>,
+    waiting_bytes_max: usize,
     waiting: Mutex<VecDeque<Waiting>>,
 }
 
+/// A lookup that was left behind one of its results, for the next page. Those that have waited longest are dropped first:
+/// one that is not there only costs time.
 #[derive(Debug)]
 struct Waiting {
     key: String,
@@ -25,10 +29,39 @@ struct Waiting {
     bytes: usize,
 }
 
+/// A lookup under way, and its share of the memory that all of them may need.
+#[derive(Debug)]
+pub struct LookupUnderWay {
+    lookup: Lookup,
+    _share: Share,
+}
+
+#[derive(Debug)]
+struct Share {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl Lookups {
-    /// Keeps what needs `bytes_max` bytes at the most.
-    pub(super) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, waiting: Mutex::default() }
+    /// `bytes_max` bytes are for lookups under way, `waiting_bytes_max` for those that wait.
+    pub(super) fn new(bytes_max: usize, waiting_bytes_max: usize) -> Self {
+        let bytes = Arc::default();
+        Self { bytes_max, bytes, waiting_bytes_max, waiting: Mutex::default() }
+    }
+
+    fn under_way(&self, lookup: Lookup) -> Result<LookupUnderWay, DatabaseError> {
+        let bytes = lookup.bytes_max();
+        let share = Share { all: Arc::clone(&self.bytes), bytes };
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.bytes_max {
+            return Err(DatabaseError::LookupsTooLarge { bytes_max: self.bytes_max });
+        }
+        Ok(LookupUnderWay { lookup, _share: share })
     }
 
     fn take(&self, key: &str) -> Option<Lookup> {
@@ -39,12 +72,12 @@ impl Lookups {
 
     fn keep(&self, key: String, lookup: Lookup) {
         let bytes = key.len() + lookup.bytes();
-        if bytes > self.bytes_max {
+        if bytes > self.waiting_bytes_max {
             return;
         }
         let mut waiting = self.waiting();
         let mut all = bytes + waiting.iter().map(|it| it.bytes).sum::<usize>();
-        while all > self.bytes_max || waiting.len() >= COUNT_MAX {
+        while all > self.waiting_bytes_max || waiting.len() >= WAITING_MAX {
             let Some(dropped) = waiting.pop_front() else { break };
             all -= dropped.bytes;
         }
@@ -65,36 +98,39 @@ impl View<'_> {
         after: Option<&str>,
         tracing: bool,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<(Lookup, Statistics), DatabaseError> {
+    ) -> Result<(LookupUnderWay, Statistics), DatabaseError> {
+        let lookups = &self.database.lookups;
         if let Some(after) = after.filter(|_| sought.within.ids.is_empty())
-            && let Some(lookup) = self.database.lookups.take(&key(self.revision(), sought, after))
+            && let Some(lookup) = lookups.take(&key(self.revision(), sought, after))
             && lookup.until().is_none_or(|until| self.now() < until)
         {
-            return Ok((lookup, Statistics::default()));
+            return Ok((lookups.under_way(lookup)?, Statistics::default()));
         }
-        Ok(Lookup::start(&self.scope(tracing, interrupted), sought, after)?)
+        let (lookup, cost) = Lookup::start(&self.scope(tracing, interrupted), sought, after)?;
+        Ok((lookups.under_way(lookup)?, cost))
     }
 
     /// The next results of a lookup that was started with the same question at the same revision.
     pub fn go_on_with_lookup(
         &self,
-        lookup: &mut Lookup,
+        lookup: &mut LookupUnderWay,
         sought: &Sought<'_>,
         count_max: usize,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<LookupPage, DatabaseError> {
-        Ok(lookup.next_page(&self.scope(false, interrupted), sought, count_max)?)
+        Ok(lookup.lookup.next_page(&self.scope(false, interrupted), sought, count_max)?)
     }
 
     /// Leaves a lookup behind its last result, for whoever goes on there.
-    pub fn leave_lookup(&self, lookup: Lookup, sought: &Sought<'_>, last: &str) {
-        if lookup.is_worth_keeping() {
-            self.database.lookups.keep(key(self.revision(), sought, last), lookup);
+    pub fn leave_lookup(&self, lookup: LookupUnderWay, sought: &Sought<'_>, last: &str) {
+        if lookup.lookup.is_worth_keeping() {
+            let key = key(self.revision(), sought, last);
+            self.database.lookups.keep(key, lookup.lookup);
         }
     }
 }
 
-/// Everything that decides how a lookup goes on. Names and ids hold no byte 0.
+/// Everything that decides how a lookup among all resources, or all with a prefix, goes on. Names and ids hold no byte 0.
 fn key(revision: Revision, sought: &Sought<'_>, after: &str) -> String {
     let Sought { resource_type, permission, subject, context, within } = sought;
     let prefix = &within.prefix;

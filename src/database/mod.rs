@@ -26,6 +26,7 @@ pub use delete::{DeleteRequest, Deleted};
 pub use delete_object::{DeleteObjectRequest, Mentions};
 pub use error::DatabaseError;
 pub use handle::{Database, DatabaseOptions};
+pub use lookup_resources::LookupUnderWay;
 pub use required::{RequiredPermission, UnmetPermission};
 pub use set_relation::{RelationSet, SetRelationRequest};
 pub use view::{Held, InvalidPosition, Position, View};

@@ -36,6 +36,7 @@ mod lookup_at_scale;
 mod lookup_resources;
 mod lookup_rules;
 mod lookup_subjects;
+mod lookup_waiting;
 mod memo_counterexamples;
 mod outside;
 mod peer;

@@ -4,7 +4,7 @@
 //! there are, what is read ahead of them stays within [`ROWS_MAX`] ids or so.
 
 use super::stations::{Place, Station, Stations, require_room};
-use super::stream::{Candidate, PAGE_COUNT_MAX, Stream, StreamSubject};
+use super::stream::{Candidate, PAGE_COUNT_MAX, ROW_BYTES, Stream, StreamSubject};
 use crate::engine::error::EngineError;
 use crate::engine::question::Scope;
 use crate::engine::reads::Reads;
@@ -225,6 +225,16 @@ impl Merge {
     pub(super) fn bytes(&self) -> usize {
         let sources = self.sources.iter().map(|source| match source {
             Source::Read(stream) => SOURCE_BYTES + stream.bytes(),
+            Source::Known { numbers, .. } => SOURCE_BYTES + size_of::<u32>() * numbers.capacity(),
+            Source::One(_) => SOURCE_BYTES,
+        });
+        self.stations.bytes() + sources.sum::<usize>()
+    }
+
+    /// The most that it takes of memory until it ends, roughly.
+    pub(super) fn bytes_max(&self) -> usize {
+        let sources = self.sources.iter().map(|source| match source {
+            Source::Read(_) => SOURCE_BYTES + ROW_BYTES * self.page_count_max,
             Source::Known { numbers, .. } => SOURCE_BYTES + size_of::<u32>() * numbers.capacity(),
             Source::One(_) => SOURCE_BYTES,
         });

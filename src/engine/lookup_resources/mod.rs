@@ -165,6 +165,14 @@ impl Lookup {
         matches!(self.candidates, Candidates::Reached(_)) && self.failure.is_none()
     }
 
+    /// The most that it takes of memory until it ends, roughly.
+    pub fn bytes_max(&self) -> usize {
+        match &self.candidates {
+            Candidates::Reached(merge) => merge.bytes_max(),
+            Candidates::Listed(_) => self.bytes(),
+        }
+    }
+
     /// What it takes of memory, roughly.
     pub fn bytes(&self) -> usize {
         match &self.candidates {

@@ -12,7 +12,7 @@ use crate::schema::Stored;
 const FIRST_PAGE_COUNT: usize = 32;
 pub(super) const PAGE_COUNT_MAX: usize = 512;
 /// What an id that was read ahead takes of memory.
-const ROW_BYTES: usize = size_of::<Candidate>() + 32;
+pub(super) const ROW_BYTES: usize = size_of::<Candidate>() + 32;
 
 /// A resource that may be a result.
 #[derive(Debug)]

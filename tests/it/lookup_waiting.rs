@@ -1,0 +1,153 @@
+//! Lookups that wait for their next page: they spare work, and never change what is found.
+
+use crate::reference::case::Asked;
+use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, View, WriteRequest};
+use kilwa::engine::{Statistics, Within};
+use kilwa::relationship::{RelationshipUpdate, Timestamp, UpdateOperation};
+use kilwa::store::StoreOptions;
+use std::path::Path;
+
+const SCHEMA: &str = "
+use expiration
+caveat on_flag(flag bool) { flag }
+definition user {}
+definition group { relation member: user | user with expiration }
+definition document {
+    relation viewer: user | user with expiration | user with on_flag | group#member
+    permission view = viewer
+}";
+
+fn at(year: u32) -> Timestamp {
+    Timestamp::parse(&format!("{year}-01-01T00:00:00Z")).unwrap()
+}
+
+fn database(folder: &Path, options: DatabaseOptions) -> Database {
+    let store = StoreOptions { sync: false, ..StoreOptions::default() };
+    let database = Database::open(folder, &store, options).unwrap();
+    database.write_schema(at(2029), SCHEMA).unwrap();
+    let updates = [
+        "document:a#viewer@user:ann",
+        "document:b#viewer@group:eng#member",
+        "document:c#viewer@user:ann[on_flag]",
+        "document:d#viewer@user:ann[expiration:2030-06-01T00:00:00Z]",
+        "document:e#viewer@group:short#member",
+        "document:f#viewer@user:ann",
+        "group:eng#member@user:ann",
+        "group:short#member@user:ann[expiration:2032-06-01T00:00:00Z]",
+    ];
+    let update = |text: &str| RelationshipUpdate {
+        operation: UpdateOperation::Touch,
+        relationship: text.parse().unwrap(),
+    };
+    let updates = updates.into_iter().map(update).collect();
+    database.write(at(2029), WriteRequest { updates, ..WriteRequest::default() }).unwrap();
+    database
+}
+
+fn view(database: &Database, year: u32) -> View<'_> {
+    database.view(Consistency::FullyConsistent, at(year)).unwrap()
+}
+
+/// A page of two, what it cost to start it, and what its last id is for the next one.
+fn page(
+    view: &View<'_>,
+    question: &str,
+    within: &Within,
+    after: Option<&str>,
+) -> (Vec<String>, Statistics) {
+    let asked = Asked::parse(question);
+    let sought = asked.sought(within);
+    let (mut lookup, cost) = view.start_lookup(&sought, after, false, &|| false).unwrap();
+    let page = view.go_on_with_lookup(&mut lookup, &sought, 2, &|| false).unwrap();
+    let ids: Vec<String> = page.found.into_iter().map(|found| found.object_id).collect();
+    if let Some(last) = ids.last() {
+        view.leave_lookup(lookup, &sought, last);
+    }
+    (ids, cost)
+}
+
+#[test]
+fn the_next_page_starts_where_the_last_one_ended() {
+    for (bytes, waits) in [(1 << 20, true), (0, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DatabaseOptions { waiting_lookups_bytes: bytes, ..Default::default() };
+        let database = database(folder.path(), options);
+        let view = view(&database, 2030);
+        let whole = Within::default();
+        let mut seen = Vec::new();
+        for n in 0..4 {
+            let after: Option<String> = seen.last().cloned();
+            let (ids, cost) = page(&view, "document:x#view@user:ann", &whole, after.as_deref());
+            assert_eq!(cost.reads == 0, n > 0 && waits, "page {n} with {bytes} bytes: {cost:?}");
+            seen.extend(ids);
+        }
+        assert_eq!(seen, ["a", "b", "c", "d", "e", "f"]);
+    }
+}
+
+#[test]
+fn what_expires_between_two_pages_is_not_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path(), DatabaseOptions::default());
+    let whole = Within::default();
+    let at_year =
+        |year, after| page(&view(&database, year), "document:x#view@user:ann", &whole, after);
+    assert_eq!(at_year(2030, None).0, ["a", "b"]);
+    assert_eq!(at_year(2031, Some("b")).0, ["c", "e"]);
+    assert_eq!(at_year(2032, Some("e")).0, ["f"]);
+    assert_eq!(at_year(2031, Some("c")).0, ["e", "f"]);
+    assert_eq!(at_year(2033, Some("c")).0, ["f"]);
+}
+
+#[test]
+fn another_question_does_not_go_on_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path(), DatabaseOptions::default());
+    let whole = Within::default();
+    let question = "document:x#view@user:ann";
+    let first = || assert_eq!(page(&view(&database, 2030), question, &whole, None).0, ["a", "b"]);
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    for (question, within, expected) in [
+        (question, Within { ids: ids(&["a", "f", "x"]), prefix: String::new() }, ["f"].as_slice()),
+        (question, Within { prefix: "f".to_owned(), ..Within::default() }, &["f"]),
+        ("document:x#view@user:ben", Within::default(), &[]),
+        ("document:x#view@user:ann with {\"flag\": false}", Within::default(), &["d", "e"]),
+        ("document:x#viewer@user:ann", Within::default(), &["c", "d"]),
+    ] {
+        first();
+        let (found, cost) = page(&view(&database, 2030), question, &within, Some("b"));
+        assert_eq!(found, expected, "{question} {within:?}");
+        assert!(cost.reads > 0 || !within.ids.is_empty(), "{question} {within:?}");
+    }
+    first();
+    let update = RelationshipUpdate {
+        operation: UpdateOperation::Touch,
+        relationship: "document:bb#viewer@user:ann".parse().unwrap(),
+    };
+    let request = WriteRequest { updates: vec![update], ..WriteRequest::default() };
+    database.write(at(2030), request).unwrap();
+    assert_eq!(page(&view(&database, 2030), question, &whole, Some("b")).0, ["bb", "c"]);
+}
+
+#[test]
+fn lookups_share_a_bound_on_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = DatabaseOptions { lookups_bytes_max: 1 << 20, ..Default::default() };
+    let database = database(folder.path(), options);
+    let view = view(&database, 2030);
+    let asked = Asked::parse("document:x#view@user:ann");
+    let whole = Within::default();
+    let sought = asked.sought(&whole);
+    let mut under_way = Vec::new();
+    let error = loop {
+        match view.start_lookup(&sought, None, false, &|| false) {
+            Ok((lookup, _)) => under_way.push(lookup),
+            Err(error) => break error,
+        }
+        assert!(under_way.len() < 100);
+    };
+    assert!(!under_way.is_empty());
+    assert!(matches!(error, DatabaseError::LookupsTooLarge { .. }), "{error}");
+    under_way.pop();
+    view.start_lookup(&sought, None, false, &|| false).unwrap();
+}
