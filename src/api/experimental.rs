@@ -2,14 +2,15 @@
 
 use super::core::Core;
 use super::counters;
+use super::export::Export;
+use super::import;
 use super::permissions::Permissions;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::experimental_service_server::ExperimentalService;
 use super::proto::authzed::api::v1::permissions_service_server::PermissionsService as _;
 use super::proto::authzed::api::v1::schema_service_server::SchemaService as _;
 use super::schema::Schemas;
-use super::status;
-use super::stream::Results;
+use super::stream::{Results, pages};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Calls outside of the stable API.
@@ -34,16 +35,19 @@ impl ExperimentalService for Experimental {
 
     async fn bulk_import_relationships(
         &self,
-        _: Request<Streaming<proto::BulkImportRelationshipsRequest>>,
+        request: Request<Streaming<proto::BulkImportRelationshipsRequest>>,
     ) -> Result<Response<proto::BulkImportRelationshipsResponse>, Status> {
-        Err(status::unserved("BulkImportRelationships"))
+        let num_loaded = import::import(&self.core, request.into_inner()).await?;
+        Ok(Response::new(proto::BulkImportRelationshipsResponse { num_loaded }))
     }
 
     async fn bulk_export_relationships(
         &self,
-        _: Request<proto::BulkExportRelationshipsRequest>,
+        request: Request<proto::BulkExportRelationshipsRequest>,
     ) -> Result<Response<Self::BulkExportRelationshipsStream>, Status> {
-        Err(status::unserved("BulkExportRelationships"))
+        let export = Export::new(&self.core, request.into_inner().into())?;
+        let core = self.core.clone();
+        Ok(Response::new(pages(self.core.stream_idle_max, |sink| export.send(core, sink))))
     }
 
     async fn bulk_check_permission(

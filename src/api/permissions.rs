@@ -2,14 +2,15 @@
 
 use super::core::Core;
 use super::edge::Operations;
+use super::export::Export;
 use super::from_proto;
 use super::lookup_resources::LookupResources;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::permissions_service_server::PermissionsService;
 use super::read::Read;
 use super::status;
-use super::stream::{Results, stream};
-use super::{bulk, expand, lookup_subjects, to_proto};
+use super::stream::{Results, pages, stream};
+use super::{bulk, expand, import, lookup_subjects, to_proto};
 use crate::engine::{Checked, Statistics};
 use crate::schema;
 use tonic::metadata::MetadataMap;
@@ -161,16 +162,19 @@ impl PermissionsService for Permissions {
 
     async fn import_bulk_relationships(
         &self,
-        _: Request<Streaming<proto::ImportBulkRelationshipsRequest>>,
+        request: Request<Streaming<proto::ImportBulkRelationshipsRequest>>,
     ) -> Result<Response<proto::ImportBulkRelationshipsResponse>, Status> {
-        Err(status::unserved("ImportBulkRelationships"))
+        let num_loaded = import::import(&self.core, request.into_inner()).await?;
+        Ok(Response::new(proto::ImportBulkRelationshipsResponse { num_loaded }))
     }
 
     async fn export_bulk_relationships(
         &self,
-        _: Request<proto::ExportBulkRelationshipsRequest>,
+        request: Request<proto::ExportBulkRelationshipsRequest>,
     ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
-        Err(status::unserved("ExportBulkRelationships"))
+        let export = Export::new(&self.core, request.into_inner())?;
+        let core = self.core.clone();
+        Ok(Response::new(pages(self.core.stream_idle_max, |sink| export.send(core, sink))))
     }
 }
 

@@ -107,11 +107,6 @@ pub(super) fn to_message(status: &Status) -> tonic_types::Status {
         })
 }
 
-/// The answer to a call that is not served.
-pub(super) fn unserved(rpc: &str) -> Status {
-    Status::unimplemented(format!("this server does not serve `{rpc}`"))
-}
-
 /// The answer to a request that the database refused.
 pub(super) fn of_database(error: DatabaseError) -> Status {
     let message = error.to_string();

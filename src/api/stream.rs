@@ -8,6 +8,8 @@ use tonic::Status;
 
 /// How many results may wait for the client.
 const WAITING_MAX: usize = 64;
+/// The same for results that are pages of thousands.
+const PAGES_WAITING_MAX: usize = 2;
 
 /// What a streaming call answers.
 pub(super) type Results<T> = ReceiverStream<Result<T, Status>>;
@@ -58,7 +60,26 @@ where
     P: FnOnce(Sink<T>) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    produced(WAITING_MAX, idle_max, produce)
+}
+
+/// The same for large results, of which only few may wait.
+pub(super) fn pages<T, P, F>(idle_max: Duration, produce: P) -> Results<T>
+where
+    T: Send + 'static,
+    P: FnOnce(Sink<T>) -> F,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    produced(PAGES_WAITING_MAX, idle_max, produce)
+}
+
+fn produced<T, P, F>(waiting_max: usize, idle_max: Duration, produce: P) -> Results<T>
+where
+    T: Send + 'static,
+    P: FnOnce(Sink<T>) -> F,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(waiting_max);
     let producing = produce(Sink { sender: sender.clone(), idle_max });
     tokio::spawn(async move {
         tokio::select! {

@@ -63,7 +63,7 @@ pub(super) fn read_all() -> Result<String, Failure> {
 }
 
 /// `document:plan viewer user:ann`, as zed writes it, as `document:plan#viewer@user:ann`; anything else as it is.
-fn joined(text: &str) -> String {
+pub(super) fn joined(text: &str) -> String {
     let words = text.split_once(char::is_whitespace).and_then(|(resource, rest)| {
         let (relation, subject) = rest.trim_start().split_once(char::is_whitespace)?;
         Some((resource, relation, subject.trim_start()))

@@ -3,6 +3,7 @@
 //! Exit codes are the same everywhere: 0 for success, 1 for a "no" that was asked to count as failure (an assertion
 //! that does not hold, a warning under `--fail-on-warn`), 2 for what could not be done at all.
 
+mod backup;
 mod clock;
 mod completions;
 mod consistency;
@@ -10,14 +11,17 @@ mod duration;
 mod explanation;
 mod failure;
 mod folder;
+mod import;
 mod lines;
 mod permission;
+mod progress;
 mod relationship;
 mod remote;
 mod render;
 mod schema;
 mod serve;
 mod snippet;
+mod touch;
 mod tree;
 mod validate;
 mod version;
@@ -63,6 +67,11 @@ enum Command {
     /// Ask a server who may do what.
     #[command(subcommand)]
     Permission(permission::Command),
+    /// Write the schema and the relationships of a validation file, or a schema, to a server.
+    Import(import::Arguments),
+    /// Schema and relationships of a server as a file, and back.
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Print the version.
     Version,
     /// Print a completion script for a shell.
@@ -107,6 +116,8 @@ fn command(command: Command) -> Result<Exit, Failure> {
         Command::Schema(command) => schema::run(&command),
         Command::Relationship(command) => relationship::run(&command),
         Command::Permission(command) => permission::run(&command),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Backup(command) => backup::run(&command),
         Command::Version => version::run(),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -52,6 +52,9 @@ pub enum CallError {
     /// The server refused the call.
     #[error("{0}")]
     Refused(String),
+    /// Something that was to be created is there already.
+    #[error("{0}")]
+    Exists(String),
     /// The server takes no more than `max` of what was sent or asked for in one call.
     #[error("{message}")]
     TooMany {
@@ -115,6 +118,11 @@ impl Connection {
         Ok(Self { runtime, wire, endpoint: address.to_owned() })
     }
 
+    /// Where the server is.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     pub(super) fn permissions(&self) -> PermissionsServiceClient<Wire> {
         PermissionsServiceClient::new(self.wire.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -173,6 +181,7 @@ impl Connection {
         let message = describe(status.code(), reason, status.message());
         match info.as_ref().and_then(most) {
             Some(max) => CallError::TooMany { message, max },
+            None if status.code() == Code::AlreadyExists => CallError::Exists(message),
             None => CallError::Refused(message),
         }
     }

@@ -5,6 +5,7 @@
 //! filters, and a call that comes to nothing is a [`CallError`] of one line.
 
 mod answer;
+mod bulk;
 mod calls;
 mod connection;
 mod expand;
@@ -15,6 +16,7 @@ mod own;
 mod watch;
 
 pub use answer::{Answer, Permissionship};
+pub use bulk::Export;
 pub use calls::{Asked, Deleted, Moment};
 pub use connection::{CallError, Connection};
 pub use expand::{Operation, Tree, TreeKind};

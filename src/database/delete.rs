@@ -52,7 +52,8 @@ pub(super) fn delete(
         return Err(DatabaseError::LimitTooLarge { limit, max: options.delete_limit_max });
     }
     let schemas = Arc::clone(&database.schemas);
-    let done = database.store.write(now, move |transaction| {
+    let bounded = request.limit.is_some();
+    let work = move |transaction: &mut Transaction<'_>| {
         let schema = schema_of(&schemas, transaction)?;
         require_filter(&schema, &request.filter)?;
         require_known_filters(&schema, &request.preconditions)?;
@@ -62,7 +63,9 @@ pub(super) fn delete(
         let count_max = request.limit.map_or(u64::MAX, u64::from);
         let count = remove_matches(transaction, &request.filter, count_max)?;
         Ok::<_, DatabaseError>((count, complete))
-    });
+    };
+    let store = &database.store;
+    let done = if bounded { store.write(now, work) } else { store.write_large(now, work) };
     let (revision, (count, complete)) = done?;
     Ok(Deleted { revision, count, complete })
 }

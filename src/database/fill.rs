@@ -25,7 +25,7 @@ pub(super) fn fill(
         updates.map(|relationship| RelationshipUpdate { operation, relationship }).collect();
     require_allowed(&schema, &updates)?;
     let text = Arc::clone(&schema);
-    let (revision, filled) = database.store.write(now, move |transaction| {
+    let (revision, filled) = database.store.write_large(now, move |transaction| {
         if transaction.schema_revision() > Revision::default() {
             return Ok::<_, DatabaseError>(false);
         }

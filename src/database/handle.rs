@@ -117,16 +117,6 @@ impl Database {
         write::write(self, now, request)
     }
 
-    /// Creates every relationship or none, without the bounds that [`Self::write`] sets to their number. Holds them in
-    /// memory, and other writes wait meanwhile.
-    pub fn import(
-        &self,
-        now: Timestamp,
-        relationships: Vec<Relationship>,
-    ) -> Result<Revision, DatabaseError> {
-        write::import(self, now, relationships)
-    }
-
     /// Puts a schema into force and adds relationships, all or nothing, however many there are. Says whether it did:
     /// a database that has a schema is left alone.
     pub fn fill(

@@ -23,7 +23,7 @@ pub struct View<'d> {
 
 /// How far a read has come. Fits the same filter, at every revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position(ScanPosition);
+pub struct Position(pub(super) ScanPosition);
 
 /// How much a question may cost that is answered at once: mostly well below a millisecond.
 const AT_ONCE: Limits = Limits {

@@ -9,7 +9,7 @@ use crate::relationship::{
     Context, Precondition, PreconditionOperation, Relationship, RelationshipUpdate, ResourceKey,
     Revision, SubjectKey, Timestamp, UpdateOperation,
 };
-use crate::schema::Schema;
+use crate::schema::{RelationshipError, Schema};
 use crate::store::Transaction;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -51,25 +51,6 @@ pub(super) fn write(
         require_permissions(transaction, &schema, limits, &request.permissions)?;
         set_metadata(transaction, request.metadata.as_ref())?;
         request.updates.iter().try_for_each(|update| apply(transaction, update))
-    })?;
-    Ok(revision)
-}
-
-/// Creates every relationship or none, however many there are.
-pub(super) fn import(
-    database: &Database,
-    now: Timestamp,
-    relationships: Vec<Relationship>,
-) -> Result<Revision, DatabaseError> {
-    let operation = UpdateOperation::Create;
-    let updates = relationships.into_iter();
-    let updates: Vec<_> =
-        updates.map(|relationship| RelationshipUpdate { operation, relationship }).collect();
-    let schemas = Arc::clone(&database.schemas);
-    let (revision, ()) = database.store.write(now, move |transaction| {
-        let schema = schema_of(&schemas, transaction)?;
-        require_allowed(&schema, &updates)?;
-        updates.iter().try_for_each(|update| apply(transaction, update))
     })?;
     Ok(revision)
 }
@@ -155,18 +136,31 @@ pub(super) fn require_allowed(
     updates: &[RelationshipUpdate],
 ) -> Result<(), DatabaseError> {
     for RelationshipUpdate { operation, relationship } in updates {
-        let checked = match operation {
+        match operation {
             UpdateOperation::Create | UpdateOperation::Touch => {
-                schema.check_relationship(relationship)
+                require_relationship(schema, relationship)?;
             }
-            UpdateOperation::Delete => schema.check_deletion(relationship),
-        };
-        checked.map_err(|error| DatabaseError::Relationship {
-            relationship: Box::new(relationship.clone()),
-            error: Box::new(error),
-        })?;
+            UpdateOperation::Delete => schema
+                .check_deletion(relationship)
+                .map_err(|error| not_allowed(relationship, error))?,
+        }
     }
     Ok(())
+}
+
+/// Requires that the schema has a place for a relationship.
+pub(super) fn require_relationship(
+    schema: &Schema,
+    relationship: &Relationship,
+) -> Result<(), DatabaseError> {
+    schema.check_relationship(relationship).map_err(|error| not_allowed(relationship, error))
+}
+
+fn not_allowed(relationship: &Relationship, error: RelationshipError) -> DatabaseError {
+    DatabaseError::Relationship {
+        relationship: Box::new(relationship.clone()),
+        error: Box::new(error),
+    }
 }
 
 pub(super) fn apply(

@@ -17,6 +17,7 @@ pub mod lint;
 mod load;
 mod lost;
 mod parse;
+pub mod prefix;
 mod reachability;
 pub mod reflection;
 mod routes;

@@ -5,15 +5,17 @@ use super::garbage::{self, Collected};
 use super::holds::{Hold, Holds};
 use super::keys;
 use super::names::Names;
+use super::pieces;
 use super::rocks::{self, Db, Family, Reach, Source};
 use super::snapshot::{Snapshot, SnapshotError};
+use super::staged::{self, Staged};
 use super::transaction::Transaction;
 use super::values::{self, Head};
 use super::writer::{Kind, Shared, WriteError, Writer};
 use crate::relationship::{ReadError, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -49,6 +51,7 @@ pub struct Store {
     holds: Holds,
     shared: Arc<Shared>,
     writer: Writer,
+    dir: PathBuf,
 }
 
 impl Store {
@@ -64,11 +67,14 @@ impl Store {
             }
             None => first_record(&db, dir)?,
         };
+        staged::clear(dir)
+            .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
         let (head, names) = {
             let snapshot = SnapshotWithThreadMode::new(&db);
             let source = Source::snapshot(&db, &snapshot, Reach::Disk);
             (read_head(source).map_err(damaged)?, read_names(source).map_err(damaged)?)
         };
+        let head = finished(&db, head).map_err(damaged)?;
         let shared = Arc::new(Shared {
             db,
             names: RwLock::new(Arc::new(names)),
@@ -78,7 +84,8 @@ impl Store {
         let writer = Writer::start(Arc::clone(&shared), head)
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
         let history_window = options.history_window;
-        Ok(Self { id, history_window, holds: Holds::default(), shared, writer })
+        let dir = dir.to_owned();
+        Ok(Self { id, history_window, holds: Holds::default(), shared, writer, dir })
     }
 
     /// The store's id.
@@ -116,6 +123,22 @@ impl Store {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
         self.writer.run(Kind::Write, now, work)
+    }
+
+    /// The same for a write that may be larger than memory: it is put on disk piece by piece. No other write is made
+    /// meanwhile; reads go on and see nothing of it before it is complete. When it is refused or a crash ends it, what is
+    /// there of it is taken back.
+    pub fn write_large<T: Send + 'static, E: Send + 'static>(
+        &self,
+        now: Timestamp,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<(Revision, T), WriteError<E>> {
+        self.writer.run(Kind::Large, now, work)
+    }
+
+    /// Room for relationships that are to be written together, and may be more than fit into memory.
+    pub fn stage(&self) -> Result<Staged, ReadError> {
+        Staged::new(&self.dir)
     }
 
     /// Keeps a revision readable for as long as the hold lives. Take it while a snapshot of the revision is alive.
@@ -168,6 +191,14 @@ pub(super) fn read_head(source: Source<'_>) -> Result<Head, ReadError> {
     let value = source.get(Family::Meta, keys::HEAD)?;
     let value = value.ok_or_else(|| ReadError::new("the head record is missing"))?;
     Ok(Head::from_bytes(&value)?)
+}
+
+/// The head, after what was left of a write in pieces has been taken back.
+fn finished(db: &Db, head: Head) -> Result<Head, ReadError> {
+    if let Some(revision) = head.unfinished {
+        pieces::take_back(db, revision, head)?;
+    }
+    Ok(Head { unfinished: None, ..head })
 }
 
 fn read_names(source: Source<'_>) -> Result<Names, ReadError> {

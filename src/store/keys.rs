@@ -70,7 +70,27 @@ pub(super) struct RowKey<'a> {
     pub(super) subject_id: &'a str,
 }
 
+impl NameId {
+    /// The number that a name has here, of which `self` is the number in another catalogue.
+    pub(super) fn renamed(self, ids: &[Self]) -> Result<Self, Corrupt> {
+        let index = usize::try_from(self.0).ok().and_then(|number| number.checked_sub(1));
+        let id = index.and_then(|index| ids.get(index)).copied();
+        id.ok_or(Corrupt("a name has a number that was never given"))
+    }
+}
+
 impl<'a> RowKey<'a> {
+    /// The same key with other numbers for its names: those that stand in `ids`, in the order of the old ones.
+    pub(super) fn renamed(self, ids: &[NameId]) -> Result<Self, Corrupt> {
+        Ok(Self {
+            resource_type: self.resource_type.renamed(ids)?,
+            relation: self.relation.renamed(ids)?,
+            subject_type: self.subject_type.renamed(ids)?,
+            subject_relation: self.subject_relation.map(|name| name.renamed(ids)).transpose()?,
+            ..self
+        })
+    }
+
     /// The key in `live`.
     pub(super) fn by_resource(&self) -> Vec<u8> {
         KeyBuf::default()

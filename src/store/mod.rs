@@ -8,18 +8,23 @@
 
 mod changelog;
 mod counters;
+mod direct;
 mod expirations;
+mod export;
 mod folder;
 mod garbage;
 mod handle;
 mod holds;
 mod keys;
+mod matches;
 mod names;
+mod pieces;
 mod plan;
 mod reads;
 mod rocks;
 mod rows;
 mod snapshot;
+mod staged;
 mod time;
 mod transaction;
 mod values;
@@ -34,6 +39,7 @@ pub use holds::Hold;
 pub use plan::{InvalidPosition, ScanPosition};
 pub use reads::SchemaText;
 pub use snapshot::{Snapshot, SnapshotError};
+pub use staged::Staged;
 pub use transaction::Transaction;
 pub use writer::WriteError;
 

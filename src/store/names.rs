@@ -37,6 +37,11 @@ impl Names {
         text.map(AsRef::as_ref).ok_or(Corrupt("a name has a number that was never given"))
     }
 
+    /// The names, in the order of their numbers.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(AsRef::as_ref)
+    }
+
     /// The number of a name, a new one if it has none yet.
     pub(super) fn add(&mut self, text: &str) -> Result<NameId, ReadError> {
         if let Some(id) = self.find(text) {

@@ -123,14 +123,22 @@ impl Wanted {
     }
 }
 
-/// The index whose keys start with more of what the filter fixes. Depends on the filter alone, so that a position
+/// The index in which what the filter fixes stands further in front. Depends on the filter alone, so that a position
 /// fits every later page.
+///
+/// Types and relations are few, so that what stands behind one that is not fixed costs no more than a leap for each; ids
+/// are many.
 fn choose(filter: &RelationshipFilter) -> Index {
     let Some(subject) = &filter.subject else { return Index::ByResource };
-    let one_resource = matches!(filter.resource_id, Some(ObjectIdFilter::Exact(_)));
-    match (filter.resource_type.is_some(), one_resource, subject.subject_id.is_some()) {
-        (true, true, _) | (true, false, false) => Index::ByResource,
-        (false, _, _) | (true, false, true) => Index::BySubject,
+    let RelationshipFilter { resource_type, resource_id, relation, .. } = filter;
+    let one_resource =
+        resource_type.is_some() && matches!(resource_id, Some(ObjectIdFilter::Exact(_)));
+    let one_subject = subject.subject_id.is_some();
+    let about_resources = resource_type.is_some() || resource_id.is_some() || relation.is_some();
+    if one_resource || (about_resources && !one_subject) {
+        Index::ByResource
+    } else {
+        Index::BySubject
     }
 }
 
@@ -178,9 +186,141 @@ impl ScanPosition {
         Ok(Self::new(index, key))
     }
 
+    /// The key of the row, when it is one of a plan's index.
+    pub(super) fn key_in(&self, plan: &Plan) -> Option<&[u8]> {
+        (self.index == plan.index).then_some(&self.key)
+    }
+
     /// Where to go on in the order of a plan; `None` when the position is of the other order.
     pub(super) fn start(&self, plan: &Plan) -> Option<Vec<u8>> {
         let start = keys::past(self.key.clone());
         (self.index == plan.index).then(|| start.max(plan.prefix.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const TYPES: [&str; 3] = ["document", "folder", "group"];
+    const RELATIONS: [&str; 4] = ["owner", "parent", "viewer", "writer"];
+    const IDS: usize = 60;
+
+    /// Rows of every type and relation, each with direct subjects and usersets, in the order of an index.
+    fn keys(index: Index, names: &Names) -> BTreeSet<Vec<u8>> {
+        let id = |name: &str| names.find(name).unwrap();
+        let mut keys = BTreeSet::new();
+        for (object_type, relation) in
+            TYPES.iter().flat_map(|of| RELATIONS.iter().map(move |relation| (of, relation)))
+        {
+            for n in 0..IDS {
+                for (subject_type, subject_relation) in [("user", None), ("group", Some("viewer"))]
+                {
+                    let row = RowKey {
+                        resource_type: id(object_type),
+                        relation: id(relation),
+                        resource_id: &format!("r{n:02}"),
+                        subject_type: id(subject_type),
+                        subject_relation: subject_relation.map(id),
+                        subject_id: &format!("s{:02}", n * 7 % IDS),
+                    };
+                    keys.insert(match index {
+                        Index::ByResource => row.by_resource(),
+                        Index::BySubject => row.by_subject(),
+                    });
+                }
+            }
+        }
+        keys
+    }
+
+    /// How many keys match, and how many are looked at on the way.
+    fn walk(filter: &RelationshipFilter, names: &Names) -> (usize, usize) {
+        let plan = Plan::new(filter, names).unwrap();
+        let keys = keys(plan.index, names);
+        let (mut matches, mut looks, mut at) = (0, 0, plan.prefix.clone());
+        while let Some(key) = keys.range(at..).next().filter(|key| key.starts_with(&plan.prefix)) {
+            looks += 1;
+            at = match plan.step(key).unwrap() {
+                Step::Take => {
+                    matches += 1;
+                    keys::past(key.clone())
+                }
+                Step::Leap(target) => {
+                    assert!(target > *key, "a leap goes on");
+                    target
+                }
+                Step::End => break,
+            };
+        }
+        (matches, looks)
+    }
+
+    /// Every filter that names a resource, a subject, a type, a relation or the beginning of an id.
+    fn filters() -> Vec<RelationshipFilter> {
+        let some = |text: &str| Some(text.to_owned());
+        let ids = [
+            None,
+            Some(ObjectIdFilter::Exact("r07".to_owned())),
+            Some(ObjectIdFilter::Prefix("r1".to_owned())),
+        ];
+        let relation = SubjectRelationFilter::Named("viewer".to_owned());
+        let relations = [SubjectRelationFilter::Any, SubjectRelationFilter::Itself, relation];
+        let mut subjects = vec![None];
+        for subject_id in [None, some("s14")] {
+            for (subject_type, relation) in
+                ["user", "group"].iter().flat_map(|of| relations.iter().map(move |it| (of, it)))
+            {
+                let (subject_type, relation) = ((*subject_type).to_owned(), relation.clone());
+                let subject_id = subject_id.clone();
+                subjects.push(Some(SubjectFilter { subject_type, subject_id, relation }));
+            }
+        }
+        let mut filters = Vec::new();
+        for resource_type in [None, some("folder")] {
+            for relation in [None, some("writer")] {
+                for (resource_id, subject) in
+                    ids.iter().flat_map(|id| subjects.iter().map(move |subject| (id, subject)))
+                {
+                    filters.push(RelationshipFilter {
+                        resource_type: resource_type.clone(),
+                        resource_id: resource_id.clone(),
+                        relation: relation.clone(),
+                        subject: subject.clone(),
+                    });
+                }
+            }
+        }
+        filters
+    }
+
+    #[test]
+    fn a_filter_looks_at_little_else_than_what_it_selects() {
+        let mut names = Names::default();
+        for name in TYPES.iter().chain(&RELATIONS).chain(&["user"]) {
+            names.add(name).unwrap();
+        }
+        for filter in filters() {
+            let (matches, looks) = walk(&filter, &names);
+            // What no index can tell apart: the rows that fit but for the form of their subject.
+            let form = |subject: &SubjectFilter| subject.subject_id.is_none();
+            let wider = match &filter.subject {
+                Some(subject) if form(subject) => {
+                    let without = RelationshipFilter { subject: None, ..filter.clone() };
+                    if without.is_empty() {
+                        let any = SubjectRelationFilter::Any;
+                        let subject = SubjectFilter { relation: any, ..subject.clone() };
+                        walk(&RelationshipFilter { subject: Some(subject), ..without }, &names).0
+                    } else {
+                        walk(&without, &names).0
+                    }
+                }
+                Some(_) | None => matches,
+            };
+            // One leap, or two, for each relation of each type.
+            let relations = TYPES.len() * RELATIONS.len();
+            assert!(looks <= wider + 2 * relations + 2, "{looks} for {matches}: {filter:?}");
+        }
     }
 }

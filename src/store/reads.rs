@@ -1,8 +1,9 @@
 //! The reads that snapshots and transactions share.
 
 use super::keys::{self, Corrupt, KeyBuf, NameId, RowKey};
+use super::matches::Matches;
 use super::names::Names;
-use super::plan::{Plan, ScanPosition, Step};
+use super::plan::{Plan, ScanPosition};
 use super::rocks::{Family, Source};
 use super::rows::{self, Index, Moment, Rows};
 use super::values;
@@ -11,9 +12,6 @@ use crate::relationship::{
     Revision, Subject, SubjectForm, SubjectKey, Terms, Timestamp,
 };
 use std::sync::Arc;
-
-/// How many rows in a row are stepped over before the next ones are leapt over.
-const STEPS_PER_LEAP: usize = 4;
 
 /// Which rows a read shows.
 #[derive(Clone, Copy, Debug)]
@@ -112,71 +110,66 @@ impl Reads<'_> {
         count_max: usize,
     ) -> Result<Scanned, ReadError> {
         let mut found = Vec::new();
-        self.each(filter, after, |index, key, terms| {
-            if found.len() < count_max
-                && let Some(terms) = terms.map(|terms| self.visible(terms)).transpose()?.flatten()
-            {
-                let relationship = relationship(self.names, &row_of(index, key)?, terms)?;
-                found.push((relationship, ScanPosition::new(index, key)));
+        self.each(filter, after, |index, key, value| {
+            if found.len() < count_max {
+                found.extend(self.show(index, key, value)?);
             }
             Ok(found.len() < count_max)
         })?;
         Ok(found)
     }
 
-    /// How many relationships a filter selects behind `after`, among the next rows to look at, of which there are
-    /// `steps_max`; and behind which row to go on, if there are more.
+    /// How many relationships a filter selects behind `after`, among the next rows that match, of which there are
+    /// `rows_max`; and behind which row to go on, if there are more.
     pub(super) fn count(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
-        steps_max: usize,
+        rows_max: usize,
     ) -> Result<(u64, Option<ScanPosition>), ReadError> {
-        let (mut count, mut steps, mut last) = (0, 0, None);
-        self.each(filter, after, |index, key, terms| {
-            let expires_at = terms.map(values::expiration).transpose()?;
-            count += u64::from(expires_at.is_some_and(|at| self.shown.shows(at)));
-            steps += 1;
-            last = (steps >= steps_max).then(|| ScanPosition::new(index, key));
+        let (mut count, mut rows, mut last) = (0, 0, None);
+        self.each(filter, after, |index, key, value| {
+            let expires_at = values::expiration(values::split_row(value)?.1)?;
+            count += u64::from(self.shown.shows(expires_at));
+            rows += 1;
+            last = (rows >= rows_max).then(|| ScanPosition::new(index, key));
             Ok(last.is_none())
         })?;
         Ok((count, last))
     }
 
-    /// Shows rows behind `after` in the order of the index that serves a filter, until `visit` has seen enough: its key
-    /// and, if the filter selects it, its terms.
+    /// Shows the rows behind `after` that a filter selects, key and value, until `visit` has seen enough.
     fn each(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
-        mut visit: impl FnMut(Index, &[u8], Option<&[u8]>) -> Result<bool, ReadError>,
+        mut visit: impl FnMut(Index, &[u8], &[u8]) -> Result<bool, ReadError>,
     ) -> Result<(), ReadError> {
         let Some(plan) = Plan::new(filter, self.names) else { return Ok(()) };
         let start = match after {
             Some(position) => position.start(&plan).ok_or_else(another_filter)?,
             None => plan.prefix.clone(),
         };
-        let mut rows = Rows::new(self.source, plan.index, self.moment, plan.prefix.clone())?;
-        rows.seek(&start)?;
-        let mut missed = 0;
-        while let Some((key, value)) = rows.current()? {
-            let step = plan.step(key)?;
-            let terms = match &step {
-                Step::Take => Some(values::split_row(value)?.1),
-                Step::Leap(_) => None,
-                Step::End => break,
-            };
-            if !visit(plan.index, key, terms)? {
-                break;
-            }
-            missed = if terms.is_some() { 0 } else { missed + 1 };
-            match step {
-                // To look for a key costs as much as some steps.
-                Step::Leap(target) if missed % STEPS_PER_LEAP == 0 => rows.seek(&target)?,
-                Step::Take | Step::Leap(_) | Step::End => rows.advance()?,
-            }
+        let mut matches = Matches::new(self, &plan)?;
+        matches.seek(&start)?;
+        while let Some((key, value)) = matches.current()?
+            && visit(plan.index, key, value)?
+        {
+            matches.advance()?;
         }
         Ok(())
+    }
+
+    /// The relationship of a row with its position, unless the row is hidden.
+    pub(super) fn show(
+        &self,
+        index: Index,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Option<(Relationship, ScanPosition)>, ReadError> {
+        let Some(terms) = self.visible(values::split_row(value)?.1)? else { return Ok(None) };
+        let relationship = relationship(self.names, &row_of(index, key)?, terms)?;
+        Ok(Some((relationship, ScanPosition::new(index, key))))
     }
 
     /// The newest schema that was written at or before a revision.
@@ -248,7 +241,7 @@ impl Reads<'_> {
     }
 }
 
-fn another_filter() -> ReadError {
+pub(super) fn another_filter() -> ReadError {
     ReadError::new("the position belongs to another filter")
 }
 

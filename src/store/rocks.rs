@@ -40,7 +40,7 @@ pub(super) enum Family {
 }
 
 impl Family {
-    const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Meta,
         Self::Live,
         Self::LiveBySubject,

@@ -125,6 +125,18 @@ impl<'db> Snapshot<'db> {
         self.reads().scan(filter, after, count_max)
     }
 
+    /// The same in an order that does not depend on the store: by resource type, relation, resource id, subject type,
+    /// subject relation and subject id, as texts. What a filter finds by its subject comes in the order of [`Self::scan`].
+    /// A position fits exports with the same filter only.
+    pub fn export(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        count_max: usize,
+    ) -> Result<Scanned, ReadError> {
+        self.reads().export(filter, after, count_max)
+    }
+
     /// Like [`Self::scan`], but with the relationships that have expired and not been collected yet.
     pub fn scan_stored(
         &self,
@@ -135,15 +147,15 @@ impl<'db> Snapshot<'db> {
         Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max)
     }
 
-    /// How many relationships a filter selects behind `after`, among the next rows to look at, of which there are
-    /// `steps_max`; and behind which row to go on, if there are more.
+    /// How many relationships a filter selects behind `after`, among the next rows that match, of which there are
+    /// `rows_max`; and behind which row to go on, if there are more.
     pub fn count(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
-        steps_max: usize,
+        rows_max: usize,
     ) -> Result<(u64, Option<ScanPosition>), ReadError> {
-        self.reads().count(filter, after, steps_max)
+        self.reads().count(filter, after, rows_max)
     }
 
     /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes, and
@@ -167,7 +179,8 @@ impl<'db> Snapshot<'db> {
     }
 
     fn reads(&self) -> Reads<'_> {
-        let moment = if self.revision == self.head.revision {
+        // A write in the making has already changed what lives.
+        let moment = if self.revision == self.head.revision && self.head.unfinished.is_none() {
             Moment::Newest
         } else {
             Moment::At(self.revision)

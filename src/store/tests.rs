@@ -2,10 +2,10 @@
 
 use super::keys::RowKey;
 use super::rocks::{Family, Reach, Source};
-use super::{ChangePosition, OpenError, Store, StoreOptions};
+use super::{ChangePosition, OpenError, Staged, Store, StoreOptions, Transaction};
 use crate::relationship::{
-    Page, RelationKey, Relationship, RelationshipFilter, RelationshipReader, Revision, SubjectForm,
-    Timestamp,
+    Context, Page, ReadError, RelationKey, Relationship, RelationshipFilter, RelationshipReader,
+    Revision, SubjectForm, Timestamp,
 };
 use rocksdb::SnapshotWithThreadMode;
 use std::time::Duration;
@@ -187,4 +187,161 @@ fn collection_in_many_batches_spares_what_readers_hold() {
         0
     );
     store.snapshot_at(old.revision(), at(100)).unwrap_err();
+}
+
+/// Everything that is stored, but for the names, which stay.
+fn dump(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let snapshot = SnapshotWithThreadMode::new(store.db());
+    let source = Source::snapshot(store.db(), &snapshot, Reach::Disk);
+    let mut all = Vec::new();
+    for family in Family::ALL {
+        let mut cursor = source.cursor(family, &[]).unwrap();
+        cursor.seek(&[]);
+        while let Some((key, value)) = cursor.item().unwrap() {
+            if family != Family::Meta || !key.starts_with(b"name/") {
+                all.push((key.to_vec(), value.to_vec()));
+            }
+            cursor.advance();
+        }
+    }
+    all
+}
+
+/// Changes of every kind, more than two pieces hold, some rows several times.
+fn change_much(transaction: &mut Transaction<'_>) -> Result<(), ReadError> {
+    transaction.set_metadata(&Context::parse(r#"{"why": "much"}"#).unwrap())?;
+    transaction.set_schema("definition other {}")?;
+    for round in 0..3 {
+        for n in 0..9_000 {
+            let row = |terms: &str| parsed(&format!("document:d{n}#viewer@user:ann{terms}"));
+            match (n + round) % 5 {
+                0 => transaction.remove(&row("")).map(drop)?,
+                1 => transaction.create(&row("[odd:{\"a\":2}]")).map(drop)?,
+                2 => transaction.put(&row("[expiration:2031-01-01T00:00:00Z]")).map(drop)?,
+                3 => transaction.put(&row(&format!("[odd:{{\"a\":{round}}}]"))).map(drop)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A store in which rows of every kind live and have died.
+fn varied() -> (TempDir, Store) {
+    let (dir, store) = opened();
+    let rows = |from: usize, step: usize, terms: &'static str| {
+        (from..9_000).step_by(step).map(move |n| format!("document:d{n}#viewer@user:ann{terms}"))
+    };
+    let first: Vec<_> =
+        rows(0, 2, "").chain(rows(1, 6, "[expiration:2030-01-01T00:00:00Z]")).collect();
+    let second: Vec<_> = rows(0, 4, "[odd:{\"a\":1}]").collect();
+    let third: Vec<_> = rows(2, 14, "").collect();
+    for (second, texts, keep) in [(1, first, true), (2, second, true), (3, third, false)] {
+        store
+            .write(at(second), move |transaction| {
+                texts.iter().try_for_each(|text| {
+                    let row = parsed(text);
+                    let done = if keep { transaction.put(&row) } else { transaction.remove(&row) };
+                    done.map(drop)
+                })
+            })
+            .unwrap();
+    }
+    (dir, store)
+}
+
+#[test]
+fn a_large_write_that_is_refused_leaves_every_byte_as_it_was() {
+    let (dir, store) = varied();
+    let before = dump(&store);
+    let seen = store.snapshot(at(4)).unwrap();
+    let refused = store.write_large(at(5), |transaction| {
+        change_much(transaction)?;
+        Err::<(), _>(ReadError::new("no"))
+    });
+    assert_eq!(refused.unwrap_err().to_string(), "no");
+    assert!(dump(&store) == before);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        store.write_large(at(5), |transaction| -> Result<(), ReadError> {
+            change_much(transaction)?;
+            panic!("a test");
+        })
+    }));
+    panicked.unwrap_err();
+    assert!(dump(&store) == before);
+    drop(seen);
+    // What is written after it is as if it had not been.
+    put(&store, 6, RELATIONSHIP);
+    let after = dump(&store);
+    drop(store);
+    let store = Store::open(dir.path(), &StoreOptions::default()).unwrap();
+    assert!(dump(&store) == after);
+}
+
+#[test]
+fn a_large_write_is_the_same_as_one_at_once() {
+    let (_dir, in_pieces) = varied();
+    let (_other, at_once) = varied();
+    in_pieces.write_large(at(5), change_much).unwrap();
+    at_once.write(at(5), change_much).unwrap();
+    let rows = |store: &Store| {
+        let all = dump(store).into_iter();
+        all.filter(|(key, _)| key != b"store-id").collect::<Vec<_>>()
+    };
+    assert!(rows(&in_pieces) == rows(&at_once));
+}
+
+/// Relationships that no store has, more than are written at once.
+fn newcomers() -> Vec<Relationship> {
+    let terms = |n: usize| match n % 3 {
+        0 => "[even:{\"a\":2}]",
+        1 => "[expiration:2032-01-01T00:00:00Z]",
+        _ => "",
+    };
+    (0..30_000).map(|n| parsed(&format!("folder:f{n}#reader@group:g{n}#all{}", terms(n)))).collect()
+}
+
+fn staged(store: &Store, relationships: &[Relationship]) -> Staged {
+    let mut staged = store.stage().unwrap();
+    for relationship in relationships {
+        staged.add(relationship).unwrap();
+    }
+    staged
+}
+
+#[test]
+fn an_import_in_pieces_is_the_same_as_one_at_once() {
+    let (_dir, in_pieces) = varied();
+    let (_other, at_once) = varied();
+    let mut many = staged(&in_pieces, &newcomers());
+    let made = in_pieces.write_large(at(5), move |t| t.create_staged(&mut many)).unwrap();
+    assert_eq!(made.1, None);
+    let mut many = staged(&at_once, &newcomers());
+    at_once.write(at(5), move |t| t.create_staged(&mut many)).unwrap();
+    let rows = |store: &Store| {
+        let all = dump(store).into_iter();
+        all.filter(|(key, _)| key != b"store-id").collect::<Vec<_>>()
+    };
+    assert!(rows(&in_pieces) == rows(&at_once));
+}
+
+#[test]
+fn an_import_that_meets_what_exists_leaves_every_byte_as_it_was() {
+    let (_dir, store) = varied();
+    let before = dump(&store);
+    let stored = parsed("document:d1#viewer@user:ann");
+    let many = newcomers();
+    for last in [stored, many[0].clone(), many[29_999].clone()] {
+        let mut rows = many.clone();
+        rows.push(last.clone());
+        let mut rows = staged(&store, &rows);
+        let refused = store.write_large(at(5), move |transaction| {
+            match transaction.create_staged(&mut rows)? {
+                Some(existing) => Err(ReadError::new(existing)),
+                None => Ok(()),
+            }
+        });
+        assert_eq!(refused.unwrap_err().to_string(), last.to_string());
+        assert!(dump(&store) == before);
+    }
 }

@@ -3,10 +3,12 @@
 use super::changelog::{self, Change, ChangePosition};
 use super::keys::{self, Corrupt, RowKey};
 use super::names::Names;
+use super::pieces::Pieces;
 use super::plan::ScanPosition;
-use super::reads::{Reads, Scanned, SchemaText, Shown};
+use super::reads::{self, Reads, Scanned, SchemaText, Shown};
 use super::rocks::{self, Db, Family, Source};
 use super::rows::Moment;
+use super::staged::Staged;
 use super::values::{self, Head, Logged};
 use crate::relationship::{
     Context, Page, ReadError, RelationKey, Relationship, RelationshipFilter, RelationshipReader,
@@ -18,13 +20,16 @@ use std::sync::Arc;
 /// A write that is being made. Reads see what it has changed so far; nobody else sees it before it is committed.
 pub struct Transaction<'t> {
     pub(super) db: &'t Db,
-    pub(super) batch: &'t rocksdb::Transaction<'t, Db>,
-    pub(super) names: &'t mut Arc<Names>,
+    /// What has not been committed yet.
+    pub(super) batch: rocksdb::Transaction<'t, Db>,
+    pub(super) names: Arc<Names>,
     pub(super) head: Head,
     pub(super) revision: Revision,
     pub(super) now: Timestamp,
     /// How many changes have been logged.
     pub(super) logged: u32,
+    /// Commits what there is so far, when the write may be larger than memory.
+    pub(super) pieces: Option<Pieces<'t>>,
 }
 
 impl Transaction<'_> {
@@ -74,7 +79,7 @@ impl Transaction<'_> {
         after: ChangePosition,
         count_max: usize,
     ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
-        changelog::read(self.source(), self.names, after, self.revision, count_max)
+        changelog::read(self.source(), &self.names, after, self.revision, count_max)
     }
 
     /// Adds a relationship. `false`, and nothing happens, when one with the same key is stored, expired or not.
@@ -84,9 +89,46 @@ impl Transaction<'_> {
             None => false,
         };
         if !exists {
-            self.put(relationship)?;
+            let terms = self.terms(relationship)?;
+            let row = self.new_key(relationship)?;
+            self.add(&row, &row.by_resource(), &terms, false)?;
         }
         Ok(!exists)
+    }
+
+    /// Adds relationships, until one is met whose key is stored already, expired or not; gives that one back.
+    pub fn create_staged(
+        &mut self,
+        staged: &mut Staged,
+    ) -> Result<Option<Relationship>, ReadError> {
+        let mut ids = Vec::new();
+        for name in staged.names().texts() {
+            ids.push(self.name(name)?);
+        }
+        if let Some(mut pieces) = self.pieces.take() {
+            let created = pieces.create(self, staged, &ids);
+            self.pieces = Some(pieces);
+            return created;
+        }
+        staged.rows(|row, terms| {
+            let (row, terms) = (row.renamed(&ids)?, values::renamed(terms, &ids)?);
+            let key = row.by_resource();
+            if self.source().get(Family::Live, &key)?.is_some() {
+                return self.relationship(&row, &terms).map(Some);
+            }
+            self.add(&row, &key, &terms, false)?;
+            Ok(None)
+        })
+    }
+
+    /// The relationship of a row.
+    pub(super) fn relationship(
+        &self,
+        row: &RowKey<'_>,
+        terms: &[u8],
+    ) -> Result<Relationship, ReadError> {
+        let terms = values::split_terms(terms, &self.names)?;
+        Ok(reads::relationship(&self.names, row, terms)?)
     }
 
     /// Adds a relationship, or replaces the terms of the one with the same key. `false` when it was there with the
@@ -102,13 +144,7 @@ impl Transaction<'_> {
         if let Some(old) = &old {
             self.bury(&row, &key, old)?;
         }
-        let value = values::row(self.revision, &terms);
-        self.set(Family::Live, &key, &value)?;
-        self.set(Family::LiveBySubject, &row.by_subject(), &value)?;
-        if let Some(at) = values::expiration(&terms)? {
-            self.set(Family::Expiring, &keys::expiring(at, &key), &[])?;
-        }
-        self.log(&Logged::Touched { replaced: old.is_some(), row, terms: &terms })?;
+        self.add(&row, &key, &terms, old.is_some())?;
         Ok(true)
     }
 
@@ -137,7 +173,24 @@ impl Transaction<'_> {
     }
 
     pub(super) fn source(&self) -> Source<'_> {
-        Source::transaction(self.db, self.batch)
+        Source::transaction(self.db, &self.batch)
+    }
+
+    /// Writes a row whose key is free, or whose old row has been buried.
+    fn add(
+        &mut self,
+        row: &RowKey<'_>,
+        key: &[u8],
+        terms: &[u8],
+        replaced: bool,
+    ) -> Result<(), ReadError> {
+        let value = values::row(self.revision, terms);
+        self.set(Family::Live, key, &value)?;
+        self.set(Family::LiveBySubject, &row.by_subject(), &value)?;
+        if let Some(at) = values::expiration(terms)? {
+            self.set(Family::Expiring, &keys::expiring(at, key), &[])?;
+        }
+        self.log(&Logged::Touched { replaced, row: *row, terms })
     }
 
     /// Moves a row that is going to be replaced or removed to the dead ones.
@@ -193,23 +246,34 @@ impl Transaction<'_> {
         if let Some(id) = self.names.find(text) {
             return Ok(id);
         }
-        let id = Arc::make_mut(self.names).add(text)?;
+        let id = Arc::make_mut(&mut self.names).add(text)?;
         self.set(Family::Meta, &keys::name(text), &id.0.to_be_bytes())?;
         Ok(id)
     }
 
     fn reads(&self) -> Reads<'_> {
         let shown = Shown::Unexpired(self.now);
-        Reads { source: self.source(), names: self.names, moment: Moment::Newest, shown }
+        Reads { source: self.source(), names: &self.names, moment: Moment::Newest, shown }
     }
 
     fn log(&mut self, logged: &Logged<'_>) -> Result<(), ReadError> {
         self.set(Family::Changes, &keys::change(self.revision, self.logged), &logged.bytes())?;
         self.logged = self.logged.saturating_add(1);
-        Ok(())
+        // Between two changes, so that no piece holds half of one.
+        match self.pieces.take() {
+            Some(mut pieces) => {
+                let committed = pieces.commit_when_large(self);
+                self.pieces = Some(pieces);
+                committed
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn set(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), ReadError> {
+        if let Some(pieces) = &self.pieces {
+            pieces.count(key.len() + value.len());
+        }
         let family = family.of(self.db)?;
         self.batch.put_cf(family, key, value).map_err(rocks::failed)
     }

@@ -9,7 +9,7 @@
 //! | caveat | the name's id (4) · context as JSON up to the end, nothing when it is empty |
 //! | change | kind (1): 0 touch, 1 replacing touch, 2 delete, 3 schema, 4 metadata · content |
 //! | content | of a touch: key as in `live` · terms; of a delete: key; of metadata: JSON |
-//! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) |
+//! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) · revision in the making (8), if any |
 //! | counter | its filter as JSON: an object of the conditions that are set |
 //! | name id | 4, big endian |
 
@@ -38,12 +38,14 @@ pub(super) struct Head {
     pub(super) schema: Revision,
     /// The oldest revision that can be read.
     pub(super) horizon: Revision,
+    /// The revision of a write that is being made piece by piece: some of its rows are there, and nobody may see them yet.
+    pub(super) unfinished: Option<Revision>,
 }
 
 impl Head {
     pub(super) fn bytes(self) -> Vec<u8> {
-        let numbers = [self.revision, self.schema, self.horizon];
-        let numbers = numbers.into_iter().flat_map(|revision| revision.0.to_be_bytes());
+        let numbers = [self.revision, self.schema, self.horizon].into_iter();
+        let numbers = numbers.chain(self.unfinished).flat_map(|revision| revision.0.to_be_bytes());
         std::iter::once(VERSION).chain(numbers).collect()
     }
 
@@ -51,10 +53,14 @@ impl Head {
         let (revision, rest) = take_revision(versioned(bytes)?)?;
         let (schema, rest) = take_revision(rest)?;
         let (horizon, rest) = take_revision(rest)?;
-        if !rest.is_empty() {
-            return Err(Corrupt("the head record goes on after its end"));
-        }
-        Ok(Self { revision, schema, horizon })
+        let unfinished = match rest {
+            [] => None,
+            rest => match take_revision(rest)? {
+                (revision, []) => Some(revision),
+                _ => return Err(Corrupt("the head record goes on after its end")),
+            },
+        };
+        Ok(Self { revision, schema, horizon, unfinished })
     }
 }
 
@@ -97,6 +103,17 @@ pub(super) fn split_terms(bytes: &[u8], names: &Names) -> Result<Terms, Corrupt>
     let name = names.text(name)?.to_owned();
     let caveat = ContextualizedCaveat { name, context: split_context(context)? };
     Ok(Terms { caveat: Some(caveat), expires_at })
+}
+
+/// The same terms with another number for the caveat's name; see [`RowKey::renamed`].
+pub(super) fn renamed(bytes: &[u8], ids: &[NameId]) -> Result<Vec<u8>, Corrupt> {
+    let (flags, _, rest) = start_of_terms(bytes)?;
+    if flags & HAS_CAVEAT == 0 {
+        return Ok(bytes.to_vec());
+    }
+    let start = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
+    let (name, context) = take_name(rest)?;
+    Ok([start, name.renamed(ids)?.0.to_be_bytes().as_slice(), context].concat())
 }
 
 /// The expiration within terms.

@@ -4,12 +4,12 @@
 //! ones see what the earlier ones of the group did. One synced commit then acknowledges the whole group.
 
 use super::names::Names;
+use super::pieces::{self, Made, Pieces};
 use super::rocks::{self, Db, Family};
 use super::transaction::Transaction;
 use super::values::Head;
 use super::{keys, time};
 use crate::relationship::{ReadError, Revision, Timestamp};
-use rocksdb::{OptimisticTransactionOptions, WriteOptions};
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -50,6 +50,8 @@ pub enum WriteError<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Write,
+    /// The same for one that may be larger than memory.
+    Large,
     Collection,
 }
 
@@ -70,6 +72,13 @@ enum Failure {
     Commit(String),
     /// It was not tried, for an earlier one had failed.
     Stopped(String),
+}
+
+impl Failure {
+    fn reason(&self) -> String {
+        let (Self::Commit(reason) | Self::Stopped(reason)) = self;
+        reason.clone()
+    }
 }
 
 struct Job {
@@ -95,7 +104,7 @@ impl Shared {
         Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn publish(&self, names: &Arc<Names>) {
+    pub(super) fn publish(&self, names: &Arc<Names>) {
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(names);
     }
 
@@ -190,13 +199,20 @@ fn outcome<T, E>(
 /// that was taken after it would then have been made without knowing of it, so none is.
 fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
     let mut stopped: Option<Failure> = None;
-    while let Ok(first) = queue.recv() {
+    let mut waiting = None;
+    while let Some(first) = waiting.take().or_else(|| queue.recv().ok()) {
         let mut group = Group::begin(shared, head);
         let mut answers = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
-            answers.push(group.run(job));
-            let room = answers.len() < WRITES_MAX && group.changes < CHANGES_MAX;
+            // One that may become large is a group of its own.
+            if job.kind == Kind::Large && !answers.is_empty() {
+                waiting = Some(job);
+                break;
+            }
+            let room = job.kind != Kind::Large;
+            answers.push(group.run(job, stopped.as_ref()));
+            let room = room && answers.len() < WRITES_MAX && group.changes < CHANGES_MAX;
             next = if room { queue.try_recv().ok() } else { None };
         }
         let committed = match &stopped {
@@ -215,7 +231,8 @@ fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
 /// A batch in the making.
 struct Group<'s> {
     shared: &'s Shared,
-    batch: rocksdb::Transaction<'s, Db>,
+    /// `None` only while a write has it.
+    batch: Option<rocksdb::Transaction<'s, Db>>,
     names: Arc<Names>,
     head: Head,
     /// Whether anything is to be committed.
@@ -227,38 +244,48 @@ struct Group<'s> {
 
 impl<'s> Group<'s> {
     fn begin(shared: &'s Shared, head: Head) -> Self {
-        let mut options = WriteOptions::default();
-        options.set_sync(shared.sync);
-        let batch = shared.db.transaction_opt(&options, &OptimisticTransactionOptions::default());
+        let batch = Some(pieces::begin(&shared.db, shared.sync));
         let names = shared.names();
         Self { shared, batch, names, head, kept: false, changes: 0, broken: None }
     }
 
-    fn run(&mut self, job: Job) -> Answer {
-        self.batch.set_savepoint();
+    fn run(&mut self, job: Job, stopped: Option<&Failure>) -> Answer {
+        let shared = self.shared;
+        let batch = self.batch.take().unwrap_or_else(|| pieces::begin(&shared.db, shared.sync));
+        batch.set_savepoint();
         let names_before = self.names.len();
+        let refused = stopped.map(Failure::reason);
+        let pieces = (job.kind == Kind::Large).then(|| Pieces::new(shared, self.head, refused));
         let mut transaction = Transaction {
-            db: &self.shared.db,
-            batch: &self.batch,
-            names: &mut self.names,
+            db: &shared.db,
+            batch,
+            names: Arc::clone(&self.names),
             head: self.head,
             revision: next_revision(self.head.revision, job.now),
             now: job.now,
             logged: 0,
+            pieces,
         };
         let ran = (job.work)(&mut transaction);
-        let Transaction { head, revision, logged, .. } = transaction;
-        if ran.kept {
-            self.keep(job.kind, head, revision, logged);
-        } else {
-            self.undo(names_before);
+        let pieces = match transaction.pieces.take() {
+            Some(pieces) => pieces.finish(&mut transaction, ran.kept),
+            None => Ok(Made::AtOnce),
+        };
+        let Transaction { batch, names, head, revision, logged, .. } = transaction;
+        self.batch = Some(batch);
+        self.names = names;
+        match pieces {
+            Ok(_) if ran.kept => self.keep(job.kind, head, revision, logged),
+            Ok(Made::AtOnce) => self.undo(names_before),
+            Ok(Made::InPieces) => {}
+            Err(error) => self.broken = Some(error),
         }
         ran.answer
     }
 
     fn keep(&mut self, kind: Kind, head: Head, revision: Revision, logged: u32) {
         self.head = head;
-        if kind == Kind::Write {
+        if kind != Kind::Collection {
             self.head.revision = revision;
         }
         self.kept = true;
@@ -266,7 +293,9 @@ impl<'s> Group<'s> {
     }
 
     fn undo(&mut self, names_before: usize) {
-        if let Err(error) = self.batch.rollback_to_savepoint() {
+        if let Some(batch) = &self.batch
+            && let Err(error) = batch.rollback_to_savepoint()
+        {
             self.broken = Some(rocks::failed(error));
         }
         if self.names.len() > names_before {
@@ -299,9 +328,10 @@ impl<'s> Group<'s> {
     }
 
     fn write(self) -> Result<(), ReadError> {
+        let Some(batch) = self.batch else { return Ok(()) };
         let meta = Family::Meta.of(&self.shared.db)?;
-        self.batch.put_cf(meta, keys::HEAD, self.head.bytes()).map_err(rocks::failed)?;
-        self.batch.commit().map_err(rocks::failed)
+        batch.put_cf(meta, keys::HEAD, self.head.bytes()).map_err(rocks::failed)?;
+        batch.commit().map_err(rocks::failed)
     }
 }
 
@@ -336,9 +366,9 @@ mod tests {
         let (shared, mut head) = (store.shared(), Head::default());
         let mut group = Group::begin(shared, head);
         let answers = [
-            group.run(job("document:a#viewer@user:ann", true)),
-            group.run(job("folder:a#parent@folder:b", false)),
-            group.run(job("group:a#member@robot:r2", true)),
+            group.run(job("document:a#viewer@user:ann", true), None),
+            group.run(job("folder:a#parent@folder:b", false), None),
+            group.run(job("group:a#member@robot:r2", true), None),
         ];
         group.commit(&mut head).unwrap();
         for answer in answers {

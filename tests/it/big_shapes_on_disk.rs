@@ -74,7 +74,7 @@ fn big_shapes_on_disk() {
     database.write_schema(now(), SCHEMA).unwrap();
     let all: Vec<Relationship> = relationships().collect();
     for part in all.chunks(PART) {
-        database.import(now(), part.to_vec()).unwrap();
+        database.import(now(), part).unwrap();
     }
     drop(database);
     let database = open(folder.path());

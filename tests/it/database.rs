@@ -399,14 +399,14 @@ fn an_import_creates_everything_or_nothing() {
     let rows_of = |range: std::ops::Range<usize>| {
         range.map(|n| relationship(&format!("document:d{n}#viewer@user:ann"))).collect::<Vec<_>>()
     };
-    trial.database.import(at(2), rows_of(0..3000)).unwrap();
-    let error = trial.database.import(at(2), rows_of(2999..6000)).unwrap_err();
+    trial.database.import(at(2), &rows_of(0..3000)).unwrap();
+    let error = trial.database.import(at(2), &rows_of(2999..6000)).unwrap_err();
     assert!(matches!(error, DatabaseError::AlreadyExists(_)), "{error}");
     let twice = [rows_of(7000..7001), rows_of(7000..7001)].concat();
-    let error = trial.database.import(at(2), twice).unwrap_err();
+    let error = trial.database.import(at(2), &twice).unwrap_err();
     assert!(matches!(error, DatabaseError::AlreadyExists(_)), "{error}");
     let foreign = vec![relationship("planet:a#viewer@user:ann")];
-    let error = trial.database.import(at(2), foreign).unwrap_err();
+    let error = trial.database.import(at(2), &foreign).unwrap_err();
     assert!(matches!(error, DatabaseError::Relationship { .. }), "{error}");
     assert_eq!(rows(&trial.head(2), "document").len(), 3000);
 }

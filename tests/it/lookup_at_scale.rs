@@ -62,10 +62,11 @@ fn fill(folder: &Path, relationships: impl Iterator<Item = String>) {
     for text in relationships {
         part.push(text.parse().unwrap());
         if part.len() == PART {
-            database.import(now(), std::mem::take(&mut part)).unwrap();
+            database.import(now(), &part).unwrap();
+            part.clear();
         }
     }
-    database.import(now(), part).unwrap();
+    database.import(now(), &part).unwrap();
 }
 
 /// Documents that `user:ann` may view: every other one herself, the others by their folders.

@@ -20,7 +20,7 @@ pub(super) use counters::{counter, counter_name};
 pub(super) use expansions::{AskedSubjects, expand, subjects};
 pub(super) use lookups::{SoughtResources, lookup_resources, lookup_resources_within};
 pub(super) use own_writes::{delete_object, own_write, set_relation};
-pub(super) use relationships::{deletion, read_filter, write};
+pub(super) use relationships::{deletion, export, import, read_filter, write};
 pub(super) use schema::{comparison_schema, reflection_filters, schema_text};
 pub(super) use validation::{assertions, parts, required};
 pub(super) use watch::{Watching, watch};
@@ -41,6 +41,8 @@ pub struct RequestLimits {
     pub read_limit_max: u32,
     /// The largest limit of a lookup of resources.
     pub lookup_resources_limit_max: u32,
+    /// The most relationships in one message of an export.
+    pub export_limit_max: u32,
 }
 
 impl Default for RequestLimits {
@@ -51,6 +53,7 @@ impl Default for RequestLimits {
             checks_max: 10_000,
             read_limit_max: 1_000,
             lookup_resources_limit_max: 1_000,
+            export_limit_max: 10_000,
         }
     }
 }

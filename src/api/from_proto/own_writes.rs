@@ -3,9 +3,7 @@
 use super::RequestLimits;
 use super::checks::{Parts, asked};
 use super::field::{Field, Violations};
-use super::relationships::{
-    Sizes, metadata, object, preconditions, require_small_caveat, subject, terms, updates,
-};
+use super::relationships::{Sizes, metadata, object, preconditions, subject, terms, updates};
 use crate::api::proto::authzed::api::v1::ContextualizedCaveat;
 use crate::api::proto::kilwa::v1 as proto;
 use crate::database::{DeleteObjectRequest, RequiredPermission, SetRelationRequest, WriteRequest};
@@ -101,7 +99,7 @@ fn relation_subject(
         caveat: terms.caveat.clone(),
         expires_at: terms.expires_at,
     };
-    require_small_caveat(violations, &relationship, sizes, limits);
+    sizes.require_small(violations, &relationship, limits);
     Some((subject, terms))
 }
 

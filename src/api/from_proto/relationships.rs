@@ -39,39 +39,44 @@ pub(super) fn updates(
     let field = Field::root("updates");
     let mut updates = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
-        let relationship = message.relationship.as_ref();
-        let caveat = relationship.and_then(|relationship| relationship.optional_caveat.as_ref());
-        let sizes = Sizes {
-            relationship: relationship.map_or(0, proto::Relationship::encoded_len),
-            caveat: caveat.map_or(0, proto::ContextualizedCaveat::encoded_len),
-        };
+        let sizes = message.relationship.as_ref().map(Sizes::of).unwrap_or_default();
         let read = update(violations, field.item(index), message);
         if let Some(RelationshipUpdate { relationship, .. }) = &read {
-            require_small_caveat(violations, relationship, sizes, limits);
+            sizes.require_small(violations, relationship, limits);
         }
         updates.extend(read);
     }
     updates
 }
 
-/// How large messages are on the wire, in bytes.
-#[derive(Clone, Copy, Debug)]
+/// How large a relationship is on the wire, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sizes {
-    /// That of the relationship, which a refusal tells.
+    /// All of it, which a refusal tells.
     pub(super) relationship: usize,
-    /// That of its caveat, which is bounded.
+    /// Its caveat, which is bounded.
     pub(super) caveat: usize,
 }
 
-/// Requires that the caveat of a relationship is no larger on the wire than is allowed.
-pub(super) fn require_small_caveat(
-    violations: &mut Violations,
-    relationship: &Relationship,
-    sizes: Sizes,
-    RequestLimits { caveat_bytes_max: max, .. }: RequestLimits,
-) {
-    if sizes.caveat > max {
-        violations.refuse(status::caveat_too_large(relationship, sizes.relationship, max));
+impl Sizes {
+    fn of(relationship: &proto::Relationship) -> Self {
+        let caveat = relationship.optional_caveat.as_ref();
+        Self {
+            relationship: relationship.encoded_len(),
+            caveat: caveat.map_or(0, proto::ContextualizedCaveat::encoded_len),
+        }
+    }
+
+    /// Requires that the caveat of a relationship is no larger than is allowed.
+    pub(super) fn require_small(
+        self,
+        violations: &mut Violations,
+        relationship: &Relationship,
+        RequestLimits { caveat_bytes_max: max, .. }: RequestLimits,
+    ) {
+        if self.caveat > max {
+            violations.refuse(status::caveat_too_large(relationship, self.relationship, max));
+        }
     }
 }
 
@@ -108,6 +113,43 @@ pub(crate) fn read_filter(
     });
     let filter = required_filter(&mut violations, Field::root("relationship_filter"), filter);
     violations.finish(filter.map(|filter| (filter, limit)))
+}
+
+/// The filter of an export and how many relationships a message holds; 0 asks for as many as allowed.
+pub(crate) fn export(
+    message: Option<proto::RelationshipFilter>,
+    limit: u32,
+    limits: RequestLimits,
+) -> Result<(Option<RelationshipFilter>, usize), Status> {
+    let mut violations = Violations::default();
+    let limit = result_limit(limit, limits.export_limit_max).unwrap_or_else(|refusal| {
+        violations.refuse(refusal);
+        None
+    });
+    let count_max = usize::try_from(limit.unwrap_or(limits.export_limit_max)).unwrap_or(usize::MAX);
+    let field = Field::root("optional_relationship_filter");
+    let filter =
+        message.map_or(Some(None), |message| filter(&mut violations, field, message).map(Some));
+    violations.finish(filter.map(|filter| (filter, count_max)))
+}
+
+/// The relationships of one message of an import.
+pub(crate) fn import(
+    messages: Vec<proto::Relationship>,
+    limits: RequestLimits,
+) -> Result<Vec<Relationship>, Status> {
+    let mut violations = Violations::default();
+    let field = Field::root("relationships");
+    let mut read = Vec::with_capacity(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        let sizes = Sizes::of(&message);
+        let relationship = relationship(&mut violations, field.item(index), Some(message));
+        if let Some(relationship) = &relationship {
+            sizes.require_small(&mut violations, relationship, limits);
+        }
+        read.extend(relationship);
+    }
+    violations.finish(Some(read))
 }
 
 /// An object.

@@ -19,6 +19,34 @@ pub(super) struct Filter {
     any_relation_subject: Option<String>,
 }
 
+/// The same where all may be meant.
+#[derive(Debug, Args)]
+pub(super) struct OptionalFilter {
+    /// Type and id of the resources: document, document:plan, or document:pl% for ids that start with pl. Without it, all
+    /// relationships are meant.
+    resource: Option<String>,
+    /// The relation.
+    relation: Option<String>,
+    /// The subjects: user, user:ann, or group:eng#member.
+    #[arg(conflicts_with = "any_relation_subject")]
+    subject: Option<String>,
+    /// The subjects, where no relation is given.
+    #[arg(long = "subject-filter", value_name = "SUBJECT")]
+    any_relation_subject: Option<String>,
+}
+
+impl OptionalFilter {
+    pub(super) fn filter(&self) -> Option<RelationshipFilter> {
+        let filter = Filter {
+            resource: self.resource.clone().unwrap_or_default(),
+            relation: self.relation.clone(),
+            subject: self.subject.clone(),
+            any_relation_subject: self.any_relation_subject.clone(),
+        };
+        Some(filter.filter()).filter(|filter| !filter.is_empty())
+    }
+}
+
 impl Filter {
     pub(super) fn filter(&self) -> RelationshipFilter {
         let (resource_type, id) = self.resource.split_once(':').unwrap_or((&self.resource, ""));

@@ -1,6 +1,8 @@
 //! `kilwa relationship`: what a server stores.
 
 mod bulk_delete;
+mod bulk_export;
+mod bulk_import;
 mod delete_object;
 mod filter;
 mod read;
@@ -32,6 +34,10 @@ pub(in crate::cli) enum Command {
     DeleteObject(delete_object::Arguments),
     /// Follow what changes.
     Watch(watch::Arguments),
+    /// Store the relationships of a file, one a line, all of them or none, however many there are.
+    BulkImport(bulk_import::Arguments),
+    /// List all relationships, or those that match, one a line, in the same order from every server that has the same.
+    BulkExport(bulk_export::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -44,5 +50,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Set(arguments) => set::run(arguments),
         Command::DeleteObject(arguments) => delete_object::run(arguments),
         Command::Watch(arguments) => watch::run(arguments),
+        Command::BulkImport(arguments) => bulk_import::run(arguments),
+        Command::BulkExport(arguments) => bulk_export::run(arguments),
     }
 }

@@ -6,6 +6,7 @@ mod remote;
 use super::Exit;
 use super::failure::Failure;
 use clap::Subcommand;
+pub(super) use remote::text;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]

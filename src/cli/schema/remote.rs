@@ -59,7 +59,9 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
 }
 
 /// The text to write: the file as it is, or with its imports in one, for servers take no imports.
-fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, Failure> {
+pub(in crate::cli) fn text(
+    file: Option<&Path>,
+) -> Result<Result<String, Vec<Diagnostic>>, Failure> {
     let Some(path) = file.filter(|path| *path != Path::new("-")) else {
         return Ok(Ok(lines::read_all()?));
     };

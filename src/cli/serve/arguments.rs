@@ -209,6 +209,15 @@ struct Limits {
         value_name = "BYTES"
     )]
     max_lookup_memory: u32,
+    /// The most relationships in one message of an export.
+    #[arg(
+        long,
+        env = "KILWA_MAX_BULK_EXPORT_RELATIONSHIPS_LIMIT",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    max_bulk_export_relationships_limit: u32,
     /// The largest limit that a deletion may ask for.
     #[arg(
         long,
@@ -287,6 +296,7 @@ impl Arguments {
         config.requests.read_limit_max = limits.max_read_relationships_limit;
         config.requests.lookup_resources_limit_max = limits.max_lookup_resources_limit;
         config.database.limits.lookup_bytes_max = limits.max_lookup_memory;
+        config.requests.export_limit_max = limits.max_bulk_export_relationships_limit;
         config.database.delete_limit_max = limits.max_delete_relationships_limit;
         config
     }

@@ -18,7 +18,7 @@ use std::path::Path;
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     arguments.require_features()?;
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
-    let data = arguments.bootstrap.as_deref().map(bootstrap).transpose()?;
+    let data = arguments.bootstrap.as_deref().map(read_data_of).transpose()?;
     let mut config = arguments.config();
     config.bootstrap = data.as_ref().map(|data| Bootstrap {
         schema: data.schema.clone(),
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// The schema and the relationships of a validation file.
-fn bootstrap(file: &Path) -> Result<Data, Failure> {
+pub(super) fn read_data_of(file: &Path) -> Result<Data, Failure> {
     let name = file.display().to_string();
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
     let text =

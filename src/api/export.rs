@@ -1,0 +1,169 @@
+//! Whole stores, page by page.
+
+use super::core::Core;
+use super::cursor::{self, Call, Place};
+use super::from_proto;
+use super::proto::authzed::api::v1 as proto;
+use super::stream::Sink;
+use super::{status, to_proto};
+use crate::database::{Consistency, Held, Position, View};
+use crate::relationship::{RelationshipFilter, Revision};
+use prost::Message as _;
+use tonic::Status;
+
+/// How many relationships are read at once, to begin with and at most.
+const FIRST_READ_COUNT: usize = 100;
+const READ_COUNT_MAX: usize = 2_000;
+/// A message ends early when it has grown to so many bytes, for most clients take 4 MiB at most.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// An export that was asked for. What is wrong with it comes out after the moment has been looked at.
+pub(super) struct Export {
+    call: Call,
+    consistency: Consistency,
+    /// From the first page on, so that the last one is still there when its turn comes.
+    held: Option<Held>,
+    wanted: Result<Wanted, Status>,
+}
+
+/// What an export wants.
+struct Wanted {
+    filter: Option<RelationshipFilter>,
+    count_max: usize,
+    after: Option<Position>,
+}
+
+/// A part of an export, in the form of either service.
+pub(super) trait Part: Send + 'static {
+    fn new(cursor: proto::Cursor, relationships: Vec<proto::Relationship>) -> Self;
+}
+
+impl Part for proto::ExportBulkRelationshipsResponse {
+    fn new(cursor: proto::Cursor, relationships: Vec<proto::Relationship>) -> Self {
+        Self { after_result_cursor: Some(cursor), relationships }
+    }
+}
+
+impl Part for proto::BulkExportRelationshipsResponse {
+    fn new(cursor: proto::Cursor, relationships: Vec<proto::Relationship>) -> Self {
+        Self { after_result_cursor: Some(cursor), relationships }
+    }
+}
+
+impl From<proto::BulkExportRelationshipsRequest> for proto::ExportBulkRelationshipsRequest {
+    fn from(request: proto::BulkExportRelationshipsRequest) -> Self {
+        Self {
+            consistency: request.consistency,
+            optional_limit: request.optional_limit,
+            optional_cursor: request.optional_cursor,
+            optional_relationship_filter: request.optional_relationship_filter,
+        }
+    }
+}
+
+/// One page, and what is wanted behind it.
+struct Page {
+    revision: Revision,
+    held: Held,
+    relationships: Vec<proto::Relationship>,
+    wanted: Wanted,
+}
+
+impl Export {
+    /// A cursor goes on wherever the relationships are the same: page size and consistency may be others.
+    pub(super) fn new(
+        core: &Core,
+        request: proto::ExportBulkRelationshipsRequest,
+    ) -> Result<Self, Status> {
+        let proto::ExportBulkRelationshipsRequest {
+            consistency,
+            optional_limit,
+            optional_cursor,
+            optional_relationship_filter: filter,
+        } = request;
+        let selected = filter.clone().unwrap_or_default();
+        let call = Call::new(core.tokens, "ExportBulkRelationships", &selected);
+        let mut consistency = core.tokens.consistency(consistency)?;
+        let place = optional_cursor.map(|cursor| call.place(&cursor)).transpose();
+        if let Ok(Some(Place { revision, .. })) = &place {
+            consistency = Consistency::AtExactSnapshot(*revision);
+        }
+        let wanted = place.and_then(|place| {
+            let (filter, count_max) = from_proto::export(filter, optional_limit, core.limits)?;
+            let after = place.map(|place| position(&place.position)).transpose()?;
+            Ok(Wanted { filter, count_max, after })
+        });
+        Ok(Self { call, consistency, held: None, wanted })
+    }
+
+    /// Reads to the end and sends every page.
+    pub(super) async fn send<P: Part>(mut self, core: Core, sink: Sink<P>) -> Result<(), Status> {
+        let call = self.call;
+        loop {
+            let Page { revision, held, relationships, wanted } =
+                sink.wait(self.page(&core)).await?;
+            let Some(last) = wanted.after.as_ref().filter(|_| !relationships.is_empty()) else {
+                return Ok(());
+            };
+            let cursor = call.cursor(revision, &last.to_bytes());
+            sink.send(P::new(cursor, relationships)).await?;
+            let consistency = Consistency::AtExactSnapshot(revision);
+            self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
+        }
+    }
+
+    async fn page(self, core: &Core) -> Result<Page, Status> {
+        let Self { consistency, held, wanted, .. } = self;
+        core.workers
+            .run(move |job| {
+                let view = job.view(consistency)?;
+                let held = held.unwrap_or_else(|| view.hold());
+                let mut wanted = wanted?;
+                let relationships = wanted.take(&view, job.interrupted)?;
+                Ok(Page { revision: view.revision(), held, relationships, wanted })
+            })
+            .await
+    }
+}
+
+impl Wanted {
+    /// The relationships of the next page; none at the end.
+    fn take(
+        &mut self,
+        view: &View<'_>,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Vec<proto::Relationship>, Status> {
+        let mut page = Vec::new();
+        let mut left = PAGE_BYTES_MAX;
+        while page.len() < self.count_max && left > 0 && !interrupted() {
+            // As many as will fit, going by the size of those before.
+            let fitting = match page.len() {
+                0 => FIRST_READ_COUNT,
+                count => left.saturating_mul(count) / (PAGE_BYTES_MAX - left).max(1) + 1,
+            };
+            let count_max = fitting.min(READ_COUNT_MAX).min(self.count_max - page.len());
+            let rows = view
+                .export(self.filter.as_ref(), self.after.as_ref(), count_max)
+                .map_err(status::of_database)?;
+            let ended = rows.len() < count_max;
+            for (relationship, position) in rows {
+                if left == 0 {
+                    break;
+                }
+                let message = to_proto::relationship(&relationship);
+                left = left.saturating_sub(message.encoded_len());
+                page.push(message);
+                self.after = Some(position);
+            }
+            if ended {
+                break;
+            }
+        }
+        Ok(page)
+    }
+}
+
+fn position(bytes: &[u8]) -> Result<Position, Status> {
+    Position::from_bytes(bytes)
+        .map_err(|_| cursor::invalid("error decoding cursor: it names no place in these results"))
+}

@@ -1,0 +1,203 @@
+//! `kilwa backup create`.
+
+use super::file::{Blocks, Writer};
+use super::state::State;
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, progress, render};
+use crate::client::{CallError, Connection, Export, Moment};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// After so many bytes, what is there is put on disk and the place is remembered.
+const BYTES_BETWEEN_SAVES: u64 = 8 << 20;
+const ENDING: &str = ".unfinished";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The file to write, or to go on with.
+    file: PathBuf,
+    /// How many relationships a block has, or as many as the server gives at a time.
+    #[arg(
+        long,
+        alias = "page-limit",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    block_size: u32,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// Where to go on.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Place {
+    /// The token of the moment that is backed up.
+    token: String,
+    /// The cursor behind the last block, if there is any of relationships.
+    cursor: Option<String>,
+    /// How long the file is up to there.
+    bytes: u64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let state = State::beside(&arguments.file, ENDING);
+    let connection = arguments.server.connect()?;
+    let (writer, place) = match state.load::<Place>()? {
+        Some(place) => (go_on(&arguments.file, &place)?, place),
+        None => begin(&connection, &arguments.file)?,
+    };
+    state.save(&place)?;
+    let bar = progress::counting();
+    bar.inc(writer.done.count);
+    let mut backup = Backup { writer, place, state, bar };
+    let written = backup.relationships(&connection, arguments.block_size);
+    backup.bar.finish_and_clear();
+    written.map_err(|failure| backup.unfinished(failure))?;
+    let count = backup.finish(&arguments.file)?;
+    render::out(&format!("{count} relationships in {}\n", arguments.file.display()))?;
+    Ok(Exit::Success)
+}
+
+type Output = Writer<BufWriter<File>>;
+
+/// Reads the schema, and with its token the moment, and begins the file.
+fn begin(connection: &Connection, path: &Path) -> Result<(Output, Place), Failure> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            let there = path.display();
+            return Failure::new(format!(
+                "`{there}` exists already: remove it, or name another file"
+            ));
+        }
+        unwritable(path, &error)
+    })?;
+    let begun = connection.read_schema().map_err(Failure::from).and_then(|(schema, token)| {
+        let mut writer = Writer::begin(BufWriter::new(file), &schema)
+            .map_err(|error| unwritable(path, &error))?;
+        sync(&mut writer).map_err(|error| unwritable(path, &error))?;
+        let place = Place { token, cursor: None, bytes: writer.done.bytes };
+        Ok((writer, place))
+    });
+    if begun.is_err() {
+        // Without its schema it is not even the beginning of a backup.
+        let _ = std::fs::remove_file(path);
+    }
+    begun
+}
+
+/// Checks what is there and opens it for more.
+fn go_on(path: &Path, place: &Place) -> Result<Output, Failure> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    let mut file = opened.map_err(|error| unwritable(path, &error))?;
+    let mut blocks = Blocks::open(BufReader::new(&file), &path.display().to_string())?;
+    while blocks.done.bytes < place.bytes && blocks.next()?.is_some() {}
+    let done = blocks.done;
+    if done.bytes != place.bytes {
+        let name = path.display();
+        return Err(Failure::new(format!("`{name}` has changed: remove it and begin anew")));
+    }
+    file.set_len(done.bytes)
+        .and_then(|()| file.seek(SeekFrom::Start(done.bytes)))
+        .map_err(|error| unwritable(path, &error))?;
+    Ok(Writer { output: BufWriter::new(file), done })
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("`{}` cannot be written: {error}", path.display()))
+}
+
+fn sync(writer: &mut Output) -> io::Result<()> {
+    writer.output.flush()?;
+    writer.output.get_ref().sync_data()
+}
+
+/// A backup in the making.
+struct Backup {
+    writer: Output,
+    place: Place,
+    state: State,
+    bar: ProgressBar,
+}
+
+impl Backup {
+    fn relationships(&mut self, connection: &Connection, block_size: u32) -> Result<(), Failure> {
+        let mut part_size = block_size;
+        loop {
+            match self.export(connection, part_size) {
+                Err(Problem::Call(CallError::TooMany { max, .. })) if max < part_size => {
+                    part_size = max;
+                }
+                Err(Problem::Call(error)) => return Err(error.into()),
+                Err(Problem::Own(failure)) => return Err(failure),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    fn export(&mut self, connection: &Connection, part_size: u32) -> Result<(), Problem> {
+        let export = Export {
+            filter: None,
+            moment: Moment::AtExactSnapshot(self.place.token.clone()),
+            cursor: self.place.cursor.clone(),
+            part_size,
+        };
+        connection.export(&export, |relationships, cursor| {
+            self.writer.relationships(&relationships)?;
+            self.bar.inc(u64::try_from(relationships.len()).unwrap_or_default());
+            if self.writer.done.bytes - self.place.bytes >= BYTES_BETWEEN_SAVES {
+                sync(&mut self.writer)?;
+                self.place.cursor = Some(cursor);
+                self.place.bytes = self.writer.done.bytes;
+                self.state.save(&self.place).map_err(Problem::Own)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends the file, and gives the number of its relationships.
+    fn finish(self, path: &Path) -> Result<u64, Failure> {
+        let count = self.writer.done.count;
+        let ended = self.writer.end().and_then(|output| {
+            output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        });
+        ended.map_err(|error| unwritable(path, &error))?;
+        self.state.remove()?;
+        Ok(count)
+    }
+
+    fn unfinished(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Told(message) => Failure::new(format!(
+                "{message}; the same command goes on where this one ended, unless `{}` and the file are removed",
+                self.state.path()
+            )),
+            Failure::Unheard => failure,
+        }
+    }
+}
+
+/// Why an export ended early.
+enum Problem {
+    Call(CallError),
+    Own(Failure),
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        Self::Own(Failure::new(format!("the file cannot be written: {error}")))
+    }
+}

@@ -1,0 +1,223 @@
+//! The format of backups: text that can be read, compared and kept for years.
+//!
+//! ```text
+//! kilwa backup 1
+//! schema 132 1c291ca3
+//! definition user {}
+//! …
+//! relationships 1000 61234 9ab1f0d2
+//! document:plan#viewer@user:ann
+//! …
+//! relationships 17 1041 5f3759df
+//! …
+//! end 1017 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+//! ```
+//!
+//! The first line names the format and its version. Blocks follow: one `schema`, then any number of `relationships`, whose
+//! line says how many there are. Then come the bytes of the content, its line break at the end included, and their CRC-32
+//! as 8 hexadecimal digits. The content of `schema` is its text and a line break; that of `relationships` is one in a
+//! line, as `Relationship` writes them, in the order of `ExportBulkRelationships`. The last line counts the relationships of the whole
+//! file and has the SHA-256 of all bytes before it, so that a file without it is known to be cut short. Nothing tells when
+//! or from where the file was made: the same schema and relationships, exported by Kilwa, give the same bytes.
+
+use crate::cli::failure::Failure;
+use crate::relationship::{ParseError, Relationship};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::io::{self, BufRead, Read as _, Write};
+
+const FIRST_LINE: &str = "kilwa backup 1";
+const NAME: &str = "kilwa backup ";
+const SCHEMA: &str = "schema";
+const RELATIONSHIPS: &str = "relationships";
+const END: &str = "end";
+/// No line that opens a block is longer.
+const HEAD_BYTES_MAX: u64 = 256;
+
+/// How far a file has been written or read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Done {
+    hash: Sha256,
+    /// Bytes of whole blocks.
+    pub(super) bytes: u64,
+    /// Relationships in them.
+    pub(super) count: u64,
+}
+
+impl Done {
+    fn add(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        self.bytes += u64::try_from(bytes.len()).unwrap_or_default();
+    }
+
+    fn last_line(&self) -> String {
+        format!("{END} {} {}\n", self.count, hex(&self.hash.clone().finalize()))
+    }
+}
+
+/// Writes a file.
+#[derive(Debug)]
+pub(super) struct Writer<W> {
+    pub(super) output: W,
+    pub(super) done: Done,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file with its schema.
+    pub(super) fn begin(output: W, schema: &str) -> io::Result<Self> {
+        let mut writer = Self { output, done: Done::default() };
+        writer.put(format!("{FIRST_LINE}\n").as_bytes())?;
+        let content = format!("{schema}\n");
+        writer.put(format!("{SCHEMA} {}\n", sizes(&content)).as_bytes())?;
+        writer.put(content.as_bytes())?;
+        Ok(writer)
+    }
+
+    /// Adds a block of relationships.
+    pub(super) fn relationships(&mut self, relationships: &[Relationship]) -> io::Result<()> {
+        let mut content = String::new();
+        for relationship in relationships {
+            writeln!(content, "{relationship}").map_err(io::Error::other)?;
+        }
+        let count = relationships.len();
+        self.put(format!("{RELATIONSHIPS} {count} {}\n", sizes(&content)).as_bytes())?;
+        self.put(content.as_bytes())?;
+        self.done.count += u64::try_from(count).unwrap_or_default();
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub(super) fn end(mut self) -> io::Result<W> {
+        self.output.write_all(self.done.last_line().as_bytes())?;
+        self.output.flush()?;
+        Ok(self.output)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.done.add(bytes);
+        self.output.write_all(bytes)
+    }
+}
+
+fn sizes(content: &str) -> String {
+    format!("{} {:08x}", content.len(), crc32fast::hash(content.as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// A part of a file.
+#[derive(Debug)]
+pub(super) enum Block {
+    Schema(String),
+    Relationships(Vec<Relationship>),
+}
+
+/// Reads a file block by block, each of which is known to be undamaged.
+#[derive(Debug)]
+pub(super) struct Blocks<R> {
+    input: R,
+    name: String,
+    pub(super) done: Done,
+}
+
+impl<R: BufRead> Blocks<R> {
+    /// Reads the first line. `name` is for messages.
+    pub(super) fn open(input: R, name: &str) -> Result<Self, Failure> {
+        let mut blocks = Self { input, name: name.to_owned(), done: Done::default() };
+        let line = blocks.line()?;
+        if line != FIRST_LINE.as_bytes() {
+            return Err(match line.strip_prefix(NAME.as_bytes()) {
+                Some(version) => blocks.wrong(format_args!(
+                    "it has format {}, and this program knows format 1: use a newer one",
+                    String::from_utf8_lossy(version)
+                )),
+                None => blocks.wrong("it is no backup: the first line is not `kilwa backup 1`"),
+            });
+        }
+        blocks.done.add(format!("{FIRST_LINE}\n").as_bytes());
+        Ok(blocks)
+    }
+
+    /// The next block; `None` at the end of a file that is whole.
+    pub(super) fn next(&mut self) -> Result<Option<Block>, Failure> {
+        let line = self.line()?;
+        let text = String::from_utf8_lossy(&line).into_owned();
+        let words: Vec<&str> = text.split(' ').collect();
+        let block = match words.as_slice() {
+            [SCHEMA, bytes, crc] if self.done.count == 0 => {
+                let content = self.content(&text, bytes, crc)?;
+                Block::Schema(content.strip_suffix('\n').unwrap_or(&content).to_owned())
+            }
+            [RELATIONSHIPS, count, bytes, crc] => {
+                let content = self.content(&text, bytes, crc)?;
+                let rows = content.lines().map(str::parse).collect::<Result<Vec<_>, ParseError>>();
+                let rows = rows.map_err(|error| self.wrong(error))?;
+                if *count != rows.len().to_string() {
+                    return Err(self.wrong(format_args!("a block of {count} has {}", rows.len())));
+                }
+                self.done.count += u64::try_from(rows.len()).unwrap_or_default();
+                Block::Relationships(rows)
+            }
+            [END, ..] => {
+                self.require_end(&text)?;
+                return Ok(None);
+            }
+            _ => return Err(self.wrong("what should open a block does not")),
+        };
+        Ok(Some(block))
+    }
+
+    fn require_end(&mut self, text: &str) -> Result<(), Failure> {
+        if format!("{text}\n") != self.done.last_line() {
+            return Err(self.wrong("its checksum or count is not that of its content"));
+        }
+        match self.input.fill_buf() {
+            Ok([]) => Ok(()),
+            Ok(_) => Err(self.wrong("it goes on after its end")),
+            Err(error) => Err(self.wrong(error)),
+        }
+    }
+
+    /// A line without its end.
+    fn line(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut line = Vec::new();
+        let read = self.input.by_ref().take(HEAD_BYTES_MAX).read_until(b'\n', &mut line);
+        read.map_err(|error| self.wrong(error))?;
+        match line.pop() {
+            Some(b'\n') => Ok(line),
+            Some(_) if self.done.bytes == 0 => Err(self.wrong("it is no backup")),
+            Some(_) | None => Err(self.cut_short()),
+        }
+    }
+
+    /// The content that `line` opens.
+    fn content(&mut self, line: &str, bytes: &str, crc: &str) -> Result<String, Failure> {
+        let size: u64 =
+            bytes.parse().map_err(|_| self.wrong("the size of a block is no number"))?;
+        let mut content = Vec::new();
+        let read = self.input.by_ref().take(size).read_to_end(&mut content);
+        read.map_err(|error| self.wrong(error))?;
+        if u64::try_from(content.len()) != Ok(size) {
+            return Err(self.cut_short());
+        }
+        if format!("{:08x}", crc32fast::hash(&content)) != crc {
+            return Err(self.wrong("the checksum of a block is not that of its content"));
+        }
+        self.done.add(format!("{line}\n").as_bytes());
+        self.done.add(&content);
+        String::from_utf8(content).map_err(|error| self.wrong(error))
+    }
+
+    fn cut_short(&self) -> Failure {
+        self.wrong("it is not complete: `kilwa backup create` with the same file goes on with it")
+    }
+
+    fn wrong(&self, what: impl std::fmt::Display) -> Failure {
+        Failure::new(format!(
+            "`{}` cannot be used, from byte {}: {what}",
+            self.name, self.done.bytes
+        ))
+    }
+}

@@ -1,0 +1,69 @@
+//! `kilwa backup verify`, `parse-schema` and `parse-relationships`.
+
+use super::file::{Block, Blocks};
+use crate::cli::failure::Failure;
+use crate::cli::{Exit, progress, render};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressBarIter};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The backup's file.
+    file: PathBuf,
+}
+
+pub(super) fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
+    let count = through(&arguments.file, |_| Ok(()))?;
+    render::out(&format!("{count} relationships, complete and undamaged\n"))?;
+    Ok(Exit::Success)
+}
+
+pub(super) fn schema(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (input, _) = open(&arguments.file)?;
+    let mut blocks = Blocks::open(input, &arguments.file.display().to_string())?;
+    if let Some(Block::Schema(schema)) = blocks.next()? {
+        render::out(&format!("{}\n", schema.trim_end()))?;
+    }
+    Ok(Exit::Success)
+}
+
+pub(super) fn relationships(arguments: &Arguments) -> Result<Exit, Failure> {
+    through(&arguments.file, |block| {
+        let Block::Relationships(rows) = block else { return Ok(()) };
+        let mut text = String::new();
+        for row in rows {
+            writeln!(text, "{row}")?;
+        }
+        render::out_next(&text)
+    })?;
+    Ok(Exit::Success)
+}
+
+/// Hands over every block of a file, and gives the number of relationships.
+pub(super) fn through(
+    path: &Path,
+    mut take: impl FnMut(Block) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let (input, bar) = open(path)?;
+    let mut blocks = Blocks::open(input, &path.display().to_string())?;
+    while let Some(block) = blocks.next()? {
+        take(block)?;
+    }
+    bar.finish_and_clear();
+    Ok(blocks.done.count)
+}
+
+/// A file, and how much of it has been read.
+pub(super) fn open(
+    path: &Path,
+) -> Result<(BufReader<ProgressBarIter<File>>, ProgressBar), Failure> {
+    let unreadable =
+        |error: io::Error| Failure::new(format!("`{}` cannot be read: {error}", path.display()));
+    let file = File::open(path).map_err(unreadable)?;
+    let bar = progress::reading(file.metadata().map_err(unreadable)?.len());
+    Ok((BufReader::new(bar.wrap_read(file)), bar))
+}

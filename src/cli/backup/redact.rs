@@ -1,0 +1,100 @@
+//! `kilwa backup redact`.
+
+use super::file::{Block, Writer};
+use super::look;
+use crate::cli::failure::Failure;
+use crate::cli::{Exit, render};
+use crate::relationship::{Context, InvalidName, ObjectRef, Relationship, Subject};
+use clap::Args;
+use sha2::{Digest as _, Sha256};
+use std::collections::hash_map::RandomState;
+use std::fs::OpenOptions;
+use std::hash::BuildHasher as _;
+use std::io::{self, BufWriter};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+/// How much of a digest stands for an id, in bytes: enough for no two of billions to be the same.
+const DIGEST_BYTES: usize = 16;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The backup's file.
+    file: PathBuf,
+    /// The file to write.
+    output: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let unwritable = |error: io::Error| {
+        Failure::new(format!("`{}` cannot be written: {error}", arguments.output.display()))
+    };
+    let mut options = OpenOptions::new();
+    let output = options.write(true).create_new(true).mode(0o600).open(&arguments.output);
+    let mut output = Some(BufWriter::new(output.map_err(unwritable)?));
+    let mut writer = None;
+    let secret = Secret::new();
+    let count = look::through(&arguments.file, |block| {
+        match (block, &mut writer) {
+            (Block::Schema(schema), None) => {
+                writer = output
+                    .take()
+                    .map(|output| Writer::begin(output, &schema))
+                    .transpose()
+                    .map_err(unwritable)?;
+            }
+            (Block::Relationships(rows), Some(writer)) => {
+                let rows = rows.into_iter().map(|row| secret.redacted(row));
+                let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+                writer.relationships(&rows).map_err(unwritable)?;
+            }
+            (Block::Schema(_), Some(_)) | (Block::Relationships(_), None) => {}
+        }
+        Ok(())
+    })?;
+    if let Some(writer) = writer {
+        writer.end().map_err(unwritable)?;
+    }
+    render::out(&format!("{count} relationships in {}\n", arguments.output.display()))?;
+    Ok(Exit::Success)
+}
+
+/// What makes digests of this run like those of no other, so that nobody finds an id by trying.
+struct Secret([u8; 32]);
+
+impl Secret {
+    /// The standard library seeds each of these from the system's random bytes.
+    fn new() -> Self {
+        let mut digest = Sha256::new();
+        for number in 0..8_u8 {
+            digest.update(RandomState::new().hash_one(number).to_be_bytes());
+        }
+        Self(digest.finalize().into())
+    }
+
+    /// The same relationship between objects that have other ids. The same object has the same one throughout.
+    fn redacted(&self, row: Relationship) -> Result<Relationship, InvalidName> {
+        let subject = match row.subject {
+            Subject::Object(object) => Subject::Object(self.object(&object)?),
+            Subject::Userset(object, relation) => Subject::Userset(self.object(&object)?, relation),
+            Subject::Wildcard(object_type) => Subject::Wildcard(object_type),
+        };
+        let caveat = row.caveat.map(|mut caveat| {
+            caveat.context = Context::default();
+            caveat
+        });
+        Ok(Relationship { resource: self.object(&row.resource)?, subject, caveat, ..row })
+    }
+
+    fn object(&self, object: &ObjectRef) -> Result<ObjectRef, InvalidName> {
+        let digest = Sha256::new()
+            .chain_update(self.0)
+            .chain_update(object.object_type())
+            .chain_update([0])
+            .chain_update(object.object_id())
+            .finalize();
+        let id = digest.iter().take(DIGEST_BYTES);
+        let id = id.fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        ObjectRef::new(object.object_type(), id)
+    }
+}

@@ -1,0 +1,120 @@
+//! `kilwa import`.
+
+use super::failure::Failure;
+use super::remote::Server;
+use super::{Exit, progress, render, schema, serve, snippet, touch};
+use crate::relationship::{InvalidName, ObjectRef, Relationship, Subject};
+use crate::schema::{compile, prefix};
+use clap::{ArgAction, Args};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Validation file (.yaml, .yml, .zaml), or a schema (.zed).
+    file: PathBuf,
+    /// Whether to write the schema.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    schema: bool,
+    /// Whether to write the relationships, replacing caveat and expiration of those that exist.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    relationships: bool,
+    /// Prefix for all definitions and caveats that have none: shop turns user into shop/user.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "PREFIX")]
+    schema_definition_prefix: String,
+    /// How many relationships to send in one call, or as many as the server allows; each call is one revision.
+    #[arg(
+        long,
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    batch_size: u32,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (mut schema, mut relationships) = read(&arguments.file)?;
+    let prefix = arguments.schema_definition_prefix.trim_end_matches('/');
+    if !prefix.is_empty() {
+        schema = prefixed_schema(&schema, prefix)?;
+        let prefixed = relationships.into_iter().map(|row| prefixed(row, prefix));
+        relationships = prefixed.collect::<Result<_, _>>()?;
+    }
+    let connection = arguments.server.connect()?;
+    if arguments.schema {
+        connection.write_schema(schema)?;
+    }
+    let count = if arguments.relationships { relationships.len() } else { 0 };
+    if arguments.relationships {
+        let bar = progress::counting();
+        let written = touch::all(&connection, &relationships, arguments.batch_size, &bar);
+        bar.finish_and_clear();
+        written?;
+    }
+    let schema = if arguments.schema { "schema and " } else { "" };
+    render::out(&format!("{schema}{count} relationships imported\n"))?;
+    Ok(Exit::Success)
+}
+
+/// The schema and the relationships of a file.
+fn read(file: &Path) -> Result<(String, Vec<Relationship>), Failure> {
+    if file.extension().is_none_or(|extension| extension != "zed") {
+        let data = serve::read_data_of(file)?;
+        return Ok((data.schema, data.relationships));
+    }
+    match schema::text(Some(file))? {
+        Ok(text) => Ok((text, Vec::new())),
+        Err(diagnostics) => {
+            snippet::note_all(&diagnostics);
+            Err(Failure::new(format!("nothing can be imported from `{}`", file.display())))
+        }
+    }
+}
+
+fn prefixed_schema(text: &str, name: &str) -> Result<String, Failure> {
+    let compiled = |text: &str| {
+        compile(text).map_err(|diagnostics| {
+            snippet::note_all(&diagnostics);
+            Failure::new("nothing was imported: the schema cannot be used")
+        })
+    };
+    let prefixed = prefix::prefixed(&compiled(text)?, name);
+    compiled(&prefixed)?;
+    Ok(prefixed)
+}
+
+/// The same relationship between objects whose types have the prefix.
+fn prefixed(row: Relationship, prefix: &str) -> Result<Relationship, InvalidName> {
+    let named = |name: &str| {
+        if name.contains('/') { name.to_owned() } else { format!("{prefix}/{name}") }
+    };
+    let object =
+        |object: &ObjectRef| ObjectRef::new(named(object.object_type()), object.object_id());
+    let subject = match &row.subject {
+        Subject::Object(of) => Subject::Object(object(of)?),
+        Subject::Userset(of, relation) => Subject::Userset(object(of)?, relation.clone()),
+        Subject::Wildcard(object_type) => Subject::Wildcard(named(object_type)),
+    };
+    let caveat = row.caveat.clone().map(|mut caveat| {
+        caveat.name = named(&caveat.name);
+        caveat
+    });
+    Ok(Relationship { resource: object(&row.resource)?, subject, caveat, ..row })
+}

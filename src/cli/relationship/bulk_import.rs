@@ -1,0 +1,116 @@
+//! `kilwa relationship bulk-import`.
+
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, lines, progress, render};
+use crate::relationship::{ParseError, Relationship};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// How many relationships go into one message.
+const PART_SIZE: usize = 1000;
+/// Once the lines of a message have so many bytes, it takes no more of them.
+const PART_BYTES: usize = 1 << 20;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// File with one relationship a line, such as `bulk-export` prints it; - for standard input. Blank lines and lines
+    /// that start with // are skipped.
+    file: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Loaded {
+    num_loaded: u64,
+}
+
+/// All lines are created or none.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (input, bar) = open(&arguments.file)?;
+    let parts = Parts { input, line: 0, bar: bar.clone() };
+    let loaded = arguments.server.connect()?.import(parts);
+    bar.finish_and_clear();
+    let num_loaded = loaded?;
+    if arguments.json {
+        render::json(&Loaded { num_loaded })?;
+    } else {
+        render::out(&format!("{num_loaded} created\n"))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), Failure> {
+    if path == Path::new("-") {
+        return Ok((Box::new(io::stdin().lock()), progress::counting()));
+    }
+    let unreadable = |error| Failure::new(format!("`{}` cannot be read: {error}", path.display()));
+    let file = File::open(path).map_err(unreadable)?;
+    let bytes = file.metadata().map_err(unreadable)?.len();
+    let bar = progress::reading(bytes);
+    Ok((Box::new(BufReader::new(bar.wrap_read(file))), bar))
+}
+
+/// Reads lines as they are wanted, so that there may be any number of them.
+struct Parts {
+    input: Box<dyn BufRead>,
+    line: u64,
+    bar: ProgressBar,
+}
+
+impl Parts {
+    /// The next relationship and how long its line was; `None` at the end.
+    fn next_row(&mut self) -> Result<Option<(Relationship, usize)>, Failure> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            self.line += 1;
+            let wrong = |error: &dyn std::fmt::Display, line: u64| {
+                Failure::new(format!("line {line}: {error}; nothing was created"))
+            };
+            let read = self.input.read_line(&mut line);
+            if read.map_err(|error| wrong(&error, self.line))? == 0 {
+                return Ok(None);
+            }
+            let text = line.trim();
+            if text.is_empty() || text.starts_with("//") {
+                continue;
+            }
+            let relationship = lines::joined(text)
+                .parse()
+                .map_err(|error: ParseError| wrong(&error, self.line))?;
+            return Ok(Some((relationship, line.len())));
+        }
+    }
+}
+
+impl Iterator for Parts {
+    type Item = Result<Vec<Relationship>, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut part, mut bytes) = (Vec::new(), 0);
+        while part.len() < PART_SIZE && bytes < PART_BYTES {
+            match self.next_row() {
+                Ok(Some((relationship, length))) => {
+                    bytes += length;
+                    part.push(relationship);
+                }
+                Ok(None) => break,
+                Err(failure) => return Some(Err(failure)),
+            }
+        }
+        if self.bar.length().is_none() {
+            self.bar.inc(u64::try_from(part.len()).unwrap_or_default());
+        }
+        (!part.is_empty()).then_some(Ok(part))
+    }
+}

@@ -1,0 +1,36 @@
+//! Relationships written over what is there, in as many calls as the server makes of them.
+
+use super::failure::Failure;
+use crate::client::{CallError, Connection};
+use crate::relationship::{Relationship, RelationshipUpdate, UpdateOperation};
+use indicatif::ProgressBar;
+
+/// Writes all of them, at most `batch_size` in one call, and counts them on `bar`.
+pub(super) fn all(
+    connection: &Connection,
+    relationships: &[Relationship],
+    mut batch_size: u32,
+    bar: &ProgressBar,
+) -> Result<(), Failure> {
+    let operation = UpdateOperation::Touch;
+    let mut rest = relationships;
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(rest.len().min(usize::try_from(batch_size)?));
+        let updates = batch.iter().cloned();
+        let updates: Vec<_> =
+            updates.map(|relationship| RelationshipUpdate { operation, relationship }).collect();
+        match connection.write(&updates) {
+            Ok(_) => {
+                rest = later;
+                bar.inc(u64::try_from(batch.len()).unwrap_or_default());
+            }
+            Err(CallError::TooMany { max, .. }) if max < batch_size => batch_size = max,
+            Err(error) => {
+                let done = relationships.len() - rest.len();
+                let message = format!("{error}; relationships written before that: {done}");
+                return Err(Failure::new(message));
+            }
+        }
+    }
+    Ok(())
+}

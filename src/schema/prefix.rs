@@ -1,0 +1,37 @@
+//! Schemas under a prefix, so that several can live in one store.
+
+use super::ast::{Member, Name};
+use super::compiled::Schema;
+use super::format;
+use std::collections::BTreeSet;
+
+/// The text of a schema whose definitions and caveats stand under a prefix: `user` becomes `shop/user`. Names that have a
+/// prefix keep it. The text is not changed otherwise, unless the schema imports others: then it is the canonical one.
+pub fn prefixed(schema: &Schema, prefix: &str) -> String {
+    if schema.syntax.files.len() > 1
+        && let Ok(whole) = super::compile(&format::canonical(schema))
+    {
+        return prefixed(&whole, prefix);
+    }
+    let mut text = schema.source().to_owned();
+    let places: BTreeSet<usize> =
+        names(schema).filter(|name| !name.text.contains('/')).map(|name| name.span.start).collect();
+    for place in places.into_iter().rev() {
+        text.insert_str(place, &format!("{prefix}/"));
+    }
+    text
+}
+
+/// Wherever a definition or a caveat is named.
+fn names(schema: &Schema) -> impl Iterator<Item = &Name> {
+    let syntax = &schema.syntax;
+    let relations = syntax.members.iter().filter_map(|member| match member {
+        Member::Relation(relation) => Some(relation),
+        Member::Permission(_) | Member::PartialReference(_) => None,
+    });
+    let allowed = relations
+        .flat_map(|relation| &relation.allowed)
+        .flat_map(|allowed| std::iter::once(&allowed.definition).chain(&allowed.caveat));
+    let caveats = syntax.caveats.iter().map(|caveat| &caveat.name);
+    syntax.definitions.iter().chain(caveats).chain(allowed)
+}

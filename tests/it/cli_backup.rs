@@ -1,0 +1,336 @@
+//! `kilwa backup`, `kilwa import`, `kilwa relationship bulk-export` and `bulk-import`, all of them the real binary.
+
+use crate::served::Served;
+use crate::server_support::KEY;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+const FILE: &str = "\
+schema: |-
+  use expiration
+  caveat on_day(day string, number double) { day == \"monday\" }
+  definition user {}
+  definition team { relation member: user | team#member }
+  definition document {
+    relation viewer: user | user:* | team#member | user with on_day | user with expiration
+  }
+relationships: |-
+  team:b#member@user:ann
+  document:plan#viewer@user:zoe[on_day:{\"day\":\"tuesday\",\"number\":0.1}]
+  document:plan#viewer@team:b#member
+  document:plan#viewer@user:*
+  document:plan#viewer@user:ann[expiration:2999-01-01T00:00:00.25Z]
+  team:a#member@team:b#member
+";
+
+/// A server with a folder for files beside it.
+struct Place {
+    server: Served,
+    folder: TempDir,
+    _data: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let data = TempDir::new().unwrap();
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("data.yaml"), FILE).unwrap();
+        Self { server: Served::start(data.path()), folder, _data: data }
+    }
+
+    fn imported() -> Self {
+        let place = Self::new();
+        place.done(&["import", "data.yaml"]);
+        place
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+        command.current_dir(self.folder.path()).args(arguments);
+        command.env("KILWA_ENDPOINT", self.server.endpoint()).env("KILWA_TOKEN", KEY);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What a command prints that succeeds.
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command says that cannot be done.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    /// Many relationships, as a file for `bulk-import`.
+    fn many(&self, count: usize) {
+        let mut text = String::new();
+        for n in 0..count {
+            text.push_str(&format!("team:t{n:05}#member@user:ann\n"));
+        }
+        fs::write(self.path("many.txt"), text).unwrap();
+    }
+}
+
+#[test]
+fn a_backup_restored_elsewhere_gives_the_same_file() {
+    let (from, to) = (Place::imported(), Place::new());
+    assert_eq!(from.done(&["backup", "create", "a.backup"]), "6 relationships in a.backup\n");
+    let file = from.path("a.backup");
+    let file = file.to_str().unwrap();
+    assert_eq!(to.done(&["backup", "verify", file]), "6 relationships, complete and undamaged\n");
+    assert_eq!(to.done(&["backup", "restore", file]), "6 relationships restored\n");
+    to.done(&["backup", "create", "b.backup"]);
+    assert_eq!(String::from_utf8(from.read("a.backup")), String::from_utf8(to.read("b.backup")));
+    let exported = from.done(&["relationship", "bulk-export"]);
+    assert_eq!(to.done(&["backup", "parse-relationships", file]), exported);
+    assert_eq!(from.done(&["backup", "parse-schema", file]), from.done(&["schema", "read"]));
+    assert!(from.refused(&["backup", "create", "a.backup"]).contains("exists already"));
+    let left: Vec<_> =
+        fs::read_dir(from.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn the_file_is_as_it_is_described() {
+    let place = Place::new();
+    let small = "schema: definition user {}\nrelationships: ''\n";
+    fs::write(place.path("small.yaml"), small).unwrap();
+    place.done(&["import", "small.yaml"]);
+    place.done(&["backup", "create", "a.backup"]);
+    let text = String::from_utf8(place.read("a.backup")).unwrap();
+    let digest = text.lines().last().unwrap().strip_prefix("end 0 ").unwrap();
+    assert_eq!(digest.len(), 64);
+    insta::assert_snapshot!(text.replace(digest, "SHA-256"), @"
+    kilwa backup 1
+    schema 19 2b3c1e11
+    definition user {}
+    end 0 SHA-256
+    ");
+}
+
+#[test]
+fn a_damaged_or_unfinished_file_is_not_restored() {
+    let place = Place::imported();
+    place.done(&["backup", "create", "a.backup"]);
+    let whole = place.read("a.backup");
+    let other = Place::new();
+    let refused = |bytes: &[u8], reason: &str| {
+        fs::write(other.path("bad.backup"), bytes).unwrap();
+        let said = other.refused(&["backup", "restore", "bad.backup"]);
+        assert!(said.contains(reason), "{said}");
+        assert!(other.refused(&["backup", "verify", "bad.backup"]).contains(reason));
+        assert!(other.refused(&["schema", "read"]).contains("NOT_FOUND"), "something was restored");
+    };
+    for cut in [whole.len() - 1, whole.len() - 70, whole.len() / 2, 17] {
+        refused(&whole[..cut], "not complete");
+    }
+    refused(b"", "not complete");
+    refused(b"kilwa backup 2\n", "format 2");
+    refused(b"schema: text\n", "no backup");
+    refused(&[&whole[..], b"more"].concat(), "goes on");
+    let mut changed = whole.clone();
+    let at = changed.windows(3).position(|three| three == b"zoe").unwrap();
+    changed[at] = b'x';
+    refused(&changed, "checksum");
+    // A block that is missing has no wrong checksum of its own.
+    let start = changed.windows(15).position(|some| some == b"\nrelationships ").unwrap() + 1;
+    let end = changed.windows(5).rposition(|some| some == b"\nend ").unwrap() + 1;
+    refused(&[&whole[..start], &whole[end..]].concat(), "checksum");
+}
+
+#[test]
+fn a_backup_goes_on_where_it_was_killed() {
+    let place = Place::imported();
+    place.many(20_000);
+    place.done(&["relationship", "bulk-import", "many.txt"]);
+    place.done(&["backup", "create", "whole.backup"]);
+    let whole = place.read("whole.backup");
+    let export = place.done(&["backup", "parse-relationships", "whole.backup"]);
+    assert_eq!(export.lines().count(), 20_006);
+    let states = broken_off(&place);
+    place.done(&["relationship", "create", "team:later#member@user:ann"]);
+    for state in &states {
+        fs::write(place.path("part.backup"), &state.file).unwrap();
+        fs::write(place.path("part.backup.unfinished"), &state.state).unwrap();
+        place.done(&["backup", "create", "part.backup"]);
+        assert!(place.read("part.backup") == whole, "a part was lost or is there twice");
+        assert!(!place.path("part.backup.unfinished").exists());
+    }
+    fs::write(place.path("part.backup"), &states[0].file[..30]).unwrap();
+    fs::write(place.path("part.backup.unfinished"), &states[0].state).unwrap();
+    assert!(place.refused(&["backup", "create", "part.backup"]).contains("not complete"));
+}
+
+struct BrokenOff {
+    file: Vec<u8>,
+    state: String,
+}
+
+/// What a broken-off backup of the moment of `whole.backup` leaves behind, after none of its relationships and after some.
+fn broken_off(place: &Place) -> Vec<BrokenOff> {
+    use kilwa::client::{Connection, Export, Moment};
+    let whole = place.read("whole.backup");
+    let text = String::from_utf8(whole.clone()).unwrap();
+    let connection = Connection::open(place.server.endpoint(), Some(KEY)).unwrap();
+    let (_, token) = connection.read_schema().unwrap();
+    let mut cursors = Vec::new();
+    let export = Export {
+        moment: Moment::AtExactSnapshot(token.clone()),
+        part_size: 1000,
+        ..Export::default()
+    };
+    connection
+        .export(&export, |_, cursor| {
+            cursors.push(cursor);
+            Ok::<_, kilwa::client::CallError>(())
+        })
+        .unwrap();
+    let starts: Vec<usize> = text.match_indices("\nrelationships ").map(|(at, _)| at + 1).collect();
+    [1, 7, starts.len() - 1]
+        .map(|blocks| BrokenOff {
+            file: [&whole[..starts[blocks]], b"relationships 1000 5"].concat(),
+            state: format!(
+                "{{\"token\":\"{token}\",\"cursor\":\"{}\",\"bytes\":{}}}",
+                cursors[blocks - 1],
+                starts[blocks]
+            ),
+        })
+        .into()
+}
+
+#[test]
+fn a_restoration_goes_on_behind_what_is_there() {
+    let from = Place::imported();
+    from.many(3_000);
+    from.done(&["relationship", "bulk-import", "many.txt"]);
+    from.done(&["backup", "create", "a.backup"]);
+    let whole = from.read("a.backup");
+    let to = Place::new();
+    fs::write(to.path("a.backup"), &whole).unwrap();
+    // In the way of the third transaction.
+    to.done(&["import", "--relationships=false", "data.yaml"]);
+    to.done(&["relationship", "create", "team:t02500#member@user:ann"]);
+    let restore = ["backup", "restore", "--transaction-size", "1000", "a.backup"];
+    let said = to.refused(&restore);
+    assert!(said.contains("ALREADY_EXISTS") && said.contains("2000 relationships"), "{said}");
+    assert_eq!(to.done(&["relationship", "bulk-export"]).lines().count(), 2_001);
+    to.done(&["relationship", "delete", "team:t02500#member@user:ann"]);
+    assert_eq!(to.done(&restore), "3006 relationships restored\n");
+    to.done(&["backup", "create", "b.backup"]);
+    assert!(to.read("b.backup") == whole);
+    assert!(to.refused(&restore).contains("ALREADY_EXISTS"));
+    // Created, and killed before that was noted: the first ones are written over.
+    let place = format!("{{\"endpoint\":\"{}\",\"count\":1000}}", to.server.endpoint());
+    fs::write(to.path("a.backup.restoring"), place).unwrap();
+    let touching = [&restore[..], &["--conflict-strategy", "touch"]].concat();
+    assert_eq!(to.done(&touching), "3006 relationships restored\n");
+    assert_eq!(to.done(&["relationship", "bulk-export"]).lines().count(), 3_006);
+}
+
+#[test]
+fn a_redacted_file_has_the_same_shape_and_no_id() {
+    let place = Place::imported();
+    place.done(&["backup", "create", "a.backup"]);
+    place.done(&["backup", "redact", "a.backup", "b.backup"]);
+    let text = place.done(&["backup", "parse-relationships", "b.backup"]);
+    assert_eq!(text.lines().count(), 6);
+    for told in ["plan", "zoe", "ann", "tuesday"] {
+        assert!(!text.contains(told), "{text}");
+    }
+    assert!(text.contains("@user:*\n") && text.contains("[on_day]\n"), "{text}");
+    let ids: std::collections::BTreeSet<&str> = text
+        .split(|character: char| !character.is_ascii_hexdigit())
+        .filter(|word| word.len() == 32)
+        .collect();
+    assert_eq!(ids.len(), 5, "plan, a, b, ann, zoe: {ids:?}");
+    let other = Place::new();
+    let file = place.path("b.backup");
+    other.done(&["backup", "restore", file.to_str().unwrap()]);
+}
+
+#[test]
+fn lines_are_exported_and_imported_all_or_none() {
+    let (from, to) = (Place::imported(), Place::new());
+    to.done(&["import", "--relationships=false", "data.yaml"]);
+    let exported = from.done(&["relationship", "bulk-export"]);
+    assert_eq!(exported.lines().count(), 6);
+    assert_eq!(from.done(&["relationship", "bulk-export", "--page-size", "1"]), exported);
+    let teams = from.done(&["relationship", "bulk-export", "team"]);
+    assert_eq!(teams, "team:a#member@team:b#member\nteam:b#member@user:ann\n");
+    let bad = format!("{exported}\n// a remark\nteam:c#member@user\n");
+    fs::write(to.path("bad.txt"), bad).unwrap();
+    let said = to.refused(&["relationship", "bulk-import", "bad.txt"]);
+    assert!(said.contains("line 9") && said.contains("nothing was created"), "{said}");
+    assert_eq!(to.done(&["relationship", "bulk-export"]), "");
+    let mut process = to
+        .command(&["relationship", "bulk-import", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(exported.as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\n  \"numLoaded\": 6\n}\n");
+    assert_eq!(to.done(&["relationship", "bulk-export"]), exported);
+    fs::write(to.path("again.txt"), &exported).unwrap();
+    let said = to.refused(&["relationship", "bulk-import", "again.txt"]);
+    assert!(said.contains("ALREADY_EXISTS"), "{said}");
+    let said = to.refused(&["relationship", "bulk-import", "none.txt"]);
+    assert!(said.contains("none.txt"), "{said}");
+}
+
+#[test]
+fn files_are_imported_whole_in_part_or_under_a_prefix() {
+    let place = Place::new();
+    assert_eq!(place.done(&["import", "data.yaml"]), "schema and 6 relationships imported\n");
+    // Again, and a part of it, changes nothing.
+    place.done(&["import", "data.yaml"]);
+    assert_eq!(
+        place.done(&["import", "--schema=false", "data.yaml"]),
+        "6 relationships imported\n"
+    );
+    assert_eq!(place.done(&["relationship", "bulk-export"]).lines().count(), 6);
+    let prefixed = Place::new();
+    prefixed.done(&["import", "data.yaml", "--schema-definition-prefix", "shop"]);
+    let rows = prefixed.done(&["relationship", "bulk-export", "--page-size", "2"]);
+    assert!(rows.contains("shop/team:a#member@shop/team:b#member\n"), "{rows}");
+    assert!(rows.contains("@shop/user:zoe[shop/on_day:{"), "{rows}");
+    let schema = prefixed.done(&["schema", "read"]);
+    assert!(
+        schema.contains("definition shop/team { relation member: shop/user | shop/team#member }"),
+        "{schema}"
+    );
+    assert!(
+        schema.contains("caveat shop/on_day(") && schema.contains("shop/user with shop/on_day"),
+        "{schema}"
+    );
+    let zed = Place::new();
+    fs::write(zed.path("a.zed"), "definition user {}\n").unwrap();
+    assert_eq!(zed.done(&["import", "a.zed"]), "schema and 0 relationships imported\n");
+    assert_eq!(zed.done(&["schema", "read"]), "definition user {}\n");
+    fs::write(zed.path("bad.yaml"), FILE.replace("@user:zoe", "@robot:zoe")).unwrap();
+    assert!(zed.refused(&["import", "bad.yaml"]).contains("nothing can be loaded"));
+}

@@ -1,0 +1,211 @@
+//! `ImportBulkRelationships` and its older name.
+
+use super::server_support::{
+    Bearer, KEY, Running, create, fresh, fresh_with, relationship, require, soon, text,
+};
+use kilwa::api::proto::authzed::api::v1 as proto;
+use proto::experimental_service_client::ExperimentalServiceClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+type Part = proto::ImportBulkRelationshipsRequest;
+
+fn part<T: AsRef<str>>(texts: &[T]) -> Part {
+    Part { relationships: texts.iter().map(|text| relationship(text.as_ref())).collect() }
+}
+
+async fn import(server: &Running, parts: Vec<Part>) -> Result<u64, Status> {
+    let parts = tokio_stream::iter(parts);
+    let response = server.permissions().await.import_bulk_relationships(parts).await?;
+    Ok(response.into_inner().num_loaded)
+}
+
+async fn stored(server: &Running) -> Vec<proto::Relationship> {
+    let request = proto::ExportBulkRelationshipsRequest::default();
+    let mut stream =
+        server.permissions().await.export_bulk_relationships(request).await.unwrap().into_inner();
+    let mut found = Vec::new();
+    while let Some(part) = stream.message().await.unwrap() {
+        found.extend(part.relationships);
+    }
+    found
+}
+
+fn documents(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("document:d{n:05}#viewer@user:ann")).collect()
+}
+
+#[tokio::test]
+async fn what_is_imported_is_exported_and_can_be_imported_elsewhere() {
+    let all = [
+        "document:a#viewer@group:g#member",
+        "document:a#viewer@user:*",
+        "document:a#viewer@user:ann[only_on:{\"day\":\"monday\"}]",
+        "document:a#viewer@user:bob[expiration:2999-01-01T00:00:00Z]",
+        "group:g#member@user:ann",
+    ];
+    let mut turned = all.to_vec();
+    turned.reverse();
+    let server = fresh().await;
+    assert_eq!(import(&server, vec![part(&turned[..2]), part(&turned[2..])]).await.unwrap(), 5);
+    let first = stored(&server).await;
+    assert_eq!(first, part(&all).relationships);
+    let other = fresh().await;
+    let parts = vec![Part { relationships: first.clone() }];
+    assert_eq!(import(&other, parts).await.unwrap(), 5);
+    assert_eq!(stored(&other).await, first);
+}
+
+#[tokio::test]
+async fn the_limit_of_a_write_does_not_apply_and_nothing_may_be_imported() {
+    let server = fresh_with(|config| config.database.updates_max = 10).await;
+    assert_eq!(import(&server, vec![]).await.unwrap(), 0);
+    assert_eq!(import(&server, vec![part::<&str>(&[])]).await.unwrap(), 0);
+    assert_eq!(import(&server, vec![part(&documents(12_345))]).await.unwrap(), 12_345);
+    assert_eq!(stored(&server).await.len(), 12_345);
+}
+
+#[tokio::test]
+async fn what_exists_refuses_the_whole_import() {
+    let server = fresh().await;
+    server.write(vec![create("document:d00700#viewer@user:ann")]).await.unwrap();
+    let all = documents(1_000);
+    let refused = import(&server, vec![part(&all[..500]), part(&all[500..])]).await.unwrap_err();
+    let names = [
+        "relationship",
+        "resource_type",
+        "resource_object_id",
+        "resource_relation",
+        "subject_type",
+        "subject_object_id",
+        "subject_relation",
+    ];
+    require(&refused, Code::AlreadyExists, "ATTEMPT_TO_RECREATE_RELATIONSHIP", &names);
+    assert!(refused.message().contains("document:d00700#viewer@user:ann"), "{refused}");
+    let twice = vec![part(&all[..5]), part(&all[4..6])];
+    let refused = import(&server, twice).await.unwrap_err();
+    require(&refused, Code::AlreadyExists, "ATTEMPT_TO_RECREATE_RELATIONSHIP", &names);
+    let other_terms = "document:d00700#viewer@user:ann[only_on:{\"day\":\"monday\"}]";
+    let refused = import(&server, vec![part(&[other_terms])]).await.unwrap_err();
+    require(&refused, Code::AlreadyExists, "ATTEMPT_TO_RECREATE_RELATIONSHIP", &names);
+    assert_eq!(stored(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn each_row_follows_the_rules_of_a_write_and_nothing_is_kept_of_the_others() {
+    let server = fresh_with(|config| config.requests.caveat_bytes_max = 100).await;
+    let long = format!("document:a#viewer@user:ann[only_on:{{\"day\":\"{}\"}}]", "x".repeat(100));
+    let cases: [(&str, Code, &str, &[&str]); 9] = [
+        (
+            "planet:a#viewer@user:ann",
+            Code::FailedPrecondition,
+            "UNKNOWN_DEFINITION",
+            &["definition_name"],
+        ),
+        (
+            "document:a#seer@user:ann",
+            Code::FailedPrecondition,
+            "UNKNOWN_RELATION_OR_PERMISSION",
+            &["definition_name", "relation_or_permission_name"],
+        ),
+        (
+            "document:a#viewer@robot:r",
+            Code::FailedPrecondition,
+            "UNKNOWN_DEFINITION",
+            &["definition_name"],
+        ),
+        (
+            "document:a#viewer@group:g#boss",
+            Code::FailedPrecondition,
+            "UNKNOWN_RELATION_OR_PERMISSION",
+            &["definition_name", "relation_or_permission_name"],
+        ),
+        (
+            "document:a#view@user:ann",
+            Code::InvalidArgument,
+            "CANNOT_UPDATE_PERMISSION",
+            &["definition_name", "permission_name"],
+        ),
+        (
+            "document:a#owner@group:g",
+            Code::InvalidArgument,
+            "INVALID_SUBJECT_TYPE",
+            &["definition_name", "relation_name", "subject_type"],
+        ),
+        (
+            "group:a#member@user:*",
+            Code::InvalidArgument,
+            "INVALID_SUBJECT_TYPE",
+            &["definition_name", "relation_name", "subject_type"],
+        ),
+        (
+            "document:a#viewer@user:ann[only_on:{\"day\":1}]",
+            Code::InvalidArgument,
+            "CAVEAT_PARAMETER_TYPE_ERROR",
+            &["caveat_name", "parameter_name"],
+        ),
+        (
+            &long,
+            Code::InvalidArgument,
+            "MAX_RELATIONSHIP_CONTEXT_SIZE",
+            &["relationship", "max_allowed_size", "context_size"],
+        ),
+    ];
+    for (row, code, reason, names) in cases {
+        let parts = vec![part(&documents(10)), part(&[row]), part(&documents(5))];
+        let refused = import(&server, parts).await.unwrap_err();
+        require(&refused, code, reason, names);
+        let written = server.write(vec![create(row)]).await.unwrap_err();
+        assert_eq!((written.code(), written.message()), (refused.code(), refused.message()));
+    }
+    let mut malformed = part(&["document:a#viewer@user:ann", "document:b#viewer@user:ann"]);
+    malformed.relationships[1].resource.as_mut().unwrap().object_id = "*".to_owned();
+    let refused = import(&server, vec![malformed]).await.unwrap_err();
+    require(&refused, Code::InvalidArgument, "", &[]);
+    assert!(refused.message().contains("relationships[1].resource.object_id"), "{refused}");
+    assert_eq!(stored(&server).await, []);
+}
+
+#[tokio::test]
+async fn a_slow_import_holds_up_nobody_and_one_that_goes_away_leaves_nothing() {
+    let server = fresh_with(|config| config.threads_max = 1).await;
+    let mut client = server.permissions().await;
+    let (sender, receiver) = mpsc::channel(1);
+    let importing = tokio::spawn(async move {
+        client.import_bulk_relationships(ReceiverStream::new(receiver)).await
+    });
+    for part in documents(100).chunks(10).map(part) {
+        sender.send(part).await.unwrap();
+    }
+    soon(server.write(vec![create("group:g#member@user:ann")])).await.unwrap();
+    assert_eq!(stored(&server).await.len(), 1);
+    drop(sender);
+    let loaded = soon(importing).await.unwrap().unwrap().into_inner().num_loaded;
+    assert_eq!(loaded, 100);
+    assert_eq!(stored(&server).await.len(), 101);
+    let mut client = server.permissions().await;
+    let (sender, receiver) = mpsc::channel(1);
+    let importing = tokio::spawn(async move {
+        client.import_bulk_relationships(ReceiverStream::new(receiver)).await
+    });
+    sender.send(part(&["document:new#viewer@user:ann"])).await.unwrap();
+    importing.abort();
+    importing.await.unwrap_err();
+    let parts = vec![part(&["document:new#viewer@user:ann"])];
+    assert_eq!(soon(import(&server, parts)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_older_name_does_the_same() {
+    let server = fresh().await;
+    let mut client =
+        ExperimentalServiceClient::with_interceptor(server.channel().await, Bearer(KEY.to_owned()));
+    let relationships = part(&documents(3)).relationships;
+    let parts = tokio_stream::iter([proto::BulkImportRelationshipsRequest { relationships }]);
+    #[expect(deprecated, reason = "it is the older name that is tested")]
+    let response = client.bulk_import_relationships(parts).await.unwrap().into_inner();
+    assert_eq!(response.num_loaded, 3);
+    let found: Vec<String> = stored(&server).await.iter().map(text).collect();
+    assert_eq!(found, documents(3));
+}
