@@ -129,7 +129,8 @@ fn filters_select_and_old_revisions_stay() {
             subject: None,
         }
     };
-    let cases: [(RelationshipFilter, &dyn Fn(&str) -> bool); 5] = [
+    type Selects<'s> = &'s dyn Fn(&str) -> bool;
+    let cases: [(RelationshipFilter, Selects<'_>); 5] = [
         (filter(None, None, None), &|_| true),
         (filter(Some("doc"), None, None), &|text| text.starts_with("doc:")),
         (filter(None, Some("x"), None), &|text| text.starts_with("doc:x")),

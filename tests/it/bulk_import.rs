@@ -112,7 +112,11 @@ fn readers_see_a_large_write_whole_or_not_at_all() {
     let before = store.snapshot(at(1)).unwrap().revision();
     std::thread::scope(|scope| {
         done.store(false, Ordering::Relaxed);
-        let reader = scope.spawn(|| while !done.load(Ordering::Relaxed) && look(0) {});
+        let reader = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) && look(0) {
+                std::thread::yield_now();
+            }
+        });
         let remove = |transaction: &mut Transaction<'_>| {
             rows(MANY).iter().try_for_each(|row| transaction.remove(row).map(drop))
         };

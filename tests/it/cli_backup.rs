@@ -86,11 +86,9 @@ impl Place {
 
     /// Many relationships, as a file for `bulk-import`.
     fn many(&self, count: usize) {
-        let mut text = String::new();
-        for n in 0..count {
-            text.push_str(&format!("team:t{n:05}#member@user:ann\n"));
-        }
-        fs::write(self.path("many.txt"), text).unwrap();
+        let line = |n: usize| format!("team:t{n:05}#member@user:ann\n");
+        let lines: Vec<String> = (0..count).map(line).collect();
+        fs::write(self.path("many.txt"), lines.concat()).unwrap();
     }
 }
 

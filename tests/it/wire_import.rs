@@ -159,6 +159,12 @@ async fn each_row_follows_the_rules_of_a_write_and_nothing_is_kept_of_the_others
         let written = server.write(vec![create(row)]).await.unwrap_err();
         assert_eq!((written.code(), written.message()), (refused.code(), refused.message()));
     }
+    assert_eq!(stored(&server).await, []);
+}
+
+#[tokio::test]
+async fn a_malformed_row_is_named_by_its_place() {
+    let server = fresh().await;
     let mut malformed = part(&["document:a#viewer@user:ann", "document:b#viewer@user:ann"]);
     malformed.relationships[1].resource.as_mut().unwrap().object_id = "*".to_owned();
     let refused = import(&server, vec![malformed]).await.unwrap_err();
