@@ -21,3 +21,15 @@ install_once() {
     fi
     printf '%s\n' "$folder"
 }
+
+# copy_for_port FROM TO TESTS PORT: copies a folder; its files of that name, which dial the usual port, dial another one.
+copy_for_port() {
+    local file
+    cp -R "$1" "$2"
+    chmod -R u+w "$2"
+    find "$2" -name "$3" -print | while read -r file; do
+        grep -q 'localhost:50051' "$file" || { printf '%s dials something unknown\n' "$file" >&2; return 1; }
+        sed "s/localhost:50051/localhost:$4/g" "$file" >"$file.new"
+        mv "$file.new" "$file"
+    done
+}

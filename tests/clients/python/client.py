@@ -15,23 +15,18 @@ from authzed.api.v1 import (
     CheckPermissionRequest,
     CheckPermissionResponse,
     Consistency,
-    ContextualizedCaveat,
     DeleteRelationshipsRequest,
-    ObjectReference,
     ReadRelationshipsRequest,
     ReadSchemaRequest,
-    Relationship,
     RelationshipFilter,
     RelationshipUpdate,
-    SubjectReference,
     SyncClient,
     WriteRelationshipsRequest,
     WriteSchemaRequest,
 )
-from google.protobuf.struct_pb2 import Struct
-from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status
 from grpcutil import insecure_bearer_token_credentials
+
+from words import context, expect, expect_error, question, relationship, subject, text_of, thing
 
 SCHEMA = (pathlib.Path(__file__).parent.parent / "schema.zed").read_text()
 YES = CheckPermissionResponse.PERMISSIONSHIP_HAS_PERMISSION
@@ -40,67 +35,6 @@ DEPENDS = CheckPermissionResponse.PERMISSIONSHIP_CONDITIONAL_PERMISSION
 CREATE = RelationshipUpdate.OPERATION_CREATE
 TOUCH = RelationshipUpdate.OPERATION_TOUCH
 DELETE = RelationshipUpdate.OPERATION_DELETE
-
-
-def thing(text):
-    kind, name = text.split(":")
-    return ObjectReference(object_type=kind, object_id=name)
-
-
-def subject(text):
-    name, _, relation = text.partition("#")
-    return SubjectReference(object=thing(name), optional_relation=relation)
-
-
-def relationship(text, caveat=None):
-    resource, relation, who = text.replace("@", "#", 1).split("#", 2)
-    return Relationship(
-        resource=thing(resource), relation=relation, subject=subject(who), optional_caveat=caveat
-    )
-
-
-def context(**values):
-    struct = Struct()
-    struct.update(values)
-    return struct
-
-
-def text_of(found):
-    who = found.subject
-    suffix = f"#{who.optional_relation}" if who.optional_relation else ""
-    return (
-        f"{found.resource.object_type}:{found.resource.object_id}#{found.relation}"
-        f"@{who.object.object_type}:{who.object.object_id}{suffix}"
-    )
-
-
-def expect(what, expected, actual):
-    if expected != actual:
-        raise SystemExit(f"{what}: expected {expected!r}, got {actual!r}")
-    print(f"ok  {what}")
-
-
-def expect_error(what, code, reason, call):
-    """Code and reason are what applications branch on."""
-    try:
-        call()
-    except grpc.RpcError as error:
-        expect(f"{what}: code", code, error.code())
-        if reason:
-            expect(f"{what}: reason", reason, reason_of(error))
-    else:
-        raise SystemExit(f"{what}: expected an error, got an answer")
-
-
-def reason_of(error):
-    details = dict(error.trailing_metadata()).get("grpc-status-details-bin")
-    if details is None:
-        return None
-    for detail in Status.FromString(details).details:
-        info = ErrorInfo()
-        if detail.Unpack(info):
-            return info.reason
-    return None
 
 
 class Application:
@@ -117,14 +51,9 @@ class Application:
         """Sees at least what this application wrote last."""
         return Consistency(at_least_as_fresh=self.token)
 
-    def check(self, question, consistency=None, **values):
-        resource, permission, who = question.replace("@", "#", 1).split("#", 2)
+    def check(self, text, consistency=None, **values):
         request = CheckPermissionRequest(
-            consistency=consistency or self.fresh(),
-            resource=thing(resource),
-            permission=permission,
-            subject=subject(who),
-            context=context(**values),
+            consistency=consistency or self.fresh(), context=context(**values), **question(text)
         )
         return self.client.CheckPermission(request)
 
@@ -143,26 +72,25 @@ def schema_steps(app):
     expect_error(
         "schema that does not parse",
         grpc.StatusCode.INVALID_ARGUMENT,
-        "ERROR_REASON_SCHEMA_PARSE_ERROR",
+        "SCHEMA_PARSE_ERROR",
         lambda: app.client.WriteSchema(WriteSchemaRequest(schema="definition {")),
     )
 
 
 def write_steps(app):
-    at_work = ContextualizedCaveat(caveat_name="at_work")
     app.write(
         TOUCH,
         relationship("document:plan#owner@user:ann"),
         relationship("document:plan#reader@team:red#member"),
         relationship("team:red#member@user:ben"),
-        relationship("document:plan#reader@user:cem", at_work),
+        relationship("document:plan#reader@user:cem[at_work]"),
     )
     expect("write relationships", True, bool(app.token.token))
     app.write(CREATE, relationship("document:memo#owner@user:ben"))
     expect_error(
         "create what is there",
         grpc.StatusCode.ALREADY_EXISTS,
-        "ERROR_REASON_ATTEMPT_TO_RECREATE_RELATIONSHIP",
+        "ATTEMPT_TO_RECREATE_RELATIONSHIP",
         lambda: app.write(CREATE, relationship("document:memo#owner@user:ben")),
     )
 
@@ -182,28 +110,25 @@ def check_steps(app):
     expect_error(
         "check, unknown permission",
         grpc.StatusCode.FAILED_PRECONDITION,
-        "ERROR_REASON_UNKNOWN_RELATION_OR_PERMISSION",
+        "UNKNOWN_RELATION_OR_PERMISSION",
         lambda: app.check("document:plan#print@user:ann"),
     )
     expect_error(
         "check, unknown definition",
         grpc.StatusCode.FAILED_PRECONDITION,
-        "ERROR_REASON_UNKNOWN_DEFINITION",
+        "UNKNOWN_DEFINITION",
         lambda: app.check("folder:home#read@user:ann"),
     )
 
 
 def bulk_steps(app):
-    questions = ["plan#read@user:ann", "plan#edit@user:ben", "plan#read@user:cem", "plan#print@user:ann"]
-    items = []
-    for question in questions:
-        name, permission, who = question.replace("@", "#", 1).split("#", 2)
-        resource = ObjectReference(object_type="document", object_id=name)
-        items.append(
-            CheckBulkPermissionsRequestItem(
-                resource=resource, permission=permission, subject=subject(who)
-            )
-        )
+    texts = [
+        "plan#read@user:ann",
+        "plan#edit@user:ben",
+        "plan#read@user:cem",
+        "plan#print@user:ann",
+    ]
+    items = [CheckBulkPermissionsRequestItem(**question(f"document:{text}")) for text in texts]
     request = CheckBulkPermissionsRequest(consistency=app.fresh(), items=items)
     pairs = app.client.CheckBulkPermissions(request).pairs
     expect("bulk check, answers", [YES, NO, DEPENDS], [p.item.permissionship for p in pairs[:3]])
