@@ -24,10 +24,11 @@ install_once() {
 
 # copy_for_port FROM TO TESTS PORT: copies a folder; its files of that name, which dial the usual port, dial another one.
 copy_for_port() {
-    local file
+    local files file
     cp -R "$1" "$2"
     chmod -R u+w "$2"
-    find "$2" -name "$3" -print | while read -r file; do
+    files="$(find "$2" -name "$3")"
+    for file in ${files:?"no $3 in $1"}; do
         grep -q 'localhost:50051' "$file" || { printf '%s dials something unknown\n' "$file" >&2; return 1; }
         sed "s/localhost:50051/localhost:$4/g" "$file" >"$file.new"
         mv "$file.new" "$file"
