@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -98,20 +99,22 @@ func (s *session) record(method string) {
 // leftOut are the calls that the client has, and nobody made: the methods that take options of a call.
 func (s *session) leftOut() []string {
 	left, options := []string{}, reflect.TypeFor[[]grpc.CallOption]()
-	client, has := reflect.TypeOf(s.RetryableClient), 0
+	client, made := reflect.TypeOf(s.RetryableClient), []string{}
 	for index := range client.NumMethod() {
 		method := client.Method(index)
 		if !method.Type.IsVariadic() || method.Type.In(method.Type.NumIn()-1) != options {
 			continue
 		}
-		has++
-		if !s.made[method.Name] {
+		if s.made[method.Name] {
+			made = append(made, method.Name)
+		} else {
 			left = append(left, method.Name)
 		}
 	}
-	if has == 0 {
+	if len(left)+len(made) == 0 {
 		fail("the client shows none of its calls")
 	}
+	fmt.Println("calls made:", strings.Join(made, " "))
 	return left
 }
 

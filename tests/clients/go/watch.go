@@ -50,6 +50,7 @@ func changes(s *session) {
 	for _, message := range found {
 		if message.IsCheckpoint {
 			checkpoints++
+			expect("watch, metadata of a checkpoint", 0, len(message.FullRevisionMetadata))
 		}
 	}
 	expect("watch, checkpoints", true, checkpoints > 0)

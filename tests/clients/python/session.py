@@ -47,6 +47,7 @@ class Recorder:
         has = {name for name, member in vars(self._client).items() if isinstance(member, CALLS)}
         if not has:
             raise SystemExit("the client shows none of its calls")
+        print("calls made:", *sorted(has & self._made))
         return sorted(has - self._made)
 
 

@@ -9,7 +9,7 @@ without a consistency may rest on what was true one interval ago.
 import sys
 
 import grpc
-from authzed.api.v1 import SyncClient
+from authzed.api.v1 import InsecureClient, ReadSchemaRequest, SyncClient
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
@@ -66,6 +66,17 @@ SERVICES = {
 }
 
 
+def other_clients(endpoint, token):
+    """The client for networks without TLS, and one that compresses what it sends."""
+    credentials = insecure_bearer_token_credentials(token)
+    for what, client in (
+        ("insecure", InsecureClient(endpoint, token)),
+        ("compressing", SyncClient(endpoint, credentials, compression=grpc.Compression.Gzip)),
+    ):
+        found = client.ReadSchema(ReadSchemaRequest()).schema_text
+        expect(f"{what} client", True, "definition document" in found)
+
+
 def other_services(endpoint):
     """Health and reflection, which ask for no key."""
     channel = grpc.insecure_channel(endpoint)
@@ -84,6 +95,7 @@ def main():
     for step in STEPS + (KILWA_STEPS if "--kilwa" in flags else ()):
         step(session)
     tour_async.run(endpoint, token)
+    other_clients(endpoint, token)
     other_services(endpoint)
     expect("calls of the client that were left out", [], session.client.left_out())
 

@@ -70,12 +70,13 @@ def changes(session):
         if text_of(one.relationship) == "document:w2#reader@user:cem" and one.operation == TOUCH
     ]
     expect("watch, condition", context(hour=7), touched.relationship.optional_caveat.context)
-    [first] = [
-        one
-        for one in found
-        if one.optional_transaction_metadata.fields.get("reason")
-        and one.optional_transaction_metadata["reason"] == "first"
-    ]
+    first = [one for one in found if one.full_revision_metadata][0]
+    told = [one for one in found if one.optional_transaction_metadata.fields.get("reason")]
+    expect(
+        "watch, metadata with what was written alone",
+        [True, True],
+        [bool(one.updates) for one in told],
+    )
     expect("watch, all metadata", [context(reason="first")], list(first.full_revision_metadata))
     resumed = replay(session, first.changes_through, optional_update_kinds=ALL_KINDS)
     expect("watch, resumed", expected[1:], shown(resumed))
