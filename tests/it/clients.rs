@@ -1,35 +1,88 @@
-//! The official clients, unmodified, against a real server.
+//! The official clients, unmodified, against real servers: an application that uses them, a tour of everything that they
+//! can call, and the tests that they are published with.
 
-use crate::outside::has_interpreter;
+use crate::outside::{has_interpreter, skipped};
+use crate::peer::Peer;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tokio::runtime::Runtime;
+
+/// Makes a tour play what `SpiceDB` does not have as well.
+const BEYOND: &str = "--kilwa";
+/// How a script ends that lacks something, which it has said.
+const LACKING: i32 = 77;
 
 #[test]
 fn python() {
-    play("python", "python3");
+    if has_interpreter("python3") {
+        play("python", "run", &[]);
+    }
+}
+
+#[test]
+fn python_tour() {
+    if has_interpreter("python3") {
+        play("python", "tour", &[BEYOND]);
+    }
 }
 
 #[test]
 fn node() {
-    play("node", "node");
+    if has_interpreter("node") {
+        play("node", "run", &[]);
+    }
 }
 
-fn play(client: &str, interpreter: &str) {
-    if !has_interpreter(interpreter) {
-        return;
+#[test]
+fn node_tour() {
+    if has_interpreter("node") {
+        play("node", "tour", &[BEYOND]);
     }
+}
+
+#[test]
+fn node_published() {
+    if has_interpreter("node") {
+        play_published("node");
+    }
+}
+
+#[test]
+fn go_tour() {
+    play("go", "tour", &[BEYOND]);
+}
+
+#[test]
+fn go_published() {
+    play_published("go");
+}
+
+/// Against a server with a key and an empty store.
+fn play(client: &str, script: &str, more: &[&str]) {
     let data = tempfile::tempdir().unwrap();
     let server = Served::start(data.path());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
-    let played = Command::new(script.join("run")).args([server.endpoint(), KEY]).output().unwrap();
-    assert!(
-        played.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&played.stdout),
-        String::from_utf8_lossy(&played.stderr)
-    );
+    run(client, script, &[&[server.endpoint(), KEY], more].concat());
+}
+
+/// Against a server that keeps a store for each key.
+fn play_published(client: &str) {
+    let runtime = Runtime::new().unwrap();
+    let server = Peer::kilwa(&runtime);
+    run(client, "published", &[server.endpoint()]);
+}
+
+fn run(client: &str, script: &str, arguments: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
+    let played = Command::new(folder.join(script)).args(arguments).output().unwrap();
+    let complaint = String::from_utf8_lossy(&played.stderr);
+    if played.status.code() == Some(LACKING) {
+        skipped(complaint.trim());
+        return;
+    }
+    let told = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{told}{complaint}");
 }
 
 /// The virtual environment of the Python client, which is installed when it is not there yet.

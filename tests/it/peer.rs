@@ -23,6 +23,7 @@ const START_MAX: Duration = Duration::from_mins(1);
 /// A server that runs, and is killed when it is dropped.
 pub(crate) struct Peer {
     process: Child,
+    endpoint: String,
     channel: Channel,
     keys: AtomicUsize,
 }
@@ -54,18 +55,19 @@ impl Peer {
     /// Nothing when the program ends or does not answer, as when somebody else took the port meanwhile.
     fn try_start(program: &OsStr, options: &[&str], runtime: &Runtime) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let endpoint = format!("127.0.0.1:{port}");
         let mut process = Command::new(program)
             .args(["serve-testing", "--readonly-grpc-enabled=false"])
             .args(options)
-            .arg(format!("--grpc-addr=127.0.0.1:{port}"))
+            .arg(format!("--grpc-addr={endpoint}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
+        let dialed = Endpoint::from_shared(format!("http://{endpoint}")).unwrap();
         let connected = async {
             loop {
-                match endpoint.connect().await {
+                match dialed.connect().await {
                     Ok(channel) => return Some(channel),
                     Err(_) if process.try_wait().unwrap().is_some() => return None,
                     Err(_) => tokio::task::yield_now().await,
@@ -74,11 +76,16 @@ impl Peer {
         };
         let connected = runtime.block_on(async { timeout(START_MAX, connected).await });
         if let Ok(Some(channel)) = connected {
-            return Some(Self { process, channel, keys: AtomicUsize::new(0) });
+            return Some(Self { process, endpoint, channel, keys: AtomicUsize::new(0) });
         }
         drop(process.kill());
         drop(process.wait());
         None
+    }
+
+    /// Host and port of its gRPC interface.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     pub(crate) fn channel(&self) -> Channel {
