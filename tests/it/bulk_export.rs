@@ -75,6 +75,9 @@ fn sorted(mut relationships: Vec<String>) -> Vec<String> {
     relationships
 }
 
+/// Whether a relationship, as text, is to be found.
+type Selects<'s> = &'s dyn Fn(&str) -> bool;
+
 #[test]
 fn the_order_does_not_depend_on_the_order_of_writing() {
     let all = mixed();
@@ -129,7 +132,6 @@ fn filters_select_and_old_revisions_stay() {
             subject: None,
         }
     };
-    type Selects<'s> = &'s dyn Fn(&str) -> bool;
     let cases: [(RelationshipFilter, Selects<'_>); 5] = [
         (filter(None, None, None), &|_| true),
         (filter(Some("doc"), None, None), &|text| text.starts_with("doc:")),
