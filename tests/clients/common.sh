@@ -1,4 +1,4 @@
-# Sourced by the install scripts: puts a client into a folder of the cache, once for each set of pinned versions.
+# Sourced by the scripts of the clients: a folder of the cache for each client and its pinned versions, and copies of its tests.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)"
 clients="${KILWA_CACHE_DIR:-$HOME/.cache/kilwa}/clients"
