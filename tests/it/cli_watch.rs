@@ -50,7 +50,7 @@ impl Trial {
     }
 
     fn watch(&self, arguments: &[&str]) -> Watch {
-        let mut command = self.command(&[&["relationship", "watch"], arguments].concat());
+        let mut command = self.command(&[["relationship", "watch"].as_slice(), arguments].concat());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap());
         Watch { process, lines: Some(lines) }
@@ -103,7 +103,7 @@ fn a_watch_prints_what_happens_until_it_is_interrupted() {
     let mut folders = trial.watch(&["folder", "--revision", &start]);
     assert_eq!(folders.line(), "touch folder:f#owner@user:ann");
     let filters = ["--filter", "document:b%#viewer", "--filter", "@user:ann", "--json"];
-    let mut json = trial.watch(&[&filters, ["--revision", &start].as_slice()].concat());
+    let mut json = trial.watch(&[filters.as_slice(), &["--revision", &start]].concat());
     for (operation, relationship) in [
         ("OPERATION_TOUCH", "document:a#owner@user:ann"),
         ("OPERATION_TOUCH", "document:b#viewer@user:bob[expiration:2000-01-01T00:00:00Z]"),

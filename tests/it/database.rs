@@ -5,7 +5,7 @@ use kilwa::database::{
     Changes, Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, Deleted,
     RelationshipChange, RevisionChanges, View, WatchPosition, WriteRequest,
 };
-use kilwa::engine::{Membership, Question};
+use kilwa::engine::{EngineError, Membership, Question};
 use kilwa::relationship::PreconditionOperation::{MustMatch, MustNotMatch};
 use kilwa::relationship::{
     Context, ObjectRef, Precondition, PreconditionOperation, Relationship, RelationshipFilter,
@@ -704,6 +704,17 @@ fn updates(part: &RevisionChanges) -> Vec<String> {
         format!("{operation:?} {relationship}{}", if change.expired { " expired" } else { "" })
     };
     part.updates.iter().map(text).collect()
+}
+
+#[test]
+fn a_count_ends_when_nobody_waits_for_it() {
+    let trial = Trial::new();
+    trial.write(2, "+document:a#viewer@user:ann\n+document:b#viewer@user:ann").unwrap();
+    trial.database.register_counter(at(2), "documents", of_type("document")).unwrap();
+    let view = trial.head(3);
+    assert_eq!(view.count("documents", &|| false).unwrap(), 2);
+    let error = view.count("documents", &|| true).unwrap_err();
+    assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
 }
 
 #[test]

@@ -67,6 +67,7 @@ async fn health_needs_no_key() {
         "authzed.api.v1.WatchService",
         "kilwa.v1.LookupService",
         "kilwa.v1.ValidationService",
+        "kilwa.v1.WatchService",
     ] {
         let request = HealthCheckRequest { service: service.to_owned() };
         let status = client.check(request).await.unwrap().into_inner().status();

@@ -58,7 +58,13 @@ impl Seen {
 async fn nothing_is_lost_and_nothing_comes_twice() {
     let dir = tempfile::tempdir().unwrap();
     let count = updates();
-    let server = start(config(dir.path())).await;
+    let configured = || {
+        let mut config = config(dir.path());
+        // Room for everything, so that nobody counts as too slow.
+        config.watch.buffer_length = 1_000_000;
+        config
+    };
+    let server = start(configured()).await;
     let token = server.write_schema(SCHEMA).await.unwrap();
     let watchers = [(); 2].map(|()| Seen { token: Some(token.clone()), ..Seen::default() });
     let [mut one, mut two] = watchers;
@@ -77,7 +83,7 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
         assert_eq!(watched.end().await.code(), Code::Unavailable);
     }
 
-    let server = start(config(dir.path())).await;
+    let server = start(configured()).await;
     let (written, one_gone, two_gone) = tokio::join!(
         write(&server, count / 2..count),
         one.watch(&server, count),
