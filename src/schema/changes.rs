@@ -3,7 +3,7 @@
 use super::compiled::{self, Node, NodeId, Rule, Schema};
 use super::diff::SubjectForm;
 use super::format::expr_text;
-use super::reflection::{Caveat, Definition, Parameter, Permission, Relation};
+use super::reflection::{Caveat, Definition, Parameter, Permission, Relation, unindented};
 use std::collections::BTreeMap;
 
 /// One difference between two schemas. What is removed is told as it was, everything else as it will be.
@@ -113,7 +113,7 @@ fn add_definition_changes(
     (from, was): Of<'_, compiled::Definition>,
     (to, is): Of<'_, compiled::Definition>,
 ) {
-    if was.comment != is.comment {
+    if unindented(&was.comment) != unindented(&is.comment) {
         changes.push(Change::DefinitionCommentChanged(Definition::of(to, is)));
     }
     let relations = Pairs::of(
@@ -168,7 +168,7 @@ fn add_permission_changes(
     if text(from, was) != text(to, is) {
         changes.push(Change::PermissionExpressionChanged(Permission::of(to, is.id)));
     }
-    if was.comment != is.comment {
+    if unindented(&was.comment) != unindented(&is.comment) {
         changes.push(Change::PermissionCommentChanged(Permission::of(to, is.id)));
     }
 }
@@ -179,7 +179,7 @@ fn add_relation_changes(
     (to, is): Of<'_, Node>,
 ) {
     let relation = Relation::of(to, is.id);
-    if was.comment != is.comment {
+    if unindented(&was.comment) != unindented(&is.comment) {
         changes.push(Change::RelationCommentChanged(relation.clone()));
     }
     let subjects = Relation::of(from, was.id).subjects;

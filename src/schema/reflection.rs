@@ -17,7 +17,7 @@ pub struct Reflection {
 pub struct Definition {
     /// Its name, prefixes included.
     pub name: String,
-    /// The comment above it as it is written, comment marks included.
+    /// The comment above it as it is written, comment marks included, indentation not.
     pub comment: String,
     /// Its relations, in written order.
     pub relations: Vec<Relation>,
@@ -30,7 +30,7 @@ pub struct Definition {
 pub struct Relation {
     /// Its name.
     pub name: String,
-    /// The comment above it as it is written, comment marks included.
+    /// The comment above it as it is written, comment marks included, indentation not.
     pub comment: String,
     /// The definition that it belongs to.
     pub definition: String,
@@ -43,7 +43,7 @@ pub struct Relation {
 pub struct Permission {
     /// Its name.
     pub name: String,
-    /// The comment above it as it is written, comment marks included.
+    /// The comment above it as it is written, comment marks included, indentation not.
     pub comment: String,
     /// The definition that it belongs to.
     pub definition: String,
@@ -54,7 +54,7 @@ pub struct Permission {
 pub struct Caveat {
     /// Its name, prefixes included.
     pub name: String,
-    /// The comment above it as it is written, comment marks included.
+    /// The comment above it as it is written, comment marks included, indentation not.
     pub comment: String,
     /// Its parameters, by name.
     pub parameters: Vec<Parameter>,
@@ -129,6 +129,11 @@ impl Filter {
     }
 }
 
+/// A comment with the indentation of its lines taken away.
+pub(super) fn unindented(comment: &str) -> String {
+    comment.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
 /// A schema in structure. `None` asks for all of it, no filter at all for nothing.
 ///
 /// Filters that speak of relations leave out the other relations of every definition, those that speak of permissions the
@@ -178,7 +183,7 @@ impl Definition {
         let (relations, permissions): (Vec<&NodeId>, Vec<&NodeId>) = ids.partition(is_relation);
         Self {
             name: definition.name.clone(),
-            comment: definition.comment.clone(),
+            comment: unindented(&definition.comment),
             relations: relations.into_iter().map(|id| Relation::of(schema, *id)).collect(),
             permissions: permissions.into_iter().map(|id| Permission::of(schema, *id)).collect(),
         }
@@ -196,7 +201,7 @@ impl Relation {
         };
         Self {
             name: node.name.clone(),
-            comment: node.comment.clone(),
+            comment: unindented(&node.comment),
             definition: schema.definition(node.definition).name.clone(),
             subjects,
         }
@@ -208,7 +213,7 @@ impl Permission {
         let node = schema.node(id);
         Self {
             name: node.name.clone(),
-            comment: node.comment.clone(),
+            comment: unindented(&node.comment),
             definition: schema.definition(node.definition).name.clone(),
         }
     }
@@ -230,7 +235,9 @@ impl Caveat {
         parameters.sort_by(|left, right| left.name.cmp(&right.name));
         Self {
             name: caveat.name().to_owned(),
-            comment: written.map(|written| written.comment.written.clone()).unwrap_or_default(),
+            comment: written
+                .map(|written| unindented(&written.comment.written))
+                .unwrap_or_default(),
             parameters,
             expression: caveat.canonical_body(),
         }
