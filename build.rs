@@ -13,6 +13,7 @@ const FILES: &[&str] = &[
     "authzed/api/v1/schema_service.proto",
     "authzed/api/v1/watch_service.proto",
     "kilwa/v1/lookup_service.proto",
+    "kilwa/v1/permissions_service.proto",
     "kilwa/v1/relationships_service.proto",
     "kilwa/v1/validation.proto",
     "kilwa/v1/watch_service.proto",

@@ -42,6 +42,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// What an empty store starts with.
     pub bootstrap: Option<Bootstrap>,
+    /// Whether calls that write are refused. The bootstrap is loaded all the same.
+    pub read_only: bool,
 }
 
 /// What an empty store starts with.
@@ -106,6 +108,7 @@ impl Config {
             garbage_collection_interval: Duration::from_mins(3),
             shutdown_grace: Duration::from_secs(5),
             bootstrap: None,
+            read_only: false,
         }
     }
 

@@ -8,9 +8,9 @@ use tonic::codegen::http::header::AUTHORIZATION;
 
 const SCHEME: &str = "bearer";
 
-/// The keys that callers may show. Any one of them opens everything.
+/// The keys that callers may show. Any one of them opens everything. `None` asks for no key.
 #[derive(Clone)]
-pub struct Keys(Vec<String>);
+pub struct Keys(Option<Vec<String>>);
 
 /// Keys that cannot protect anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,36 +32,47 @@ impl Keys {
         if keys.iter().any(|key| key.is_empty() || key.trim() != key) {
             return Err(KeysError::Blank);
         }
-        Ok(Self(keys))
+        Ok(Self(Some(keys)))
+    }
+
+    /// No keys: whoever calls is let in, whatever they show. For tests.
+    pub fn none_needed() -> Self {
+        Self(None)
     }
 
     /// Requires that the headers of a call show one of the keys.
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
+        let Some(keys) = &self.0 else { return Ok(()) };
         let shown = headers.get(AUTHORIZATION).ok_or_else(|| {
             Status::unauthenticated("no key: send the metadata `authorization: Bearer <key>`")
         })?;
         let key = shown.to_str().ok().and_then(bearer).ok_or_else(|| {
             Status::unauthenticated("malformed authorization: it must read `Bearer <key>`")
         })?;
-        if self.holds(key) {
+        if holds(keys, key) {
             Ok(())
         } else {
             Err(Status::permission_denied("invalid preshared key"))
         }
     }
+}
 
-    /// Looks at every key in full, so that the time it takes tells nothing about them.
-    fn holds(&self, shown: &str) -> bool {
-        let equal = |key: &String| key.as_bytes().ct_eq(shown.as_bytes());
-        self.0.iter().map(equal).fold(Choice::from(0), |found, one| found | one).into()
-    }
+/// Looks at every key in full, so that the time it takes tells nothing about them.
+fn holds(keys: &[String], shown: &str) -> bool {
+    let equal = |key: &String| key.as_bytes().ct_eq(shown.as_bytes());
+    keys.iter().map(equal).fold(Choice::from(0), |found, one| found | one).into()
 }
 
 /// Says how many keys there are, and none of them.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.0.len())
+        write!(f, "Keys({})", self.0.as_ref().map_or(0, Vec::len))
     }
+}
+
+/// The key that the headers of a call show, if they show one.
+pub fn shown_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok().and_then(bearer)
 }
 
 /// The key of a header value `Bearer <key>`.

@@ -1,6 +1,7 @@
 //! What happens to every call before a service sees it and after it has answered: keys, deadlines, ids, trailers.
 
 use super::auth::Keys;
+use super::debug_trailer::DebugTrailer;
 use super::status;
 use http_body::{Body as HttpBody, Frame};
 use std::convert::Infallible;
@@ -25,6 +26,8 @@ const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
 const DISPATCHED: HeaderName =
     HeaderName::from_static("io.spicedb.respmeta.dispatchedoperationscount");
 const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedoperationscount");
+/// The trace of a check, for clients that know no field for it.
+const DEBUG_INFORMATION: HeaderName = HeaderName::from_static("io.spicedb.respmeta.debuginfo");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -160,7 +163,7 @@ fn too_late() -> Status {
 /// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
 fn finish(
     mut response: Response<Body>,
-    trailers: HeaderMap,
+    mut trailers: HeaderMap,
     deadline: Option<Pin<Box<Sleep>>>,
 ) -> Response<Body> {
     if response.headers().contains_key(GRPC_STATUS) {
@@ -169,6 +172,9 @@ fn finish(
         return response;
     }
     let operations = response.extensions_mut().remove::<Operations>();
+    if let Some(DebugTrailer(trace)) = response.extensions_mut().remove() {
+        trailers.insert(DEBUG_INFORMATION, trace);
+    }
     response.map(|body| Body::new(Answer { body, trailers, operations, deadline, ended: false }))
 }
 

@@ -86,7 +86,7 @@ impl Export {
         let mut consistency = core.tokens.consistency(consistency)?;
         let place = optional_cursor.map(|cursor| call.place(&cursor)).transpose();
         if let Ok(Some(Place { revision, .. })) = &place {
-            consistency = Consistency::AtExactSnapshot(*revision);
+            consistency = consistency.exactly(*revision);
         }
         let wanted = place.and_then(|place| {
             let (filter, count_max) = from_proto::export(filter, optional_limit, core.limits)?;
@@ -98,7 +98,7 @@ impl Export {
 
     /// Reads to the end and sends every page.
     pub(super) async fn send<P: Part>(mut self, core: Core, sink: Sink<P>) -> Result<(), Status> {
-        let call = self.call;
+        let (call, consistency) = (self.call, self.consistency);
         loop {
             let Page { revision, held, relationships, wanted } =
                 sink.wait(self.page(&core)).await?;
@@ -107,7 +107,7 @@ impl Export {
             };
             let cursor = call.cursor(revision, &last.to_bytes());
             sink.send(P::new(cursor, relationships)).await?;
-            let consistency = Consistency::AtExactSnapshot(revision);
+            let consistency = consistency.exactly(revision);
             self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
         }
     }

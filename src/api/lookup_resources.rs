@@ -98,7 +98,7 @@ impl LookupResources {
         read: impl FnOnce() -> Result<(SoughtResources, Option<u32>), Status>,
     ) -> Self {
         let consistency = match &place {
-            Ok(Some(Place { revision, .. })) => Consistency::AtExactSnapshot(*revision),
+            Ok(Some(Place { revision, .. })) => consistency.exactly(*revision),
             Ok(None) | Err(_) => consistency,
         };
         let wanted = place.and_then(|place| {
@@ -187,7 +187,11 @@ impl LookupResources {
 /// The moment that a page reads, and what counts as expired in it.
 fn view<'j>(job: &Job<'j>, stage: &Stage) -> Result<(View<'j>, Timestamp), Status> {
     match stage {
-        Stage::Asked(consistency) => Ok((job.view(*consistency)?, job.now)),
+        Stage::Asked(consistency) => {
+            let view = job.view(*consistency)?;
+            let now = view.now();
+            Ok((view, now))
+        }
         Stage::Under(way) => {
             let exact = Consistency::AtExactSnapshot(way.revision);
             let view = job.database.view(exact, way.now).map_err(status::of_database)?;

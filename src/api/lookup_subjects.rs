@@ -38,6 +38,7 @@ struct Wanted {
 struct Going {
     lookup: SubjectLookup,
     revision: Revision,
+    consistency: Consistency,
     /// From the first page on, so that the last one is still there when its turn comes.
     _held: Held,
     /// How many subjects are still wanted that are no wildcards.
@@ -60,7 +61,7 @@ impl Lookup {
         let mut consistency = core.tokens.consistency(request.consistency.take())?;
         let place = cursor.map(|cursor| call.place(&cursor)).transpose();
         if let Ok(Some(Place { revision, .. })) = &place {
-            consistency = Consistency::AtExactSnapshot(*revision);
+            consistency = consistency.exactly(*revision);
         }
         let wanted = place.and_then(|place| {
             let after = place.map(|place| position(place.position)).transpose()?;
@@ -103,8 +104,10 @@ impl Lookup {
                     .look_up_subjects(&asked.question(), after.as_deref(), job.interrupted)
                     .map_err(status::of_database)?;
                 operations.add(lookup.statistics().visits, 0);
-                let going =
-                    Going { lookup, revision: view.revision(), _held: held, left: asked.limit };
+                let revision = view.revision();
+                let consistency = consistency.exactly(revision);
+                let left = asked.limit;
+                let going = Going { lookup, revision, consistency, _held: held, left };
                 going.page(&view, (call, tokens), job.interrupted)
             })
             .await
@@ -116,7 +119,7 @@ impl Going {
         let tokens = core.tokens;
         core.workers
             .run(move |job| {
-                let view = job.view(Consistency::AtExactSnapshot(self.revision))?;
+                let view = job.view(self.consistency)?;
                 self.page(&view, (call, tokens), job.interrupted)
             })
             .await

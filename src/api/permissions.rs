@@ -1,6 +1,7 @@
 //! `authzed.api.v1.PermissionsService`.
 
 use super::core::Core;
+use super::debug_trailer::DebugTrailer;
 use super::edge::Operations;
 use super::export::Export;
 use super::from_proto;
@@ -42,7 +43,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::CheckPermissionRequest>,
     ) -> Result<Response<proto::CheckPermissionResponse>, Status> {
-        let tracing = trace_asked(request.metadata()) || request.get_ref().with_tracing;
+        let asks_for_trailer = trace_asked(request.metadata());
+        let tracing = asks_for_trailer || request.get_ref().with_tracing;
         let mut request = request.into_inner();
         let (tokens, teller) = (self.core.tokens, self.core.teller.clone());
         let consistency = tokens.consistency(request.consistency.take())?;
@@ -74,7 +76,13 @@ impl PermissionsService for Permissions {
                 Ok((response, checked.statistics))
             })
             .await?;
-        Ok(with_operations(response, &[statistics]))
+        let trace = response.debug_trace.as_ref().filter(|_| asks_for_trailer);
+        let trailer = trace.and_then(DebugTrailer::of);
+        let mut response = with_operations(response, &[statistics]);
+        if let Some(trailer) = trailer {
+            response.extensions_mut().insert(trailer);
+        }
+        Ok(response)
     }
 
     async fn check_bulk_permissions(
@@ -197,7 +205,7 @@ fn check_response(
 }
 
 /// A response that tells in its trailers what it cost.
-fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
+pub(super) fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
     let operations = Operations::default();
     for Statistics { visits, cache_hits, .. } in statistics {
         operations.add(*visits, *cache_hits);

@@ -45,7 +45,7 @@ impl Read {
         let mut consistency = core.tokens.consistency(request.consistency.take())?;
         let place = cursor.map(|cursor| call.place(&cursor)).transpose();
         if let Ok(Some(Place { revision, .. })) = &place {
-            consistency = Consistency::AtExactSnapshot(*revision);
+            consistency = consistency.exactly(*revision);
         }
         let wanted = place.and_then(|place| {
             let after = place.map(|place| position(&place.position)).transpose()?;
@@ -70,12 +70,12 @@ impl Read {
     ) -> Result<(), Status> {
         let mut next = Some(self);
         while let Some(read) = next.take() {
-            let call = read.call;
+            let (call, consistency) = (read.call, read.consistency);
             let page = sink.wait(read.page(&core)).await?;
             for result in page.results {
                 sink.send(result).await?;
             }
-            let consistency = Consistency::AtExactSnapshot(page.revision);
+            let consistency = consistency.exactly(page.revision);
             let held = Some(page.held);
             next = page.next.map(|wanted| Self { call, consistency, held, wanted: Ok(wanted) });
         }

@@ -113,9 +113,8 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
     match error {
         DatabaseError::RevisionExpired { .. }
         | DatabaseError::ExpirationsForgotten { .. }
-        | DatabaseError::RevisionFuture { .. } => {
-            Status::out_of_range(format!("invalid revision: {message}"))
-        }
+        | DatabaseError::RevisionFuture { .. }
+        | DatabaseError::Time(_) => Status::out_of_range(format!("invalid revision: {message}")),
         DatabaseError::Schema(diagnostics) => of_schema(&diagnostics),
         DatabaseError::StoredSchema { .. } => Status::failed_precondition(message),
         DatabaseError::SchemaRemoval { removal, example, .. } => {
@@ -176,6 +175,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             tracing::error!(message, "a write failed");
             Status::internal(message)
         }
+        DatabaseError::ReadOnly => read_only(message),
         DatabaseError::Stopped { .. } | DatabaseError::Closed => Status::unavailable(message),
     }
 }
@@ -386,6 +386,10 @@ fn unknown_relation(message: String, definition: &str, name: &str) -> Status {
             ("relation_or_permission_name", name.to_owned()),
         ],
     )
+}
+
+fn read_only(message: String) -> Status {
+    with_reason(Code::Unavailable, ErrorReason::ServiceReadOnly, message, [])
 }
 
 fn unreadable(message: String) -> Status {

@@ -1,6 +1,7 @@
 //! The moment that a question is about, as flags.
 
-use crate::client::Moment;
+use crate::client::{CallError, Connection, Moment};
+use crate::relationship::Timestamp;
 use clap::Args;
 
 /// Which moment to ask about; any recent one when nothing is said.
@@ -20,15 +21,22 @@ pub(super) struct Flags {
     /// Ask about the moment that is quickest to read.
     #[arg(long = "consistency-min-latency")]
     min_latency: bool,
+    /// Ask about what was stored at a time of day, such as 2030-01-02T03:04:05Z.
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    as_of: Option<Timestamp>,
 }
 
 impl Flags {
-    pub(super) fn moment(&self) -> Moment {
-        match (self.full, &self.at_least, &self.at_exactly) {
+    /// The moment. Which one belongs to a time of day, the server says.
+    pub(super) fn moment(&self, connection: &Connection) -> Result<Moment, CallError> {
+        if let Some(time) = self.as_of {
+            return Ok(Moment::AtExactSnapshot(connection.revision_at(time)?));
+        }
+        Ok(match (self.full, &self.at_least, &self.at_exactly) {
             (true, ..) => Moment::FullyConsistent,
             (false, Some(token), _) => Moment::AtLeastAsFresh(token.clone()),
             (false, None, Some(token)) => Moment::AtExactSnapshot(token.clone()),
             (false, None, None) => Moment::MinimizeLatency,
-        }
+        })
     }
 }

@@ -20,6 +20,7 @@ mod remote;
 mod render;
 mod schema;
 mod serve;
+mod serve_testing;
 mod snippet;
 mod touch;
 mod tree;
@@ -56,6 +57,8 @@ struct Arguments {
 enum Command {
     /// Run a server.
     Serve(Box<serve::Arguments>),
+    /// Run a server for tests: each key has a database of its own, in memory.
+    ServeTesting(Box<serve_testing::Arguments>),
     /// Check validation files and schemas: do all assertions and expected relations hold?
     Validate(validate::Arguments),
     /// Read, write, check and format schemas.
@@ -112,6 +115,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn command(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::ServeTesting(arguments) => serve_testing::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Schema(command) => schema::run(&command),
         Command::Relationship(command) => relationship::run(&command),

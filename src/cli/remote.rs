@@ -30,18 +30,52 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn connect(&self) -> Result<Connection, CallError> {
-        let key = self.token.clone().or_else(|| self.found_key());
-        Connection::open(&self.endpoint, key.as_deref())
+        connect(&self.endpoint, self.token.clone(), self.data_dir.clone())
     }
+}
 
-    /// The key in the data folder, which no other machine gets to see.
-    fn found_key(&self) -> Option<String> {
-        let address = self.endpoint.strip_prefix("http://").unwrap_or(&self.endpoint);
-        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-        let local = host == "localhost" || host == "[::1]" || is_loopback(host);
-        let data_dir = || self.data_dir.clone().unwrap_or_else(default_data_dir);
-        local.then(|| read_key(&data_dir())).flatten()
+/// Which other server to write to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Destination")]
+pub(super) struct Destination {
+    /// Address of the server to write to.
+    #[arg(long = "to-endpoint", id = "to-endpoint", value_name = "HOST:PORT")]
+    endpoint: String,
+    /// Preshared key of that server; on this machine it is found in its data folder.
+    #[arg(
+        long = "to-token",
+        id = "to-token",
+        env = "KILWA_TO_TOKEN",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    token: Option<String>,
+    /// Folder in which that server, on this machine, left its key.
+    #[arg(long = "to-data-dir", id = "to-data-dir", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Destination {
+    pub(super) fn connect(&self) -> Result<Connection, CallError> {
+        connect(&self.endpoint, self.token.clone(), self.data_dir.clone())
     }
+}
+
+fn connect(
+    endpoint: &str,
+    key: Option<String>,
+    data_dir: Option<PathBuf>,
+) -> Result<Connection, CallError> {
+    let key = key.or_else(|| found_key(endpoint, data_dir));
+    Connection::open(endpoint, key.as_deref())
+}
+
+/// The key in the data folder, which no other machine gets to see.
+fn found_key(endpoint: &str, data_dir: Option<PathBuf>) -> Option<String> {
+    let address = endpoint.strip_prefix("http://").unwrap_or(endpoint);
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let local = host == "localhost" || host == "[::1]" || is_loopback(host);
+    local.then(|| read_key(&data_dir.unwrap_or_else(default_data_dir))).flatten()
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -4,6 +4,7 @@ use crate::api::proto::authzed::api::v1::permissions_service_client::Permissions
 use crate::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use crate::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
 use crate::api::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
+use crate::api::proto::kilwa::v1::permissions_service_client::PermissionsServiceClient as OwnPermissionsClient;
 use crate::api::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
 use crate::api::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use std::error::Error as _;
@@ -126,6 +127,10 @@ impl Connection {
     pub(super) fn permissions(&self) -> PermissionsServiceClient<Wire> {
         PermissionsServiceClient::new(self.wire.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    pub(super) fn own_permissions(&self) -> OwnPermissionsClient<Wire> {
+        OwnPermissionsClient::new(self.wire.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     pub(super) fn schema(&self) -> SchemaServiceClient<Wire> {

@@ -42,7 +42,7 @@ pub(super) fn relationship(relationship: &Relationship) -> wire::Relationship {
     }
 }
 
-fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
     prost_types::Timestamp { seconds: at.unix_seconds(), nanos }
 }

@@ -13,6 +13,7 @@ mod lookup_resources;
 mod lookup_subjects;
 mod message;
 mod own;
+mod questions;
 mod watch;
 
 pub use answer::{Answer, Permissionship};
@@ -23,4 +24,5 @@ pub use expand::{Operation, Tree, TreeKind};
 pub use lookup_resources::{Resource, ResourcesAsked, ResourcesPage};
 pub use lookup_subjects::{Listed, SubjectsAsked};
 pub use own::{Mentions, RelationSet};
+pub use questions::{ListedPermissions, Listing};
 pub use watch::{Following, News};

@@ -14,11 +14,36 @@ pub enum Consistency {
     AtLeastAsFresh(Revision),
     /// Exactly this revision.
     AtExactSnapshot(Revision),
+    /// Exactly this revision, or the newest where that is older, without what had expired by this time.
+    AsOf(Revision, Timestamp),
     /// The newest revision.
     FullyConsistent,
 }
 
 impl Consistency {
+    /// The same for a read that goes on at the revision at which it began.
+    #[must_use]
+    pub fn exactly(self, revision: Revision) -> Self {
+        match self {
+            Self::AsOf(_, time) => Self::AsOf(revision, time),
+            Self::MinimizeLatency
+            | Self::AtLeastAsFresh(_)
+            | Self::AtExactSnapshot(_)
+            | Self::FullyConsistent => Self::AtExactSnapshot(revision),
+        }
+    }
+
+    /// The time for which relationships count as expired or not.
+    pub(super) fn time(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::AsOf(_, time) => time,
+            Self::MinimizeLatency
+            | Self::AtLeastAsFresh(_)
+            | Self::AtExactSnapshot(_)
+            | Self::FullyConsistent => now,
+        }
+    }
+
     /// The newest snapshot, without waiting for a disk, if that serves it.
     pub(super) fn snapshot_in_memory(self, store: &Store, now: Timestamp) -> Option<Snapshot<'_>> {
         let snapshot = store.snapshot_in_memory(now).ok()?;
@@ -26,6 +51,7 @@ impl Consistency {
             Self::MinimizeLatency | Self::FullyConsistent => true,
             Self::AtLeastAsFresh(revision) => revision <= snapshot.revision(),
             Self::AtExactSnapshot(revision) => revision == snapshot.revision(),
+            Self::AsOf(..) => false,
         };
         serves.then_some(snapshot)
     }
@@ -47,6 +73,13 @@ impl Consistency {
                 Ok(snapshot)
             }
             Self::AtExactSnapshot(revision) => Ok(store.snapshot_at(revision, now)?),
+            Self::AsOf(revision, time) => {
+                let snapshot = store.snapshot(time)?;
+                if revision >= snapshot.revision() {
+                    return Ok(snapshot);
+                }
+                Ok(store.snapshot_at(revision, time)?)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::relationship::{
 };
 use crate::schema::diff::Removal;
 use crate::schema::{Diagnostic, RelationshipError, UnknownName};
-use crate::store::{SnapshotError, WriteError};
+use crate::store::{SnapshotError, TimeError, WriteError};
 
 /// Why a request was not served. After any of these nothing has changed, but for [`DatabaseError::Commit`].
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub enum DatabaseError {
         /// The newest one.
         newest: Revision,
     },
+    /// The time asked for lies outside of the history that is kept.
+    #[error(transparent)]
+    Time(TimeError),
     /// The new schema has faults.
     #[error("{}", first_message(.0))]
     Schema(Vec<Diagnostic>),
@@ -192,6 +195,9 @@ pub enum DatabaseError {
         /// What went wrong then, for the operator.
         reason: String,
     },
+    /// The handle is one that does not write.
+    #[error("service read-only")]
+    ReadOnly,
     /// The database is being closed.
     #[error("the database is closing")]
     Closed,
@@ -209,6 +215,15 @@ impl From<SnapshotError> for DatabaseError {
     }
 }
 
+impl From<TimeError> for DatabaseError {
+    fn from(error: TimeError) -> Self {
+        match error {
+            TimeError::Expired { .. } | TimeError::Future { .. } => Self::Time(error),
+            TimeError::Read(error) => Self::Read(error),
+        }
+    }
+}
+
 impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
     fn from(error: WriteError<E>) -> Self {
         match error {
@@ -216,6 +231,7 @@ impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
             WriteError::Commit { reason } => Self::Commit { reason },
             WriteError::Stopped { reason } => Self::Stopped { reason },
             WriteError::Closed => Self::Closed,
+            WriteError::ReadOnly => Self::ReadOnly,
         }
     }
 }

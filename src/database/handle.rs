@@ -58,16 +58,17 @@ impl Default for DatabaseOptions {
 pub struct Database {
     pub(super) store: Store,
     pub(super) schemas: Arc<Schemas>,
-    pub(super) cache: Cache,
-    pub(super) lookups: Lookups,
+    pub(super) cache: Arc<Cache>,
+    pub(super) lookups: Arc<Lookups>,
     pub(super) options: DatabaseOptions,
 }
 
 impl Database {
     /// The database of a store.
     pub fn new(store: Store, options: DatabaseOptions) -> Self {
-        let cache = Cache::new(options.cache_bytes);
+        let cache = Arc::new(Cache::new(options.cache_bytes));
         let lookups = Lookups::new(options.lookups_bytes_max, options.waiting_lookups_bytes);
+        let lookups = Arc::new(lookups);
         Self { store, schemas: Arc::default(), cache, lookups, options }
     }
 
@@ -78,6 +79,23 @@ impl Database {
         options: DatabaseOptions,
     ) -> Result<Self, OpenError> {
         Ok(Self::new(Store::open(dir, store)?, options))
+    }
+
+    /// An empty database in memory, gone with its last handle.
+    pub fn in_memory(store: &StoreOptions, options: DatabaseOptions) -> Result<Self, OpenError> {
+        Ok(Self::new(Store::in_memory(store)?, options))
+    }
+
+    /// A handle of the same database that refuses to write, with [`DatabaseError::ReadOnly`].
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        Self {
+            store: self.store.read_only(),
+            schemas: Arc::clone(&self.schemas),
+            cache: Arc::clone(&self.cache),
+            lookups: Arc::clone(&self.lookups),
+            options: self.options,
+        }
     }
 
     /// The id of the store; revisions of other stores mean nothing here.
@@ -96,7 +114,12 @@ impl Database {
         consistency: Consistency,
         now: Timestamp,
     ) -> Result<View<'_>, DatabaseError> {
-        View::new(self, consistency.snapshot(&self.store, now)?, now)
+        View::new(self, consistency.snapshot(&self.store, now)?, consistency.time(now))
+    }
+
+    /// The revision that shows what was stored at a time, for [`Consistency::AsOf`].
+    pub fn revision_at(&self, time: Timestamp, now: Timestamp) -> Result<Revision, DatabaseError> {
+        Ok(self.store.revision_at(time, now)?)
     }
 
     /// Answers one question if that takes little time and no disk, so that a thread may do so which must not be held up.

@@ -41,6 +41,7 @@ pub(super) fn write_schema(
             Err(WriteError::Commit { reason }) => return Err(DatabaseError::Commit { reason }),
             Err(WriteError::Stopped { reason }) => return Err(DatabaseError::Stopped { reason }),
             Err(WriteError::Closed) => return Err(DatabaseError::Closed),
+            Err(WriteError::ReadOnly) => return Err(DatabaseError::ReadOnly),
         }
     }
 }

@@ -142,3 +142,31 @@ fn mark(dir: &Path) -> io::Result<()> {
     fs::rename(&draft, dir.join(MARKER))?;
     File::open(dir)?.sync_all()
 }
+
+/// A folder of its own for as long as it is used, empty at first.
+#[derive(Debug)]
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A new folder among the temporary ones, for its owner alone.
+    pub(super) fn new() -> Result<Self, OpenError> {
+        let above = std::env::temp_dir();
+        let failed = |reason: String| OpenError::Io { path: above.clone(), reason };
+        let mut name = [0; 16];
+        getrandom::fill(&mut name).map_err(|error| failed(error.to_string()))?;
+        let path = above.join(format!("kilwa-{:032x}", u128::from_be_bytes(name)));
+        DirBuilder::new().mode(0o700).create(&path).map_err(|error| failed(error.to_string()))?;
+        Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed lies where it is tidied up by itself.
+        drop(fs::remove_dir_all(&self.0));
+    }
+}

@@ -1,6 +1,6 @@
 //! The store's handle: open, read, write.
 
-use super::folder::{self, OpenError};
+use super::folder::{self, OpenError, Scratch};
 use super::garbage::{self, Collected};
 use super::holds::{Hold, Holds};
 use super::keys;
@@ -48,16 +48,46 @@ pub struct StoreId(pub [u8; 16]);
 pub struct Store {
     id: StoreId,
     history_window: Duration,
-    holds: Holds,
+    holds: Arc<Holds>,
     shared: Arc<Shared>,
-    writer: Writer,
+    writer: Arc<Writer>,
     dir: PathBuf,
+    is_read_only: bool,
+    /// Where a store in memory keeps what has to lie on a disk for a while.
+    scratch: Option<Arc<Scratch>>,
 }
 
 impl Store {
     /// Opens the data folder `dir`, or makes one where there is nothing.
     pub fn open(dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
-        let db = rocks::open(dir, options)?;
+        Self::of(rocks::open(dir, options)?, dir, options)
+    }
+
+    /// An empty store whose files are in memory, and gone with its last handle. Of the options, only the window plays a
+    /// part.
+    pub fn in_memory(options: &StoreOptions) -> Result<Self, OpenError> {
+        let scratch = Scratch::new()?;
+        let dir = scratch.path();
+        let store = Self::of(rocks::open_in_memory(dir)?, dir, options)?;
+        Ok(Self { scratch: Some(Arc::new(scratch)), ..store })
+    }
+
+    /// A handle of the same store that refuses to write.
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        Self {
+            id: self.id,
+            history_window: self.history_window,
+            holds: Arc::clone(&self.holds),
+            shared: Arc::clone(&self.shared),
+            writer: Arc::clone(&self.writer),
+            dir: self.dir.clone(),
+            is_read_only: true,
+            scratch: self.scratch.clone(),
+        }
+    }
+
+    fn of(db: Db, dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         let damaged =
             |error: ReadError| OpenError::Damaged { path: dir.into(), reason: error.reason };
         let id = match stored_id(&db).map_err(damaged)? {
@@ -84,8 +114,9 @@ impl Store {
         let writer = Writer::start(Arc::clone(&shared), head)
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
         let history_window = options.history_window;
-        let dir = dir.to_owned();
-        Ok(Self { id, history_window, holds: Holds::default(), shared, writer, dir })
+        let (dir, holds, writer) = (dir.to_owned(), Arc::default(), Arc::new(writer));
+        let (is_read_only, scratch) = (false, None);
+        Ok(Self { id, history_window, holds, shared, writer, dir, is_read_only, scratch })
     }
 
     /// The store's id.
@@ -122,6 +153,9 @@ impl Store {
         now: Timestamp,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
+        if self.is_read_only {
+            return Err(WriteError::ReadOnly);
+        }
         self.writer.run(Kind::Write, now, work)
     }
 
@@ -133,6 +167,9 @@ impl Store {
         now: Timestamp,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
+        if self.is_read_only {
+            return Err(WriteError::ReadOnly);
+        }
         self.writer.run(Kind::Large, now, work)
     }
 
@@ -155,7 +192,7 @@ impl Store {
     /// Drops history older than the window, and relationships that expired before it. Snapshots and held revisions
     /// keep what they show. Drops in small batches between the writes.
     pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, WriteError<ReadError>> {
-        let bounds = (self.history_window, &self.holds);
+        let bounds = (self.history_window, &*self.holds);
         garbage::collect(self.db(), &self.writer, bounds, now)
     }
 
@@ -164,6 +201,10 @@ impl Store {
     pub fn on_commit(&self, bell: impl Fn(Revision) + Send + 'static) {
         let mut bells = self.shared.bells.lock().unwrap_or_else(PoisonError::into_inner);
         bells.push(Box::new(bell));
+    }
+
+    pub(super) fn history_window(&self) -> Duration {
+        self.history_window
     }
 
     pub(super) fn db(&self) -> &Db {

@@ -6,6 +6,7 @@
 //! Invariants: the room knows no schema, only its text. An acknowledged write survives; one that was not acknowledged
 //! is there whole or not at all. A revision shows every write up to it and none after.
 
+mod as_of;
 mod changelog;
 mod counters;
 mod direct;
@@ -30,6 +31,7 @@ mod transaction;
 mod values;
 mod writer;
 
+pub use as_of::TimeError;
 pub use changelog::{Change, ChangePosition};
 pub use expirations::{ExpirationPosition, Expirations};
 pub use folder::OpenError;

@@ -6,7 +6,7 @@ use super::keys;
 use crate::relationship::ReadError;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
-    DBPinnableSlice, DBRawIteratorWithThreadMode, ErrorKind, LogLevel, OptimisticTransactionDB,
+    DBPinnableSlice, DBRawIteratorWithThreadMode, Env, ErrorKind, LogLevel, OptimisticTransactionDB,
     Options, ReadOptions, ReadTier, SnapshotWithThreadMode,
 };
 use std::path::Path;
@@ -19,6 +19,9 @@ const BLOOM_BITS: f64 = 10.0;
 const BLOCK_BYTES: usize = 8 << 10;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 const WRITE_BUFFERS_BYTES: usize = 64 << 20;
+/// Of what is in memory anyway, little has to be buffered; and there may be thousands of them.
+const WRITE_BUFFER_BYTES_IN_MEMORY: usize = 256 << 10;
+const BLOCK_CACHE_BYTES_IN_MEMORY: usize = 1 << 20;
 const WAL_BYTES_MAX: u64 = 128 << 20;
 const OPEN_FILES_MAX: i32 = 512;
 const INFO_LOG_BYTES_MAX: usize = 1 << 20;
@@ -74,11 +77,27 @@ impl Family {
 /// Opens the database of a data folder, and makes what is missing.
 pub(super) fn open(dir: &Path, options: &StoreOptions) -> Result<Db, OpenError> {
     let path = folder::prepare(dir)?;
-    let table = table_options(options);
-    let families = Family::ALL
-        .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(&table)));
-    Db::open_cf_descriptors(&database_options(), path, families)
-        .map_err(|error| refused(dir, &error))
+    let table = table_options(options.block_cache_bytes);
+    let families = family_options(&table, WRITE_BUFFER_BYTES);
+    open_at(&path, &database_options(), &families).map_err(|error| refused(dir, &error))
+}
+
+/// Opens an empty database whose files are in memory, and gone with it.
+pub(super) fn open_in_memory(dir: &Path) -> Result<Db, OpenError> {
+    let table = table_options(BLOCK_CACHE_BYTES_IN_MEMORY);
+    let families = family_options(&table, WRITE_BUFFER_BYTES_IN_MEMORY);
+    let open = || {
+        let mut options = database_options();
+        options.set_env(&Env::mem_env()?);
+        open_at(dir, &options, &families)
+    };
+    open().map_err(|error| refused(dir, &error))
+}
+
+fn open_at(path: &Path, options: &Options, families: &Options) -> Result<Db, rocksdb::Error> {
+    let families =
+        Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), families.clone()));
+    Db::open_cf_descriptors(options, path, families)
 }
 
 fn database_options() -> Options {
@@ -94,11 +113,11 @@ fn database_options() -> Options {
     options
 }
 
-fn family_options(table: &BlockBasedOptions) -> Options {
+fn family_options(table: &BlockBasedOptions, write_buffer_bytes: usize) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(table);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_write_buffer_size(write_buffer_bytes);
     // Transactions ask for buffers to be kept after they are on disk, to find conflicts between writers. There is one
     // writer, so the least that can be asked for is enough.
     options.set_max_write_buffer_size_to_maintain(1);
@@ -107,9 +126,9 @@ fn family_options(table: &BlockBasedOptions) -> Options {
     options
 }
 
-fn table_options(options: &StoreOptions) -> BlockBasedOptions {
+fn table_options(block_cache_bytes: usize) -> BlockBasedOptions {
     let mut table = BlockBasedOptions::default();
-    table.set_block_cache(&Cache::new_lru_cache(options.block_cache_bytes));
+    table.set_block_cache(&Cache::new_lru_cache(block_cache_bytes));
     table.set_block_size(BLOCK_BYTES);
     table.set_bloom_filter(BLOOM_BITS, false);
     // Filters and indexes count against the cache, so that memory is bounded whatever is stored.

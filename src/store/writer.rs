@@ -44,6 +44,9 @@ pub enum WriteError<E> {
     /// The store is being closed.
     #[error("the store is closing")]
     Closed,
+    /// The handle is one that does not write.
+    #[error("the store is read only")]
+    ReadOnly,
 }
 
 /// Whether a piece of work makes a revision.

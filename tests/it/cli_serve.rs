@@ -25,7 +25,7 @@ assertions:
 ";
 
 /// A server on a folder of its own. It is killed when it is dropped.
-struct Server {
+pub(crate) struct Server {
     folder: tempfile::TempDir,
     process: Child,
     output: BufReader<ChildStdout>,
@@ -33,11 +33,11 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("boot.yaml"), BOOTSTRAP).unwrap();
         Self::start_in(folder, options)
@@ -60,7 +60,7 @@ impl Server {
         Self { folder, process, output, address }
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = kilwa(self.folder.path());
         command.args(arguments).env("KILWA_ENDPOINT", &self.address);
         command.env("KILWA_DATA_DIR", "data").output().unwrap()
@@ -95,7 +95,7 @@ impl Server {
     }
 
     /// Standard output of a command that succeeds.
-    fn ask(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {error}");
@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// Exit code and standard error of a command.
-    fn fail(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn fail(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
@@ -123,7 +123,7 @@ impl Drop for Server {
     }
 }
 
-fn kilwa(folder: &Path) -> Command {
+pub(crate) fn kilwa(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
     command.current_dir(folder).env("XDG_DATA_HOME", folder).env_remove("KILWA_TOKEN");
     command

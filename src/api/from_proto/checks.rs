@@ -96,7 +96,11 @@ pub(super) fn asked(
     })
 }
 
-fn require_small(violations: &mut Violations, limits: RequestLimits, context: Option<&Struct>) {
+pub(super) fn require_small(
+    violations: &mut Violations,
+    limits: RequestLimits,
+    context: Option<&Struct>,
+) {
     let Some(maximum) = limits.context_bytes_max else { return };
     let size = context.map_or(0, Struct::encoded_len);
     if size > maximum {

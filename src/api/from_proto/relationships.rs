@@ -285,7 +285,8 @@ fn caveat(
     Some(ContextualizedCaveat { name: name?, context: context? })
 }
 
-fn timestamp(
+/// A point in time.
+pub(super) fn timestamp(
     violations: &mut Violations,
     field: Field<'_>,
     message: prost_types::Timestamp,

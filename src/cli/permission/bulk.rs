@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let questions = questions(&arguments.questions)?;
     let asked = questions.iter().map(asked).collect::<Result<Vec<_>, _>>()?;
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment();
+    let moment = arguments.consistency.moment(&connection)?;
     let answers = connection.check_each(&asked, &moment, arguments.explain)?;
     let answered: Vec<Answered> = questions
         .into_iter()

@@ -48,7 +48,7 @@ struct Checked {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let asked = asked(arguments)?;
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment();
+    let moment = arguments.consistency.moment(&connection)?;
     let (answer, token) = connection.check(&asked, &moment, arguments.explain)?;
     if arguments.json {
         render::json(&Checked { checked_at: token.into(), item: Item::new(&answer) })?;

@@ -55,7 +55,7 @@ enum Line<'t> {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let resource: ObjectRef = arguments.resource.parse()?;
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment();
+    let moment = arguments.consistency.moment(&connection)?;
     let (tree, token) = connection.expand(&resource, &arguments.permission, &moment)?;
     if arguments.json {
         render::json(&Expanded { expanded_at: token.into(), tree: part(&tree) })?;

@@ -68,12 +68,13 @@ struct Row {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let asked = asked(arguments)?;
     let connection = arguments.server.connect()?;
+    let moment = arguments.consistency.moment(&connection)?;
     let mut cursor = arguments.cursor.clone();
     loop {
         let mut count = 0;
         let mut last = None;
         let page = ResourcesPage {
-            moment: arguments.consistency.moment(),
+            moment: moment.clone(),
             count_max: arguments.page_limit,
             cursor: cursor.clone(),
         };

@@ -75,7 +75,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let (mut count, mut last) = (0, None);
     let connection = arguments.server.connect()?;
-    connection.look_up_subjects(&asked, &arguments.consistency.moment(), |listed| {
+    let moment = arguments.consistency.moment(&connection)?;
+    connection.look_up_subjects(&asked, &moment, |listed| {
         let shown = if arguments.json {
             render::json_line(&row(&listed, named))?
         } else {

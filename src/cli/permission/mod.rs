@@ -4,6 +4,7 @@ mod answer;
 mod bulk;
 mod check;
 mod expand;
+mod list;
 mod lookup_resources;
 mod lookup_subjects;
 
@@ -15,6 +16,8 @@ use clap::Subcommand;
 pub(in crate::cli) enum Command {
     /// Ask whether a subject has a permission on a resource: prints true, false or caveated.
     Check(check::Arguments),
+    /// Ask which permissions a subject has on a resource, all in one call.
+    List(list::Arguments),
     /// Ask many questions at once.
     Bulk(bulk::Arguments),
     /// Show of which subjects a permission of a resource is made up, as a tree.
@@ -28,6 +31,7 @@ pub(in crate::cli) enum Command {
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(arguments) => check::run(arguments),
+        Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
         Command::Expand(arguments) => expand::run(arguments),
         Command::LookupResources(arguments) => lookup_resources::run(arguments),

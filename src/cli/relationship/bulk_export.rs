@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let connection = arguments.server.connect()?;
     let export = Export {
         filter: arguments.filter.filter(),
-        moment: arguments.consistency.moment(),
+        moment: arguments.consistency.moment(&connection)?,
         cursor: None,
         part_size: arguments.page_size,
     };

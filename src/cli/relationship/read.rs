@@ -59,7 +59,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     };
     let count_max = (arguments.limit > 0).then_some(arguments.limit);
-    let (filter, moment) = (arguments.filter.filter(), arguments.consistency.moment());
+    let filter = arguments.filter.filter();
+    let moment = arguments.consistency.moment(&connection)?;
     connection.read(&filter, &moment, count_max, take)?;
     if as_table {
         render::table(&["resource", "relation", "subject", "caveat", "expires"], rows.into_iter())?;

@@ -1,10 +1,14 @@
 //! `kilwa schema`: schemas on a server and in files.
 
+mod copy;
+mod diff;
 mod format;
+mod reflect;
 mod remote;
 
 use super::Exit;
 use super::failure::Failure;
+use crate::schema::{self, Diagnostic, Schema};
 use clap::Subcommand;
 pub(super) use remote::text;
 use std::path::Path;
@@ -15,6 +19,12 @@ pub(in crate::cli) enum Command {
     Read(remote::ReadArguments),
     /// Replace the schema of a server.
     Write(remote::WriteArguments),
+    /// Print the structure of a server's schema: definitions, relations, permissions, caveats.
+    Reflect(reflect::Arguments),
+    /// Tell what is different between two schema files, or between the schema of a server and a file.
+    Diff(diff::Arguments),
+    /// Write the schema of one server to another.
+    Copy(copy::Arguments),
     /// Compile schema files and look for doubtful places.
     Check(super::validate::SchemaArguments),
     /// Print schema files in their canonical form.
@@ -27,10 +37,20 @@ fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
     move |path| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string())
 }
 
+/// The schema of a file, with what it imports, or what is wrong with it.
+fn compiled(path: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))?;
+    Ok(schema::compile_named(&path.display().to_string(), &text, Some(&beside(path))))
+}
+
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Read(arguments) => remote::read(arguments),
         Command::Write(arguments) => remote::write(arguments),
+        Command::Reflect(arguments) => reflect::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
+        Command::Copy(arguments) => copy::run(arguments),
         Command::Check(arguments) => super::validate::check_schemas(arguments),
         Command::Format(arguments) => format::run(arguments),
     }

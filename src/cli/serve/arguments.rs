@@ -56,6 +56,18 @@ pub(in crate::cli) struct Arguments {
         value_name = "DURATION"
     )]
     datastore_gc_interval: Duration,
+    /// Whether to refuse calls that write. What an empty store starts with is loaded all the same.
+    #[arg(
+        long,
+        env = "KILWA_DATASTORE_READONLY",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true"
+    )]
+    datastore_readonly: bool,
     /// How long calls may still take after the server was told to stop.
     #[arg(
         long,
@@ -104,7 +116,7 @@ pub(in crate::cli) struct Arguments {
 /// How much a request may hold and cost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
-struct Limits {
+pub(in crate::cli) struct Limits {
     /// The longest way from a resource to a subject, in relations and permissions. [default: none]
     #[arg(
         long,
@@ -230,7 +242,7 @@ struct Limits {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum LogFormat {
+pub(in crate::cli) enum LogFormat {
     #[default]
     #[value(alias = "console", alias = "auto")]
     Text,
@@ -261,12 +273,8 @@ impl Arguments {
         Ok(())
     }
 
-    /// The address to listen at; without a host it is every address of this machine.
     pub(super) fn address(&self) -> String {
-        match self.grpc_addr.strip_prefix(':') {
-            Some(port) => format!("0.0.0.0:{port}"),
-            None => self.grpc_addr.clone(),
-        }
+        listen_address(&self.grpc_addr)
     }
 
     /// The data folder, so that it is found from anywhere.
@@ -277,27 +285,42 @@ impl Arguments {
 
     pub(super) fn config(&self) -> Config {
         let mut config = Config::new(self.data_dir());
-        let limits = &self.limits;
         config.keys.clone_from(&self.grpc_preshared_key);
         config.store.history_window = self.datastore_gc_window;
         config.garbage_collection_interval = self.datastore_gc_interval;
         config.shutdown_grace = self.shutdown_grace_period;
         self.watch.configure(&mut config);
-        config.database.limits.depth_max = limits.dispatch_max_depth;
-        config.database.limits.visits_max = limits.max_check_visits;
-        config.database.limits.reads_max = limits.max_check_reads;
-        config.database.limits.caveat_steps_max = limits.max_check_caveat_steps;
-        config.database.limits.time_max = Some(limits.max_check_duration);
-        config.requests.caveat_bytes_max = limits.max_relationship_context_size;
-        config.database.updates_max = limits.write_relationships_max_updates_per_call.get();
-        config.database.preconditions_max = limits.update_relationships_max_preconditions_per_call;
-        config.requests.context_bytes_max =
-            usize::try_from(limits.max_caveat_context_size).ok().filter(|bytes| *bytes > 0);
-        config.requests.read_limit_max = limits.max_read_relationships_limit;
-        config.requests.lookup_resources_limit_max = limits.max_lookup_resources_limit;
-        config.database.limits.lookup_bytes_max = limits.max_lookup_memory;
-        config.requests.export_limit_max = limits.max_bulk_export_relationships_limit;
-        config.database.delete_limit_max = limits.max_delete_relationships_limit;
+        config.read_only = self.datastore_readonly;
+        self.limits.apply(&mut config);
         config
+    }
+}
+
+impl Limits {
+    /// Sets them.
+    pub(in crate::cli) fn apply(&self, config: &mut Config) {
+        config.database.limits.depth_max = self.dispatch_max_depth;
+        config.database.limits.visits_max = self.max_check_visits;
+        config.database.limits.reads_max = self.max_check_reads;
+        config.database.limits.caveat_steps_max = self.max_check_caveat_steps;
+        config.database.limits.time_max = Some(self.max_check_duration);
+        config.requests.caveat_bytes_max = self.max_relationship_context_size;
+        config.database.updates_max = self.write_relationships_max_updates_per_call.get();
+        config.database.preconditions_max = self.update_relationships_max_preconditions_per_call;
+        config.requests.context_bytes_max =
+            usize::try_from(self.max_caveat_context_size).ok().filter(|bytes| *bytes > 0);
+        config.requests.read_limit_max = self.max_read_relationships_limit;
+        config.requests.lookup_resources_limit_max = self.max_lookup_resources_limit;
+        config.database.limits.lookup_bytes_max = self.max_lookup_memory;
+        config.requests.export_limit_max = self.max_bulk_export_relationships_limit;
+        config.database.delete_limit_max = self.max_delete_relationships_limit;
+    }
+}
+
+/// The address to listen at; without a host it is every address of this machine.
+pub(in crate::cli) fn listen_address(given: &str) -> String {
+    match given.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => given.to_owned(),
     }
 }

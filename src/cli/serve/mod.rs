@@ -10,7 +10,7 @@ use crate::config::Bootstrap;
 use crate::server;
 use crate::telemetry;
 use crate::validation::{Data, read_data};
-pub(super) use arguments::Arguments;
+pub(super) use arguments::{Arguments, Limits, LogFormat, listen_address};
 use banner::Banner;
 use std::env;
 use std::path::Path;

@@ -50,6 +50,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("pest", &["schema"]),
     ("pest_derive", &["schema"]),
     ("prost", &["api"]),
+    ("prost_reflect", &["api"]),
     ("prost_types", &["api", "client"]),
     ("quick_junit", &["cli"]),
     ("regex", &["caveat"]),

@@ -1,5 +1,9 @@
 //! The life of a server: open, listen, collect garbage, drain.
 
+mod testing;
+
+pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
+
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, Workers};
 use crate::config::{Bootstrap, Config, KeyError, KeySource};
 use crate::database::{Consistency, Database, DatabaseError};
@@ -99,13 +103,19 @@ pub fn run_until_signal(
     let runtime = Runtime::new().map_err(ServerError::System)?;
     runtime.block_on(async {
         let stop = stop_signal().map_err(ServerError::System)?;
-        let cannot_bind = |source| ServerError::Bind { address: address.to_owned(), source };
-        let listener = TcpListener::bind(address).await.map_err(cannot_bind)?;
-        let local = listener.local_addr().map_err(cannot_bind)?;
+        let (listener, local) = bind(address).await?;
         let server = Server::open(config)?;
         ready(local, &server);
         server.serve(listener, stop).await
     })
+}
+
+/// A listener, and where it listens.
+async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let cannot_bind = |source| ServerError::Bind { address: address.to_owned(), source };
+    let listener = TcpListener::bind(address).await.map_err(cannot_bind)?;
+    let local = listener.local_addr().map_err(cannot_bind)?;
+    Ok((listener, local))
 }
 
 /// Done when the process is told to end.
@@ -126,8 +136,8 @@ impl Server {
         let store = Store::open(&config.data_dir, &config.store)?;
         let (keys, key_source) = config.load_keys()?;
         let database = Database::new(store, config.database);
-        let contents = contents(&database, config.bootstrap.as_ref(), now())
-            .map_err(|error| ServerError::Bootstrap(Box::new(error)))?;
+        let contents = contents(&database, config.bootstrap.as_ref(), now())?;
+        let database = if config.read_only { database.read_only() } else { database };
         let clock: Clock = Arc::new(now);
         Ok(Self {
             workers: Arc::new(Workers::new(database, config.threads_max, clock)),
@@ -162,21 +172,10 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
-        let (health, health_service) = tonic_health::server::health_reporter();
-        report(&health, ServingStatus::Serving).await;
-        let mut routes = Routes::builder();
-        routes.add_service(health_service);
-        add_reflection(&mut routes)?;
+        let (health, mut routes) = usual_routes().await?;
         api::add_services(&mut routes, &self.workers, self.options);
-        let (stop, mut stopped) = watch::channel(());
-        let serving = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-            .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                // Ends also when the sender is dropped.
-                async move { drop(stopped.changed().await) },
-            );
+        let (stop, stopped) = watch::channel(());
+        let serving = listen(listener, routes.routes(), stopped);
         let collecting = collect_garbage(&self.workers, self.garbage_collection_interval);
         let mut serving = std::pin::pin!(serving);
         let result = tokio::select! {
@@ -200,17 +199,43 @@ fn contents(
     database: &Database,
     bootstrap: Option<&Bootstrap>,
     now: Timestamp,
-) -> Result<Contents, DatabaseError> {
+) -> Result<Contents, ServerError> {
+    let failed = |error: DatabaseError| ServerError::Bootstrap(Box::new(error));
     if let Some(Bootstrap { schema, relationships }) = bootstrap {
-        let loaded = database.fill(now, schema, relationships.clone())?;
+        let loaded = database.fill(now, schema, relationships.clone()).map_err(failed)?;
         tracing::info!(loaded, "bootstrap");
     }
-    let view = database.view(Consistency::FullyConsistent, now)?;
+    let view = database.view(Consistency::FullyConsistent, now).map_err(failed)?;
     Ok(match (view.schema_text(), bootstrap) {
         (None, _) => Contents::Nothing,
         (Some(text), Some(bootstrap)) if text == bootstrap.schema => Contents::Bootstrap,
         (Some(_), _) => Contents::Other,
     })
+}
+
+/// Health and reflection, which every server has and which ask for no key.
+async fn usual_routes() -> Result<(HealthReporter, RoutesBuilder), ServerError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    report(&health, ServingStatus::Serving).await;
+    let mut routes = Routes::builder();
+    routes.add_service(health_service);
+    add_reflection(&mut routes)?;
+    Ok((health, routes))
+}
+
+/// Serves until the sender of `stopped` says so or is dropped.
+fn listen(
+    listener: TcpListener,
+    routes: Routes,
+    mut stopped: watch::Receiver<()>,
+) -> impl Future<Output = Result<(), tonic::transport::Error>> {
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            async move { drop(stopped.changed().await) },
+        )
 }
 
 /// Waits for the calls under way, but not forever.

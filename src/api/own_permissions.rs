@@ -1,0 +1,84 @@
+//! `kilwa.v1.PermissionsService`.
+
+use super::core::Core;
+use super::permissions::with_operations;
+use super::proto::authzed::api::v1::ZedToken;
+use super::proto::kilwa::v1 as proto;
+use super::proto::kilwa::v1::permission_answer::Response as Answer;
+use super::proto::kilwa::v1::permissions_service_server::PermissionsService;
+use super::{from_proto, status, to_proto};
+use crate::database::{DatabaseError, Listing, View};
+use crate::engine::{Checked, Statistics};
+use tonic::{Request, Response, Status};
+
+/// Many questions in one, and moments by the time of day.
+#[derive(Clone, Debug)]
+pub(super) struct OwnPermissions {
+    core: Core,
+}
+
+impl OwnPermissions {
+    pub(super) fn new(core: Core) -> Self {
+        Self { core }
+    }
+}
+
+#[tonic::async_trait]
+impl PermissionsService for OwnPermissions {
+    async fn list_permissions(
+        &self,
+        request: Request<proto::ListPermissionsRequest>,
+    ) -> Result<Response<proto::ListPermissionsResponse>, Status> {
+        let mut request = request.into_inner();
+        let tokens = self.core.tokens;
+        let consistency = tokens.consistency(request.consistency.take())?;
+        let listing = from_proto::listing(request, self.core.limits);
+        let answer = self.core.workers.run(move |job| {
+            let view = job.view(consistency)?;
+            let checked_at = tokens.token(view.revision());
+            list(&view, checked_at, &listing?, job.interrupted)
+        });
+        let (response, statistics) = answer.await?;
+        Ok(with_operations(response, &statistics))
+    }
+
+    async fn revision_at(
+        &self,
+        request: Request<proto::RevisionAtRequest>,
+    ) -> Result<Response<proto::RevisionAtResponse>, Status> {
+        let time = from_proto::time(request.into_inner())?;
+        let revision = self
+            .core
+            .workers
+            .run(move |job| job.database.revision_at(time, job.now).map_err(status::of_database));
+        let token = Some(self.core.tokens.token_as_of(revision.await?, time));
+        Ok(Response::new(proto::RevisionAtResponse { token }))
+    }
+}
+
+/// The answers, with what they cost. What no answer can be without is wrong with the whole call.
+fn list(
+    view: &View<'_>,
+    checked_at: ZedToken,
+    listing: &Listing,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(proto::ListPermissionsResponse, Vec<Statistics>), Status> {
+    let answers = view.permissions(listing, interrupted).map_err(status::of_database)?;
+    let statistics = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+    let statistics = statistics.map(|checked| checked.statistics).collect();
+    let permissions = answers.into_iter().map(message).collect();
+    Ok((proto::ListPermissionsResponse { checked_at: Some(checked_at), permissions }, statistics))
+}
+
+fn message(
+    (permission, answer): (String, Result<Checked, DatabaseError>),
+) -> proto::PermissionAnswer {
+    let response = match answer {
+        Ok(Checked { membership, .. }) => Answer::Item(proto::PermissionAnswerItem {
+            permissionship: to_proto::permissionship(&membership).into(),
+            partial_caveat_info: to_proto::partial_caveat_info(&membership),
+        }),
+        Err(error) => Answer::Error(status::to_message(&status::of_database(error))),
+    };
+    proto::PermissionAnswer { permission, response: Some(response) }
+}

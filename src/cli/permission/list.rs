@@ -1,0 +1,92 @@
+//! `kilwa permission list`.
+
+use super::answer::{Item, lacks};
+use crate::cli::failure::Failure;
+use crate::cli::remote::Server;
+use crate::cli::{Exit, consistency, render};
+use crate::client::{Answer, Listing};
+use crate::relationship::{Context, ObjectRef, Subject};
+use clap::Args;
+use serde::Serialize;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The resource, such as document:plan.
+    resource: ObjectRef,
+    /// Who asks for access, such as user:ann or group:eng#member.
+    subject: Subject,
+    /// A permission or relation to ask about; may be given more than once. Without any, all permissions.
+    #[arg(long = "permission", value_delimiter = ',', value_name = "NAME")]
+    permissions: Vec<String>,
+    /// Values for caveat parameters, as a JSON object.
+    #[arg(long, value_name = "JSON")]
+    caveat_context: Option<String>,
+    /// Print the answers as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consistency: consistency::Flags,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// All answers with their moment.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    checked_at: render::Token,
+    permissions: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    permission: &'a str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    item: Option<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let context = match &arguments.caveat_context {
+        Some(json) => Context::parse(json)?,
+        None => Context::default(),
+    };
+    let connection = arguments.server.connect()?;
+    let moment = arguments.consistency.moment(&connection)?;
+    let listing = Listing {
+        resource: arguments.resource.clone(),
+        subject: arguments.subject.clone(),
+        context,
+        permissions: arguments.permissions.clone(),
+    };
+    let listed = connection.list_permissions(&listing, &moment)?;
+    if arguments.json {
+        let permissions = listed.permissions.iter().map(row).collect();
+        render::json(&Listed { checked_at: listed.token.into(), permissions })?;
+    } else {
+        let lines: String = listed.permissions.iter().map(line).collect();
+        render::out(&lines)?;
+    }
+    let any_error = listed.permissions.iter().any(|(_, answer)| answer.is_err());
+    Ok(if any_error { Exit::Unusable } else { Exit::Success })
+}
+
+fn row((permission, answer): &(String, Result<Answer, String>)) -> Row<'_> {
+    let (item, error) = match answer {
+        Ok(answer) => (Some(Item::new(answer)), None),
+        Err(error) => (None, Some(error.as_str())),
+    };
+    Row { permission, item, error }
+}
+
+/// `view true`, `edit caveated (lacks `day`)` or `share error (…)`.
+fn line((permission, answer): &(String, Result<Answer, String>)) -> String {
+    match answer {
+        Err(error) => format!("{permission} error ({error})\n"),
+        Ok(answer) => match lacks(answer) {
+            Some(names) => format!("{permission} {} (lacks {names})\n", answer.permissionship),
+            None => format!("{permission} {}\n", answer.permissionship),
+        },
+    }
+}

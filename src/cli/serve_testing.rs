@@ -1,0 +1,147 @@
+//! `kilwa serve-testing`.
+
+use super::failure::Failure;
+use super::serve::{Limits, LogFormat, listen_address, read_data_of};
+use super::{Exit, duration, render};
+use crate::config::{Bootstrap, Config};
+use crate::schema::{self, format};
+use crate::server::{TestAddresses, run_testing_until_signal};
+use crate::telemetry;
+use clap::{ArgAction, Args};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Runs a server for tests: each key that a caller shows has an empty database of its own, in memory, until the server ends.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Address for gRPC.
+    #[arg(
+        long,
+        env = "KILWA_GRPC_ADDR",
+        default_value = "127.0.0.1:50051",
+        value_name = "HOST:PORT"
+    )]
+    grpc_addr: String,
+    /// Address at which the same databases can be read and not written.
+    #[arg(
+        long,
+        env = "KILWA_READONLY_GRPC_ADDR",
+        default_value = "127.0.0.1:50052",
+        value_name = "HOST:PORT"
+    )]
+    readonly_grpc_addr: String,
+    /// Whether there is such an address.
+    #[arg(
+        long,
+        env = "KILWA_READONLY_GRPC_ENABLED",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    readonly_grpc_enabled: bool,
+    /// Validation files whose schemas and relationships, taken together, each database starts with.
+    #[arg(long, env = "KILWA_LOAD_CONFIGS", value_delimiter = ',', value_name = "FILE")]
+    load_configs: Vec<PathBuf>,
+    /// For how long older revisions can be read.
+    #[arg(
+        long,
+        env = "KILWA_DATASTORE_GC_WINDOW",
+        default_value = "1h",
+        value_parser = duration::parse,
+        value_name = "DURATION"
+    )]
+    datastore_gc_window: Duration,
+    /// How long calls may still take after the server was told to stop.
+    #[arg(
+        long,
+        env = "KILWA_SHUTDOWN_GRACE_PERIOD",
+        alias = "grpc-shutdown-grace-period",
+        default_value = "5s",
+        value_parser = duration::parse,
+        value_name = "DURATION"
+    )]
+    shutdown_grace_period: Duration,
+    /// What to log: error, warn, info, debug or trace, or rules such as kilwa=debug,info.
+    #[arg(long, env = "KILWA_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    log_level: String,
+    /// How log lines look.
+    #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// The most memory for the answers that the questions to one database share, in bytes.
+const CACHE_BYTES: usize = 4 << 20;
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
+    let read_only = listen_address(&arguments.readonly_grpc_addr);
+    let addresses = TestAddresses {
+        all: listen_address(&arguments.grpc_addr),
+        read_only: arguments.readonly_grpc_enabled.then_some(read_only),
+    };
+    run_testing_until_signal(&addresses, arguments.config()?, |addresses| {
+        // It serves whether or not anybody reads this.
+        drop(render::out(&banner(&addresses)));
+    })?;
+    Ok(Exit::Success)
+}
+
+impl Arguments {
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config::new(PathBuf::new());
+        config.store.history_window = self.datastore_gc_window;
+        config.shutdown_grace = self.shutdown_grace_period;
+        config.database.cache_bytes = CACHE_BYTES;
+        self.limits.apply(&mut config);
+        config.bootstrap = together(&self.load_configs)?;
+        Ok(config)
+    }
+}
+
+/// The schemas and relationships of validation files, as if they were one.
+fn together(files: &[PathBuf]) -> Result<Option<Bootstrap>, Failure> {
+    let mut loaded: Option<Bootstrap> = None;
+    for file in files {
+        let data = read_data_of(file)?;
+        loaded = Some(match loaded {
+            None => Bootstrap { schema: data.schema, relationships: data.relationships },
+            Some(mut all) => {
+                all.schema = both(&all.schema, &data.schema);
+                all.relationships.extend(data.relationships);
+                all
+            }
+        });
+    }
+    Ok(loaded)
+}
+
+/// Two schemas as one text, with what they use at its top. A text that does not compile stays as it is, for whoever
+/// compiles the whole to say what is wrong.
+fn both(first: &str, second: &str) -> String {
+    let texts = [first, second].map(|text| match schema::compile(text) {
+        Ok(schema) => format::canonical(&schema),
+        Err(_) => text.to_owned(),
+    });
+    let uses = |line: &&str| line.starts_with("use ");
+    let head: BTreeSet<&str> = texts.iter().flat_map(|text| text.lines().filter(uses)).collect();
+    let body = texts.iter().flat_map(|text| text.lines().filter(|line| !uses(line)));
+    head.iter().copied().chain(body).collect::<Vec<_>>().join("\n")
+}
+
+fn banner(addresses: &TestAddresses<SocketAddr>) -> String {
+    let read_only = addresses
+        .read_only
+        .map(|address| format!("  read-only at {address}\n"))
+        .unwrap_or_default();
+    let all = addresses.all;
+    format!(
+        "✓ kilwa serves tests at {all}\n{read_only}  each key has a database of its own, in memory\n"
+    )
+}

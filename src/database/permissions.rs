@@ -1,0 +1,79 @@
+//! Everything that one subject may do on one resource.
+
+use super::error::DatabaseError;
+use super::view::View;
+use crate::engine::{Checked, EngineError, Question};
+use crate::relationship::{Context, ObjectRef, Subject};
+use crate::schema::{Rule, UnknownName};
+
+/// Which permissions of a resource a subject is asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listing {
+    /// The object that access is about.
+    pub resource: ObjectRef,
+    /// Who asks for access.
+    pub subject: Subject,
+    /// Values for caveat parameters.
+    pub context: Context,
+    /// Permissions or relations of the resource; when there are none, every permission of its definition, as written.
+    pub permissions: Vec<String>,
+}
+
+/// Answers, each with the name of its permission.
+type Answers = Vec<(String, Result<Checked, DatabaseError>)>;
+
+impl View<'_> {
+    /// Whether the subject has each of the permissions, in order. The work is shared between them.
+    ///
+    /// # Errors
+    ///
+    /// A name that the schema does not have, or a subject that nobody can ask about. What is wrong with one permission
+    /// alone is its own answer.
+    pub fn permissions(
+        &self,
+        listing: &Listing,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Answers, DatabaseError> {
+        let Listing { resource, subject, context, permissions } = listing;
+        let names = if permissions.is_empty() {
+            self.permissions_of(resource)?
+        } else {
+            permissions.clone()
+        };
+        let questions: Vec<Question<'_>> = names
+            .iter()
+            .map(|permission| Question { resource, permission, subject, context })
+            .collect();
+        let answers = self.check_each(&questions, false, interrupted);
+        names.into_iter().zip(answers).map(|(name, answer)| Ok((name, of_call(answer)?))).collect()
+    }
+
+    /// The permissions of an object's definition, as written.
+    fn permissions_of(&self, object: &ObjectRef) -> Result<Vec<String>, UnknownName> {
+        let name = object.object_type();
+        let definition = self.schema().find_definition(name);
+        let definition =
+            definition.ok_or_else(|| UnknownName::Definition { name: name.to_owned() })?;
+        let nodes = definition.nodes.iter().map(|id| self.schema().node(*id));
+        let permissions = nodes.filter(|node| matches!(node.rule, Rule::Permission(_)));
+        Ok(permissions.map(|node| node.name.clone()).collect())
+    }
+}
+
+/// Tells what is wrong with the whole call from what is wrong with one answer.
+fn of_call(
+    answer: Result<Checked, DatabaseError>,
+) -> Result<Result<Checked, DatabaseError>, DatabaseError> {
+    match answer {
+        Err(
+            error @ DatabaseError::Engine(
+                EngineError::UnknownDefinition { .. }
+                | EngineError::UnknownRelation { .. }
+                | EngineError::WildcardSubject
+                | EngineError::Interrupted
+                | EngineError::Read(_),
+            ),
+        ) => Err(error),
+        answer => Ok(answer),
+    }
+}

@@ -1,0 +1,49 @@
+//! Revisions by the time of day.
+
+use super::handle::{Store, read_head};
+use super::rocks::{Reach, Source};
+use super::time;
+use crate::relationship::{ReadError, Revision, Timestamp};
+use rocksdb::SnapshotWithThreadMode;
+
+/// A time whose revision cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TimeError {
+    /// Its history has been collected, or is about to be.
+    #[error("the time {time} lies before the history that is kept, which begins at {oldest}")]
+    Expired {
+        /// The time asked for.
+        time: Timestamp,
+        /// The oldest one that can be asked for.
+        oldest: Timestamp,
+    },
+    /// It has not come yet.
+    #[error("the time {time} lies in the future: it is {now}")]
+    Future {
+        /// The time asked for.
+        time: Timestamp,
+        /// The present time.
+        now: Timestamp,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Store {
+    /// The last revision that can have been made at a time; where none has been made since, it is newer than the newest.
+    pub fn revision_at(&self, time: Timestamp, now: Timestamp) -> Result<Revision, TimeError> {
+        if time > now {
+            return Err(TimeError::Future { time, now });
+        }
+        let db = self.db();
+        let frozen = SnapshotWithThreadMode::new(db);
+        let head = read_head(Source::snapshot(db, &frozen, Reach::Disk))?;
+        let window = time::before(now, self.history_window());
+        match window.max(Some(head.horizon.time())) {
+            Some(oldest) if time < oldest => return Err(TimeError::Expired { time, oldest }),
+            Some(_) | None => {}
+        }
+        Ok(time::revision_of(time).max(head.horizon))
+    }
+}

@@ -1,0 +1,176 @@
+//! What was stored at a time of day.
+
+use crate::server_support::{
+    Bearer, Fresh, KEY, Keyed, consistency, filter, fresh, question, require,
+};
+use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::api::proto::kilwa::v1 as own;
+use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, WriteRequest};
+use kilwa::engine::{Membership, Question};
+use kilwa::relationship::{
+    Context, Relationship, RelationshipUpdate, Revision, Timestamp, UpdateOperation, parse_question,
+};
+use kilwa::store::StoreOptions;
+use own::permissions_service_client::PermissionsServiceClient;
+use proto::consistency::Requirement;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tonic::Code;
+
+const SCHEMA: &str = "use expiration
+definition user {}
+definition document {
+  relation viewer: user | user with expiration
+  permission view = viewer
+}
+";
+
+fn at(minute: u32) -> Timestamp {
+    Timestamp::parse(&format!("2030-01-01T12:{minute:02}:00Z")).unwrap()
+}
+
+fn database() -> Database {
+    let options =
+        StoreOptions { history_window: Duration::from_mins(30), ..StoreOptions::default() };
+    let database = Database::in_memory(&options, DatabaseOptions::default()).unwrap();
+    database.write_schema(at(0), SCHEMA).unwrap();
+    database
+}
+
+fn write(database: &Database, minute: u32, operation: UpdateOperation, text: &str) -> Revision {
+    let relationship: Relationship = text.parse().unwrap();
+    let updates = vec![RelationshipUpdate { operation, relationship }];
+    database.write(at(minute), WriteRequest { updates, ..WriteRequest::default() }).unwrap()
+}
+
+/// Whether the question was true at one minute, asked at another.
+fn was(database: &Database, text: &str, minute: u32, asked_at: u32) -> bool {
+    let revision = database.revision_at(at(minute), at(asked_at)).unwrap();
+    let view = database.view(Consistency::AsOf(revision, at(minute)), at(asked_at)).unwrap();
+    let (resource, permission, subject) = parse_question(text).unwrap();
+    let context = Context::default();
+    let question = Question {
+        resource: &resource,
+        permission: &permission,
+        subject: &subject,
+        context: &context,
+    };
+    view.check(&question, false, &|| false).unwrap().membership == Membership::Member
+}
+
+#[test]
+fn a_time_between_two_writes_shows_what_the_first_one_left() {
+    let database = database();
+    let first = write(&database, 2, UpdateOperation::Touch, "document:plan#viewer@user:ann");
+    let second = write(&database, 4, UpdateOperation::Delete, "document:plan#viewer@user:ann");
+    for (minute, then) in [(1, false), (2, true), (3, true), (4, false), (5, false)] {
+        assert_eq!(was(&database, "document:plan#view@user:ann", minute, 10), then, "{minute}");
+    }
+    assert_eq!(database.revision_at(at(2), at(10)).unwrap(), first);
+    assert_eq!(database.revision_at(at(4), at(10)).unwrap(), second);
+    // The same time has the same revision, whatever is written later.
+    let later = database.revision_at(at(9), at(10)).unwrap();
+    write(&database, 11, UpdateOperation::Touch, "document:plan#viewer@user:ann");
+    assert_eq!(database.revision_at(at(9), at(12)).unwrap(), later);
+    assert!(!was(&database, "document:plan#view@user:ann", 9, 12));
+}
+
+#[test]
+fn what_has_expired_since_then_was_there_then() {
+    let database = database();
+    let text = "document:plan#viewer@user:ann[expiration:2030-01-01T12:05:00Z]";
+    write(&database, 2, UpdateOperation::Touch, text);
+    let question = "document:plan#view@user:ann";
+    assert!(was(&database, question, 4, 4));
+    assert!(was(&database, question, 4, 20));
+    assert!(!was(&database, question, 6, 20));
+    database.collect_garbage(at(20)).unwrap();
+    assert!(was(&database, question, 4, 20));
+}
+
+#[test]
+fn only_times_within_the_window_can_be_asked_for() {
+    let database = database();
+    let future = database.revision_at(at(11), at(10)).unwrap_err();
+    assert!(matches!(future, DatabaseError::Time(_)), "{future}");
+    assert_eq!(
+        future.to_string(),
+        "the time 2030-01-01T12:11:00Z lies in the future: it is 2030-01-01T12:10:00Z"
+    );
+    let past = database.revision_at(at(9), at(40)).unwrap_err();
+    assert_eq!(
+        past.to_string(),
+        "the time 2030-01-01T12:09:00Z lies before the history that is kept, which begins at 2030-01-01T12:10:00Z"
+    );
+    database.revision_at(at(10), at(40)).unwrap();
+    database.revision_at(at(40), at(40)).unwrap();
+}
+
+async fn client(server: &Fresh) -> PermissionsServiceClient<Keyed> {
+    PermissionsServiceClient::with_interceptor(server.channel().await, Bearer(KEY.to_owned()))
+}
+
+fn of(time: Timestamp) -> own::RevisionAtRequest {
+    let nanos = i32::try_from(time.subsec_nanos()).unwrap();
+    let time = prost_types::Timestamp { seconds: time.unix_seconds(), nanos };
+    own::RevisionAtRequest { time: Some(time) }
+}
+
+/// The present time, which comes after the writes that were made and before those that will be.
+#[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
+fn present() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_unix(since.as_secs().try_into().unwrap(), since.subsec_nanos()).unwrap()
+}
+
+#[tokio::test]
+async fn every_call_that_takes_a_token_takes_that_of_a_time() {
+    let server = fresh().await;
+    server.touch(&["document:plan#viewer@user:ann", "document:b#viewer@user:ann"]).await.unwrap();
+    let time = present();
+    server
+        .write(vec![crate::server_support::delete("document:plan#viewer@user:ann")])
+        .await
+        .unwrap();
+    let response = client(&server).await.revision_at(of(time)).await.unwrap().into_inner();
+    let exactly = Requirement::AtExactSnapshot(response.token.clone().unwrap());
+    let then = Some(consistency(exactly));
+    let asked = proto::CheckPermissionRequest {
+        consistency: then.clone(),
+        ..question("document:plan#view@user:ann")
+    };
+    let response = server.permissions().await.check_permission(asked).await.unwrap();
+    assert_eq!(response.into_inner().permissionship, 2);
+    assert!(!server.has("document:plan#view@user:ann").await);
+
+    let read = proto::ReadRelationshipsRequest {
+        consistency: then.clone(),
+        relationship_filter: Some(filter("document")),
+        optional_limit: 1,
+        optional_cursor: None,
+    };
+    let first = server.read(read.clone()).await.unwrap();
+    assert_eq!(first.len(), 1);
+    let cursor = first[0].after_result_cursor.clone();
+    let rest = server.read(proto::ReadRelationshipsRequest { optional_cursor: cursor, ..read });
+    assert_eq!(rest.await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn times_that_cannot_be_read_are_refused() {
+    let server = fresh().await;
+    let mut client = client(&server).await;
+    for (time, reason) in [
+        ("9999-01-01T00:00:00Z", "lies in the future"),
+        ("1999-01-01T00:00:00Z", "lies before the history that is kept"),
+    ] {
+        let request = of(Timestamp::parse(time).unwrap());
+        let refused = client.revision_at(request).await.unwrap_err();
+        require(&refused, Code::OutOfRange, "", &[]);
+        assert!(refused.message().contains(reason), "{refused}");
+    }
+    let missing = own::RevisionAtRequest { time: None };
+    require(&client.revision_at(missing).await.unwrap_err(), Code::InvalidArgument, "", &[]);
+    let odd = prost_types::Timestamp { seconds: 0, nanos: -1 };
+    let odd = own::RevisionAtRequest { time: Some(odd) };
+    require(&client.revision_at(odd).await.unwrap_err(), Code::InvalidArgument, "", &[]);
+}
