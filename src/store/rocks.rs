@@ -6,8 +6,8 @@ use super::keys;
 use crate::relationship::ReadError;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
-    DBPinnableSlice, DBRawIteratorWithThreadMode, Env, ErrorKind, LogLevel, OptimisticTransactionDB,
-    Options, ReadOptions, ReadTier, SnapshotWithThreadMode,
+    DBPinnableSlice, DBRawIteratorWithThreadMode, Env, ErrorKind, LogLevel,
+    OptimisticTransactionDB, Options, ReadOptions, ReadTier, SnapshotWithThreadMode,
 };
 use std::path::Path;
 

@@ -103,8 +103,8 @@ fn names_that_are_not_there_are_told() {
 
 #[test]
 fn a_chain_of_10000_permissions_is_followed_to_its_end() {
-    let chain: String =
-        (0..10_000).map(|at| format!("permission p_{at:05} = p_{:05}\n", at + 1)).collect();
+    let link = |at: usize| format!("permission p_{at:05} = p_{:05}\n", at + 1);
+    let chain = (0..10_000).map(link).collect::<Vec<_>>().concat();
     let text =
         format!("definition user {{}}\ndefinition doc {{\n{chain}relation p_10000: user\n}}");
     let schema = schema(&text);

@@ -2,11 +2,11 @@
 //! differences of random schemas and of those of the corpora.
 
 use crate::corpora;
-use crate::outside::program;
+use crate::outside::{program, tell};
 use crate::peer::{Peer, keyed};
 use crate::reference::generate;
 use crate::reference::random::Random;
-use crate::server_support::{KEY, config, start};
+use crate::server_support::{KEY, config, consistency, start};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::schema::{AllowedForm, Rule, Schema, compile};
 use proto::reflection_schema_diff::Diff;
@@ -96,7 +96,7 @@ fn spicedb_says_the_same_about_schemas() {
     let Told { questions, faults } = runtime.block_on(compare(&peer, &schemas));
     assert!(faults.is_empty(), "{} of {questions}:\n{}", faults.len(), faults[..1].join("\n"));
     assert!(questions > 10 * RANDOM, "{questions} questions");
-    println!("{questions} questions");
+    tell(&format!("{questions} questions"));
 }
 
 /// What came of the comparison.
@@ -108,7 +108,7 @@ struct Told {
 
 impl Told {
     /// Notes what both say to a question, and whether that is the same.
-    fn note<T: Debug>(&mut self, agree: bool, said: &(T, T), about: String) {
+    fn note<T: Debug>(&mut self, agree: bool, said: &(T, T), about: &str) {
         self.questions += 1;
         if !agree {
             self.faults.push(format!("{about}\nKilwa: {:#?}\nSpiceDB: {:#?}", said.0, said.1));
@@ -138,7 +138,7 @@ async fn compare(peer: &Peer, schemas: &[String]) -> Told {
             theirs.sort_by_key(|diff| format!("{diff:?}"));
             theirs.retain(|diff| !is_respelled(diff) || ours.contains(diff));
             let agree = ours == theirs;
-            told.note(agree, &(ours, theirs), format!("from\n{text}\nto\n{other}"));
+            told.note(agree, &(ours, theirs), &format!("from\n{text}\nto\n{other}"));
         }
     }
     server.stop().await.unwrap();
@@ -177,7 +177,7 @@ async fn compare_structure(ours: &Side, theirs: &Side, schema: &Schema, told: &m
     ]);
     for filters in filters {
         let said = (ours.reflect(&filters).await, theirs.reflect(&filters).await);
-        told.note(said.0 == said.1, &said, format!("{filters:?} of\n{}", schema.source()));
+        told.note(said.0 == said.1, &said, &format!("{filters:?} of\n{}", schema.source()));
     }
 }
 
@@ -192,7 +192,7 @@ async fn compare_dependencies(ours: &Side, theirs: &Side, schema: &Schema, told:
     for (definition, name) in asked {
         let said = (ours.needs(&definition, &name).await, theirs.needs(&definition, &name).await);
         let about = format!("what {definition}#{name} needs in\n{}", schema.source());
-        told.note(said.0 == said.1, &said, about);
+        told.note(said.0 == said.1, &said, &about);
         for start in ["", "t"] {
             let said = (
                 ours.feeds(&definition, &name, start).await,
@@ -204,7 +204,7 @@ async fn compare_dependencies(ours: &Side, theirs: &Side, schema: &Schema, told:
                 (ours, theirs) => ours == theirs,
             };
             let about = format!("what {definition}#{name} feeds in\n{}", schema.source());
-            told.note(agree, &said, about);
+            told.note(agree, &said, &about);
         }
     }
 }
@@ -240,8 +240,10 @@ impl Side {
     }
 
     async fn diff(&self, other: &str) -> Vec<proto::ReflectionSchemaDiff> {
-        let request =
-            proto::DiffSchemaRequest { consistency: newest(), comparison_schema: other.to_owned() };
+        let request = proto::DiffSchemaRequest {
+            consistency: Some(newest()),
+            comparison_schema: other.to_owned(),
+        };
         let response = self.client().diff_schema(keyed(&self.key, request)).await.unwrap();
         let mut diffs = response.into_inner().diffs;
         diffs.iter_mut().for_each(normalize_diff);
@@ -253,7 +255,7 @@ impl Side {
         filters: &[proto::ReflectionSchemaFilter],
     ) -> Said<(Vec<proto::ReflectionDefinition>, Vec<proto::ReflectionCaveat>)> {
         let request = proto::ReflectSchemaRequest {
-            consistency: newest(),
+            consistency: Some(newest()),
             optional_filters: filters.to_vec(),
         };
         let response = self.client().reflect_schema(keyed(&self.key, request)).await;
@@ -269,7 +271,7 @@ impl Side {
         name: &str,
     ) -> Said<Vec<proto::ReflectionRelationReference>> {
         let request = proto::DependentRelationsRequest {
-            consistency: newest(),
+            consistency: Some(newest()),
             definition_name: definition.to_owned(),
             permission_name: name.to_owned(),
         };
@@ -284,7 +286,7 @@ impl Side {
         start: &str,
     ) -> Said<BTreeSet<(String, String, bool)>> {
         let request = proto::ComputablePermissionsRequest {
-            consistency: newest(),
+            consistency: Some(newest()),
             definition_name: definition.to_owned(),
             relation_name: name.to_owned(),
             optional_definition_name_filter: start.to_owned(),
@@ -299,15 +301,16 @@ impl Side {
     }
 }
 
-fn newest() -> Option<proto::Consistency> {
-    let requirement = proto::consistency::Requirement::FullyConsistent(true);
-    Some(proto::Consistency { requirement: Some(requirement) })
+fn newest() -> proto::Consistency {
+    consistency(proto::consistency::Requirement::FullyConsistent(true))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn refusal(status: tonic::Status) -> (Code, String) {
     (status.code(), status.message().to_owned())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others hold no relations")]
 fn normalize_diff(diff: &mut proto::ReflectionSchemaDiff) {
     match diff.diff.as_mut().unwrap() {
         Diff::DefinitionAdded(found)
