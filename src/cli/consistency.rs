@@ -29,6 +29,15 @@ pub(super) struct Flags {
 impl Flags {
     /// The moment. Which one belongs to a time of day, the server says.
     pub(super) fn moment(&self, connection: &Connection) -> Result<Moment, CallError> {
+        self.moment_or(Moment::MinimizeLatency, connection)
+    }
+
+    /// The moment, or another one when nothing is said.
+    pub(super) fn moment_or(
+        &self,
+        unsaid: Moment,
+        connection: &Connection,
+    ) -> Result<Moment, CallError> {
         if let Some(time) = self.as_of {
             return Ok(Moment::AtExactSnapshot(connection.revision_at(time)?));
         }
@@ -36,7 +45,8 @@ impl Flags {
             (true, ..) => Moment::FullyConsistent,
             (false, Some(token), _) => Moment::AtLeastAsFresh(token.clone()),
             (false, None, Some(token)) => Moment::AtExactSnapshot(token.clone()),
-            (false, None, None) => Moment::MinimizeLatency,
+            (false, None, None) if self.min_latency => Moment::MinimizeLatency,
+            (false, None, None) => unsaid,
         })
     }
 }

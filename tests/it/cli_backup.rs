@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const FILE: &str = "\
 schema: |-
   use expiration
-  caveat on_day(day string, number double) { day == \"monday\" }
+  caveat on_day(day string, number double) { day == \"monday\" && number > 0.5 }
   definition user {}
   definition team { relation member: user | team#member }
   definition document {
@@ -123,7 +123,7 @@ fn the_file_is_as_it_is_described() {
     assert_eq!(digest.len(), 64);
     insta::assert_snapshot!(text.replace(digest, "SHA-256"), @"
     kilwa backup 1
-    schema 19 2b3c1e11
+    schema 19 c77c939d
     definition user {}
     end 0 SHA-256
     ");

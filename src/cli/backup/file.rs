@@ -120,12 +120,13 @@ pub(super) struct Blocks<R> {
     input: R,
     name: String,
     pub(super) done: Done,
+    ended: bool,
 }
 
 impl<R: BufRead> Blocks<R> {
     /// Reads the first line. `name` is for messages.
     pub(super) fn open(input: R, name: &str) -> Result<Self, Failure> {
-        let mut blocks = Self { input, name: name.to_owned(), done: Done::default() };
+        let mut blocks = Self { input, name: name.to_owned(), done: Done::default(), ended: false };
         let line = blocks.line()?;
         if line != FIRST_LINE.as_bytes() {
             return Err(match line.strip_prefix(NAME.as_bytes()) {
@@ -142,6 +143,9 @@ impl<R: BufRead> Blocks<R> {
 
     /// The next block; `None` at the end of a file that is whole.
     pub(super) fn next(&mut self) -> Result<Option<Block>, Failure> {
+        if self.ended {
+            return Ok(None);
+        }
         let line = self.line()?;
         let text = String::from_utf8_lossy(&line).into_owned();
         let words: Vec<&str> = text.split(' ').collect();
@@ -162,6 +166,7 @@ impl<R: BufRead> Blocks<R> {
             }
             [END, ..] => {
                 self.require_end(&text)?;
+                self.ended = true;
                 return Ok(None);
             }
             _ => return Err(self.wrong("what should open a block does not")),

@@ -4,7 +4,7 @@ use super::filter::OptionalFilter;
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
 use crate::cli::{Exit, consistency, progress, render};
-use crate::client::Export;
+use crate::client::{Export, Moment};
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let connection = arguments.server.connect()?;
     let export = Export {
         filter: arguments.filter.filter(),
-        moment: arguments.consistency.moment(&connection)?,
+        // Whoever exports everything does not mean what was there some seconds ago.
+        moment: arguments.consistency.moment_or(Moment::FullyConsistent, &connection)?,
         cursor: None,
         part_size: arguments.page_size,
     };
