@@ -146,7 +146,8 @@ impl SubjectLookup {
 
     /// Whether a subject has the permission, and that does not follow from what is said of the wildcard.
     fn lists(&self, entry: &Entry) -> bool {
-        !entry.truth.is_no() && (entry.named || entry.truth.is_yes() && !self.rest.is_yes())
+        let more_than_rest = self.rest.is_no() || entry.truth.is_yes() && !self.rest.is_yes();
+        !entry.truth.is_no() && (entry.named || more_than_rest)
     }
 
     /// The wildcard, with everybody whom it promises more than they have: a look at the whole list.
