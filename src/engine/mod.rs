@@ -19,6 +19,7 @@ mod memo;
 mod question;
 mod reads;
 mod shared;
+mod subject_graph;
 mod subject_plan;
 mod subject_set;
 mod subject_windows;

@@ -11,12 +11,12 @@ use super::frames::{Branch, Branches};
 use super::memo::Place;
 use super::question::Scope;
 use super::reads::Reads;
+use super::subject_graph::{Flat, Graph, Item, Join, Leaf, Part, Union};
 use super::walk::{CYCLE_NAMES_MAX, place_name};
 use crate::relationship::{RelationshipReader, SubjectKey};
 use crate::schema::{
     AllowedForm, AllowedSubject, Arrow, DefinitionId, Expr, NodeId, Quantifier, Rule,
 };
-use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The kind of subjects that is looked for.
@@ -36,50 +36,11 @@ pub(super) struct Plan {
     pub(super) order: Vec<Component>,
     /// The list itself.
     pub(super) root: Union,
+    /// In how many sets a subject is that every leaf names, at the most.
+    pub(super) spread: usize,
     /// How many relations and permissions were looked into, and how long the way to the furthest of them is.
     pub(super) visits: u64,
     pub(super) depth: u64,
-}
-
-/// Subjects that come from one place.
-#[derive(Debug)]
-pub(super) enum Leaf {
-    /// The single subjects that relationships name in a relation of an object.
-    Rows {
-        node: NodeId,
-        object_id: String,
-        /// Whether the relation takes single subjects at all.
-        any: bool,
-        /// What its wildcard says of everybody.
-        rest: Truth,
-    },
-    /// One subject.
-    One(String),
-}
-
-/// Values that are combined.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) join: Join,
-    pub(super) operands: Vec<Union>,
-}
-
-/// How the operands of a part are combined.
-#[derive(Clone, Debug)]
-pub(super) enum Join {
-    /// The only one, as far as a caveat lets it.
-    Under(Truth),
-    /// What is in all of them.
-    All,
-    /// What is in the first and not in the second.
-    Without,
-}
-
-/// Leaves and parts that are united, by position.
-#[derive(Debug, Default)]
-pub(super) struct Union {
-    pub(super) leaves: Vec<usize>,
-    pub(super) parts: Vec<usize>,
 }
 
 impl Plan {
@@ -94,61 +55,6 @@ impl Plan {
         explorer.graph.place(start, 1);
         explorer.explore()?;
         explorer.plan()
-    }
-}
-
-/// What may be united, before it is flat.
-#[derive(Clone, Copy, Debug)]
-enum Item {
-    Leaf(usize),
-    /// Everything of a place.
-    Place(usize),
-    Part(usize),
-}
-
-/// What has been found so far.
-#[derive(Debug, Default)]
-struct Graph {
-    /// The relations and permissions that were met, each with the length of the way to it.
-    places: Vec<(Place, u64)>,
-    positions: HashMap<Place, usize>,
-    /// By place, for those that were looked into.
-    items: Vec<Vec<Item>>,
-    leaves: Vec<Leaf>,
-    parts: Vec<(Join, Vec<Vec<Item>>)>,
-    /// By part: the place that it belongs to.
-    homes: Vec<usize>,
-}
-
-impl Graph {
-    fn place(&mut self, place: Place, depth: u64) -> Item {
-        let next = self.places.len();
-        Item::Place(*self.positions.entry(place).or_insert_with_key(|place| {
-            self.places.push((place.clone(), depth));
-            next
-        }))
-    }
-
-    fn leaf(&mut self, leaf: Leaf) -> Item {
-        self.leaves.push(leaf);
-        Item::Leaf(self.leaves.len() - 1)
-    }
-
-    fn part(&mut self, join: Join, operands: Vec<Vec<Item>>) -> Item {
-        // The place that is being looked into is the first without items.
-        self.homes.push(self.items.len());
-        self.parts.push((join, operands));
-        Item::Part(self.parts.len() - 1)
-    }
-
-    /// A place behind a caveat; none when that lets nobody through.
-    fn gated(&mut self, gate: Truth, place: Place, depth: u64) -> Option<Item> {
-        if gate.is_no() {
-            return None;
-        }
-        let place = self.place(place, depth);
-        let open = gate.is_yes();
-        Some(if open { place } else { self.part(Join::Under(gate), vec![vec![place]]) })
     }
 }
 
@@ -318,21 +224,11 @@ impl<R: RelationshipReader> Explorer<'_, '_, '_, R> {
 
     /// Makes everything flat and puts it into order.
     fn plan(mut self) -> Result<Plan, EngineError> {
-        let mut flattener = Flattener::default();
-        let mut steps = 0;
-        let mut flat = |items: &[Item]| {
-            flattener.flat(&self.graph, items, || self.scope.count_visit(&mut steps))
-        };
-        let root = flat(&[Item::Place(0)])?;
-        let mut parts = Vec::with_capacity(self.graph.parts.len());
-        for (join, operands) in &self.graph.parts {
-            let operands =
-                operands.iter().map(|operand| flat(operand)).collect::<Result<_, _>>()?;
-            parts.push(Part { join: join.clone(), operands });
-        }
+        let Flat { root, parts } = self.graph.flat();
         let order = self.order(&root, &parts)?;
         let leaves = std::mem::take(&mut self.graph.leaves);
-        Ok(Plan { leaves, parts, order, root, visits: self.visits, depth: self.depth })
+        let spread = spread(leaves.len(), &parts, &order);
+        Ok(Plan { leaves, parts, order, root, spread, visits: self.visits, depth: self.depth })
     }
 
     /// The parts that the root needs, each after those that it needs itself.
@@ -382,36 +278,22 @@ fn edges(part: &Part) -> Vec<Edge> {
     operands.flat_map(needed).collect()
 }
 
-/// Walks over places that are only united, each once.
-#[derive(Debug, Default)]
-struct Flattener {
-    /// By place: the last walk that came to it.
-    seen: HashMap<usize, usize>,
-    walks: usize,
-}
-
-impl Flattener {
-    fn flat(
-        &mut self,
-        graph: &Graph,
-        items: &[Item],
-        mut count: impl FnMut() -> Result<(), EngineError>,
-    ) -> Result<Union, EngineError> {
-        self.walks += 1;
-        let mut union = Union::default();
-        let mut open = items.to_vec();
-        while let Some(item) = open.pop() {
-            match item {
-                Item::Leaf(leaf) => union.leaves.push(leaf),
-                Item::Part(part) => union.parts.push(part),
-                Item::Place(place) => {
-                    if self.seen.insert(place, self.walks) != Some(self.walks) {
-                        count()?;
-                        open.extend(graph.items.get(place).into_iter().flatten());
-                    }
-                }
+/// In how many sets a subject is that every leaf names, at the most: in the leaves, and in the parts above them.
+fn spread(leaves: usize, parts: &[Part], order: &[Component]) -> usize {
+    let mut reached = vec![0_usize; parts.len()];
+    let mut total = leaves;
+    for component in order {
+        let operands = component.nodes.iter().filter_map(|part| parts.get(*part));
+        let below = operands.flat_map(|part| &part.operands).fold(0_usize, |sum, operand| {
+            let parts = operand.parts.iter().filter_map(|part| reached.get(*part));
+            parts.fold(sum.saturating_add(operand.leaves.len()), |sum, of| sum.saturating_add(*of))
+        });
+        for part in &component.nodes {
+            if let Some(reached) = reached.get_mut(*part) {
+                *reached = below.min(leaves);
+                total = total.saturating_add(*reached);
             }
         }
-        Ok(union)
     }
+    total
 }

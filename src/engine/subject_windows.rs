@@ -10,7 +10,8 @@ use super::finding::Truth;
 use super::frames::Branch;
 use super::question::Scope;
 use super::reads::Reads;
-use super::subject_plan::{Join, Kind, Leaf, Part, Plan, Union};
+use super::subject_graph::{Join, Leaf, Part, Union};
+use super::subject_plan::{Kind, Plan};
 use super::subject_set::Set;
 use crate::relationship::{Page, RelationshipReader};
 use std::collections::VecDeque;
@@ -60,10 +61,9 @@ impl Windows {
             }
             read
         };
-        let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
-        // Each part may hold what every leaf gives.
-        let holders = count(plan.leaves.len()).saturating_mul(count(plan.parts.len()) + 1);
-        let page_count = (subjects_max / 2 / holders.max(1)).clamp(1, PAGE_COUNT_MAX);
+        // Half of the room: leaves may hold more than what is taken of them for a window.
+        let spread = u64::try_from(plan.spread.max(1)).unwrap_or(u64::MAX);
+        let page_count = (subjects_max / 2 / spread).clamp(1, PAGE_COUNT_MAX);
         Self { read: plan.leaves.iter().map(start).collect(), page_count, ended: false }
     }
 

@@ -252,3 +252,42 @@ fn a_long_chain_and_a_lattice_are_listed() {
         assert_eq!(told(&found), expected);
     }
 }
+
+/// Many folders that are shared with the same hierarchy of groups, each with somebody taken away.
+#[test]
+fn what_many_permissions_share_is_worked_out_once() {
+    let text = "
+        definition user {}
+        definition team { relation member: user | team#member }
+        definition folder {
+            relation viewer: team#member
+            relation banned: user
+            permission view = viewer - banned
+        }
+        definition document {
+            relation parent: folder
+            permission view = parent->view
+            permission every = parent.all(view)
+        }";
+    let schema = schema(text);
+    let folders = (0..200).flat_map(|n| {
+        [
+            format!("document:1#parent@folder:{n}"),
+            format!("folder:{n}#viewer@team:0#member"),
+            format!("folder:{n}#banned@user:u{n}"),
+        ]
+    });
+    let teams = (0..200).flat_map(|n| {
+        [format!("team:{n}#member@team:{}#member", n + 1), format!("team:{n}#member@user:u{n}")]
+    });
+    let lines: Vec<String> = folders.chain(teams).chain(["team:9#member@user:v".into()]).collect();
+    let relationships = set(&lines.join(";"));
+    let visible = relationships.visible_at(now());
+    // Far fewer than there are ways.
+    let limits = Limits { visits_max: 1_000, ..Limits::default() };
+    let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+    let context = Context::default();
+    let list = |listing: &str| listed(&scope, &Listing::parse(listing, &context), 100).unwrap();
+    assert_eq!(list("document:1#view@user").len(), 201);
+    assert_eq!(told(&list("document:1#every@user")), "v");
+}
