@@ -15,7 +15,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// How many ids all sources together read ahead.
-const ROWS_MAX: usize = 1 << 18;
+const ROWS_MAX: usize = 1 << 17;
 /// How many ids a source reads at once when there are very many.
 const PAGE_COUNT_MIN: usize = 4;
 /// How many new sources pass between two looks at how much memory they take.
