@@ -26,6 +26,8 @@ use tokio::runtime::Runtime;
 /// How many questions each schema is asked, and how many of them are looked up and expanded too.
 const QUESTIONS_PER_CASE: usize = 400;
 const LOOKUPS_PER_CASE: usize = 25;
+/// How many stores a Kilwa holds before it is replaced: each takes tens of megabytes.
+const CASES_PER_SERVER: usize = 50;
 /// How many disagreements are told in full.
 const TOLD_MAX: usize = 20;
 
@@ -35,10 +37,16 @@ fn kilwa_and_spicedb_agree() {
     let Some(program) = program("KILWA_TEST_SPICEDB") else { return };
     let wanted = setting("KILWA_DIFFERENTIAL_QUESTIONS").unwrap_or(50_000);
     let runtime = Runtime::new().unwrap();
-    let (kilwa, spicedb) = (Peer::kilwa(&runtime), Peer::spicedb(&program, &runtime));
+    let (mut kilwa, spicedb) = (Peer::kilwa(&runtime), Peer::spicedb(&program, &runtime));
     let mut random = Random::new(setting("KILWA_DIFFERENTIAL_SEED").unwrap_or(1));
     let mut tally = Tally::default();
-    while tally.questions() < wanted {
+    for case in 1.. {
+        if tally.questions() >= wanted {
+            break;
+        }
+        if case % CASES_PER_SERVER == 0 {
+            kilwa = Peer::kilwa(&runtime);
+        }
         let case = generate::specimen(&mut random, QUESTIONS_PER_CASE).case();
         let mut pair = Pair { kilwa: Side::new(&kilwa), spicedb: Side::new(&spicedb) };
         runtime.block_on(compare(&mut pair, &case, &mut random, &mut tally));
