@@ -46,9 +46,10 @@ fn times_of_day_are_moments() {
         assert_eq!(code, 2);
         assert!(error.contains(reason), "{error}");
     }
-    for command in
-        [&["relationship", "read", "document"][..], &["permission", "bulk", "a:b#view@c:d"]]
-    {
+    for command in [
+        &["relationship", "read", "document"][..],
+        &["permission", "bulk", "document:b#view@user:d"],
+    ] {
         let (code, error) = server.fail(&[command, &["--as-of", "9999-01-01T00:00:00Z"]].concat());
         assert_eq!(code, 2);
         assert!(error.contains("lies in the future"), "{error}");

@@ -1,7 +1,6 @@
 //! Where Kilwa is meant to answer otherwise than `SpiceDB` 1.56: the whole list. `docs/compatibility.md` says more.
 
 use super::said::Said;
-use crate::reference::Answer;
 use crate::reference::case::{Asked, Case};
 use kilwa::relationship::{Relationship, Subject};
 use kilwa::schema::{Node, Rule, Schema};
@@ -9,8 +8,8 @@ use kilwa::schema::{Node, Rule, Schema};
 /// Why an answer may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Known {
-    /// `SpiceDB` walks circles until it is fifty steps deep and then fails, if it has not found a yes before. Kilwa
-    /// answers.
+    /// `SpiceDB` walks circles until it is fifty steps deep and then fails, if it has not found a yes before; with many
+    /// ways it does not come to an end. Kilwa answers. Not even asked.
     Circle,
     /// To `SpiceDB`'s check a wildcard covers usersets of its type as well, though not to its lookups. To Kilwa it covers
     /// objects, everywhere.
@@ -33,15 +32,8 @@ impl<'c> Knowledge<'c> {
         Self { case, overlooks_caveats: schema.nodes().iter().any(overlooks_caveats) }
     }
 
-    /// Why a check's answers may differ.
-    pub(super) fn of_check(&self, asked: &Asked, answer: &Answer) -> Option<Known> {
-        if answer.cyclic {
-            return Some(Known::Circle);
-        }
-        self.of_question(asked)
-    }
-
-    fn of_question(&self, asked: &Asked) -> Option<Known> {
+    /// Why a question's answers may differ, but for circles.
+    pub(super) fn of_question(&self, asked: &Asked) -> Option<Known> {
         let covered = |stored: &Relationship| {
             stored.subject == Subject::Wildcard(asked.subject.object_type().to_owned())
         };
@@ -55,9 +47,6 @@ impl<'c> Knowledge<'c> {
     pub(super) fn of_lookup(&self, asked: &Asked, kilwa: &Said, spicedb: &Said) -> Option<Known> {
         let failed =
             ["ERROR_REASON_CAVEAT_EVALUATION_ERROR", "ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR"];
-        if spicedb.is_refused_for(&["ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED"]) {
-            return Some(Known::Circle);
-        }
         if spicedb.is_refused_for(&failed) || kilwa.is_refused_for(&failed) {
             return Some(Known::FailedCaveat);
         }

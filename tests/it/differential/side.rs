@@ -8,8 +8,12 @@ use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{ObjectRef, Subject};
 use proto::permissions_service_client::PermissionsServiceClient;
 use proto::schema_service_client::SchemaServiceClient;
+use std::time::Duration;
 use tonic::transport::Channel;
-use tonic::{Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
+
+/// How long one call may take.
+const TIME_MAX: Duration = Duration::from_secs(20);
 
 /// A store of a server, under a key that nobody else uses.
 pub(super) struct Side {
@@ -41,6 +45,13 @@ fn subject(subject: &Subject) -> proto::SubjectReference {
     }
 }
 
+/// A message with a key, and with an end for walks in circles.
+fn in_time<T>(key: &str, message: T) -> Request<T> {
+    let mut request = keyed(key, message);
+    request.set_timeout(TIME_MAX);
+    request
+}
+
 async fn all<T>(response: Result<Response<Streaming<T>>, Status>) -> Result<Vec<T>, Status> {
     let mut stream = response?.into_inner();
     let mut found = Vec::new();
@@ -61,12 +72,12 @@ impl Side {
 
     pub(super) async fn write_schema(&mut self, text: &str) -> Said {
         let request = proto::WriteSchemaRequest { schema: text.to_owned() };
-        let written = self.schema.write_schema(keyed(&self.key, request)).await;
+        let written = self.schema.write_schema(in_time(&self.key, request)).await;
         Said::of(written, |_| Said::Text("written".to_owned()))
     }
 
     pub(super) async fn write(&mut self, request: proto::WriteRelationshipsRequest) -> Said {
-        let written = self.permissions.write_relationships(keyed(&self.key, request)).await;
+        let written = self.permissions.write_relationships(in_time(&self.key, request)).await;
         Said::of(written, |_| Said::Text("written".to_owned()))
     }
 
@@ -75,7 +86,7 @@ impl Side {
             relationship_filter: Some(filter),
             ..Default::default()
         };
-        let deleted = self.permissions.delete_relationships(keyed(&self.key, request)).await;
+        let deleted = self.permissions.delete_relationships(in_time(&self.key, request)).await;
         Said::of(deleted, |response| {
             let count = response.into_inner().relationships_deleted_count;
             Said::Text(format!("{count} deleted"))
@@ -88,7 +99,7 @@ impl Side {
             relationship_filter: Some(filter),
             ..Default::default()
         };
-        let read = self.permissions.read_relationships(keyed(&self.key, request)).await;
+        let read = self.permissions.read_relationships(in_time(&self.key, request)).await;
         Said::of(all(read).await, |responses| said::relationships(&responses))
     }
 
@@ -106,7 +117,7 @@ impl Side {
             items: items.collect(),
             with_tracing: false,
         };
-        match self.permissions.check_bulk_permissions(keyed(&self.key, request)).await {
+        match self.permissions.check_bulk_permissions(in_time(&self.key, request)).await {
             Err(status) => vec![Said::refused(&status); asked.len()],
             Ok(response) => {
                 let pairs = response.into_inner().pairs.into_iter();
@@ -134,7 +145,7 @@ impl Side {
             context: Some(structure(&asked.context.to_string())),
             with_tracing: false,
         };
-        let checked = self.permissions.check_permission(keyed(&self.key, request)).await;
+        let checked = self.permissions.check_permission(in_time(&self.key, request)).await;
         Said::of(checked, |response| {
             let response = response.into_inner();
             said::verdict(response.permissionship(), response.partial_caveat_info)
@@ -150,7 +161,7 @@ impl Side {
             context: Some(structure(&asked.context.to_string())),
             ..Default::default()
         };
-        let found = self.permissions.lookup_resources(keyed(&self.key, request)).await;
+        let found = self.permissions.lookup_resources(in_time(&self.key, request)).await;
         Said::of(all(found).await, said::resources)
     }
 
@@ -164,7 +175,7 @@ impl Side {
             context: Some(structure(&of.asked.context.to_string())),
             ..Default::default()
         };
-        let found = self.permissions.lookup_subjects(keyed(&self.key, request)).await;
+        let found = self.permissions.lookup_subjects(in_time(&self.key, request)).await;
         Said::of(all(found).await, said::subjects)
     }
 
@@ -174,7 +185,7 @@ impl Side {
             resource: Some(reference(&asked.resource)),
             permission: asked.permission.clone(),
         };
-        let expanded = self.permissions.expand_permission_tree(keyed(&self.key, request)).await;
+        let expanded = self.permissions.expand_permission_tree(in_time(&self.key, request)).await;
         Said::of(expanded, |response| {
             Said::Text(said::tree(&response.into_inner().tree_root.unwrap_or_default()))
         })
@@ -183,10 +194,12 @@ impl Side {
     pub(super) async fn reflect(&mut self) -> Said {
         let request =
             proto::ReflectSchemaRequest { consistency: Some(newest()), ..Default::default() };
-        let reflected = self.schema.reflect_schema(keyed(&self.key, request)).await;
+        let reflected = self.schema.reflect_schema(in_time(&self.key, request)).await;
         Said::of(reflected, |response| {
             let response = response.into_inner();
-            Said::Text(format!("{:?} {:?}", response.definitions, response.caveats))
+            // SpiceDB never says true.
+            let text = format!("{:?} {:?}", response.definitions, response.caveats);
+            Said::Text(text.replace("IsTerminalSubject(true)", "IsTerminalSubject(false)"))
         })
     }
 
@@ -198,13 +211,13 @@ impl Side {
             relation_name: name.to_owned(),
             ..Default::default()
         };
-        let computable = self.schema.computable_permissions(keyed(&self.key, request)).await;
+        let computable = self.schema.computable_permissions(in_time(&self.key, request)).await;
         let request = proto::DependentRelationsRequest {
             consistency: Some(newest()),
             definition_name: definition.to_owned(),
             permission_name: name.to_owned(),
         };
-        let dependent = self.schema.dependent_relations(keyed(&self.key, request)).await;
+        let dependent = self.schema.dependent_relations(in_time(&self.key, request)).await;
         [
             Said::of(computable, |response| {
                 Said::Text(format!("{:?}", response.into_inner().permissions))
