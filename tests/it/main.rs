@@ -77,6 +77,7 @@ mod tenant_lives;
 mod validation;
 mod watch_model;
 mod watch_restart;
+mod watch_slow;
 mod watch_support;
 mod wire;
 mod wire_check;

@@ -307,47 +307,6 @@ async fn what_is_forgotten_is_out_of_range() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_gets_an_error_and_no_gap() {
-    let server = fresh_with(|config| {
-        config.watch.buffer_length = 2;
-        config.watch.write_timeout = Duration::from_millis(1);
-    })
-    .await;
-    let start = server.touch(&["group:start#member@user:ann"]).await.unwrap();
-    let id = |number: usize| format!("{}{number:08}", "d".repeat(1_000));
-    let (mut count, mut seen) = (0, 0);
-    let end = soon(async {
-        loop {
-            let mut slow = server.watch(from(Some(&start), &[])).await.unwrap();
-            // The client looks elsewhere meanwhile.
-            for first in (count..count + 3_000).step_by(100) {
-                let many = (first..first + 100)
-                    .map(|number| touch(&format!("document:{}#owner@user:ann", id(number))));
-                server.write(many.collect()).await.unwrap();
-            }
-            count += 3_000;
-            seen = 0;
-            while seen < count {
-                match slow.next().await {
-                    Ok(response) => {
-                        for update in response.updates {
-                            let resource = update.relationship.unwrap().resource.unwrap();
-                            assert_eq!(resource.object_id, id(seen));
-                            seen += 1;
-                        }
-                    }
-                    Err(status) => return status,
-                }
-            }
-        }
-    })
-    .await;
-    require(&end, Code::ResourceExhausted, "", &[]);
-    assert!(end.message().starts_with("watch disconnected"), "{end:?}");
-    assert!(seen < count);
-}
-
-#[tokio::test]
 async fn a_large_revision_comes_in_parts_that_can_be_gone_on_from() {
     const COUNT: usize = 3_500;
     let server = fresh().await;

@@ -3,7 +3,7 @@
 use super::said::Said;
 use crate::reference::case::{Asked, Case};
 use kilwa::relationship::{Relationship, Subject};
-use kilwa::schema::{Node, Rule, Schema};
+use kilwa::schema::{AllowedForm, Node, Rule, Schema};
 
 /// Why an answer may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,11 @@ impl<'c> Knowledge<'c> {
         self.overlooks_caveats.then_some(Known::OverlookedCaveat)
     }
 
+    /// Why what a relation or permission contributes to may differ.
+    pub(super) fn of_computable(schema: &Schema) -> Option<Known> {
+        schema.nodes().iter().any(takes_wildcards).then_some(Known::WildcardOfUsersets)
+    }
+
     /// Why the results of a lookup may differ.
     pub(super) fn of_lookup(&self, asked: &Asked, kilwa: &Said, spicedb: &Said) -> Option<Known> {
         let failed =
@@ -50,7 +55,17 @@ impl<'c> Knowledge<'c> {
         if spicedb.is_refused_for(&failed) || kilwa.is_refused_for(&failed) {
             return Some(Known::FailedCaveat);
         }
+        if spicedb.is_refused_for(&["ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED"]) {
+            return Some(Known::Circle);
+        }
         self.of_question(asked)
+    }
+}
+
+fn takes_wildcards(node: &Node) -> bool {
+    match &node.rule {
+        Rule::Relation(forms) => forms.iter().any(|form| form.form == AllowedForm::Wildcard),
+        Rule::Permission(_) => false,
     }
 }
 

@@ -127,10 +127,10 @@ async fn compare_schemas(pair: &mut Pair, case: &Case, schema: &Schema, tally: &
         let definition = &schema.definition(node.definition).name;
         let kilwa = pair.kilwa.neighbours(definition, &node.name).await;
         let spicedb = pair.spicedb.neighbours(definition, &node.name).await;
-        for (kind, position) in [("computable", 0), ("dependent", 1)] {
-            let what = || format!("{definition}#{}\n{}", node.name, case.schema);
-            tally.note(kind, (&kilwa[position], &spicedb[position]), || None, what);
-        }
+        let what = || format!("{definition}#{}\n{}", node.name, case.schema);
+        let known = || Knowledge::of_computable(schema);
+        tally.note("computable", (&kilwa[0], &spicedb[0]), known, what);
+        tally.note("dependent", (&kilwa[1], &spicedb[1]), || None, what);
     }
 }
 

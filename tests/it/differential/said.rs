@@ -34,10 +34,12 @@ pub(super) struct Found {
 
 impl Said {
     pub(super) fn refused(status: &Status) -> Self {
-        let info = status.get_details_error_info();
+        // A reason that is not specified is none.
+        let reason = status.get_details_error_info().map(|info| info.reason);
+        let reason = reason.filter(|reason| reason != "ERROR_REASON_UNSPECIFIED");
         Self::Refused {
             code: status.code(),
-            reason: info.map(|info| info.reason).unwrap_or_default(),
+            reason: reason.unwrap_or_default(),
             message: status.message().to_owned(),
         }
     }
