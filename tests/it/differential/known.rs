@@ -14,6 +14,9 @@ pub(super) enum Known {
     /// To `SpiceDB`'s check a wildcard covers usersets of its type as well, though not to its lookups. To Kilwa it covers
     /// objects, everywhere.
     WildcardOfUsersets,
+    /// A lookup of `SpiceDB` finds what its own check denies, misses what that grants, or says that it is at fault itself.
+    /// Kilwa's lookup says what that check says: in each case it is asked.
+    LookupAgainstItsCheck,
     /// `SpiceDB` finds no caveated or expiring subjects in a relation that also takes usersets of the same type without.
     OverlookedCaveat,
     /// A caveat failed on the context that was given: whether something else decided before is up to the order in which
@@ -32,8 +35,13 @@ impl<'c> Knowledge<'c> {
         Self { case, overlooks_caveats: schema.nodes().iter().any(overlooks_caveats) }
     }
 
-    /// Why a question's answers may differ, but for circles.
-    pub(super) fn of_question(&self, asked: &Asked) -> Option<Known> {
+    /// Why the answers to a question may differ, of a check or of a lookup.
+    pub(super) fn of_question(&self, asked: &Asked, kilwa: &Said, spicedb: &Said) -> Option<Known> {
+        let failed =
+            ["ERROR_REASON_CAVEAT_EVALUATION_ERROR", "ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR"];
+        if spicedb.is_refused_for(&failed) || kilwa.is_refused_for(&failed) {
+            return Some(Known::FailedCaveat);
+        }
         let covered = |stored: &Relationship| {
             stored.subject == Subject::Wildcard(asked.subject.object_type().to_owned())
         };
@@ -46,19 +54,6 @@ impl<'c> Knowledge<'c> {
     /// Why what a relation or permission contributes to may differ.
     pub(super) fn of_computable(schema: &Schema) -> Option<Known> {
         schema.nodes().iter().any(takes_wildcards).then_some(Known::WildcardOfUsersets)
-    }
-
-    /// Why the results of a lookup may differ.
-    pub(super) fn of_lookup(&self, asked: &Asked, kilwa: &Said, spicedb: &Said) -> Option<Known> {
-        let failed =
-            ["ERROR_REASON_CAVEAT_EVALUATION_ERROR", "ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR"];
-        if spicedb.is_refused_for(&failed) || kilwa.is_refused_for(&failed) {
-            return Some(Known::FailedCaveat);
-        }
-        if spicedb.is_refused_for(&["ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED"]) {
-            return Some(Known::Circle);
-        }
-        self.of_question(asked)
     }
 }
 

@@ -5,17 +5,18 @@
 //! `KILWA_DIFFERENTIAL_SEED` starts another sequence.
 
 mod changes;
+mod circles;
+mod confirm;
 pub(crate) mod known;
 mod said;
 mod side;
 
 use crate::outside::{program, setting, tell};
 use crate::peer::Peer;
-use crate::reference::case::{Asked, Case, now};
+use crate::reference::case::{Asked, Case};
+use crate::reference::generate;
 use crate::reference::random::Random;
-use crate::reference::rules::Rules;
-use crate::reference::{Reference, generate};
-use kilwa::relationship::ObjectRef;
+use circles::Circles;
 use kilwa::schema::{Schema, compile};
 use known::{Knowledge, Known};
 use said::Said;
@@ -24,9 +25,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use tokio::runtime::Runtime;
 
-/// How many questions each schema is asked, and how many of them are looked up and expanded too.
+/// How many questions each schema is asked, and how many of them one by one, looked up and expanded too: more where no
+/// circle is, for only there resources can be looked up.
 const QUESTIONS_PER_CASE: usize = 400;
 const LOOKUPS_PER_CASE: usize = 25;
+const LOOKUPS_PER_CASE_WITHOUT_CIRCLES: usize = 200;
 /// How many stores a Kilwa holds before it is replaced: each takes tens of megabytes.
 const CASES_PER_SERVER: usize = 50;
 /// How many disagreements are told in full.
@@ -38,7 +41,7 @@ fn kilwa_and_spicedb_agree() {
     let Some(program) = program("KILWA_TEST_SPICEDB") else { return };
     let wanted = setting("KILWA_DIFFERENTIAL_QUESTIONS").unwrap_or(50_000);
     let runtime = Runtime::new().unwrap();
-    let (mut kilwa, spicedb) = (Peer::kilwa(&runtime), Peer::spicedb(&program, &runtime));
+    let (mut kilwa, mut spicedb) = (Peer::kilwa(&runtime), Peer::spicedb(&program, &runtime));
     let mut random = Random::new(setting("KILWA_DIFFERENTIAL_SEED").unwrap_or(1));
     let mut tally = Tally::default();
     for case in 1.. {
@@ -47,6 +50,9 @@ fn kilwa_and_spicedb_agree() {
         }
         if case % CASES_PER_SERVER == 0 {
             kilwa = Peer::kilwa(&runtime);
+        }
+        if std::mem::take(&mut tally.endless) {
+            spicedb = Peer::spicedb(&program, &runtime);
         }
         let case = generate::specimen(&mut random, QUESTIONS_PER_CASE).case();
         let mut pair = Pair { kilwa: Side::new(&kilwa), spicedb: Side::new(&spicedb) };
@@ -68,6 +74,8 @@ struct Tally {
     by_kind: BTreeMap<&'static str, u64>,
     known: BTreeMap<Known, u64>,
     disagreements: usize,
+    /// Whether `SpiceDB` walks without end since a question, and with it the server is of no more use.
+    endless: bool,
 }
 
 impl Tally {
@@ -87,7 +95,9 @@ impl Tally {
         if kilwa.agrees_with(spicedb) {
             return;
         }
-        if let Some(known) = known() {
+        self.endless |= spicedb.is_late();
+        let endless = (self.endless && !kilwa.is_late()).then_some(Known::Circle);
+        if let Some(known) = endless.or_else(known) {
             *self.known.entry(known).or_default() += 1;
             return;
         }
@@ -114,10 +124,12 @@ async fn compare(pair: &mut Pair, case: &Case, random: &mut Random, tally: &mut 
     );
     tally.note("schema", (&said.0, &said.1), || None, || case.schema.clone());
     let stored = changes::compare(pair, case, random, tally).await;
-    let case = without_circles(Case { relationships: stored, ..case.clone() }, &schema);
+    let mut case = Case { relationships: stored, ..case.clone() };
+    let circles = Circles::of(&case, &schema);
+    case.questions.retain(|asked| !circles.below(asked));
     compare_schemas(pair, &case, &schema, tally).await;
     compare_checks(pair, &case, &schema, tally).await;
-    compare_lookups(pair, &case, &schema, tally).await;
+    compare_lookups(pair, &case, &circles, &schema, tally).await;
 }
 
 async fn compare_schemas(pair: &mut Pair, case: &Case, schema: &Schema, tally: &mut Tally) {
@@ -140,38 +152,33 @@ async fn compare_checks(pair: &mut Pair, case: &Case, schema: &Schema, tally: &m
     let spicedb = pair.spicedb.check_each(&case.questions).await;
     for ((asked, kilwa), spicedb) in case.questions.iter().zip(&kilwa).zip(&spicedb) {
         let what = || format!("{asked}\n{}", told(case));
-        tally.note("bulk check", (kilwa, spicedb), || knowledge.of_question(asked), what);
+        let known = || knowledge.of_question(asked, kilwa, spicedb);
+        tally.note("bulk check", (kilwa, spicedb), known, what);
     }
     for asked in case.questions.iter().take(LOOKUPS_PER_CASE) {
-        let said = (pair.kilwa.check(asked).await, pair.spicedb.check(asked).await);
+        let (kilwa, spicedb) = (pair.kilwa.check(asked).await, pair.spicedb.check(asked).await);
         let what = || format!("{asked}\n{}", told(case));
-        tally.note("check", (&said.0, &said.1), || knowledge.of_question(asked), what);
+        let known = || knowledge.of_question(asked, &kilwa, &spicedb);
+        tally.note("check", (&kilwa, &spicedb), known, what);
     }
 }
 
-/// Lists and trees for questions about which no object of the resource's type leads into a circle.
-async fn compare_lookups(pair: &mut Pair, case: &Case, schema: &Schema, tally: &mut Tally) {
-    let rules = Rules::of(schema);
-    let reference = Reference::new(&rules, schema, case.relationships.iter(), now());
+/// Lists and trees, of cases and questions in which `SpiceDB` does not meet a circle.
+async fn compare_lookups(
+    pair: &mut Pair,
+    case: &Case,
+    circles: &Circles,
+    schema: &Schema,
+    tally: &mut Tally,
+) {
     let knowledge = Knowledge::new(case, schema);
-    let in_circles = |asked: &Asked| {
-        ["a", "b", "c", "d"].iter().any(|id| {
-            let resource = ObjectRef::new(asked.resource.object_type(), *id).unwrap();
-            let Asked { permission, subject, context, .. } = asked;
-            reference.answer(&resource, permission, subject, context).cyclic
-        })
-    };
-    for asked in case.questions.iter().take(LOOKUPS_PER_CASE) {
-        if in_circles(asked) {
-            *tally.known.entry(Known::Circle).or_default() += 1;
-            continue;
+    let what = |asked: &Asked| format!("{asked}\n{}", told(case));
+    let count =
+        if circles.are_anywhere() { LOOKUPS_PER_CASE } else { LOOKUPS_PER_CASE_WITHOUT_CIRCLES };
+    for asked in case.questions.iter().take(count) {
+        if tally.endless {
+            return;
         }
-        let kilwa = pair.kilwa.lookup_resources(asked).await;
-        let spicedb = pair.spicedb.lookup_resources(asked).await;
-        let known = || knowledge.of_lookup(asked, &kilwa, &spicedb);
-        let what = || format!("{asked}\n{}", told(case));
-        tally.note("resources", (&kilwa, &spicedb), known, what);
-
         let of = SubjectsAsked {
             asked,
             subject_type: asked.subject.object_type(),
@@ -179,24 +186,23 @@ async fn compare_lookups(pair: &mut Pair, case: &Case, schema: &Schema, tally: &
         };
         let kilwa = pair.kilwa.lookup_subjects(&of).await;
         let spicedb = pair.spicedb.lookup_subjects(&of).await;
-        let known = || knowledge.of_lookup(asked, &kilwa, &spicedb);
-        tally.note("subjects", (&kilwa, &spicedb), known, what);
+        let own = confirm::subjects(&mut pair.spicedb, asked, &kilwa, &spicedb).await;
+        let known = || own.or_else(|| knowledge.of_question(asked, &kilwa, &spicedb));
+        tally.note("subjects", (&kilwa, &spicedb), known, || what(asked));
 
         let said = (pair.kilwa.expand(asked).await, pair.spicedb.expand(asked).await);
-        tally.note("tree", (&said.0, &said.1), || None, what);
-    }
-}
+        tally.note("tree", (&said.0, &said.1), || None, || what(asked));
 
-/// The case without the questions that lead into circles.
-fn without_circles(case: Case, schema: &Schema) -> Case {
-    let rules = Rules::of(schema);
-    let reference = Reference::new(&rules, schema, case.relationships.iter(), now());
-    let ends = |asked: &Asked| {
-        let Asked { resource, permission, subject, context } = asked;
-        !reference.answer(resource, permission, subject, context).cyclic
-    };
-    let questions = case.questions.iter().filter(|asked| ends(asked)).cloned().collect();
-    Case { questions, ..case }
+        if circles.are_anywhere() {
+            *tally.known.entry(Known::Circle).or_default() += 1;
+            continue;
+        }
+        let kilwa = pair.kilwa.lookup_resources(asked).await;
+        let spicedb = pair.spicedb.lookup_resources(asked).await;
+        let own = confirm::resources(&mut pair.spicedb, asked, &kilwa, &spicedb).await;
+        let known = || own.or_else(|| knowledge.of_question(asked, &kilwa, &spicedb));
+        tally.note("resources", (&kilwa, &spicedb), known, || what(asked));
+    }
 }
 
 /// A case without its questions.

@@ -53,6 +53,16 @@ impl Said {
         matches!(self, Self::Refused { reason, .. } if reasons.contains(&reason.as_str()))
     }
 
+    /// Whether the server says that it is itself at fault.
+    pub(super) fn is_own_fault(&self) -> bool {
+        matches!(self, Self::Refused { code: Code::Unknown, message, .. } if message.starts_with("BUG:"))
+    }
+
+    /// Whether it did not come in time.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self, Self::Refused { code: Code::Cancelled | Code::DeadlineExceeded, .. })
+    }
+
     /// Whether the two say the same to a program. Of what is missing, one may name less.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
         match (self, other) {

@@ -13,7 +13,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
 /// How long one call may take.
-const TIME_MAX: Duration = Duration::from_secs(20);
+const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A store of a server, under a key that nobody else uses.
 pub(super) struct Side {
