@@ -72,12 +72,14 @@ use tonic::service::RoutesBuilder;
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// The full names of the services whose health can be asked for; the empty name stands for the whole server.
-pub const HEALTH_NAMES: [&str; 7] = [
+pub const HEALTH_NAMES: [&str; 9] = [
     "",
     "authzed.api.v1.PermissionsService",
     "authzed.api.v1.SchemaService",
     "authzed.api.v1.WatchService",
     "kilwa.v1.LookupService",
+    "kilwa.v1.PermissionsService",
+    "kilwa.v1.RelationshipsService",
     "kilwa.v1.ValidationService",
     "kilwa.v1.WatchService",
 ];

@@ -51,7 +51,8 @@ pub(super) fn delete_object(
     require_few_preconditions(&options, &request.preconditions)?;
     require_few_permissions(&request.permissions)?;
     let schemas = Arc::clone(&database.schemas);
-    let done = database.store.write(now, move |transaction| {
+    // Any number of relationships may name it.
+    let done = database.store.write_large(now, move |transaction| {
         let schema = schema_of(&schemas, transaction)?;
         let (as_resource, as_subject) = filters(&request.object);
         require_filter(&schema, &as_resource)?;

@@ -13,7 +13,7 @@ use super::transaction::Transaction;
 use super::values::{self, Head, Logged};
 use super::writer::Shared;
 use crate::relationship::{ReadError, Relationship, Revision};
-use rocksdb::{OptimisticTransactionOptions, SnapshotWithThreadMode, WriteOptions};
+use rocksdb::{SnapshotWithThreadMode, TransactionOptions, WriteOptions};
 use std::cell::Cell;
 
 /// A piece is committed when it has so many bytes, or so many changes.
@@ -120,6 +120,8 @@ impl<'t> Pieces<'t> {
         if keep {
             self.commit(transaction)?;
         } else {
+            // What is taken back may be locked.
+            transaction.batch = begin(&self.shared.db, self.shared.sync);
             take_back(&self.shared.db, transaction.revision, self.before)?;
         }
         transaction.batch = begin(&self.shared.db, self.shared.sync);
@@ -146,7 +148,7 @@ impl<'t> Pieces<'t> {
 pub(super) fn begin(db: &Db, sync: bool) -> rocksdb::Transaction<'_, Db> {
     let mut options = WriteOptions::default();
     options.set_sync(sync);
-    db.transaction_opt(&options, &OptimisticTransactionOptions::default())
+    db.transaction_opt(&options, &TransactionOptions::default())
 }
 
 /// Takes back what there is of a revision, so that only `before` is left. Does no harm when it is done twice, or goes on

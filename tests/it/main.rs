@@ -13,6 +13,7 @@ mod architecture;
 mod as_of;
 mod big_shapes;
 mod big_shapes_on_disk;
+mod bulk_at_scale;
 mod bulk_export;
 mod bulk_import;
 mod cache;

@@ -61,6 +61,14 @@ impl Served {
         &self.endpoint
     }
 
+    /// The most memory that it has held so far, in KiB.
+    pub(crate) fn peak_resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    }
+
     pub(crate) async fn permissions(&self) -> PermissionsServiceClient<Keyed> {
         PermissionsServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
     }

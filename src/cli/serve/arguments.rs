@@ -221,6 +221,15 @@ pub(in crate::cli) struct Limits {
         value_name = "BYTES"
     )]
     max_lookup_memory: u32,
+    /// The most subjects that a tree, or a part of a lookup of subjects, may need in memory at once.
+    #[arg(
+        long,
+        env = "KILWA_MAX_LOOKUP_SUBJECTS",
+        default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u64).range(1..),
+        value_name = "COUNT"
+    )]
+    max_lookup_subjects: u64,
     /// The most relationships in one message of an export.
     #[arg(
         long,
@@ -312,6 +321,7 @@ impl Limits {
         config.requests.read_limit_max = self.max_read_relationships_limit;
         config.requests.lookup_resources_limit_max = self.max_lookup_resources_limit;
         config.database.limits.lookup_bytes_max = self.max_lookup_memory;
+        config.database.limits.subjects_max = self.max_lookup_subjects;
         config.requests.export_limit_max = self.max_bulk_export_relationships_limit;
         config.database.delete_limit_max = self.max_delete_relationships_limit;
     }

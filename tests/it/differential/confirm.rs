@@ -37,10 +37,8 @@ pub(super) async fn subjects(
         };
         Asked { subject, ..asked.clone() }
     };
-    let questions: Vec<Asked> = ids.iter().map(question).collect();
-    let said = side.check_each(&questions).await;
-    let agree = ids.iter().zip(&said).all(|(id, said)| says(said, implied(found, id)));
-    agree.then_some(Known::LookupAgainstItsCheck)
+    let asked = ids.iter().map(|id| (question(id), implied(found, id)));
+    confirmed(side, asked).await
 }
 
 /// Whether Kilwa's lookup of resources says what the check of `SpiceDB` says of each of them. Its lookup may have found
@@ -59,10 +57,34 @@ pub(super) async fn resources(
         resource: ObjectRef::new(asked.resource.object_type(), *id).unwrap(),
         ..asked.clone()
     };
-    let questions: Vec<Asked> = IDS.iter().map(question).collect();
-    let said = side.check_each(&questions).await;
-    let agree = IDS.iter().zip(&said).all(|(id, said)| says(said, implied(found, id)));
-    agree.then_some(Known::LookupAgainstItsCheck)
+    let asked = IDS.iter().map(|id| (question(id), implied(found, id)));
+    confirmed(side, asked).await
+}
+
+/// Whether the check says what Kilwa says, to each of these questions.
+async fn confirmed(
+    side: &mut Side,
+    asked: impl IntoIterator<Item = (Asked, Option<bool>)>,
+) -> Option<Known> {
+    for (question, implied) in asked {
+        if !says(&side.check(&question).await, implied) {
+            return None;
+        }
+    }
+    Some(Known::AgainstItsCheck)
+}
+
+/// Whether Kilwa's answer among many is what the check of `SpiceDB` says when it is asked alone.
+pub(super) async fn answer(
+    side: &mut Side,
+    asked: &Asked,
+    kilwa: &Said,
+    spicedb: &Said,
+) -> Option<Known> {
+    if kilwa.agrees_with(spicedb) || !kilwa.agrees_with(&side.check(asked).await) {
+        return None;
+    }
+    Some(Known::AgainstItsCheck)
 }
 
 /// What a lookup says of one object: yes, no, or that it depends.

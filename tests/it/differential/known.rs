@@ -14,9 +14,9 @@ pub(super) enum Known {
     /// To `SpiceDB`'s check a wildcard covers usersets of its type as well, though not to its lookups. To Kilwa it covers
     /// objects, everywhere.
     WildcardOfUsersets,
-    /// A lookup of `SpiceDB` finds what its own check denies, misses what that grants, or says that it is at fault itself.
-    /// Kilwa's lookup says what that check says: in each case it is asked.
-    LookupAgainstItsCheck,
+    /// A lookup or a check of many questions of `SpiceDB` contradicts its own check of one, or says that it is at fault
+    /// itself. Kilwa says what that check says: in each case it is asked.
+    AgainstItsCheck,
     /// `SpiceDB` finds no caveated or expiring subjects in a relation that also takes usersets of the same type without.
     OverlookedCaveat,
     /// A caveat failed on the context that was given: whether something else decided before is up to the order in which
