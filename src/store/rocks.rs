@@ -5,9 +5,9 @@ use super::handle::StoreOptions;
 use super::keys;
 use crate::relationship::ReadError;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DBCompressionType,
-    DBPinnableSlice, DBRawIteratorWithThreadMode, Env, ErrorKind, LogLevel, Options, ReadOptions,
-    ReadTier, SnapshotWithThreadMode, TransactionDB, TransactionDBOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor,
+    DBCompressionType, DBPinnableSlice, DBRawIteratorWithThreadMode, Env, ErrorKind, LogLevel,
+    Options, ReadOptions, ReadTier, SnapshotWithThreadMode, TransactionDB, TransactionDBOptions,
 };
 use std::path::Path;
 
@@ -135,6 +135,10 @@ fn table_options(block_cache_bytes: usize) -> BlockBasedOptions {
     // Filters and indexes count against the cache, so that memory is bounded whatever is stored.
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // They are cut into blocks of their own. Whole, those of a large file are megabytes, too much for a part of the cache,
+    // and would be read for every key that is looked for.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
     table
 }
 
