@@ -10,8 +10,8 @@ use crate::relationship::{ReadError, Revision};
 use rocksdb::{WriteBatchWithTransaction, WriteOptions};
 use std::collections::HashSet;
 
-/// So many bytes are written at once.
-const BATCH_BYTES: usize = 4 << 20;
+/// So many bytes are written at once: few enough that the locks of their keys, which the database takes, stay small.
+const BATCH_BYTES: usize = 256 << 10;
 
 /// New rows of one revision.
 pub(super) struct Direct<'d> {

@@ -9,11 +9,12 @@
     reason = "tells how long things take, and decides nothing by it"
 )]
 
-use super::server_support::{Running, config, object, start};
+use super::server_support::{object, touch};
 use crate::outside::{setting, tell};
 use crate::readers::CountingReader;
 use crate::reference::case::Asked;
 use crate::schema_support::schema;
+use crate::served::Served;
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::database::{Database, DatabaseOptions};
 use kilwa::engine::{Lookup, Scope, Within};
@@ -82,13 +83,6 @@ fn accessible(count: usize) -> impl Iterator<Item = String> {
     documents.chain(folders).chain(["group:eng#member@user:ann".to_owned()])
 }
 
-/// The memory that this process holds, in KiB.
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches("kB").trim().parse().unwrap()
-}
-
 fn request(permission: &str, limit: u32) -> proto::LookupResourcesRequest {
     proto::LookupResourcesRequest {
         resource_object_type: "document".to_owned(),
@@ -104,8 +98,8 @@ fn request(permission: &str, limit: u32) -> proto::LookupResourcesRequest {
 
 /// Looks everything up in one stream. Gives how many results there were, a number that tells their sequence, and by how
 /// much memory grew.
-async fn stream_all(server: &Running, permission: &str) -> (usize, u64, u64) {
-    let before = resident_kib();
+async fn stream_all(server: &Served, permission: &str) -> (usize, u64, u64) {
+    let before = server.resident_kib();
     let mut client = server.permissions().await;
     let mut stream = client.lookup_resources(request(permission, 0)).await.unwrap().into_inner();
     let (mut count, mut sequence, mut peak) = (0, 0, before);
@@ -113,14 +107,14 @@ async fn stream_all(server: &Running, permission: &str) -> (usize, u64, u64) {
         count += 1;
         sequence = fold(sequence, &response.resource_object_id);
         if count % 5_000 == 0 {
-            peak = peak.max(resident_kib());
+            peak = peak.max(server.resident_kib());
         }
     }
-    (count, sequence, peak.max(resident_kib()) - before)
+    (count, sequence, peak.max(server.resident_kib()) - before)
 }
 
 /// The same in pages. `begun` is called behind the first one.
-async fn page_all(server: &Running, permission: &str, begun: impl FnOnce()) -> (usize, u64) {
+async fn page_all(server: &Served, permission: &str, begun: impl FnOnce()) -> (usize, u64) {
     let mut client = server.permissions().await;
     let (mut count, mut sequence, mut cursor) = (0, 0, None);
     let mut begun = Some(begun);
@@ -144,11 +138,13 @@ async fn page_all(server: &Running, permission: &str, begun: impl FnOnce()) -> (
 }
 
 /// Adds resources, one after the other, until it is stopped; gives how many.
-async fn add_resources(server: Arc<Running>, stop: Arc<AtomicBool>, first: usize) -> usize {
+async fn add_resources(server: Arc<Served>, stop: Arc<AtomicBool>, first: usize) -> usize {
     let mut added = 0;
     while !stop.load(Ordering::Relaxed) {
         let late = format!("document:d{:08}x#viewer@user:ann", first + added);
-        server.touch(&[&late, "document:other#viewer@user:ben"]).await.unwrap();
+        let updates = [&late, "document:other#viewer@user:ben"].map(touch).to_vec();
+        let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
+        server.permissions().await.write_relationships(request).await.unwrap();
         added += 1;
     }
     added
@@ -167,9 +163,8 @@ async fn a_million_resources_are_streamed_and_paged() {
     let mut resources = size("KILWA_SCALE_RESOURCES", 1_000_000);
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path(), accessible(resources));
-    let mut config = config(dir.path());
-    config.store.block_cache_bytes = 8 << 20;
-    let server = Arc::new(start(config).await);
+    let options = ["--block-cache-size", "8388608"];
+    let server = Arc::new(Served::start_with(dir.path(), &options));
     // What a server needs for its first calls, such as threads, connections and open files, it keeps.
     let mut client = server.permissions().await;
     for permission in ["view", "allowed"] {

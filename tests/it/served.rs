@@ -33,7 +33,8 @@ impl Served {
         Self::start_with(data_dir, &["--bootstrap", file.to_str().unwrap()])
     }
 
-    fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
+    /// The same, with more options.
+    pub(crate) fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kilwa"))
             .args([
                 "serve",
@@ -61,11 +62,20 @@ impl Served {
         &self.endpoint
     }
 
+    /// The memory that it holds, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        self.memory_kib("VmRSS:")
+    }
+
     /// The most memory that it has held so far, in KiB.
     pub(crate) fn peak_resident_kib(&self) -> u64 {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.process.id());
         let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches("kB").trim().parse().unwrap()
     }
 

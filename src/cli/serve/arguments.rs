@@ -107,6 +107,15 @@ pub(in crate::cli) struct Arguments {
         default_missing_value = "true"
     )]
     metrics_enabled: bool,
+    /// The memory for what was read from disk, in bytes.
+    #[arg(
+        long,
+        env = "KILWA_BLOCK_CACHE_SIZE",
+        default_value_t = 256 << 20,
+        value_parser = clap::value_parser!(u32).range(1 << 20..),
+        value_name = "BYTES"
+    )]
+    block_cache_size: u32,
     #[command(flatten)]
     watch: Patience,
     #[command(flatten)]
@@ -296,6 +305,8 @@ impl Arguments {
         let mut config = Config::new(self.data_dir());
         config.keys.clone_from(&self.grpc_preshared_key);
         config.store.history_window = self.datastore_gc_window;
+        config.store.block_cache_bytes =
+            usize::try_from(self.block_cache_size).unwrap_or(usize::MAX);
         config.garbage_collection_interval = self.datastore_gc_interval;
         config.shutdown_grace = self.shutdown_grace_period;
         self.watch.configure(&mut config);

@@ -62,6 +62,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("strsim", &["caveat", "schema"]),
     ("subtle", &["api"]),
     ("thiserror", EVERY_ROOM),
+    ("tikv_jemallocator", &["main"]),
     ("tokio", &["api", "server", "client"]),
     ("tokio_stream", &["api", "server", "client"]),
     ("tonic", &["api", "server", "client"]),
