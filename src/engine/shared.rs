@@ -6,6 +6,7 @@ use super::memo::Place;
 use super::question::Scope;
 use super::walk::Asked;
 use crate::schema::NodeId;
+use std::rc::Rc;
 
 /// Answers about one subject, which other walks may have found or may use.
 #[derive(Debug)]
@@ -14,12 +15,14 @@ pub(super) struct Shared<'s> {
     /// The key of the place that was looked at last; its beginning is that of all.
     key: Vec<u8>,
     prefix_bytes: usize,
+    /// The object about which answers are not worth the room.
+    withheld: Option<Rc<str>>,
 }
 
 impl<'s> Shared<'s> {
     pub(super) fn new<R>(scope: &Scope<'s, R>, asked: &Asked<'_>) -> Self {
         let key = scope.cache.map_or_else(Vec::new, |cache| prefix(cache, asked));
-        Self { cache: scope.cache, prefix_bytes: key.len(), key }
+        Self { cache: scope.cache, prefix_bytes: key.len(), key, withheld: None }
     }
 
     pub(super) fn find(&mut self, place: &Place) -> Option<Finding> {
@@ -30,10 +33,18 @@ impl<'s> Shared<'s> {
         Some(Finding { until, ..Finding::settled(truth) })
     }
 
+    /// From now on keeps what is found about this object to itself: it will not be asked for again.
+    pub(super) fn withhold(&mut self, object_id: &Rc<str>) {
+        self.withheld = Some(Rc::clone(object_id));
+    }
+
     /// Shares a finding about a place that is closed, if it holds for everybody.
     pub(super) fn keep(&mut self, place: &Place, finding: &Finding) {
         let Some(cache) = self.cache else { return };
         if finding.leaning != Leaning::NONE || !finding.plain {
+            return;
+        }
+        if self.withheld.as_ref() == Some(&place.1) {
             return;
         }
         let member = match finding.truth {

@@ -85,6 +85,12 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         self.trace.take()
     }
 
+    /// Whether the subject is in the place, as [`Self::run`]; what is found about its object goes into no cache.
+    pub(super) fn run_once(&mut self, place: Place) -> Result<Truth, EngineError> {
+        self.shared.withhold(&place.1);
+        self.run(place)
+    }
+
     /// Whether the subject is in the place. After an error the walk has forgotten what it knew.
     pub(super) fn run(&mut self, place: Place) -> Result<Truth, EngineError> {
         self.statistics = Statistics::default();

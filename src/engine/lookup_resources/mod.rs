@@ -26,6 +26,9 @@ use stream::Candidate;
 /// How much work may lie between two pages that are not empty, in visits and reads.
 const PAGE_WORK: u64 = 20_000;
 
+/// The answers about so many candidates of one lookup are kept for other questions. A long lookup would push everything
+/// else out of the cache, and asks about each of its candidates once.
+const SHARED_MAX: u64 = 1000;
 /// What an id in a list takes of memory, roughly.
 const LISTED_BYTES: usize = 64;
 
@@ -80,6 +83,8 @@ pub struct Lookup {
     target: NodeId,
     prefix: String,
     candidates: Candidates,
+    /// How many candidates have been asked about.
+    asked_about: u64,
     /// Why it could not go on behind the last page.
     failure: Option<EngineError>,
 }
@@ -101,8 +106,13 @@ impl Lookup {
         let Within { ids, prefix } = sought.within;
         let before = before(prefix);
         let after = after.unwrap_or_default().max(&before);
-        let lookup =
-            |candidates| Self { target, prefix: prefix.clone(), candidates, failure: None };
+        let lookup = |candidates| Self {
+            target,
+            prefix: prefix.clone(),
+            candidates,
+            asked_about: 0,
+            failure: None,
+        };
         if !ids.is_empty() {
             let rest = ids.iter().filter(|id| id.as_str() > after).cloned();
             let listed = rest.collect::<BTreeSet<_>>().into_iter();
@@ -201,8 +211,12 @@ impl Lookup {
                 }
                 continue;
             }
-            let membership =
-                if certain { Membership::Member } else { turn.check(self.target, &id)? };
+            let membership = if certain {
+                Membership::Member
+            } else {
+                self.asked_about += 1;
+                turn.check(self.target, &id, self.asked_about <= SHARED_MAX)?
+            };
             let missing = match membership {
                 Membership::NotMember => continue,
                 Membership::Member => BTreeSet::new(),
@@ -248,8 +262,10 @@ impl<'s, R: RelationshipReader> Turn<'s, R> {
     }
 
     /// Asks about a candidate: each as a check by itself would, and all of a page together within the bounds of one.
-    fn check(&mut self, target: NodeId, id: &str) -> Result<Membership, EngineError> {
-        let truth = self.walk.run((target, id.into()))?;
+    /// `shares` says whether the answer is worth a place in the cache.
+    fn check(&mut self, target: NodeId, id: &str, shares: bool) -> Result<Membership, EngineError> {
+        let place = (target, id.into());
+        let truth = if shares { self.walk.run(place) } else { self.walk.run_once(place) }?;
         self.checks.add(&self.walk.statistics());
         let (all, limits) = (self.statistics(), self.scope.limits);
         for (work, spent, limit) in [
