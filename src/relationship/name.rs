@@ -24,6 +24,8 @@ pub enum NameKind {
     ObjectId,
     /// A caveat as a relationship names it: up to 128 of letters, digits and `/_|-`.
     Caveat,
+    /// A counter of relationships: 3 to 64 characters, as a relation.
+    Counter,
 }
 
 impl fmt::Display for NameKind {
@@ -33,6 +35,7 @@ impl fmt::Display for NameKind {
             Self::Relation => "relation name",
             Self::ObjectId => "object id",
             Self::Caveat => "caveat name",
+            Self::Counter => "counter name",
         })
     }
 }
@@ -61,7 +64,7 @@ fn rule(kind: NameKind) -> &'static str {
         NameKind::Definition => {
             "each segment needs 3 to 64 characters of `a-z`, `0-9` and `_`, must start with a letter and not end in `_`"
         }
-        NameKind::Relation => {
+        NameKind::Relation | NameKind::Counter => {
             "it needs 3 to 64 characters of `a-z`, `0-9` and `_`, must start with a letter and not end in `_`"
         }
         NameKind::ObjectId => "it needs 1 to 1024 bytes of letters, digits and `/_|-=+`",
@@ -73,7 +76,7 @@ fn rule(kind: NameKind) -> &'static str {
 pub fn require_name(kind: NameKind, value: &str) -> Result<(), InvalidName> {
     let fits = match kind {
         NameKind::Definition => is_definition_name(value),
-        NameKind::Relation => is_segment(value, NAME_BYTES_MAX),
+        NameKind::Relation | NameKind::Counter => is_segment(value, NAME_BYTES_MAX),
         NameKind::ObjectId => is_object_id(value),
         NameKind::Caveat => is_caveat_name(value),
     };

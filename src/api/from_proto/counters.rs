@@ -30,6 +30,6 @@ fn name(violations: &mut Violations, name: String) -> Option<String> {
         violations.refuse(Status::invalid_argument("name must be provided"));
         return None;
     }
-    violations.note(Field::root("name"), require_name(NameKind::Relation, &name))?;
+    violations.note(Field::root("name"), require_name(NameKind::Counter, &name))?;
     Some(name)
 }
