@@ -20,11 +20,19 @@ use tonic::{Request, Status};
 const STARTS_MAX: usize = 3;
 const START_MAX: Duration = Duration::from_mins(1);
 
+/// A store for each key.
+const FOR_TESTS: [&str; 2] = ["serve-testing", "--readonly-grpc-enabled=false"];
+const OPTIONS_OF_SPICEDB: &[&str] =
+    &["--skip-release-check", "--log-level=error", "--grpc-max-conn-age=1h"];
+const ONLY_KEY: &str = "key";
+
 /// A server that runs, and is killed when it is dropped.
 pub(crate) struct Peer {
     process: Child,
     endpoint: String,
     channel: Channel,
+    /// The one key, where the server has one store.
+    only_key: Option<&'static str>,
     keys: AtomicUsize,
 }
 
@@ -38,27 +46,48 @@ impl Drop for Peer {
 impl Peer {
     /// A `SpiceDB`.
     pub(crate) fn spicedb(program: &OsStr, runtime: &Runtime) -> Self {
-        let options = ["--skip-release-check", "--log-level=error", "--grpc-max-conn-age=1h"];
-        Self::start(program, &options, runtime)
+        Self::start(program, &[&FOR_TESTS, OPTIONS_OF_SPICEDB].concat(), runtime)
+    }
+
+    /// A `SpiceDB` with its data in a database of `PostgreSQL`, which is its only store.
+    pub(crate) fn spicedb_on_postgres(program: &OsStr, uri: &str, runtime: &Runtime) -> Self {
+        let uri = format!("--datastore-conn-uri={uri}");
+        let engine = ["--datastore-engine=postgres", &uri, OPTIONS_OF_SPICEDB[0]];
+        let mut migrate = Command::new(program);
+        migrate.args(["datastore", "migrate", "head"]).args(engine);
+        let migrated = migrate.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert!(migrated.success(), "the database cannot be prepared");
+        let key = format!("--grpc-preshared-key={ONLY_KEY}");
+        let serve = [
+            "serve",
+            &key,
+            "--http-enabled=false",
+            "--metrics-enabled=false",
+            "--dispatch-cluster-enabled=false",
+            "--datastore-disable-watch-support",
+        ];
+        let arguments = [serve.as_slice(), &engine, &OPTIONS_OF_SPICEDB[1..]].concat();
+        let mut started = Self::start(program, &arguments, runtime);
+        started.only_key = Some(ONLY_KEY);
+        started
     }
 
     /// A Kilwa.
     pub(crate) fn kilwa(runtime: &Runtime) -> Self {
-        Self::start(env!("CARGO_BIN_EXE_kilwa").as_ref(), &[], runtime)
+        Self::start(env!("CARGO_BIN_EXE_kilwa").as_ref(), &FOR_TESTS, runtime)
     }
 
-    fn start(program: &OsStr, options: &[&str], runtime: &Runtime) -> Self {
-        let started = (0..STARTS_MAX).find_map(|_| Self::try_start(program, options, runtime));
+    fn start(program: &OsStr, arguments: &[&str], runtime: &Runtime) -> Self {
+        let started = (0..STARTS_MAX).find_map(|_| Self::try_start(program, arguments, runtime));
         started.unwrap_or_else(|| panic!("`{}` does not start", program.display()))
     }
 
     /// Nothing when the program ends or does not answer, as when somebody else took the port meanwhile.
-    fn try_start(program: &OsStr, options: &[&str], runtime: &Runtime) -> Option<Self> {
+    fn try_start(program: &OsStr, arguments: &[&str], runtime: &Runtime) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let endpoint = format!("127.0.0.1:{port}");
         let mut process = Command::new(program)
-            .args(["serve-testing", "--readonly-grpc-enabled=false"])
-            .args(options)
+            .args(arguments)
             .arg(format!("--grpc-addr={endpoint}"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -76,7 +105,8 @@ impl Peer {
         };
         let connected = runtime.block_on(async { timeout(START_MAX, connected).await });
         if let Ok(Some(channel)) = connected {
-            return Some(Self { process, endpoint, channel, keys: AtomicUsize::new(0) });
+            let keys = AtomicUsize::new(0);
+            return Some(Self { process, endpoint, channel, only_key: None, keys });
         }
         drop(process.kill());
         drop(process.wait());
@@ -109,8 +139,11 @@ impl Peer {
         Ok(())
     }
 
-    /// A key that was never shown before.
+    /// A key that was never shown before, where the server has a store for each.
     pub(crate) fn next_key(&self) -> String {
+        if let Some(key) = self.only_key {
+            return key.to_owned();
+        }
         self.keys.fetch_add(1, Ordering::Relaxed).to_string()
     }
 }

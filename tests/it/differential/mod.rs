@@ -2,7 +2,8 @@
 //! they answer, find, refuse and store.
 //!
 //! `KILWA_TEST_SPICEDB=… KILWA_DIFFERENTIAL_QUESTIONS=1000000 cargo test --release --test it differential -- --ignored`;
-//! `KILWA_DIFFERENTIAL_SEED` starts another sequence.
+//! `KILWA_DIFFERENTIAL_SEED` starts another sequence; `KILWA_DIFFERENTIAL_POSTGRES` is the address of a database in which
+//! `SpiceDB` then has its data, as `postgres://…`. It is emptied again and again.
 
 mod changes;
 mod circles;
@@ -22,6 +23,7 @@ use known::{Knowledge, Known};
 use said::Said;
 use side::{Side, SubjectsAsked};
 use std::collections::BTreeMap;
+use std::env;
 use std::fmt;
 use tokio::runtime::Runtime;
 
@@ -41,7 +43,12 @@ fn kilwa_and_spicedb_agree() {
     let Some(program) = program("KILWA_TEST_SPICEDB") else { return };
     let wanted = setting("KILWA_DIFFERENTIAL_QUESTIONS").unwrap_or(50_000);
     let runtime = Runtime::new().unwrap();
-    let (mut kilwa, mut spicedb) = (Peer::kilwa(&runtime), Peer::spicedb(&program, &runtime));
+    let postgres = env::var_os("KILWA_DIFFERENTIAL_POSTGRES");
+    let start_spicedb = || match &postgres {
+        Some(uri) => Peer::spicedb_on_postgres(&program, uri.to_str().unwrap(), &runtime),
+        None => Peer::spicedb(&program, &runtime),
+    };
+    let (mut kilwa, mut spicedb) = (Peer::kilwa(&runtime), start_spicedb());
     let mut random = Random::new(setting("KILWA_DIFFERENTIAL_SEED").unwrap_or(1));
     let mut tally = Tally::default();
     for case in 1.. {
@@ -52,7 +59,7 @@ fn kilwa_and_spicedb_agree() {
             kilwa = Peer::kilwa(&runtime);
         }
         if std::mem::take(&mut tally.endless) {
-            spicedb = Peer::spicedb(&program, &runtime);
+            spicedb = start_spicedb();
         }
         let case = generate::specimen(&mut random, QUESTIONS_PER_CASE).case();
         let mut pair = Pair { kilwa: Side::new(&kilwa), spicedb: Side::new(&spicedb) };
@@ -118,6 +125,7 @@ impl fmt::Display for Tally {
 
 async fn compare(pair: &mut Pair, case: &Case, random: &mut Random, tally: &mut Tally) {
     let schema = compile(&case.schema).unwrap();
+    pair.spicedb.clear().await;
     let said = (
         pair.kilwa.write_schema(&case.schema).await,
         pair.spicedb.write_schema(&case.schema).await,

@@ -6,6 +6,7 @@ use crate::reference::case::Asked;
 use crate::server_support::{consistency, object, structure};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{ObjectRef, Subject};
+use kilwa::schema::compile;
 use proto::permissions_service_client::PermissionsServiceClient;
 use proto::schema_service_client::SchemaServiceClient;
 use std::time::Duration;
@@ -67,6 +68,19 @@ impl Side {
             permissions: PermissionsServiceClient::new(peer.channel()),
             schema: SchemaServiceClient::new(peer.channel()),
             key: peer.next_key(),
+        }
+    }
+
+    /// Forgets all relationships, where the store has been used before.
+    pub(super) async fn clear(&mut self) {
+        let request = proto::ReadSchemaRequest {};
+        let Ok(read) = self.schema.read_schema(in_time(&self.key, request)).await else { return };
+        for definition in compile(&read.into_inner().schema_text).unwrap().definitions() {
+            let of_type = proto::RelationshipFilter {
+                resource_type: definition.name.clone(),
+                ..Default::default()
+            };
+            self.delete(of_type).await;
         }
     }
 
