@@ -210,7 +210,10 @@ impl Side {
             proto::ReflectSchemaRequest { consistency: Some(newest()), ..Default::default() };
         let reflected = self.schema.reflect_schema(in_time(&self.key, request)).await;
         Said::of(reflected, |response| {
-            let response = response.into_inner();
+            let mut response = response.into_inner();
+            // On PostgreSQL they come in no order.
+            response.definitions.sort_by(|left, right| left.name.cmp(&right.name));
+            response.caveats.sort_by(|left, right| left.name.cmp(&right.name));
             // SpiceDB never says true.
             let text = format!("{:?} {:?}", response.definitions, response.caveats);
             Said::Text(text.replace("IsTerminalSubject(true)", "IsTerminalSubject(false)"))
