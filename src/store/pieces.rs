@@ -119,12 +119,12 @@ impl<'t> Pieces<'t> {
         }
         if keep {
             self.commit(transaction)?;
-        } else {
-            // What is taken back may be locked.
-            transaction.batch = begin(&self.shared.db, self.shared.sync);
+        }
+        // The old batch goes, and with it the locks on what is taken back.
+        transaction.batch = begin(&self.shared.db, self.shared.sync);
+        if !keep {
             take_back(&self.shared.db, transaction.revision, self.before)?;
         }
-        transaction.batch = begin(&self.shared.db, self.shared.sync);
         Ok(Made::InPieces)
     }
 
