@@ -44,15 +44,19 @@ impl Keys {
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
         let Some(keys) = &self.0 else { return Ok(()) };
         let shown = headers.get(AUTHORIZATION).ok_or_else(|| {
-            Status::unauthenticated("no key: send the metadata `authorization: Bearer <key>`")
+            Status::unauthenticated(
+                "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`",
+            )
         })?;
         let key = shown.to_str().ok().and_then(bearer).ok_or_else(|| {
-            Status::unauthenticated("malformed authorization: it must read `Bearer <key>`")
+            Status::unauthenticated(
+                "invalid preshared key: malformed authorization, it must read `Bearer <key>`",
+            )
         })?;
         if holds(keys, key) {
             Ok(())
         } else {
-            Err(Status::permission_denied("invalid preshared key"))
+            Err(Status::permission_denied("invalid preshared key: invalid token"))
         }
     }
 }

@@ -16,6 +16,7 @@ mod counters;
 mod cursor;
 mod debug;
 mod debug_trailer;
+mod delete;
 mod edge;
 mod expand;
 mod experimental;

@@ -11,7 +11,7 @@ use super::proto::authzed::api::v1::permissions_service_server::PermissionsServi
 use super::read::Read;
 use super::status;
 use super::stream::{Results, pages, stream};
-use super::{bulk, expand, import, lookup_subjects, to_proto};
+use super::{bulk, delete, expand, import, lookup_subjects, to_proto};
 use crate::engine::{Checked, Statistics};
 use crate::schema;
 use tonic::metadata::MetadataMap;
@@ -121,20 +121,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::DeleteRelationshipsRequest>,
     ) -> Result<Response<proto::DeleteRelationshipsResponse>, Status> {
-        use proto::delete_relationships_response::DeletionProgress;
-        let deletion = from_proto::deletion(request.into_inner())?;
-        let deleted = self
-            .core
-            .workers
-            .run(move |job| job.database.delete(job.now, deletion).map_err(status::of_database))
-            .await?;
-        let progress =
-            if deleted.complete { DeletionProgress::Complete } else { DeletionProgress::Partial };
-        Ok(Response::new(proto::DeleteRelationshipsResponse {
-            deleted_at: Some(self.core.tokens.token(deleted.revision)),
-            deletion_progress: progress.into(),
-            relationships_deleted_count: deleted.count,
-        }))
+        let deleted = delete::delete(&self.core, request.into_inner()).await?;
+        Ok(Response::new(deleted))
     }
 
     async fn expand_permission_tree(

@@ -117,7 +117,8 @@ impl Wanted {
     }
 }
 
-fn position(bytes: &[u8]) -> Result<Position, Status> {
+/// The position that a cursor names.
+pub(super) fn position(bytes: &[u8]) -> Result<Position, Status> {
     Position::from_bytes(bytes)
         .map_err(|_| cursor::invalid("error decoding cursor: it names no place in these results"))
 }

@@ -108,6 +108,7 @@ pub(super) fn to_message(status: &Status) -> tonic_types::Status {
 }
 
 /// The answer to a request that the database refused.
+#[expect(clippy::too_many_lines, reason = "a table with a row for each error")]
 pub(super) fn of_database(error: DatabaseError) -> Status {
     let message = error.to_string();
     match error {
@@ -123,7 +124,14 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         }
         DatabaseError::UnknownName(name) => of_name(&name),
         DatabaseError::EmptyFilter => empty_filter(message),
-        DatabaseError::ReadOfPermission { .. } => failed(ErrorReason::SchemaTypeError, message, []),
+        DatabaseError::FilterOnPermission { definition, permission } => {
+            let parts = [("definition_name", definition), ("permission_name", permission)];
+            invalid(ErrorReason::InvalidFilter, message, parts)
+        }
+        DatabaseError::SetOfPermission { definition, permission } => {
+            let parts = [("definition_name", definition), ("permission_name", permission)];
+            invalid(ErrorReason::CannotUpdatePermission, message, parts)
+        }
         DatabaseError::Relationship { error, .. } => of_relationship(message, &error),
         DatabaseError::TooManyUpdates { count, max } => {
             let parts = sizes("update_count", count, "maximum_updates_allowed", max);

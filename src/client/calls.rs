@@ -48,6 +48,8 @@ pub struct Deleted {
     pub complete: bool,
     /// The token of the deletion.
     pub token: String,
+    /// Where the next call resumes. `None` when the deletion is complete, or when the server starts over each time.
+    pub cursor: Option<String>,
 }
 
 impl Connection {
@@ -118,16 +120,19 @@ impl Connection {
         Ok(message::token(response.written_at))
     }
 
-    /// Removes what matches, but not more than `count_max`.
+    /// Removes what matches, but not more than `count_max`. A cursor of an earlier call with the same filter and
+    /// `count_max` resumes behind what that call removed.
     pub fn delete(
         &self,
         filter: &RelationshipFilter,
         count_max: u32,
+        cursor: Option<String>,
     ) -> Result<Deleted, CallError> {
         let request = wire::DeleteRelationshipsRequest {
             relationship_filter: Some(message::filter(filter)),
             optional_limit: count_max,
             optional_allow_partial_deletions: true,
+            optional_cursor: cursor.map(|token| wire::Cursor { token }),
             ..wire::DeleteRelationshipsRequest::default()
         };
         let response = self.wait(self.permissions().delete_relationships(request))?;
@@ -136,6 +141,7 @@ impl Connection {
             count: response.relationships_deleted_count,
             complete: response.deletion_progress() != partial,
             token: message::token(response.deleted_at),
+            cursor: response.after_result_cursor.map(|cursor| cursor.token),
         })
     }
 

@@ -2,13 +2,13 @@
 
 use super::error::DatabaseError;
 use super::handle::Database;
-use super::view::require_filter;
+use super::view::{Position, require_filter};
 use super::write::{
     require_few_preconditions, require_known_filters, require_preconditions,
     require_small_metadata, schema_of, set_metadata,
 };
 use crate::relationship::{Context, Precondition, RelationshipFilter, Revision, Timestamp};
-use crate::store::Transaction;
+use crate::store::{ScanPosition, Transaction};
 use std::sync::Arc;
 
 /// How many relationships are read at a time.
@@ -25,12 +25,14 @@ pub struct DeleteRequest {
     pub limit: Option<u32>,
     /// Whether to delete as many as the limit allows when more match, and not refuse.
     pub allow_partial: bool,
+    /// Where an earlier, partial deletion with this filter ended. What lies before is neither read nor deleted.
+    pub after: Option<Position>,
     /// What to tell those who follow the database.
     pub metadata: Option<Context>,
 }
 
 /// What was deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deleted {
     /// The revision without them.
     pub revision: Revision,
@@ -38,6 +40,8 @@ pub struct Deleted {
     pub count: u64,
     /// Whether none that match are left.
     pub complete: bool,
+    /// Behind the last relationship that was deleted. `None` when none was.
+    pub last: Option<Position>,
 }
 
 pub(super) fn delete(
@@ -61,13 +65,14 @@ pub(super) fn delete(
         let complete = require_limit(transaction, &request)?;
         set_metadata(transaction, request.metadata.as_ref())?;
         let count_max = request.limit.map_or(u64::MAX, u64::from);
-        let count = remove_matches(transaction, &request.filter, count_max)?;
-        Ok::<_, DatabaseError>((count, complete))
+        let after = request.after.map(|Position(position)| position);
+        let (count, last) = remove_matches(transaction, &request.filter, after, count_max)?;
+        Ok::<_, DatabaseError>((count, complete, last))
     };
     let store = &database.store;
     let done = if bounded { store.write(now, work) } else { store.write_large(now, work) };
-    let (revision, (count, complete)) = done?;
-    Ok(Deleted { revision, count, complete })
+    let (revision, (count, complete, last)) = done?;
+    Ok(Deleted { revision, count, complete, last: last.map(Position) })
 }
 
 /// Whether the limit allows for all that match. Refuses when it does not and that is not allowed.
@@ -77,7 +82,7 @@ fn require_limit(
 ) -> Result<bool, DatabaseError> {
     let Some(limit) = request.limit else { return Ok(true) };
     let mut found = 0;
-    let mut after = None;
+    let mut after = request.after.clone().map(|Position(position)| position);
     while found <= u64::from(limit) {
         let page = transaction.scan_stored(&request.filter, after.as_ref(), PAGE)?;
         let Some((_, last)) = page.last() else { return Ok(true) };
@@ -95,26 +100,28 @@ pub(super) fn remove_all(
     transaction: &mut Transaction<'_>,
     filter: &RelationshipFilter,
 ) -> Result<u64, DatabaseError> {
-    remove_matches(transaction, filter, u64::MAX)
+    remove_matches(transaction, filter, None, u64::MAX).map(|(count, _)| count)
 }
 
-/// Removes what matches, up to a limit, and says how many that were.
+/// Removes what matches behind `after`, up to a limit. Gives their number, and the position of the last one.
 fn remove_matches(
     transaction: &mut Transaction<'_>,
     filter: &RelationshipFilter,
+    mut after: Option<ScanPosition>,
     count_max: u64,
-) -> Result<u64, DatabaseError> {
+) -> Result<(u64, Option<ScanPosition>), DatabaseError> {
     let mut count = 0;
-    let mut after = None;
+    let mut removed_last = None;
     while count < count_max {
         let room = usize::try_from(count_max - count).unwrap_or(PAGE).min(PAGE);
         let page = transaction.scan_stored(filter, after.as_ref(), room)?;
         let Some((_, last)) = page.last() else { break };
-        after = Some(last.clone());
+        removed_last = Some(last.clone());
+        after.clone_from(&removed_last);
         for (relationship, _) in &page {
             transaction.remove(relationship)?;
             count += 1;
         }
     }
-    Ok(count)
+    Ok((count, removed_last))
 }

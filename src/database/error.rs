@@ -69,11 +69,21 @@ pub enum DatabaseError {
     /// A filter that must select something has no condition.
     #[error("the relationship filter provided is not valid: at least one field must be set")]
     EmptyFilter,
-    /// A read names a permission, under which no relationships can be.
+    /// A filter names a permission as the relation of the resource. No relationship can match it.
     #[error(
-        "`{permission}` under definition `{definition}` is a permission: relationships belong to relations"
+        "the relationship filter provided is not valid: cannot filter relationships by permission `{permission}` under definition `{definition}`; relationships exist only on relations, not permissions"
     )]
-    ReadOfPermission {
+    FilterOnPermission {
+        /// The definition.
+        definition: String,
+        /// The permission.
+        permission: String,
+    },
+    /// The relation whose subjects are to be replaced is a permission.
+    #[error(
+        "cannot write a relationship to permission `{permission}` under definition `{definition}`"
+    )]
+    SetOfPermission {
         /// The definition.
         definition: String,
         /// The permission.

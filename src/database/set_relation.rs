@@ -3,7 +3,7 @@
 use super::error::DatabaseError;
 use super::handle::Database;
 use super::required::{RequiredPermission, require_few_permissions, require_permissions};
-use super::view::{require_filter, require_no_permission};
+use super::view::is_permission;
 use super::write::{
     apply, require_allowed, require_distinct, require_few_preconditions, require_known_filters,
     require_preconditions, require_small_metadata, schema_of, set_metadata,
@@ -78,10 +78,13 @@ pub(super) fn set_relation(
     let schemas = Arc::clone(&database.schemas);
     let done = database.store.write(now, move |transaction| {
         let schema = schema_of(&schemas, transaction)?;
-        require_filter(&schema, &filter)?;
+        schema.check_filter(&filter)?;
+        if is_permission(&schema, resource.object_type(), &relation) {
+            let definition = resource.object_type().to_owned();
+            return Err(DatabaseError::SetOfPermission { definition, permission: relation });
+        }
         require_known_filters(&schema, &preconditions)?;
         require_allowed(&schema, &updates)?;
-        require_no_permission(&schema, &filter)?;
         require_preconditions(transaction, &preconditions)?;
         require_permissions(transaction, &schema, options.limits, &permissions)?;
         set_metadata(transaction, metadata.as_ref())?;

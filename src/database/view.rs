@@ -159,7 +159,6 @@ impl<'d> View<'d> {
         count_max: usize,
     ) -> Result<Vec<(Relationship, Position)>, DatabaseError> {
         require_filter(&self.schema, filter)?;
-        require_no_permission(&self.schema, filter)?;
         let rows = self.snapshot.scan(filter, after.map(|position| &position.0), count_max)?;
         Ok(rows.into_iter().map(|(row, position)| (row, Position(position))).collect())
     }
@@ -192,7 +191,8 @@ impl fmt::Debug for View<'_> {
     }
 }
 
-/// Requires that a filter has a condition and names only what the schema has.
+/// Requires that a filter has a condition, names only what the schema has, and can match something: relationships exist
+/// on relations, not on permissions.
 pub(super) fn require_filter(
     schema: &Schema,
     filter: &RelationshipFilter,
@@ -200,24 +200,24 @@ pub(super) fn require_filter(
     if filter.is_empty() {
         return Err(DatabaseError::EmptyFilter);
     }
-    Ok(schema.check_filter(filter)?)
-}
+    schema.check_filter(filter)?;
 
-/// Requires that a filter does not ask for relationships under a permission, where there are none.
-pub(super) fn require_no_permission(
-    schema: &Schema,
-    filter: &RelationshipFilter,
-) -> Result<(), DatabaseError> {
-    let (Some(resource_type), Some(relation)) = (&filter.resource_type, &filter.relation) else {
+    // The relation of the subject may be a permission: `group#can_join` is a valid subject.
+    let (Some(definition), Some(relation)) = (&filter.resource_type, &filter.relation) else {
         return Ok(());
     };
-    let definition = schema.find_definition(resource_type);
-    let node = definition.and_then(|found| schema.find_node(found.id, relation));
-    match node.map(|node| &node.rule) {
-        Some(Rule::Permission(_)) => Err(DatabaseError::ReadOfPermission {
-            definition: resource_type.clone(),
+    if is_permission(schema, definition, relation) {
+        return Err(DatabaseError::FilterOnPermission {
+            definition: definition.clone(),
             permission: relation.clone(),
-        }),
-        Some(Rule::Relation(_)) | None => Ok(()),
+        });
     }
+    Ok(())
+}
+
+/// Whether the schema has a permission of this name in this definition.
+pub(super) fn is_permission(schema: &Schema, definition: &str, name: &str) -> bool {
+    let definition = schema.find_definition(definition);
+    let node = definition.and_then(|found| schema.find_node(found.id, name));
+    node.is_some_and(|node| matches!(node.rule, Rule::Permission(_)))
 }

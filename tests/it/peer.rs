@@ -43,6 +43,24 @@ impl Drop for Peer {
     }
 }
 
+/// The oldest `SpiceDB` to compare with: in earlier ones of 1.56 the data in memory has wrong snapshots.
+const OLDEST_SPICEDB: [u32; 3] = [1, 56, 2];
+
+/// Requires that a program is a `SpiceDB` to compare with, and gives its version as it prints it.
+pub(crate) fn require_spicedb(program: &OsStr) -> String {
+    let printed = Command::new(program).arg("version").output().unwrap();
+    let printed = String::from_utf8_lossy(&printed.stdout).trim().to_owned();
+    let number = printed.rsplit_once('v').map_or("", |(_, number)| number);
+    let parts: Vec<u32> =
+        number.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect();
+    assert!(
+        parts.as_slice() >= OLDEST_SPICEDB.as_slice(),
+        "`{}` is `{printed}`, which is older than {OLDEST_SPICEDB:?}",
+        program.display()
+    );
+    printed
+}
+
 impl Peer {
     /// A `SpiceDB`.
     pub(crate) fn spicedb(program: &OsStr, runtime: &Runtime) -> Self {

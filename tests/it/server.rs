@@ -30,7 +30,9 @@ async fn every_given_key_opens_and_no_other() {
     }
     for key in ["wrong", "a key for testS", "a key for tests."] {
         let refused = server.permissions_as(key).await.check_permission(ask.clone()).await;
-        require(&refused.unwrap_err(), Code::PermissionDenied, "", &[]);
+        let refused = refused.unwrap_err();
+        require(&refused, Code::PermissionDenied, "", &[]);
+        assert_eq!(refused.message(), "invalid preshared key: invalid token");
     }
 }
 
@@ -49,6 +51,7 @@ async fn a_call_without_a_well_formed_key_is_unauthenticated() {
         }
         let refused = bare.check_permission(request).await.unwrap_err();
         require(&refused, Code::Unauthenticated, "", &[]);
+        assert!(refused.message().starts_with("invalid preshared key: "), "{refused}");
     }
     let mut request = Request::new(question("document:plan#view@user:ann"));
     let header = format!("bEARER {KEY}");

@@ -439,7 +439,8 @@ async fn filters_that_cannot_be_meant_are_refused() {
     let refused = read_refused(&server, Some(relation("nothing"))).await;
     require(&refused, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &names);
     let refused = read_refused(&server, Some(relation("view"))).await;
-    require(&refused, Code::FailedPrecondition, "SCHEMA_TYPE_ERROR", &[]);
+    let names = ["definition_name", "permission_name"];
+    require(&refused, Code::InvalidArgument, "INVALID_FILTER", &names);
     let star =
         proto::RelationshipFilter { optional_resource_id: "*".to_owned(), ..filter("document") };
     let refused = read_refused(&server, Some(star)).await;

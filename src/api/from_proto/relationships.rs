@@ -80,7 +80,7 @@ impl Sizes {
     }
 }
 
-/// The filter, the bound and the preconditions of a deletion.
+/// The filter, the bound and the preconditions of a deletion, from its start.
 pub(crate) fn deletion(
     request: proto::DeleteRelationshipsRequest,
 ) -> Result<DeleteRequest, Status> {
@@ -96,6 +96,7 @@ pub(crate) fn deletion(
         preconditions,
         limit,
         allow_partial,
+        after: None,
         metadata,
     }))
 }

@@ -41,9 +41,9 @@ struct Removed {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let connection = arguments.server.connect()?;
     let filter = arguments.filter.filter();
-    let (mut count, mut batch_size) = (0, arguments.batch_size);
+    let (mut count, mut batch_size, mut cursor) = (0, arguments.batch_size, None);
     let token = loop {
-        let deleted = match connection.delete(&filter, batch_size) {
+        let deleted = match connection.delete(&filter, batch_size, cursor.take()) {
             Err(CallError::TooMany { max, .. }) if max < batch_size => {
                 batch_size = max;
                 continue;
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         if deleted.complete {
             break deleted.token;
         }
+        cursor = deleted.cursor;
     };
     if arguments.json {
         render::json(&Removed { deleted: count, deleted_at: token.into() })?;

@@ -68,6 +68,7 @@ func main() {
 	}
 	if slices.Contains(os.Args[4:], "--kilwa") {
 		pagesOfSubjects(session)
+		resumedDeletion(session)
 	}
 	otherServices(endpoint)
 	expect("calls of the client that were left out", []string{}, session.leftOut())

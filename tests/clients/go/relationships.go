@@ -203,3 +203,28 @@ func deletions(s *session) {
 	nothing := &v1.DeleteRelationshipsRequest{RelationshipFilter: &v1.RelationshipFilter{}}
 	expectError("delete, no condition", codes.InvalidArgument, "INVALID_FILTER", failure(s.DeleteRelationships(s.ctx, nothing)))
 }
+
+// resumedDeletion follows the cursor that each partial answer has.
+func resumedDeletion(s *session) {
+	for number := range 5 {
+		s.write(touch, fmt.Sprintf("folder:f%d#viewer@user:zoe", number))
+	}
+	request := &v1.DeleteRelationshipsRequest{
+		RelationshipFilter:            &v1.RelationshipFilter{ResourceType: "folder", OptionalResourceIdPrefix: "f"},
+		OptionalLimit:                 2,
+		OptionalAllowPartialDeletions: true,
+	}
+	told := []string{}
+	for request.OptionalCursor != nil || len(told) == 0 {
+		deleted := must(s.DeleteRelationships(s.ctx, request))
+		// What lies before the cursor is not looked at again.
+		s.write(touch, "folder:f0#viewer@user:zoe")
+		told = append(told, fmt.Sprint(deleted.DeletionProgress, " ", deleted.RelationshipsDeletedCount))
+		request.OptionalCursor = deleted.AfterResultCursor
+	}
+	expect("resumed deletion", []string{
+		"DELETION_PROGRESS_PARTIAL 2", "DELETION_PROGRESS_PARTIAL 2", "DELETION_PROGRESS_COMPLETE 1",
+	}, told)
+	request.OptionalCursor, request.OptionalLimit = &v1.Cursor{Token: "?"}, 0
+	expectError("resumed deletion, no limit", codes.InvalidArgument, "", failure(s.DeleteRelationships(s.ctx, request)))
+}

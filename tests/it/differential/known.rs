@@ -1,4 +1,4 @@
-//! Where Kilwa is meant to answer otherwise than `SpiceDB` 1.56: the whole list. `docs/compatibility.md` says more.
+//! Where Kilwa is meant to answer otherwise than `SpiceDB` 1.56.2: the whole list. `docs/compatibility.md` says more.
 
 use super::said::Said;
 use crate::reference::case::{Asked, Case};

@@ -13,7 +13,7 @@ mod said;
 mod side;
 
 use crate::outside::{program, setting, tell};
-use crate::peer::Peer;
+use crate::peer::{Peer, require_spicedb};
 use crate::reference::case::{Asked, Case};
 use crate::reference::generate;
 use crate::reference::random::Random;
@@ -41,6 +41,7 @@ const TOLD_MAX: usize = 20;
 #[ignore = "compares with the SpiceDB that KILWA_TEST_SPICEDB names, for as long as is wanted"]
 fn kilwa_and_spicedb_agree() {
     let Some(program) = program("KILWA_TEST_SPICEDB") else { return };
+    tell(&format!("compared with {}", require_spicedb(&program)));
     let wanted = setting("KILWA_DIFFERENTIAL_QUESTIONS").unwrap_or(50_000);
     let runtime = Runtime::new().unwrap();
     let postgres = env::var_os("KILWA_DIFFERENTIAL_POSTGRES");
