@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::render;
 use std::fmt::Display;
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 /// A relationship or a question as text.
 #[derive(Debug)]
@@ -44,12 +45,31 @@ pub(super) fn read_stdin(what: &str) -> Result<Vec<Line>, Failure> {
 
 /// The same, but not from somebody who was not told to type.
 pub(super) fn read_piped(what: &str) -> Result<Vec<Line>, Failure> {
-    if std::io::stdin().is_terminal() {
-        return Err(Failure::new(format!(
+    require_piped(|| {
+        format!(
             "no {what} is given: write it as argument, or pipe some in, one a line; `--help` says how"
-        )));
-    }
+        )
+    })?;
     read_stdin(what)
+}
+
+/// Requires that standard input comes from a file or another program, for a command that was not told to read it.
+pub(super) fn require_piped(otherwise: impl FnOnce() -> String) -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() { Err(Failure::new(otherwise())) } else { Ok(()) }
+}
+
+/// Whether a file's name stands for standard input.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// The text of a file, or of standard input.
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    if is_stdin(path) {
+        return read_all();
+    }
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))
 }
 
 /// All of standard input.

@@ -182,6 +182,120 @@ fn a_backup_goes_on_where_it_was_killed() {
     assert!(place.refused(&["backup", "create", "part.backup"]).contains("not complete"));
 }
 
+#[test]
+fn a_backup_that_was_killed_at_its_beginning_is_made_by_the_same_command() {
+    let place = Place::imported();
+    place.done(&["backup", "create", "whole.backup"]);
+    let whole = place.read("whole.backup");
+    let create = ["backup", "create", "part.backup"];
+
+    // Killed while the file was begun.
+    fs::write(place.path("part.backup.begun"), &whole[..20]).unwrap();
+    place.done(&create);
+    assert!(place.read("part.backup") == whole);
+    fs::remove_file(place.path("part.backup")).unwrap();
+
+    // Killed before the file had its name.
+    let state = "{\"token\":\"old\",\"cursor\":null,\"bytes\":20}";
+    fs::write(place.path("part.backup.unfinished"), state).unwrap();
+    place.done(&create);
+    assert!(place.read("part.backup") == whole);
+    fs::remove_file(place.path("part.backup")).unwrap();
+
+    // Killed anywhere: whatever is there, the same command makes the whole of it, or it was complete.
+    for polls in 0..30 {
+        let mut process = place.command(&create).stdout(Stdio::null()).spawn().unwrap();
+        for _ in 0..polls * 100 {
+            if process.try_wait().unwrap().is_some() {
+                break;
+            }
+        }
+        process.kill().unwrap();
+        let is_done = process.wait().unwrap().success();
+        let output = place.run(&create);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() || error.contains("exists already"), "{error}");
+        assert!(output.status.success() || is_done || place.read("part.backup") == whole);
+        assert!(place.read("part.backup") == whole, "after {polls} polls");
+        fs::remove_file(place.path("part.backup")).unwrap();
+    }
+    let left: Vec<_> = fs::read_dir(place.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn files_come_from_standard_input_too() {
+    let place = Place::imported();
+    place.done(&["backup", "create", "a.backup"]);
+    let backup = place.read("a.backup");
+    let schema = place.done(&["schema", "read"]);
+    let exported = place.done(&["relationship", "bulk-export"]);
+
+    let fed = |arguments: &[&str], input: &[u8]| {
+        let mut command = place.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        // A command that refuses its arguments does not read.
+        drop(process.stdin.take().unwrap().write_all(input));
+        let output = process.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let done = |arguments: &[&str], input: &[u8]| {
+        let (code, output, error) = fed(arguments, input);
+        assert_eq!(code, 0, "{arguments:?}: {error}");
+        output
+    };
+    assert!(done(&["backup", "verify", "-"], &backup).starts_with("6 relationships"));
+    assert_eq!(done(&["backup", "parse-schema", "-"], &backup), schema);
+    assert_eq!(done(&["backup", "parse-relationships", "-"], &backup), exported);
+    done(&["backup", "redact", "-", "b.backup"], &backup);
+    assert_eq!(done(&["schema", "diff", "-"], schema.as_bytes()), "");
+    fs::write(place.path("a.zed"), &schema).unwrap();
+    let changed = schema.replace("definition team", "definition group {}\ndefinition team");
+    let difference = done(&["schema", "diff", "a.zed", "-"], changed.as_bytes());
+    assert_eq!(difference, "added definition group\n");
+
+    let other = Place::new();
+    other.done(&["import", "--relationships=false", "data.yaml"]);
+    // The folder of the one, the server of the other.
+    let mut import = other.command(&["relationship", "bulk-import"]);
+    let file = fs::File::open({
+        fs::write(other.path("rows.txt"), &exported).unwrap();
+        other.path("rows.txt")
+    });
+    let output = import.stdin(file.unwrap()).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "6 created\n");
+
+    for (arguments, reason) in [
+        (&["backup", "create", "-"][..], "needs a file"),
+        (&["backup", "restore", "-"], "read twice"),
+        (&["schema", "diff", "-", "-"], "only one"),
+    ] {
+        let (code, _, error) = fed(arguments, b"");
+        assert_eq!(code, 2, "{arguments:?}");
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_redaction_that_fails_leaves_no_file() {
+    let place = Place::imported();
+    place.done(&["backup", "create", "a.backup"]);
+    let whole = place.read("a.backup");
+    fs::write(place.path("cut.backup"), &whole[..whole.len() - 10]).unwrap();
+    assert!(
+        place.refused(&["backup", "redact", "cut.backup", "b.backup"]).contains("not complete")
+    );
+    assert!(!place.path("b.backup").exists());
+    place.done(&["backup", "redact", "a.backup", "b.backup"]);
+    let again = place.refused(&["backup", "redact", "a.backup", "b.backup"]);
+    assert!(again.contains("exists already"), "{again}");
+}
+
 struct BrokenOff {
     file: Vec<u8>,
     state: String,

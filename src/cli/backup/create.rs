@@ -4,12 +4,12 @@ use super::file::{Blocks, Writer};
 use super::state::State;
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
-use crate::cli::{Exit, progress, render};
+use crate::cli::{Exit, lines, progress, render};
 use crate::client::{CallError, Connection, Export, Moment};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const ENDING: &str = ".unfinished";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file to write, or to go on with.
+    /// The file to write, or to resume.
     file: PathBuf,
     /// How many relationships a block has, or as many as the server gives at a time.
     #[arg(
@@ -47,13 +47,19 @@ struct Place {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if lines::is_stdin(&arguments.file) {
+        return Err(Failure::new("a backup needs a file, so that it can be resumed: name one"));
+    }
     let state = State::beside(&arguments.file, ENDING);
     let connection = arguments.server.connect()?;
-    let (writer, place) = match state.load::<Place>()? {
-        Some(place) => (go_on(&arguments.file, &place)?, place),
-        None => begin(&connection, &arguments.file)?,
+    let resumed = match state.load::<Place>()? {
+        Some(place) => resume(&arguments.file, &place)?.map(|writer| (writer, place)),
+        None => None,
     };
-    state.save(&place)?;
+    let (writer, place) = match resumed {
+        Some(resumed) => resumed,
+        None => begin(&connection, &arguments.file, &state)?,
+    };
     let bar = progress::counting();
     bar.inc(writer.done.count);
     let mut backup = Backup { writer, place, state, bar };
@@ -68,35 +74,69 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 type Output = Writer<BufWriter<File>>;
 
 /// Reads the schema, and with its token the moment, and begins the file.
-fn begin(connection: &Connection, path: &Path) -> Result<(Output, Place), Failure> {
+///
+/// The file gets its name last: wherever the program is killed, there is either no file, or one that can be resumed.
+fn begin(connection: &Connection, path: &Path, state: &State) -> Result<(Output, Place), Failure> {
+    require_absent(path)?;
+    let (schema, token) = connection.read_schema()?;
+
+    let draft = draft_of(path);
     let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        if error.kind() == ErrorKind::AlreadyExists {
-            let there = path.display();
-            return Failure::new(format!(
-                "`{there}` exists already: remove it, or name another file"
-            ));
-        }
-        unwritable(path, &error)
-    })?;
-    let begun = connection.read_schema().map_err(Failure::from).and_then(|(schema, token)| {
-        let mut writer = Writer::begin(BufWriter::new(file), &schema)
-            .map_err(|error| unwritable(path, &error))?;
-        sync(&mut writer).map_err(|error| unwritable(path, &error))?;
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft);
+    let begun = file.and_then(|file| {
+        let mut writer = Writer::begin(BufWriter::new(file), &schema)?;
+        sync(&mut writer)?;
+        Ok(writer)
+    });
+    let begun = begun.map_err(|error| unwritable(path, &error)).and_then(|writer| {
         let place = Place { token, cursor: None, bytes: writer.done.bytes };
+        state.save(&place)?;
+        publish(&draft, path)?;
         Ok((writer, place))
     });
-    if begun.is_err() {
-        // Without its schema it is not even the beginning of a backup.
-        let _ = std::fs::remove_file(path);
-    }
+    drop(fs::remove_file(&draft));
     begun
 }
 
-/// Checks what is there and opens it for more.
-fn go_on(path: &Path, place: &Place) -> Result<Output, Failure> {
-    let opened = OpenOptions::new().read(true).write(true).open(path);
-    let mut file = opened.map_err(|error| unwritable(path, &error))?;
+/// The name of a file while it is begun.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".begun");
+    PathBuf::from(name)
+}
+
+fn require_absent(path: &Path) -> Result<(), Failure> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Err(Failure::new(format!(
+            "`{}` exists already: remove it, or name another file",
+            path.display()
+        ))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unwritable(path, &error)),
+    }
+}
+
+/// Gives the draft its name, unless another file has it by now.
+fn publish(draft: &Path, path: &Path) -> Result<(), Failure> {
+    match fs::hard_link(draft, path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => require_absent(path),
+        // Some file systems have no links.
+        Err(_) => {
+            require_absent(path)?;
+            fs::rename(draft, path).map_err(|error| unwritable(path, &error))
+        }
+    }
+}
+
+/// Checks what is there and opens it for more; nothing when the program was killed before there was a file.
+fn resume(path: &Path, place: &Place) -> Result<Option<Output>, Failure> {
+    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && place.cursor.is_none() => {
+            return Ok(None);
+        }
+        opened => opened.map_err(|error| unwritable(path, &error))?,
+    };
     let mut blocks = Blocks::open(BufReader::new(&file), &path.display().to_string())?;
     while blocks.done.bytes < place.bytes && blocks.next()?.is_some() {}
     let done = blocks.done;
@@ -107,7 +147,7 @@ fn go_on(path: &Path, place: &Place) -> Result<Output, Failure> {
     file.set_len(done.bytes)
         .and_then(|()| file.seek(SeekFrom::Start(done.bytes)))
         .map_err(|error| unwritable(path, &error))?;
-    Ok(Writer { output: BufWriter::new(file), done })
+    Ok(Some(Writer { output: BufWriter::new(file), done }))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

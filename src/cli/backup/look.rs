@@ -2,17 +2,17 @@
 
 use super::file::{Block, Blocks};
 use crate::cli::failure::Failure;
-use crate::cli::{Exit, progress, render};
+use crate::cli::{Exit, lines, progress, render};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressBarIter};
+use indicatif::ProgressBar;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The backup's file.
+    /// The backup's file; - for standard input.
     file: PathBuf,
 }
 
@@ -57,13 +57,14 @@ pub(super) fn through(
     Ok(blocks.done.count)
 }
 
-/// A file, and how much of it has been read.
-pub(super) fn open(
-    path: &Path,
-) -> Result<(BufReader<ProgressBarIter<File>>, ProgressBar), Failure> {
+/// A file, or standard input, and how much of it has been read.
+pub(super) fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), Failure> {
+    if lines::is_stdin(path) {
+        return Ok((Box::new(io::stdin().lock()), ProgressBar::hidden()));
+    }
     let unreadable =
         |error: io::Error| Failure::new(format!("`{}` cannot be read: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
     let bar = progress::reading(file.metadata().map_err(unreadable)?.len());
-    Ok((BufReader::new(bar.wrap_read(file)), bar))
+    Ok((Box::new(BufReader::new(bar.wrap_read(file))), bar))
 }

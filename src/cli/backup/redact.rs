@@ -8,55 +8,78 @@ use crate::relationship::{Context, InvalidName, ObjectRef, Relationship, Subject
 use clap::Args;
 use sha2::{Digest as _, Sha256};
 use std::collections::hash_map::RandomState;
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::hash::BuildHasher as _;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How much of a digest stands for an id, in bytes: enough for no two of billions to be the same.
 const DIGEST_BYTES: usize = 16;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The backup's file.
+    /// The backup's file; - for standard input.
     file: PathBuf,
     /// The file to write.
     output: PathBuf,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let unwritable = |error: io::Error| {
-        Failure::new(format!("`{}` cannot be written: {error}", arguments.output.display()))
-    };
+    let path = &arguments.output;
     let mut options = OpenOptions::new();
-    let output = options.write(true).create_new(true).mode(0o600).open(&arguments.output);
-    let mut output = Some(BufWriter::new(output.map_err(unwritable)?));
+    let output = options.write(true).create_new(true).mode(0o600).open(path);
+    let output = output.map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            return Failure::new(format!(
+                "`{}` exists already: remove it, or name another file",
+                path.display()
+            ));
+        }
+        unwritable(path, &error)
+    })?;
+    match redact(arguments, BufWriter::new(output)) {
+        Ok(count) => {
+            render::out(&format!("{count} relationships in {}\n", path.display()))?;
+            Ok(Exit::Success)
+        }
+        Err(failure) => {
+            // A part of a backup looks like one that was damaged.
+            drop(fs::remove_file(path));
+            Err(failure)
+        }
+    }
+}
+
+/// Writes what the file holds with other ids, and gives the number of relationships.
+fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, Failure> {
+    let failed = |error: io::Error| unwritable(&arguments.output, &error);
+    let mut output = Some(output);
     let mut writer = None;
     let secret = Secret::new();
     let count = look::through(&arguments.file, |block| {
         match (block, &mut writer) {
             (Block::Schema(schema), None) => {
-                writer = output
-                    .take()
-                    .map(|output| Writer::begin(output, &schema))
-                    .transpose()
-                    .map_err(unwritable)?;
+                let begun = output.take().map(|output| Writer::begin(output, &schema));
+                writer = begun.transpose().map_err(failed)?;
             }
             (Block::Relationships(rows), Some(writer)) => {
                 let rows = rows.into_iter().map(|row| secret.redacted(row));
                 let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
-                writer.relationships(&rows).map_err(unwritable)?;
+                writer.relationships(&rows).map_err(failed)?;
             }
             (Block::Schema(_), Some(_)) | (Block::Relationships(_), None) => {}
         }
         Ok(())
     })?;
     if let Some(writer) = writer {
-        writer.end().map_err(unwritable)?;
+        writer.end().map_err(failed)?;
     }
-    render::out(&format!("{count} relationships in {}\n", arguments.output.display()))?;
-    Ok(Exit::Success)
+    Ok(count)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("`{}` cannot be written: {error}", path.display()))
 }
 
 /// What makes digests of this run like those of no other, so that nobody finds an id by trying.

@@ -5,7 +5,7 @@ use super::look;
 use super::state::State;
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
-use crate::cli::{Exit, render, touch};
+use crate::cli::{Exit, lines, render, touch};
 use crate::client::{CallError, Connection};
 use crate::relationship::Relationship;
 use clap::{Args, ValueEnum};
@@ -57,6 +57,11 @@ struct Place {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if lines::is_stdin(&arguments.file) {
+        return Err(Failure::new(
+            "a backup is read twice, first to see whether it is whole: write standard input to a file, and name that",
+        ));
+    }
     // Nothing is written from a file that is damaged further on.
     let total = look::through(&arguments.file, |_| Ok(()))?;
     let connection = arguments.server.connect()?;

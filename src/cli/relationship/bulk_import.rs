@@ -18,9 +18,9 @@ const PART_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// File with one relationship a line, such as `bulk-export` prints it; - for standard input. Blank lines and lines
-    /// that start with // are skipped.
-    file: PathBuf,
+    /// File with one relationship a line, such as `bulk-export` prints it. Without it, or with -, they are read from
+    /// standard input. Blank lines and lines that start with // are skipped.
+    file: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -36,7 +36,7 @@ struct Loaded {
 
 /// All lines are created or none.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let (input, bar) = open(&arguments.file)?;
+    let (input, bar) = open(arguments.file.as_deref())?;
     let parts = Parts { input, line: 0, bar: bar.clone() };
     let loaded = arguments.server.connect()?.import(parts);
     bar.finish_and_clear();
@@ -49,10 +49,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), Failure> {
-    if path == Path::new("-") {
+fn open(path: Option<&Path>) -> Result<(Box<dyn BufRead>, ProgressBar), Failure> {
+    let Some(path) = path.filter(|path| !lines::is_stdin(path)) else {
+        if path.is_none() {
+            lines::require_piped(|| {
+                "no file is given: name one, or pipe relationships in, one a line".to_owned()
+            })?;
+        }
         return Ok((Box::new(io::stdin().lock()), progress::counting()));
-    }
+    };
     let unreadable = |error| Failure::new(format!("`{}` cannot be read: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();

@@ -3,7 +3,7 @@
 use super::compiled;
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
-use crate::cli::{Exit, render, snippet};
+use crate::cli::{Exit, lines, render, snippet};
 use crate::schema::changes::{Change, changes};
 use crate::schema::{self, Schema};
 use clap::Args;
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file of the schema as it was. When it is the only file, it is compared with the schema of the server.
+    /// The file of the schema as it was. When it is the only file, it is compared with the schema of the server. One of
+    /// the files may be - for standard input.
     before: PathBuf,
     /// The file of the schema as it is to be.
     after: Option<PathBuf>,
@@ -27,6 +28,13 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if arguments
+        .after
+        .as_ref()
+        .is_some_and(|after| [after, &arguments.before].iter().all(|path| lines::is_stdin(path)))
+    {
+        return Err(Failure::new("only one of the files can be standard input"));
+    }
     let (before, after) = match &arguments.after {
         Some(after) => (read(&arguments.before)?, read(after)?),
         None => (stored(&arguments.server)?, read(&arguments.before)?),

@@ -6,8 +6,8 @@ mod format;
 mod reflect;
 mod remote;
 
-use super::Exit;
 use super::failure::Failure;
+use super::{Exit, lines};
 use crate::schema::{self, Diagnostic, Schema};
 use clap::Subcommand;
 pub(super) use remote::text;
@@ -39,8 +39,7 @@ fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
 
 /// The schema of a file, with what it imports, or what is wrong with it.
 fn compiled(path: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))?;
+    let text = lines::read_text(path)?;
     Ok(schema::compile_named(&path.display().to_string(), &text, Some(&beside(path))))
 }
 

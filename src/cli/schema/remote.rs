@@ -62,11 +62,11 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
 pub(in crate::cli) fn text(
     file: Option<&Path>,
 ) -> Result<Result<String, Vec<Diagnostic>>, Failure> {
-    let Some(path) = file.filter(|path| *path != Path::new("-")) else {
-        return Ok(Ok(lines::read_all()?));
-    };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))?;
+    let path = file.unwrap_or(Path::new("-"));
+    let text = lines::read_text(path)?;
+    if lines::is_stdin(path) {
+        return Ok(Ok(text));
+    }
     if schema::compile(&text).is_ok() {
         return Ok(Ok(text));
     }
