@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::remote::Server;
-use super::{Exit, progress, render, schema, serve, snippet, touch};
+use super::{Exit, boolean, progress, render, schema, serve, snippet, touch};
 use crate::relationship::{InvalidName, ObjectRef, Relationship, Subject};
 use crate::schema::{compile, prefix};
 use clap::{ArgAction, Args};
@@ -20,7 +20,8 @@ pub(super) struct Arguments {
         num_args = 0..=1,
         require_equals = true,
         default_value_t = true,
-        default_missing_value = "true"
+        default_missing_value = "true",
+        value_parser = boolean::parse
     )]
     schema: bool,
     /// Whether to write the relationships, replacing caveat and expiration of those that exist.
@@ -31,7 +32,8 @@ pub(super) struct Arguments {
         num_args = 0..=1,
         require_equals = true,
         default_value_t = true,
-        default_missing_value = "true"
+        default_missing_value = "true",
+        value_parser = boolean::parse
     )]
     relationships: bool,
     /// Prefix for all definitions and caveats that have none: shop turns user into shop/user.

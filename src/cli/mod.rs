@@ -4,6 +4,7 @@
 //! that does not hold, a warning under `--fail-on-warn`), 2 for what could not be done at all.
 
 mod backup;
+mod boolean;
 mod clock;
 mod completions;
 mod consistency;
@@ -22,13 +23,15 @@ mod schema;
 mod serve;
 mod serve_testing;
 mod snippet;
+mod spicedb;
 mod touch;
 mod tree;
 mod validate;
 mod version;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use failure::Failure;
+use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -38,6 +41,9 @@ failure, 2 for what could not be done.
 
 Commands that speak to a server on this machine find its key by themselves; for others set KILWA_ENDPOINT and \
 KILWA_TOKEN.";
+
+const COMING_FROM_SPICEDB: &str = "\
+Flags and SPICEDB_ variables of `spicedb serve` are read too: docs/from-spicedb.md says what each does here.";
 
 /// A relationship-based permission engine that speaks authzed.api.v1.
 #[derive(Debug, Parser)]
@@ -56,6 +62,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a server.
+    #[command(after_help = COMING_FROM_SPICEDB)]
     Serve(Box<serve::Arguments>),
     /// Run a server for tests: each key has a database of its own, in memory.
     ServeTesting(Box<serve_testing::Arguments>),
@@ -75,8 +82,8 @@ enum Command {
     /// Schema and relationships of a server as a file, and back.
     #[command(subcommand)]
     Backup(backup::Command),
-    /// Print the version.
-    Version,
+    /// Print the version of this program, and of a server.
+    Version(version::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }
@@ -105,24 +112,52 @@ impl From<Exit> for ExitCode {
 
 /// Runs the command that the arguments name, the program's own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let exit = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => command(arguments.command).unwrap_or_else(render::failure),
-        Err(error) => render::usage(&error),
+    let arguments = arguments.into_iter().collect();
+    let exit = match spicedb::adopt(arguments, Arguments::command(), env::vars_os()) {
+        Ok(adopted) => parse_and_run(adopted).unwrap_or_else(render::failure),
+        Err(sentences) => sentences.iter().map(render::error).max().unwrap_or_default(),
     };
     exit.into()
 }
 
-fn command(command: Command) -> Result<Exit, Failure> {
+fn parse_and_run(mut adopted: spicedb::Adopted) -> Result<Exit, Failure> {
+    let given = adopted.arguments.clone();
+    let parsed = adopted.command.try_get_matches_from_mut(&given).and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        Ok((arguments, matches))
+    });
+    match parsed {
+        Ok((arguments, matches)) => {
+            let notes = adopted.notes(&matches)?;
+            command(arguments.command, &notes)
+        }
+        Err(error) => Ok(refused(&error, &adopted)),
+    }
+}
+
+/// Says why a command line cannot be used, or prints the help that was asked for.
+fn refused(error: &clap::Error, adopted: &spicedb::Adopted) -> Exit {
+    if let Some(sentence) = spicedb::explain(error, &adopted.command) {
+        return render::error(sentence);
+    }
+    let exit = render::usage(error);
+    if let Some(name) = spicedb::variable_of(error, &adopted.command, &adopted.arguments) {
+        render::note(&format!("the value comes from the variable {name}"));
+    }
+    exit
+}
+
+fn command(command: Command, notes: &spicedb::Notes) -> Result<Exit, Failure> {
     match command {
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::ServeTesting(arguments) => serve_testing::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, notes),
+        Command::ServeTesting(arguments) => serve_testing::run(&arguments, notes),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Schema(command) => schema::run(&command),
         Command::Relationship(command) => relationship::run(&command),
         Command::Permission(command) => permission::run(&command),
         Command::Import(arguments) => import::run(&arguments),
         Command::Backup(command) => backup::run(&command),
-        Command::Version => version::run(),
+        Command::Version(arguments) => version::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -3,6 +3,7 @@
 use super::folder::{default_data_dir, read_key};
 use crate::client::{CallError, Connection};
 use clap::Args;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 /// Which server to speak to.
@@ -72,12 +73,13 @@ fn connect(
 
 /// The key in the data folder, which no other machine gets to see.
 fn found_key(endpoint: &str, data_dir: Option<PathBuf>) -> Option<String> {
-    let address = endpoint.strip_prefix("http://").unwrap_or(endpoint);
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let local = host == "localhost" || host == "[::1]" || is_loopback(host);
-    local.then(|| read_key(&data_dir.unwrap_or_else(default_data_dir))).flatten()
+    is_loopback(endpoint).then(|| read_key(&data_dir.unwrap_or_else(default_data_dir))).flatten()
 }
 
-fn is_loopback(host: &str) -> bool {
-    host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+/// Whether an endpoint is on this machine.
+pub(super) fn is_loopback(endpoint: &str) -> bool {
+    let address = endpoint.strip_prefix("http://").unwrap_or(endpoint);
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let is_address = || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    host == "localhost" || host == "[::1]" || is_address()
 }

@@ -2,7 +2,8 @@
 
 use super::failure::Failure;
 use super::serve::{Limits, LogFormat, listen_address, read_data_of};
-use super::{Exit, duration, render};
+use super::spicedb::Notes;
+use super::{Exit, boolean, duration, render};
 use crate::config::{Bootstrap, Config};
 use crate::schema::{self, format};
 use crate::server::{TestAddresses, run_testing_until_signal};
@@ -41,7 +42,8 @@ pub(super) struct Arguments {
         num_args = 0..=1,
         require_equals = true,
         default_value_t = true,
-        default_missing_value = "true"
+        default_missing_value = "true",
+        value_parser = boolean::parse
     )]
     readonly_grpc_enabled: bool,
     /// Validation files whose schemas and relationships, taken together, each database starts with.
@@ -79,8 +81,9 @@ pub(super) struct Arguments {
 /// The most memory for the answers that the questions to one database share, in bytes.
 const CACHE_BYTES: usize = 4 << 20;
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure> {
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
+    notes.log();
     let read_only = listen_address(&arguments.readonly_grpc_addr);
     let addresses = TestAddresses {
         all: listen_address(&arguments.grpc_addr),

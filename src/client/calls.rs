@@ -8,7 +8,11 @@ use crate::relationship::{
     Context, ObjectRef, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
 };
 use tonic::Code;
+use tonic::metadata::{MetadataMap, MetadataValue};
 
+/// The metadata of a request that asks for the server's version, and that of the response that tells it.
+const VERSION_ASKED: &str = "io.spicedb.requestversion";
+const VERSION: &str = "io.spicedb.debug.version";
 /// The most questions that a server takes in one call.
 const QUESTIONS_MAX: usize = 10_000;
 
@@ -176,6 +180,23 @@ impl Connection {
     pub fn read_schema(&self) -> Result<(String, String), CallError> {
         let response = self.wait(self.schema().read_schema(wire::ReadSchemaRequest {}))?;
         Ok((response.schema_text, message::token(response.read_at)))
+    }
+
+    /// The version of the server, in its own words; `None` when it does not tell.
+    pub fn server_version(&self) -> Result<Option<String>, CallError> {
+        let mut request = tonic::Request::new(wire::ReadSchemaRequest {});
+        request.metadata_mut().insert(VERSION_ASKED, MetadataValue::from_static("true"));
+        let told = |metadata: &MetadataMap| {
+            metadata.get(VERSION).and_then(|version| version.to_str().ok()).map(str::to_owned)
+        };
+        match self.block_on(self.schema().read_schema(request)) {
+            Ok(response) => Ok(told(response.metadata())),
+            // A server without a schema refuses the call and tells its version all the same.
+            Err(status) => match told(status.metadata()) {
+                Some(version) if status.code() == Code::NotFound => Ok(Some(version)),
+                _ => Err(self.error(&status)),
+            },
+        }
     }
 
     /// Replaces the schema, and gives the token of the write.

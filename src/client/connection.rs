@@ -43,13 +43,22 @@ pub enum CallError {
     #[error("calls cannot be made: {0}")]
     Setup(String),
     /// Nobody answers.
-    #[error("no server answers at `{endpoint}`: {reason}")]
+    #[error("no server answers at `{endpoint}`: {reason}; {}", unreachable_hint(.reason))]
     Unreachable {
         /// Where nobody answers.
         endpoint: String,
         /// What the network says.
         reason: String,
     },
+    /// The server asks for a key, or for another one than was shown.
+    #[error(
+        "{0}; give the key with `--token` or in KILWA_TOKEN: a server that made its own keeps it in the file \
+         `preshared.key` of its data folder"
+    )]
+    Denied(String),
+    /// The server has no schema yet.
+    #[error("{0}; write one with `kilwa schema write FILE`")]
+    NoSchema(String),
     /// The server refused the call.
     #[error("{0}")]
     Refused(String),
@@ -105,8 +114,13 @@ impl Connection {
             return Err(CallError::Tls);
         }
         let address = endpoint.strip_prefix("http://").unwrap_or(endpoint);
-        let channel = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|_| CallError::Endpoint { endpoint: endpoint.to_owned() })?;
+        let no_endpoint = || CallError::Endpoint { endpoint: endpoint.to_owned() };
+        let channel = Endpoint::from_shared(format!("http://{address}"));
+        let channel = channel.map_err(|_| no_endpoint())?;
+        // The port of web servers, which would be meant, is never that of a server.
+        if channel.uri().port().is_none() {
+            return Err(no_endpoint());
+        }
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CallError::Setup(error.to_string()))?;
         let channel = {
@@ -187,8 +201,40 @@ impl Connection {
         match info.as_ref().and_then(most) {
             Some(max) => CallError::TooMany { message, max },
             None if status.code() == Code::AlreadyExists => CallError::Exists(message),
+            None if concerns_key(status) => CallError::Denied(message),
+            None if concerns_missing_schema(status) => CallError::NoSchema(message),
             None => CallError::Refused(message),
         }
+    }
+}
+
+/// Whether a server refuses a call because of the key. Kilwa and SpiceDB say it in the same words.
+fn concerns_key(status: &Status) -> bool {
+    let is_wrong = || {
+        status.code() == Code::PermissionDenied
+            && status.message().starts_with("invalid preshared key")
+    };
+    status.code() == Code::Unauthenticated || is_wrong()
+}
+
+/// Whether a server refuses to read a schema because there is none.
+fn concerns_missing_schema(status: &Status) -> bool {
+    status.code() == Code::NotFound
+        && status.message().to_lowercase().starts_with("no schema has been defined")
+}
+
+/// What the network says once a connection has come about and does not speak HTTP/2: TLS and HTTP/1 end it so.
+const NOT_HTTP2: &[&str] =
+    &["invalid size", "broken pipe", "reset", "protocol error", "closed", "unexpected end"];
+
+/// What to do when there is no connection, by what the network says.
+fn unreachable_hint(reason: &str) -> &'static str {
+    let reason = reason.to_lowercase();
+    if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
+        "what listens there closed the connection: it may need TLS, which these commands do not speak, be another \
+         service, or have been stopped"
+    } else {
+        "start one with `kilwa serve`, or say with `--endpoint` or in KILWA_ENDPOINT where it is"
     }
 }
 
@@ -215,7 +261,7 @@ fn innermost(status: &Status) -> String {
 pub(super) fn describe(code: Code, reason: Option<&str>, message: &str) -> String {
     let code = screaming(&format!("{code:?}"));
     let short = reason.map(|reason| reason.strip_prefix("ERROR_REASON_").unwrap_or(reason));
-    match short.filter(|reason| !reason.is_empty()) {
+    match short.filter(|reason| !["", "UNSPECIFIED"].contains(reason)) {
         Some(reason) => format!("{code} ({reason}): {message}"),
         None => format!("{code}: {message}"),
     }

@@ -37,6 +37,7 @@ mod differential;
 mod examples;
 mod expand;
 mod failing_disk;
+mod from_spicedb;
 mod history;
 mod lookup_at_scale;
 mod lookup_resources;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A command and the lines that it prints.
-struct Shown {
-    command: String,
-    output: Vec<String>,
+pub(crate) struct Shown {
+    pub(crate) command: String,
+    pub(crate) output: Vec<String>,
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_limits_are_those_of_the_flags() {
 }
 
 /// The fenced blocks of a page: what stands after the opening fence, and the lines.
-fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
+pub(crate) fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
     let mut blocks = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
@@ -72,7 +72,8 @@ fn blocks(page: &str) -> Vec<(&str, Vec<&str>)> {
     blocks
 }
 
-fn shown(lines: &[&str]) -> Vec<Shown> {
+/// The commands of a `console` block.
+pub(crate) fn shown(lines: &[&str]) -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
     for line in lines {
         match line.strip_prefix("$ ") {

@@ -3,7 +3,7 @@
 use super::answer::Partial;
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, render};
+use crate::cli::{Exit, boolean, consistency, render};
 use crate::client::{Resource, ResourcesAsked, ResourcesPage};
 use crate::relationship::Context;
 use clap::{ArgAction, Args};
@@ -41,7 +41,8 @@ pub(in crate::cli) struct Arguments {
         num_args = 0..=1,
         require_equals = true,
         default_value_t = true,
-        default_missing_value = "true"
+        default_missing_value = "true",
+        value_parser = boolean::parse
     )]
     show_cursor: bool,
     /// Print a JSON object for each resource, one a line.

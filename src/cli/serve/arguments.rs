@@ -1,9 +1,9 @@
 //! What `kilwa serve` can be told.
 
 use super::watch::Patience;
-use crate::cli::duration;
 use crate::cli::failure::Failure;
 use crate::cli::folder::default_data_dir;
+use crate::cli::{boolean, duration};
 use crate::config::Config;
 use crate::telemetry;
 use clap::{ArgAction, Args, ValueEnum};
@@ -65,13 +65,15 @@ pub(in crate::cli) struct Arguments {
         num_args = 0..=1,
         require_equals = true,
         default_value_t = false,
-        default_missing_value = "true"
+        default_missing_value = "true",
+        value_parser = boolean::parse
     )]
     datastore_readonly: bool,
     /// How long calls may still take after the server was told to stop.
     #[arg(
         long,
         env = "KILWA_SHUTDOWN_GRACE_PERIOD",
+        alias = "grpc-shutdown-grace-period",
         default_value = "5s",
         value_parser = duration::parse,
         value_name = "DURATION"
@@ -92,7 +94,8 @@ pub(in crate::cli) struct Arguments {
         num_args = 0..=1,
         require_equals = true,
         default_value_t = false,
-        default_missing_value = "true"
+        default_missing_value = "true",
+        value_parser = boolean::parse
     )]
     http_enabled: bool,
     /// Whether to serve metrics, which come later.
@@ -104,7 +107,8 @@ pub(in crate::cli) struct Arguments {
         num_args = 0..=1,
         require_equals = true,
         default_value_t = false,
-        default_missing_value = "true"
+        default_missing_value = "true",
+        value_parser = boolean::parse
     )]
     metrics_enabled: bool,
     /// The memory for what was read from disk, in bytes.

@@ -5,6 +5,7 @@ mod banner;
 mod watch;
 
 use super::failure::Failure;
+use super::spicedb::Notes;
 use super::{Exit, clock, render, validate};
 use crate::config::Bootstrap;
 use crate::server;
@@ -15,9 +16,10 @@ use banner::Banner;
 use std::env;
 use std::path::Path;
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure> {
     arguments.require_features()?;
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
+    notes.log();
     let data = arguments.bootstrap.as_deref().map(read_data_of).transpose()?;
     let mut config = arguments.config();
     config.bootstrap = data.as_ref().map(|data| Bootstrap {

@@ -70,7 +70,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("tonic_prost", &["api"]),
     ("tonic_reflection", &["server"]),
     ("tonic_types", &["api", "client"]),
-    ("tracing", &["telemetry", "config", "api", "server"]),
+    ("tracing", &["telemetry", "config", "api", "server", "cli"]),
     ("tracing_subscriber", &["telemetry"]),
 ];
 

@@ -1,0 +1,10 @@
+//! True and false as Go writes them: `true`, `1`, `F`.
+
+/// Reads true or false.
+pub(super) fn parse(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(format!("`{text}` is neither `true` nor `false`")),
+    }
+}

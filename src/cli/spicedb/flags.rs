@@ -1,0 +1,197 @@
+//! Flags of other programs: how they are written, what is to be said about them, and how they are taken out of a command
+//! line.
+
+use crate::cli::boolean;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+/// Flags that are there for the same reason.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// What the other program does with them, and why Kilwa does not need them.
+    pub(super) why: &'static str,
+    /// What to do instead, where one of them cannot be left without effect.
+    pub(super) instead: &'static str,
+    /// The flags.
+    pub(super) flags: &'static [Flag],
+}
+
+/// A flag that only the other program has.
+#[derive(Debug)]
+pub(super) struct Flag {
+    name: &'static str,
+    shape: Shape,
+    effect: Effect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// True or false. A value can only follow a `=`, as in Go's command lines.
+    Switch,
+    /// A value follows, behind a `=` or as the next word.
+    Value,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    /// Kilwa gives the same answers without it.
+    None,
+    /// Without effect with these values. Any other one asks for something that Kilwa does not do.
+    NoneWith(&'static [&'static str]),
+    /// These values are what Kilwa does anyway. Any other one asks for something that Kilwa does not do.
+    Only(&'static [&'static str]),
+}
+
+/// A switch that has no effect.
+pub(super) const fn switch(name: &'static str) -> Flag {
+    Flag { name, shape: Shape::Switch, effect: Effect::None }
+}
+
+/// A flag with a value that has no effect.
+pub(super) const fn value(name: &'static str) -> Flag {
+    Flag { name, shape: Shape::Value, effect: Effect::None }
+}
+
+impl Flag {
+    /// The same flag, refused with any other value than these.
+    pub(super) const fn only(self, values: &'static [&'static str]) -> Self {
+        Self { effect: Effect::Only(values), ..self }
+    }
+
+    /// The same flag, without effect with these values and refused with any other.
+    pub(super) const fn none_with(self, values: &'static [&'static str]) -> Self {
+        Self { effect: Effect::NoneWith(values), ..self }
+    }
+}
+
+/// A flag that was given, on the command line or by a variable.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// As it was given, without its value, which may be secret.
+    pub(super) shown: String,
+    pub(super) group: &'static Group,
+    pub(super) verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Kilwa does what it asks for.
+    Same,
+    /// It has no effect, and nothing is lost by that.
+    NoEffect,
+    /// Kilwa does not do what it asks for.
+    Refused,
+}
+
+impl Given {
+    pub(super) fn new(shown: String, group: &'static Group, flag: &Flag, value: &str) -> Self {
+        Self { shown, group, verdict: flag.verdict(value) }
+    }
+}
+
+impl Flag {
+    fn verdict(&self, value: &str) -> Verdict {
+        // Go reads `--flag=` and an empty variable as if there were none.
+        if value.is_empty() {
+            return Verdict::Same;
+        }
+        let value = match self.shape {
+            Shape::Switch => {
+                boolean::parse(value).map_or(value, |is| if is { "true" } else { "false" })
+            }
+            Shape::Value => value,
+        };
+        match self.effect {
+            Effect::None => Verdict::NoEffect,
+            Effect::NoneWith(values) if values.contains(&value) => Verdict::NoEffect,
+            Effect::Only(values) if values.contains(&value) => Verdict::Same,
+            Effect::NoneWith(_) | Effect::Only(_) => Verdict::Refused,
+        }
+    }
+}
+
+/// The flag of this name.
+pub(super) fn find(
+    groups: &'static [Group],
+    name: &str,
+) -> Option<(&'static Group, &'static Flag)> {
+    groups.iter().find_map(|group| {
+        let flag = group.flags.iter().find(|flag| flag.name == name)?;
+        Some((group, flag))
+    })
+}
+
+/// Takes the flags of `groups` out of a command line. What Kilwa has under the same name, `own`, stays.
+pub(super) fn take(
+    arguments: Vec<OsString>,
+    groups: &'static [Group],
+    own: &BTreeSet<String>,
+) -> (Vec<OsString>, Vec<Given>) {
+    let mut kept = Vec::new();
+    let mut given = Vec::new();
+    let mut rest = arguments.into_iter();
+    while let Some(argument) = rest.next() {
+        // What follows is never a flag.
+        if argument == "--" {
+            kept.push(argument);
+            kept.extend(rest);
+            break;
+        }
+        let known = argument.to_str().and_then(split).filter(|(name, _)| !own.contains(*name));
+        let found = known.and_then(|(name, value)| Some((name, value, find(groups, name)?)));
+        let Some((name, value, (group, flag))) = found else {
+            kept.push(argument);
+            continue;
+        };
+        let value = match (value, flag.shape) {
+            (Some(value), _) => value.to_owned(),
+            (None, Shape::Switch) => "true".to_owned(),
+            (None, Shape::Value) => rest.next().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        given.push(Given::new(format!("--{name}"), group, flag, &value));
+    }
+    (kept, given)
+}
+
+/// Puts flags that stand before the command, as Cobra allows it, behind it. Only those are moved that `has_value` knows.
+pub(super) fn behind_command(
+    arguments: Vec<OsString>,
+    has_value: impl Fn(&str) -> Option<bool>,
+) -> Vec<OsString> {
+    let mut rest = arguments.into_iter().peekable();
+    let mut ordered: Vec<OsString> = rest.next().into_iter().collect();
+    let mut moved = Vec::new();
+    while let Some(argument) = rest.peek() {
+        let flag = argument.to_str().and_then(split);
+        let Some((value, takes)) =
+            flag.and_then(|(name, value)| Some((value.is_some(), has_value(name)?)))
+        else {
+            break;
+        };
+        moved.extend(rest.next());
+        if takes && !value {
+            moved.extend(rest.next());
+        }
+    }
+    let is_end = |argument: &OsString| argument == "--";
+    while let Some(argument) = rest.next_if(|argument| !is_end(argument)) {
+        ordered.push(argument);
+    }
+    ordered.extend(moved);
+    ordered.extend(rest);
+    ordered
+}
+
+/// Name and value of `--name` or `--name=value`.
+fn split(argument: &str) -> Option<(&str, Option<&str>)> {
+    let flag = argument.strip_prefix("--")?;
+    Some(match flag.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (flag, None),
+    })
+}
+
+/// Whether a flag of this name takes a value from the next word.
+pub(super) fn has_value(groups: &'static [Group], name: &str) -> Option<bool> {
+    find(groups, name).map(|(_, flag)| flag.shape == Shape::Value)
+}

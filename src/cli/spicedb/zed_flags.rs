@@ -1,0 +1,71 @@
+//! The flags of `zed` that Kilwa's commands do not have.
+
+use super::flags::{Group, switch, value};
+
+pub(super) const GROUPS: &[Group] = &[
+    Group {
+        why: "zed checks the certificate of a server with this; Kilwa's commands speak without TLS",
+        instead: "leave it out, and use `--insecure` only where the network is trusted",
+        flags: &[
+            value("certificate-path").only(&[]),
+            value("hostname-override").only(&[]),
+            switch("no-verify-ca").only(&["false"]),
+        ],
+    },
+    Group {
+        why: "zed reaches a server through a proxy with this; Kilwa's commands connect directly",
+        instead: "leave it out",
+        flags: &[value("proxy").only(&[])],
+    },
+    Group {
+        why: "zed puts a prefix before every type with this",
+        instead: "leave it out, and write the prefix with the type: `shop/document:plan`",
+        flags: &[value("permissions-system").only(&[])],
+    },
+    Group {
+        why: "zed sets up its connection with this; Kilwa's commands connect once, and the server limits messages",
+        instead: "leave it out",
+        flags: &[
+            value("max-message-size"),
+            value("max-retries"),
+            switch("skip-version-check"),
+            value("request-id"),
+        ],
+    },
+    Group {
+        why: "zed logs with this; Kilwa's commands have no log",
+        instead: "leave it out",
+        flags: &[value("log-level"), value("log-format"), switch("force-color")],
+    },
+    Group {
+        why: "zed divides its work with this; Kilwa divides it itself",
+        instead: "leave it out",
+        flags: &[
+            value("batches-per-transaction"),
+            switch("disable-retries"),
+            value("page-limit"),
+            value("request-timeout"),
+            value("workers"),
+        ],
+    },
+    Group {
+        why: "zed leaves out a part of the data with this; Kilwa's backups are whole",
+        instead: "leave it out, and use `kilwa relationship bulk-export TYPE` for a part",
+        flags: &[value("prefix-filter").only(&[])],
+    },
+    Group {
+        why: "zed repairs schemas of early versions of SpiceDB with this; Kilwa takes the schema as it is",
+        instead: "leave it out",
+        flags: &[switch("rewrite-legacy").only(&["false"])],
+    },
+    Group {
+        why: "zed chooses with this what is redacted; Kilwa redacts ids and contexts of caveats, and keeps the schema",
+        instead: "leave it out",
+        flags: &[
+            switch("print-redacted-object-ids").only(&["false"]),
+            switch("redact-definitions").only(&["false"]),
+            switch("redact-object-ids").only(&["true"]),
+            switch("redact-relations").only(&["false"]),
+        ],
+    },
+];
