@@ -26,6 +26,8 @@ pub struct Config {
     pub keys: Vec<String>,
     /// How the store works.
     pub store: StoreOptions,
+    /// Whether a store with a damaged log is opened without the writes that cannot be read, instead of being refused.
+    pub recover_log: bool,
     /// How the database works.
     pub database: DatabaseOptions,
     /// How much a request may hold.
@@ -100,6 +102,7 @@ impl Config {
             data_dir,
             keys: Vec::new(),
             store: StoreOptions::default(),
+            recover_log: false,
             database: DatabaseOptions::default(),
             requests: RequestLimits::default(),
             threads_max: 64,

@@ -133,7 +133,11 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
 impl Server {
     /// Opens the data folder, makes a key where there is none, and fills an empty store with what it is to start with.
     pub fn open(config: &Config) -> Result<Self, ServerError> {
-        let store = Store::open(&config.data_dir, &config.store)?;
+        let open = if config.recover_log { Store::recover } else { Store::open };
+        let store = open(&config.data_dir, &config.store)?;
+        for note in store.notes() {
+            tracing::warn!("{note}");
+        }
         let (keys, key_source) = config.load_keys()?;
         let database = Database::new(store, config.database);
         let contents = contents(&database, config.bootstrap.as_ref(), now())?;

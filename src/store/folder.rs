@@ -1,21 +1,20 @@
 //! The data folder: whether it is ours, and of a format that this program knows.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use super::handle::StoreId;
+use super::marker::{MARKER, MARKER_DRAFT, Marker};
+use crate::relationship::Revision;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// The format that this program writes. Stands in the marker, which is read before RocksDB touches anything, and in
 /// `meta`, beside what it is about.
 pub(super) const FORMAT: u32 = 1;
-/// The file that marks a data folder and names its format.
-const MARKER: &str = "KILWA";
-/// The marker while it is being written.
-const MARKER_DRAFT: &str = "KILWA.new";
-/// What stands in the marker before the format's number.
-const MARKER_TEXT: &str = "kilwa data folder, format ";
 /// The folder that belongs to RocksDB.
-const DATABASE: &str = "rocksdb";
+pub(super) const DATABASE: &str = "rocksdb";
 /// What a fresh volume may hold.
 const VOLUME_ROOT: &str = "lost+found";
 
@@ -56,6 +55,21 @@ pub enum OpenError {
         /// What was found.
         reason: String,
     },
+    /// Acknowledged writes are missing, or cannot be read.
+    #[error(
+        "the data folder `{}` lacks acknowledged writes: {reason}{}{}",
+        .path.display(), acknowledged_up_to(*.acknowledged), openable_up_to(*.openable)
+    )]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+        /// Which file is damaged, where and how.
+        reason: String,
+        /// Up to which revision writes were acknowledged, if that is known.
+        acknowledged: Option<Revision>,
+        /// Up to which revision the store can be opened with [`Store::recover`](super::Store::recover).
+        openable: Option<Revision>,
+    },
     /// The file system refused.
     #[error("the data folder `{}` cannot be opened: {reason}", .path.display())]
     Io {
@@ -66,29 +80,93 @@ pub enum OpenError {
     },
 }
 
-/// Requires that `dir` is a data folder of a known format, makes it one when it is new or empty, and gives back the
-/// folder for RocksDB.
-pub(super) fn prepare(dir: &Path) -> Result<PathBuf, OpenError> {
+fn acknowledged_up_to(revision: Option<Revision>) -> String {
+    revision.map_or_else(String::new, |revision| {
+        format!("; writes were acknowledged up to {}", dated(revision))
+    })
+}
+
+fn openable_up_to(revision: Option<Revision>) -> String {
+    match revision {
+        Some(revision) => format!(
+            "; restore a backup, or give up all writes after {}: `kilwa serve --recover-log` opens the store there and \
+             keeps a copy of the damaged files",
+            dated(revision)
+        ),
+        None => "; it cannot be opened at an earlier revision: restore a backup".to_owned(),
+    }
+}
+
+/// A revision with the time that it stands for.
+pub(super) fn dated(revision: Revision) -> String {
+    format!("revision {revision} ({})", revision.time())
+}
+
+/// Keeps other processes, and other handles of this one, out of a data folder.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    _folder: File,
+}
+
+/// How often a lock is tried, and the pause in between: a process that is being started holds a copy of every open file
+/// for a moment, locks included.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Makes the folder when there is none, and locks it.
+///
+/// RocksDB has a lock of its own, but takes it only when it opens: the files are examined before that.
+pub(super) fn lock(dir: &Path) -> Result<FolderLock, OpenError> {
     let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
     make_folder(dir).map_err(failed)?;
-    match fs::read_to_string(dir.join(MARKER)) {
-        Ok(marker) => require_known(dir, &marker)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !is_empty(dir).map_err(failed)? {
-                return Err(OpenError::Foreign { path: dir.into() });
-            }
-            mark(dir).map_err(failed)?;
+    let folder = File::open(dir).map_err(failed)?;
+    for _ in 0..LOCK_TRIES {
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            // A file system that cannot lock folders leaves it to RocksDB's lock.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(FolderLock { _folder: folder }),
         }
-        Err(error) => return Err(failed(error)),
     }
-    let database = dir.join(DATABASE);
-    make_folder(&database).map_err(failed)?;
-    Ok(database)
+    Err(OpenError::Locked { path: dir.into() })
+}
+
+/// What the folder's marker says. A new or empty folder gets one that says that a store is being created.
+pub(super) fn prepare(dir: &Path, recover: bool) -> Result<Marker, OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    if let Some(marker) = Marker::read(dir)? {
+        return Ok(marker);
+    }
+    if dir.join(DATABASE).exists() {
+        // The database carries the id too, so nothing is lost with the marker alone.
+        return if recover { Ok(Marker::WithoutId) } else { Err(without_marker(dir)) };
+    }
+    if !is_empty(dir).map_err(failed)? {
+        return Err(OpenError::Foreign { path: dir.into() });
+    }
+
+    let marker = Marker::Creating(random_id().map_err(failed)?);
+    marker.write(dir).map_err(failed)?;
+    Ok(marker)
+}
+
+fn without_marker(dir: &Path) -> OpenError {
+    let reason = format!(
+        "the file `{MARKER}` is missing beside `{DATABASE}`; `kilwa serve --recover-log` writes it anew if the \
+         database is intact"
+    );
+    OpenError::Damaged { path: dir.into(), reason }
+}
+
+/// A new store's id.
+pub(super) fn random_id() -> io::Result<StoreId> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    Ok(StoreId(id))
 }
 
 /// Makes a folder, and those above it that are missing, so that a power loss does not take it away with what is in it.
 /// It is for its owner alone: who may do what is not for everybody on the machine to read.
-fn make_folder(path: &Path) -> io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     let mut missing = 0;
     while let Some(folder) = path.ancestors().nth(missing)
         && !folder.as_os_str().is_empty()
@@ -104,25 +182,6 @@ fn make_folder(path: &Path) -> io::Result<()> {
     })
 }
 
-fn require_known(dir: &Path, marker: &str) -> Result<(), OpenError> {
-    let number = marker.trim().strip_prefix(MARKER_TEXT.trim()).map(str::trim);
-    require_format(dir, number.and_then(|number| number.parse().ok()), MARKER)
-}
-
-/// Requires that the format that stands in `place` is one that this program knows.
-pub(super) fn require_format(dir: &Path, found: Option<u32>, place: &str) -> Result<(), OpenError> {
-    match found {
-        Some(found) if found > FORMAT => {
-            Err(OpenError::Newer { path: dir.into(), found, known: FORMAT })
-        }
-        Some(FORMAT) => Ok(()),
-        Some(_) | None => Err(OpenError::Damaged {
-            path: dir.into(),
-            reason: format!("`{place}` does not name a format"),
-        }),
-    }
-}
-
 fn is_empty(dir: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
@@ -131,16 +190,6 @@ fn is_empty(dir: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// Writes the marker so that it is there whole or not at all.
-fn mark(dir: &Path) -> io::Result<()> {
-    let draft = dir.join(MARKER_DRAFT);
-    let mut file = File::create(&draft)?;
-    writeln!(file, "{MARKER_TEXT}{FORMAT}")?;
-    file.sync_all()?;
-    fs::rename(&draft, dir.join(MARKER))?;
-    File::open(dir)?.sync_all()
 }
 
 /// A folder of its own for as long as it is used, empty at first.

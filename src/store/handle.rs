@@ -1,12 +1,13 @@
 //! The store's handle: open, read, write.
 
-use super::folder::{self, OpenError, Scratch};
+use super::folder::{OpenError, Scratch};
 use super::garbage::{self, Collected};
 use super::holds::{Hold, Holds};
 use super::keys;
 use super::names::Names;
+use super::opening::{self, Opened};
 use super::pieces;
-use super::rocks::{self, Db, Family, Reach, Source};
+use super::rocks::{Db, Family, Reach, Source};
 use super::snapshot::{Snapshot, SnapshotError};
 use super::staged::{self, Staged};
 use super::transaction::Transaction;
@@ -55,12 +56,26 @@ pub struct Store {
     is_read_only: bool,
     /// Where a store in memory keeps what has to lie on a disk for a while.
     scratch: Option<Arc<Scratch>>,
+    notes: Arc<[String]>,
 }
 
 impl Store {
     /// Opens the data folder `dir`, or makes one where there is nothing.
     pub fn open(dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
-        Self::of(rocks::open(dir, options)?, dir, options)
+        Self::open_with(dir, options, false)
+    }
+
+    /// The same for a store whose log may be damaged: it is opened without the writes that cannot be read, instead of being
+    /// refused. [`Self::notes`] say what is lost; the damaged files are copied into a folder `damaged-…` of the data folder
+    /// before.
+    pub fn recover(dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        Self::open_with(dir, options, true)
+    }
+
+    fn open_with(dir: &Path, options: &StoreOptions, recover: bool) -> Result<Self, OpenError> {
+        let opened = opening::open(dir, options, recover)?;
+        let notes = opened.notes.clone().into();
+        Ok(Self { notes, ..Self::of(opened, dir, options)? })
     }
 
     /// An empty store whose files are in memory, and gone with its last handle. Of the options, only the window plays a
@@ -68,7 +83,7 @@ impl Store {
     pub fn in_memory(options: &StoreOptions) -> Result<Self, OpenError> {
         let scratch = Scratch::new()?;
         let dir = scratch.path();
-        let store = Self::of(rocks::open_in_memory(dir)?, dir, options)?;
+        let store = Self::of(opening::in_memory(dir)?, dir, options)?;
         Ok(Self { scratch: Some(Arc::new(scratch)), ..store })
     }
 
@@ -84,19 +99,14 @@ impl Store {
             dir: self.dir.clone(),
             is_read_only: true,
             scratch: self.scratch.clone(),
+            notes: Arc::clone(&self.notes),
         }
     }
 
-    fn of(db: Db, dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+    fn of(opened: Opened, dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         let damaged =
             |error: ReadError| OpenError::Damaged { path: dir.into(), reason: error.reason };
-        let id = match stored_id(&db).map_err(damaged)? {
-            Some(id) => {
-                folder::require_format(dir, stored_format(&db).map_err(damaged)?, "meta/format")?;
-                id
-            }
-            None => first_record(&db, dir)?,
-        };
+        let Opened { db, id, lock, .. } = opened;
         staged::clear(dir)
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
         let (head, names) = {
@@ -105,8 +115,15 @@ impl Store {
             (read_head(source).map_err(damaged)?, read_names(source).map_err(damaged)?)
         };
         let head = finished(&db, head).map_err(damaged)?;
+        let acknowledged = match lock {
+            // What is acknowledged without a sync may be lost with the power.
+            Some(_) if options.sync => Some(opening::acknowledge(dir, id, head.revision)?),
+            Some(_) | None => None,
+        };
         let shared = Arc::new(Shared {
             db,
+            acknowledged,
+            _lock: lock,
             names: RwLock::new(Arc::new(names)),
             bells: Mutex::default(),
             sync: options.sync,
@@ -115,13 +132,18 @@ impl Store {
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
         let history_window = options.history_window;
         let (dir, holds, writer) = (dir.to_owned(), Arc::default(), Arc::new(writer));
-        let (is_read_only, scratch) = (false, None);
-        Ok(Self { id, history_window, holds, shared, writer, dir, is_read_only, scratch })
+        let (is_read_only, scratch, notes) = (false, None, Arc::default());
+        Ok(Self { id, history_window, holds, shared, writer, dir, is_read_only, scratch, notes })
     }
 
     /// The store's id.
     pub fn id(&self) -> StoreId {
         self.id
+    }
+
+    /// What the operator should know about how the store was opened: repairs, and writes that were given up.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The newest revision, without what has expired by `now`.
@@ -253,31 +275,4 @@ fn read_names(source: Source<'_>) -> Result<Names, ReadError> {
         cursor.advance();
     }
     Ok(Names::load(entries)?)
-}
-
-fn stored_id(db: &Db) -> Result<Option<StoreId>, ReadError> {
-    let found = db.get_cf(Family::Meta.of(db)?, keys::STORE_ID).map_err(rocks::failed)?;
-    let id = found.map(|bytes| <[u8; 16]>::try_from(bytes).map(StoreId));
-    id.transpose().map_err(|_| ReadError::new("the store's id is cut short"))
-}
-
-fn stored_format(db: &Db) -> Result<Option<u32>, ReadError> {
-    let found = db.get_cf(Family::Meta.of(db)?, keys::FORMAT).map_err(rocks::failed)?;
-    Ok(found.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes))
-}
-
-/// Gives a new store its id, its format and its first head.
-fn first_record(db: &Db, dir: &Path) -> Result<StoreId, OpenError> {
-    let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|error| failed(error.to_string()))?;
-    let meta = Family::Meta.of(db).map_err(|error| failed(error.reason))?;
-    let mut batch = rocksdb::WriteBatchWithTransaction::<true>::default();
-    batch.put_cf(meta, keys::STORE_ID, id);
-    batch.put_cf(meta, keys::FORMAT, folder::FORMAT.to_be_bytes());
-    batch.put_cf(meta, keys::HEAD, Head::default().bytes());
-    let mut options = rocksdb::WriteOptions::default();
-    options.set_sync(true);
-    db.write_opt(batch, &options).map_err(|error| failed(error.to_string()))?;
-    Ok(StoreId(id))
 }

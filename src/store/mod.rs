@@ -6,10 +6,12 @@
 //! Invariants: the room knows no schema, only its text. An acknowledged write survives; one that was not acknowledged
 //! is there whole or not at all. A revision shows every write up to it and none after.
 
+mod acknowledged;
 mod as_of;
 mod changelog;
 mod counters;
 mod direct;
+mod examine;
 mod expirations;
 mod export;
 mod folder;
@@ -17,8 +19,12 @@ mod garbage;
 mod handle;
 mod holds;
 mod keys;
+mod log_batch;
+mod log_scan;
+mod marker;
 mod matches;
 mod names;
+mod opening;
 mod pieces;
 mod plan;
 mod reads;

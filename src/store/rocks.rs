@@ -1,14 +1,16 @@
 //! RocksDB: how it is opened and tuned, and one way to read that serves snapshots and transactions alike.
 
-use super::folder::{self, OpenError};
-use super::handle::StoreOptions;
+use super::folder::OpenError;
 use super::keys;
-use crate::relationship::ReadError;
+use super::values::Head;
+use crate::relationship::{ReadError, Revision};
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor,
-    DBCompressionType, DBPinnableSlice, DBRawIteratorWithThreadMode, Env, ErrorKind, LogLevel,
-    Options, ReadOptions, ReadTier, SnapshotWithThreadMode, TransactionDB, TransactionDBOptions,
+    DBCompressionType, DBPinnableSlice, DBRawIteratorWithThreadMode, DBRecoveryMode, Env,
+    ErrorKind, LogLevel, Options, ReadOptions, ReadTier, SnapshotWithThreadMode, TransactionDB,
+    TransactionDBOptions,
 };
+use std::fs;
 use std::path::Path;
 
 /// The database. It locks what a transaction writes, which nobody waits for, as there is one writer. The kind that looks
@@ -75,12 +77,57 @@ impl Family {
     }
 }
 
-/// Opens the database of a data folder, and makes what is missing.
-pub(super) fn open(dir: &Path, options: &StoreOptions) -> Result<Db, OpenError> {
-    let path = folder::prepare(dir)?;
-    let table = table_options(options.block_cache_bytes);
-    let families = family_options(&table, WRITE_BUFFER_BYTES);
-    open_at(&path, &database_options(), &families).map_err(|error| refused(dir, &error))
+/// How strict the database is with its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recovery {
+    /// There is no database yet: it is created.
+    Create,
+    /// Everything in the log must be whole, and no file of it may be missing.
+    Complete,
+    /// The log is read up to its first damage; what comes after that is lost.
+    UpToDamage,
+}
+
+/// Opens the database in its folder.
+pub(super) fn open(
+    path: &Path,
+    cache_bytes: usize,
+    recovery: Recovery,
+) -> Result<Db, rocksdb::Error> {
+    let families = family_options(&table_options(cache_bytes), WRITE_BUFFER_BYTES);
+    let mut options = database_options(recovery == Recovery::Create);
+    // The families are flushed together: with the log behind them lost, what is in files is still one revision.
+    options.set_atomic_flush(true);
+    options.set_wal_recovery_mode(match recovery {
+        Recovery::Create | Recovery::Complete => DBRecoveryMode::AbsoluteConsistency,
+        Recovery::UpToDamage => DBRecoveryMode::PointInTime,
+    });
+    // Each log file names its predecessor, so that a missing one is noticed. That also refuses a folder without any,
+    // which is one of the cases that recovery is for.
+    if recovery != Recovery::UpToDamage || has_log(path) {
+        options = options.get_options_from_string("track_and_verify_wals=true")?;
+    }
+    open_at(path, &options, &families)
+}
+
+fn has_log(path: &Path) -> bool {
+    let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().extension().is_some_and(|extension| extension == "log"))
+}
+
+/// The newest revision that would be there if the database were opened with [`Recovery::UpToDamage`]. Changes nothing.
+pub(super) fn peek(path: &Path) -> Result<Option<Revision>, rocksdb::Error> {
+    let mut options = Options::default();
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    if has_log(path) {
+        options = options.get_options_from_string("track_and_verify_wals=true")?;
+    }
+    let names = Family::ALL.map(Family::name);
+    let db = rocksdb::DB::open_cf_for_read_only(&options, path, names, false)?;
+    let Some(meta) = db.cf_handle(Family::Meta.name()) else { return Ok(None) };
+    let head = db.get_pinned_cf(meta, keys::HEAD)?;
+    Ok(head.and_then(|bytes| Head::from_bytes(&bytes).ok()).map(|head| head.revision))
 }
 
 /// Opens an empty database whose files are in memory, and gone with it.
@@ -88,7 +135,7 @@ pub(super) fn open_in_memory(dir: &Path) -> Result<Db, OpenError> {
     let table = table_options(BLOCK_CACHE_BYTES_IN_MEMORY);
     let families = family_options(&table, WRITE_BUFFER_BYTES_IN_MEMORY);
     let open = || {
-        let mut options = database_options();
+        let mut options = database_options(true);
         options.set_env(&Env::mem_env()?);
         open_at(dir, &options, &families)
     };
@@ -101,10 +148,10 @@ fn open_at(path: &Path, options: &Options, families: &Options) -> Result<Db, roc
     Db::open_cf_descriptors(options, &TransactionDBOptions::default(), path, families)
 }
 
-fn database_options() -> Options {
+fn database_options(create: bool) -> Options {
     let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
+    options.create_if_missing(create);
+    options.create_missing_column_families(create);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
@@ -142,12 +189,15 @@ fn table_options(block_cache_bytes: usize) -> BlockBasedOptions {
     table
 }
 
-fn refused(dir: &Path, error: &rocksdb::Error) -> OpenError {
+/// Why a database cannot be opened.
+pub(super) fn refused(dir: &Path, error: &rocksdb::Error) -> OpenError {
     let (path, reason) = (dir.to_path_buf(), error.to_string());
     if reason.contains("lock file") || reason.contains("lock hold") {
         return OpenError::Locked { path };
     }
-    if error.kind() == ErrorKind::Corruption {
+    // A file that is missing is damage as well: RocksDB creates none of those that it asks for.
+    let is_missing = error.kind() == ErrorKind::IOError && reason.contains("No such file");
+    if error.kind() == ErrorKind::Corruption || is_missing {
         return OpenError::Damaged { path, reason };
     }
     OpenError::Io { path, reason }

@@ -3,6 +3,8 @@
 //! A group of writes is one RocksDB transaction. Each write starts at a savepoint: a refused one goes back to it, later
 //! ones see what the earlier ones of the group did. One synced commit then acknowledges the whole group.
 
+use super::acknowledged::Acknowledged;
+use super::folder::FolderLock;
 use super::names::Names;
 use super::pieces::{self, Made, Pieces};
 use super::rocks::{self, Db, Family};
@@ -100,6 +102,10 @@ pub(super) struct Shared {
     pub(super) names: RwLock<Arc<Names>>,
     pub(super) bells: Mutex<Vec<Bell>>,
     pub(super) sync: bool,
+    /// Where acknowledged revisions are recorded; `None` for a store that acknowledges what is not on disk.
+    pub(super) acknowledged: Option<Acknowledged>,
+    /// After the database, so that it is let go when that is closed.
+    pub(super) _lock: Option<FolderLock>,
 }
 
 impl Shared {
@@ -325,6 +331,9 @@ impl<'s> Group<'s> {
         let newer = new.revision > head.revision;
         *head = new;
         if newer {
+            if let Some(acknowledged) = &shared.acknowledged {
+                acknowledged.advance(new.revision);
+            }
             shared.ring(new.revision);
         }
         Ok(())

@@ -32,6 +32,7 @@ mod cli_watch;
 mod clients;
 mod compatibility;
 mod corpora;
+mod damage;
 mod database;
 mod differential;
 mod examples;

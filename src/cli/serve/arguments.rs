@@ -13,6 +13,7 @@ use std::time::Duration;
 
 /// Runs the server.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct Arguments {
     /// Address for gRPC.
     #[arg(
@@ -120,6 +121,10 @@ pub(in crate::cli) struct Arguments {
         value_name = "BYTES"
     )]
     block_cache_size: u32,
+    /// Open a store whose log is damaged, without the writes that cannot be read. Says what is lost, and copies the damaged
+    /// files into a folder `damaged-…` of the data folder. Without this such a store is refused.
+    #[arg(long)]
+    recover_log: bool,
     #[command(flatten)]
     watch: Patience,
     #[command(flatten)]
@@ -311,6 +316,7 @@ impl Arguments {
         config.store.history_window = self.datastore_gc_window;
         config.store.block_cache_bytes =
             usize::try_from(self.block_cache_size).unwrap_or(usize::MAX);
+        config.recover_log = self.recover_log;
         config.garbage_collection_interval = self.datastore_gc_interval;
         config.shutdown_grace = self.shutdown_grace_period;
         self.watch.configure(&mut config);

@@ -40,6 +40,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("crc32c", &["store"]),
     ("crc32fast", &["cli"]),
     ("dashmap", &["engine"]),
     ("getrandom", &["store", "config"]),

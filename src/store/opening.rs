@@ -1,0 +1,224 @@
+//! Opens a data folder: creates a new store, or requires that an existing one has every acknowledged write.
+
+use super::acknowledged::Acknowledged;
+use super::examine::{self, Examined};
+use super::folder::{self, DATABASE, FORMAT, FolderLock, OpenError, dated};
+use super::handle::{StoreId, StoreOptions};
+use super::keys;
+use super::marker::{self, MARKER, Marker, hex};
+use super::rocks::{self, Db, Family, Recovery};
+use super::values::Head;
+use crate::relationship::{ReadError, Revision};
+use rocksdb::ErrorKind;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// An open database.
+pub(super) struct Opened {
+    pub(super) db: Db,
+    pub(super) id: StoreId,
+    /// `None` for a store in memory.
+    pub(super) lock: Option<FolderLock>,
+    /// What the operator should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// Opens a data folder, and makes one where there is nothing.
+pub(super) fn open(dir: &Path, options: &StoreOptions, recover: bool) -> Result<Opened, OpenError> {
+    let lock = Some(folder::lock(dir)?);
+    let marker = folder::prepare(dir, recover)?;
+    let (db, id, notes) = match marker {
+        Marker::Creating(id) => (create(dir, id, options)?, id, Vec::new()),
+        Marker::Complete(id) => open_existing(dir, Some(id), options, recover)?,
+        Marker::WithoutId => open_existing(dir, None, options, recover)?,
+    };
+    Ok(Opened { db, id, lock, notes })
+}
+
+/// An empty store whose files are in memory.
+pub(super) fn in_memory(dir: &Path) -> Result<Opened, OpenError> {
+    let db = rocks::open_in_memory(dir)?;
+    let id = folder::random_id()
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+    first_record(&db, dir, id)?;
+    Ok(Opened { db, id, lock: None, notes: Vec::new() })
+}
+
+/// The file that records acknowledged revisions.
+pub(super) fn acknowledge(
+    dir: &Path,
+    id: StoreId,
+    revision: Revision,
+) -> Result<Acknowledged, OpenError> {
+    Acknowledged::open(dir, id, revision)
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })
+}
+
+/// Creates the store whose id the marker names. What a crash left of an earlier attempt is removed: until the marker is
+/// complete nothing has been acknowledged.
+fn create(dir: &Path, id: StoreId, options: &StoreOptions) -> Result<Db, OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    let database = dir.join(DATABASE);
+    match fs::remove_dir_all(&database) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    folder::make_folder(&database).map_err(failed)?;
+
+    let db = rocks::open(&database, options.block_cache_bytes, Recovery::Create)
+        .map_err(|error| rocks::refused(dir, &error))?;
+    first_record(&db, dir, id)?;
+    drop(acknowledge(dir, id, Revision::default())?);
+    Marker::Complete(id).write(dir).map_err(failed)?;
+    Ok(db)
+}
+
+/// Opens the store of a folder that has one. `expected` is the id in its marker.
+fn open_existing(
+    dir: &Path,
+    expected: Option<StoreId>,
+    options: &StoreOptions,
+    may_recover: bool,
+) -> Result<(Db, StoreId, Vec<String>), OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    let examined = examine::examine(dir, expected)?;
+    let (db, notes) = match (&examined.problem, may_recover) {
+        (Some(problem), false) => return Err(examined.incomplete(dir, problem.clone())),
+        (Some(problem), true) => give_up_damaged(dir, &examined, problem, options)?,
+        (None, may_recover) => open_whole(dir, &examined, may_recover, options)?,
+    };
+
+    let id = require_id(dir, &db, expected)?;
+    if Marker::read(dir)? != Some(Marker::Complete(id)) {
+        Marker::Complete(id).write(dir).map_err(failed)?;
+    }
+    Ok((db, id, notes))
+}
+
+/// Opens a store whose log looks complete.
+fn open_whole(
+    dir: &Path,
+    examined: &Examined,
+    may_recover: bool,
+    options: &StoreOptions,
+) -> Result<(Db, Vec<String>), OpenError> {
+    examined
+        .cut_torn_tail()
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+    let opened = rocks::open(&dir.join(DATABASE), options.block_cache_bytes, Recovery::Complete);
+    match opened {
+        Ok(db) => {
+            if examined.has_logged {
+                retire_logs(&db, examined).map_err(|error| rocks::refused(dir, &error))?;
+            }
+            let intact = may_recover.then(|| "the log is intact: nothing was recovered".to_owned());
+            Ok((db, examined.note.clone().into_iter().chain(intact).collect()))
+        }
+        // Such as a log file that is missing between others.
+        Err(error) if error.kind() == ErrorKind::Corruption => {
+            let problem = error.to_string();
+            if may_recover {
+                return give_up_damaged(dir, examined, &problem, options);
+            }
+            Err(examined.incomplete(dir, problem))
+        }
+        Err(error) => Err(rocks::refused(dir, &error)),
+    }
+}
+
+/// Makes the logs of earlier runs obsolete and removes them, so that damage to them does no harm any more and the next start
+/// need not read them. RocksDB has moved what they hold into table files, but with transactions it lets them go only with a
+/// flush, and then hours later.
+fn retire_logs(db: &Db, examined: &Examined) -> Result<(), rocksdb::Error> {
+    let families: Vec<_> = Family::ALL.iter().filter_map(|family| family.of(db).ok()).collect();
+    let Some(meta) = families.first().copied() else { return Ok(()) };
+    // Without anything to write, a flush does nothing.
+    if let Some(head) = db.get_cf(meta, keys::HEAD)? {
+        db.put_cf(meta, keys::HEAD, head)?;
+    }
+    let mut options = rocksdb::FlushOptions::default();
+    options.set_wait(true);
+    db.flush_cfs_opt(&families, &options)?;
+    for log in &examined.logs {
+        // One that stays is harmless: RocksDB knows that it is obsolete.
+        drop(fs::remove_file(log));
+    }
+    Ok(())
+}
+
+/// Opens a store with a damaged log at the newest revision that can be read.
+fn give_up_damaged(
+    dir: &Path,
+    examined: &Examined,
+    problem: &str,
+    options: &StoreOptions,
+) -> Result<(Db, Vec<String>), OpenError> {
+    let copies = examine::copy_aside(dir)
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+    let database = dir.join(DATABASE);
+    let db = rocks::open(&database, options.block_cache_bytes, Recovery::UpToDamage)
+        .map_err(|error| rocks::refused(dir, &error))?;
+    // Otherwise the next start would meet the same damage.
+    retire_logs(&db, examined).map_err(|error| rocks::refused(dir, &error))?;
+
+    let damaged = |error: ReadError| OpenError::Damaged { path: dir.into(), reason: error.reason };
+    let head = stored_head(&db).map_err(damaged)?;
+    let head = head.ok_or_else(|| damaged(ReadError::new("the head record is missing")))?;
+    let acknowledged = examined.acknowledged.map_or_else(String::new, |revision| {
+        format!(" (writes were acknowledged up to {})", dated(revision))
+    });
+    let note = format!(
+        "the log was damaged: {problem}. The store was opened at {}, and every write after that is lost{acknowledged}. \
+         Copies of the damaged files are in `{}`",
+        dated(head.revision),
+        copies.display()
+    );
+    Ok((db, vec![note]))
+}
+
+/// The id that the database carries. It must be the one that the marker names.
+fn require_id(dir: &Path, db: &Db, expected: Option<StoreId>) -> Result<StoreId, OpenError> {
+    let damaged = |reason: String| OpenError::Damaged { path: dir.into(), reason };
+    let found = stored_id(db).map_err(|error| damaged(error.reason))?;
+    let found =
+        found.ok_or_else(|| damaged(format!("the database in `{DATABASE}` has no store id")))?;
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        let (expected, found) = (hex(expected), hex(found));
+        return Err(damaged(format!(
+            "`{MARKER}` names the store {expected}, and the database in `{DATABASE}` is of {found}"
+        )));
+    }
+    let format = stored_format(db).map_err(|error| damaged(error.reason))?;
+    marker::require_format(dir, format, "meta/format")?;
+    Ok(found)
+}
+
+fn stored_id(db: &Db) -> Result<Option<StoreId>, ReadError> {
+    let found = db.get_cf(Family::Meta.of(db)?, keys::STORE_ID).map_err(rocks::failed)?;
+    let id = found.map(|bytes| <[u8; 16]>::try_from(bytes).map(StoreId));
+    id.transpose().map_err(|_| ReadError::new("the store's id is cut short"))
+}
+
+fn stored_format(db: &Db) -> Result<Option<u32>, ReadError> {
+    let found = db.get_cf(Family::Meta.of(db)?, keys::FORMAT).map_err(rocks::failed)?;
+    Ok(found.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes))
+}
+
+fn stored_head(db: &Db) -> Result<Option<Head>, ReadError> {
+    let found = db.get_cf(Family::Meta.of(db)?, keys::HEAD).map_err(rocks::failed)?;
+    Ok(found.map(|bytes| Head::from_bytes(&bytes)).transpose()?)
+}
+
+/// Gives a new store its id, its format and its first head.
+fn first_record(db: &Db, dir: &Path, id: StoreId) -> Result<(), OpenError> {
+    let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
+    let meta = Family::Meta.of(db).map_err(|error| failed(error.reason))?;
+    let mut batch = rocksdb::WriteBatchWithTransaction::<true>::default();
+    batch.put_cf(meta, keys::STORE_ID, id.0);
+    batch.put_cf(meta, keys::FORMAT, FORMAT.to_be_bytes());
+    batch.put_cf(meta, keys::HEAD, Head::default().bytes());
+    let mut options = rocksdb::WriteOptions::default();
+    options.set_sync(true);
+    db.write_opt(batch, &options).map_err(|error| failed(error.to_string()))
+}
