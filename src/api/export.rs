@@ -6,7 +6,7 @@ use super::from_proto;
 use super::proto::authzed::api::v1 as proto;
 use super::stream::Sink;
 use super::{status, to_proto};
-use crate::database::{Consistency, Held, Position, View};
+use crate::database::{Consistency, Held, Position, ReadPage, View};
 use crate::relationship::{RelationshipFilter, Revision};
 use prost::Message as _;
 use tonic::Status;
@@ -135,17 +135,17 @@ impl Wanted {
     ) -> Result<Vec<proto::Relationship>, Status> {
         let mut page = Vec::new();
         let mut left = PAGE_BYTES_MAX;
-        while page.len() < self.count_max && left > 0 && !interrupted() {
+        while page.len() < self.count_max && left > 0 {
             // As many as will fit, going by the size of those before.
             let fitting = match page.len() {
                 0 => FIRST_READ_COUNT,
                 count => left.saturating_mul(count) / (PAGE_BYTES_MAX - left).max(1) + 1,
             };
             let count_max = fitting.min(READ_COUNT_MAX).min(self.count_max - page.len());
-            let rows = view
-                .export(self.filter.as_ref(), self.after.as_ref(), count_max)
+            let ReadPage { rows, next } = view
+                .export(self.filter.as_ref(), self.after.as_ref(), count_max, interrupted)
                 .map_err(status::of_database)?;
-            let ended = rows.len() < count_max;
+            let ended = next.is_none();
             for (relationship, position) in rows {
                 if left == 0 {
                     break;

@@ -6,7 +6,7 @@ use super::from_proto;
 use super::proto::authzed::api::v1::{ReadRelationshipsRequest, ReadRelationshipsResponse};
 use super::stream::Sink;
 use super::{status, to_proto};
-use crate::database::{Consistency, Held, Position};
+use crate::database::{Consistency, Held, Position, ReadPage};
 use crate::relationship::{RelationshipFilter, Revision};
 use std::sync::Arc;
 use tonic::Status;
@@ -71,7 +71,7 @@ impl Read {
         let mut next = Some(self);
         while let Some(read) = next.take() {
             let (call, consistency) = (read.call, read.consistency);
-            let page = sink.wait(read.page(&core)).await?;
+            let page = sink.wait(read.next_results(&core)).await?;
             for result in page.results {
                 sink.send(result).await?;
             }
@@ -80,6 +80,22 @@ impl Read {
             next = page.next.map(|wanted| Self { call, consistency, held, wanted: Ok(wanted) });
         }
         Ok(())
+    }
+
+    /// The next page that has results, or the last one. Between pages, others use the thread.
+    async fn next_results(mut self, core: &Core) -> Result<Page, Status> {
+        loop {
+            let (call, consistency) = (self.call, self.consistency);
+            let page = self.page(core).await?;
+            let Page { revision, held, results, next } = page;
+            match next {
+                Some(wanted) if results.is_empty() => {
+                    let consistency = consistency.exactly(revision);
+                    self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
+                }
+                next => return Ok(Page { revision, held, results, next }),
+            }
+        }
     }
 
     async fn page(self, core: &Core) -> Result<Page, Status> {
@@ -92,10 +108,10 @@ impl Read {
                 let wanted = wanted?;
                 let revision = view.revision();
                 let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
-                let rows = view
-                    .read(&wanted.filter, wanted.after.as_ref(), count_max)
+                let ReadPage { rows, next } = view
+                    .read(&wanted.filter, wanted.after.as_ref(), count_max, job.interrupted)
                     .map_err(status::of_database)?;
-                let next = wanted.after_rows(&rows, count_max);
+                let next = wanted.after_rows(rows.len(), next);
                 let result = |(relationship, position): &(_, Position)| ReadRelationshipsResponse {
                     read_at: Some(tokens.token(revision)),
                     relationship: Some(to_proto::relationship(relationship)),
@@ -108,12 +124,11 @@ impl Read {
 }
 
 impl Wanted {
-    /// What is still wanted after these rows, of which there were to be `count_max`.
-    fn after_rows<R>(self, rows: &[(R, Position)], count_max: usize) -> Option<Self> {
-        let left = self.left.map(|left| left.saturating_sub(rows.len()));
-        let (_, last) = rows.last()?;
-        let goes_on = rows.len() == count_max && left != Some(0);
-        goes_on.then(|| Self { left, after: Some(last.clone()), ..self })
+    /// What is still wanted after so many relationships, when more may follow behind `next`.
+    fn after_rows(self, count: usize, next: Option<Position>) -> Option<Self> {
+        let left = self.left.map(|left| left.saturating_sub(count));
+        let after = Some(next?);
+        (left != Some(0)).then_some(Self { left, after, ..self })
     }
 }
 

@@ -4,6 +4,7 @@ use super::core::Core;
 use super::from_proto;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::schema_service_server::SchemaService;
+use super::workers::Job;
 use super::{reflection, status};
 use crate::database::Consistency;
 use crate::schema::changes::changes;
@@ -67,7 +68,11 @@ impl SchemaService for Schemas {
         let revision = self
             .core
             .workers
-            .run(move |job| job.database.write_schema(job.now, &text).map_err(status::of_database))
+            .run(move |job| {
+                let Job { database, now, interrupted, .. } = *job;
+                let written = database.write_schema_interruptible(now, &text, interrupted);
+                written.map_err(status::of_database)
+            })
             .await?;
         let written_at = Some(self.core.tokens.token(revision));
         Ok(Response::new(proto::WriteSchemaResponse { written_at }))

@@ -4,12 +4,9 @@ use super::error::DatabaseError;
 use super::handle::Database;
 use super::view::{View, require_filter};
 use super::write::schema_of;
-use crate::engine::EngineError;
 use crate::relationship::{RelationshipFilter, Timestamp};
+use crate::store::ScanBudget;
 use std::sync::Arc;
-
-/// How many rows are looked at between two questions whether anybody still waits.
-const STEPS: usize = 10_000;
 
 impl Database {
     /// Keeps a filter under a name. It survives restarts.
@@ -50,17 +47,6 @@ impl View<'_> {
     pub fn count(&self, name: &str, interrupted: &dyn Fn() -> bool) -> Result<u64, DatabaseError> {
         let unknown = || DatabaseError::CounterUnknown { name: name.to_owned() };
         let filter = self.snapshot.counter(name)?.ok_or_else(unknown)?;
-        let (mut count, mut after) = (0, None);
-        loop {
-            if interrupted() {
-                return Err(EngineError::Interrupted.into());
-            }
-            let (found, last) = self.snapshot.count(&filter, after.as_ref(), STEPS)?;
-            count += found;
-            after = match last {
-                Some(last) => Some(last),
-                None => return Ok(count),
-            };
-        }
+        Ok(self.snapshot.count(&filter, None, &ScanBudget::new(interrupted))?.0)
     }
 }

@@ -8,7 +8,7 @@ use super::write::{
     require_small_metadata, schema_of, set_metadata,
 };
 use crate::relationship::{Context, Precondition, RelationshipFilter, Revision, Timestamp};
-use crate::store::{ScanPosition, Transaction};
+use crate::store::{ScanBudget, ScanPosition, Transaction};
 use std::sync::Arc;
 
 /// How many relationships are read at a time.
@@ -81,13 +81,19 @@ fn require_limit(
     request: &DeleteRequest,
 ) -> Result<bool, DatabaseError> {
     let Some(limit) = request.limit else { return Ok(true) };
+    let budget = ScanBudget::unlimited();
     let mut found = 0;
     let mut after = request.after.clone().map(|Position(position)| position);
     while found <= u64::from(limit) {
-        let page = transaction.scan_stored(&request.filter, after.as_ref(), PAGE)?;
-        let Some((_, last)) = page.last() else { return Ok(true) };
-        after = Some(last.clone());
-        found += u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let page = transaction.scan_stored(&request.filter, after.as_ref(), PAGE, &budget)?;
+        found += u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if found <= u64::from(limit) {
+        return Ok(true);
     }
     if request.allow_partial {
         return Ok(false);
@@ -110,17 +116,22 @@ fn remove_matches(
     mut after: Option<ScanPosition>,
     count_max: u64,
 ) -> Result<(u64, Option<ScanPosition>), DatabaseError> {
+    let budget = ScanBudget::unlimited();
     let mut count = 0;
     let mut removed_last = None;
     while count < count_max {
         let room = usize::try_from(count_max - count).unwrap_or(PAGE).min(PAGE);
-        let page = transaction.scan_stored(filter, after.as_ref(), room)?;
-        let Some((_, last)) = page.last() else { break };
-        removed_last = Some(last.clone());
-        after.clone_from(&removed_last);
-        for (relationship, _) in &page {
+        let page = transaction.scan_stored(filter, after.as_ref(), room, &budget)?;
+        if let Some((_, last)) = page.rows.last() {
+            removed_last = Some(last.clone());
+        }
+        for (relationship, _) in &page.rows {
             transaction.remove(relationship)?;
             count += 1;
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
         }
     }
     Ok((count, removed_last))

@@ -9,11 +9,11 @@ use super::write::{
     require_few_preconditions, require_known_filters, require_preconditions,
     require_small_metadata, schema_of, set_metadata,
 };
-use crate::engine::EngineError;
 use crate::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, RelationshipFilter, Revision, SubjectFilter,
     SubjectRelationFilter, Timestamp,
 };
+use crate::store::ScanBudget;
 use std::sync::Arc;
 
 /// How many relationships are read at a time.
@@ -79,6 +79,7 @@ impl View<'_> {
     ) -> Result<Mentions, DatabaseError> {
         let (as_resource, as_subject) = filters(object);
         require_filter(self.schema(), &as_resource)?;
+        let budget = ScanBudget::new(interrupted);
         let mut mentions = Mentions::default();
         for (filter, count) in
             [(&as_resource, &mut mentions.as_resource), (&as_subject, &mut mentions.as_subject)]
@@ -86,15 +87,14 @@ impl View<'_> {
             let counts_itself = filter.subject.is_none();
             let mut after = None;
             loop {
-                if interrupted() {
-                    return Err(EngineError::Interrupted.into());
-                }
-                let page = self.snapshot.scan_stored(filter, after.as_ref(), PAGE)?;
-                let Some((_, last)) = page.last() else { break };
-                after = Some(last.clone());
-                let counted =
-                    page.iter().filter(|(found, _)| counts_itself || found.resource != *object);
+                let page = self.snapshot.scan_stored(filter, after.as_ref(), PAGE, &budget)?;
+                let rows = page.rows.iter();
+                let counted = rows.filter(|(found, _)| counts_itself || found.resource != *object);
                 *count += u64::try_from(counted.count()).unwrap_or(u64::MAX);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
             }
         }
         Ok(mentions)

@@ -192,7 +192,7 @@ pub enum DatabaseError {
     Engine(#[from] EngineError),
     /// The store cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(ReadError),
     /// The write could not be committed. After a restart it is there whole or not at all.
     #[error("the write could not be committed: {reason}")]
     Commit {
@@ -213,6 +213,18 @@ pub enum DatabaseError {
     Closed,
 }
 
+impl From<ReadError> for DatabaseError {
+    fn from(error: ReadError) -> Self {
+        if error.is_interrupted() {
+            return Self::Engine(EngineError::Interrupted);
+        }
+        match error.timed_out_after() {
+            Some(time_max) => Self::Engine(EngineError::TimeExceeded { time_max }),
+            None => Self::Read(error),
+        }
+    }
+}
+
 impl From<SnapshotError> for DatabaseError {
     fn from(error: SnapshotError) -> Self {
         match error {
@@ -220,7 +232,7 @@ impl From<SnapshotError> for DatabaseError {
                 Self::RevisionExpired { revision, oldest }
             }
             SnapshotError::Future { revision, newest } => Self::RevisionFuture { revision, newest },
-            SnapshotError::Read(error) => Self::Read(error),
+            SnapshotError::Read(error) => error.into(),
         }
     }
 }
@@ -229,7 +241,7 @@ impl From<TimeError> for DatabaseError {
     fn from(error: TimeError) -> Self {
         match error {
             TimeError::Expired { .. } | TimeError::Future { .. } => Self::Time(error),
-            TimeError::Read(error) => Self::Read(error),
+            TimeError::Read(error) => error.into(),
         }
     }
 }

@@ -176,7 +176,18 @@ impl Database {
 
     /// Puts a schema into force, unless it has faults or removes what relationships use.
     pub fn write_schema(&self, now: Timestamp, text: &str) -> Result<Revision, DatabaseError> {
-        write_schema::write_schema(self, now, text)
+        self.write_schema_interruptible(now, text, &|| false)
+    }
+
+    /// The same. To find out that no relationship uses what the schema removes may take long; `interrupted` is called now
+    /// and then and says whether to give up.
+    pub fn write_schema_interruptible(
+        &self,
+        now: Timestamp,
+        text: &str,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Revision, DatabaseError> {
+        write_schema::write_schema(self, now, text, interrupted)
     }
 
     /// Forgets history that is older than the store's window, and relationships that expired before it.

@@ -34,6 +34,6 @@ pub use lookup_resources::LookupUnderWay;
 pub use permissions::Listing;
 pub use required::{RequiredPermission, UnmetPermission};
 pub use set_relation::{RelationSet, SetRelationRequest};
-pub use view::{Held, InvalidPosition, Position, View};
+pub use view::{Held, InvalidPosition, Position, ReadPage, View};
 pub use watch::{Changes, HeldChanges, RelationshipChange, RevisionChanges, WatchPosition};
 pub use write::WriteRequest;

@@ -12,7 +12,7 @@ use crate::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
     RelationshipReader, RelationshipUpdate, Revision, Subject, Terms, Timestamp, UpdateOperation,
 };
-use crate::store::Transaction;
+use crate::store::{ScanBudget, Transaction};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -100,7 +100,8 @@ fn replace(
     updates: &[RelationshipUpdate],
     max: usize,
 ) -> Result<RelationSet, DatabaseError> {
-    let stored = transaction.scan_stored(filter, None, max.saturating_mul(2) + 1)?;
+    let count_max = max.saturating_mul(2) + 1;
+    let stored = transaction.scan_stored(filter, None, count_max, &ScanBudget::unlimited())?.rows;
     let stored: HashMap<_, _> =
         stored.iter().map(|(relationship, _)| (relationship.subject.key(), relationship)).collect();
     let wanted: HashMap<_, _> = updates

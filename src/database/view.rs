@@ -6,7 +6,7 @@ use super::handle::Database;
 use crate::engine::{self, Checked, EngineError, Limits, Question, Scope, Stopwatch};
 use crate::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
-use crate::store::{Hold, ScanPosition, Snapshot};
+use crate::store::{Hold, ScanBudget, ScanPage, ScanPosition, Snapshot};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,26 @@ pub struct View<'d> {
 /// How far a read has come. Fits the same filter, at every revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position(pub(super) ScanPosition);
+
+/// Relationships that a read by filter found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadPage {
+    /// The relationships, each with the position behind it.
+    pub rows: Vec<(Relationship, Position)>,
+    /// The position to continue from; `None` when everything has been read. A page without rows may have it: reads by
+    /// filters that select little of what they examine come in pages of limited work.
+    pub next: Option<Position>,
+}
+
+impl From<ScanPage> for ReadPage {
+    fn from(page: ScanPage) -> Self {
+        let rows = page.rows.into_iter().map(|(row, position)| (row, Position(position)));
+        Self { rows: rows.collect(), next: page.next.map(Position) }
+    }
+}
+
+/// How many rows one page of a read examines at most, some milliseconds of work: between pages, others use the thread.
+const ROWS_PER_PAGE: u64 = 10_000;
 
 /// How much a question may cost that is answered at once: mostly well below a millisecond.
 const AT_ONCE: Limits = Limits {
@@ -151,16 +171,19 @@ impl<'d> View<'d> {
         answers.into_iter().map(|answer| answer.map_err(DatabaseError::from)).collect()
     }
 
-    /// The relationships that a filter selects, behind `after`, at most `count_max`, in a stable order.
+    /// The relationships that a filter selects, behind `after`, at most `count_max`, in a stable order. `interrupted` is
+    /// called now and then and says whether to give up.
     pub fn read(
         &self,
         filter: &RelationshipFilter,
         after: Option<&Position>,
         count_max: usize,
-    ) -> Result<Vec<(Relationship, Position)>, DatabaseError> {
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<ReadPage, DatabaseError> {
         require_filter(&self.schema, filter)?;
-        let rows = self.snapshot.scan(filter, after.map(|position| &position.0), count_max)?;
-        Ok(rows.into_iter().map(|(row, position)| (row, Position(position))).collect())
+        let after = after.map(|position| &position.0);
+        let budget = ScanBudget::new(interrupted).with_rows_max(ROWS_PER_PAGE);
+        Ok(self.snapshot.scan(filter, after, count_max, &budget)?.into())
     }
 
     pub(super) fn scope<'s>(

@@ -10,7 +10,7 @@ use crate::relationship::{
     Revision, SubjectKey, Timestamp, UpdateOperation,
 };
 use crate::schema::{RelationshipError, Schema};
-use crate::store::Transaction;
+use crate::store::{ScanBudget, Transaction};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -99,7 +99,9 @@ pub(super) fn require_preconditions(
     preconditions: &[Precondition],
 ) -> Result<(), DatabaseError> {
     for precondition in preconditions {
-        let matches = !transaction.scan(&precondition.filter, None, 1)?.is_empty();
+        let budget = ScanBudget::unlimited();
+        let found = transaction.scan(&precondition.filter, None, 1, &budget)?;
+        let matches = !found.rows.is_empty();
         let wanted = match precondition.operation {
             PreconditionOperation::MustMatch => true,
             PreconditionOperation::MustNotMatch => false,

@@ -10,7 +10,7 @@ use crate::relationship::{
 };
 use crate::schema::diff::{self, Removal};
 use crate::schema::{self, Schema};
-use crate::store::{Change, ChangePosition, Snapshot, Transaction, WriteError};
+use crate::store::{Change, ChangePosition, ScanBudget, Snapshot, Transaction, WriteError};
 use std::sync::Arc;
 
 /// How many relationships or changes are read at a time.
@@ -22,11 +22,12 @@ pub(super) fn write_schema(
     database: &Database,
     now: Timestamp,
     text: &str,
+    interrupted: &dyn Fn() -> bool,
 ) -> Result<Revision, DatabaseError> {
     let new = Arc::new(schema::compile(text).map_err(DatabaseError::Schema)?);
     loop {
         let snapshot = database.store.snapshot(now)?;
-        let examined = Examined::on(database, &snapshot, &new)?;
+        let examined = Examined::on(database, &snapshot, &new, interrupted)?;
         drop(snapshot);
         let written = Arc::clone(&new);
         match database.store.write(now, move |transaction| examined.finish(transaction, &written)) {
@@ -79,13 +80,15 @@ impl Examined {
         database: &Database,
         snapshot: &Snapshot<'_>,
         new: &Schema,
+        interrupted: &dyn Fn() -> bool,
     ) -> Result<Self, DatabaseError> {
         let schema_revision = snapshot.schema_revision()?;
         let current = database.schemas.get(schema_revision, || snapshot.schema())?;
         let same = schema_revision > Revision::default() && current.source() == new.source();
         let removals = diff::removals(&current, new);
+        let budget = ScanBudget::new(interrupted);
         for removal in &removals {
-            Users::stored(snapshot, removal)?.require_none(removal)?;
+            Users::stored(snapshot, removal, &budget)?.require_none(removal)?;
         }
         Ok(Self { revision: snapshot.revision(), schema_revision, same, removals })
     }
@@ -120,20 +123,26 @@ struct Users {
 
 impl Users {
     /// Those of a snapshot.
-    fn stored(snapshot: &Snapshot<'_>, removal: &Removal) -> Result<Self, DatabaseError> {
+    fn stored(
+        snapshot: &Snapshot<'_>,
+        removal: &Removal,
+        budget: &ScanBudget<'_>,
+    ) -> Result<Self, DatabaseError> {
         let filters = removal.filters();
         let mut users = Self { forbidden: removal.is_always_forbidden(), ..Self::default() };
         for (number, filter) in filters.iter().enumerate() {
             let mut after = None;
             while !users.more {
-                let page = snapshot.scan(filter, after.as_ref(), PAGE)?;
-                let Some((_, last)) = page.last() else { break };
-                after = Some(last.clone());
-                for (relationship, _) in page {
+                let page = snapshot.scan(filter, after.as_ref(), PAGE, budget)?;
+                for (relationship, _) in page.rows {
                     let mut seen = filters.iter().take(number);
                     if !seen.any(|filter| filter.matches(&relationship)) {
                         users.add(removal, relationship);
                     }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
                 }
             }
         }
@@ -224,14 +233,14 @@ mod tests {
             let dir = TempDir::new().unwrap();
             let (store, options) = (StoreOptions::default(), DatabaseOptions::default());
             let database = Database::open(dir.path(), &store, options).unwrap();
-            write_schema(&database, at(1), WITH).unwrap();
+            write_schema(&database, at(1), WITH, &|| false).unwrap();
             Self { _dir: dir, database }
         }
 
         fn examine(&self, second: i64) -> (Examined, Arc<Schema>) {
             let new = Arc::new(schema::compile(WITHOUT).unwrap());
             let snapshot = self.database.store.snapshot(at(second)).unwrap();
-            (Examined::on(&self.database, &snapshot, &new).unwrap(), new)
+            (Examined::on(&self.database, &snapshot, &new, &|| false).unwrap(), new)
         }
 
         fn finish(
@@ -297,7 +306,7 @@ mod tests {
     fn another_schema_in_between_asks_for_a_second_look() {
         let trial = Trial::new();
         let examined = trial.examine(2);
-        write_schema(&trial.database, at(2), &format!("{WITH}\n")).unwrap();
+        write_schema(&trial.database, at(2), &format!("{WITH}\n"), &|| false).unwrap();
         let refusal = trial.finish(2, examined).unwrap_err();
         assert!(matches!(refusal, WriteError::Refused(Refusal::Moved)));
     }

@@ -3,6 +3,7 @@
 use super::timestamp::Timestamp;
 use super::update::ContextualizedCaveat;
 use std::fmt;
+use std::time::Duration;
 
 /// The resource side of a relationship.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,23 +69,59 @@ pub struct Page<'a> {
 pub struct ReadError {
     /// What went wrong, for the operator.
     pub reason: String,
-    not_in_memory: bool,
+    kind: Kind,
+}
+
+/// What kind of failure a failed read is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    NotInMemory,
+    Interrupted,
+    TimedOut(Duration),
 }
 
 impl ReadError {
     /// A failure for this reason.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string(), not_in_memory: false }
+        Self::of_kind(Kind::Failed, reason)
     }
 
     /// The reader was told not to wait for a disk, and would have had to.
     pub fn not_in_memory() -> Self {
-        Self { not_in_memory: true, ..Self::new("not in memory") }
+        Self::of_kind(Kind::NotInMemory, "not in memory")
+    }
+
+    /// The read was given up because its caller no longer waits.
+    pub fn interrupted() -> Self {
+        Self::of_kind(Kind::Interrupted, "the caller no longer waits")
+    }
+
+    /// The read was given up because it took longer than allowed.
+    pub fn timed_out(time_max: Duration) -> Self {
+        Self::of_kind(Kind::TimedOut(time_max), format!("it took longer than {time_max:?}"))
+    }
+
+    fn of_kind(kind: Kind, reason: impl fmt::Display) -> Self {
+        Self { reason: reason.to_string(), kind }
     }
 
     /// Whether the same read may succeed where it is allowed to wait for a disk.
     pub fn is_not_in_memory(&self) -> bool {
-        self.not_in_memory
+        self.kind == Kind::NotInMemory
+    }
+
+    /// Whether the read was given up because its caller no longer waits.
+    pub fn is_interrupted(&self) -> bool {
+        self.kind == Kind::Interrupted
+    }
+
+    /// The allowed time, when the read was given up because it took longer.
+    pub fn timed_out_after(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::TimedOut(time_max) => Some(time_max),
+            Kind::Failed | Kind::NotInMemory | Kind::Interrupted => None,
+        }
     }
 }
 

@@ -5,10 +5,11 @@
 //! it reads the stretches of the index in the order of their names. What a filter finds by its subject comes in the
 //! order of the index.
 
+use super::budget::ScanBudget;
 use super::keys::{self, Corrupt, RowKey};
 use super::matches::Matches;
 use super::plan::{Plan, ScanPosition};
-use super::reads::{Reads, Scanned, another_filter};
+use super::reads::{Reads, ScanPage, Scanned, another_filter};
 use super::rows::Index;
 use crate::relationship::{ReadError, RelationshipFilter};
 
@@ -24,19 +25,22 @@ impl Reads<'_> {
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
-    ) -> Result<Scanned, ReadError> {
-        let Some(plan) = Plan::new(filter, self.names) else { return Ok(Scanned::new()) };
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        let Some(plan) = Plan::new(filter, self.names) else { return Ok(ScanPage::default()) };
         if plan.index == Index::BySubject {
-            return self.scan(filter, after, count_max);
+            return self.scan(filter, after, count_max, budget);
         }
         let after = match after {
             Some(position) => Some(position.key_in(&plan).ok_or_else(another_filter)?),
             None => None,
         };
-        let matches = Matches::new(self, &plan)?;
+        let matches = Matches::new(self, &plan, budget)?;
         let mut export = Export { reads: self, matches, after, found: Scanned::new(), count_max };
         export.all()?;
-        Ok(export.found)
+        let rows = export.found;
+        let next = rows.last().filter(|_| rows.len() >= count_max);
+        Ok(ScanPage { next: next.map(|(_, position)| position.clone()), rows })
     }
 }
 

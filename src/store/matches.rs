@@ -1,5 +1,6 @@
 //! The rows that a filter selects, in the order of the index that serves it.
 
+use super::budget::ScanBudget;
 use super::plan::{Plan, Step};
 use super::reads::Reads;
 use super::rocks::Item;
@@ -13,15 +14,32 @@ const STEPS_PER_LEAP: usize = 4;
 pub(super) struct Matches<'a> {
     rows: Rows<'a>,
     plan: &'a Plan,
-    /// Whether there may be more rows that match.
-    goes_on: bool,
+    budget: &'a ScanBudget<'a>,
+    stand: Stand,
+    /// The last row that was examined, once the budget is spent.
+    last: Option<Vec<u8>>,
+}
+
+/// Where a cursor stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// At a row that matches.
+    Match,
+    /// At a row that has not been examined, because the budget is spent.
+    Unknown,
+    /// Behind the last row that may match.
+    End,
 }
 
 impl<'a> Matches<'a> {
     /// Stands nowhere until the first seek.
-    pub(super) fn new(reads: &Reads<'a>, plan: &'a Plan) -> Result<Self, ReadError> {
+    pub(super) fn new(
+        reads: &Reads<'a>,
+        plan: &'a Plan,
+        budget: &'a ScanBudget<'a>,
+    ) -> Result<Self, ReadError> {
         let rows = Rows::new(reads.source, plan.index, reads.moment, plan.prefix.clone())?;
-        Ok(Self { rows, plan, goes_on: false })
+        Ok(Self { rows, plan, budget, stand: Stand::End, last: None })
     }
 
     /// Goes to the first row that matches and is not below `key`.
@@ -36,20 +54,37 @@ impl<'a> Matches<'a> {
         self.settle()
     }
 
-    /// The key and value of the current row; `None` behind the last one.
+    /// The key and value of the current row; `None` behind the last one, and when the budget is spent.
     pub(super) fn current(&self) -> Result<Option<Item<'_>>, ReadError> {
-        if self.goes_on { self.rows.current() } else { Ok(None) }
+        match self.stand {
+            Stand::Match => Ok(self.rows.current()?.map(|row| (row.key, row.value))),
+            Stand::Unknown | Stand::End => Ok(None),
+        }
+    }
+
+    /// The key of the last row that was examined, when the budget was spent before the end was reached.
+    pub(super) fn unfinished(self) -> Option<Vec<u8>> {
+        self.last.filter(|_| self.stand == Stand::Unknown)
     }
 
     /// Steps and leaps over what does not match.
     fn settle(&mut self) -> Result<(), ReadError> {
         let mut missed = 0;
-        while let Some((key, _)) = self.rows.current()? {
-            match self.plan.step(key)? {
-                Step::Take => {
-                    self.goes_on = true;
+        while let Some(row) = self.rows.current()? {
+            if self.budget.is_spent() {
+                self.stand = Stand::Unknown;
+                return Ok(());
+            }
+            self.budget.examine()?;
+            if self.budget.is_spent() {
+                self.last = Some(row.key.to_vec());
+            }
+            match self.plan.step(row.key)? {
+                Step::Take if row.is_there => {
+                    self.stand = Stand::Match;
                     return Ok(());
                 }
+                Step::Take => self.rows.advance()?,
                 Step::Leap(target) => {
                     missed += 1;
                     // To look for a key costs as much as some steps.
@@ -62,7 +97,7 @@ impl<'a> Matches<'a> {
                 Step::End => break,
             }
         }
-        self.goes_on = false;
+        self.stand = Stand::End;
         Ok(())
     }
 }

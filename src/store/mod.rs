@@ -8,6 +8,7 @@
 
 mod acknowledged;
 mod as_of;
+mod budget;
 mod changelog;
 mod counters;
 mod direct;
@@ -38,6 +39,7 @@ mod values;
 mod writer;
 
 pub use as_of::TimeError;
+pub use budget::ScanBudget;
 pub use changelog::{Change, ChangePosition};
 pub use expirations::{ExpirationPosition, Expirations};
 pub use folder::OpenError;
@@ -45,7 +47,7 @@ pub use garbage::Collected;
 pub use handle::{Store, StoreId, StoreOptions};
 pub use holds::Hold;
 pub use plan::{InvalidPosition, ScanPosition};
-pub use reads::SchemaText;
+pub use reads::{ScanPage, SchemaText};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use staged::Staged;
 pub use transaction::Transaction;

@@ -1,5 +1,6 @@
 //! The reads that snapshots and transactions share.
 
+use super::budget::ScanBudget;
 use super::keys::{self, Corrupt, KeyBuf, NameId, RowKey};
 use super::matches::Matches;
 use super::names::Names;
@@ -42,6 +43,16 @@ pub struct SchemaText {
 
 /// Relationships with the positions behind them.
 pub(super) type Scanned = Vec<(Relationship, ScanPosition)>;
+
+/// What a read by filter found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScanPage {
+    /// The relationships, each with the position behind it.
+    pub rows: Vec<(Relationship, ScanPosition)>,
+    /// The position to continue from; `None` when everything has been read. A page may have it and no rows: when the
+    /// budget for examining rows was spent before one matched.
+    pub next: Option<ScanPosition>,
+}
 
 /// Reads at one moment.
 #[derive(Clone, Copy)]
@@ -108,56 +119,59 @@ impl Reads<'_> {
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
-    ) -> Result<Scanned, ReadError> {
-        let mut found = Vec::new();
-        self.each(filter, after, |index, key, value| {
-            if found.len() < count_max {
-                found.extend(self.show(index, key, value)?);
-            }
-            Ok(found.len() < count_max)
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        let count_max = count_max.max(1);
+        let mut rows = Vec::new();
+        let next = self.each(filter, after, budget, |index, key, value| {
+            rows.extend(self.show(index, key, value)?);
+            Ok(rows.len() < count_max)
         })?;
-        Ok(found)
+        Ok(ScanPage { rows, next })
     }
 
-    /// How many relationships a filter selects behind `after`, among the next rows that match, of which there are
-    /// `rows_max`; and behind which row to go on, if there are more.
+    /// How many relationships a filter selects behind `after`, and where to continue if the budget was spent before the
+    /// end was reached.
     pub(super) fn count(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
-        rows_max: usize,
+        budget: &ScanBudget<'_>,
     ) -> Result<(u64, Option<ScanPosition>), ReadError> {
-        let (mut count, mut rows, mut last) = (0, 0, None);
-        self.each(filter, after, |index, key, value| {
+        let mut count = 0;
+        let next = self.each(filter, after, budget, |_, _, value| {
             let expires_at = values::expiration(values::split_row(value)?.1)?;
             count += u64::from(self.shown.shows(expires_at));
-            rows += 1;
-            last = (rows >= rows_max).then(|| ScanPosition::new(index, key));
-            Ok(last.is_none())
+            Ok(true)
         })?;
-        Ok((count, last))
+        Ok((count, next))
     }
 
-    /// Shows the rows behind `after` that a filter selects, key and value, until `visit` has seen enough.
+    /// Shows the rows behind `after` that a filter selects, key and value, until `visit` has seen enough or the budget is
+    /// spent. Gives the position to continue from, unless the end was reached.
     fn each(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
+        budget: &ScanBudget<'_>,
         mut visit: impl FnMut(Index, &[u8], &[u8]) -> Result<bool, ReadError>,
-    ) -> Result<(), ReadError> {
-        let Some(plan) = Plan::new(filter, self.names) else { return Ok(()) };
+    ) -> Result<Option<ScanPosition>, ReadError> {
+        let Some(plan) = Plan::new(filter, self.names) else { return Ok(None) };
         let start = match after {
             Some(position) => position.start(&plan).ok_or_else(another_filter)?,
             None => plan.prefix.clone(),
         };
-        let mut matches = Matches::new(self, &plan)?;
+
+        let mut matches = Matches::new(self, &plan, budget)?;
         matches.seek(&start)?;
-        while let Some((key, value)) = matches.current()?
-            && visit(plan.index, key, value)?
-        {
+        while let Some((key, value)) = matches.current()? {
+            if !visit(plan.index, key, value)? {
+                return Ok(Some(ScanPosition::new(plan.index, key)));
+            }
             matches.advance()?;
         }
-        Ok(())
+
+        Ok(matches.unfinished().map(|key| ScanPosition::new(plan.index, &key)))
     }
 
     /// The relationship of a row with its position, unless the row is hidden.
@@ -213,10 +227,12 @@ impl Reads<'_> {
         let mut rows = Rows::new(self.source, index, self.moment, prefix.clone())?;
         rows.seek(&start)?;
         while found.len() < page.count_max
-            && let Some((key, value)) = rows.current()?
+            && let Some(row) = rows.current()?
         {
-            if let Some(terms) = self.visible(values::split_row(value)?.1)? {
-                found.push((keys::last_id(key, &prefix)?.to_owned(), terms));
+            if row.is_there
+                && let Some(terms) = self.visible(values::split_row(row.value)?.1)?
+            {
+                found.push((keys::last_id(row.key, &prefix)?.to_owned(), terms));
             }
             rows.advance()?;
         }

@@ -1,7 +1,7 @@
 //! Rows at one revision: those that live, merged with those that lived then.
 
 use super::keys::{self, Corrupt, PARTS};
-use super::rocks::{Cursor, Family, Item, Source};
+use super::rocks::{Cursor, Family, Source};
 use super::values;
 use crate::relationship::{ReadError, Revision};
 
@@ -48,7 +48,17 @@ pub(super) enum Moment {
     At(Revision),
 }
 
-/// The rows of a moment whose keys start alike, in key order.
+/// A row that a cursor stands at.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'r> {
+    pub(super) key: &'r [u8],
+    pub(super) value: &'r [u8],
+    /// Whether the row was there at the moment that is read.
+    pub(super) is_there: bool,
+}
+
+/// The rows whose keys start alike, in key order: those of a moment, and between them rows of other moments, so that
+/// the caller decides how many of these to pass before it looks at something else.
 pub(super) struct Rows<'a> {
     prefix: Vec<u8>,
     live: Cursor<'a>,
@@ -93,7 +103,7 @@ impl<'a> Rows<'a> {
         if let Some(past) = &mut self.past {
             past.dead.seek(key);
         }
-        self.settle()
+        self.choose()
     }
 
     /// Goes to the next row.
@@ -102,34 +112,34 @@ impl<'a> Rows<'a> {
             (Here::Dead, Some(past)) => past.dead.advance(),
             (Here::Dead, None) | (Here::Live, _) => self.live.advance(),
         }
-        self.settle()
+        self.choose()
     }
 
-    /// The key and value of the current row; `None` behind the last one.
-    pub(super) fn current(&self) -> Result<Option<Item<'_>>, ReadError> {
-        let item = match (self.here, &self.past) {
+    /// The current row; `None` behind the last one.
+    pub(super) fn current(&self) -> Result<Option<Row<'_>>, ReadError> {
+        let row = match (self.here, &self.past) {
             (Here::Dead, Some(past)) => match past.dead.item()? {
-                Some((key, value)) => Some((keys::split_dead(key)?.0, value)),
+                Some((dead_key, value)) => {
+                    let is_there = was_there(dead_key, value, past.revision)?;
+                    Some(Row { key: keys::split_dead(dead_key)?.0, value, is_there })
+                }
                 None => None,
             },
-            (Here::Dead, None) | (Here::Live, _) => self.live.item()?,
+            (Here::Dead, None) | (Here::Live, _) => match (self.live.item()?, &self.past) {
+                (Some((key, value)), Some(past)) => {
+                    let is_there = values::split_row(value)?.0 <= past.revision;
+                    Some(Row { key, value, is_there })
+                }
+                (Some((key, value)), None) => Some(Row { key, value, is_there: true }),
+                (None, _) => None,
+            },
         };
-        Ok(item.filter(|(key, _)| key.starts_with(&self.prefix)))
+        Ok(row.filter(|row| row.key.starts_with(&self.prefix)))
     }
 
-    /// Leaves out what was not there at the revision, and finds out which cursor is first.
-    fn settle(&mut self) -> Result<(), ReadError> {
-        let Some(past) = &mut self.past else { return Ok(()) };
-        while let Some((_, value)) = self.live.item()?
-            && values::split_row(value)?.0 > past.revision
-        {
-            self.live.advance();
-        }
-        while let Some((key, value)) = past.dead.item()?
-            && !was_there(key, value, past.revision)?
-        {
-            past.dead.advance();
-        }
+    /// Finds out which cursor is first.
+    fn choose(&mut self) -> Result<(), ReadError> {
+        let Some(past) = &self.past else { return Ok(()) };
         self.here = match (self.live.item()?, past.dead.item()?) {
             (Some((live, _)), Some((dead, _))) if keys::split_dead(dead)?.0 < live => Here::Dead,
             (None, Some(_)) => Here::Dead,

@@ -1,10 +1,11 @@
 //! A store at one revision.
 
+use super::budget::ScanBudget;
 use super::changelog::{self, Change, ChangePosition};
 use super::handle::Store;
 use super::names::Names;
 use super::plan::ScanPosition;
-use super::reads::{Reads, Scanned, SchemaText, Shown};
+use super::reads::{Reads, ScanPage, SchemaText, Shown};
 use super::rocks::{Db, Reach, Source};
 use super::rows::Moment;
 use super::values::Head;
@@ -121,8 +122,9 @@ impl<'db> Snapshot<'db> {
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
-    ) -> Result<Scanned, ReadError> {
-        self.reads().scan(filter, after, count_max)
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        self.reads().scan(filter, after, count_max, budget)
     }
 
     /// The same in an order that does not depend on the store: by resource type, relation, resource id, subject type,
@@ -133,8 +135,9 @@ impl<'db> Snapshot<'db> {
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
-    ) -> Result<Scanned, ReadError> {
-        self.reads().export(filter, after, count_max)
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        self.reads().export(filter, after, count_max, budget)
     }
 
     /// Like [`Self::scan`], but with the relationships that have expired and not been collected yet.
@@ -143,19 +146,20 @@ impl<'db> Snapshot<'db> {
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
-    ) -> Result<Scanned, ReadError> {
-        Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max)
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max, budget)
     }
 
-    /// How many relationships a filter selects behind `after`, among the next rows that match, of which there are
-    /// `rows_max`; and behind which row to go on, if there are more.
+    /// How many relationships a filter selects behind `after`, and where to continue if the budget was spent before the
+    /// end was reached.
     pub fn count(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
-        rows_max: usize,
+        budget: &ScanBudget<'_>,
     ) -> Result<(u64, Option<ScanPosition>), ReadError> {
-        self.reads().count(filter, after, rows_max)
+        self.reads().count(filter, after, budget)
     }
 
     /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes, and

@@ -2,7 +2,9 @@
 
 use super::keys::RowKey;
 use super::rocks::{Family, Reach, Source};
-use super::{ChangePosition, OpenError, Staged, Store, StoreOptions, Transaction, WriteError};
+use super::{
+    ChangePosition, OpenError, ScanBudget, Staged, Store, StoreOptions, Transaction, WriteError,
+};
 use crate::relationship::{
     Context, Page, ReadError, RelationKey, Relationship, RelationshipFilter, RelationshipReader,
     Revision, SubjectForm, Timestamp,
@@ -65,7 +67,7 @@ fn assert_unreadable(store: &Store, at_revision: Revision) {
     snapshot.find(resource, subject).unwrap_err();
     snapshot.subjects(resource, form, page).unwrap_err();
     snapshot.resources(relation, subject, page).unwrap_err();
-    snapshot.scan(&RelationshipFilter::default(), None, 10).unwrap_err();
+    snapshot.scan(&RelationshipFilter::default(), None, 10, &ScanBudget::unlimited()).unwrap_err();
 }
 
 #[test]
@@ -180,10 +182,22 @@ fn collection_in_many_batches_spares_what_readers_hold() {
     let collected = store.collect_garbage(at(100)).unwrap();
     assert_eq!((collected.changes, collected.dead), (5000, 2500));
     let everything = RelationshipFilter::default();
-    assert_eq!(old.scan(&everything, None, 9999).unwrap().len(), 2500);
-    assert_eq!(older.scan(&everything, None, 9999).unwrap().len(), 2500);
     assert_eq!(
-        store.snapshot_at(gone, at(100)).unwrap().scan(&everything, None, 9).unwrap().len(),
+        old.scan(&everything, None, 9999, &ScanBudget::unlimited()).unwrap().rows.len(),
+        2500
+    );
+    assert_eq!(
+        older.scan(&everything, None, 9999, &ScanBudget::unlimited()).unwrap().rows.len(),
+        2500
+    );
+    assert_eq!(
+        store
+            .snapshot_at(gone, at(100))
+            .unwrap()
+            .scan(&everything, None, 9, &ScanBudget::unlimited())
+            .unwrap()
+            .rows
+            .len(),
         0
     );
     store.snapshot_at(old.revision(), at(100)).unwrap_err();

@@ -1,11 +1,12 @@
 //! One write: reads the newest state and changes it.
 
+use super::budget::ScanBudget;
 use super::changelog::{self, Change, ChangePosition};
 use super::keys::{self, Corrupt, RowKey};
 use super::names::Names;
 use super::pieces::Pieces;
 use super::plan::ScanPosition;
-use super::reads::{self, Reads, Scanned, SchemaText, Shown};
+use super::reads::{self, Reads, ScanPage, SchemaText, Shown};
 use super::rocks::{self, Db, Family, Source};
 use super::rows::Moment;
 use super::staged::Staged;
@@ -59,8 +60,9 @@ impl Transaction<'_> {
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
-    ) -> Result<Scanned, ReadError> {
-        self.reads().scan(filter, after, count_max)
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        self.reads().scan(filter, after, count_max, budget)
     }
 
     /// Like [`Self::scan`], but with the relationships that have expired and not been collected yet.
@@ -69,8 +71,9 @@ impl Transaction<'_> {
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
-    ) -> Result<Scanned, ReadError> {
-        Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max)
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        Reads { shown: Shown::Stored, ..self.reads() }.scan(filter, after, count_max, budget)
     }
 
     /// What was changed behind `after`, also by this write; see [`super::Snapshot::changes`].

@@ -355,7 +355,7 @@ fn next_revision(last: Revision, now: Timestamp) -> Revision {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Store, StoreOptions};
+    use super::super::{ScanBudget, Store, StoreOptions};
     use super::*;
     use crate::relationship::{Relationship, RelationshipFilter};
     use tempfile::TempDir;
@@ -391,7 +391,10 @@ mod tests {
         let store = open();
         let snapshot = store.snapshot(Timestamp::from_unix(1, 0).unwrap()).unwrap();
         assert_eq!(snapshot.revision(), head.revision);
-        let rows = snapshot.scan(&RelationshipFilter::default(), None, 9).unwrap();
+        let rows = snapshot
+            .scan(&RelationshipFilter::default(), None, 9, &ScanBudget::unlimited())
+            .unwrap()
+            .rows;
         let rows: Vec<_> = rows.into_iter().map(|(row, _)| row.to_string()).collect();
         assert_eq!(rows, ["document:a#viewer@user:ann", "group:a#member@robot:r2"]);
     }

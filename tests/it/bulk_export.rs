@@ -1,7 +1,7 @@
 //! Exports: everything in an order that does not depend on the store, page by page.
 
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Timestamp};
-use kilwa::store::{Snapshot, Store, StoreOptions};
+use kilwa::store::{ScanBudget, Snapshot, Store, StoreOptions};
 use tempfile::TempDir;
 
 fn now() -> Timestamp {
@@ -28,13 +28,18 @@ fn store(relationships: &[String]) -> (Store, TempDir) {
 fn exported(snapshot: &Snapshot<'_>, filter: &RelationshipFilter, page: usize) -> Vec<String> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let rows = snapshot.export(filter, after.as_ref(), page).unwrap();
+        let rows =
+            snapshot.export(filter, after.as_ref(), page, &ScanBudget::unlimited()).unwrap().rows;
         assert!(rows.len() <= page);
         let last = rows.last().map(|(_, position)| position.clone());
         let full = rows.len() == page;
         all.extend(rows.into_iter().map(|(row, _)| row.to_string()));
         assert!(
-            full || snapshot.export(filter, last.as_ref(), page).unwrap().is_empty()
+            full || snapshot
+                .export(filter, last.as_ref(), page, &ScanBudget::unlimited())
+                .unwrap()
+                .rows
+                .is_empty()
                 || last.is_none()
         );
         let Some(last) = last else { return all };

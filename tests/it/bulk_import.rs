@@ -4,7 +4,9 @@
 
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest};
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
-use kilwa::store::{Change, ChangePosition, Snapshot, Store, StoreOptions, Transaction};
+use kilwa::store::{
+    Change, ChangePosition, ScanBudget, Snapshot, Store, StoreOptions, Transaction,
+};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -52,7 +54,10 @@ fn rows(count: usize) -> Vec<Relationship> {
 }
 
 fn all(snapshot: &Snapshot<'_>) -> Vec<Relationship> {
-    let found = snapshot.export(&RelationshipFilter::default(), None, usize::MAX).unwrap();
+    let found = snapshot
+        .export(&RelationshipFilter::default(), None, usize::MAX, &ScanBudget::unlimited())
+        .unwrap()
+        .rows;
     found.into_iter().map(|(row, _)| row).collect()
 }
 
@@ -65,7 +70,7 @@ fn database() -> (Database, TempDir) {
 
 fn count(database: &Database, second: i64) -> usize {
     let view = database.view(Consistency::FullyConsistent, at(second)).unwrap();
-    view.export(None, None, usize::MAX).unwrap().len()
+    view.export(None, None, usize::MAX, &|| false).unwrap().rows.len()
 }
 
 #[test]
@@ -84,7 +89,7 @@ fn readers_see_a_large_write_whole_or_not_at_all() {
         assert!(found.iter().all(|seen| *seen == found[0]), "a part is seen: {found:?}");
         let filter =
             RelationshipFilter { relation: Some("viewer".to_owned()), ..Default::default() };
-        let scanned = snapshot.scan(&filter, None, 1).unwrap().len();
+        let scanned = snapshot.scan(&filter, None, 1, &ScanBudget::unlimited()).unwrap().rows.len();
         assert_eq!(scanned > 0, found[0]);
         found[0]
     };
@@ -134,10 +139,15 @@ fn an_import_of_many_is_in_the_change_log_and_in_the_history() {
     let before = database.view(Consistency::FullyConsistent, at(1)).unwrap().revision();
     let revision = database.import(at(2), &rows(MANY)).unwrap();
     let then = database.view(Consistency::AtExactSnapshot(before), at(2)).unwrap();
-    assert!(then.export(None, None, 10).unwrap().is_empty());
+    assert!(then.export(None, None, 10, &|| false).unwrap().rows.is_empty());
     let now = database.view(Consistency::AtExactSnapshot(revision), at(2)).unwrap();
-    let exported: Vec<_> =
-        now.export(None, None, usize::MAX).unwrap().into_iter().map(|(row, _)| row).collect();
+    let exported: Vec<_> = now
+        .export(None, None, usize::MAX, &|| false)
+        .unwrap()
+        .rows
+        .into_iter()
+        .map(|(row, _)| row)
+        .collect();
     assert!(exported == rows(MANY));
     let mut after = kilwa::database::WatchPosition::after(before);
     let mut updates = Vec::new();
@@ -219,7 +229,7 @@ fn a_deletion_of_many_is_one_revision_and_is_collected() {
     assert_eq!((deleted.count, deleted.complete), (u64::try_from(MANY).unwrap(), true));
     assert_eq!(count(&database, 3), 0);
     let then = database.view(Consistency::AtExactSnapshot(full), at(3)).unwrap();
-    assert_eq!(then.export(None, None, usize::MAX).unwrap().len(), MANY);
+    assert_eq!(then.export(None, None, usize::MAX, &|| false).unwrap().rows.len(), MANY);
     let collected = database.collect_garbage(at(1_000)).unwrap();
     assert_eq!(collected.dead, u64::try_from(MANY).unwrap());
 }

@@ -127,7 +127,7 @@ fn of_type(resource_type: &str) -> RelationshipFilter {
 }
 
 fn rows(view: &View<'_>, resource_type: &str) -> Vec<String> {
-    let rows = view.read(&of_type(resource_type), None, 10_000).unwrap();
+    let rows = view.read(&of_type(resource_type), None, 10_000, &|| false).unwrap().rows;
     rows.into_iter().map(|(row, _)| row.to_string()).collect()
 }
 
@@ -505,10 +505,10 @@ fn reads_are_paged_and_know_their_names() {
     let five = lines(5, |n| format!("~document:d{n}#viewer@user:ann"));
     trial.write(2, &five).unwrap();
     let view = trial.head(2);
-    let first = view.read(&of_type("document"), None, 3).unwrap();
+    let first = view.read(&of_type("document"), None, 3, &|| false).unwrap().rows;
     let position = first[2].1.to_bytes();
     let position = kilwa::database::Position::from_bytes(&position).unwrap();
-    let rest = view.read(&of_type("document"), Some(&position), 3).unwrap();
+    let rest = view.read(&of_type("document"), Some(&position), 3, &|| false).unwrap().rows;
     let ids: Vec<_> = first.iter().chain(&rest).map(|(row, _)| row.resource.object_id()).collect();
     assert_eq!(ids, ["d0", "d1", "d2", "d3", "d4"]);
     let by_subject = RelationshipFilter {
@@ -519,13 +519,16 @@ fn reads_are_paged_and_know_their_names() {
         }),
         ..RelationshipFilter::default()
     };
-    assert!(matches!(view.read(&by_subject, None, 1), Err(DatabaseError::UnknownName(_))));
+    assert!(matches!(
+        view.read(&by_subject, None, 1, &|| false),
+        Err(DatabaseError::UnknownName(_))
+    ));
     let permission =
         RelationshipFilter { relation: Some("view".to_owned()), ..of_type("document") };
-    let error = view.read(&permission, None, 1).unwrap_err();
+    let error = view.read(&permission, None, 1, &|| false).unwrap_err();
     assert!(matches!(error, DatabaseError::FilterOnPermission { .. }), "{error}");
     assert!(matches!(
-        view.read(&RelationshipFilter::default(), None, 1),
+        view.read(&RelationshipFilter::default(), None, 1, &|| false),
         Err(DatabaseError::EmptyFilter)
     ));
 }

@@ -4,7 +4,7 @@
 //! The test starts its own binary again as the writer, under a limit to the size of files; see [`child`].
 
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Timestamp};
-use kilwa::store::{Store, StoreOptions, WriteError};
+use kilwa::store::{ScanBudget, Store, StoreOptions, WriteError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -38,7 +38,10 @@ fn write(store: &Store, number: usize) -> Result<(), WriteError<ReadError>> {
 /// How many relationships there are of each write.
 fn parts(store: &Store) -> BTreeMap<String, usize> {
     let snapshot = store.snapshot(now()).unwrap();
-    let rows = snapshot.scan(&RelationshipFilter::default(), None, usize::MAX).unwrap();
+    let rows = snapshot
+        .scan(&RelationshipFilter::default(), None, usize::MAX, &ScanBudget::unlimited())
+        .unwrap()
+        .rows;
     let mut parts = BTreeMap::new();
     for (row, _) in rows {
         *parts.entry(row.resource.object_id().to_owned()).or_default() += 1;

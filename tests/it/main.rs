@@ -53,6 +53,7 @@ mod readers;
 mod readme;
 mod recovery;
 mod reference;
+mod scan_limits;
 mod schema_changes;
 mod schema_dependencies;
 mod schema_diff;

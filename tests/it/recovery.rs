@@ -3,7 +3,7 @@
 //! The test starts its own binary again as the writer; see [`child`].
 
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
-use kilwa::store::{OpenError, Store, StoreOptions};
+use kilwa::store::{OpenError, ScanBudget, Store, StoreOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -119,7 +119,10 @@ fn parse(line: &str) -> Option<((u64, u64), Revision)> {
 
 fn assert_whole(store: &Store, acknowledged: &Acknowledged) {
     let snapshot = store.snapshot(now()).unwrap();
-    let rows = snapshot.scan(&RelationshipFilter::default(), None, usize::MAX).unwrap();
+    let rows = snapshot
+        .scan(&RelationshipFilter::default(), None, usize::MAX, &ScanBudget::unlimited())
+        .unwrap()
+        .rows;
     let mut parts: BTreeMap<String, u64> = BTreeMap::new();
     for (row, _) in rows {
         *parts.entry(row.resource.object_id().to_owned()).or_default() += 1;

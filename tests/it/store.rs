@@ -1,7 +1,7 @@
 //! The store through its handle: folders it refuses, writers that meet, and what they leave behind.
 
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
-use kilwa::store::{OpenError, SnapshotError, Store, StoreOptions, WriteError};
+use kilwa::store::{OpenError, ScanBudget, SnapshotError, Store, StoreOptions, WriteError};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -33,8 +33,13 @@ fn put(store: &Store, second: i64, text: &str) -> Revision {
 }
 
 fn all(store: &Store) -> Vec<String> {
-    let rows = store.snapshot(at(1)).unwrap().scan(&RelationshipFilter::default(), None, 10_000);
-    rows.unwrap().into_iter().map(|(relationship, _)| relationship.to_string()).collect()
+    let rows = store.snapshot(at(1)).unwrap().scan(
+        &RelationshipFilter::default(),
+        None,
+        10_000,
+        &ScanBudget::unlimited(),
+    );
+    rows.unwrap().rows.into_iter().map(|(relationship, _)| relationship.to_string()).collect()
 }
 
 #[test]
@@ -178,9 +183,9 @@ fn a_write_sees_what_it_and_earlier_ones_did() {
         transaction.put(&bob)?;
         assert!(transaction.remove(&ann)?);
         assert!(!transaction.remove(&ann)?);
-        transaction.scan(&RelationshipFilter::default(), None, 10)
+        transaction.scan(&RelationshipFilter::default(), None, 10, &ScanBudget::unlimited())
     });
-    let found = found.unwrap().1.into_iter().map(|(relationship, _)| relationship.to_string());
+    let found = found.unwrap().1.rows.into_iter().map(|(relationship, _)| relationship.to_string());
     assert_eq!(found.collect::<Vec<_>>(), ["doc:a#viewer@user:bob"]);
 }
 
@@ -214,7 +219,12 @@ fn a_held_revision_outlives_the_window() {
     let (new, _) = rest.unwrap();
     let rows = |revision| {
         let snapshot = store.snapshot_at(revision, at(300_000));
-        snapshot.map(|it| it.scan(&RelationshipFilter::default(), None, 9).unwrap().len())
+        snapshot.map(|it| {
+            it.scan(&RelationshipFilter::default(), None, 9, &ScanBudget::unlimited())
+                .unwrap()
+                .rows
+                .len()
+        })
     };
     let [first, second] = held;
     drop(first);
@@ -230,14 +240,18 @@ fn a_position_of_another_filter_is_refused() {
     let (_dir, store) = opened();
     put(&store, 1, "document:a#viewer@user:ann");
     let snapshot = store.snapshot(at(1)).unwrap();
-    let (_, position) = snapshot.scan(&RelationshipFilter::default(), None, 1).unwrap().remove(0);
+    let (_, position) = snapshot
+        .scan(&RelationshipFilter::default(), None, 1, &ScanBudget::unlimited())
+        .unwrap()
+        .rows
+        .remove(0);
     let by_subject = kilwa::relationship::SubjectFilter {
         subject_type: "user".to_owned(),
         subject_id: Some("ann".to_owned()),
         relation: kilwa::relationship::SubjectRelationFilter::Any,
     };
     let filter = RelationshipFilter { subject: Some(by_subject), ..RelationshipFilter::default() };
-    snapshot.scan(&filter, Some(&position), 1).unwrap_err();
+    snapshot.scan(&filter, Some(&position), 1, &ScanBudget::unlimited()).unwrap_err();
     kilwa::store::ScanPosition::from_bytes(b"\x01anything").unwrap_err();
 }
 
@@ -320,7 +334,10 @@ fn swap(store: &Store, writer: u64, number: u64) -> Revision {
 fn assert_pairs(store: &Store) {
     let snapshot = store.snapshot(at(1)).unwrap();
     let snapshot = store.snapshot_at(snapshot.revision(), at(1)).unwrap();
-    let rows = snapshot.scan(&RelationshipFilter::default(), None, 10_000).unwrap();
+    let rows = snapshot
+        .scan(&RelationshipFilter::default(), None, 10_000, &ScanBudget::unlimited())
+        .unwrap()
+        .rows;
     let subjects = |side| {
         let rows = rows.iter().filter(move |(one, _)| one.resource.object_id() == side);
         rows.map(|(one, _)| one.subject.to_string()).collect::<BTreeSet<_>>()

@@ -8,7 +8,8 @@ use kilwa::relationship::{
 };
 use kilwa::relationship::{RelationKey, ResourceKey, SubjectKey};
 use kilwa::store::{
-    Change, ChangePosition, ScanPosition, Snapshot, SnapshotError, Store, StoreOptions, WriteError,
+    Change, ChangePosition, ScanBudget, ScanPage, ScanPosition, Snapshot, SnapshotError, Store,
+    StoreOptions, WriteError,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -263,7 +264,8 @@ impl Trial {
         let result = self.store().write(second(self.model.now), move |transaction| {
             let mut removed = Vec::new();
             loop {
-                let page = transaction.scan_stored(&filter, None, 3)?;
+                let page =
+                    transaction.scan_stored(&filter, None, 3, &ScanBudget::unlimited())?.rows;
                 if page.is_empty() {
                     return Ok::<_, kilwa::relationship::ReadError>(removed);
                 }
@@ -387,12 +389,14 @@ impl Trial {
         let mut found = Vec::new();
         let mut after: Option<ScanPosition> = None;
         loop {
-            let rows = snapshot.scan(filter, after.as_ref(), page).unwrap();
+            // Small enough that pages end before a row matches.
+            let budget = ScanBudget::unlimited().with_rows_max(u64::try_from(page).unwrap());
+            let ScanPage { rows, next } =
+                snapshot.scan(filter, after.as_ref(), page, &budget).unwrap();
             assert!(rows.len() <= page);
-            let last = rows.last().map(|(_, position)| position.to_bytes());
             found.extend(rows.into_iter().map(|(relationship, _)| relationship.to_string()));
-            let Some(last) = last else { break };
-            after = Some(ScanPosition::from_bytes(&last).unwrap());
+            let Some(next) = next else { break };
+            after = Some(ScanPosition::from_bytes(&next.to_bytes()).unwrap());
         }
         expected.sort();
         found.sort();

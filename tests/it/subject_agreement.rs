@@ -184,7 +184,7 @@ fn everything(database: &Database) -> Vec<Relationship> {
             resource_type: Some(definition.name.clone()),
             ..RelationshipFilter::default()
         };
-        view.read(&filter, None, usize::MAX).unwrap()
+        view.read(&filter, None, usize::MAX, &|| false).unwrap().rows
     };
     definitions.flat_map(of_type).map(|(stored, _)| stored).collect()
 }

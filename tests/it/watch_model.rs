@@ -292,8 +292,13 @@ impl Trial {
                 resource_type: Some("document".to_owned()),
                 ..RelationshipFilter::default()
             };
-            let mut stored: Vec<_> =
-                view.read(&filter, None, 1000).unwrap().into_iter().map(|(row, _)| row).collect();
+            let mut stored: Vec<_> = view
+                .read(&filter, None, 1000, &|| false)
+                .unwrap()
+                .rows
+                .into_iter()
+                .map(|(row, _)| row)
+                .collect();
             stored.sort_by_key(key);
             assert_eq!(follower.shown(self.now), stored);
             if follower.expirations {
