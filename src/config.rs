@@ -36,6 +36,8 @@ pub struct Config {
     pub threads_max: u16,
     /// How long a stream may go without a result.
     pub stream_idle_max: Duration,
+    /// How long the client of an import may send nothing.
+    pub import_idle_max: Duration,
     /// How patient the server is with those who watch.
     pub watch: WatchOptions,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
@@ -107,6 +109,7 @@ impl Config {
             requests: RequestLimits::default(),
             threads_max: 64,
             stream_idle_max: Duration::from_secs(30),
+            import_idle_max: Duration::from_mins(1),
             watch: WatchOptions::default(),
             garbage_collection_interval: Duration::from_mins(3),
             shutdown_grace: Duration::from_secs(5),

@@ -15,4 +15,6 @@ pub(super) struct Core {
     pub(super) teller: Teller,
     pub(super) limits: RequestLimits,
     pub(super) stream_idle_max: Duration,
+    /// How long the client of an import may send nothing.
+    pub(super) import_idle_max: Duration,
 }

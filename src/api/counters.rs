@@ -4,18 +4,17 @@ use super::core::Core;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::experimental_count_relationships_response::CounterResult;
 use super::{from_proto, status};
-use crate::database::Consistency;
+use crate::database::{Consistency, RegisterCounter, UnregisterCounter};
+use prost::Message as _;
 use tonic::Status;
 
 pub(super) async fn register(
     core: &Core,
     request: proto::ExperimentalRegisterRelationshipCounterRequest,
 ) -> Result<proto::ExperimentalRegisterRelationshipCounterResponse, Status> {
+    let bytes = request.encoded_len();
     let (name, filter) = from_proto::counter(request)?;
-    let registered = core.workers.run(move |job| {
-        job.database.register_counter(job.now, &name, filter).map_err(status::of_database)
-    });
-    registered.await?;
+    core.workers.write(bytes, RegisterCounter { name, filter }).await?;
     Ok(proto::ExperimentalRegisterRelationshipCounterResponse {})
 }
 
@@ -41,9 +40,6 @@ pub(super) async fn unregister(
     request: proto::ExperimentalUnregisterRelationshipCounterRequest,
 ) -> Result<proto::ExperimentalUnregisterRelationshipCounterResponse, Status> {
     let name = from_proto::counter_name(request.name)?;
-    let forgotten = core.workers.run(move |job| {
-        job.database.unregister_counter(job.now, &name).map_err(status::of_database)
-    });
-    forgotten.await?;
+    core.workers.write(name.len(), UnregisterCounter { name }).await?;
     Ok(proto::ExperimentalUnregisterRelationshipCounterResponse {})
 }

@@ -3,8 +3,9 @@
 use super::core::Core;
 use super::cursor::Call;
 use super::proto::authzed::api::v1 as proto;
-use super::{from_proto, read, status};
+use super::{from_proto, read};
 use crate::database::{DeleteRequest, Position};
+use prost::Message as _;
 use proto::delete_relationships_response::DeletionProgress;
 use tonic::Status;
 
@@ -13,16 +14,14 @@ pub(super) async fn delete(
     core: &Core,
     mut request: proto::DeleteRelationshipsRequest,
 ) -> Result<proto::DeleteRelationshipsResponse, Status> {
+    let bytes = request.encoded_len();
     let cursor = request.optional_cursor.take();
     let call = call(core, &request);
     let after = cursor.map(|cursor| resume(call, &request, &cursor)).transpose();
     let deletion = from_proto::deletion(request)?;
     let deletion = DeleteRequest { after: after?, ..deletion };
 
-    let deleted = core
-        .workers
-        .run(move |job| job.database.delete(job.now, deletion).map_err(status::of_database))
-        .await?;
+    let (_, deleted) = core.workers.write(bytes, deletion).await?;
 
     let next = deleted.last.filter(|_| !deleted.complete);
     let progress =

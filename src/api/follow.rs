@@ -13,7 +13,7 @@ use super::outbox::{Outbox, WatchOptions};
 use super::proto::authzed::api::v1::ZedToken;
 use super::proto::kilwa::v1::WatchUpdate;
 use super::token::Tokens;
-use super::workers::{Job, shutting_down};
+use super::workers::{Job, Purpose, shutting_down};
 use super::{status, to_proto};
 use crate::database::{
     Changes, Consistency, HeldChanges, RelationshipChange, RevisionChanges, WatchPosition,
@@ -77,7 +77,7 @@ impl Watch {
     ) -> Result<Self, Status> {
         let wanted = Arc::new(wanted);
         let wants = Arc::clone(&wanted);
-        let starting = core.workers.run(move |job| {
+        let starting = core.workers.run_for(Purpose::Watch, move |job| {
             let view = job.view(Consistency::FullyConsistent)?;
             view.require_filters(&wants.filters).map_err(status::of_database)?;
             let position = match start {
@@ -142,7 +142,8 @@ async fn next(
     let (tokens, wanted) = (core.tokens, Arc::clone(wanted));
     let count_max = options.buffer_length.clamp(1, PAGE_COUNT_MAX);
     let count_max = usize::try_from(count_max).unwrap_or(1);
-    core.workers.run(move |job| page(job, tokens, &wanted, place, count_max)).await
+    let paging = move |job: &Job<'_>| page(job, tokens, &wanted, place, count_max);
+    core.workers.run_for(Purpose::Watch, paging).await
 }
 
 fn page(

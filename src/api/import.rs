@@ -2,7 +2,10 @@
 
 use super::core::Core;
 use super::proto::authzed::api::v1 as proto;
+use super::workers::Purpose;
 use super::{from_proto, status};
+use crate::database::CompleteImport;
+use std::time::Duration;
 use tonic::{Status, Streaming};
 
 /// A part of an import, in the form of either service.
@@ -24,24 +27,33 @@ impl Part for proto::BulkImportRelationshipsRequest {
 
 /// Takes in the whole stream, creates what came and says how many those are.
 ///
-/// Nothing is held for the client while it takes its time, neither a thread nor the other writes; should it go away,
-/// nothing is left.
+/// Nothing is held for the client while it takes its time, neither a thread nor the other writes; should it go away, or
+/// send nothing for too long, nothing is left.
 pub(super) async fn import<P: Part>(core: &Core, mut parts: Streaming<P>) -> Result<u64, Status> {
     let limits = core.limits;
     let mut import = core
         .workers
-        .run(|job| job.database.begin_import(job.now).map_err(status::of_database))
+        .run_for(Purpose::Write, |job| {
+            job.database.begin_import(job.now).map_err(status::of_database)
+        })
         .await?;
-    while let Some(part) = parts.message().await? {
-        let added = core.workers.run(move |_| {
+    while let Some(part) = next(&mut parts, core.import_idle_max).await? {
+        let added = core.workers.run_for(Purpose::Write, move |_| {
             let relationships = from_proto::import(part.relationships(), limits)?;
             import.add(&relationships).map_err(status::of_database)?;
             Ok(import)
         });
         import = added.await?;
     }
-    let finished = core
-        .workers
-        .run(move |job| job.database.finish_import(job.now, import).map_err(status::of_database));
-    Ok(finished.await?.1)
+    let (_, count) = core.workers.write(0, CompleteImport::from(import)).await?;
+    Ok(count)
+}
+
+/// The next part; none at the end of the stream.
+async fn next<P: Part>(parts: &mut Streaming<P>, idle_max: Duration) -> Result<Option<P>, Status> {
+    tokio::time::timeout(idle_max, parts.message()).await.unwrap_or_else(|_| {
+        Err(Status::deadline_exceeded(format!(
+            "the import was given up, because the client sent nothing for {idle_max:?}; nothing was imported"
+        )))
+    })
 }

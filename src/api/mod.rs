@@ -43,6 +43,7 @@ mod token;
 mod validation;
 mod watch;
 mod workers;
+mod writes;
 
 pub use auth::{Keys, KeysError, shown_key};
 pub use edge::RequestIds;
@@ -94,6 +95,8 @@ pub struct ApiOptions {
     pub limits: RequestLimits,
     /// How long a stream may go without a result.
     pub stream_idle_max: Duration,
+    /// How long the client of an import may send nothing.
+    pub import_idle_max: Duration,
     /// How patient the server is with those who watch.
     pub watch: WatchOptions,
     /// Makes ids for calls that bring none.
@@ -106,6 +109,7 @@ impl fmt::Debug for ApiOptions {
             .field("keys", &self.keys)
             .field("limits", &self.limits)
             .field("stream_idle_max", &self.stream_idle_max)
+            .field("import_idle_max", &self.import_idle_max)
             .field("watch", &self.watch)
             .finish_non_exhaustive()
     }
@@ -113,7 +117,7 @@ impl fmt::Debug for ApiOptions {
 
 /// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
 pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
-    let ApiOptions { keys, limits, stream_idle_max, watch, request_ids } = options;
+    let ApiOptions { keys, limits, stream_idle_max, import_idle_max, watch, request_ids } = options;
     let keys = Arc::new(keys);
     let core = Core {
         workers: Arc::clone(workers),
@@ -121,6 +125,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
         teller: Teller::new(workers.store_bytes(), Arc::clone(&request_ids)),
         limits,
         stream_idle_max,
+        import_idle_max,
     };
     macro_rules! add {
         ($server:ident, $service:expr) => {

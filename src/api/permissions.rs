@@ -14,6 +14,7 @@ use super::stream::{Results, pages, stream};
 use super::{bulk, delete, expand, import, lookup_subjects, to_proto};
 use crate::engine::{Checked, Statistics};
 use crate::schema;
+use prost::Message as _;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -107,12 +108,10 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
-        let write = from_proto::write(request.into_inner(), self.core.limits)?;
-        let revision = self
-            .core
-            .workers
-            .run(move |job| job.database.write(job.now, write).map_err(status::of_database))
-            .await?;
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        let write = from_proto::write(request, self.core.limits)?;
+        let (revision, ()) = self.core.workers.write(bytes, write).await?;
         let written_at = Some(self.core.tokens.token(revision));
         Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
     }

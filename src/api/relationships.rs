@@ -7,6 +7,7 @@ use super::proto::kilwa::v1::relationships_service_server::RelationshipsService;
 use super::{from_proto, status, to_proto};
 use crate::database::{Consistency, Mentions, RelationSet};
 use crate::relationship::Relationship;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 /// Writes that are more than their updates.
@@ -27,12 +28,11 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
-        let write = from_proto::own_write(request.into_inner(), self.core.limits)?;
-        let written = self
-            .core
-            .workers
-            .run(move |job| job.database.write(job.now, write).map_err(status::of_database));
-        let written_at = Some(self.core.tokens.token(written.await?));
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        let write = from_proto::own_write(request, self.core.limits)?;
+        let (revision, ()) = self.core.workers.write(bytes, write).await?;
+        let written_at = Some(self.core.tokens.token(revision));
         Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
     }
 
@@ -40,11 +40,11 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::SetRelationRequest>,
     ) -> Result<Response<proto::SetRelationResponse>, Status> {
-        let request = from_proto::set_relation(request.into_inner(), self.core.limits)?;
-        let set = self.core.workers.run(move |job| {
-            job.database.set_relation(job.now, request).map_err(status::of_database)
-        });
-        let (revision, RelationSet { added, changed, removed }) = set.await?;
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        let request = from_proto::set_relation(request, self.core.limits)?;
+        let (revision, set) = self.core.workers.write(bytes, request).await?;
+        let RelationSet { added, changed, removed } = set;
         Ok(Response::new(proto::SetRelationResponse {
             written_at: Some(self.core.tokens.token(revision)),
             added: messages(&added),
@@ -58,17 +58,18 @@ impl RelationshipsService for Relationships {
         request: Request<proto::DeleteObjectRequest>,
     ) -> Result<Response<proto::DeleteObjectResponse>, Status> {
         let request = request.into_inner();
-        let dry_run = request.dry_run;
+        let (bytes, is_dry_run) = (request.encoded_len(), request.dry_run);
         let request = from_proto::delete_object(request, self.core.limits)?;
-        let deleted = self.core.workers.run(move |job| {
-            if !dry_run {
-                return job.database.delete_object(job.now, request).map_err(status::of_database);
-            }
-            let view = job.view(Consistency::FullyConsistent)?;
-            let mentions = view.mentions(&request.object, job.interrupted);
-            Ok((view.revision(), mentions.map_err(status::of_database)?))
-        });
-        let (revision, Mentions { as_resource, as_subject }) = deleted.await?;
+        let (revision, Mentions { as_resource, as_subject }) = if is_dry_run {
+            let counting = self.core.workers.run(move |job| {
+                let view = job.view(Consistency::FullyConsistent)?;
+                let mentions = view.mentions(&request.object, job.interrupted);
+                Ok((view.revision(), mentions.map_err(status::of_database)?))
+            });
+            counting.await?
+        } else {
+            self.core.workers.write(bytes, request).await?
+        };
         Ok(Response::new(proto::DeleteObjectResponse {
             at: Some(self.core.tokens.token(revision)),
             as_resource_count: as_resource,

@@ -4,9 +4,8 @@ use super::core::Core;
 use super::from_proto;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::schema_service_server::SchemaService;
-use super::workers::Job;
 use super::{reflection, status};
-use crate::database::Consistency;
+use crate::database::{Consistency, WriteSchema};
 use crate::schema::changes::changes;
 use crate::schema::reflection::{Reflection, reflect};
 use crate::schema::{self, Schema};
@@ -65,15 +64,8 @@ impl SchemaService for Schemas {
         request: Request<proto::WriteSchemaRequest>,
     ) -> Result<Response<proto::WriteSchemaResponse>, Status> {
         let text = from_proto::schema_text(request.into_inner())?;
-        let revision = self
-            .core
-            .workers
-            .run(move |job| {
-                let Job { database, now, interrupted, .. } = *job;
-                let written = database.write_schema_interruptible(now, &text, interrupted);
-                written.map_err(status::of_database)
-            })
-            .await?;
+        let (bytes, schema) = (text.len(), WriteSchema::new(text));
+        let (revision, ()) = self.core.workers.write(bytes, schema).await?;
         let written_at = Some(self.core.tokens.token(revision));
         Ok(Response::new(proto::WriteSchemaResponse { written_at }))
     }

@@ -176,7 +176,11 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             counter_registered(message, name, &filter)
         }
         DatabaseError::CounterUnknown { name } => counter_unknown(message, name),
-        DatabaseError::LookupsTooLarge { .. } => Status::resource_exhausted(message),
+        DatabaseError::LookupsTooLarge { .. }
+        | DatabaseError::QueueFull(_)
+        | DatabaseError::ImportTooLarge { .. } => Status::resource_exhausted(message),
+        DatabaseError::Contended => Status::aborted(message),
+        DatabaseError::Fault => Status::internal(message),
         DatabaseError::Engine(error) => of_engine(&error),
         DatabaseError::Read(_) => unreadable(message),
         DatabaseError::Commit { .. } => {

@@ -5,6 +5,7 @@ use super::status;
 use crate::database::{Consistency, Database, View};
 use crate::engine::Stopwatch;
 use crate::relationship::Timestamp;
+use crate::store::{self, Interrupted};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +24,47 @@ pub(super) struct Pulse {
     pub(super) ending: bool,
 }
 
+/// What a piece of work is for. Each kind has threads of its own, so that much work of one kind does not hold up the
+/// others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Answering questions.
+    Read,
+    /// Examining writes. None of them waits for the writer there.
+    Write,
+    /// Reading the change log for those who follow the database.
+    Watch,
+    /// What the server does on its own account.
+    Upkeep,
+}
+
+/// The threads for one kind of work.
+struct Permits {
+    semaphore: Arc<Semaphore>,
+    max: u32,
+}
+
+impl Permits {
+    fn new(max: u16) -> Self {
+        Self { semaphore: Arc::new(Semaphore::new(usize::from(max))), max: u32::from(max) }
+    }
+
+    /// Waits until all work has ended, and refuses what comes later.
+    async fn close(&self) {
+        let all = self.semaphore.acquire_many(self.max).await;
+        self.semaphore.close();
+        drop(all);
+    }
+}
+
 /// Runs work on a database, on at most so many threads at once.
 pub struct Workers {
     store: StoreBytes,
     database: RwLock<Option<Arc<Database>>>,
-    permits: Arc<Semaphore>,
-    threads_max: u32,
+    reads: Permits,
+    writes: Permits,
+    watches: Permits,
+    upkeep: Permits,
     stopping: Arc<AtomicBool>,
     pulse: Arc<watch::Sender<Pulse>>,
     clock: Clock,
@@ -53,7 +89,7 @@ impl<'j> Job<'j> {
 }
 
 /// Set when the future that waits for the work is dropped: the client went away, or its deadline has passed.
-struct Abandoned(Arc<AtomicBool>);
+pub(super) struct Abandoned(pub(super) Arc<AtomicBool>);
 
 impl Drop for Abandoned {
     fn drop(&mut self) {
@@ -62,7 +98,8 @@ impl Drop for Abandoned {
 }
 
 impl Workers {
-    /// Workers on this database, on at most `threads_max` threads at once.
+    /// Workers on this database, on at most `threads_max` threads at once for reads, and a quarter of that for writes and
+    /// for watches.
     pub fn new(database: Database, threads_max: u16, clock: Clock) -> Self {
         let pulse = Arc::new(watch::Sender::default());
         let bell = Arc::clone(&pulse);
@@ -70,8 +107,10 @@ impl Workers {
         Self {
             store: database.store_id().0,
             database: RwLock::new(Some(Arc::new(database))),
-            permits: Arc::new(Semaphore::new(usize::from(threads_max))),
-            threads_max: u32::from(threads_max),
+            reads: Permits::new(threads_max),
+            writes: Permits::new(threads_max.div_ceil(4)),
+            watches: Permits::new(threads_max.div_ceil(4)),
+            upkeep: Permits::new(1),
             stopping: Arc::default(),
             pulse,
             clock,
@@ -86,7 +125,16 @@ impl Workers {
         T: Send + 'static,
         W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
     {
-        let permit = self.permit().await?;
+        self.run_for(Purpose::Read, work).await
+    }
+
+    /// The same for work of another kind.
+    pub(super) async fn run_for<T, W>(&self, purpose: Purpose, work: W) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
+    {
+        let permit = self.permit(purpose).await?;
         let database = self.database().ok_or_else(shutting_down)?;
         let (abandoned, stopping) = (Arc::<AtomicBool>::default(), Arc::clone(&self.stopping));
         let _guard = Abandoned(Arc::clone(&abandoned));
@@ -128,6 +176,18 @@ impl Workers {
         catch_unwind(AssertUnwindSafe(|| work(database, now, &stopwatch))).ok().flatten()
     }
 
+    /// Whether nobody waits for a piece of work any more: it was abandoned, or the server stops.
+    pub(super) fn interruption(&self, abandoned: &Abandoned) -> Interrupted {
+        let (abandoned, stopping) = (Arc::clone(&abandoned.0), Arc::clone(&self.stopping));
+        Arc::new(move || abandoned.load(Ordering::Relaxed) || stopping.load(Ordering::Relaxed))
+    }
+
+    /// The clock of writes.
+    pub(super) fn write_clock(&self) -> store::Clock {
+        let (clock, started) = (Arc::clone(&self.clock), Instant::now());
+        store::Clock::new(move || clock(), move || started.elapsed())
+    }
+
     /// Changes with each write.
     pub(super) fn pulse(&self) -> watch::Receiver<Pulse> {
         self.pulse.subscribe()
@@ -141,15 +201,18 @@ impl Workers {
     /// Ends every piece of work and closes the database. Later work is refused.
     pub async fn close(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        let all = self.permits.acquire_many(self.threads_max).await;
-        self.permits.close();
-        drop(all);
+        if let Some(database) = self.database() {
+            database.close_writes();
+        }
+        for permits in [&self.reads, &self.writes, &self.watches, &self.upkeep] {
+            permits.close().await;
+        }
         self.database.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Drops old history. What goes wrong is logged; it is tried again next time.
     pub async fn collect_garbage(&self) {
-        let collecting = self.run(|job| {
+        let collecting = self.run_for(Purpose::Upkeep, |job| {
             match job.database.collect_garbage(job.now) {
                 Ok(collected) => tracing::debug!(?collected, "garbage collected"),
                 Err(error) => tracing::error!(%error, "garbage cannot be collected"),
@@ -165,11 +228,18 @@ impl Workers {
         self.store
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(&self.permits).acquire_owned().await.map_err(|_| shutting_down())
+    async fn permit(&self, purpose: Purpose) -> Result<OwnedSemaphorePermit, Status> {
+        let permits = match purpose {
+            Purpose::Read => &self.reads,
+            Purpose::Write => &self.writes,
+            Purpose::Watch => &self.watches,
+            Purpose::Upkeep => &self.upkeep,
+        };
+        let semaphore = Arc::clone(&permits.semaphore);
+        semaphore.acquire_owned().await.map_err(|_| shutting_down())
     }
 
-    fn database(&self) -> Option<Arc<Database>> {
+    pub(super) fn database(&self) -> Option<Arc<Database>> {
         self.database.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -180,7 +250,7 @@ pub(super) fn shutting_down() -> Status {
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("threads_max", &self.threads_max).finish_non_exhaustive()
+        f.debug_struct("Workers").field("threads_max", &self.reads.max).finish_non_exhaustive()
     }
 }
 

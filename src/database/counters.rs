@@ -2,42 +2,96 @@
 
 use super::error::DatabaseError;
 use super::handle::Database;
+use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
+use super::requirements::{Fulfilled, Required};
 use super::view::{View, require_filter};
-use super::write::schema_of;
-use crate::relationship::{RelationshipFilter, Timestamp};
-use crate::store::ScanBudget;
+use crate::relationship::{Precondition, RelationshipFilter};
+use crate::schema::Schema;
+use crate::store::{Clock, ScanBudget};
 use std::sync::Arc;
+
+/// A counter that is to be registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegisterCounter {
+    /// Its name.
+    pub name: String,
+    /// What it counts.
+    pub filter: RelationshipFilter,
+}
+
+impl Required for RegisterCounter {
+    fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
+        require_filter(schema, &self.filter)
+    }
+
+    fn preconditions(&self) -> &[Precondition] {
+        &[]
+    }
+}
+
+impl Proposal for RegisterCounter {
+    type Made = ();
+
+    fn examine(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+    ) -> Result<ExaminedWrite<()>, DatabaseError> {
+        let fulfilled = Fulfilled::examine(self, examination)?;
+        let request = Arc::clone(self);
+        Ok(ExaminedWrite::new(move |transaction, attempt| {
+            fulfilled.confirm(transaction, attempt)?;
+            let Self { name, filter } = &*request;
+            if transaction.counter(name)?.is_some() {
+                let (name, filter) = (name.clone(), Box::new(filter.clone()));
+                return Err(DatabaseError::CounterRegistered { name, filter }.into());
+            }
+            Ok(transaction.set_counter(name, Some(filter))?)
+        }))
+    }
+}
+
+/// A counter that is to be removed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnregisterCounter {
+    /// Its name.
+    pub name: String,
+}
+
+impl Proposal for UnregisterCounter {
+    type Made = ();
+
+    fn examine(self: &Arc<Self>, _: &Examination<'_>) -> Result<ExaminedWrite<()>, DatabaseError> {
+        let request = Arc::clone(self);
+        Ok(ExaminedWrite::new(move |transaction, _| {
+            let name = &request.name;
+            if transaction.counter(name)?.is_none() {
+                return Err(DatabaseError::CounterUnknown { name: name.clone() }.into());
+            }
+            Ok(transaction.set_counter(name, None)?)
+        }))
+    }
+}
 
 impl Database {
     /// Keeps a filter under a name. It survives restarts.
     pub fn register_counter(
         &self,
-        now: Timestamp,
+        clock: impl Into<Clock>,
         name: &str,
         filter: RelationshipFilter,
     ) -> Result<(), DatabaseError> {
-        let (name, schemas) = (name.to_owned(), Arc::clone(&self.schemas));
-        let registered = self.store.write(now, move |transaction| {
-            require_filter(&*schema_of(&schemas, transaction)?, &filter)?;
-            if transaction.counter(&name)?.is_some() {
-                let filter = Box::new(filter);
-                return Err(DatabaseError::CounterRegistered { name, filter });
-            }
-            Ok(transaction.set_counter(&name, Some(&filter))?)
-        });
-        Ok(registered.map(|(_, ())| ())?)
+        let request = RegisterCounter { name: name.to_owned(), filter };
+        self.make(&Caller::patient(clock), request).map(|(_, ())| ())
     }
 
-    /// Forgets a counter.
-    pub fn unregister_counter(&self, now: Timestamp, name: &str) -> Result<(), DatabaseError> {
-        let name = name.to_owned();
-        let forgotten = self.store.write(now, move |transaction| {
-            if transaction.counter(&name)?.is_none() {
-                return Err(DatabaseError::CounterUnknown { name });
-            }
-            Ok(transaction.set_counter(&name, None)?)
-        });
-        Ok(forgotten.map(|(_, ())| ())?)
+    /// Removes a counter.
+    pub fn unregister_counter(
+        &self,
+        clock: impl Into<Clock>,
+        name: &str,
+    ) -> Result<(), DatabaseError> {
+        let request = UnregisterCounter { name: name.to_owned() };
+        self.make(&Caller::patient(clock), request).map(|(_, ())| ())
     }
 }
 

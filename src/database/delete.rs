@@ -1,18 +1,18 @@
 //! Deletions by filter.
 
 use super::error::DatabaseError;
-use super::handle::Database;
+use super::handle::DatabaseOptions;
+use super::matches::{LISTED_MAX, Listed, remove_all, remove_each};
+use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
+use super::requirements::{Fulfilled, Required};
 use super::view::{Position, require_filter};
 use super::write::{
-    require_few_preconditions, require_known_filters, require_preconditions,
-    require_small_metadata, schema_of, set_metadata,
+    require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
 };
-use crate::relationship::{Context, Precondition, RelationshipFilter, Revision, Timestamp};
-use crate::store::{ScanBudget, ScanPosition, Transaction};
+use crate::relationship::{Context, Precondition, RelationshipFilter, Revision};
+use crate::schema::Schema;
+use crate::store::Transaction;
 use std::sync::Arc;
-
-/// How many relationships are read at a time.
-const PAGE: usize = 1000;
 
 /// What to delete.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,95 +44,94 @@ pub struct Deleted {
     pub last: Option<Position>,
 }
 
-pub(super) fn delete(
-    database: &Database,
-    now: Timestamp,
-    request: DeleteRequest,
-) -> Result<Deleted, DatabaseError> {
-    let options = &database.options;
-    require_small_metadata(options, request.metadata.as_ref())?;
-    require_few_preconditions(options, &request.preconditions)?;
-    if let Some(limit) = request.limit.filter(|limit| *limit > options.delete_limit_max) {
-        return Err(DatabaseError::LimitTooLarge { limit, max: options.delete_limit_max });
+impl Required for DeleteRequest {
+    fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
+        require_filter(schema, &self.filter)?;
+        require_known_filters(schema, &self.preconditions)
     }
-    let schemas = Arc::clone(&database.schemas);
-    let bounded = request.limit.is_some();
-    let work = move |transaction: &mut Transaction<'_>| {
-        let schema = schema_of(&schemas, transaction)?;
-        require_filter(&schema, &request.filter)?;
-        require_known_filters(&schema, &request.preconditions)?;
-        require_preconditions(transaction, &request.preconditions)?;
-        let complete = require_limit(transaction, &request)?;
-        set_metadata(transaction, request.metadata.as_ref())?;
-        let count_max = request.limit.map_or(u64::MAX, u64::from);
-        let after = request.after.map(|Position(position)| position);
-        let (count, last) = remove_matches(transaction, &request.filter, after, count_max)?;
-        Ok::<_, DatabaseError>((count, complete, last))
-    };
-    let store = &database.store;
-    let done = if bounded { store.write(now, work) } else { store.write_large(now, work) };
-    let (revision, (count, complete, last)) = done?;
-    Ok(Deleted { revision, count, complete, last: last.map(Position) })
+
+    fn preconditions(&self) -> &[Precondition] {
+        &self.preconditions
+    }
 }
 
-/// Whether the limit allows for all that match. Refuses when it does not and that is not allowed.
-fn require_limit(
-    transaction: &Transaction<'_>,
-    request: &DeleteRequest,
-) -> Result<bool, DatabaseError> {
-    let Some(limit) = request.limit else { return Ok(true) };
-    let budget = ScanBudget::unlimited();
-    let mut found = 0;
-    let mut after = request.after.clone().map(|Position(position)| position);
-    while found <= u64::from(limit) {
-        let page = transaction.scan_stored(&request.filter, after.as_ref(), PAGE, &budget)?;
-        found += u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
-        after = page.next;
-        if after.is_none() {
-            break;
+impl Proposal for DeleteRequest {
+    type Made = Deleted;
+
+    fn examine(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+    ) -> Result<ExaminedWrite<Deleted>, DatabaseError> {
+        self.require_bounds(&examination.database.options)?;
+        let fulfilled = Fulfilled::examine(self, examination)?;
+        let limit = self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let after = self.after.clone().map(|Position(position)| position);
+        let count_max = limit.unwrap_or(LISTED_MAX);
+        let listed = Listed::examine(examination, &self.filter, after, count_max)?;
+        let request = Arc::clone(self);
+        if limit.is_none() && !listed.is_complete {
+            let delete = move |transaction: &mut Transaction<'_>, attempt| {
+                fulfilled.confirm(transaction, attempt)?;
+                set_metadata(transaction, request.metadata.as_ref())?;
+                let count = remove_all(transaction, &request.filter)?;
+                Ok(Deleted { revision: transaction.revision(), count, complete: true, last: None })
+            };
+            return Ok(ExaminedWrite::new(delete).large());
         }
+
+        if let Some(limit) = self.limit
+            && !listed.is_complete
+            && !self.allow_partial
+        {
+            let filter = Box::new(self.filter.clone());
+            return Err(DatabaseError::TooManyToDelete { limit, filter });
+        }
+        Ok(ExaminedWrite::new(move |transaction, attempt| {
+            fulfilled.confirm(transaction, attempt)?;
+            request.delete_listed(transaction, &fulfilled, &listed)
+        }))
     }
-    if found <= u64::from(limit) {
-        return Ok(true);
-    }
-    if request.allow_partial {
-        return Ok(false);
-    }
-    Err(DatabaseError::TooManyToDelete { limit, filter: Box::new(request.filter.clone()) })
 }
 
-/// Removes what matches and says how many that were.
-pub(super) fn remove_all(
-    transaction: &mut Transaction<'_>,
-    filter: &RelationshipFilter,
-) -> Result<u64, DatabaseError> {
-    remove_matches(transaction, filter, None, u64::MAX).map(|(count, _)| count)
-}
-
-/// Removes what matches behind `after`, up to a limit. Gives their number, and the position of the last one.
-fn remove_matches(
-    transaction: &mut Transaction<'_>,
-    filter: &RelationshipFilter,
-    mut after: Option<ScanPosition>,
-    count_max: u64,
-) -> Result<(u64, Option<ScanPosition>), DatabaseError> {
-    let budget = ScanBudget::unlimited();
-    let mut count = 0;
-    let mut removed_last = None;
-    while count < count_max {
-        let room = usize::try_from(count_max - count).unwrap_or(PAGE).min(PAGE);
-        let page = transaction.scan_stored(filter, after.as_ref(), room, &budget)?;
-        if let Some((_, last)) = page.rows.last() {
-            removed_last = Some(last.clone());
-        }
-        for (relationship, _) in &page.rows {
-            transaction.remove(relationship)?;
-            count += 1;
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
+impl DeleteRequest {
+    fn require_bounds(&self, options: &DatabaseOptions) -> Result<(), DatabaseError> {
+        require_small_metadata(options, self.metadata.as_ref())?;
+        require_few_preconditions(options, &self.preconditions)?;
+        match self.limit.filter(|limit| *limit > options.delete_limit_max) {
+            Some(limit) => {
+                Err(DatabaseError::LimitTooLarge { limit, max: options.delete_limit_max })
+            }
+            None => Ok(()),
         }
     }
-    Ok((count, removed_last))
+
+    /// Removes what was listed. A deletion that is not one of several parts also removes what has come since.
+    fn delete_listed(
+        &self,
+        transaction: &mut Transaction<'_>,
+        fulfilled: &Fulfilled<Self>,
+        listed: &Listed,
+    ) -> Result<Deleted, Rejection> {
+        let mut complete = listed.is_complete;
+        let mut newcomers = Vec::new();
+        if complete && self.after.is_none() {
+            newcomers = listed.newcomers(transaction, fulfilled.changes(transaction)?)?;
+        }
+        if let Some(limit) = self.limit {
+            let limit_rows = usize::try_from(limit).unwrap_or(usize::MAX);
+            let room = limit_rows.saturating_sub(listed.rows.len());
+            if newcomers.len() > room && !self.allow_partial {
+                let filter = Box::new(self.filter.clone());
+                return Err(DatabaseError::TooManyToDelete { limit, filter }.into());
+            }
+            complete &= newcomers.len() <= room;
+            newcomers.truncate(room);
+        }
+
+        set_metadata(transaction, self.metadata.as_ref())?;
+        let rows = listed.rows.iter().map(|(row, _)| row);
+        let count = remove_each(transaction, rows.chain(&newcomers))?;
+        let last = listed.rows.last().map(|(_, position)| Position(position.clone()));
+        Ok(Deleted { revision: transaction.revision(), count, complete, last })
+    }
 }

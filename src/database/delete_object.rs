@@ -1,19 +1,20 @@
 //! Deletes every relationship that names an object.
 
-use super::delete::remove_all;
 use super::error::DatabaseError;
-use super::handle::Database;
-use super::required::{RequiredPermission, require_few_permissions, require_permissions};
+use super::matches::{LISTED_MAX, Listed, remove_all, remove_each};
+use super::proposal::{Examination, ExaminedWrite, Proposal};
+use super::required::{RequiredPermission, require_few_permissions};
+use super::requirements::{Fulfilled, Required};
 use super::view::{View, require_filter};
 use super::write::{
-    require_few_preconditions, require_known_filters, require_preconditions,
-    require_small_metadata, schema_of, set_metadata,
+    require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
 };
 use crate::relationship::{
-    Context, ObjectIdFilter, ObjectRef, Precondition, RelationshipFilter, Revision, SubjectFilter,
-    SubjectRelationFilter, Timestamp,
+    Context, ObjectIdFilter, ObjectRef, Precondition, RelationshipFilter, SubjectFilter,
+    SubjectRelationFilter,
 };
-use crate::store::ScanBudget;
+use crate::schema::Schema;
+use crate::store::{ScanBudget, Transaction};
 use std::sync::Arc;
 
 /// How many relationships are read at a time.
@@ -41,32 +42,65 @@ pub struct Mentions {
     pub as_subject: u64,
 }
 
-pub(super) fn delete_object(
-    database: &Database,
-    now: Timestamp,
-    request: DeleteObjectRequest,
-) -> Result<(Revision, Mentions), DatabaseError> {
-    let options = database.options;
-    require_small_metadata(&options, request.metadata.as_ref())?;
-    require_few_preconditions(&options, &request.preconditions)?;
-    require_few_permissions(&request.permissions)?;
-    let schemas = Arc::clone(&database.schemas);
-    // Any number of relationships may name it.
-    let done = database.store.write_large(now, move |transaction| {
-        let schema = schema_of(&schemas, transaction)?;
-        let (as_resource, as_subject) = filters(&request.object);
-        require_filter(&schema, &as_resource)?;
-        require_known_filters(&schema, &request.preconditions)?;
-        require_preconditions(transaction, &request.preconditions)?;
-        require_permissions(transaction, &schema, options.limits, &request.permissions)?;
-        set_metadata(transaction, request.metadata.as_ref())?;
-        // What names the object on both sides goes with the first.
-        Ok::<_, DatabaseError>(Mentions {
-            as_resource: remove_all(transaction, &as_resource)?,
-            as_subject: remove_all(transaction, &as_subject)?,
-        })
-    })?;
-    Ok(done)
+impl Required for DeleteObjectRequest {
+    fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
+        require_filter(schema, &filters(&self.object).0)?;
+        require_known_filters(schema, &self.preconditions)
+    }
+
+    fn preconditions(&self) -> &[Precondition] {
+        &self.preconditions
+    }
+
+    fn permissions(&self) -> &[RequiredPermission] {
+        &self.permissions
+    }
+}
+
+impl Proposal for DeleteObjectRequest {
+    type Made = Mentions;
+
+    fn examine(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+    ) -> Result<ExaminedWrite<Mentions>, DatabaseError> {
+        let options = &examination.database.options;
+        require_small_metadata(options, self.metadata.as_ref())?;
+        require_few_preconditions(options, &self.preconditions)?;
+        require_few_permissions(&self.permissions)?;
+        let fulfilled = Fulfilled::examine(self, examination)?;
+        let (as_resource, as_subject) = filters(&self.object);
+        let listed = [
+            Listed::examine(examination, &as_resource, None, LISTED_MAX)?,
+            Listed::examine(examination, &as_subject, None, LISTED_MAX)?,
+        ];
+        let is_complete = listed.iter().all(|listed| listed.is_complete);
+        let request = Arc::clone(self);
+        if !is_complete {
+            let delete = move |transaction: &mut Transaction<'_>, attempt| {
+                fulfilled.confirm(transaction, attempt)?;
+                set_metadata(transaction, request.metadata.as_ref())?;
+                // What names the object on both sides goes with the first.
+                Ok(Mentions {
+                    as_resource: remove_all(transaction, &as_resource)?,
+                    as_subject: remove_all(transaction, &as_subject)?,
+                })
+            };
+            return Ok(ExaminedWrite::new(delete).large());
+        }
+
+        Ok(ExaminedWrite::new(move |transaction, attempt| {
+            fulfilled.confirm(transaction, attempt)?;
+            set_metadata(transaction, request.metadata.as_ref())?;
+            let mut remove = |listed: &Listed| {
+                let changes = fulfilled.changes(transaction)?;
+                let newcomers = listed.newcomers(transaction, changes)?;
+                remove_each(transaction, listed.rows.iter().map(|(row, _)| row).chain(&newcomers))
+            };
+            let [as_resource, as_subject] = &listed;
+            Ok(Mentions { as_resource: remove(as_resource)?, as_subject: remove(as_subject)? })
+        }))
+    }
 }
 
 impl View<'_> {

@@ -8,7 +8,7 @@ use crate::relationship::{
 };
 use crate::schema::diff::Removal;
 use crate::schema::{Diagnostic, RelationshipError, UnknownName};
-use crate::store::{SnapshotError, TimeError, WriteError};
+use crate::store::{QueueFull, SnapshotError, StageError, TimeError, WriteError};
 
 /// Why a request was not served. After any of these nothing has changed, but for [`DatabaseError::Commit`].
 #[derive(Debug, thiserror::Error)]
@@ -205,6 +205,25 @@ pub enum DatabaseError {
         /// What went wrong then, for the operator.
         reason: String,
     },
+    /// Too many writes wait already.
+    #[error(transparent)]
+    QueueFull(#[from] QueueFull),
+    /// The imports under way take all the disk space that there is for them.
+    #[error(
+        "the imports under way need more than {bytes_max} bytes of disk space together, which is the limit; import less at once, or try again later"
+    )]
+    ImportTooLarge {
+        /// The bytes allowed.
+        bytes_max: u64,
+    },
+    /// What the write rests on changed each time between its examination and its turn.
+    #[error(
+        "the write could not be made, because what its preconditions or required permissions rest on keeps changing: try again"
+    )]
+    Contended,
+    /// A fault in the program ended the write.
+    #[error("the write was not made because of a fault in the server")]
+    Fault,
     /// The handle is one that does not write.
     #[error("service read-only")]
     ReadOnly,
@@ -237,6 +256,15 @@ impl From<SnapshotError> for DatabaseError {
     }
 }
 
+impl From<StageError> for DatabaseError {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::Full { bytes_max } => Self::ImportTooLarge { bytes_max },
+            StageError::Read(error) => error.into(),
+        }
+    }
+}
+
 impl From<TimeError> for DatabaseError {
     fn from(error: TimeError) -> Self {
         match error {
@@ -252,6 +280,7 @@ impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
             WriteError::Refused(refusal) => refusal.into(),
             WriteError::Commit { reason } => Self::Commit { reason },
             WriteError::Stopped { reason } => Self::Stopped { reason },
+            WriteError::Interrupted => Self::Engine(EngineError::Interrupted),
             WriteError::Closed => Self::Closed,
             WriteError::ReadOnly => Self::ReadOnly,
         }

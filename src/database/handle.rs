@@ -1,19 +1,20 @@
 //! The database's handle.
 
 use super::consistency::Consistency;
-use super::delete::{self, DeleteRequest, Deleted};
-use super::delete_object::{self, DeleteObjectRequest, Mentions};
+use super::delete::{DeleteRequest, Deleted};
+use super::delete_object::{DeleteObjectRequest, Mentions};
 use super::error::DatabaseError;
 use super::fill;
 use super::lookup_resources::Lookups;
+use super::proposal::Caller;
 use super::schemas::Schemas;
-use super::set_relation::{self, RelationSet, SetRelationRequest};
+use super::set_relation::{RelationSet, SetRelationRequest};
 use super::view::View;
-use super::write::{self, WriteRequest};
-use super::write_schema;
+use super::write::WriteRequest;
+use super::write_schema::WriteSchema;
 use crate::engine::{Cache, Checked, Limits, Question, Stopwatch};
 use crate::relationship::{Relationship, Revision, Timestamp};
-use crate::store::{Collected, OpenError, Store, StoreId, StoreOptions};
+use crate::store::{Clock, Collected, OpenError, Store, StoreId, StoreOptions};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -136,8 +137,12 @@ impl Database {
     }
 
     /// Makes every update of a request or none.
-    pub fn write(&self, now: Timestamp, request: WriteRequest) -> Result<Revision, DatabaseError> {
-        write::write(self, now, request)
+    pub fn write(
+        &self,
+        clock: impl Into<Clock>,
+        request: WriteRequest,
+    ) -> Result<Revision, DatabaseError> {
+        self.make(&Caller::patient(clock), request).map(|(revision, ())| revision)
     }
 
     /// Puts a schema into force and adds relationships, all or nothing, however many there are. Says whether it did:
@@ -152,42 +157,45 @@ impl Database {
     }
 
     /// Deletes the relationships that a filter selects, the expired ones too.
-    pub fn delete(&self, now: Timestamp, request: DeleteRequest) -> Result<Deleted, DatabaseError> {
-        delete::delete(self, now, request)
+    pub fn delete(
+        &self,
+        clock: impl Into<Clock>,
+        request: DeleteRequest,
+    ) -> Result<Deleted, DatabaseError> {
+        self.make(&Caller::patient(clock), request).map(|(_, deleted)| deleted)
     }
 
     /// Gives a relation of one resource exactly the subjects of a request, and says what that changed.
     pub fn set_relation(
         &self,
-        now: Timestamp,
+        clock: impl Into<Clock>,
         request: SetRelationRequest,
     ) -> Result<(Revision, RelationSet), DatabaseError> {
-        set_relation::set_relation(self, now, request)
+        self.make(&Caller::patient(clock), request)
     }
 
     /// Deletes every relationship that names an object, as its resource or as its subject.
     pub fn delete_object(
         &self,
-        now: Timestamp,
+        clock: impl Into<Clock>,
         request: DeleteObjectRequest,
     ) -> Result<(Revision, Mentions), DatabaseError> {
-        delete_object::delete_object(self, now, request)
+        self.make(&Caller::patient(clock), request)
     }
 
     /// Puts a schema into force, unless it has faults or removes what relationships use.
-    pub fn write_schema(&self, now: Timestamp, text: &str) -> Result<Revision, DatabaseError> {
-        self.write_schema_interruptible(now, text, &|| false)
+    pub fn write_schema(
+        &self,
+        clock: impl Into<Clock>,
+        text: &str,
+    ) -> Result<Revision, DatabaseError> {
+        let made = self.make(&Caller::patient(clock), WriteSchema::new(text));
+        made.map(|(revision, ())| revision)
     }
 
-    /// The same. To find out that no relationship uses what the schema removes may take long; `interrupted` is called now
-    /// and then and says whether to give up.
-    pub fn write_schema_interruptible(
-        &self,
-        now: Timestamp,
-        text: &str,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Revision, DatabaseError> {
-        write_schema::write_schema(self, now, text, interrupted)
+    /// Ends writing for good: writes that have not begun are refused, and a large one under way is broken off.
+    pub fn close_writes(&self) {
+        self.store.close_writes();
     }
 
     /// Forgets history that is older than the store's window, and relationships that expired before it.

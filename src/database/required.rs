@@ -1,25 +1,12 @@
 //! Permissions that must be held for a write to happen.
 
 use super::error::DatabaseError;
-use crate::engine::{self, Limits, Membership, Question, Scope};
-use crate::relationship::{Context, ObjectRef, Subject};
-use crate::schema::Schema;
-use crate::store::Transaction;
+use crate::engine::{self, Membership, Question, Scope};
+use crate::relationship::{Context, ObjectRef, RelationshipReader, Subject};
 use std::collections::BTreeSet;
 
 /// The most permissions that one write may require.
 const PERMISSIONS_MAX: usize = 100;
-
-/// How much each check within a write may cost: no other write is made meanwhile.
-const WITHIN_WRITE: Limits = Limits {
-    depth_max: None,
-    visits_max: 10_000,
-    reads_max: 10_000,
-    subjects_max: 0,
-    caveat_steps_max: 1_000_000,
-    lookup_bytes_max: 0,
-    time_max: None,
-};
 
 /// A permission that somebody must hold, without a doubt left, for a write to happen.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,16 +40,13 @@ pub(super) fn require_few_permissions(
     Ok(())
 }
 
-/// Requires that the permissions are held in the state before the request's own changes.
-pub(super) fn require_permissions(
-    transaction: &Transaction<'_>,
-    schema: &Schema,
-    limits: Limits,
+/// Requires that the permissions are held in what a scope reads.
+pub(super) fn require_permissions<R: RelationshipReader>(
+    scope: &Scope<'_, R>,
     required: &[RequiredPermission],
 ) -> Result<(), DatabaseError> {
-    let scope = Scope { limits: limits.and(WITHIN_WRITE), ..Scope::new(schema, transaction) };
     let questions: Vec<Question<'_>> = required.iter().map(question).collect();
-    for (required, checked) in required.iter().zip(engine::check_each(&scope, &questions)) {
+    for (required, checked) in required.iter().zip(engine::check_each(scope, &questions)) {
         let missing_context = match checked?.membership {
             Membership::Member => continue,
             Membership::NotMember => BTreeSet::new(),

@@ -3,7 +3,7 @@
 use super::error::DatabaseError;
 use crate::relationship::{ReadError, Revision};
 use crate::schema::{self, Schema};
-use crate::store::SchemaText;
+use crate::store::{SchemaText, Transaction};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -41,6 +41,14 @@ impl Schemas {
         let schema = Arc::new(schema);
         self.keep(revision, Arc::clone(&schema));
         Ok(schema)
+    }
+
+    /// The schema that a transaction sees.
+    pub(super) fn of_transaction(
+        &self,
+        transaction: &Transaction<'_>,
+    ) -> Result<Arc<Schema>, DatabaseError> {
+        self.get(transaction.schema_revision(), || transaction.schema())
     }
 
     /// Keeps a schema compiled. The oldest ones make room.

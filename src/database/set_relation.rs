@@ -1,17 +1,20 @@
 //! Gives a relation of one resource exactly certain subjects.
 
 use super::error::DatabaseError;
-use super::handle::Database;
-use super::required::{RequiredPermission, require_few_permissions, require_permissions};
+use super::handle::DatabaseOptions;
+use super::proposal::{Examination, ExaminedWrite, Proposal};
+use super::required::{RequiredPermission, require_few_permissions};
+use super::requirements::{Fulfilled, Required};
 use super::view::is_permission;
 use super::write::{
     apply, require_allowed, require_distinct, require_few_preconditions, require_known_filters,
-    require_preconditions, require_small_metadata, schema_of, set_metadata,
+    require_small_metadata, set_metadata,
 };
 use crate::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
-    RelationshipReader, RelationshipUpdate, Revision, Subject, Terms, Timestamp, UpdateOperation,
+    RelationshipReader, RelationshipUpdate, Subject, Terms, UpdateOperation,
 };
+use crate::schema::Schema;
 use crate::store::{ScanBudget, Transaction};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,53 +47,86 @@ pub struct RelationSet {
     pub removed: Vec<Relationship>,
 }
 
-pub(super) fn set_relation(
-    database: &Database,
-    now: Timestamp,
-    request: SetRelationRequest,
-) -> Result<(Revision, RelationSet), DatabaseError> {
-    let options = database.options;
-    require_small_metadata(&options, request.metadata.as_ref())?;
-    require_few_preconditions(&options, &request.preconditions)?;
-    require_few_permissions(&request.permissions)?;
-    let SetRelationRequest { resource, relation, subjects, preconditions, permissions, metadata } =
-        request;
-    let filter = RelationshipFilter {
-        resource_type: Some(resource.object_type().to_owned()),
-        resource_id: Some(ObjectIdFilter::Exact(resource.object_id().to_owned())),
-        relation: Some(relation.clone()),
-        subject: None,
-    };
-    let updates: Vec<RelationshipUpdate> = subjects
-        .into_iter()
-        .map(|(subject, Terms { caveat, expires_at })| RelationshipUpdate {
+impl SetRelationRequest {
+    fn require_bounds(&self, options: &DatabaseOptions) -> Result<(), DatabaseError> {
+        require_small_metadata(options, self.metadata.as_ref())?;
+        require_few_preconditions(options, &self.preconditions)?;
+        require_few_permissions(&self.permissions)
+    }
+
+    /// What selects the relation's relationships.
+    fn filter(&self) -> RelationshipFilter {
+        RelationshipFilter {
+            resource_type: Some(self.resource.object_type().to_owned()),
+            resource_id: Some(ObjectIdFilter::Exact(self.resource.object_id().to_owned())),
+            relation: Some(self.relation.clone()),
+            subject: None,
+        }
+    }
+
+    fn updates(&self) -> Vec<RelationshipUpdate> {
+        let update = |(subject, terms): &(Subject, Terms)| RelationshipUpdate {
             operation: UpdateOperation::Touch,
             relationship: Relationship {
-                resource: resource.clone(),
-                relation: relation.clone(),
-                subject,
-                caveat,
-                expires_at,
+                resource: self.resource.clone(),
+                relation: self.relation.clone(),
+                subject: subject.clone(),
+                caveat: terms.caveat.clone(),
+                expires_at: terms.expires_at,
             },
-        })
-        .collect();
-    require_distinct(&updates)?;
-    let schemas = Arc::clone(&database.schemas);
-    let done = database.store.write(now, move |transaction| {
-        let schema = schema_of(&schemas, transaction)?;
-        schema.check_filter(&filter)?;
-        if is_permission(&schema, resource.object_type(), &relation) {
-            let definition = resource.object_type().to_owned();
-            return Err(DatabaseError::SetOfPermission { definition, permission: relation });
+        };
+        self.subjects.iter().map(update).collect()
+    }
+}
+
+/// A request with what it comes to.
+struct Replacement {
+    request: Arc<SetRelationRequest>,
+    filter: RelationshipFilter,
+    updates: Vec<RelationshipUpdate>,
+}
+
+impl Required for Replacement {
+    fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
+        let SetRelationRequest { resource, relation, preconditions, .. } = &*self.request;
+        schema.check_filter(&self.filter)?;
+        if is_permission(schema, resource.object_type(), relation) {
+            let (definition, permission) = (resource.object_type().to_owned(), relation.clone());
+            return Err(DatabaseError::SetOfPermission { definition, permission });
         }
-        require_known_filters(&schema, &preconditions)?;
-        require_allowed(&schema, &updates)?;
-        require_preconditions(transaction, &preconditions)?;
-        require_permissions(transaction, &schema, options.limits, &permissions)?;
-        set_metadata(transaction, metadata.as_ref())?;
-        replace(transaction, &filter, &updates, options.updates_max)
-    })?;
-    Ok(done)
+        require_known_filters(schema, preconditions)?;
+        require_allowed(schema, &self.updates)
+    }
+
+    fn preconditions(&self) -> &[Precondition] {
+        &self.request.preconditions
+    }
+
+    fn permissions(&self) -> &[RequiredPermission] {
+        &self.request.permissions
+    }
+}
+
+impl Proposal for SetRelationRequest {
+    type Made = RelationSet;
+
+    fn examine(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+    ) -> Result<ExaminedWrite<RelationSet>, DatabaseError> {
+        let options = examination.database.options;
+        self.require_bounds(&options)?;
+        let (filter, updates) = (self.filter(), self.updates());
+        require_distinct(&updates)?;
+        let replacement = Arc::new(Replacement { request: Arc::clone(self), filter, updates });
+        let fulfilled = Fulfilled::examine(&replacement, examination)?;
+        Ok(ExaminedWrite::new(move |transaction, attempt| {
+            let Replacement { request, filter, updates } = &*replacement;
+            fulfilled.confirm(transaction, attempt)?;
+            set_metadata(transaction, request.metadata.as_ref())?;
+            Ok(replace(transaction, filter, updates, options.updates_max)?)
+        }))
+    }
 }
 
 /// Makes the updates and removes whatever else the filter selects.

@@ -121,6 +121,11 @@ impl<'d> View<'d> {
         &self.schema
     }
 
+    /// The revision that wrote the schema; 0 when none was written.
+    pub(super) fn schema_revision(&self) -> Revision {
+        self.schema_revision
+    }
+
     /// The schema as it was written; `None` when none was.
     pub fn schema_text(&self) -> Option<&str> {
         (self.schema_revision > Revision::default()).then(|| self.schema.source())

@@ -1,16 +1,17 @@
 //! Writes: updates of relationships, all or none.
 
 use super::error::DatabaseError;
-use super::handle::{Database, DatabaseOptions};
-use super::required::{RequiredPermission, require_few_permissions, require_permissions};
-use super::schemas::Schemas;
+use super::handle::DatabaseOptions;
+use super::proposal::{Examination, ExaminedWrite, Proposal};
+use super::required::{RequiredPermission, require_few_permissions};
+use super::requirements::{Fulfilled, Required};
 use super::view::require_filter;
 use crate::relationship::{
-    Context, Precondition, PreconditionOperation, Relationship, RelationshipUpdate, ResourceKey,
-    Revision, SubjectKey, Timestamp, UpdateOperation,
+    Context, Precondition, Relationship, RelationshipUpdate, ResourceKey, SubjectKey,
+    UpdateOperation,
 };
 use crate::schema::{RelationshipError, Schema};
-use crate::store::{ScanBudget, Transaction};
+use crate::store::Transaction;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -27,40 +28,50 @@ pub struct WriteRequest {
     pub metadata: Option<Context>,
 }
 
-pub(super) fn write(
-    database: &Database,
-    now: Timestamp,
-    request: WriteRequest,
-) -> Result<Revision, DatabaseError> {
-    let options = &database.options;
-    let limits = options.limits;
-    require_small_metadata(options, request.metadata.as_ref())?;
-    let (count, max) = (request.updates.len(), options.updates_max);
-    if count > max {
-        return Err(DatabaseError::TooManyUpdates { count, max });
+impl Required for WriteRequest {
+    fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
+        require_known_filters(schema, &self.preconditions)?;
+        require_allowed(schema, &self.updates)
     }
-    require_few_preconditions(options, &request.preconditions)?;
-    require_few_permissions(&request.permissions)?;
-    require_distinct(&request.updates)?;
-    let schemas = Arc::clone(&database.schemas);
-    let (revision, ()) = database.store.write(now, move |transaction| {
-        let schema = schema_of(&schemas, transaction)?;
-        require_known_filters(&schema, &request.preconditions)?;
-        require_allowed(&schema, &request.updates)?;
-        require_preconditions(transaction, &request.preconditions)?;
-        require_permissions(transaction, &schema, limits, &request.permissions)?;
-        set_metadata(transaction, request.metadata.as_ref())?;
-        request.updates.iter().try_for_each(|update| apply(transaction, update))
-    })?;
-    Ok(revision)
+
+    fn preconditions(&self) -> &[Precondition] {
+        &self.preconditions
+    }
+
+    fn permissions(&self) -> &[RequiredPermission] {
+        &self.permissions
+    }
 }
 
-/// The schema that a transaction sees.
-pub(super) fn schema_of(
-    schemas: &Schemas,
-    transaction: &Transaction<'_>,
-) -> Result<Arc<Schema>, DatabaseError> {
-    schemas.get(transaction.schema_revision(), || transaction.schema())
+impl Proposal for WriteRequest {
+    type Made = ();
+
+    fn examine(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+    ) -> Result<ExaminedWrite<()>, DatabaseError> {
+        self.require_bounds(&examination.database.options)?;
+        let request = Arc::clone(self);
+        let fulfilled = Fulfilled::examine(self, examination)?;
+        Ok(ExaminedWrite::new(move |transaction, attempt| {
+            fulfilled.confirm(transaction, attempt)?;
+            set_metadata(transaction, request.metadata.as_ref())?;
+            Ok(request.updates.iter().try_for_each(|update| apply(transaction, update))?)
+        }))
+    }
+}
+
+impl WriteRequest {
+    fn require_bounds(&self, options: &DatabaseOptions) -> Result<(), DatabaseError> {
+        require_small_metadata(options, self.metadata.as_ref())?;
+        let (count, max) = (self.updates.len(), options.updates_max);
+        if count > max {
+            return Err(DatabaseError::TooManyUpdates { count, max });
+        }
+        require_few_preconditions(options, &self.preconditions)?;
+        require_few_permissions(&self.permissions)?;
+        require_distinct(&self.updates)
+    }
 }
 
 pub(super) fn require_few_preconditions(
@@ -91,26 +102,6 @@ pub(super) fn require_known_filters(
     preconditions: &[Precondition],
 ) -> Result<(), DatabaseError> {
     preconditions.iter().try_for_each(|precondition| require_filter(schema, &precondition.filter))
-}
-
-/// Requires that the preconditions hold; they see the state before the request's own changes.
-pub(super) fn require_preconditions(
-    transaction: &Transaction<'_>,
-    preconditions: &[Precondition],
-) -> Result<(), DatabaseError> {
-    for precondition in preconditions {
-        let budget = ScanBudget::unlimited();
-        let found = transaction.scan(&precondition.filter, None, 1, &budget)?;
-        let matches = !found.rows.is_empty();
-        let wanted = match precondition.operation {
-            PreconditionOperation::MustMatch => true,
-            PreconditionOperation::MustNotMatch => false,
-        };
-        if matches != wanted {
-            return Err(DatabaseError::PreconditionFailed(Box::new(precondition.clone())));
-        }
-    }
-    Ok(())
 }
 
 pub(super) fn set_metadata(

@@ -5,64 +5,63 @@
 
 use super::error::DatabaseError;
 use super::handle::Database;
-use crate::relationship::{
-    ReadError, Relationship, RelationshipReader, Revision, Timestamp, UpdateOperation,
-};
+use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
+use super::requirements::came;
+use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision, Timestamp};
 use crate::schema::diff::{self, Removal};
 use crate::schema::{self, Schema};
-use crate::store::{Change, ChangePosition, ScanBudget, Snapshot, Transaction, WriteError};
-use std::sync::Arc;
+use crate::store::{Change, ChangePosition, ScanBudget, Snapshot, Transaction};
+use std::sync::{Arc, OnceLock};
 
 /// How many relationships or changes are read at a time.
 const PAGE: usize = 1000;
 /// Counting stops here: to know that there are many is enough.
 const COUNT_MAX: u64 = 1000;
+/// The most changes since the examination that the writer looks at.
+const CHANGES_MAX: usize = 10_000;
+/// How often an examination looks at what changed meanwhile, before it leaves the rest to the writer.
+const CATCH_UPS_MAX: usize = 16;
 
-pub(super) fn write_schema(
-    database: &Database,
-    now: Timestamp,
-    text: &str,
-    interrupted: &dyn Fn() -> bool,
-) -> Result<Revision, DatabaseError> {
-    let new = Arc::new(schema::compile(text).map_err(DatabaseError::Schema)?);
-    loop {
-        let snapshot = database.store.snapshot(now)?;
-        let examined = Examined::on(database, &snapshot, &new, interrupted)?;
-        drop(snapshot);
-        let written = Arc::clone(&new);
-        match database.store.write(now, move |transaction| examined.finish(transaction, &written)) {
-            Ok((revision, true)) => {
-                database.schemas.keep(revision, new);
-                return Ok(revision);
-            }
-            Ok((revision, false)) => return Ok(revision),
-            // Another schema came in between, or what changed since is no longer known: look again.
-            Err(WriteError::Refused(Refusal::Moved)) => {}
-            Err(WriteError::Refused(Refusal::Final(error))) => return Err(*error),
-            Err(WriteError::Commit { reason }) => return Err(DatabaseError::Commit { reason }),
-            Err(WriteError::Stopped { reason }) => return Err(DatabaseError::Stopped { reason }),
-            Err(WriteError::Closed) => return Err(DatabaseError::Closed),
-            Err(WriteError::ReadOnly) => return Err(DatabaseError::ReadOnly),
-        }
-    }
-}
-
-/// Why the write was not made.
+/// A schema that is to be put into force.
 #[derive(Debug)]
-enum Refusal {
-    Moved,
-    Final(Box<DatabaseError>),
+pub struct WriteSchema {
+    text: String,
+    compiled: OnceLock<Arc<Schema>>,
 }
 
-impl From<DatabaseError> for Refusal {
-    fn from(error: DatabaseError) -> Self {
-        Self::Final(Box::new(error))
+impl WriteSchema {
+    /// The schema of this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), compiled: OnceLock::new() }
+    }
+
+    fn compiled(&self) -> Result<Arc<Schema>, DatabaseError> {
+        if let Some(schema) = self.compiled.get() {
+            return Ok(Arc::clone(schema));
+        }
+        let schema = Arc::new(schema::compile(&self.text).map_err(DatabaseError::Schema)?);
+        Ok(Arc::clone(self.compiled.get_or_init(|| schema)))
     }
 }
 
-impl From<ReadError> for Refusal {
-    fn from(error: ReadError) -> Self {
-        DatabaseError::from(error).into()
+impl Proposal for WriteSchema {
+    type Made = ();
+
+    fn examine(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+    ) -> Result<ExaminedWrite<()>, DatabaseError> {
+        let Examination { database, view, interrupted, .. } = examination;
+        let new = self.compiled()?;
+        let mut examined = Examined::on(database, &view.snapshot, &new, *interrupted)?;
+        examined.catch_up(database, view.now())?;
+        let schemas = Arc::clone(&database.schemas);
+        Ok(ExaminedWrite::new(move |transaction, _| {
+            if examined.finish(transaction, &new)? {
+                schemas.keep(transaction.revision(), new);
+            }
+            Ok(())
+        }))
     }
 }
 
@@ -93,20 +92,72 @@ impl Examined {
         Ok(Self { revision: snapshot.revision(), schema_revision, same, removals })
     }
 
+    /// Looks at what has changed since the snapshot, so that little is left for the writer.
+    fn catch_up(&mut self, database: &Database, now: Timestamp) -> Result<(), DatabaseError> {
+        if self.removals.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..CATCH_UPS_MAX {
+            let snapshot = database.store.snapshot(now)?;
+            let is_forgotten = snapshot.oldest_revision() > self.revision;
+            if is_forgotten || snapshot.schema_revision()? != self.schema_revision {
+                return Ok(());
+            }
+            let changes = self.require_still_unused(&snapshot, usize::MAX)?;
+            self.revision = snapshot.revision();
+            if changes.is_some_and(|count| count <= PAGE) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the schema into force, unless something came to use what it takes away. `false` when it was in force already.
-    fn finish(self, transaction: &mut Transaction<'_>, new: &Schema) -> Result<bool, Refusal> {
-        let forgotten = transaction.oldest_revision() > self.revision;
-        if forgotten || transaction.schema_revision() != self.schema_revision {
-            return Err(Refusal::Moved);
+    fn finish(self, transaction: &mut Transaction<'_>, new: &Schema) -> Result<bool, Rejection> {
+        let is_forgotten = transaction.oldest_revision() > self.revision;
+        if is_forgotten || transaction.schema_revision() != self.schema_revision {
+            return Err(Rejection::Outdated);
         }
         if self.same {
             return Ok(false);
         }
-        for removal in &self.removals {
-            Users::changed(transaction, removal, self.revision)?.require_none(removal)?;
+        if self.require_still_unused(transaction, CHANGES_MAX)?.is_none() {
+            return Err(Rejection::Outdated);
         }
         transaction.set_schema(new.source())?;
         Ok(true)
+    }
+
+    /// Requires that nothing came since that uses what goes. Gives the number of changes since, or `None` when there are
+    /// more than `count_max`, of which it does not look at the rest.
+    fn require_still_unused(
+        &self,
+        state: &impl Changing,
+        count_max: usize,
+    ) -> Result<Option<usize>, DatabaseError> {
+        if self.removals.is_empty() {
+            return Ok(Some(0));
+        }
+        let mut users: Vec<Users> = self.removals.iter().map(|_| Users::default()).collect();
+        let (mut count, mut after) = (0, ChangePosition::after(self.revision));
+        while count <= count_max {
+            let page = state.changes(after, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            count += page.len();
+            for relationship in page.into_iter().filter_map(|(_, change)| came(change)) {
+                let removals = self.removals.iter().zip(&mut users);
+                let mut matching = removals.filter(|(it, _)| it.matches(&relationship)).peekable();
+                if matching.peek().is_some() && is_there(state, &relationship)? {
+                    matching.for_each(|(removal, users)| users.add(removal, relationship.clone()));
+                }
+            }
+        }
+
+        for (removal, users) in self.removals.iter().zip(users) {
+            users.require_none(removal)?;
+        }
+        Ok((count <= count_max).then_some(count))
     }
 }
 
@@ -149,29 +200,6 @@ impl Users {
         Ok(users)
     }
 
-    /// Those that came behind a revision and are still there.
-    fn changed(
-        transaction: &Transaction<'_>,
-        removal: &Removal,
-        since: Revision,
-    ) -> Result<Self, DatabaseError> {
-        let mut users = Self::default();
-        let mut after = ChangePosition::after(since);
-        while !users.more {
-            let page = transaction.changes(after, PAGE)?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            for (_, change) in page {
-                if let Some(relationship) = touched(change)
-                    && is_there(transaction, &relationship)?
-                {
-                    users.add(removal, relationship);
-                }
-            }
-        }
-        Ok(users)
-    }
-
     fn add(&mut self, removal: &Removal, relationship: Relationship) {
         if !removal.matches(&relationship) {
             return;
@@ -194,19 +222,41 @@ impl Users {
     }
 }
 
-fn touched(change: Change) -> Option<Relationship> {
-    match change {
-        Change::Relationship(update) => match update.operation {
-            UpdateOperation::Create | UpdateOperation::Touch => Some(update.relationship),
-            UpdateOperation::Delete => None,
-        },
-        Change::Schema | Change::Metadata(_) => None,
+/// A state whose earlier changes are known.
+trait Changing: RelationshipReader {
+    fn changes(
+        &self,
+        after: ChangePosition,
+        count_max: usize,
+    ) -> Result<Vec<(ChangePosition, Change)>, ReadError>;
+}
+
+impl Changing for Snapshot<'_> {
+    fn changes(
+        &self,
+        after: ChangePosition,
+        count_max: usize,
+    ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
+        self.changes(after, count_max)
+    }
+}
+
+impl Changing for Transaction<'_> {
+    fn changes(
+        &self,
+        after: ChangePosition,
+        count_max: usize,
+    ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
+        self.changes(after, count_max)
     }
 }
 
 /// Whether a relationship is there with exactly these terms.
-fn is_there(transaction: &Transaction<'_>, relationship: &Relationship) -> Result<bool, ReadError> {
-    let found = transaction.find(relationship.resource_key(), relationship.subject.key())?;
+fn is_there(
+    state: &impl RelationshipReader,
+    relationship: &Relationship,
+) -> Result<bool, ReadError> {
+    let found = state.find(relationship.resource_key(), relationship.subject.key())?;
     Ok(found == Some(relationship.terms()))
 }
 
@@ -216,8 +266,9 @@ mod tests {
 
     use super::super::{DatabaseOptions, DeleteRequest, WriteRequest};
     use super::*;
+    use crate::relationship::UpdateOperation;
     use crate::relationship::{RelationshipFilter, RelationshipUpdate};
-    use crate::store::StoreOptions;
+    use crate::store::{StoreOptions, WriteError};
     use tempfile::TempDir;
 
     const WITH: &str = "definition user {}\ndefinition document {\n relation owner: user\n}";
@@ -233,7 +284,7 @@ mod tests {
             let dir = TempDir::new().unwrap();
             let (store, options) = (StoreOptions::default(), DatabaseOptions::default());
             let database = Database::open(dir.path(), &store, options).unwrap();
-            write_schema(&database, at(1), WITH, &|| false).unwrap();
+            database.write_schema(at(1), WITH).unwrap();
             Self { _dir: dir, database }
         }
 
@@ -247,7 +298,7 @@ mod tests {
             &self,
             second: i64,
             (examined, new): (Examined, Arc<Schema>),
-        ) -> Result<bool, WriteError<Refusal>> {
+        ) -> Result<bool, WriteError<Rejection>> {
             let work = move |transaction: &mut Transaction<'_>| examined.finish(transaction, &new);
             self.database.store.write(at(second), work).map(|(_, written)| written)
         }
@@ -286,7 +337,7 @@ mod tests {
         let examined = trial.examine(2);
         trial.add(2, "document:plan#owner@user:ann");
         let refusal = trial.finish(2, examined).unwrap_err();
-        let WriteError::Refused(Refusal::Final(error)) = refusal else { panic!("went through") };
+        let WriteError::Refused(Rejection::Final(error)) = refusal else { panic!("went through") };
         let DatabaseError::SchemaRemoval { count: 1, example: Some(example), .. } = *error else {
             panic!("{error}")
         };
@@ -306,9 +357,9 @@ mod tests {
     fn another_schema_in_between_asks_for_a_second_look() {
         let trial = Trial::new();
         let examined = trial.examine(2);
-        write_schema(&trial.database, at(2), &format!("{WITH}\n"), &|| false).unwrap();
+        trial.database.write_schema(at(2), &format!("{WITH}\n")).unwrap();
         let refusal = trial.finish(2, examined).unwrap_err();
-        assert!(matches!(refusal, WriteError::Refused(Refusal::Moved)));
+        assert!(matches!(refusal, WriteError::Refused(Rejection::Outdated)));
     }
 
     #[test]
@@ -319,6 +370,6 @@ mod tests {
         trial.add(later, "document:plan#owner@user:ann");
         trial.database.collect_garbage(at(2 * later)).unwrap();
         let refusal = trial.finish(2 * later, examined).unwrap_err();
-        assert!(matches!(refusal, WriteError::Refused(Refusal::Moved)));
+        assert!(matches!(refusal, WriteError::Refused(Rejection::Outdated)));
     }
 }

@@ -149,6 +149,7 @@ impl Server {
                 keys,
                 limits: config.requests,
                 stream_idle_max: config.stream_idle_max,
+                import_idle_max: config.import_idle_max,
                 watch: config.watch,
                 request_ids: request_ids(),
             },

@@ -156,6 +156,7 @@ impl Tenants {
             keys: Keys::none_needed(),
             limits: self.config.requests,
             stream_idle_max: self.config.stream_idle_max,
+            import_idle_max: self.config.import_idle_max,
             watch: self.config.watch,
             request_ids: Arc::clone(&self.request_ids),
         };

@@ -3,6 +3,8 @@
 use super::handle::{Store, read_head};
 use super::rocks::{Reach, Source};
 use super::time;
+use super::values::Head;
+use super::visibility::stored_batch;
 use crate::relationship::{ReadError, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
 
@@ -31,19 +33,30 @@ pub enum TimeError {
 }
 
 impl Store {
-    /// The last revision that can have been made at a time; where none has been made since, it is newer than the newest.
+    /// The last revision that was visible at a time: what reads at that time saw. No revision that becomes visible later
+    /// counts as visible at that time.
     pub fn revision_at(&self, time: Timestamp, now: Timestamp) -> Result<Revision, TimeError> {
         if time > now {
             return Err(TimeError::Future { time, now });
         }
-        let db = self.db();
-        let frozen = SnapshotWithThreadMode::new(db);
-        let head = read_head(Source::snapshot(db, &frozen, Reach::Disk))?;
+        let wanted = time::revision_of(time);
+        let head = self.newest_head()?;
         let window = time::before(now, self.history_window());
         match window.max(Some(head.horizon.time())) {
             Some(oldest) if time < oldest => return Err(TimeError::Expired { time, oldest }),
             Some(_) | None => {}
         }
-        Ok(time::revision_of(time).max(head.horizon))
+
+        let stored = || {
+            let frozen = SnapshotWithThreadMode::new(self.db());
+            stored_batch(Source::snapshot(self.db(), &frozen, Reach::Disk), wanted)
+        };
+        let revision = self.visibility().revision_at(wanted, stored)?;
+        Ok(revision.max(head.horizon))
+    }
+
+    fn newest_head(&self) -> Result<Head, ReadError> {
+        let frozen = SnapshotWithThreadMode::new(self.db());
+        read_head(Source::snapshot(self.db(), &frozen, Reach::Disk))
     }
 }

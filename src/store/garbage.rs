@@ -5,12 +5,14 @@
 
 use super::expirations;
 use super::holds::Holds;
+use super::job::{Kind, WriteError, WriteOptions};
 use super::keys::{self, RowKey};
 use super::rocks::{Cursor, Db, Family, Item, Reach, Source};
 use super::time;
 use super::transaction::Transaction;
 use super::values::Logged;
-use super::writer::{Kind, WriteError, Writer};
+use super::visibility;
+use super::writer::Writer;
 use crate::relationship::{ReadError, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
 use std::sync::Arc;
@@ -54,6 +56,7 @@ pub(super) fn collect(
     (collected.changes, collected.dead) = pass.changes(source, horizon)?;
     collected.expired = pass.expired(source, expired)?;
     collected.schemas = pass.schemas(source, horizon)?;
+    pass.visibility(source, horizon)?;
     Ok(collected)
 }
 
@@ -109,7 +112,7 @@ impl Pass<'_> {
             }
             transaction.clear(Family::Changes, &change.key)
         };
-        let count = self.each(source, Family::Changes, old, drop)?;
+        let count = self.each(source, (Family::Changes, &[]), old, drop)?;
         Ok((count, dead))
     }
 
@@ -126,7 +129,7 @@ impl Pass<'_> {
         };
         let drop =
             |transaction: &mut Transaction<'_>, entry: &Vec<u8>| drop_expired(transaction, entry);
-        self.each(source, Family::Expiring, old, drop)
+        self.each(source, (Family::Expiring, &[]), old, drop)
     }
 
     /// Schemas that were replaced at or before the horizon.
@@ -139,19 +142,33 @@ impl Pass<'_> {
         let drop = |transaction: &mut Transaction<'_>, key: &Vec<u8>| {
             transaction.clear(Family::Schema, key)
         };
-        self.each(source, Family::Schema, old, drop)
+        self.each(source, (Family::Schema, &[]), old, drop)
     }
 
-    /// Drops the entries of a family from its start up to the first that is not old, and says how many there were.
+    /// Times at which revisions behind the horizon became visible.
+    fn visibility(
+        &self,
+        source: Source<'_>,
+        horizon: Revision,
+    ) -> Result<(), WriteError<ReadError>> {
+        let old = |item: Item<'_>| visibility::old_record(item, horizon);
+        let start = (Family::Meta, keys::VISIBLE_PREFIX);
+        let forget =
+            |transaction: &mut Transaction<'_>, key: &Vec<u8>| transaction.clear(Family::Meta, key);
+        self.each(source, start, old, forget).map(drop)
+    }
+
+    /// Drops the entries of a family whose keys start alike, up to the first that is not old, and says how many there
+    /// were.
     fn each<E: Send + 'static>(
         &self,
         source: Source<'_>,
-        family: Family,
+        (family, prefix): (Family, &[u8]),
         mut old: impl FnMut(Item<'_>) -> Result<Option<E>, ReadError>,
         drop: fn(&mut Transaction<'_>, &E) -> Result<(), ReadError>,
     ) -> Result<u64, WriteError<ReadError>> {
-        let mut cursor = source.cursor(family, &[]).map_err(WriteError::Refused)?;
-        cursor.seek(&[]);
+        let mut cursor = source.cursor(family, prefix).map_err(WriteError::Refused)?;
+        cursor.seek(prefix);
         let mut count = 0;
         loop {
             let batch = take_batch(&mut cursor, &mut old).map_err(WriteError::Refused)?;
@@ -169,7 +186,7 @@ impl Pass<'_> {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, WriteError<ReadError>> {
-        self.writer.run(Kind::Collection, self.now, work).map(|(_, done)| done)
+        self.writer.run(Kind::Collection, WriteOptions::new(self.now), work).map(|(_, done)| done)
     }
 }
 

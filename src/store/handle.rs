@@ -1,22 +1,27 @@
 //! The store's handle: open, read, write.
 
+use super::clock::Clock;
 use super::folder::{OpenError, Scratch};
 use super::garbage::{self, Collected};
 use super::holds::{Hold, Holds};
+use super::job::{Answer, Job, Kind, WriteError, WriteOptions};
 use super::keys;
 use super::names::Names;
 use super::opening::{self, Opened};
 use super::pieces;
+use super::queue::{Queue, QueueFull, QueueLimits, QueueSlot};
 use super::rocks::{Db, Family, Reach, Source};
 use super::snapshot::{Snapshot, SnapshotError};
-use super::staged::{self, Staged};
+use super::staged::{self, Spill, Staged};
 use super::transaction::Transaction;
 use super::values::{self, Head};
-use super::writer::{Kind, Shared, WriteError, Writer};
+use super::visibility::Visibility;
+use super::writer::{Shared, Writer};
 use crate::relationship::{ReadError, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -30,11 +35,21 @@ pub struct StoreOptions {
     /// Whether a write is acknowledged only when it is on disk. Without it a power loss can take the last writes, though
     /// never half of one.
     pub sync: bool,
+    /// How many writes may wait for their turn.
+    pub queue: QueueLimits,
+    /// The most disk space for relationships of imports that have not been made yet, in bytes.
+    pub import_bytes_max: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { history_window: Duration::from_hours(24), block_cache_bytes: 256 << 20, sync: true }
+        Self {
+            history_window: Duration::from_hours(24),
+            block_cache_bytes: 256 << 20,
+            sync: true,
+            queue: QueueLimits::default(),
+            import_bytes_max: 16 << 30,
+        }
     }
 }
 
@@ -52,6 +67,8 @@ pub struct Store {
     holds: Arc<Holds>,
     shared: Arc<Shared>,
     writer: Arc<Writer>,
+    queue: Arc<Queue>,
+    spill: Arc<Spill>,
     dir: PathBuf,
     is_read_only: bool,
     /// Where a store in memory keeps what has to lie on a disk for a while.
@@ -96,6 +113,8 @@ impl Store {
             holds: Arc::clone(&self.holds),
             shared: Arc::clone(&self.shared),
             writer: Arc::clone(&self.writer),
+            queue: Arc::clone(&self.queue),
+            spill: Arc::clone(&self.spill),
             dir: self.dir.clone(),
             is_read_only: true,
             scratch: self.scratch.clone(),
@@ -127,13 +146,33 @@ impl Store {
             names: RwLock::new(Arc::new(names)),
             bells: Mutex::default(),
             sync: options.sync,
+            closing: AtomicBool::new(false),
+            visibility: Visibility::default(),
         });
         let writer = Writer::start(Arc::clone(&shared), head)
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
         let history_window = options.history_window;
         let (dir, holds, writer) = (dir.to_owned(), Arc::default(), Arc::new(writer));
         let (is_read_only, scratch, notes) = (false, None, Arc::default());
-        Ok(Self { id, history_window, holds, shared, writer, dir, is_read_only, scratch, notes })
+        let (queue, spill) = (Queue::new(options.queue), Spill::new(options.import_bytes_max));
+        Ok(Self {
+            id,
+            history_window,
+            holds,
+            shared,
+            writer,
+            queue,
+            spill,
+            dir,
+            is_read_only,
+            scratch,
+            notes,
+        })
+    }
+
+    /// Whether this handle refuses to write.
+    pub fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     /// The store's id.
@@ -172,32 +211,60 @@ impl Store {
     /// Writes are made one after the other, so `work` should not wait for anything, least of all for another write.
     pub fn write<T: Send + 'static, E: Send + 'static>(
         &self,
-        now: Timestamp,
+        clock: impl Into<Clock>,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
-        if self.is_read_only {
-            return Err(WriteError::ReadOnly);
-        }
-        self.writer.run(Kind::Write, now, work)
+        self.run(WriteOptions::new(clock), work)
     }
 
-    /// The same for a write that may be larger than memory: it is put on disk piece by piece. No other write is made
-    /// meanwhile; reads go on and see nothing of it before it is complete. When it is refused or a crash ends it, what is
-    /// there of it is taken back.
+    /// The same for a write that may be larger than memory; see [`WriteOptions::large`].
     pub fn write_large<T: Send + 'static, E: Send + 'static>(
         &self,
-        now: Timestamp,
+        clock: impl Into<Clock>,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<(Revision, T), WriteError<E>> {
+        self.run(WriteOptions::new(clock).large(), work)
+    }
+
+    fn run<T: Send + 'static, E: Send + 'static>(
+        &self,
+        options: WriteOptions,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
         if self.is_read_only {
             return Err(WriteError::ReadOnly);
         }
-        self.writer.run(Kind::Large, now, work)
+        self.writer.run(kind(&options), options, work)
+    }
+
+    /// The same without waiting: `answer` is called with the outcome, from the writer's thread: it must be quick and not
+    /// panic.
+    pub fn submit<T: Send + 'static, E: Send + 'static>(
+        &self,
+        options: WriteOptions,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        answer: impl FnOnce(Answer<T, E>) + Send + 'static,
+    ) {
+        if self.is_read_only {
+            return answer(Ok(Err(WriteError::ReadOnly)));
+        }
+        self.writer.submit(Job::new(kind(&options), options, work, answer));
+    }
+
+    /// A slot in the queue of the writes that wait, for a request of so many bytes.
+    pub fn admit(&self, bytes: usize) -> Result<QueueSlot, QueueFull> {
+        self.queue.admit(bytes)
+    }
+
+    /// Ends writing for good: what has not begun is refused, and a large write under way is left unfinished. It is taken
+    /// back when the store is opened again.
+    pub fn close_writes(&self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
     }
 
     /// Room for relationships that are to be written together, and may be more than fit into memory.
     pub fn stage(&self) -> Result<Staged, ReadError> {
-        Staged::new(&self.dir)
+        Staged::new(&self.dir, &self.spill)
     }
 
     /// Keeps a revision readable for as long as the hold lives. Take it while a snapshot of the revision is alive.
@@ -229,6 +296,10 @@ impl Store {
         self.history_window
     }
 
+    pub(super) fn visibility(&self) -> &Visibility {
+        &self.shared.visibility
+    }
+
     pub(super) fn db(&self) -> &Db {
         &self.shared.db
     }
@@ -249,6 +320,10 @@ impl fmt::Debug for Store {
     }
 }
 
+fn kind(options: &WriteOptions) -> Kind {
+    if options.is_large { Kind::Large } else { Kind::Write }
+}
+
 /// The head record.
 pub(super) fn read_head(source: Source<'_>) -> Result<Head, ReadError> {
     let value = source.get(Family::Meta, keys::HEAD)?;
@@ -259,7 +334,7 @@ pub(super) fn read_head(source: Source<'_>) -> Result<Head, ReadError> {
 /// The head, after what was left of a write in pieces has been taken back.
 fn finished(db: &Db, head: Head) -> Result<Head, ReadError> {
     if let Some(revision) = head.unfinished {
-        pieces::take_back(db, revision, head)?;
+        pieces::take_back(db, revision, head, &|| false)?;
     }
     Ok(Head { unfinished: None, ..head })
 }

@@ -9,7 +9,7 @@
 //! | `expiring` | time · the key of `live` | nothing |
 //! | `changes` | revision · ordinal within it | change |
 //! | `schema` | revision | text |
-//! | `meta` | `format`, `head`, `store-id`, `expired`, `counter/` and its name, or `name/` and a name | 4 bytes big endian, head, 16 bytes, time, counter, name id |
+//! | `meta` | `format`, `head`, `store-id`, `expired`, `counter/` and its name, `name/` and a name, or `visible/` and a revision | 4 bytes big endian, head, 16 bytes, time, counter, name id, 8 bytes big endian |
 //!
 //! | part | bytes |
 //! |---|---|
@@ -38,6 +38,9 @@ pub(super) const EXPIRED: &[u8] = b"expired";
 const COUNTER_PREFIX: &[u8] = b"counter/";
 /// How the keys of names in `meta` start.
 pub(super) const NAME_PREFIX: &[u8] = b"name/";
+
+/// How the keys in `meta` of the times at which batches became visible start.
+pub(super) const VISIBLE_PREFIX: &[u8] = b"visible/";
 
 /// Closes every object id.
 const END: u8 = 0;
@@ -330,6 +333,11 @@ pub(super) fn take_time(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Corrupt> {
 /// The key of a counter in `meta`.
 pub(super) fn counter(name: &str) -> Vec<u8> {
     [COUNTER_PREFIX, name.as_bytes()].concat()
+}
+
+/// The key in `meta` of the time at which the batch became visible whose first revision this is.
+pub(super) fn visible(first: Revision) -> Vec<u8> {
+    [VISIBLE_PREFIX, first.0.to_be_bytes().as_slice()].concat()
 }
 
 /// The key of a name in `meta`.

@@ -20,6 +20,9 @@ use std::cell::Cell;
 const PIECE_BYTES: usize = 4 << 20;
 const PIECE_CHANGES: u32 = 10_000;
 
+/// So many changes are made between two looks whether the caller still waits.
+const CHANGES_PER_LOOK: u32 = 1_000;
+
 /// How a write was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Made {
@@ -27,6 +30,8 @@ pub(super) enum Made {
     AtOnce,
     /// In pieces. One that was not to be kept has been taken back.
     InPieces,
+    /// In pieces, and not to be kept; but the store is closing, so that they are taken back when it is opened again.
+    Unfinished,
 }
 
 /// The commits of a write that may be larger than memory.
@@ -61,6 +66,9 @@ impl<'t> Pieces<'t> {
         transaction: &mut Transaction<'t>,
     ) -> Result<(), ReadError> {
         self.changes += 1;
+        if self.changes.is_multiple_of(CHANGES_PER_LOOK) {
+            transaction.require_wanted()?;
+        }
         if self.changes < PIECE_CHANGES && self.bytes.get() < PIECE_BYTES {
             return Ok(());
         }
@@ -87,6 +95,9 @@ impl<'t> Pieces<'t> {
         self.commit(transaction)?;
         let mut direct = Direct::new(&self.shared.db, transaction.revision);
         let created = staged.rows(|row, terms| {
+            if transaction.logged.is_multiple_of(CHANGES_PER_LOOK) {
+                transaction.require_wanted()?;
+            }
             let (row, terms) = (row.renamed(ids)?, values::renamed(terms, ids)?);
             let key = row.by_resource();
             if direct.has(&key)? {
@@ -122,10 +133,12 @@ impl<'t> Pieces<'t> {
         }
         // The old batch goes, and with it the locks on what is taken back.
         transaction.batch = begin(&self.shared.db, self.shared.sync);
-        if !keep {
-            take_back(&self.shared.db, transaction.revision, self.before)?;
+        if keep {
+            return Ok(Made::InPieces);
         }
-        Ok(Made::InPieces)
+        let give_up = || self.shared.is_closing();
+        let is_done = take_back(&self.shared.db, transaction.revision, self.before, &give_up)?;
+        Ok(if is_done { Made::InPieces } else { Made::Unfinished })
     }
 
     fn commit_piece(&mut self, transaction: &mut Transaction<'t>) -> Result<(), ReadError> {
@@ -152,8 +165,16 @@ pub(super) fn begin(db: &Db, sync: bool) -> rocksdb::Transaction<'_, Db> {
 }
 
 /// Takes back what there is of a revision, so that only `before` is left. Does no harm when it is done twice, or goes on
-/// where it was broken off.
-pub(super) fn take_back(db: &Db, revision: Revision, before: Head) -> Result<(), ReadError> {
+/// where it was broken off. Breaks off when `give_up` says so, which is called between pieces; then the answer is `false`.
+pub(super) fn take_back(
+    db: &Db,
+    revision: Revision,
+    before: Head,
+    give_up: &dyn Fn() -> bool,
+) -> Result<bool, ReadError> {
+    if give_up() {
+        return Ok(false);
+    }
     let snapshot = SnapshotWithThreadMode::new(db);
     let source = Source::snapshot(db, &snapshot, Reach::Disk);
     let mut changes = source.cursor(Family::Changes, &revision.0.to_be_bytes())?;
@@ -167,6 +188,9 @@ pub(super) fn take_back(db: &Db, revision: Revision, before: Head) -> Result<(),
             let piece = std::mem::replace(&mut undoing.batch, begin(db, false));
             piece.commit().map_err(rocks::failed)?;
             (count, bytes) = (0, 0);
+            if give_up() {
+                return Ok(false);
+            }
         }
         changes.advance();
     }
@@ -174,7 +198,8 @@ pub(super) fn take_back(db: &Db, revision: Revision, before: Head) -> Result<(),
     let last = begin(db, true);
     let head = Head { unfinished: None, ..before };
     last.put_cf(Family::Meta.of(db)?, keys::HEAD, head.bytes()).map_err(rocks::failed)?;
-    last.commit().map_err(rocks::failed)
+    last.commit().map_err(rocks::failed)?;
+    Ok(true)
 }
 
 /// Taking back a revision.

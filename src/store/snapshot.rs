@@ -3,11 +3,12 @@
 use super::budget::ScanBudget;
 use super::changelog::{self, Change, ChangePosition};
 use super::handle::Store;
+use super::keys::RowKey;
 use super::names::Names;
 use super::plan::ScanPosition;
 use super::reads::{Reads, ScanPage, SchemaText, Shown};
 use super::rocks::{Db, Reach, Source};
-use super::rows::Moment;
+use super::rows::{self, Moment};
 use super::values::Head;
 use crate::relationship::{
     Page, ReadError, RelationKey, RelationshipFilter, RelationshipReader, ResourceKey, Revision,
@@ -172,6 +173,12 @@ impl<'db> Snapshot<'db> {
         count_max: usize,
     ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
         changelog::read(self.source(), &self.names, after, self.revision, count_max)
+    }
+
+    /// Whether a row was stored, expired or not.
+    pub(super) fn stores(&self, row: &RowKey<'_>) -> Result<bool, ReadError> {
+        let found = rows::find(self.source(), self.reads().moment, &row.by_resource())?;
+        Ok(found.is_some())
     }
 
     pub(super) fn source(&self) -> Source<'_> {

@@ -2,6 +2,7 @@
 
 use super::budget::ScanBudget;
 use super::changelog::{self, Change, ChangePosition};
+use super::job::Interrupted;
 use super::keys::{self, Corrupt, RowKey};
 use super::names::Names;
 use super::pieces::Pieces;
@@ -31,12 +32,29 @@ pub struct Transaction<'t> {
     pub(super) logged: u32,
     /// Commits what there is so far, when the write may be larger than memory.
     pub(super) pieces: Option<Pieces<'t>>,
+    /// Whether nobody waits for the write any more.
+    pub(super) interrupted: Interrupted,
 }
 
 impl Transaction<'_> {
     /// The revision that the write will have.
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The time of the write: when the writer began it.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Says whether the caller has stopped waiting, for work that may take long.
+    pub fn interrupted(&self) -> Interrupted {
+        Arc::clone(&self.interrupted)
+    }
+
+    /// Fails when the caller has stopped waiting.
+    pub(super) fn require_wanted(&self) -> Result<(), ReadError> {
+        if (self.interrupted)() { Err(ReadError::interrupted()) } else { Ok(()) }
     }
 
     /// The oldest revision whose later changes are all known.

@@ -4,93 +4,32 @@
 //! ones see what the earlier ones of the group did. One synced commit then acknowledges the whole group.
 
 use super::acknowledged::Acknowledged;
+use super::clock::Clock;
 use super::folder::FolderLock;
+use super::job::{Failure, Job, Kind, NotBegun, Reply, WriteError, WriteOptions};
 use super::names::Names;
 use super::pieces::{self, Made, Pieces};
 use super::rocks::{self, Db, Family};
 use super::transaction::Transaction;
 use super::values::Head;
+use super::visibility::{Batch, Visibility};
 use super::{keys, time};
-use crate::relationship::{ReadError, Revision, Timestamp};
-use std::any::Any;
+use crate::relationship::{ReadError, Revision};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, SendError, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The most writes in one batch.
 const WRITES_MAX: usize = 256;
 /// A batch takes no further write once it holds so many changes.
 const CHANGES_MAX: u32 = 10_000;
-
-/// A write that did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError<E> {
-    /// The work itself refused; nothing was changed.
-    #[error(transparent)]
-    Refused(E),
-    /// The batch could not be committed. After a restart the write is there whole or not at all. Until then the store
-    /// takes no further write.
-    #[error("the write could not be committed: {reason}")]
-    Commit {
-        /// What went wrong, for the operator.
-        reason: String,
-    },
-    /// An earlier batch could not be committed, and what became of it shows only after a restart. Nothing was changed.
-    #[error("writes are refused until a restart, for one could not be committed: {reason}")]
-    Stopped {
-        /// What went wrong then, for the operator.
-        reason: String,
-    },
-    /// The store is being closed.
-    #[error("the store is closing")]
-    Closed,
-    /// The handle is one that does not write.
-    #[error("the store is read only")]
-    ReadOnly,
-}
-
-/// Whether a piece of work makes a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Write,
-    /// The same for one that may be larger than memory.
-    Large,
-    Collection,
-}
-
-/// What happened to a piece of work, before its batch is committed.
-struct Ran {
-    /// Whether what it changed is to be kept.
-    kept: bool,
-    answer: Answer,
-}
-
-/// Tells a caller how its work ended.
-type Answer = Box<dyn FnOnce(Result<(), &Failure>) + Send>;
-
-/// Why a batch is not on disk.
-#[derive(Clone, Debug)]
-enum Failure {
-    /// It was tried, for the operator to know why in vain.
-    Commit(String),
-    /// It was not tried, for an earlier one had failed.
-    Stopped(String),
-}
-
-impl Failure {
-    fn reason(&self) -> String {
-        let (Self::Commit(reason) | Self::Stopped(reason)) = self;
-        reason.clone()
-    }
-}
-
-struct Job {
-    kind: Kind,
-    now: Timestamp,
-    work: Box<dyn FnOnce(&mut Transaction<'_>) -> Ran + Send>,
-}
+/// A batch takes no further write once it has been in the making for so long, so that a fast write does not wait for the
+/// slow ones that came after it.
+const TIME_MAX: Duration = Duration::from_millis(5);
 
 /// Called with the revision of each commit.
 type Bell = Box<dyn Fn(Revision) + Send>;
@@ -102,6 +41,9 @@ pub(super) struct Shared {
     pub(super) names: RwLock<Arc<Names>>,
     pub(super) bells: Mutex<Vec<Bell>>,
     pub(super) sync: bool,
+    /// Whether no further write is begun, and a large one that has begun is left unfinished.
+    pub(super) closing: AtomicBool,
+    pub(super) visibility: Visibility,
     /// Where acknowledged revisions are recorded; `None` for a store that acknowledges what is not on disk.
     pub(super) acknowledged: Option<Acknowledged>,
     /// After the database, so that it is let go when that is closed.
@@ -109,12 +51,25 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
     pub(super) fn names(&self) -> Arc<Names> {
         Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn publish(&self, names: &Arc<Names>) {
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(names);
+    }
+
+    /// Stores when a batch became visible. Should that fail, times within it are told apart a little worse.
+    fn note_visibility(&self, batch: Batch) {
+        if let Some((key, value)) = batch.record()
+            && let Ok(meta) = Family::Meta.of(&self.db)
+        {
+            let _not_stored = self.db.put_cf(meta, key, value);
+        }
     }
 
     fn ring(&self, revision: Revision) {
@@ -139,26 +94,29 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Runs a piece of work on the writer's thread, and waits until it is on disk. Should the work panic, so does this.
+    /// Hands a job to the writer. Should the writer be gone, it is answered at once.
+    pub(super) fn submit(&self, job: Job) {
+        let unsent = match &self.jobs {
+            Some(jobs) => jobs.send(job).err().map(|SendError(job)| job),
+            None => Some(job),
+        };
+        if let Some(job) = unsent {
+            job.drop_unmade(NotBegun::Closed);
+        }
+    }
+
+    /// Runs work on the writer's thread, and waits until it is on disk. Should the work panic, so does this.
     pub(super) fn run<T: Send + 'static, E: Send + 'static>(
         &self,
         kind: Kind,
-        now: Timestamp,
+        options: WriteOptions,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
         let (reply, answer) = mpsc::sync_channel(1);
-        let work = Box::new(move |transaction: &mut Transaction<'_>| {
-            let done = catch_unwind(AssertUnwindSafe(|| work(transaction)));
-            let revision = transaction.revision();
-            let kept = matches!(done, Ok(Ok(_)));
-            let answer = move |committed: Result<(), &Failure>| {
-                // The caller waits for this, unless it is gone with its whole thread.
-                let _gone = reply.send(outcome(done, revision, committed));
-            };
-            Ran { kept, answer: Box::new(answer) }
-        });
-        let jobs = self.jobs.as_ref().ok_or(WriteError::Closed)?;
-        jobs.send(Job { kind, now, work }).map_err(|_| WriteError::Closed)?;
+        self.submit(Job::new(kind, options, work, move |answer| {
+            // The caller waits for this, unless it is gone with its whole thread.
+            let _gone = reply.send(answer);
+        }));
         match answer.recv() {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => resume_unwind(panic),
@@ -183,25 +141,6 @@ impl fmt::Debug for Writer {
     }
 }
 
-type Panic = Box<dyn Any + Send>;
-type Answered<T, E> = Result<Result<(Revision, T), WriteError<E>>, Panic>;
-
-fn outcome<T, E>(
-    done: Result<Result<T, E>, Panic>,
-    revision: Revision,
-    committed: Result<(), &Failure>,
-) -> Answered<T, E> {
-    match (done, committed) {
-        (Err(panic), _) => Err(panic),
-        (Ok(Err(refusal)), _) => Ok(Err(WriteError::Refused(refusal))),
-        (Ok(Ok(value)), Ok(())) => Ok(Ok((revision, value))),
-        (Ok(Ok(_)), Err(failure)) => Ok(Err(match failure.clone() {
-            Failure::Commit(reason) => WriteError::Commit { reason },
-            Failure::Stopped(reason) => WriteError::Stopped { reason },
-        })),
-    }
-}
-
 /// Takes jobs until the store is dropped.
 ///
 /// A batch that could not be committed may still turn out to be on disk when the log is read at the next start. A write
@@ -210,20 +149,26 @@ fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
     let mut stopped: Option<Failure> = None;
     let mut waiting = None;
     while let Some(first) = waiting.take().or_else(|| queue.recv().ok()) {
-        let mut group = Group::begin(shared, head);
-        let mut answers = Vec::new();
+        let mut group = Group::begin(shared, head, &first.clock);
+        let mut replies = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
+            if let Some(reason) = unwanted(shared, &job) {
+                job.drop_unmade(reason);
+                next = queue.try_recv().ok();
+                continue;
+            }
             // One that may become large is a group of its own.
-            if job.kind == Kind::Large && !answers.is_empty() {
+            let is_large = job.kind == Kind::Large;
+            if is_large && !replies.is_empty() {
                 waiting = Some(job);
                 break;
             }
-            let room = job.kind != Kind::Large;
-            answers.push(group.run(job, stopped.as_ref()));
-            let room = room && answers.len() < WRITES_MAX && group.changes < CHANGES_MAX;
-            next = if room { queue.try_recv().ok() } else { None };
+            replies.push(group.run(job, stopped.as_ref()));
+            let is_full = is_large || replies.len() >= WRITES_MAX || group.is_full();
+            next = if is_full { None } else { queue.try_recv().ok() };
         }
+
         let committed = match &stopped {
             None => group.commit(&mut head).map_err(|error| Failure::Commit(error.reason)),
             Some(failure) => Err(failure.clone()),
@@ -231,10 +176,23 @@ fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
         if let Err(Failure::Commit(reason)) = &committed {
             stopped = Some(Failure::Stopped(reason.clone()));
         }
-        for answer in answers {
-            answer(committed.as_ref().copied());
+        for reply in replies {
+            reply(committed.as_ref().copied());
         }
     }
+    if stopped.is_none()
+        && let Some(newest) = shared.visibility.newest()
+    {
+        shared.note_visibility(newest);
+    }
+}
+
+/// Why a job whose turn has come is not begun.
+fn unwanted(shared: &Shared, job: &Job) -> Option<NotBegun> {
+    if shared.is_closing() {
+        return Some(NotBegun::Closed);
+    }
+    (job.interrupted)().then_some(NotBegun::Interrupted)
 }
 
 /// A batch in the making.
@@ -249,33 +207,49 @@ struct Group<'s> {
     changes: u32,
     /// Why the batch must not be committed.
     broken: Option<ReadError>,
+    clock: Clock,
+    began: Duration,
 }
 
 impl<'s> Group<'s> {
-    fn begin(shared: &'s Shared, head: Head) -> Self {
+    fn begin(shared: &'s Shared, head: Head, clock: &Clock) -> Self {
         let batch = Some(pieces::begin(&shared.db, shared.sync));
-        let names = shared.names();
-        Self { shared, batch, names, head, kept: false, changes: 0, broken: None }
+        let (names, clock, began) = (shared.names(), clock.clone(), clock.elapsed());
+        Self { shared, batch, names, head, kept: false, changes: 0, broken: None, clock, began }
     }
 
-    fn run(&mut self, job: Job, stopped: Option<&Failure>) -> Answer {
+    /// Whether those that are in it should not wait for more.
+    fn is_full(&self) -> bool {
+        let waited = self.clock.elapsed().saturating_sub(self.began);
+        self.changes >= CHANGES_MAX || waited >= TIME_MAX
+    }
+
+    fn run(&mut self, job: Job, stopped: Option<&Failure>) -> Reply {
         let shared = self.shared;
         let batch = self.batch.take().unwrap_or_else(|| pieces::begin(&shared.db, shared.sync));
         batch.set_savepoint();
         let names_before = self.names.len();
         let refused = stopped.map(Failure::reason);
-        let pieces = (job.kind == Kind::Large).then(|| Pieces::new(shared, self.head, refused));
+        let (kind, now) = (job.kind, job.clock.now());
+        let revision = match kind {
+            Kind::Write | Kind::Large => {
+                shared.visibility.number(self.head.revision, time::revision_of(now))
+            }
+            Kind::Collection => self.head.revision,
+        };
+        let pieces = (kind == Kind::Large).then(|| Pieces::new(shared, self.head, refused));
         let mut transaction = Transaction {
             db: &shared.db,
             batch,
             names: Arc::clone(&self.names),
             head: self.head,
-            revision: next_revision(self.head.revision, job.now),
-            now: job.now,
+            revision,
+            now,
             logged: 0,
             pieces,
+            interrupted: Arc::clone(&job.interrupted),
         };
-        let ran = (job.work)(&mut transaction);
+        let ran = job.run(&mut transaction);
         let pieces = match transaction.pieces.take() {
             Some(pieces) => pieces.finish(&mut transaction, ran.kept),
             None => Ok(Made::AtOnce),
@@ -284,12 +258,12 @@ impl<'s> Group<'s> {
         self.batch = Some(batch);
         self.names = names;
         match pieces {
-            Ok(_) if ran.kept => self.keep(job.kind, head, revision, logged),
+            Ok(_) if ran.kept => self.keep(kind, head, revision, logged),
             Ok(Made::AtOnce) => self.undo(names_before),
-            Ok(Made::InPieces) => {}
+            Ok(Made::InPieces | Made::Unfinished) => {}
             Err(error) => self.broken = Some(error),
         }
-        ran.answer
+        ran.reply
     }
 
     fn keep(&mut self, kind: Kind, head: Head, revision: Revision, logged: u32) {
@@ -317,10 +291,14 @@ impl<'s> Group<'s> {
         if let Some(broken) = self.broken.take() {
             return Err(broken);
         }
+        let (shared, new) = (self.shared, self.head);
+        let (makes_revisions, clock) = (new.revision > head.revision, self.clock.clone());
+        if !makes_revisions {
+            shared.visibility.cancel();
+        }
         if !self.kept {
             return Ok(());
         }
-        let (shared, new) = (self.shared, self.head);
         let before = shared.names();
         // Whoever sees the rows has to know their names.
         shared.publish(&self.names);
@@ -328,11 +306,15 @@ impl<'s> Group<'s> {
             shared.publish(&before);
             return Err(error);
         }
-        let newer = new.revision > head.revision;
         *head = new;
-        if newer {
+        if makes_revisions {
             if let Some(acknowledged) = &shared.acknowledged {
                 acknowledged.advance(new.revision);
+            }
+            let visible_at = time::revision_of(clock.now());
+            let batch = shared.visibility.finish(new.revision, visible_at);
+            if let Some(batch) = batch.filter(|batch| batch.took_long()) {
+                shared.note_visibility(batch);
             }
             shared.ring(new.revision);
         }
@@ -343,31 +325,30 @@ impl<'s> Group<'s> {
         let Some(batch) = self.batch else { return Ok(()) };
         let meta = Family::Meta.of(&self.shared.db)?;
         batch.put_cf(meta, keys::HEAD, self.head.bytes()).map_err(rocks::failed)?;
+        if let Some((key, value)) = self.shared.visibility.newest().and_then(Batch::record) {
+            batch.put_cf(meta, key, value).map_err(rocks::failed)?;
+        }
         batch.commit().map_err(rocks::failed)
     }
-}
-
-/// The revision of a write: the time in nanoseconds, or one more than the last when the clock has not passed it.
-fn next_revision(last: Revision, now: Timestamp) -> Revision {
-    let next = Revision(last.0.saturating_add(1));
-    next.max(time::revision_of(now))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{ScanBudget, Store, StoreOptions};
     use super::*;
-    use crate::relationship::{Relationship, RelationshipFilter};
+    use crate::relationship::{Relationship, RelationshipFilter, Timestamp};
     use tempfile::TempDir;
 
     fn job(text: &str, kept: bool) -> Job {
         let relationship: Relationship = text.parse().unwrap();
-        let now = Timestamp::from_unix(1, 0).unwrap();
-        let work = Box::new(move |transaction: &mut Transaction<'_>| {
+        let options = WriteOptions::new(Timestamp::from_unix(1, 0).unwrap());
+        let work = move |transaction: &mut Transaction<'_>| {
             assert!(transaction.create(&relationship).unwrap());
-            Ran { kept, answer: Box::new(|committed| committed.unwrap()) }
-        });
-        Job { kind: Kind::Write, now, work }
+            if kept { Ok(()) } else { Err(()) }
+        };
+        Job::new(Kind::Write, options, work, move |answer| {
+            assert_eq!(answer.unwrap().is_ok(), kept);
+        })
     }
 
     #[test]
@@ -376,15 +357,16 @@ mod tests {
         let open = || Store::open(dir.path(), &StoreOptions::default()).unwrap();
         let store = open();
         let (shared, mut head) = (store.shared(), Head::default());
-        let mut group = Group::begin(shared, head);
-        let answers = [
+        let clock = Timestamp::from_unix(1, 0).unwrap().into();
+        let mut group = Group::begin(shared, head, &clock);
+        let replies = [
             group.run(job("document:a#viewer@user:ann", true), None),
             group.run(job("folder:a#parent@folder:b", false), None),
             group.run(job("group:a#member@robot:r2", true), None),
         ];
         group.commit(&mut head).unwrap();
-        for answer in answers {
-            answer(Ok(()));
+        for reply in replies {
+            reply(Ok(()));
         }
         assert_eq!(head.revision, Revision(1_000_000_001));
         drop(store);

@@ -8,11 +8,13 @@ use kilwa::api::proto::kilwa::v1 as own;
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, WriteRequest};
 use kilwa::engine::{Membership, Question};
 use kilwa::relationship::{
-    Context, Relationship, RelationshipUpdate, Revision, Timestamp, UpdateOperation, parse_question,
+    Context, Relationship, RelationshipFilter, RelationshipUpdate, Revision, Timestamp,
+    UpdateOperation, parse_question,
 };
-use kilwa::store::StoreOptions;
+use kilwa::store::{Clock, StoreOptions};
 use own::permissions_service_client::PermissionsServiceClient;
 use proto::consistency::Requirement;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tonic::Code;
 
@@ -103,6 +105,59 @@ fn only_times_within_the_window_can_be_asked_for() {
     );
     database.revision_at(at(10), at(40)).unwrap();
     database.revision_at(at(40), at(40)).unwrap();
+}
+
+/// A clock that goes on by one second with each look.
+fn ticking(from: i64) -> Clock {
+    let looks = AtomicI64::new(from);
+    let now = move || Timestamp::from_unix(looks.fetch_add(1, Ordering::SeqCst), 0).unwrap();
+    Clock::new(now, || Duration::ZERO)
+}
+
+#[test]
+fn a_time_between_the_beginning_and_the_commit_of_a_write_does_not_show_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let (store, options) = (StoreOptions::default(), DatabaseOptions::default());
+        Database::open(dir.path(), &store, options).unwrap()
+    };
+    let second = |second: i64| Timestamp::from_unix(1_000 + second, 0).unwrap();
+    let relationship = "document:plan#viewer@user:ann";
+    let held = |database: &Database, at: i64| {
+        let revision = database.revision_at(second(at), second(50)).unwrap();
+        let view = database.view(Consistency::AsOf(revision, second(at)), second(50)).unwrap();
+        let filter = RelationshipFilter {
+            resource_type: Some("document".to_owned()),
+            ..RelationshipFilter::default()
+        };
+        !view.read(&filter, None, 1, &|| false).unwrap().rows.is_empty()
+    };
+
+    let database = open();
+    database.write_schema(second(0), SCHEMA).unwrap();
+    // The examination is made at 10 s, the write begins at 11 s, and its commit is done at 12 s.
+    let updates = vec![RelationshipUpdate {
+        operation: UpdateOperation::Touch,
+        relationship: relationship.parse().unwrap(),
+    }];
+    let request = WriteRequest { updates, ..WriteRequest::default() };
+    let revision = database.write(ticking(1_010), request).unwrap();
+    assert_eq!(revision.time(), second(11));
+    assert_eq!([10, 11, 12, 13].map(|at| held(&database, at)), [false, false, true, true]);
+    drop(database);
+    let database = open();
+    assert_eq!([10, 11, 12, 13].map(|at| held(&database, at)), [false, false, true, true]);
+}
+
+#[test]
+fn no_later_write_counts_for_a_time_that_was_asked_for() {
+    let database = database();
+    let before = database.revision_at(at(9), at(9)).unwrap();
+    // Its clock is behind.
+    let later = write(&database, 5, UpdateOperation::Touch, "document:plan#viewer@user:ann");
+    assert!(later.time() > at(9), "{later}");
+    assert_eq!(database.revision_at(at(9), at(10)).unwrap(), before);
+    assert!(!was(&database, "document:plan#view@user:ann", 9, 10));
 }
 
 async fn client(server: &Fresh) -> PermissionsServiceClient<Keyed> {

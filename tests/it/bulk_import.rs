@@ -37,6 +37,7 @@ fn options() -> StoreOptions {
         block_cache_bytes: 4 << 20,
         sync: false,
         history_window: Duration::from_secs(100),
+        ..StoreOptions::default()
     }
 }
 

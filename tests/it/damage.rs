@@ -6,7 +6,7 @@ use kilwa::relationship::{
     ReadError, Relationship, RelationshipFilter, Revision, SubjectFilter, SubjectRelationFilter,
     Timestamp,
 };
-use kilwa::store::{OpenError, Store, StoreOptions};
+use kilwa::store::{OpenError, ScanBudget, Store, StoreOptions};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -63,8 +63,13 @@ fn expected(count: usize) -> BTreeSet<String> {
 /// All relationships, read by both indexes.
 fn stored(store: &Store) -> Result<BTreeSet<String>, ReadError> {
     let snapshot = store.snapshot(now())?;
-    let rows = snapshot.scan(&RelationshipFilter::default(), None, usize::MAX)?;
-    let rows: BTreeSet<_> = rows.into_iter().map(|(row, _)| row.to_string()).collect();
+    let rows = snapshot.scan(
+        &RelationshipFilter::default(),
+        None,
+        usize::MAX,
+        &ScanBudget::unlimited(),
+    )?;
+    let rows: BTreeSet<_> = rows.rows.into_iter().map(|(row, _)| row.to_string()).collect();
     for number in 0..WRITES {
         let filter = RelationshipFilter {
             subject: Some(SubjectFilter {
@@ -74,8 +79,8 @@ fn stored(store: &Store) -> Result<BTreeSet<String>, ReadError> {
             }),
             ..RelationshipFilter::default()
         };
-        let found = snapshot.scan(&filter, None, usize::MAX)?;
-        assert_eq!(found.len(), usize::from(rows.contains(&granted(number).to_string())));
+        let found = snapshot.scan(&filter, None, usize::MAX, &ScanBudget::unlimited())?;
+        assert_eq!(found.rows.len(), usize::from(rows.contains(&granted(number).to_string())));
     }
     Ok(rows)
 }

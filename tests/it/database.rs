@@ -90,6 +90,7 @@ fn open(dir: &TempDir) -> Database {
         history_window: Duration::from_secs(100),
         block_cache_bytes: 1 << 20,
         sync: false,
+        ..StoreOptions::default()
     };
     Database::open(dir.path(), &store, DatabaseOptions::default()).unwrap()
 }

@@ -102,3 +102,5 @@ mod wire_tokens;
 mod wire_validation;
 mod wire_watch;
 mod wire_watch_expirations;
+mod write_conditions;
+mod write_queue;

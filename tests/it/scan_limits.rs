@@ -1,13 +1,17 @@
 //! Reads by filters that no index serves: they examine many rows for few results, so they come in pages of limited work
 //! and end when nobody waits any more.
 
-use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, Position, View};
+use kilwa::database::{
+    Caller, Consistency, Database, DatabaseError, DatabaseOptions, Position, View, WriteSchema,
+};
 use kilwa::engine::EngineError;
 use kilwa::relationship::{
     ObjectRef, Relationship, RelationshipFilter, SubjectFilter, SubjectRelationFilter, Timestamp,
 };
 use kilwa::store::StoreOptions;
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const SCHEMA: &str = "definition user {}
 
@@ -128,7 +132,13 @@ fn a_schema_change_ends_when_nobody_waits() {
     let database = database();
     let less = SCHEMA.replace("viewer: user | robot", "viewer: user");
     let less = less.replace("owner: user | robot", "owner: user");
-    ends(|gone| database.write_schema_interruptible(at(3), &less, gone));
+    let calls = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&calls);
+    let interrupted = Arc::new(move || count.fetch_add(1, Ordering::SeqCst) > 0);
+    let caller = Caller { clock: at(3).into(), interrupted };
+    let error = database.make(&caller, WriteSchema::new(&*less)).unwrap_err();
+    assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
     database.write_schema(at(3), &less).unwrap();
 }
 

@@ -187,6 +187,7 @@ impl Trial {
             history_window: Duration::from_secs(WINDOW.unsigned_abs()),
             block_cache_bytes: 1 << 20,
             sync: false,
+            ..StoreOptions::default()
         };
         self.store = Some(Store::open(self.dir.path(), &options).unwrap());
     }

@@ -189,6 +189,7 @@ fn open(dir: &TempDir) -> Database {
         history_window: Duration::from_millis(u64::try_from(WINDOW * 100).unwrap()),
         block_cache_bytes: 1 << 20,
         sync: false,
+        ..StoreOptions::default()
     };
     Database::open(dir.path(), &store, DatabaseOptions::default()).unwrap()
 }

@@ -215,3 +215,48 @@ async fn the_older_name_does_the_same() {
     let found: Vec<String> = stored(&server).await.iter().map(text).collect();
     assert_eq!(found, documents(3));
 }
+
+#[tokio::test]
+async fn a_late_duplicate_is_found_before_anything_is_applied() {
+    let server = fresh().await;
+    let mut all = documents(30_000);
+    all.push(all[0].clone());
+    let token = server.touch(&["group:g#member@user:ann"]).await.unwrap();
+    for last in [all[0].clone(), "group:g#member@user:ann".to_owned()] {
+        all.pop();
+        all.push(last);
+        let parts = all.chunks(1_000).map(part).collect();
+        let refused = import(&server, parts).await.unwrap_err();
+        assert_eq!(refused.code(), Code::AlreadyExists, "{refused}");
+        assert_eq!(stored(&server).await.len(), 1);
+    }
+    // Nothing was written, not even for a while: the next revision is the first one behind the token.
+    assert!(token.token != server.touch(&["group:g#member@user:bob"]).await.unwrap().token);
+}
+
+#[tokio::test]
+async fn an_import_whose_client_sends_nothing_is_given_up() {
+    let server =
+        fresh_with(|config| config.import_idle_max = std::time::Duration::from_millis(50)).await;
+    let (sender, parts) = mpsc::channel(1);
+    sender.send(part(&documents(10))).await.unwrap();
+    let mut client = server.permissions().await;
+    let importing = client.import_bulk_relationships(ReceiverStream::new(parts));
+    let refused = soon(importing).await.unwrap_err();
+    require(&refused, Code::DeadlineExceeded, "", &[]);
+    assert!(refused.message().contains("sent nothing for 50ms"), "{refused}");
+    drop(sender);
+    assert!(stored(&server).await.is_empty());
+}
+
+#[tokio::test]
+async fn imports_take_no_more_disk_space_than_they_may() {
+    let server = fresh_with(|config| config.store.import_bytes_max = 100_000).await;
+    let all = documents(10_000);
+    let parts = all.chunks(1_000).map(part).collect();
+    let refused = import(&server, parts).await.unwrap_err();
+    require(&refused, Code::ResourceExhausted, "", &[]);
+    assert!(refused.message().contains("more than 100000 bytes of disk space"), "{refused}");
+    // What the refused one had taken is free again.
+    assert_eq!(import(&server, vec![part(&all[..1_000])]).await.unwrap(), 1_000);
+}

@@ -61,6 +61,7 @@ impl Timed {
             keys: Keys::new(vec![KEY.to_owned()]).unwrap(),
             limits: RequestLimits::default(),
             stream_idle_max: Duration::from_secs(30),
+            import_idle_max: Duration::from_secs(30),
             watch: WatchOptions { heartbeat: Duration::from_hours(1), ..WatchOptions::default() },
             request_ids: Arc::new(|| "id".to_owned()),
         };

@@ -1,5 +1,6 @@
 //! What `kilwa serve` can be told.
 
+use super::queue::WriteQueue;
 use super::watch::Patience;
 use crate::cli::failure::Failure;
 use crate::cli::folder::default_data_dir;
@@ -125,6 +126,8 @@ pub(in crate::cli) struct Arguments {
     /// files into a folder `damaged-…` of the data folder. Without this such a store is refused.
     #[arg(long)]
     recover_log: bool,
+    #[command(flatten)]
+    writes: WriteQueue,
     #[command(flatten)]
     watch: Patience,
     #[command(flatten)]
@@ -319,6 +322,7 @@ impl Arguments {
         config.recover_log = self.recover_log;
         config.garbage_collection_interval = self.datastore_gc_interval;
         config.shutdown_grace = self.shutdown_grace_period;
+        self.writes.configure(&mut config);
         self.watch.configure(&mut config);
         config.read_only = self.datastore_readonly;
         self.limits.apply(&mut config);

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod banner;
+mod queue;
 mod watch;
 
 use super::failure::Failure;

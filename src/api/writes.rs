@@ -1,0 +1,46 @@
+//! Writes on their way through the server: admitted, examined on a worker thread, and awaited without one.
+
+use super::status;
+use super::workers::{Abandoned, Purpose, Workers, shutting_down};
+use crate::database::{Caller, Outcome, Proposal};
+use crate::relationship::Revision;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tonic::Status;
+
+impl Workers {
+    /// Makes a write and gives the revision that it made, with what became of it. `bytes` is the size of the request, for
+    /// as long as it waits.
+    ///
+    /// Dropping the future drops a write that has not begun, and rolls back a large one that has.
+    pub(super) async fn write<P: Proposal>(
+        &self,
+        bytes: usize,
+        proposal: P,
+    ) -> Result<(Revision, P::Made), Status> {
+        let database = self.database().ok_or_else(shutting_down)?;
+        let mut round = database.admit(bytes).map_err(status::of_database)?;
+        drop(database);
+
+        let (abandoned, proposal) = (Abandoned(Arc::default()), Arc::new(proposal));
+        let interrupted = self.interruption(&abandoned);
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let caller =
+                Caller { clock: self.write_clock(), interrupted: Arc::clone(&interrupted) };
+            let proposal = Arc::clone(&proposal);
+            let submitting = self.run_for(Purpose::Write, move |job| {
+                job.database.submit(round, &proposal, &caller, move |outcome| {
+                    // Fails when the caller has gone.
+                    let _ = reply.send(outcome);
+                });
+                Ok(())
+            });
+            submitting.await?;
+            match answer.await.map_err(|_| shutting_down())? {
+                Outcome::Final(made) => return made.map_err(status::of_database),
+                Outcome::Again(next) => round = next,
+            }
+        }
+    }
+}

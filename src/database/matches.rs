@@ -1,0 +1,104 @@
+//! The relationships that a deletion is about: listed on a snapshot, so that the writer need not look for them.
+
+use super::error::DatabaseError;
+use super::proposal::{Examination, Rejection};
+use super::requirements::{came, is_there};
+use crate::relationship::{ReadError, Relationship, RelationshipFilter};
+use crate::store::{Change, ScanBudget, ScanPosition, Transaction};
+use std::collections::HashSet;
+
+/// How many relationships are read at a time.
+const PAGE: usize = 1000;
+/// The most relationships that are listed, and removed in one batch. More are looked for and removed chunk by chunk.
+pub(super) const LISTED_MAX: usize = 10_000;
+
+/// What a filter selects on a snapshot, the expired relationships too.
+pub(super) struct Listed {
+    filter: RelationshipFilter,
+    /// In the order of the scan.
+    pub(super) rows: Vec<(Relationship, ScanPosition)>,
+    /// Whether there is nothing more.
+    pub(super) is_complete: bool,
+}
+
+impl Listed {
+    /// The matches behind `after`, at most `count_max`.
+    pub(super) fn examine(
+        examination: &Examination<'_>,
+        filter: &RelationshipFilter,
+        after: Option<ScanPosition>,
+        count_max: usize,
+    ) -> Result<Self, DatabaseError> {
+        let (snapshot, budget) = (&examination.view.snapshot, examination.scan_budget());
+        let (mut rows, mut after) = (Vec::new(), after);
+        loop {
+            let room = count_max.saturating_add(1).saturating_sub(rows.len()).min(PAGE);
+            let page = snapshot.scan_stored(filter, after.as_ref(), room, &budget)?;
+            rows.extend(page.rows);
+            after = page.next;
+            if after.is_none() || rows.len() > count_max {
+                break;
+            }
+        }
+
+        let is_complete = rows.len() <= count_max;
+        rows.truncate(count_max);
+        Ok(Self { filter: filter.clone(), rows, is_complete })
+    }
+
+    /// The relationships that came since the snapshot, match and are still there, each once.
+    pub(super) fn newcomers(
+        &self,
+        transaction: &Transaction<'_>,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Relationship>, ReadError> {
+        let listed = self.rows.iter().map(|(row, _)| key(row));
+        let mut known: HashSet<String> = listed.collect();
+        let mut newcomers = Vec::new();
+        for relationship in changes.into_iter().filter_map(came) {
+            if self.filter.matches(&relationship)
+                && known.insert(key(&relationship))
+                && is_there(transaction, &relationship)?
+            {
+                newcomers.push(relationship);
+            }
+        }
+        Ok(newcomers)
+    }
+}
+
+fn key(relationship: &Relationship) -> String {
+    let Relationship { resource, relation, subject, .. } = relationship;
+    format!("{resource}#{relation}@{subject}")
+}
+
+/// Removes relationships, and gives the number of those that were still there.
+pub(super) fn remove_each<'r>(
+    transaction: &mut Transaction<'_>,
+    relationships: impl IntoIterator<Item = &'r Relationship>,
+) -> Result<u64, Rejection> {
+    let mut count = 0;
+    for relationship in relationships {
+        count += u64::from(transaction.remove(relationship)?);
+    }
+    Ok(count)
+}
+
+/// Looks for what a filter selects and removes it, however much it is. Gives the number.
+pub(super) fn remove_all(
+    transaction: &mut Transaction<'_>,
+    filter: &RelationshipFilter,
+) -> Result<u64, Rejection> {
+    let interrupted = transaction.interrupted();
+    let interrupted = || interrupted();
+    let budget = ScanBudget::new(&interrupted);
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = transaction.scan_stored(filter, after.as_ref(), PAGE, &budget)?;
+        count += remove_each(transaction, page.rows.iter().map(|(row, _)| row))?;
+        after = page.next;
+        if after.is_none() {
+            return Ok(count);
+        }
+    }
+}

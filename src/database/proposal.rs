@@ -1,0 +1,258 @@
+//! Writes that are examined on a snapshot before the writer makes them.
+//!
+//! What takes long about a write is to find out whether it may be made: preconditions, required permissions, and which
+//! relationships it is about. That happens on the caller's thread, on a snapshot, while others write. The writer only
+//! confirms it from what has changed since. When it cannot do so within a small budget, the write comes back and is
+//! examined again, on a newer snapshot.
+
+use super::consistency::Consistency;
+use super::error::DatabaseError;
+use super::handle::Database;
+use super::view::View;
+use crate::engine::Stopwatch;
+use crate::relationship::{ReadError, Revision};
+use crate::store::{
+    Answer, Clock, Interrupted, QueueSlot, ScanBudget, Transaction, WriteError, WriteOptions,
+};
+use std::fmt;
+use std::sync::{Arc, mpsc};
+
+/// After so many examinations that were out of date when the writer came to the write, the writer evaluates it itself, if
+/// that takes little work.
+const EXAMINATIONS_MAX: u32 = 8;
+
+/// A write that somebody wants to be made.
+pub trait Proposal: Send + Sync + 'static {
+    /// What the caller learns about the write.
+    type Made: Send + 'static;
+
+    /// Finds out on a snapshot whether the write may be made. An error is final.
+    fn examine(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+    ) -> Result<ExaminedWrite<Self::Made>, DatabaseError>;
+}
+
+/// What an examination may use.
+pub struct Examination<'e> {
+    /// Schema and relationships at the newest revision.
+    pub(super) view: View<'e>,
+    pub(super) database: &'e Database,
+    pub(super) stopwatch: Stopwatch<'e>,
+    /// Whether the caller has stopped waiting.
+    pub(super) interrupted: &'e dyn Fn() -> bool,
+}
+
+impl Examination<'_> {
+    /// A budget for all scans together: the time of one question, for as long as the caller waits.
+    pub(super) fn scan_budget(&self) -> ScanBudget<'_> {
+        let budget = ScanBudget::new(self.interrupted);
+        match self.database.options.limits.time_max {
+            Some(time_max) => budget.with_time_max(self.stopwatch, time_max),
+            None => budget,
+        }
+    }
+}
+
+impl fmt::Debug for Examination<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Examination").field("view", &self.view).finish_non_exhaustive()
+    }
+}
+
+/// How the writer decides whether a write may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// It confirms what was examined.
+    Confirm,
+    /// It evaluates anew what was examined too often.
+    Evaluate,
+}
+
+/// Why the writer did not make a write.
+#[derive(Debug)]
+pub(super) enum Rejection {
+    /// What was examined no longer stands: it has to be examined again.
+    Outdated,
+    Final(Box<DatabaseError>),
+}
+
+impl From<DatabaseError> for Rejection {
+    fn from(error: DatabaseError) -> Self {
+        Self::Final(Box::new(error))
+    }
+}
+
+impl From<ReadError> for Rejection {
+    fn from(error: ReadError) -> Self {
+        DatabaseError::from(error).into()
+    }
+}
+
+impl From<Rejection> for DatabaseError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Outdated => Self::Contended,
+            Rejection::Final(error) => *error,
+        }
+    }
+}
+
+type Make<T> =
+    Box<dyn FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static>;
+
+/// A write that may be made as far as a snapshot shows.
+pub struct ExaminedWrite<T> {
+    make: Make<T>,
+    is_large: bool,
+}
+
+impl<T> ExaminedWrite<T> {
+    /// A write that `make` confirms and makes.
+    pub(super) fn new(
+        make: impl FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static,
+    ) -> Self {
+        Self { make: Box::new(make), is_large: false }
+    }
+
+    /// The same for one that may be larger than memory.
+    pub(super) fn large(self) -> Self {
+        Self { is_large: true, ..self }
+    }
+}
+
+impl<T> fmt::Debug for ExaminedWrite<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExaminedWrite").field("is_large", &self.is_large).finish_non_exhaustive()
+    }
+}
+
+/// How often a write has been examined, and its slot in the queue.
+#[derive(Debug)]
+pub struct Round {
+    /// Free again when the write is answered.
+    _slot: QueueSlot,
+    examinations: u32,
+}
+
+/// Who wants a write.
+#[derive(Clone)]
+pub struct Caller {
+    /// The time of the write is read from it.
+    pub clock: Clock,
+    /// Whether the caller has stopped waiting, now and until the write is made.
+    pub interrupted: Interrupted,
+}
+
+impl Caller {
+    /// A caller that waits for as long as it takes.
+    pub fn patient(clock: impl Into<Clock>) -> Self {
+        Self { clock: clock.into(), interrupted: Arc::new(|| false) }
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").finish_non_exhaustive()
+    }
+}
+
+/// What became of a round.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// The write was made or refused.
+    Final(Result<(Revision, T), DatabaseError>),
+    /// The write has to be examined again.
+    Again(Round),
+}
+
+impl Database {
+    /// Lets a write into the queue, unless too many wait already. `bytes` is the size of its request.
+    pub fn admit(&self, bytes: usize) -> Result<Round, DatabaseError> {
+        Ok(Round { _slot: self.store.admit(bytes)?, examinations: 0 })
+    }
+
+    /// Examines a write and hands it to the writer. `answer` is called with the outcome, mostly from the writer's thread,
+    /// where it must be quick and not panic.
+    pub fn submit<P: Proposal>(
+        &self,
+        round: Round,
+        proposal: &Arc<P>,
+        caller: &Caller,
+        answer: impl FnOnce(Outcome<P::Made>) + Send + 'static,
+    ) {
+        let ExaminedWrite { make, is_large } = match self.examine(proposal, caller) {
+            Ok(examined) => examined,
+            Err(error) => return answer(Outcome::Final(Err(error))),
+        };
+
+        let round = Round { examinations: round.examinations + 1, ..round };
+        let attempt = if round.examinations < EXAMINATIONS_MAX {
+            Attempt::Confirm
+        } else {
+            Attempt::Evaluate
+        };
+        let options = WriteOptions::new(&caller.clock);
+        let options = options.interrupted_by(Arc::clone(&caller.interrupted));
+        self.store.submit(
+            if is_large { options.large() } else { options },
+            move |transaction| make(transaction, attempt),
+            move |made| answer(outcome(made, round)),
+        );
+    }
+
+    fn examine<P: Proposal>(
+        &self,
+        proposal: &Arc<P>,
+        Caller { clock, interrupted }: &Caller,
+    ) -> Result<ExaminedWrite<P::Made>, DatabaseError> {
+        if self.store.is_read_only() {
+            return Err(DatabaseError::ReadOnly);
+        }
+        let started = clock.elapsed();
+        let stopwatch = || clock.elapsed().saturating_sub(started);
+        let view = self.view(Consistency::FullyConsistent, clock.now())?.timed_by(&stopwatch);
+        let interrupted = || interrupted();
+        proposal.examine(&Examination {
+            view,
+            database: self,
+            stopwatch: &stopwatch,
+            interrupted: &interrupted,
+        })
+    }
+
+    /// Makes a write and waits for it, however often it has to be examined.
+    pub fn make<P: Proposal>(
+        &self,
+        caller: &Caller,
+        proposal: P,
+    ) -> Result<(Revision, P::Made), DatabaseError> {
+        let proposal = Arc::new(proposal);
+        let mut round = self.admit(0)?;
+        loop {
+            let (reply, answer) = mpsc::sync_channel(1);
+            self.submit(round, &proposal, caller, move |outcome| {
+                // The caller waits for this, unless it is gone with its whole thread.
+                let _gone = reply.send(outcome);
+            });
+            match answer.recv() {
+                Ok(Outcome::Final(result)) => return result,
+                Ok(Outcome::Again(next)) => round = next,
+                Err(mpsc::RecvError) => return Err(DatabaseError::Closed),
+            }
+        }
+    }
+}
+
+fn outcome<T>(made: Answer<T, Rejection>, round: Round) -> Outcome<T> {
+    Outcome::Final(match made {
+        Ok(Ok(made)) => Ok(made),
+        Ok(Err(WriteError::Refused(Rejection::Outdated)))
+            if round.examinations < EXAMINATIONS_MAX =>
+        {
+            return Outcome::Again(round);
+        }
+        Ok(Err(error)) => Err(error.into()),
+        Err(_panic) => Err(DatabaseError::Fault),
+    })
+}

@@ -1,0 +1,314 @@
+//! What a write requires of the state before it: the schema's rules, preconditions and permissions.
+//!
+//! They are examined on a snapshot. The writer then confirms the result from the changes since: a precondition that
+//! nothing may match fails only through a relationship that came, one that something must match only when the
+//! relationship that was found has gone, and a permission has to be checked again only when a relation changed that its
+//! check had read.
+
+use super::error::DatabaseError;
+use super::noted_reads::{Noted, NotedReads};
+use super::proposal::{Attempt, Examination, Rejection};
+use super::required::{RequiredPermission, require_permissions};
+use super::schemas::Schemas;
+use crate::engine::{EngineError, Limits, Scope};
+use crate::relationship::{
+    Precondition, PreconditionOperation, ReadError, Relationship, RelationshipFilter,
+    RelationshipReader, Revision, Timestamp, UpdateOperation,
+};
+use crate::schema::Schema;
+use crate::store::{Change, ChangePosition, ScanBudget, Transaction};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How many changes are read at a time.
+const PAGE: usize = 1000;
+/// The most changes since the snapshot that the writer looks at.
+const CHANGES_MAX: usize = 10_000;
+/// The most comparisons of a change with a precondition.
+const COMPARISONS_MAX: usize = 1_000_000;
+/// The most rows that the writer examines to find another match for a precondition.
+const ROWS_MAX: u64 = 1_000;
+/// The same for all preconditions of a write that was examined too often.
+const EVALUATED_ROWS_MAX: u64 = 100_000;
+
+/// The most reads to check permissions again, all together.
+const READS_MAX: u64 = 2_000;
+/// The same for a write that was examined too often.
+const EVALUATED_READS_MAX: u64 = 20_000;
+
+/// What the writer may spend on each of so many permissions.
+fn within_writer(reads_max: u64, permissions: usize) -> Limits {
+    let permissions = u64::try_from(permissions).unwrap_or(u64::MAX).max(1);
+    let reads_max = reads_max / permissions;
+    Limits {
+        depth_max: None,
+        visits_max: reads_max,
+        reads_max,
+        subjects_max: 0,
+        caveat_steps_max: 100 * reads_max,
+        lookup_bytes_max: 0,
+        time_max: None,
+    }
+}
+
+/// A write that requires something of the state before it.
+pub(super) trait Required: Send + Sync + 'static {
+    /// Requires what the schema has to allow.
+    fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError>;
+
+    /// What has to match, and what must not.
+    fn preconditions(&self) -> &[Precondition];
+
+    /// The permissions that have to be held.
+    fn permissions(&self) -> &[RequiredPermission] {
+        &[]
+    }
+}
+
+/// What a write requires, as it was fulfilled at one revision.
+pub(super) struct Fulfilled<R> {
+    required: Arc<R>,
+    schemas: Arc<Schemas>,
+    limits: Limits,
+    revision: Revision,
+    schema_revision: Revision,
+    now: Timestamp,
+    /// By precondition that something must match: a relationship that did.
+    present: Vec<(Precondition, Relationship)>,
+    /// The preconditions that nothing may match, each filter once.
+    absent: Vec<Precondition>,
+    /// What the checks of the permissions rest on.
+    checked: Noted,
+}
+
+impl<R: Required> Fulfilled<R> {
+    /// Examines what a write requires on a snapshot. Fails when it is not fulfilled.
+    pub(super) fn examine(
+        required: &Arc<R>,
+        examination: &Examination<'_>,
+    ) -> Result<Self, DatabaseError> {
+        let Examination { view, database, .. } = examination;
+        required.require_allowed(view.schema())?;
+        let (present, absent) = examine_preconditions(required.preconditions(), examination)?;
+        let reads = NotedReads::of(&view.snapshot);
+        let scope = Scope {
+            limits: database.options.limits,
+            interrupted: examination.interrupted,
+            stopwatch: examination.stopwatch,
+            ..Scope::new(view.schema(), &reads)
+        };
+        require_permissions(&scope, required.permissions())?;
+
+        Ok(Self {
+            required: Arc::clone(required),
+            schemas: Arc::clone(&database.schemas),
+            limits: database.options.limits,
+            revision: view.revision(),
+            schema_revision: view.schema_revision(),
+            now: view.now(),
+            present,
+            absent,
+            checked: reads.into_noted(),
+        })
+    }
+
+    /// Requires that everything is still fulfilled when the write is made.
+    pub(super) fn confirm(
+        &self,
+        transaction: &Transaction<'_>,
+        attempt: Attempt,
+    ) -> Result<(), Rejection> {
+        match attempt {
+            Attempt::Confirm => self.confirm_by_changes(transaction),
+            Attempt::Evaluate => self.evaluate(transaction),
+        }
+    }
+
+    /// The changes since the snapshot, oldest first. Too many, or no longer all known, make it outdated.
+    pub(super) fn changes(&self, transaction: &Transaction<'_>) -> Result<Vec<Change>, Rejection> {
+        let mut changes = Vec::new();
+        let mut after = ChangePosition::after(self.revision);
+        loop {
+            let page = transaction.changes(after, PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(changes) };
+            after = *last;
+            changes.extend(page.into_iter().map(|(_, change)| change));
+            if changes.len() > CHANGES_MAX {
+                return Err(Rejection::Outdated);
+            }
+        }
+    }
+
+    fn confirm_by_changes(&self, transaction: &Transaction<'_>) -> Result<(), Rejection> {
+        let is_forgotten = transaction.oldest_revision() > self.revision;
+        let is_other_schema = transaction.schema_revision() != self.schema_revision;
+        // What had expired by the snapshot's time may not have by an earlier one.
+        if is_forgotten || is_other_schema || transaction.now() < self.now {
+            return Err(Rejection::Outdated);
+        }
+
+        for (precondition, match_before) in &self.present {
+            if !is_there(transaction, match_before)? {
+                require_another_match(transaction, precondition)?;
+            }
+        }
+
+        let permissions = self.required.permissions();
+        let mut must_check = !permissions.is_empty() && !self.checked.stands_at(transaction.now());
+        if !self.absent.is_empty() || !permissions.is_empty() {
+            let changes = self.changes(transaction)?;
+            must_check |= !permissions.is_empty()
+                && changes.iter().any(|change| match change {
+                    Change::Relationship(update) => self.checked.rests_on(&update.relationship),
+                    Change::Schema | Change::Metadata(_) => false,
+                });
+            self.require_still_absent(transaction, changes)?;
+        }
+        if must_check {
+            self.check_again(transaction, READS_MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Requires that no relationship came that must not be there.
+    fn require_still_absent(
+        &self,
+        transaction: &Transaction<'_>,
+        changes: Vec<Change>,
+    ) -> Result<(), Rejection> {
+        if changes.len().saturating_mul(self.absent.len()) > COMPARISONS_MAX {
+            return Err(Rejection::Outdated);
+        }
+        for relationship in changes.into_iter().filter_map(came) {
+            let mut matching = self.absent.iter();
+            let matching = matching.find(|absent| absent.filter.matches(&relationship));
+            if let Some(precondition) = matching
+                && is_there(transaction, &relationship)?
+            {
+                return Err(failed(precondition).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_again(&self, transaction: &Transaction<'_>, reads_max: u64) -> Result<(), Rejection> {
+        let permissions = self.required.permissions();
+        let schema = self.schemas.of_transaction(transaction)?;
+        let limits = self.limits.and(within_writer(reads_max, permissions.len()));
+        let scope = Scope { limits, ..Scope::new(&schema, transaction) };
+        match require_permissions(&scope, permissions) {
+            Err(DatabaseError::Engine(EngineError::WorkExceeded { .. })) => {
+                Err(Rejection::Outdated)
+            }
+            checked => Ok(checked?),
+        }
+    }
+
+    /// Requires everything anew, on the newest state.
+    fn evaluate(&self, transaction: &Transaction<'_>) -> Result<(), Rejection> {
+        let schema = self.schemas.of_transaction(transaction)?;
+        self.required.require_allowed(&schema)?;
+        let budget = ScanBudget::unlimited().with_rows_max(EVALUATED_ROWS_MAX);
+        for precondition in self.required.preconditions() {
+            let is_fulfilled = match first_match(transaction, &precondition.filter, &budget)? {
+                Match::Found => precondition.operation == PreconditionOperation::MustMatch,
+                Match::None => precondition.operation == PreconditionOperation::MustNotMatch,
+                Match::Unknown => return Err(Rejection::Outdated),
+            };
+            if !is_fulfilled {
+                return Err(failed(precondition).into());
+            }
+        }
+        self.check_again(transaction, EVALUATED_READS_MAX)
+    }
+}
+
+/// Requires that some other relationship matches than the one that was found, and has gone since.
+fn require_another_match(
+    transaction: &Transaction<'_>,
+    precondition: &Precondition,
+) -> Result<(), Rejection> {
+    let budget = ScanBudget::unlimited().with_rows_max(ROWS_MAX);
+    match first_match(transaction, &precondition.filter, &budget)? {
+        Match::Found => Ok(()),
+        Match::None => Err(failed(precondition).into()),
+        Match::Unknown => Err(Rejection::Outdated),
+    }
+}
+
+type Examined = (Vec<(Precondition, Relationship)>, Vec<Precondition>);
+
+/// Requires that the preconditions hold on a snapshot. Each filter is looked at once.
+fn examine_preconditions(
+    preconditions: &[Precondition],
+    examination: &Examination<'_>,
+) -> Result<Examined, DatabaseError> {
+    let budget = examination.scan_budget();
+    let snapshot = &examination.view.snapshot;
+    let mut looked_at: HashMap<&RelationshipFilter, bool> = HashMap::new();
+    let (mut present, mut absent) = (Vec::new(), Vec::new());
+    for precondition in preconditions {
+        let Precondition { operation, filter } = precondition;
+        let must_match = *operation == PreconditionOperation::MustMatch;
+        if let Some(matches) = looked_at.get(filter) {
+            if *matches != must_match {
+                return Err(failed(precondition));
+            }
+            continue;
+        }
+
+        let found = snapshot.scan(filter, None, 1, &budget)?.rows.into_iter().next();
+        looked_at.insert(filter, found.is_some());
+        match (found, must_match) {
+            (Some((found, _)), true) => present.push((precondition.clone(), found)),
+            (None, false) => absent.push(precondition.clone()),
+            (Some(_), false) | (None, true) => return Err(failed(precondition)),
+        }
+    }
+    Ok((present, absent))
+}
+
+fn failed(precondition: &Precondition) -> DatabaseError {
+    DatabaseError::PreconditionFailed(Box::new(precondition.clone()))
+}
+
+/// Whether a filter matches.
+enum Match {
+    Found,
+    None,
+    /// The budget was spent before it was clear.
+    Unknown,
+}
+
+fn first_match(
+    transaction: &Transaction<'_>,
+    filter: &RelationshipFilter,
+    budget: &ScanBudget<'_>,
+) -> Result<Match, ReadError> {
+    let page = transaction.scan(filter, None, 1, budget)?;
+    Ok(match (page.rows.is_empty(), page.next) {
+        (false, _) => Match::Found,
+        (true, None) => Match::None,
+        (true, Some(_)) => Match::Unknown,
+    })
+}
+
+/// The relationship that a change added, or gave other terms.
+pub(super) fn came(change: Change) -> Option<Relationship> {
+    match change {
+        Change::Relationship(update) => match update.operation {
+            UpdateOperation::Create | UpdateOperation::Touch => Some(update.relationship),
+            UpdateOperation::Delete => None,
+        },
+        Change::Schema | Change::Metadata(_) => None,
+    }
+}
+
+/// Whether a relationship with this key is there and has not expired.
+pub(super) fn is_there(
+    state: &impl RelationshipReader,
+    relationship: &Relationship,
+) -> Result<bool, ReadError> {
+    let found = state.find(relationship.resource_key(), relationship.subject.key())?;
+    Ok(found.is_some())
+}

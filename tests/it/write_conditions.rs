@@ -1,0 +1,218 @@
+//! Preconditions and required permissions hold when the write is made, not only when it was examined.
+
+use kilwa::database::{
+    Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, RequiredPermission,
+    WriteRequest,
+};
+use kilwa::relationship::{
+    Context, ObjectIdFilter, ObjectRef, Precondition, PreconditionOperation, RelationshipFilter,
+    RelationshipUpdate, Subject, Timestamp, UpdateOperation,
+};
+use kilwa::store::{Clock, StoreOptions};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+const SCHEMA: &str = "use expiration
+definition user {}
+definition lock {
+  relation holder: user | user with expiration
+  permission held = holder
+}
+definition token { relation owner: user }
+";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix(second, 0).unwrap()
+}
+
+fn database() -> Database {
+    let (store, options) = (StoreOptions::default(), DatabaseOptions::default());
+    let database = Database::in_memory(&store, options).unwrap();
+    database.write_schema(at(1), SCHEMA).unwrap();
+    database
+}
+
+fn update(operation: UpdateOperation, text: &str) -> RelationshipUpdate {
+    RelationshipUpdate { operation, relationship: text.parse().unwrap() }
+}
+
+fn touch(text: &str) -> WriteRequest {
+    let updates = vec![update(UpdateOperation::Touch, text)];
+    WriteRequest { updates, ..WriteRequest::default() }
+}
+
+fn condition(operation: PreconditionOperation, resource_type: &str, id: &str) -> Precondition {
+    let filter = RelationshipFilter {
+        resource_type: Some(resource_type.to_owned()),
+        resource_id: Some(ObjectIdFilter::Exact(id.to_owned())),
+        ..RelationshipFilter::default()
+    };
+    Precondition { operation, filter }
+}
+
+fn holder_is(user: &str) -> RequiredPermission {
+    RequiredPermission {
+        resource: ObjectRef::new("lock", "a").unwrap(),
+        permission: "held".to_owned(),
+        subject: Subject::new("user", user, "").unwrap(),
+        context: Context::default(),
+    }
+}
+
+#[test]
+fn a_lock_that_expires_before_the_writers_turn_is_not_held() {
+    let database = Arc::new(database());
+    let text = "lock:a#holder@user:ann[expiration:1970-01-01T00:00:20Z]";
+    database.write(at(2), touch(text)).unwrap();
+    let held = condition(PreconditionOperation::MustMatch, "lock", "a");
+
+    for (preconditions, permissions) in [(vec![held], vec![]), (vec![], vec![holder_is("ann")])] {
+        // The examination reads 10 s, the writer 30 s.
+        let looks = AtomicI64::new(0);
+        let now = move || at(if looks.fetch_add(1, Ordering::SeqCst) == 0 { 10 } else { 30 });
+        let clock = Clock::new(now, || Duration::ZERO);
+        let request =
+            WriteRequest { preconditions, permissions, ..touch("token:t#owner@user:ann") };
+        let refused = database.write(clock, request.clone()).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                DatabaseError::PreconditionFailed(_) | DatabaseError::PermissionRequired(_)
+            ),
+            "{refused}"
+        );
+        database.write(at(15), request).unwrap();
+    }
+}
+
+#[test]
+fn a_write_is_dated_to_its_turn() {
+    let database = database();
+    let looks = AtomicI64::new(0);
+    let now = move || at(10 + 10 * looks.fetch_add(1, Ordering::SeqCst));
+    let revision =
+        database.write(Clock::new(now, || Duration::ZERO), touch("token:t#owner@user:ann"));
+    assert_eq!(revision.unwrap().0, 20_000_000_000);
+}
+
+/// Writers that all want the same: whoever comes first. Exactly one may get it, round after round.
+fn race(requests: impl Fn(usize, usize) -> WriteRequest + Send + Sync + 'static, rounds: usize) {
+    const WRITERS: usize = 8;
+    let database = Arc::new(database());
+    database.write(at(2), touch("lock:a#holder@user:ann")).unwrap();
+    let requests = Arc::new(requests);
+    for round in 0..rounds {
+        let threads: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (database, requests) = (Arc::clone(&database), Arc::clone(&requests));
+                thread::spawn(move || database.write(at(10), requests(round, writer)))
+            })
+            .collect();
+        let made = threads.into_iter().map(|thread| thread.join().unwrap());
+        let made: Vec<_> = made.collect();
+        let winners = made.iter().filter(|made| made.is_ok()).count();
+        assert_eq!(winners, 1, "round {round}: {made:?}");
+        for refused in made.into_iter().filter_map(Result::err) {
+            assert!(
+                matches!(
+                    refused,
+                    DatabaseError::PreconditionFailed(_)
+                        | DatabaseError::PermissionRequired(_)
+                        | DatabaseError::AlreadyExists(_)
+                ),
+                "{refused}"
+            );
+        }
+    }
+}
+
+#[test]
+fn of_writes_that_require_an_absence_one_is_made() {
+    race(
+        |round, writer| WriteRequest {
+            preconditions: vec![condition(
+                PreconditionOperation::MustNotMatch,
+                "token",
+                &format!("t{round}"),
+            )],
+            ..touch(&format!("token:t{round}#owner@user:u{writer}"))
+        },
+        60,
+    );
+}
+
+#[test]
+fn of_writes_that_require_and_take_a_relationship_one_is_made() {
+    race(
+        |round, _| {
+            // Round by round, the token moves on.
+            let (from, to) = (format!("t{round}"), format!("t{}", round + 1));
+            let mut updates =
+                vec![update(UpdateOperation::Touch, &format!("token:{to}#owner@user:ann"))];
+            let mut preconditions = Vec::new();
+            if round == 0 {
+                preconditions.push(condition(PreconditionOperation::MustNotMatch, "token", &to));
+            } else {
+                preconditions.push(condition(PreconditionOperation::MustMatch, "token", &from));
+                let gone = format!("token:{from}#owner@user:ann");
+                updates.push(update(UpdateOperation::Delete, &gone));
+            }
+            WriteRequest { updates, preconditions, ..WriteRequest::default() }
+        },
+        60,
+    );
+}
+
+#[test]
+fn of_writes_that_require_and_take_a_permission_one_is_made() {
+    race(
+        |round, _| {
+            let user = |even: bool| if even { "ann" } else { "bob" };
+            let (has, gets) = (user(round % 2 == 0), user(round % 2 == 1));
+            WriteRequest {
+                updates: vec![
+                    update(UpdateOperation::Delete, &format!("lock:a#holder@user:{has}")),
+                    update(UpdateOperation::Touch, &format!("lock:a#holder@user:{gets}")),
+                ],
+                permissions: vec![holder_is(has)],
+                ..WriteRequest::default()
+            }
+        },
+        60,
+    );
+}
+
+#[test]
+fn what_matches_and_comes_meanwhile_is_deleted_too() {
+    let database = Arc::new(database());
+    let stop = Arc::new(AtomicBool::new(false));
+    let (writing, stopped) = (Arc::clone(&database), Arc::clone(&stop));
+    let (sender, written) = mpsc::channel();
+    let writer = thread::spawn(move || {
+        for number in 0..10_000 {
+            if stopped.load(Ordering::SeqCst) {
+                break;
+            }
+            let revision = writing.write(at(10), touch(&format!("token:t{number}#owner@user:ann")));
+            sender.send((number, revision.unwrap())).unwrap();
+        }
+    });
+    let mut deleted = 0;
+    for _ in 0..50 {
+        let filter = RelationshipFilter {
+            resource_type: Some("token".to_owned()),
+            ..RelationshipFilter::default()
+        };
+        let request = DeleteRequest { filter: filter.clone(), ..DeleteRequest::default() };
+        let done = database.delete(at(10), request).unwrap();
+        deleted += done.count;
+        let then = Consistency::AtExactSnapshot(done.revision);
+        let left = database.view(then, at(10)).unwrap().read(&filter, None, 10, &|| false);
+        assert_eq!(left.unwrap().rows, [], "nothing is left at the deletion's revision");
+    }
+    stop.store(true, Ordering::SeqCst);
+    writer.join().unwrap();
+    assert!(deleted <= u64::try_from(written.iter().count()).unwrap());
+}
