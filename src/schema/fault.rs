@@ -141,11 +141,8 @@ pub(super) fn listed(names: &[&str]) -> String {
     }
 }
 
-/// The name that was probably meant.
-pub(super) fn nearest<'n>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'n str>,
-) -> Option<&'n str> {
+/// The name that was probably meant: the nearest of the candidates, unless all are far off.
+pub fn nearest<'n>(wanted: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let distance_max = wanted.chars().count().div_ceil(3).min(3);
     candidates
         .into_iter()

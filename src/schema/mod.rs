@@ -5,6 +5,7 @@
 
 mod ast;
 pub mod changes;
+mod character;
 mod check;
 mod comments;
 mod compiled;
@@ -13,6 +14,7 @@ mod diagnostic;
 pub mod diff;
 mod fault;
 pub mod format;
+mod join;
 pub mod lint;
 mod load;
 mod lost;
@@ -26,12 +28,15 @@ mod source_text;
 mod syntax_error;
 mod write_rules;
 
+pub use character::OddCharacter;
 pub use compiled::{
     AllowedForm, AllowedSubject, Arrow, ArrowBranch, ArrowNotation, CaveatId, Definition,
     DefinitionId, Expr, Node, NodeId, Quantifier, Rule, Schema,
 };
 pub use dependencies::DependencyError;
 pub use diagnostic::{Diagnostic, Position, Severity, Stage};
+pub use fault::nearest;
+pub use join::{join, with_imports, without_imports};
 pub use routes::{End, Route, Routes, Start, StartForm, Stored, Way};
 pub use source_text::SourceText;
 pub use write_rules::{RelationshipError, UnknownName};

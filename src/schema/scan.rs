@@ -13,6 +13,8 @@ pub(super) const NESTING_MAX: usize = 100;
 pub(super) struct Scan {
     /// The comments, in bytes, in order.
     pub(super) comments: Vec<Range<usize>>,
+    /// The string literals, in bytes, in order.
+    pub(super) literals: Vec<Range<usize>>,
 }
 
 /// Why a text is not parsed at all.
@@ -37,7 +39,9 @@ pub(super) fn scan(text: &str) -> Result<Scan, ScanError> {
             found.comments.push(at..at + length);
             at += length;
         } else if let Some(length) = string_length(rest) {
-            at += length.map_err(|Unclosed| ScanError::UnclosedString(at..at + 1))?;
+            let length = length.map_err(|Unclosed| ScanError::UnclosedString(at..at + 1))?;
+            found.literals.push(at..at + length);
+            at += length;
         } else {
             let character = rest.chars().next().unwrap_or_default();
             if depth.step(character) {
@@ -51,7 +55,7 @@ pub(super) fn scan(text: &str) -> Result<Scan, ScanError> {
 
 /// A comment or string that opens and does not close.
 #[derive(Debug)]
-struct Unclosed;
+pub(super) struct Unclosed;
 
 /// The length of the comment that a text starts with.
 fn comment_length(text: &str) -> Option<Result<usize, Unclosed>> {
@@ -63,7 +67,7 @@ fn comment_length(text: &str) -> Option<Result<usize, Unclosed>> {
 }
 
 /// The length of the string literal that a text starts with, CEL's raw strings included.
-fn string_length(text: &str) -> Option<Result<usize, Unclosed>> {
+pub(super) fn string_length(text: &str) -> Option<Result<usize, Unclosed>> {
     let after_r = text.strip_prefix(['r', 'R']);
     let after_rb = after_r.map(|rest| rest.strip_prefix(['b', 'B']).unwrap_or(rest));
     let raw = after_rb.filter(|rest| rest.starts_with(['"', '\'']));

@@ -1,6 +1,7 @@
 //! The words for mistakes of syntax.
 
 use super::ast::{Flags, Span};
+use super::character::OddCharacter;
 use super::fault::Fault;
 
 /// The flags of `use` lines.
@@ -62,6 +63,12 @@ pub(super) fn expected(expected: Expected, text: &str, span: Span) -> Fault {
     } else {
         fault
     }
+}
+
+/// A character that is not what it looks like.
+pub(super) fn odd_character(odd: OddCharacter, span: Span) -> Fault {
+    let message = format!("unexpected character {}", odd.described());
+    Fault::parse("odd-character", span, message).help(odd.advice())
 }
 
 /// A text that starts no item.

@@ -60,6 +60,7 @@ mod schema_diff;
 mod schema_errors;
 mod schema_files;
 mod schema_format;
+mod schema_layout;
 mod schema_limits;
 mod schema_lint;
 mod schema_operators;

@@ -70,7 +70,7 @@ definition "team" {}"#;
     3:12-3:16 Parse expected-identifier: expected identifier, found token `with` (`with` is a reserved word; choose another name)
     4:19-4:19 Parse expected-identifier: expected identifier, found token end of line
     5:29-5:30 Parse expected-identifier: expected identifier, found token `(`
-    7:12-7:13 Parse expected-identifier: expected identifier, found token `"`
+    7:12-7:13 Parse expected-identifier: expected identifier, found token `"` (names stand without quotes)
     "#);
 }
 
@@ -502,4 +502,110 @@ definition doc {
     5:20-5:23 Type unknown-definition: could not lookup definition `usr` for relation `viewer`: object definition `usr` not found (did you mean `user`?)
     6:30-6:36 Type unknown-relation: relation/permission `editor` not found under definition `doc`
     "#);
+}
+
+/// The advice of the first fault of a text.
+fn advice(text: &str) -> String {
+    let diagnostics = kilwa::schema::compile(text).unwrap_err();
+    let first = diagnostics.first().unwrap();
+    first.help.clone().unwrap_or_else(|| format!("none: {first}"))
+}
+
+#[test]
+fn texts_of_other_languages_get_advice() {
+    for (member, hint) in [
+        ("# who reads\n relation viewer: user", "comments start with `//`"),
+        ("relation viewer: user # those who read", "comments start with `//`"),
+        ("relation viewer: user # readers", "comments start with `//`"),
+        ("relation viewer: user #readers", "comments start with `//`"),
+        ("permission view = viewer # by those", "comments start with `//`"),
+        ("permission manage = parent.manage", "an arrow is written `parent->manage`"),
+        ("permission manage = viewer + parent.manage + owner", "`parent->manage`"),
+        ("permission manage = parent.any", "`parent.any(view)`"),
+        ("permission view: viewer", "write `permission view = viewer`"),
+        ("permission view: viewer + editor // both", "write `permission view = viewer + editor`"),
+        ("permission view: parent->view", "write `permission view = parent->view`"),
+        ("permission view = viewer or editor", "`a + b`"),
+        ("permission view = viewer || editor", "`a + b`"),
+        ("permission view = viewer | editor", "`a + b`"),
+        ("permission view = viewer, editor", "`a + b`"),
+        ("permission view = viewer and editor", "`a & b`"),
+        ("permission view = viewer && editor", "`a & b`"),
+        ("permission view = viewer but not banned", "`a - b`"),
+        ("permission view = viewer not banned", "`a - b`"),
+        ("permission view = viewer & not banned", "`a - b`"),
+        ("permission view = viewer & !banned", "`a - b`"),
+        ("permission view = viewer from parent", "`parent->viewer`"),
+        ("permission view = viewer,", "take the `,` out"),
+        ("permission can-view = viewer", "write `can_view`"),
+        ("relation can-view: user", "write `can_view`"),
+        ("relation viewer = user", "write `relation viewer: user`"),
+        ("relation viewer @user", "write `relation viewer: user`"),
+        ("relation viewer: [user, team#member]", "without brackets"),
+        ("relation viewer: user, team", "`user | team#member`"),
+        ("relation viewer: user + team", "`user | team#member`"),
+        ("relation viewer: user or team", "`user | team#member`"),
+        ("relation viewer: user & team", "combined in a `permission`"),
+        ("define viewer: [user, team#member]", "write `relation viewer: user | team#member`"),
+        ("define view: viewer or editor", "write `permission view = viewer + editor`"),
+        ("define view: viewer but not banned", "write `permission view = viewer - banned`"),
+        ("define view: view from parent", "write `permission view = parent->view`"),
+        ("define view: [user] or editor", "write `relation view: …`"),
+        ("Relation viewer: user", "write `relation`"),
+        ("action view = viewer", "write `permission view = …`"),
+    ] {
+        let text = format!("definition user {{}}\ndefinition doc {{\n{member}\n}}");
+        assert!(advice(&text).contains(hint), "{member}: {}", advice(&text));
+    }
+    for (text, hint) in [
+        ("# licence\ndefinition user {}", "comments start with `//`"),
+        ("type user", "write `definition user { … }`"),
+        ("entity user {}", "write `definition user { … }`"),
+        ("model\n  schema 1.1", "a schema starts with its definitions"),
+        ("schema: |-\n  definition user {}", "this is a validation file, not a schema"),
+        ("Definition user {}", "write `definition`"),
+        ("definition user", "`definition user { … }`"),
+        ("definition user:\n  relation own: user", "`definition user { … }`"),
+        ("definition blog-post {}", "write `blog_post`"),
+        ("definition \"user\" {}", "names stand without quotes"),
+        ("condition night(hour int) {}", "write `caveat night(…) { … }`"),
+        ("definition usér {}", "`é` is the character U+00E9"),
+    ] {
+        assert!(advice(text).contains(hint), "{text}: {}", advice(text));
+    }
+}
+
+#[test]
+fn characters_that_nobody_sees_are_named() {
+    for (text, place, name, hint) in [
+        ("definition\u{A0}user {}", "1:11", "U+00A0 (no-break space)", "an ordinary space"),
+        ("definition user {\u{200B}}", "1:18", "U+200B (zero width space)", "take it out"),
+        ("defi\u{200B}nition user {}", "1:5", "U+200B (zero width space)", "take it out"),
+        ("definition us\u{AD}er {}", "1:14", "U+00AD (soft hyphen)", "take it out"),
+        ("\n\u{3000}definition user {}", "2:1", "U+3000 (ideographic space)", "ordinary space"),
+        ("definition user {} \u{FEFF}", "1:20", "U+FEFF (byte order mark)", "take it out"),
+        ("definition user { relation own： user }", "1:31", "U+FF1A", "write `:`"),
+        ("definition user { relation own: user｜user }", "1:37", "U+FF5C", "write `|`"),
+        (
+            "definition user { relation own: user; permission x1x = own – own }",
+            "1:60",
+            "U+2013 (dash)",
+            "write `-`",
+        ),
+        (
+            "definition user { relation own: user; permission x1x = own→own }",
+            "1:59",
+            "U+2192 (arrow)",
+            "write `->`",
+        ),
+        ("use import\nimport “a.zed”", "2:8", "U+201C (typographic quote)", "write `\"`"),
+        ("caveat c1c(day string) { day == “monday” }", "1:33", "U+201C", "write `\"`"),
+        ("caveat c1c(day int) { day ==\u{A0}1 }", "1:29", "U+00A0", "an ordinary space"),
+    ] {
+        let diagnostics = kilwa::schema::compile(text).unwrap_err();
+        let first = diagnostics.first().unwrap();
+        let said = format!("{first} {}", first.help.clone().unwrap_or_default());
+        assert_eq!(first.start().to_string(), place, "{text}: {said}");
+        assert!(said.contains(name) && said.contains(hint), "{text}: {said}");
+    }
 }

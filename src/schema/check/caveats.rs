@@ -1,6 +1,7 @@
 //! Caveats: their parameters' types, and their bodies, which the caveat room compiles.
 
 use super::super::ast::{self, Span};
+use super::super::character::OddCharacter;
 use super::super::compiled::Schema;
 use super::super::fault::{Fault, Faults};
 use crate::caveat::{
@@ -102,6 +103,13 @@ fn fault(written: &ast::Caveat, error: CompileError) -> Fault {
         }
         CompileErrorKind::Syntax { .. }
         | CompileErrorKind::Type { .. }
-        | CompileErrorKind::TooLarge { .. } => Fault::parse("invalid-caveat", in_body, message),
+        | CompileErrorKind::TooLarge { .. } => {
+            let faulty = written.body.text.get(error.range).unwrap_or_default();
+            let fault = Fault::parse("invalid-caveat", in_body, message);
+            match OddCharacter::first_in(faulty) {
+                Some((_, odd)) => fault.help(format!("{}: {}", odd.described(), odd.advice())),
+                None => fault,
+            }
+        }
     }
 }

@@ -89,6 +89,13 @@ impl Names<'_> {
 
     fn fault(&self, error: &InvalidName, name: &Name) -> Fault {
         let message = format!("error in {} `{}`: {error}", self.what, self.of);
-        Fault::parse("invalid-name", name.span, message)
+        let fault = Fault::parse("invalid-name", name.span, message);
+        match name.text.chars().find(|character| !character.is_ascii()) {
+            Some(wide) => fault.help(format!(
+                "`{wide}` is the character U+{:04X}: names consist of `a-z`, `0-9` and `_`",
+                u32::from(wide)
+            )),
+            None => fault,
+        }
     }
 }

@@ -60,7 +60,10 @@ impl Resolving<'_> {
             ast::AllowedForm::Userset(name) => {
                 let Some(node) = self.schema.find_node(definition.id, &name.text) else {
                     let fault = unknown_node(self.schema, definition.id, &name.text, name.span);
-                    self.faults.extend(fault);
+                    let is_comment = self.has_spaces(&written.definition, name);
+                    self.faults.extend(fault.map(|fault| {
+                        if is_comment { fault.help("comments start with `//`") } else { fault }
+                    }));
                     return None;
                 };
                 AllowedForm::Userset(node.id)
@@ -72,6 +75,13 @@ impl Resolving<'_> {
             caveat: caveat?,
             expires: written.expires,
         })
+    }
+
+    /// Whether spaces stand around the `#` between a definition and its relation, as around the `#` of a comment.
+    fn has_spaces(&self, definition: &ast::Name, relation: &ast::Name) -> bool {
+        let file = self.schema.syntax.files.get(relation.span.file);
+        let between = file.and_then(|f| f.text.get(definition.span.end..relation.span.start));
+        between.is_some_and(|between| between.contains([' ', '\t']))
     }
 
     fn unknown_definition(&mut self, name: &ast::Name) {

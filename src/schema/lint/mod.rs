@@ -15,6 +15,9 @@ use super::diagnostic::{Diagnostic, Severity, Stage};
 use super::fault::Fault;
 use std::collections::HashSet;
 
+/// The code of the remark that nothing uses a relation.
+pub const UNUSED_RELATION: &str = "unused-relation";
+
 /// How many remarks are made about one schema.
 const REMARKS_MAX: usize = 1_000;
 
@@ -53,17 +56,24 @@ impl Remarks<'_> {
     fn about(&mut self, node: &Node, remark: Remark) {
         let definition = self.schema.definition(node.definition);
         if !silences(&definition.comment, remark.code) {
-            self.below(&node.comment, remark);
+            let names = vec![
+                ("definition_name", definition.name.clone()),
+                ("relation_name", node.name.clone()),
+            ];
+            self.add(&node.comment, remark, names);
         }
     }
 
     /// Makes a remark about what stands below a comment, unless that silences it.
     fn below(&mut self, comment: &str, remark: Remark) {
+        self.add(comment, remark, Vec::new());
+    }
+
+    fn add(&mut self, comment: &str, remark: Remark, names: Vec<(&'static str, String)>) {
         let Remark { code, span, message, help } = remark;
         let is_new = !silences(comment, code) && self.found.len() < REMARKS_MAX;
         if is_new && self.seen.insert((span, message.clone())) {
             let (stage, help, missing) = (Stage::Lint, Some(help.to_owned()), None);
-            let names = Vec::new();
             self.found.push(Fault { stage, code, message, span, help, missing, names });
         }
     }

@@ -2,7 +2,7 @@
 
 use super::super::compiled::{AllowedForm, Expr, NodeId, Rule, Schema};
 use super::never::named_nodes;
-use super::{Remark, Remarks, places};
+use super::{Remark, Remarks, UNUSED_RELATION, places};
 use std::collections::HashSet;
 
 pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
@@ -27,7 +27,7 @@ fn relations(schema: &Schema, remarks: &mut Remarks<'_>) {
                 "relation `{name}` is used by no permission and by no other relation of the schema"
             );
             let help = "add it to a permission, or take it out";
-            let (code, span) = ("unused-relation", place.member.name().span);
+            let (code, span) = (UNUSED_RELATION, place.member.name().span);
             remarks.about(place.node, Remark { code, span, message, help });
         }
     }

@@ -1,7 +1,9 @@
 //! What is wrong with a statement that is none.
 
 use super::super::ast::Span;
+use super::super::character::OddCharacter;
 use super::super::syntax_error::{self, Expected};
+use super::hints::{self, Mistake};
 use super::{Builder, Grammar, Rule};
 use pest::Parser as _;
 use pest::error::{ErrorVariant, InputLocation};
@@ -15,17 +17,30 @@ impl Builder<'_, '_> {
             return;
         }
         let (at, expected) = self.mistake(start, pair.as_rule() == Rule::broken_item);
-        let span = Span { file: self.file, start: at, end: at };
         let rest = self.text.get(at..).unwrap_or_default();
+        if let Some((place, odd)) = odd_character(rest) {
+            let (start, end) = (at + place, at + place + odd.character.len_utf8());
+            let span = Span { file: self.file, start, end };
+            self.faults.push(syntax_error::odd_character(odd, span));
+            self.resume = end;
+            return;
+        }
+        let before = self.text.get(start..at).unwrap_or_default();
+        let hint = hints::hint(Mistake { before, rest, expected });
+        let span = Span { file: self.file, start: at, end: at };
         // What starts a statement is read as one, whatever is missing before it.
         let starts_statement = at > start && syntax_error::starts_statement(rest);
-        self.faults.push(match expected {
+        let fault = match expected {
             None => syntax_error::unexpected_at_root(self.text, span),
             Some(expected) if starts_statement => {
                 let end = syntax_error::end_of_line_before(self.text, at);
                 syntax_error::expected(expected, self.text, Span { start: end, end, ..span })
             }
             Some(expected) => syntax_error::expected(expected, self.text, span),
+        };
+        self.faults.push(match hint {
+            Some(hint) => fault.help(hint),
+            None => fault,
         });
         self.resume = if starts_statement { at } else { at + 1 };
     }
@@ -58,6 +73,16 @@ impl Builder<'_, '_> {
         };
         (start + offset, Some(expected(&positives)))
     }
+}
+
+/// A character at a place, or behind the word there, that is not what it looks like.
+fn odd_character(text: &str) -> Option<(usize, OddCharacter)> {
+    let word = syntax_error::first_word(text).len();
+    let spaces = text.len() - text.trim_start_matches([' ', '\t']).len();
+    [0, word, spaces].into_iter().find_map(|at| {
+        let character = text.get(at..)?.chars().next()?;
+        Some((at, OddCharacter::of(character)?))
+    })
 }
 
 /// What stands for a set of rules of which one should have matched.

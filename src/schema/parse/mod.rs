@@ -9,7 +9,9 @@
 )]
 
 mod expressions;
+mod hints;
 mod mistakes;
+mod outline;
 
 use super::ast::{
     AllowedForm, AllowedSubject, Caveat, Definition, File, Flags, Item, Member, Name, Parameter,
@@ -19,6 +21,7 @@ use super::comments::Comments;
 use super::fault::{Fault, Faults};
 use super::scan::{NESTING_MAX, ScanError, scan};
 use super::syntax_error::{self, Expected};
+pub(super) use outline::{Outline, outline};
 use pest::Parser as _;
 use pest::iterators::Pair;
 use std::ops::Range;

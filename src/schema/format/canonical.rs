@@ -4,8 +4,10 @@
 //! order, one in a line, after a tab. Doc comments stay. Imports and partials are written out, annotations are gone. The
 //! text compiles to the same schema, and its canonical text is itself.
 
-use super::comments::{split_comments, unmarked_lines};
-use super::compiled::{Arrow, ArrowNotation, Definition, Expr, NodeId, Quantifier, Rule, Schema};
+use super::super::comments::{split_comments, unmarked_lines};
+use super::super::compiled::{
+    Arrow, ArrowNotation, Definition, Expr, NodeId, Quantifier, Rule, Schema,
+};
 use crate::caveat::Caveat;
 
 /// The canonical text of a schema, without a line break at its end.
@@ -64,7 +66,7 @@ fn member_text(schema: &Schema, id: NodeId) -> String {
 }
 
 /// An expression with the parentheses that it needs, and those around intersections and exclusions in other operations.
-pub(super) fn expr_text(schema: &Schema, expr: &Expr) -> String {
+pub(in crate::schema) fn expr_text(schema: &Schema, expr: &Expr) -> String {
     let join = |operator: &str, operands: &[Expr]| {
         let parts: Vec<String> = operands.iter().map(|o| operand_text(schema, o)).collect();
         parts.join(operator)
