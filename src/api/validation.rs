@@ -97,12 +97,25 @@ fn validate_whole(
     let files: HashMap<&str, &str> =
         file.files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
     let load = |path: &str| {
+        require_local(path)?;
         let found = files.get(path).or_else(|| files.get(path.trim_start_matches("./")));
         found
             .map(|text| (*text).to_owned())
             .ok_or_else(|| format!("`{path}` is not among the files of the request"))
     };
     validate_file(name, &file.text, &load, setting)
+}
+
+/// Requires that a path leads to the folder of the file or below it: a request is a folder of its own.
+fn require_local(path: &str) -> Result<(), String> {
+    let escapes = path.split(['/', '\\']).any(|segment| segment == "..");
+    let is_absolute = path.starts_with(['/', '\\']) || path.contains(':');
+    if escapes || is_absolute {
+        return Err(format!(
+            "`{path}` is not local: name a file in the validation file's folder or below it"
+        ));
+    }
+    Ok(())
 }
 
 fn assertions(input: &LiveInput) -> (Vec<Assertion>, Vec<Finding>) {

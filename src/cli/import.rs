@@ -2,15 +2,16 @@
 
 use super::failure::Failure;
 use super::remote::Server;
-use super::{Exit, boolean, progress, render, schema, serve, snippet, touch};
+use super::{Exit, boolean, data, progress, render, snippet, touch};
 use crate::relationship::{InvalidName, ObjectRef, Relationship, Subject};
 use crate::schema::{compile, prefix};
+use crate::validation::{Data, SchemaNeed};
 use clap::{ArgAction, Args};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Validation file (.yaml, .yml, .zaml), or a schema (.zed).
+    /// Validation file or schema; `-` is standard input. With --schema=false the file needs no schema.
     file: PathBuf,
     /// Whether to write the schema.
     #[arg(
@@ -52,15 +53,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let (mut schema, mut relationships) = read(&arguments.file)?;
+    let need = if arguments.schema { SchemaNeed::Required } else { SchemaNeed::Optional };
+    let Data { schema, mut relationships, .. } =
+        data::read_all(std::slice::from_ref(&arguments.file), need)?;
+    let mut schema = schema.filter(|_| arguments.schema);
     let prefix = arguments.schema_definition_prefix.trim_end_matches('/');
     if !prefix.is_empty() {
-        schema = prefixed_schema(&schema, prefix)?;
+        schema = schema.map(|schema| prefixed_schema(&schema, prefix)).transpose()?;
         let prefixed = relationships.into_iter().map(|row| prefixed(row, prefix));
         relationships = prefixed.collect::<Result<_, _>>()?;
     }
     let connection = arguments.server.connect()?;
-    if arguments.schema {
+    if let Some(schema) = schema {
         connection.write_schema(schema)?;
     }
     let count = if arguments.relationships { relationships.len() } else { 0 };
@@ -73,21 +77,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let schema = if arguments.schema { "schema and " } else { "" };
     render::out(&format!("{schema}{count} relationships imported\n"))?;
     Ok(Exit::Success)
-}
-
-/// The schema and the relationships of a file.
-fn read(file: &Path) -> Result<(String, Vec<Relationship>), Failure> {
-    if file.extension().is_none_or(|extension| extension != "zed") {
-        let data = serve::read_data_of(file)?;
-        return Ok((data.schema, data.relationships));
-    }
-    match schema::text(Some(file))? {
-        Ok(text) => Ok((text, Vec::new())),
-        Err(diagnostics) => {
-            snippet::note_all(&diagnostics);
-            Err(Failure::new(format!("nothing can be imported from `{}`", file.display())))
-        }
-    }
 }
 
 fn prefixed_schema(text: &str, name: &str) -> Result<String, Failure> {

@@ -8,6 +8,7 @@ mod boolean;
 mod clock;
 mod completions;
 mod consistency;
+mod data;
 mod duration;
 mod explanation;
 mod failure;

@@ -1,15 +1,14 @@
 //! `kilwa serve-testing`.
 
 use super::failure::Failure;
-use super::serve::{Limits, LogFormat, listen_address, read_data_of};
+use super::serve::{Limits, LogFormat, bootstrap, listen_address};
 use super::spicedb::Notes;
-use super::{Exit, boolean, duration, render};
-use crate::config::{Bootstrap, Config};
-use crate::schema::{self, format};
+use super::{Exit, boolean, data, duration, render};
+use crate::config::Config;
 use crate::server::{TestAddresses, run_testing_until_signal};
 use crate::telemetry;
+use crate::validation::SchemaNeed;
 use clap::{ArgAction, Args};
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,7 +45,7 @@ pub(super) struct Arguments {
         value_parser = boolean::parse
     )]
     readonly_grpc_enabled: bool,
-    /// Validation files whose schemas and relationships, taken together, each database starts with.
+    /// Validation files and schemas whose schemas and relationships, taken together, each database starts with.
     #[arg(long, env = "KILWA_LOAD_CONFIGS", value_delimiter = ',', value_name = "FILE")]
     load_configs: Vec<PathBuf>,
     /// For how long older revisions can be read.
@@ -103,39 +102,12 @@ impl Arguments {
         config.shutdown_grace = self.shutdown_grace_period;
         config.database.cache_bytes = CACHE_BYTES;
         self.limits.apply(&mut config);
-        config.bootstrap = together(&self.load_configs)?;
+        if !self.load_configs.is_empty() {
+            let data = data::read_all(&self.load_configs, SchemaNeed::Required)?;
+            config.bootstrap = Some(bootstrap(data.schema, data.relationships));
+        }
         Ok(config)
     }
-}
-
-/// The schemas and relationships of validation files, as if they were one.
-fn together(files: &[PathBuf]) -> Result<Option<Bootstrap>, Failure> {
-    let mut loaded: Option<Bootstrap> = None;
-    for file in files {
-        let data = read_data_of(file)?;
-        loaded = Some(match loaded {
-            None => Bootstrap { schema: data.schema, relationships: data.relationships },
-            Some(mut all) => {
-                all.schema = both(&all.schema, &data.schema);
-                all.relationships.extend(data.relationships);
-                all
-            }
-        });
-    }
-    Ok(loaded)
-}
-
-/// Two schemas as one text, with what they use at its top. A text that does not compile stays as it is, for whoever
-/// compiles the whole to say what is wrong.
-fn both(first: &str, second: &str) -> String {
-    let texts = [first, second].map(|text| match schema::compile(text) {
-        Ok(schema) => format::canonical(&schema),
-        Err(_) => text.to_owned(),
-    });
-    let uses = |line: &&str| line.starts_with("use ");
-    let head: BTreeSet<&str> = texts.iter().flat_map(|text| text.lines().filter(uses)).collect();
-    let body = texts.iter().flat_map(|text| text.lines().filter(|line| !uses(line)));
-    head.iter().copied().chain(body).collect::<Vec<_>>().join("\n")
 }
 
 fn banner(addresses: &TestAddresses<SocketAddr>) -> String {

@@ -2,10 +2,13 @@
 
 use super::assertion::{Assertion, Expectation};
 use super::expected::ExpectedRelations;
+use super::hints;
+use super::keys::{self, Meant};
 use super::lines::{self, Line};
 use super::problem::{Block, Fault, Problems};
 use super::source::{ScalarMap, Style};
 use super::yaml::{self, Node, Value};
+use crate::schema::OddCharacter;
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -21,17 +24,28 @@ pub(super) struct File {
 /// Where the schema is.
 #[derive(Debug)]
 pub(super) enum SchemaPart {
-    /// In the file itself.
-    Inline { text: String, map: ScalarMap },
+    /// In the file itself; `is_folded` when its lines were joined by `>`.
+    Inline { text: String, map: ScalarMap, is_folded: bool },
     /// In a file of its own.
     File { path: String, span: Range<usize> },
+    /// The file is the schema.
+    Whole { text: String },
+}
+
+/// Whether a file can be used without a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaNeed {
+    /// It cannot.
+    Required,
+    /// It can: its relationships are not held against any.
+    Optional,
 }
 
 /// Reads a validation file.
-pub(super) fn read(problems: &mut Problems) -> File {
+pub(super) fn read(problems: &mut Problems, need: SchemaNeed) -> File {
     let text = problems.source.text.clone();
     let root = parse(&text, problems);
-    root.map(|root| Reader { text: &text, problems }.file(&root)).unwrap_or_default()
+    root.map(|root| Reader { text: &text, problems }.file(&root, need)).unwrap_or_default()
 }
 
 /// Reads the assertions of a file and looks at nothing else.
@@ -45,9 +59,12 @@ pub(super) fn read_assertions(problems: &mut Problems) -> Vec<Assertion> {
 }
 
 fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
-    yaml::parse(text)
-        .map_err(|error| problems.error(error.span, Fault::new(Block::File, "yaml", error.message)))
-        .ok()
+    let parsed = yaml::parse(text).map_err(|error| {
+        let fault = Fault::new(Block::File, "yaml", error.message);
+        let hint = hints::yaml(text, error.span.start);
+        problems.error(error.span, fault.help_if(hint));
+    });
+    parsed.ok()
 }
 
 struct Reader<'r> {
@@ -56,7 +73,7 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    fn file(&mut self, root: &Node) -> File {
+    fn file(&mut self, root: &Node, need: SchemaNeed) -> File {
         let mut file = File::default();
         let mut schema_keys = 0;
         for (key, value) in self.entries(root, "the file") {
@@ -72,15 +89,45 @@ impl Reader<'_> {
                 "relationships" => file.relationships = self.relationships(value),
                 "assertions" => file.assertions = self.assertions(value),
                 "validation" => file.expected = self.expected(value),
-                "namespace_configs" if !is_empty(value) => self.legacy(key, "schema"),
-                "validation_tuples" if !is_empty(value) => self.legacy(key, "relationships"),
-                _ => {}
+                "namespace_configs" | "validation_tuples" if is_empty(value) => {}
+                "namespace_configs" => self.legacy(key, "schema"),
+                "validation_tuples" => self.legacy(key, "relationships"),
+                _ => self.unknown_key(key),
             }
         }
-        if schema_keys != 1 {
+        let is_enough = schema_keys == 0 && need == SchemaNeed::Optional;
+        if schema_keys != 1 && !is_enough {
             self.require_one_schema(root, schema_keys);
         }
         file
+    }
+
+    /// A block under a misspelt key would be left out without a word: assertions that nobody runs look as if they held.
+    fn unknown_key(&mut self, key: &Node) {
+        let name = scalar_text(key);
+        let fault = |message: String| Fault::new(Block::File, "unknown-key", message);
+        match keys::meant_at_top(name) {
+            Meant::Block(block) => {
+                let message = format!("`{name}` is no key of a validation file");
+                let fault = fault(message).help(format!("did you mean `{block}`?"));
+                self.problems.error(key.span.clone(), fault);
+            }
+            Meant::Assertion(list) => {
+                let message = format!("`{name}` is no key of a validation file");
+                let help = format!("write `{list}` under `assertions:`, indented");
+                self.problems.error(key.span.clone(), fault(message).help(help));
+            }
+            Meant::Unknown if OddCharacter::first_in(name).is_some() => {
+                let message = format!("`{name}` is no key of a validation file");
+                self.problems.error(key.span.clone(), fault(message));
+            }
+            Meant::Unknown => {
+                let fault = fault(format!("nothing reads what is under `{name}`"))
+                    .help("take it out, or begin its name with `x-`");
+                self.problems.warning(key.span.clone(), fault);
+            }
+            Meant::Foreign => {}
+        }
     }
 
     fn shape(&mut self, node: &Node, message: impl Display, help: &str) {
@@ -113,7 +160,15 @@ impl Reader<'_> {
         let Value::Mapping(entries) = &node.value else {
             if !is_empty(node) {
                 let message = format!("{what} must be a mapping of keys to values");
-                self.shape(node, message, "write lines like `key: value`");
+                let help = match &node.value {
+                    Value::Text(_, Style::Block | Style::Folded) => {
+                        "leave out the `|` after the key: what follows it is no text"
+                    }
+                    Value::Text(..) | Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
+                        "write lines like `key: value`"
+                    }
+                };
+                self.shape(node, message, help);
             }
             return &[];
         };
@@ -129,20 +184,18 @@ impl Reader<'_> {
 
     fn inline_schema(&mut self, node: &Node) -> Option<SchemaPart> {
         let (text, map) = self.block(node, "schema")?;
-        Some(SchemaPart::Inline { text, map })
+        let is_folded = matches!(node.value, Value::Text(_, Style::Folded));
+        Some(SchemaPart::Inline { text, map, is_folded })
     }
 
     fn schema_file(&mut self, node: &Node) -> Option<SchemaPart> {
         let (path, _) = self.block(node, "schemaFile")?;
-        match require_local(&path) {
-            Ok(()) => Some(SchemaPart::File { path, span: node.span.clone() }),
-            Err(message) => {
-                let fault = Fault::new(Block::File, "schema-file", message)
-                    .help("name a file in the validation file's folder or below it");
-                self.problems.error(node.span.clone(), fault);
-                None
-            }
+        if path.trim().is_empty() {
+            let fault = Fault::new(Block::File, "schema-file", "`schemaFile` names no file");
+            self.problems.error(node.span.clone(), fault);
+            return None;
         }
+        Some(SchemaPart::File { path, span: node.span.clone() })
     }
 
     /// A text and the way back from it; `None` for what is no text.
@@ -183,12 +236,8 @@ impl Reader<'_> {
                 "assertTrue" => Expectation::True,
                 "assertCaveated" => Expectation::Caveated,
                 "assertFalse" => Expectation::False,
-                other => {
-                    let message = format!("nothing under `{other}` is checked");
-                    let help = "the keys are `assertTrue`, `assertCaveated` and `assertFalse`";
-                    let fault =
-                        Fault::new(Block::Assertions, "unknown-assertion-kind", message).help(help);
-                    self.problems.warning(key.span.clone(), fault);
+                _ => {
+                    self.unknown_assertion_kind(key);
                     continue;
                 }
             };
@@ -206,12 +255,35 @@ impl Reader<'_> {
         assertions
     }
 
+    fn unknown_assertion_kind(&mut self, key: &Node) {
+        let name = scalar_text(key);
+        let fault =
+            |message: String| Fault::new(Block::Assertions, "unknown-assertion-kind", message);
+        if let Some(list) = keys::meant_assertion(name) {
+            let message = format!("`{name}` is no list of assertions");
+            let fault = fault(message).help(format!("did you mean `{list}`?"));
+            self.problems.error(key.span.clone(), fault);
+        } else {
+            let help = "the keys are `assertTrue`, `assertCaveated` and `assertFalse`";
+            let fault = fault(format!("nothing under `{name}` is checked")).help(help);
+            self.problems.warning(key.span.clone(), fault);
+        }
+    }
+
     /// The items of a list of texts, with where each is written.
     fn texts<'n>(&mut self, node: &'n Node, key: &str) -> Vec<(&'n str, Range<usize>)> {
         let Value::Sequence(items) = &node.value else {
             if !is_empty(node) {
                 let message = format!("`{key}` must be a list");
-                self.shape(node, message, "write each item on a line of its own, after `- `");
+                let help = match &node.value {
+                    Value::Text(_, Style::Block | Style::Folded) => {
+                        "leave out the `|` after the key, and write each item after `- `"
+                    }
+                    Value::Text(..) | Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
+                        "write each item on a line of its own, after `- `"
+                    }
+                };
+                self.shape(node, message, help);
             }
             return vec![];
         };
@@ -224,11 +296,18 @@ impl Reader<'_> {
                 }
                 Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
                     let message = format!("each item of `{key}` must be a text");
-                    self.shape(item, message, "put the item in quotes");
+                    let help = hints::quotes(self.line_from(item.span.start));
+                    self.shape(item, message, &help);
                 }
             }
         }
         texts
+    }
+
+    /// What the file has from a place to the end of the line.
+    fn line_from(&self, start: usize) -> &str {
+        let rest = self.text.get(start..).unwrap_or_default();
+        rest.lines().next().unwrap_or_default()
     }
 
     fn expected(&mut self, node: &Node) -> Vec<ExpectedRelations> {
@@ -284,17 +363,4 @@ fn head(node: &Node) -> Range<usize> {
         Value::Text(..) | Value::Null => node.span.clone(),
         Value::Sequence(_) | Value::Mapping(_) => node.span.start..node.span.start,
     }
-}
-
-/// Requires that a path leads to the folder it starts from, or below it.
-fn require_local(path: &str) -> Result<(), String> {
-    let escapes = path.split(['/', '\\']).any(|segment| segment == "..");
-    let absolute = path.starts_with(['/', '\\']) || path.contains(':');
-    if path.trim().is_empty() {
-        return Err("`schemaFile` names no file".to_owned());
-    }
-    if escapes || absolute {
-        return Err(format!("schema file `{path}` is not local"));
-    }
-    Ok(())
 }

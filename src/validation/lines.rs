@@ -1,5 +1,6 @@
 //! A block of relationships: one a line.
 
+use super::hints;
 use super::problem::{Block, Fault, Problems};
 use super::setting::Setting;
 use crate::engine::EngineError;
@@ -35,7 +36,8 @@ pub(super) fn read(
             match line.parse() {
                 Ok(relationship) => lines.push(Line { relationship, span: span() }),
                 Err(error) => {
-                    problems.error(span(), Fault::new(Block::Relationships, "relationship", error));
+                    let fault = Fault::new(Block::Relationships, "relationship", error);
+                    problems.error(span(), fault.help_if(hints::several_relationships(line)));
                 }
             }
         }

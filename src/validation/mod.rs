@@ -7,10 +7,13 @@
 //! Invariant: no files, no clock, no threads. Other files come through a function; the time and the stopwatch are arguments.
 
 mod assertion;
+mod content;
 mod data;
 mod evidence;
 mod expected;
 mod file;
+mod hints;
+mod keys;
 mod lines;
 mod problem;
 mod report;
@@ -20,9 +23,11 @@ mod source;
 mod yaml;
 
 pub use assertion::{Assertion, AssertionError, AssertionResult, Expectation, run_assertions};
-pub use data::{Data, Example, read_data};
+pub use content::is_schema;
+pub use data::{Data, Example, Input, read_data};
 pub use evidence::{Evidence, Mark, permission_rule};
 pub use expected::{ExpectedFailure, ExpectedRelations, ExpectedResult, Mismatch};
+pub use file::SchemaNeed;
 pub use problem::{Block, Finding};
 pub use report::{Outcome, Report};
 pub use run::{

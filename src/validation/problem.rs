@@ -1,7 +1,8 @@
 //! What is wrong with a file, collected on the way.
 
+use super::hints;
 use super::source::{ScalarMap, Source};
-use crate::schema::{Diagnostic, Severity, Stage};
+use crate::schema::{Diagnostic, OddCharacter, Severity, Stage};
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -54,6 +55,13 @@ impl Fault {
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
+
+    pub(super) fn help_if(self, help: Option<impl Into<String>>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
 }
 
 impl Problems {
@@ -81,6 +89,12 @@ impl Problems {
 
     fn add(&mut self, severity: Severity, stage: Stage, span: Range<usize>, fault: Fault) {
         let place = self.source.place(span);
+        let faulty = place.source.get(place.span.clone()).unwrap_or_default();
+        let odd = OddCharacter::first_in(faulty).filter(|_| severity == Severity::Error);
+        let fault = match odd {
+            Some((_, odd)) => fault.help(hints::odd_character(odd)),
+            None => fault,
+        };
         let diagnostic = Diagnostic {
             severity,
             stage,

@@ -1,9 +1,10 @@
 //! The stages, one after the other.
 
 use super::assertion::{Assertion, AssertionResult, Expectation, run_assertions};
+use super::content::is_schema;
 use super::evidence::Evidence;
 use super::expected::ExpectedRelations;
-use super::file::{self, File, SchemaPart};
+use super::file::{self, File, SchemaNeed, SchemaPart};
 use super::lines;
 use super::problem::{Block, Fault, Finding, Problems};
 use super::report::Report;
@@ -13,7 +14,6 @@ use crate::engine::{EngineError, Limits, Question, Scope, check};
 use crate::relationship::RelationshipSet;
 use crate::schema::{self, Schema, lint};
 use std::ops::Range;
-use std::path::Path;
 
 /// Reads another file by its path from the folder of the file that is validated.
 pub(super) type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
@@ -31,7 +31,7 @@ pub struct Parts<'p> {
     pub expected: Vec<(&'p str, Vec<&'p str>)>,
 }
 
-/// Validates a file: a schema when its name ends in `.zed`, YAML otherwise.
+/// Validates a file, which is a schema or a validation file ([`is_schema`]).
 ///
 /// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. There is no report
 /// when the time is up or nobody waits for it any more.
@@ -41,11 +41,11 @@ pub fn validate_file(
     load: Load<'_>,
     setting: &Setting<'_>,
 ) -> Result<Report, EngineError> {
-    if Path::new(name).extension().is_some_and(|extension| extension == "zed") {
+    if is_schema(name, text) {
         return Ok(check_schema(name, text, load));
     }
     let mut problems = Problems::new(Source::new(name, text));
-    let file = file::read(&mut problems);
+    let file = file::read(&mut problems, SchemaNeed::Required);
     let schema = file.schema.as_ref().and_then(|part| compile(part, load, &mut problems));
     run(file, schema.as_ref(), problems, setting)
 }
@@ -134,12 +134,22 @@ pub(super) fn compile(
     problems: &mut Problems,
 ) -> Option<Schema> {
     match part {
-        SchemaPart::Inline { text, map } => {
+        SchemaPart::Inline { text, map, is_folded } => {
             let name = problems.source.name.clone();
-            let compiled = schema::compile_named(&name, text, Some(load));
+            let mut compiled = schema::compile_named(&name, text, Some(load));
+            if let Some(first) = compiled.as_mut().err().and_then(|faults| faults.first_mut())
+                && *is_folded
+            {
+                let help = "`>` joins the lines of the schema: begin the block with `schema: |-`";
+                first.help = Some(help.to_owned());
+            }
             take_schema(compiled, Some(map), problems)
         }
         SchemaPart::File { path, span } => compile_file(path, span.clone(), load, problems),
+        SchemaPart::Whole { text } => {
+            let name = problems.source.name.clone();
+            take_schema(schema::compile_named(&name, text, Some(load)), None, problems)
+        }
     }
 }
 
@@ -149,14 +159,11 @@ fn compile_file(
     load: Load<'_>,
     problems: &mut Problems,
 ) -> Option<Schema> {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let from_folder = |import: &str| match folder {
-        "" => load(import),
-        _ => load(&format!("{folder}/{import}")),
-    };
+    let from_folder = from_folder_of(path, load);
     match load(path) {
         Ok(text) => {
-            let compiled = schema::compile_named(path, &text, Some(&from_folder));
+            let name = beside(&problems.source.name, path);
+            let compiled = schema::compile_named(&name, &text, Some(&from_folder));
             take_schema(compiled, None, problems)
         }
         Err(reason) => {
@@ -165,6 +172,38 @@ fn compile_file(
             None
         }
     }
+}
+
+/// Reads files by their paths from the folder of the one that has this path.
+pub(super) fn from_folder_of<'l>(
+    path: &'l str,
+    load: Load<'l>,
+) -> impl Fn(&str) -> Result<String, String> + 'l {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    move |import| match folder {
+        "" => load(import),
+        _ => load(&format!("{folder}/{import}")),
+    }
+}
+
+/// The name of a file that another names by its path from its own folder, as the other one's name is written.
+fn beside(name: &str, path: &str) -> String {
+    if path.starts_with('/') {
+        return path.to_owned();
+    }
+    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let root = if name.starts_with('/') { "/" } else { "" };
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in folder.split('/').chain(path.split('/')) {
+        match segment {
+            "" | "." => {}
+            ".." if segments.last().is_some_and(|last| *last != "..") => {
+                segments.pop();
+            }
+            _ => segments.push(segment),
+        }
+    }
+    format!("{root}{}", segments.join("/"))
 }
 
 /// Notes what the compiler and the lints have to say.

@@ -69,8 +69,10 @@ pub(super) enum Style {
     Single,
     /// In double quotes, with escapes.
     Double,
-    /// As a block, introduced by `|` or `>`; the span is that of its content.
+    /// As a block, introduced by `|`; the span is that of its content.
     Block,
+    /// As a block whose lines are joined, introduced by `>`.
+    Folded,
 }
 
 /// Leads from the bytes of a scalar's value to the bytes of the YAML text.
@@ -143,7 +145,7 @@ impl Cursor<'_> {
     /// Steps over the quote.
     fn enter(&mut self) {
         self.at += match self.style {
-            Style::Plain | Style::Block => 0,
+            Style::Plain | Style::Block | Style::Folded => 0,
             Style::Single | Style::Double => 1,
         };
     }

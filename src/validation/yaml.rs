@@ -4,7 +4,7 @@
 
 use super::source::Style;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// How deep collections may lie in each other; a validation file needs three.
@@ -128,6 +128,9 @@ impl Builder {
         match self.open.pop() {
             Some(mut open) => {
                 open.node.span.end = span.end.max(open.node.span.start);
+                if let Value::Mapping(entries) = &mut open.node.value {
+                    merge(entries)?;
+                }
                 self.place(open.node, open.anchor)
             }
             None => Ok(()),
@@ -173,6 +176,66 @@ impl Builder {
     }
 }
 
+/// Puts the entries of merge keys (`<<`) into their mapping. Its own entries win, then those of the mapping that is merged
+/// first. Nothing is copied: what an alias copied was counted when the alias was read.
+fn merge(entries: &mut Vec<(Node, Node)>) -> Result<(), YamlError> {
+    if !entries.iter().any(|(key, _)| is_merge_key(key)) {
+        return Ok(());
+    }
+    let own = entries.iter().filter(|(key, _)| !is_merge_key(key));
+    let mut known: HashSet<String> = own.filter_map(|(key, _)| key_text(key)).collect();
+    let mut merged = Vec::with_capacity(entries.len());
+    for (key, value) in std::mem::take(entries) {
+        if !is_merge_key(&key) {
+            merged.push((key, value));
+            continue;
+        }
+        for (key, value) in merged_entries(value)? {
+            if key_text(&key).is_none_or(|text| known.insert(text)) {
+                merged.push((key, value));
+            }
+        }
+    }
+    *entries = merged;
+    Ok(())
+}
+
+/// What a merge key names: the entries of a mapping, or of each mapping of a list.
+fn merged_entries(value: Node) -> Result<Vec<(Node, Node)>, YamlError> {
+    let wrong = |span: Range<usize>| {
+        let message = "`<<` takes a mapping or a list of mappings, such as `<<: *name`";
+        YamlError { message: message.to_owned(), span }
+    };
+    match value.value {
+        Value::Mapping(entries) => Ok(entries),
+        Value::Sequence(items) => {
+            let mut all = Vec::new();
+            for item in items {
+                match item.value {
+                    Value::Mapping(entries) => all.extend(entries),
+                    Value::Null | Value::Text(..) | Value::Sequence(_) => {
+                        return Err(wrong(item.span));
+                    }
+                }
+            }
+            Ok(all)
+        }
+        Value::Null | Value::Text(..) => Err(wrong(value.span)),
+    }
+}
+
+/// A `<<` in quotes is a key like any other.
+fn is_merge_key(key: &Node) -> bool {
+    matches!(&key.value, Value::Text(text, Style::Plain) if text == "<<")
+}
+
+fn key_text(key: &Node) -> Option<String> {
+    match &key.value {
+        Value::Text(text, _) => Some(text.clone()),
+        Value::Null | Value::Sequence(_) | Value::Mapping(_) => None,
+    }
+}
+
 /// What a copy of the node costs, in bytes.
 fn weight(node: &Node) -> usize {
     let mut bytes = 0;
@@ -196,7 +259,8 @@ fn scalar(text: String, style: ScalarStyle) -> Value {
         ScalarStyle::Plain => Style::Plain,
         ScalarStyle::SingleQuoted => Style::Single,
         ScalarStyle::DoubleQuoted => Style::Double,
-        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+        ScalarStyle::Literal => Style::Block,
+        ScalarStyle::Folded => Style::Folded,
     };
     let null = style == Style::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
     if null { Value::Null } else { Value::Text(text, style) }
@@ -246,6 +310,44 @@ mod tests {
         let chain = "a0: &a0 [x]\n".to_owned() + &(1..20_000).map(link).collect::<String>();
         assert!(message(&chain).contains("aliases"));
         assert!(message("a: &a [*a]").contains("inside"));
+    }
+
+    /// The entries of the last key of a text.
+    fn last(text: &str) -> Vec<(String, String)> {
+        let Value::Mapping(entries) = parse(text).unwrap().value else { panic!("no mapping") };
+        let Value::Mapping(last) = entries.last().unwrap().1.value.clone() else {
+            panic!("{text}")
+        };
+        let text = |node: &Node| key_text(node).unwrap_or_default();
+        last.iter().map(|(key, value)| (text(key), text(value))).collect()
+    }
+
+    #[test]
+    fn merge_keys_bring_what_is_not_there() {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let bases = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\n";
+        for (merging, wanted) in [
+            ("c: {<<: *a, y: 3}", vec![pair("x", "1"), pair("y", "3")]),
+            ("c: {z: 3, <<: [*a, *b]}", vec![pair("z", "3"), pair("x", "1"), pair("y", "1")]),
+            ("c: {'<<': d}", vec![pair("<<", "d")]),
+            ("c: {<<: {x: {<<: *a}}}", vec![pair("x", "")]),
+        ] {
+            assert_eq!(last(&format!("{bases}{merging}\n")), wanted, "{merging}");
+        }
+        for wrong in ["a: {<<: 1}", "a: {<<: [1]}", "a: {<<: }"] {
+            assert!(message(wrong).contains("list of mappings"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_of_merge_keys_is_refused() {
+        let mut text = "a0: &a0 {k0: [x, x, x, x, x, x, x, x, x, x]}\n".to_owned();
+        for level in 1..30 {
+            let from = level - 1;
+            let entry = format!("{{<<: *a{from}, l{level}: *a{from}, r{level}: *a{from}}}");
+            text = format!("{text}a{level}: &a{level} {entry}\n");
+        }
+        assert!(message(&text).contains("aliases"));
     }
 
     #[test]

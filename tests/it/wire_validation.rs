@@ -199,3 +199,15 @@ async fn a_validation_that_takes_too_long_frees_its_thread() {
     // What needs the one thread still gets it.
     soon(server.touch(&["document:plan#viewer@user:ann"])).await.unwrap();
 }
+
+/// A request is a folder of its own: nothing outside of it is named.
+#[tokio::test]
+async fn a_schema_file_outside_of_the_requests_folder_is_refused() {
+    let server = fresh().await;
+    for path in ["../access.zed", "/access.zed", "a/../../access.zed", "C:\\access.zed"] {
+        let text = FILE.replace("./access.zed", path);
+        let response = validated(&server, file(&text, &[(path, SCHEMA)])).await.unwrap();
+        let message = &response.diagnostics[0].message;
+        assert!(message.contains("is not local"), "{path}: {message}");
+    }
+}

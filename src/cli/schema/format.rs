@@ -1,8 +1,9 @@
 //! `kilwa schema format`.
 
+use super::difference;
 use crate::cli::failure::Failure;
-use crate::cli::{Exit, render, snippet};
-use crate::schema;
+use crate::cli::{Exit, data, lines, render, snippet};
+use crate::schema::{self, Diagnostic};
 use clap::Args;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -10,16 +11,20 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Schema files. What they import is printed with them. Comments are kept above definitions, relations, permissions
-    /// and caveats, and nowhere else.
+    /// Schema files; `-` is standard input. Comments stay in their places, definitions and relations in their order, and
+    /// lines are not broken anew.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Write the canonical form to the files instead of printing it.
+    /// Write the formatted text to the files instead of printing it.
     #[arg(long, conflicts_with = "check")]
     write: bool,
-    /// Print nothing; exit with 1 when a file is not in its canonical form.
+    /// Write nothing; show where a file is not formatted, and exit with 1.
     #[arg(long)]
     check: bool,
+    /// Print the form in which SpiceDB returns schemas: definitions sorted by name, imports and partials written out,
+    /// comments only above definitions, caveats, relations and permissions.
+    #[arg(long, conflicts_with_all = ["write", "check"])]
+    canonical: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -31,35 +36,45 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
-    let name = file.display().to_string();
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) => return Ok(render::error(format!("`{name}` cannot be read: {error}"))),
-    };
-    if (arguments.write || arguments.check) && imports(&name, &text) {
-        return Ok(render::error(format!(
-            "`{name}` imports other files: only the canonical form of the whole schema can be printed, without \
-             `--write` and `--check`"
-        )));
+    if lines::is_stdin(file) && arguments.write {
+        return Ok(render::error("standard input cannot be written to: leave out `--write`"));
     }
-    let canonical = match schema::compile_named(&name, &text, Some(&super::beside(file))) {
-        Ok(schema) => format!("{}\n", schema::format::canonical(&schema).trim_end()),
+    let name = data::name(file);
+    let text = match data::text(file) {
+        Ok(text) => text,
+        Err(reason) => return Ok(render::error(format!("`{name}` cannot be read: {reason}"))),
+    };
+
+    let formatted = if arguments.canonical {
+        canonical(file, &name, &text)
+    } else {
+        schema::format::formatted(&name, &text)
+    };
+    let formatted = match formatted {
+        Ok(formatted) => formatted,
         Err(diagnostics) => {
             snippet::note_all(&diagnostics);
             return Ok(Exit::Unusable);
         }
     };
+
     if arguments.check {
-        return Ok(check(&name, text == canonical));
+        return Ok(check(&name, &text, &formatted));
     }
     if !arguments.write {
-        render::out(&canonical)?;
-    } else if text != canonical
-        && let Err(error) = replace(file, &canonical)
+        render::out(&formatted)?;
+    } else if text != formatted
+        && let Err(error) = replace(file, &formatted)
     {
         return Ok(render::error(format!("`{name}` cannot be written: {error}")));
     }
     Ok(Exit::Success)
+}
+
+/// The canonical text of a schema with everything that it imports.
+fn canonical(file: &Path, name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
+    let schema = schema::compile_named(name, text, Some(&data::beside(file)))?;
+    Ok(format!("{}\n", schema::format::canonical(&schema).trim_end()))
 }
 
 /// Puts a text in the place of a file's, whole or not at all. Mode and links stay.
@@ -84,17 +99,11 @@ fn write_draft(draft: &Path, text: &str, mode: Permissions) -> io::Result<()> {
     file.sync_all()
 }
 
-fn imports(name: &str, text: &str) -> bool {
-    let alone = schema::compile_named(name, text, None);
-    alone.is_err_and(|diagnostics| diagnostics.iter().any(|found| found.code == "import"))
-}
-
-fn check(name: &str, is_canonical: bool) -> Exit {
-    if is_canonical {
+fn check(name: &str, text: &str, formatted: &str) -> Exit {
+    if text == formatted {
         return Exit::Success;
     }
-    render::note(&format!(
-        "`{name}` is not in its canonical form: run `kilwa schema format --write {name}`"
-    ));
+    let difference = difference::shown(name, text, formatted);
+    render::note(&format!("{difference}run `kilwa schema format --write {name}`\n"));
     Exit::Failure
 }

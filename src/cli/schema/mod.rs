@@ -2,15 +2,15 @@
 
 mod copy;
 mod diff;
+mod difference;
 mod format;
 mod reflect;
 mod remote;
 
 use super::failure::Failure;
-use super::{Exit, lines};
+use super::{Exit, data, lines};
 use crate::schema::{self, Diagnostic, Schema};
 use clap::Subcommand;
-pub(super) use remote::text;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]
@@ -27,20 +27,15 @@ pub(in crate::cli) enum Command {
     Copy(copy::Arguments),
     /// Compile schema files and look for doubtful places.
     Check(super::validate::SchemaArguments),
-    /// Print schema files in their canonical form.
+    /// Format schema files, or check that they are formatted.
     Format(format::Arguments),
-}
-
-/// Reads files by their paths from the folder of `file`.
-fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    move |path| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string())
 }
 
 /// The schema of a file, with what it imports, or what is wrong with it.
 fn compiled(path: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, Failure> {
     let text = lines::read_text(path)?;
-    Ok(schema::compile_named(&path.display().to_string(), &text, Some(&beside(path))))
+    let name = data::name(path);
+    Ok(schema::compile_named(&name, &text, Some(&data::beside(path))))
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {

@@ -2,7 +2,7 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::remote::Server;
-use crate::cli::{Exit, lines, render, snippet};
+use crate::cli::{Exit, data, lines, render, snippet};
 use crate::schema::{self, Diagnostic};
 use clap::Args;
 use serde::Serialize;
@@ -59,9 +59,7 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
 }
 
 /// The text to write: the file as it is, or with its imports in one, for servers take no imports.
-pub(in crate::cli) fn text(
-    file: Option<&Path>,
-) -> Result<Result<String, Vec<Diagnostic>>, Failure> {
+fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, Failure> {
     let path = file.unwrap_or(Path::new("-"));
     let text = lines::read_text(path)?;
     if lines::is_stdin(path) {
@@ -71,6 +69,6 @@ pub(in crate::cli) fn text(
         return Ok(Ok(text));
     }
     let name = path.display().to_string();
-    Ok(schema::compile_named(&name, &text, Some(&super::beside(path)))
-        .map(|schema| schema::format::canonical(&schema)))
+    Ok(schema::compile_named(&name, &text, Some(&data::beside(path)))
+        .map(|schema| schema::without_imports(&schema)))
 }

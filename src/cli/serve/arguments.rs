@@ -37,9 +37,16 @@ pub(in crate::cli) struct Arguments {
     /// Folder for the data. [default: `kilwa` in the user's folder for application data]
     #[arg(long, env = "KILWA_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Validation file whose schema and relationships an empty store starts with.
-    #[arg(long, env = "KILWA_BOOTSTRAP", alias = "datastore-bootstrap-files", value_name = "FILE")]
-    pub(super) bootstrap: Option<PathBuf>,
+    /// Validation files and schemas, separated by commas, whose schemas and relationships, taken together, an empty store
+    /// starts with.
+    #[arg(
+        long,
+        env = "KILWA_BOOTSTRAP",
+        alias = "datastore-bootstrap-files",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    pub(super) bootstrap: Vec<PathBuf>,
     /// For how long older revisions can be read.
     #[arg(
         long,

@@ -7,27 +7,27 @@ mod watch;
 
 use super::failure::Failure;
 use super::spicedb::Notes;
-use super::{Exit, clock, render, validate};
+use super::{Exit, data, render};
 use crate::config::Bootstrap;
+use crate::relationship::Relationship;
 use crate::server;
 use crate::telemetry;
-use crate::validation::{Data, read_data};
+use crate::validation::SchemaNeed;
 pub(super) use arguments::{Arguments, Limits, LogFormat, listen_address};
 use banner::Banner;
 use std::env;
-use std::path::Path;
 
 pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure> {
     arguments.require_features()?;
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
     notes.log();
-    let data = arguments.bootstrap.as_deref().map(read_data_of).transpose()?;
     let mut config = arguments.config();
-    config.bootstrap = data.as_ref().map(|data| Bootstrap {
-        schema: data.schema.clone(),
-        relationships: data.relationships.clone(),
-    });
-    let example = data.and_then(|data| data.example);
+    let mut example = None;
+    if !arguments.bootstrap.is_empty() {
+        let data = data::read_all(&arguments.bootstrap, SchemaNeed::Required)?;
+        config.bootstrap = Some(bootstrap(data.schema, data.relationships));
+        example = data.example;
+    }
     server::run_until_signal(&arguments.address(), &config, |address, server| {
         let (data_dir, keys) = (&config.data_dir, server.key_source());
         let banner = Banner { program: program(), address, data_dir, keys };
@@ -37,18 +37,9 @@ pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure>
     Ok(Exit::Success)
 }
 
-/// The schema and the relationships of a validation file.
-pub(super) fn read_data_of(file: &Path) -> Result<Data, Failure> {
-    let name = file.display().to_string();
-    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
-    let text =
-        read(file).map_err(|reason| Failure::new(format!("`{name}` cannot be read: {reason}")))?;
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let load = |path: &str| read(&folder.join(path));
-    read_data(&name, &text, &load, clock::now()).map_err(|report| {
-        render::note(&validate::shown(*report));
-        Failure::new(format!("nothing can be loaded from `{name}`"))
-    })
+/// What an empty store starts with.
+pub(super) fn bootstrap(schema: Option<String>, relationships: Vec<Relationship>) -> Bootstrap {
+    Bootstrap { schema: schema.unwrap_or_default(), relationships }
 }
 
 /// How a shell calls this program: by its name when that finds it, else by where it is.

@@ -1,5 +1,6 @@
 //! Which files are meant, and validating all of them at once.
 
+use crate::cli::{data, lines};
 use crate::validation::{Outcome, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
@@ -50,6 +51,9 @@ fn identity(path: &Path) -> PathBuf {
 
 fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
     let path = PathBuf::from(argument);
+    if lines::is_stdin(&path) {
+        return Ok(vec![path]);
+    }
     if path.is_dir() {
         return Err(format!(
             "`{argument}` is a folder: name files, or a pattern such as `{}/**/*.yaml`",
@@ -121,13 +125,8 @@ fn to_u64(count: usize) -> u64 {
 }
 
 fn validate_one(path: &Path, validate: Validate<'_>) -> Validated {
-    let name = path.display().to_string();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let load = |file: &str| read(&folder.join(file));
-    let report = read(path).and_then(|text| validate(&name, &text, &load));
+    let name = data::name(path);
+    let load = data::beside(path);
+    let report = data::text(path).and_then(|text| validate(&name, &text, &load));
     Validated { name, report }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
 }

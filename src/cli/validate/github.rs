@@ -4,10 +4,16 @@ use super::files::Validated;
 use crate::cli::tree;
 use crate::schema::{Diagnostic, Position, Severity};
 use crate::validation::{AssertionResult, Outcome, Report};
+use std::collections::HashSet;
+use std::env;
+use std::path::Path;
 
-/// The whole report.
+/// The whole report. What several files have in common, such as a fault of the schema that all of them name, is
+/// annotated once.
 pub(super) fn report(files: &[Validated]) -> String {
-    files.iter().flat_map(file).map(|line| line + "\n").collect()
+    let mut seen = HashSet::new();
+    let lines = files.iter().flat_map(file).filter(|line| seen.insert(line.clone()));
+    lines.map(|line| line + "\n").collect()
 }
 
 fn file(file: &Validated) -> Vec<String> {
@@ -58,7 +64,16 @@ fn diagnostic(diagnostic: &Diagnostic) -> String {
 
 fn annotation(kind: &str, file: &str, at: Position, message: &str) -> String {
     let Position { line, column } = at;
-    format!("::{kind} file={},line={line},col={column}::{}", property(file), data(message))
+    let file = property(&from_here(file));
+    format!("::{kind} file={file},line={line},col={column}::{}", data(message))
+}
+
+/// The path of a file from the working directory, where it lies below that: GitHub knows files by their paths from the
+/// top of the repository.
+fn from_here(file: &str) -> String {
+    let here = env::current_dir().ok();
+    let below = here.as_deref().and_then(|here| Path::new(file).strip_prefix(here).ok());
+    below.map_or_else(|| file.to_owned(), |path| path.display().to_string())
 }
 
 /// A text as a workflow command's message.

@@ -3,21 +3,26 @@
 use super::files::Validated;
 use crate::cli::render::{BAD, DOUBTFUL, GOOD, STRONG, styled};
 use crate::cli::{snippet, tree};
-use crate::schema::Severity;
+use crate::schema::{Diagnostic, Severity, lint};
 use crate::validation::{AssertionResult, ExpectedFailure, Mismatch, Outcome, Report};
+use std::collections::HashSet;
+
+/// How many unused relations are named.
+const NAMES_MAX: usize = 10;
 
 /// Every problem with its source line, then a line a file, then a line for all.
 pub(super) fn report(files: &[Validated]) -> String {
-    let mut text: String = files.iter().map(file).collect();
+    let mut shown = HashSet::new();
+    let mut text: String = files.iter().map(|validated| file(validated, &mut shown)).collect();
     if files.len() > 1 {
         text.push_str(&total(files));
     }
     text
 }
 
-fn file(file: &Validated) -> String {
+fn file(file: &Validated, shown: &mut HashSet<String>) -> String {
     match &file.report {
-        Ok(report) => format!("{}{}\n", problems(report), summary(report)),
+        Ok(report) => format!("{}{}\n", problems(report, shown), summary(report)),
         Err(reason) => {
             format!("{} {} cannot be read: {reason}\n", styled(BAD, "✗"), strong(&file.name))
         }
@@ -28,11 +33,45 @@ fn strong(name: &str) -> String {
     styled(STRONG, name)
 }
 
-fn problems(report: &Report) -> String {
-    let diagnostics = report.diagnostics().map(snippet::diagnostic);
+/// What is wrong comes before what is only doubtful. What several files have in common, such as a fault of the schema that
+/// all of them name, is shown once.
+fn problems(report: &Report, shown: &mut HashSet<String>) -> String {
+    let errors = report.errors().map(snippet::diagnostic);
     let assertions = report.assertions.iter().filter(|result| !result.holds()).map(assertion);
     let expected = report.expected.iter().flat_map(|result| &result.failures).map(expected);
-    diagnostics.chain(assertions).chain(expected).map(|problem| problem + "\n").collect()
+    let (unused, warnings): (Vec<_>, Vec<_>) =
+        report.warnings().partition(|warning| warning.code == lint::UNUSED_RELATION);
+    let warnings = warnings.into_iter().map(snippet::diagnostic);
+    let problems = errors.chain(assertions).chain(expected).chain(warnings);
+    let problems = problems.filter(|problem| shown.insert(problem.clone()));
+    let mut text: String = problems.map(|problem| problem + "\n").collect();
+    if let Some(line) = unused_relations(&unused).filter(|line| shown.insert(line.clone())) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+/// All unused relations in one line: a schema that is being written has many of them.
+fn unused_relations(warnings: &[&Diagnostic]) -> Option<String> {
+    let first = warnings.first()?;
+    let full_name = |warning: &&Diagnostic| {
+        let names: Vec<&str> = warning.names.iter().map(|(_, name)| name.as_str()).collect();
+        names.join("#")
+    };
+    let mut names: Vec<String> = warnings.iter().take(NAMES_MAX).map(full_name).collect();
+    if warnings.len() > NAMES_MAX {
+        names.push(format!("{} more", warnings.len() - NAMES_MAX));
+    }
+    let verb = if warnings.len() == 1 { "is" } else { "are" };
+    Some(format!(
+        "{} {}:{}: {} {verb} used by no permission: {}\n",
+        styled(DOUBTFUL, format!("warning[{}]:", first.code)),
+        first.source_name,
+        first.start().line,
+        counted(warnings.len(), "relation"),
+        names.join(", "),
+    ))
 }
 
 fn assertion(result: &AssertionResult) -> String {
