@@ -2,14 +2,14 @@
 
 use super::ast::{Member, Name};
 use super::compiled::Schema;
-use super::format;
+use super::join::without_imports;
 use std::collections::BTreeSet;
 
 /// The text of a schema whose definitions and caveats stand under a prefix: `user` becomes `shop/user`. Names that have a
-/// prefix keep it. The text is not changed otherwise, unless the schema imports others: then it is the canonical one.
+/// prefix keep it. The text is not changed otherwise; what it imports is written into it.
 pub fn prefixed(schema: &Schema, prefix: &str) -> String {
     if schema.syntax.files.len() > 1
-        && let Ok(whole) = super::compile(&format::canonical(schema))
+        && let Ok(whole) = super::compile(&without_imports(schema))
     {
         return prefixed(&whole, prefix);
     }

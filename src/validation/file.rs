@@ -53,9 +53,15 @@ pub(super) fn read_assertions(problems: &mut Problems) -> Vec<Assertion> {
     let text = problems.source.text.clone();
     let Some(root) = parse(&text, problems) else { return vec![] };
     let mut reader = Reader { text: &text, problems };
-    let entries = reader.entries(&root, "the file");
-    let block = entries.iter().find(|(key, _)| scalar_text(key) == "assertions");
-    block.map(|(_, node)| reader.assertions(node)).unwrap_or_default()
+    let mut assertions = Vec::new();
+    for (key, value) in reader.entries(&root, "the file") {
+        match scalar_text(key) {
+            "assertions" => assertions = reader.assertions(value),
+            name if keys::is_known(name) => {}
+            _ => reader.unknown_key(key),
+        }
+    }
+    assertions
 }
 
 fn parse(text: &str, problems: &mut Problems) -> Option<Node> {

@@ -4,6 +4,8 @@ use crate::schema::nearest;
 
 /// The blocks of a file.
 const BLOCKS: [&str; 5] = ["schema", "schemaFile", "relationships", "assertions", "validation"];
+/// What older versions of the format had instead of the schema and the relationships.
+const OLD_KEYS: [&str; 2] = ["namespace_configs", "validation_tuples"];
 /// The lists of the block `assertions`.
 pub(super) const ASSERTIONS: [&str; 3] = ["assertTrue", "assertCaveated", "assertFalse"];
 /// Other words for a block, as other tools and older versions have them.
@@ -30,6 +32,11 @@ pub(super) enum Meant {
     /// Something that only other programs read.
     Foreign,
     Unknown,
+}
+
+/// Whether a key at the top of a file is one that is read, or was once.
+pub(super) fn is_known(key: &str) -> bool {
+    BLOCKS.contains(&key) || OLD_KEYS.contains(&key)
 }
 
 /// What an unknown key at the top of a file was to be.

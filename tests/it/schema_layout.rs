@@ -203,6 +203,10 @@ fn schemas() -> Vec<String> {
     for entry in std::fs::read_dir(examples).unwrap() {
         texts.push(std::fs::read_to_string(entry.unwrap().path().join("schema.zed")).unwrap());
     }
+    for name in ["schema.zed", "tour.zed"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
+        texts.push(std::fs::read_to_string(file).unwrap());
+    }
     texts.extend(
         [
             "use self;;definition user { permission own = self & self - nil };; // end",

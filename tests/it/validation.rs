@@ -3,6 +3,7 @@
 use crate::outside::corpus_files;
 use kilwa::engine::EngineError;
 use kilwa::relationship::{ParseError, Timestamp};
+use kilwa::schema::Severity;
 use kilwa::validation::{
     Expectation, Outcome, Parts, Report, Setting, parse_assertions, read_assertions, validate_file,
     validate_parts,
@@ -408,6 +409,10 @@ fn the_assertions_of_a_file_can_be_read_alone() {
     let (assertions, findings) = read_assertions("live.yaml", text);
     assert!(findings.is_empty(), "{findings:?}");
     assert_eq!(assertions[0].place.start().line, 4);
+    // What is left out for a slip does not look as if it held.
+    let (assertions, findings) = read_assertions("live.yaml", "assertion:\n  assertTrue: [x]\n");
+    let found = &findings[0].diagnostic;
+    assert_eq!((assertions.len(), found.code, found.severity), (0, "unknown-key", Severity::Error));
 }
 
 /// Relationships, assertions and expected relations: 600 of each.
