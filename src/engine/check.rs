@@ -52,13 +52,13 @@ fn answer<R: RelationshipReader>(
     Ok(Checked { membership, trace: walk.take_trace(), statistics: walk.statistics() })
 }
 
-/// What a walk found, as an answer.
+/// The value of a query, as an answer.
 pub(super) fn membership_of(truth: Truth) -> Result<Membership, EngineError> {
     match truth {
         Truth::No => Ok(Membership::NotMember),
         Truth::Yes => Ok(Membership::Member),
         Truth::Conditional(missing) => Ok(Membership::Conditional((*missing).clone())),
-        Truth::Fault(error) => Err(EngineError::Caveat((*error).clone())),
+        Truth::Fault(fault) => Err(fault.error()),
     }
 }
 

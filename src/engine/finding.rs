@@ -1,23 +1,50 @@
 //! What is known about one sub-question, and how such findings combine.
 
 use super::condition::Condition;
+use super::error::EngineError;
 use crate::caveat::CaveatError;
 use crate::relationship::Timestamp;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// The value of a sub-question.
 ///
 /// Combined as in Kleene's logic, with two additions: a conditional value knows the names of the context that it lacks,
-/// and a caveat that failed is a value too, because a *yes* beside it in a union, or a *no* beside it in an
-/// intersection, decides without it.
+/// and a fault is a value too, because a *yes* beside it in a union, or a *no* beside it in an intersection, decides
+/// without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Truth {
     No,
     Conditional(Arc<BTreeSet<String>>),
-    Fault(Arc<CaveatError>),
+    Fault(Arc<Fault>),
     Yes,
+}
+
+/// Why a value cannot be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The evaluation of a caveat failed.
+    Caveat(CaveatError),
+    /// The value depends on its own opposite, over these relations and permissions.
+    Cycle(Vec<String>),
+}
+
+impl Fault {
+    /// The error of a query whose answer is this fault.
+    pub(super) fn error(&self) -> EngineError {
+        match self {
+            Self::Caveat(error) => EngineError::Caveat(error.clone()),
+            Self::Cycle(cycle) => EngineError::CyclicExclusion { cycle: cycle.clone() },
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error().fmt(f)
+    }
 }
 
 impl Truth {
@@ -45,7 +72,8 @@ impl Truth {
         }
     }
 
-    /// Both sides depend on something: they lack all that either lacks, and a fault is stronger than a lack.
+    /// Both sides are undecided: they lack all that either lacks. A fault is stronger than a lack, and a cycle, which no
+    /// context resolves, is stronger than the failure of a caveat.
     fn undecided(left: Self, right: Self) -> Self {
         match (left, right) {
             (Self::Conditional(left), Self::Conditional(right)) => {
@@ -54,6 +82,11 @@ impl Truth {
                 } else {
                     Self::Conditional(Arc::new(left.union(&right).cloned().collect()))
                 }
+            }
+            (Self::Fault(cycle), _) | (_, Self::Fault(cycle))
+                if matches!(*cycle, Fault::Cycle(_)) =>
+            {
+                Self::Fault(cycle)
             }
             (fault @ Self::Fault(_), _) | (_, fault) => fault,
         }
@@ -65,6 +98,11 @@ impl Truth {
 
     pub(super) fn is_no(&self) -> bool {
         matches!(self, Self::No)
+    }
+
+    /// Whether it is neither *yes* nor *no*.
+    pub(super) fn is_undecided(&self) -> bool {
+        matches!(self, Self::Conditional(_) | Self::Fault(_))
     }
 }
 

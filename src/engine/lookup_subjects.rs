@@ -1,13 +1,14 @@
 //! Who has a permission on a resource?
 
-use super::check::{require_definition, require_node};
+use super::check::{membership_of, require_definition, require_node};
 use super::error::{EngineError, Work};
 use super::finding::Truth;
 use super::question::{Membership, Scope, Statistics};
 use super::reads::Reads;
 use super::subject_plan::{Kind, Plan};
 use super::subject_set::Entry;
-use super::subject_windows::{Window, Windows, rest};
+use super::subject_values::rest;
+use super::subject_windows::{Window, Windows};
 use crate::relationship::{Context, ObjectRef, RelationshipReader};
 use std::collections::VecDeque;
 
@@ -56,7 +57,8 @@ pub struct ExcludedSubject {
 /// A list of subjects under way.
 ///
 /// What it gives agrees with checks: a subject that is listed has the value that a check of it has; else, one that the
-/// wildcard excepts has the value that stands there; else, everybody has the wildcard's value. The wildcard comes first,
+/// wildcard excepts has the value that stands there; else, everybody has the wildcard's value, and keeps it whatever
+/// context is added. The wildcard comes first,
 /// then the subjects in byte order of their ids, each once. A subject is listed when a relationship that names it had a part
 /// in its value, so that nobody is listed who is only covered by the wildcard.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl SubjectLookup {
         let kind = Kind { definition, relation };
         let mut reads = Reads::new(scope, question.context);
         let plan = Plan::new(scope, &mut reads, kind, (node, resource.object_id().into()))?;
-        let rest = rest(&plan, scope.limits.subjects_max)?;
+        let rest = rest(scope, &plan)?;
         let (visits, depth) = (plan.visits, plan.depth);
         let mut lookup = Self {
             kind,
@@ -120,8 +122,8 @@ impl SubjectLookup {
             let next = self.windows.next(scope, &mut reads, self.kind, &self.plan)?;
             let Some(Window { ids, set }) = next else { break };
             for (id, entry) in with_ids(ids, set.entries) {
-                if self.lists(&entry) {
-                    let membership = membership(&entry.truth)?;
+                if Self::lists(&entry) {
+                    let membership = membership_of(entry.truth)?;
                     self.found.push_back(FoundSubject {
                         object_id: id,
                         membership,
@@ -144,10 +146,9 @@ impl SubjectLookup {
         (self.statistics.reads, self.statistics.caveat_steps) = reads.counts();
     }
 
-    /// Whether a subject has the permission, and that does not follow from what is said of the wildcard.
-    fn lists(&self, entry: &Entry) -> bool {
-        let more_than_rest = self.rest.is_no() || entry.truth.is_yes() && !self.rest.is_yes();
-        !entry.truth.is_no() && (entry.named || more_than_rest)
+    /// Whether a subject may have the permission, and that does not follow from what is said of the wildcard.
+    fn lists(entry: &Entry) -> bool {
+        !entry.truth.is_no() && (entry.named || !entry.bounds.at_most)
     }
 
     /// The wildcard, with everybody whom it promises more than they have: a look at the whole list.
@@ -160,9 +161,10 @@ impl SubjectLookup {
         let limit = scope.limits.subjects_max.min(EXCLUDED_MAX);
         let mut windows = Windows::new(&self.plan, None, scope.limits.subjects_max);
         while let Some(Window { ids, set }) = windows.next(scope, reads, self.kind, &self.plan)? {
-            for (object_id, Entry { truth, .. }) in with_ids(ids, set.entries) {
-                if !truth.is_yes() && truth != self.rest {
-                    excluded.push(ExcludedSubject { object_id, membership: membership(&truth)? });
+            for (object_id, Entry { truth, bounds, .. }) in with_ids(ids, set.entries) {
+                if !bounds.at_least {
+                    let membership = membership_of(truth)?;
+                    excluded.push(ExcludedSubject { object_id, membership });
                 }
             }
             if u64::try_from(excluded.len()).unwrap_or(u64::MAX) > limit {
@@ -170,7 +172,7 @@ impl SubjectLookup {
             }
         }
         let object_id = WILDCARD_ID.to_owned();
-        Ok(FoundSubject { object_id, membership: membership(&self.rest)?, excluded })
+        Ok(FoundSubject { object_id, membership: membership_of(self.rest.clone())?, excluded })
     }
 }
 
@@ -180,13 +182,4 @@ fn with_ids(ids: Vec<String>, entries: Vec<Entry>) -> impl Iterator<Item = (Stri
     ids.into_iter()
         .enumerate()
         .filter_map(move |(at, id)| Some((id, entries.next_if(|entry| entry.id == at)?)))
-}
-
-fn membership(truth: &Truth) -> Result<Membership, EngineError> {
-    match truth {
-        Truth::No => Ok(Membership::NotMember),
-        Truth::Yes => Ok(Membership::Member),
-        Truth::Conditional(missing) => Ok(Membership::Conditional((**missing).clone())),
-        Truth::Fault(error) => Err(EngineError::Caveat((**error).clone())),
-    }
 }

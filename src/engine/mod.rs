@@ -22,6 +22,7 @@ mod shared;
 mod subject_graph;
 mod subject_plan;
 mod subject_set;
+mod subject_values;
 mod subject_windows;
 mod trace;
 mod walk;

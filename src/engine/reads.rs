@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::error::{EngineError, Work};
-use super::finding::{Finding, Truth};
+use super::finding::{Fault, Finding, Truth};
 use super::frames::Branch;
 use super::question::Scope;
 use super::trace::{CaveatTrace, Tracer, outcome};
@@ -229,7 +229,7 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
             Err(CaveatError::Exhausted { steps_max, .. }) if steps_max == left => {
                 return Err(EngineError::WorkExceeded { work: Work::CaveatSteps, limit });
             }
-            Err(error) => Truth::Fault(Arc::new(error)),
+            Err(error) => Truth::Fault(Arc::new(Fault::Caveat(error))),
         })
     }
 

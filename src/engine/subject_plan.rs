@@ -6,7 +6,7 @@
 
 use super::components::{Component, Edge, components};
 use super::error::EngineError;
-use super::finding::Truth;
+use super::finding::{Fault, Truth};
 use super::frames::{Branch, Branches};
 use super::memo::Place;
 use super::question::Scope;
@@ -18,6 +18,7 @@ use crate::schema::{
     AllowedForm, AllowedSubject, Arrow, DefinitionId, Expr, NodeId, Quantifier, Rule,
 };
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The kind of subjects that is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ pub(super) struct Plan {
     pub(super) leaves: Vec<Leaf>,
     pub(super) parts: Vec<Part>,
     /// The parts that matter, each after those that it needs.
-    pub(super) order: Vec<Component>,
+    pub(super) order: Vec<Stage>,
     /// The list itself.
     pub(super) root: Union,
     /// In how many sets a subject is that every leaf names, at the most.
@@ -41,6 +42,14 @@ pub(super) struct Plan {
     /// How many relations and permissions were looked into, and how long the way to the furthest of them is.
     pub(super) visits: u64,
     pub(super) depth: u64,
+}
+
+/// Parts that are worked out together, since they need each other, or one by itself.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) component: Component,
+    /// The cycle, when one of them subtracts what depends on it.
+    pub(super) cycle: Option<Arc<Fault>>,
 }
 
 impl Plan {
@@ -225,14 +234,14 @@ impl<R: RelationshipReader> Explorer<'_, '_, '_, R> {
     /// Makes everything flat and puts it into order.
     fn plan(mut self) -> Result<Plan, EngineError> {
         let Flat { root, parts } = self.graph.flat();
-        let order = self.order(&root, &parts)?;
+        let order = self.order(&root, &parts);
         let leaves = std::mem::take(&mut self.graph.leaves);
         let spread = spread(leaves.len(), &parts, &order);
         Ok(Plan { leaves, parts, order, root, spread, visits: self.visits, depth: self.depth })
     }
 
     /// The parts that the root needs, each after those that it needs itself.
-    fn order(&self, root: &Union, parts: &[Part]) -> Result<Vec<Component>, EngineError> {
+    fn order(&self, root: &Union, parts: &[Part]) -> Vec<Stage> {
         let edges: Vec<Vec<Edge>> = parts.iter().map(edges).collect();
         let mut needed = vec![false; parts.len()];
         let mut open = root.parts.clone();
@@ -247,10 +256,11 @@ impl<R: RelationshipReader> Explorer<'_, '_, '_, R> {
         order.retain(|component| {
             component.nodes.iter().any(|part| needed.get(*part).copied().unwrap_or_default())
         });
-        match order.iter().find(|component| component.subtracts_itself) {
-            Some(circle) => Err(EngineError::CyclicExclusion { cycle: self.names(circle) }),
-            None => Ok(order),
-        }
+        let stage = |component: Component| {
+            let cycle = component.subtracts_itself.then(|| self.names(&component));
+            Stage { component, cycle: cycle.map(|names| Arc::new(Fault::Cycle(names))) }
+        };
+        order.into_iter().map(stage).collect()
     }
 
     fn names(&self, circle: &Component) -> Vec<String> {
@@ -279,10 +289,10 @@ fn edges(part: &Part) -> Vec<Edge> {
 }
 
 /// In how many sets a subject is that every leaf names, at the most: in the leaves, and in the parts above them.
-fn spread(leaves: usize, parts: &[Part], order: &[Component]) -> usize {
+fn spread(leaves: usize, parts: &[Part], order: &[Stage]) -> usize {
     let mut reached = vec![0_usize; parts.len()];
     let mut total = leaves;
-    for component in order {
+    for Stage { component, .. } in order {
         let operands = component.nodes.iter().filter_map(|part| parts.get(*part));
         let below = operands.flat_map(|part| &part.operands).fold(0_usize, |sum, operand| {
             let parts = operand.parts.iter().filter_map(|part| reached.get(*part));

@@ -4,15 +4,15 @@
 //! one ended up to an id up to which every relation has been read. However many subjects there are, only those of one
 //! window are in memory.
 
-use super::components::Component;
-use super::error::{EngineError, Work};
+use super::error::EngineError;
 use super::finding::Truth;
 use super::frames::Branch;
 use super::question::Scope;
 use super::reads::Reads;
-use super::subject_graph::{Join, Leaf, Part, Union};
+use super::subject_graph::Leaf;
 use super::subject_plan::{Kind, Plan};
 use super::subject_set::Set;
+use super::subject_values::{Combining, Holding, empty};
 use crate::relationship::{Page, RelationshipReader};
 use std::collections::VecDeque;
 
@@ -79,7 +79,7 @@ impl Windows {
             return Ok(None);
         }
         scope.require_going_on()?;
-        let mut holding = Holding { limit: scope.limits.subjects_max, held: 0 };
+        let mut holding = Holding::new(scope.limits.subjects_max);
         for (read, leaf) in self.read.iter_mut().zip(&plan.leaves) {
             read.fill(reads, scope, (kind, leaf), self.page_count)?;
             holding.add(read.rows.len())?;
@@ -88,7 +88,8 @@ impl Windows {
         let end = ends.min().cloned();
         self.ended = end.is_none();
         let (ids, leaves) = self.take(plan, end.as_deref());
-        let set = Combining::new(plan, leaves, holding).root()?;
+        let going_on = || scope.require_going_on();
+        let set = Combining::new(plan, leaves, holding, &going_on).root()?;
         Ok(Some(Window { ids, set }))
     }
 
@@ -108,26 +109,10 @@ impl Windows {
                 ids.push(id);
             }
             if let Some(set) = sets.get_mut(leaf) {
-                let truth = truth.or(set.rest.clone());
-                set.add(ids.len() - 1, truth, true);
+                set.add_named(ids.len() - 1, truth);
             }
         }
         (ids, sets)
-    }
-}
-
-/// The value of everybody whom no relationship of the plan names.
-pub(super) fn rest(plan: &Plan, subjects_max: u64) -> Result<Truth, EngineError> {
-    let holding = Holding { limit: subjects_max, held: 0 };
-    let leaves = plan.leaves.iter().map(empty).collect();
-    Ok(Combining::new(plan, leaves, holding).root()?.rest)
-}
-
-/// What a leaf says when nobody is named.
-fn empty(leaf: &Leaf) -> Set {
-    match leaf {
-        Leaf::Rows { rest, .. } => Set { rest: rest.clone(), entries: Vec::new() },
-        Leaf::One(_) => Set::default(),
     }
 }
 
@@ -157,97 +142,5 @@ impl LeafRead {
             }
         }
         Ok(())
-    }
-}
-
-/// How many subjects are in memory for a window.
-#[derive(Debug)]
-struct Holding {
-    limit: u64,
-    held: u64,
-}
-
-impl Holding {
-    fn add(&mut self, count: usize) -> Result<(), EngineError> {
-        self.held = self.held.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        if self.held > self.limit {
-            return Err(EngineError::WorkExceeded { work: Work::Subjects, limit: self.limit });
-        }
-        Ok(())
-    }
-}
-
-/// The sets of one window.
-struct Combining<'p> {
-    plan: &'p Plan,
-    /// By leaf and by part of the plan.
-    leaves: Vec<Set>,
-    parts: Vec<Set>,
-    holding: Holding,
-}
-
-impl<'p> Combining<'p> {
-    fn new(plan: &'p Plan, leaves: Vec<Set>, holding: Holding) -> Self {
-        Self { plan, leaves, parts: vec![Set::default(); plan.parts.len()], holding }
-    }
-
-    fn root(mut self) -> Result<Set, EngineError> {
-        for component in &self.plan.order {
-            if component.is_cycle {
-                self.settle(component)?;
-            } else {
-                self.improve(component, Set::is)?;
-            }
-        }
-        Ok(self.union(&self.plan.root))
-    }
-
-    /// Parts that need each other have the least values that agree. The reasons of a value that is neither *yes* nor *no*
-    /// are only gathered when no value rises any more: what they came from may have become *yes*.
-    fn settle(&mut self, component: &Component) -> Result<(), EngineError> {
-        while self.improve(component, Set::has_values_of)? {}
-        for part in &component.nodes {
-            if let Some(set) = self.parts.get_mut(*part) {
-                set.forget_reasons();
-            }
-        }
-        while self.improve(component, Set::is)? {}
-        Ok(())
-    }
-
-    /// Works out the sets of these parts from what is known so far; says whether any is another one now.
-    fn improve(
-        &mut self,
-        component: &Component,
-        same: impl Fn(&Set, &Set) -> bool,
-    ) -> Result<bool, EngineError> {
-        let mut changed = false;
-        // What was met last is needed first.
-        for part in component.nodes.iter().rev() {
-            let Some(found) = self.plan.parts.get(*part).map(|part| self.part(part)) else {
-                continue;
-            };
-            let Some(known) = self.parts.get_mut(*part) else { continue };
-            changed |= !same(known, &found);
-            self.holding.add(found.entries.len().saturating_sub(known.entries.len()))?;
-            *known = found;
-        }
-        Ok(changed)
-    }
-
-    fn part(&self, part: &Part) -> Set {
-        let mut operands = part.operands.iter().map(|operand| self.union(operand));
-        let Some(first) = operands.next() else { return Set::default() };
-        match &part.join {
-            Join::Under(gate) => first.under(gate),
-            Join::All => operands.fold(first, |both, operand| both.and(&operand)),
-            Join::Without => operands.fold(first, |base, operand| base.and_not(&operand)),
-        }
-    }
-
-    fn union(&self, Union { leaves, parts }: &Union) -> Set {
-        let leaves = leaves.iter().filter_map(|leaf| self.leaves.get(*leaf));
-        let parts = parts.iter().filter_map(|part| self.parts.get(*part));
-        Set::union(&leaves.chain(parts).collect::<Vec<_>>())
     }
 }

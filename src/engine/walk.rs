@@ -11,6 +11,7 @@ use super::memo::{Entry, Left, Memo, Opening, Place};
 use super::question::{Scope, Statistics};
 use super::reads::Reads;
 use super::shared::Shared;
+use super::subject_values::solve;
 use super::trace::{Trace, Tracer, membership};
 use crate::relationship::{Context, ObjectRef, RelationshipReader, Subject};
 use crate::schema::{
@@ -103,14 +104,31 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         if let Some(tracer) = &mut self.tracer {
             tracer.open();
         }
-        let result = self.run_to_end(place);
+        let mut result = self.run_to_end(place.clone());
         if result.is_err() {
             self.memo.clear();
             self.frames.clear();
         }
+        // The walk stops at a cycle that it comes across, also at one on which the answer does not hinge.
+        if let Err(EngineError::CyclicExclusion { .. }) = result {
+            result = self.solve(&place);
+        }
         debug_assert!(self.frames.is_empty() && self.memo.depth() == 0);
         self.trace = self.tracer.take().and_then(|mut tracer| tracer.close().children.pop());
         result
+    }
+
+    /// Decides without a walk, and so without the way in the trace.
+    fn solve(&mut self, place: &Place) -> Result<Truth, EngineError> {
+        let truth = solve(&self.scope, &mut self.reads, &self.asked, place.clone())?;
+
+        if let Some(tracer) = &mut self.tracer {
+            *tracer = Tracer::new(self.scope.stopwatch);
+            tracer.open();
+            tracer.open();
+            self.tell_closed(place, &Finding::settled(truth.clone()), false);
+        }
+        Ok(truth)
     }
 
     fn run_to_end(&mut self, place: Place) -> Result<Truth, EngineError> {

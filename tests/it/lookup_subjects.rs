@@ -1,9 +1,10 @@
 //! Lists of subjects: the rules, one by one, and that lists and checks say the same.
 
-use crate::reference::case::now;
+use crate::reference::case::{Asked, now};
+use crate::reference::compare::{Said, ask};
 use crate::schema_support::schema;
 use crate::subject_lists::{Listing, listed, told};
-use kilwa::engine::{EngineError, Limits, Scope, SubjectLookup, Work};
+use kilwa::engine::{EngineError, Limits, Lookup, Scope, SubjectLookup, Within, Work};
 use kilwa::relationship::{Context, RelationshipSet};
 
 const SCHEMA: &str = "
@@ -168,6 +169,86 @@ fn what_has_no_answer_is_an_error() {
             panic!("{refused}")
         };
         assert_eq!(found, name);
+    }
+}
+
+/// The error of a cycle through an exclusion is given exactly where an answer hinges on it, by checks and lists alike.
+#[test]
+fn a_cycle_through_an_exclusion_is_an_error_only_where_the_answer_hinges_on_it() {
+    let text = "definition user {}
+        definition group { relation member: user }
+        definition folder {
+            relation parent: document
+            permission view = parent->viewer
+        }
+        definition document {
+            relation direct: user | group#member
+            relation other: user
+            relation restricted: user | document#viewer | document#nested | document#inherited | document#twice
+            relation parent: folder
+            permission viewer = direct - restricted
+            permission nested = other & (direct - restricted)
+            permission inherited = parent->view - restricted
+            permission both = direct & viewer
+            permission either = other + viewer
+            permission swapped = direct - (restricted & other)
+            permission straight = direct - (other & restricted)
+            permission twice = direct - (direct - restricted)
+        }";
+    let itself = "document:1#restricted@document:1#viewer";
+    let ann = "document:1#direct@user:ann";
+    // By permission: what a check of ann, a list of subjects and a lookup of ann's documents say; `!` for the error.
+    for (relationships, permission, check, subjects, resources) in [
+        (itself.to_owned(), "viewer", "no", "", ""),
+        (itself.to_owned(), "both", "no", "", ""),
+        (itself.to_owned(), "either", "no", "", ""),
+        ("document:1#restricted@document:1#nested".to_owned(), "nested", "no", "", ""),
+        (format!("document:1#restricted@document:1#nested;{ann}"), "nested", "no", "", ""),
+        ("document:1#restricted@document:1#inherited".to_owned(), "inherited", "no", "", ""),
+        ("document:1#restricted@document:1#inherited;document:1#parent@folder:f;folder:f#parent@document:2".to_owned(), "inherited", "no", "", ""),
+        ("document:1#restricted@document:1#inherited;document:1#parent@folder:f;folder:f#parent@document:2;document:2#direct@user:ann".to_owned(), "inherited", "!", "!", "!"),
+        (format!("{itself};{ann}"), "viewer", "!", "!", "!"),
+        (format!("{itself};{ann}"), "both", "!", "!", "!"),
+        (format!("{itself};{ann};document:1#other@user:ann"), "either", "yes", "ann", "1"),
+        (format!("{itself};document:1#direct@user:bob"), "viewer", "no", "!", ""),
+        (format!("{itself};{ann};document:1#restricted@user:ann"), "viewer", "no", "", ""),
+        // Whatever is looked at first.
+        (format!("{itself};{ann}"), "swapped", "yes", "ann", "1"),
+        (format!("{itself};{ann}"), "straight", "yes", "ann", "1"),
+        (format!("document:1#restricted@document:1#twice;{ann}"), "twice", "!", "!", "!"),
+    ] {
+        let (schema, set) = (schema(text), set(&relationships));
+        let visible = set.visible_at(now());
+        let scope = Scope::new(&schema, &visible);
+        let case = format!("{permission} of {relationships}");
+
+        let asked = Asked::parse(&format!("document:1#{permission}@user:ann"));
+        let checked = match ask(&scope, &asked) {
+            Said::NotMember => "no",
+            Said::Member => "yes",
+            Said::CyclicExclusion => "!",
+            other => panic!("{case}: {other:?}"),
+        };
+        assert_eq!(checked, check, "{case}");
+
+        let listing = Listing::parse(&format!("document:1#{permission}@user"), &Context::default());
+        let listed = match listed(&scope, &listing, usize::MAX) {
+            Ok(found) => told(&found),
+            Err(EngineError::CyclicExclusion { .. }) => "!".to_owned(),
+            Err(error) => panic!("{case}: {error}"),
+        };
+        assert_eq!(listed, subjects, "{case}");
+
+        let within = Within::default();
+        let sought = asked.sought(&within);
+        let page = Lookup::start(&scope, &sought, None)
+            .and_then(|(mut lookup, _)| lookup.next_page(&scope, &sought, 10));
+        let found = match page {
+            Ok(page) => page.found.into_iter().map(|found| found.object_id).collect(),
+            Err(EngineError::CyclicExclusion { .. }) => "!".to_owned(),
+            Err(error) => panic!("{case}: {error}"),
+        };
+        assert_eq!(found, resources, "{case}");
     }
 }
 

@@ -41,6 +41,7 @@ mod expand;
 mod failing_disk;
 mod from_spicedb;
 mod history;
+mod later_context;
 mod lookup_at_scale;
 mod lookup_resources;
 mod lookup_rules;

@@ -68,15 +68,15 @@ pub(crate) fn ask_each<R: RelationshipReader>(scope: &Scope<'_, R>, asked: &[Ask
 impl Answer {
     /// Whether the engine may say this.
     ///
-    /// - Where an exclusion depends on itself, the engine may say so, even when the answer does not hinge on it:
-    ///   whether it comes across the circle depends on the order in which it looks. It must say so when there is no answer.
+    /// - Where an exclusion depends on itself, the engine says so exactly where the answer hinges on it, whatever the
+    ///   order in which it looks.
     /// - A circle adds nothing to itself: in `a = c or (a and d)` only `c` decides. The reference does not look that
     ///   closely at why it does not know, so in circles the engine may name fewer names, and pass over a failure, as long
     ///   as it names one.
     pub(crate) fn allows(&self, said: &Said) -> bool {
         match (&self.verdict, said) {
-            (_, Said::CyclicExclusion) => self.cyclic_exclusion,
-            (Verdict::NotMember, Said::NotMember)
+            (Verdict::Undefined, Said::CyclicExclusion)
+            | (Verdict::NotMember, Said::NotMember)
             | (Verdict::Member, Said::Member)
             | (Verdict::Failed, Said::CaveatFailed) => true,
             (Verdict::Conditional(missing), Said::Conditional(named)) if self.cyclic => {

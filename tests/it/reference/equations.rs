@@ -50,6 +50,8 @@ pub(crate) struct Unknown {
     pub(crate) missing: BTreeSet<String>,
     /// Whether the evaluation of a caveat failed.
     pub(crate) failed: bool,
+    /// Whether something depends on its own opposite.
+    pub(crate) undefined: bool,
 }
 
 /// Equations by position.
@@ -91,8 +93,10 @@ impl Asker<'_> {
         match self.schema.caveat(id).evaluate(&carried.context, self.context, &Steps::default()) {
             Ok(Outcome::True) => Formula::Yes,
             Ok(Outcome::False) => Formula::No,
-            Ok(Outcome::Missing(missing)) => Formula::Unknown(Unknown { missing, failed: false }),
-            Err(_) => Formula::Unknown(Unknown { missing: BTreeSet::new(), failed: true }),
+            Ok(Outcome::Missing(missing)) => {
+                Formula::Unknown(Unknown { missing, ..Unknown::default() })
+            }
+            Err(_) => Formula::Unknown(Unknown { failed: true, ..Unknown::default() }),
         }
     }
 }

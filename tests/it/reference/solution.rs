@@ -5,7 +5,8 @@
 //! nothing changes. An exclusion shrinks when its subtracted side grows. So the subtracted sides are read from an
 //! estimate of the solution: solving with too large an estimate gives a solution that is too small, with this one
 //! as the estimate one that is too large, and so on until both stand still (the alternating fixpoint). Where the two
-//! agree, that is the answer; where they differ, something is a member exactly when it is not, which has no meaning.
+//! agree, that is the answer; where they differ, something is a member exactly when it is not, which has no meaning. Whatever
+//! depends on that and is not decided by something else has no meaning either.
 
 use super::Answer;
 use super::equations::{Equations, Formula, Pair, Unknown};
@@ -44,8 +45,7 @@ impl Truth {
 /// The solution of a system of equations.
 pub(crate) struct Solution {
     equations: Equations,
-    lower: Vec<Truth>,
-    upper: Vec<Truth>,
+    values: Vec<Truth>,
     unknowns: Vec<Unknown>,
     circles: Circles,
 }
@@ -54,20 +54,26 @@ impl Solution {
     pub(super) fn of(equations: Equations) -> Self {
         let circles = Circles::of(&equations.formulas);
         let (lower, upper) = alternate(&equations.formulas);
-        let unknowns = unknowns(&equations.formulas, &lower);
-        Self { equations, lower, upper, unknowns, circles }
+        let undefined: Vec<bool> =
+            lower.iter().zip(&upper).map(|(lower, upper)| lower != upper).collect();
+        let value = |(lower, undefined): (&Truth, &bool)| {
+            if *undefined { Truth::Unknown } else { *lower }
+        };
+        let values: Vec<Truth> = lower.iter().zip(&undefined).map(value).collect();
+        let unknowns = unknowns(&equations.formulas, &values, &undefined);
+        Self { equations, values, unknowns, circles }
     }
 
     /// The answer for one of the pairs that were asked for.
     pub(crate) fn answer(&self, pair: &Pair) -> Answer {
         let position = self.equations.positions[pair];
         let unknown = &self.unknowns[position];
-        let verdict = match (self.lower[position], self.upper[position]) {
-            (lower, upper) if lower != upper => Verdict::Undefined,
-            (Truth::No, _) => Verdict::NotMember,
-            (Truth::Yes, _) => Verdict::Member,
-            (Truth::Unknown, _) if unknown.failed => Verdict::Failed,
-            (Truth::Unknown, _) => Verdict::Conditional(unknown.missing.clone()),
+        let verdict = match self.values[position] {
+            Truth::No => Verdict::NotMember,
+            Truth::Yes => Verdict::Member,
+            Truth::Unknown if unknown.undefined => Verdict::Undefined,
+            Truth::Unknown if unknown.failed => Verdict::Failed,
+            Truth::Unknown => Verdict::Conditional(unknown.missing.clone()),
         };
         let cyclic = self.circles.reaches(position, &self.circles.in_circle);
         let cyclic_exclusion = self.circles.reaches(position, &self.circles.in_exclusion_circle);
@@ -121,12 +127,13 @@ fn truth(formula: &Formula, values: &[Truth], subtracted: &[Truth]) -> Truth {
 }
 
 /// Why each unknown is unknown: what its unknown operands say, to the least fixpoint.
-fn unknowns(formulas: &[Formula], values: &[Truth]) -> Vec<Unknown> {
+fn unknowns(formulas: &[Formula], values: &[Truth], undefined: &[bool]) -> Vec<Unknown> {
     let mut found = vec![Unknown::default(); formulas.len()];
     loop {
         let mut changed = false;
         for (position, formula) in formulas.iter().enumerate() {
-            let unknown = reasons(formula, values, &found);
+            let mut unknown = reasons(formula, values, &found);
+            unknown.undefined |= undefined[position];
             changed |= unknown != found[position];
             found[position] = unknown;
         }
@@ -157,6 +164,7 @@ fn reasons(formula: &Formula, values: &[Truth], found: &[Unknown]) -> Unknown {
 fn merge(mut left: Unknown, right: Unknown) -> Unknown {
     left.missing.extend(right.missing);
     left.failed |= right.failed;
+    left.undefined |= right.undefined;
     left
 }
 
