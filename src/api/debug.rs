@@ -13,6 +13,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How the source of a step begins when steps below it were left out.
+pub const CUT_SOURCE: &str = "kilwa-cut:";
+
 /// Writes traces: with where they come from, and with ids that no other step has.
 #[derive(Clone)]
 pub(super) struct Teller {
@@ -48,11 +51,14 @@ fn step(trace: &Trace, id: String, source: &str) -> proto::CheckDebugTrace {
     let children = trace.children.iter().enumerate();
     let traces: Vec<_> =
         children.map(|(index, child)| step(child, format!("{id}.{}", index + 1), source)).collect();
-    let resolution = if traces.is_empty() {
-        Resolution::WasCachedResult(trace.known)
-    } else {
-        Resolution::SubProblems(SubProblems { traces })
+    // A step without a resolution is one whose way is not told. `source` says so too, for steps of which a part is.
+    let resolution = match (traces.is_empty(), trace.cut) {
+        (true, true) => None,
+        (true, false) => Some(Resolution::WasCachedResult(trace.known)),
+        (false, _) => Some(Resolution::SubProblems(SubProblems { traces })),
     };
+    let source =
+        if trace.cut { source.replacen("kilwa:", CUT_SOURCE, 1) } else { source.to_owned() };
     proto::CheckDebugTrace {
         resource: Some(to_proto::object(&trace.resource)),
         permission: trace.permission.clone(),
@@ -63,8 +69,8 @@ fn step(trace: &Trace, id: String, source: &str) -> proto::CheckDebugTrace {
         duration: duration(trace.duration),
         optional_expires_at: None,
         trace_operation_id: id,
-        source: source.to_owned(),
-        resolution: Some(resolution),
+        source,
+        resolution,
     }
 }
 

@@ -64,6 +64,8 @@ impl From<proto::BulkExportRelationshipsRequest> for proto::ExportBulkRelationsh
 /// One page, and what is wanted behind it.
 struct Page {
     revision: Revision,
+    /// What the next page reads.
+    consistency: Consistency,
     held: Held,
     relationships: Vec<proto::Relationship>,
     wanted: Wanted,
@@ -98,16 +100,15 @@ impl Export {
 
     /// Reads to the end and sends every page.
     pub(super) async fn send<P: Part>(mut self, core: Core, sink: Sink<P>) -> Result<(), Status> {
-        let (call, consistency) = (self.call, self.consistency);
+        let call = self.call;
         loop {
-            let Page { revision, held, relationships, wanted } =
+            let Page { revision, consistency, held, relationships, wanted } =
                 sink.wait(self.page(&core)).await?;
             let Some(last) = wanted.after.as_ref().filter(|_| !relationships.is_empty()) else {
                 return Ok(());
             };
             let cursor = call.cursor(revision, &last.to_bytes());
             sink.send(P::new(cursor, relationships)).await?;
-            let consistency = consistency.exactly(revision);
             self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
         }
     }
@@ -120,7 +121,8 @@ impl Export {
                 let held = held.unwrap_or_else(|| view.hold());
                 let mut wanted = wanted?;
                 let relationships = wanted.take(&view, job.interrupted)?;
-                Ok(Page { revision: view.revision(), held, relationships, wanted })
+                let (revision, consistency) = (view.revision(), view.pinned());
+                Ok(Page { revision, consistency, held, relationships, wanted })
             })
             .await
     }

@@ -12,7 +12,7 @@ use super::from_proto::Watching;
 use super::outbox::{Outbox, WatchOptions};
 use super::proto::authzed::api::v1::ZedToken;
 use super::proto::kilwa::v1::WatchUpdate;
-use super::token::Tokens;
+use super::token::{Tokens, WatchStart};
 use super::workers::{Job, Purpose, shutting_down};
 use super::{status, to_proto};
 use crate::database::{
@@ -72,7 +72,7 @@ impl Watch {
         core: Core,
         options: WatchOptions,
         wanted: Watching,
-        start: Option<WatchPosition>,
+        start: Option<WatchStart>,
         expirations: bool,
     ) -> Result<Self, Status> {
         let wanted = Arc::new(wanted);
@@ -80,6 +80,7 @@ impl Watch {
         let starting = core.workers.run_for(Purpose::Watch, move |job| {
             let view = job.view(Consistency::FullyConsistent)?;
             view.require_filters(&wants.filters).map_err(status::of_database)?;
+            let start = start.map(|start| start.position(view.revision()));
             let position = match start {
                 Some(position) if expirations => position.with_expirations(job.now),
                 Some(position) => position.without_expirations(),

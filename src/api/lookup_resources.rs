@@ -10,10 +10,9 @@ use super::proto::authzed::api::v1::{
 use super::proto::kilwa::v1::LookupResourcesWithinRequest;
 use super::status;
 use super::stream::Sink;
-use super::workers::Job;
-use crate::database::{Consistency, Held, LookupUnderWay, View};
+use crate::database::{Consistency, Held, LookupUnderWay};
 use crate::engine::{FoundResource, Statistics};
-use crate::relationship::{Revision, Timestamp};
+use crate::relationship::ReadPoint;
 use std::sync::Arc;
 use tonic::Status;
 
@@ -44,10 +43,9 @@ enum Stage {
 
 /// A lookup under way.
 struct Way {
-    revision: Revision,
     /// For the whole stream, so that nothing expires in the middle of it.
-    now: Timestamp,
-    /// So that the revision is still there when the last page's turn comes.
+    point: ReadPoint,
+    /// So that it can still be read when the last page's turn comes.
     _held: Held,
     lookup: LookupUnderWay,
 }
@@ -132,7 +130,7 @@ impl LookupResources {
         core.workers
             .run(move |job| {
                 let Self { call, operations, wanted, stage } = self;
-                let (view, now) = view(job, &stage)?;
+                let view = job.view(stage.consistency())?;
                 let mut wanted = wanted?;
                 let sought = wanted.sought.sought();
                 let revision = view.revision();
@@ -149,7 +147,7 @@ impl LookupResources {
                             )
                             .map_err(status::of_database)?;
                         add(&operations, &cost);
-                        Box::new(Way { revision, now, _held: held, lookup })
+                        Box::new(Way { point: view.point(), _held: held, lookup })
                     }
                 };
                 let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
@@ -184,18 +182,12 @@ impl LookupResources {
     }
 }
 
-/// The moment that a page reads, and what counts as expired in it.
-fn view<'j>(job: &Job<'j>, stage: &Stage) -> Result<(View<'j>, Timestamp), Status> {
-    match stage {
-        Stage::Asked(consistency) => {
-            let view = job.view(*consistency)?;
-            let now = view.now();
-            Ok((view, now))
-        }
-        Stage::Under(way) => {
-            let exact = Consistency::AtExactSnapshot(way.revision);
-            let view = job.database.view(exact, way.now).map_err(status::of_database)?;
-            Ok((view.timed_by(job.stopwatch), way.now))
+impl Stage {
+    /// What the next page reads.
+    fn consistency(&self) -> Consistency {
+        match self {
+            Self::Asked(consistency) => *consistency,
+            Self::Under(way) => Consistency::AsOf(way.point),
         }
     }
 }

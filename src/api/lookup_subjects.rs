@@ -105,7 +105,7 @@ impl Lookup {
                     .map_err(status::of_database)?;
                 operations.add(lookup.statistics().visits, 0);
                 let revision = view.revision();
-                let consistency = consistency.exactly(revision);
+                let consistency = view.pinned();
                 let left = asked.limit;
                 let going = Going { lookup, revision, consistency, _held: held, left };
                 going.page(&view, (call, tokens), job.interrupted)

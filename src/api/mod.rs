@@ -46,6 +46,7 @@ mod workers;
 mod writes;
 
 pub use auth::{Keys, KeysError, shown_key};
+pub use debug::CUT_SOURCE;
 pub use edge::RequestIds;
 pub use from_proto::RequestLimits;
 pub use outbox::WatchOptions;

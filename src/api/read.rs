@@ -7,7 +7,7 @@ use super::proto::authzed::api::v1::{ReadRelationshipsRequest, ReadRelationships
 use super::stream::Sink;
 use super::{status, to_proto};
 use crate::database::{Consistency, Held, Position, ReadPage};
-use crate::relationship::{RelationshipFilter, Revision};
+use crate::relationship::RelationshipFilter;
 use std::sync::Arc;
 use tonic::Status;
 
@@ -32,7 +32,8 @@ struct Wanted {
 
 /// One page, and where it ended.
 struct Page {
-    revision: Revision,
+    /// What the next page reads.
+    consistency: Consistency,
     held: Held,
     results: Vec<ReadRelationshipsResponse>,
     next: Option<Wanted>,
@@ -70,13 +71,12 @@ impl Read {
     ) -> Result<(), Status> {
         let mut next = Some(self);
         while let Some(read) = next.take() {
-            let (call, consistency) = (read.call, read.consistency);
+            let call = read.call;
             let page = sink.wait(read.next_results(&core)).await?;
             for result in page.results {
                 sink.send(result).await?;
             }
-            let consistency = consistency.exactly(page.revision);
-            let held = Some(page.held);
+            let (consistency, held) = (page.consistency, Some(page.held));
             next = page.next.map(|wanted| Self { call, consistency, held, wanted: Ok(wanted) });
         }
         Ok(())
@@ -85,15 +85,13 @@ impl Read {
     /// The next page that has results, or the last one. Between pages, others use the thread.
     async fn next_results(mut self, core: &Core) -> Result<Page, Status> {
         loop {
-            let (call, consistency) = (self.call, self.consistency);
-            let page = self.page(core).await?;
-            let Page { revision, held, results, next } = page;
+            let call = self.call;
+            let Page { consistency, held, results, next } = self.page(core).await?;
             match next {
                 Some(wanted) if results.is_empty() => {
-                    let consistency = consistency.exactly(revision);
                     self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
                 }
-                next => return Ok(Page { revision, held, results, next }),
+                next => return Ok(Page { consistency, held, results, next }),
             }
         }
     }
@@ -117,7 +115,8 @@ impl Read {
                     relationship: Some(to_proto::relationship(relationship)),
                     after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
                 };
-                Ok(Page { revision, held, results: rows.iter().map(result).collect(), next })
+                let results = rows.iter().map(result).collect();
+                Ok(Page { consistency: view.pinned(), held, results, next })
             })
             .await
     }

@@ -30,7 +30,7 @@ impl Watching {
         expirations: bool,
     ) -> Result<Response<Outgoing<T>>, Status> {
         let (wanted, start) = from_proto::watch(request)?;
-        let start = start.map(|token| self.core.tokens.position(&token)).transpose()?;
+        let start = start.map(|token| self.core.tokens.start(&token)).transpose()?;
         let core = self.core.clone();
         let watch = Watch::start(core, self.options, wanted, start, expirations).await?;
         Ok(Response::new(outgoing(self.options, |outbox| watch.send(outbox))))

@@ -1,15 +1,16 @@
 //! Answers, and how they came about.
 
 use super::message::to_context;
+use crate::api::CUT_SOURCE;
 use crate::api::proto::authzed::api::v1::caveat_eval_info::Result as CaveatResult;
 use crate::api::proto::authzed::api::v1::check_debug_trace::{
-    Permissionship as WirePermissionship, Resolution,
+    PermissionType, Permissionship as WirePermissionship, Resolution,
 };
 use crate::api::proto::authzed::api::v1::{
     CaveatEvalInfo, CheckDebugTrace, DebugInformation, PartialCaveatInfo, SubjectReference,
 };
 use crate::schema::{self, Schema};
-use crate::validation::{Evidence, Mark, permission_rule};
+use crate::validation::{Evidence, Mark, permission_rule, with_cut};
 use std::fmt;
 
 /// Whether the subject has the permission.
@@ -103,7 +104,10 @@ fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
         (WirePermissionship::ConditionalPermission, Some(told)) => caveat_mark(told),
     };
     let subject = shown_subject(trace.subject.as_ref());
-    let note = match (known, children.is_empty(), mark) {
+    let cut = trace.source.starts_with(CUT_SOURCE);
+    let is_relation = trace.permission_type() != PermissionType::Permission;
+    let names = is_relation && children.is_empty() && !cut;
+    let note = match (known, names, mark) {
         (true, ..) => "known already".to_owned(),
         (false, true, Mark::Yes) => format!("names {subject}"),
         (false, true, Mark::No) => format!("does not name {subject}"),
@@ -111,6 +115,7 @@ fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
             .and_then(|schema| permission_rule(schema, &resource.object_type, &trace.permission))
             .map_or(String::new(), |rule| format!("= {rule}")),
     };
+    let note = if cut { with_cut(&note) } else { note };
     let subject_of =
         format!("{}:{}#{}", resource.object_type, resource.object_id, trace.permission);
     Evidence { mark, subject_of, note, children }

@@ -1,7 +1,7 @@
 //! Which revision a read may see.
 
 use super::error::DatabaseError;
-use crate::relationship::{Revision, Timestamp};
+use crate::relationship::{ReadPoint, Revision, Timestamp};
 use crate::store::{Snapshot, SnapshotError, Store};
 
 /// What a caller asks of the revision that answers it.
@@ -15,17 +15,17 @@ pub enum Consistency {
     /// Exactly this revision.
     AtExactSnapshot(Revision),
     /// Exactly this revision, or the newest where that is older, without what had expired by this time.
-    AsOf(Revision, Timestamp),
+    AsOf(ReadPoint),
     /// The newest revision.
     FullyConsistent,
 }
 
 impl Consistency {
-    /// The same for a read that goes on at the revision at which it began.
+    /// The same for a later call that continues at the revision of an earlier one, without what has expired since.
     #[must_use]
     pub fn exactly(self, revision: Revision) -> Self {
         match self {
-            Self::AsOf(_, time) => Self::AsOf(revision, time),
+            Self::AsOf(point) => Self::AsOf(ReadPoint { revision, ..point }),
             Self::MinimizeLatency
             | Self::AtLeastAsFresh(_)
             | Self::AtExactSnapshot(_)
@@ -36,7 +36,7 @@ impl Consistency {
     /// The time for which relationships count as expired or not.
     pub(super) fn time(self, now: Timestamp) -> Timestamp {
         match self {
-            Self::AsOf(_, time) => time,
+            Self::AsOf(point) => point.time,
             Self::MinimizeLatency
             | Self::AtLeastAsFresh(_)
             | Self::AtExactSnapshot(_)
@@ -51,7 +51,7 @@ impl Consistency {
             Self::MinimizeLatency | Self::FullyConsistent => true,
             Self::AtLeastAsFresh(revision) => revision <= snapshot.revision(),
             Self::AtExactSnapshot(revision) => revision == snapshot.revision(),
-            Self::AsOf(..) => false,
+            Self::AsOf(_) => false,
         };
         serves.then_some(snapshot)
     }
@@ -73,13 +73,7 @@ impl Consistency {
                 Ok(snapshot)
             }
             Self::AtExactSnapshot(revision) => Ok(store.snapshot_at(revision, now)?),
-            Self::AsOf(revision, time) => {
-                let snapshot = store.snapshot(time)?;
-                if revision >= snapshot.revision() {
-                    return Ok(snapshot);
-                }
-                Ok(store.snapshot_at(revision, time)?)
-            }
+            Self::AsOf(point) => Ok(store.snapshot_as_of(point)?),
         }
     }
 }

@@ -251,6 +251,7 @@ impl From<SnapshotError> for DatabaseError {
                 Self::RevisionExpired { revision, oldest }
             }
             SnapshotError::Future { revision, newest } => Self::RevisionFuture { revision, newest },
+            SnapshotError::Time { time, oldest } => Self::Time(TimeError::Expired { time, oldest }),
             SnapshotError::Read(error) => error.into(),
         }
     }

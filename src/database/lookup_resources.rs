@@ -3,7 +3,7 @@
 use super::error::DatabaseError;
 use super::view::View;
 use crate::engine::{Lookup, LookupPage, Sought, Statistics};
-use crate::relationship::Revision;
+use crate::relationship::{ReadPoint, Validity};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,7 @@ pub(super) struct Lookups {
 #[derive(Debug)]
 struct Waiting {
     key: String,
+    validity: Validity,
     lookup: Lookup,
     bytes: usize,
 }
@@ -64,13 +65,13 @@ impl Lookups {
         Ok(LookupUnderWay { lookup, _share: share })
     }
 
-    fn take(&self, key: &str) -> Option<Lookup> {
+    fn take(&self, key: &str, point: ReadPoint) -> Option<Lookup> {
         let mut waiting = self.waiting();
-        let position = waiting.iter().position(|it| it.key == key)?;
+        let position = waiting.iter().position(|it| it.key == key && it.validity.covers(point))?;
         waiting.remove(position).map(|it| it.lookup)
     }
 
-    fn keep(&self, key: String, lookup: Lookup) {
+    fn keep(&self, key: String, validity: Validity, lookup: Lookup) {
         let bytes = key.len() + lookup.bytes();
         if bytes > self.waiting_bytes_max {
             return;
@@ -81,7 +82,7 @@ impl Lookups {
             let Some(dropped) = waiting.pop_front() else { break };
             all -= dropped.bytes;
         }
-        waiting.push_back(Waiting { key, lookup, bytes });
+        waiting.push_back(Waiting { key, validity, lookup, bytes });
     }
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
@@ -101,8 +102,7 @@ impl View<'_> {
     ) -> Result<(LookupUnderWay, Statistics), DatabaseError> {
         let lookups = &self.database.lookups;
         if let Some(after) = after.filter(|_| sought.within.ids.is_empty())
-            && let Some(lookup) = lookups.take(&key(self.revision(), sought, after))
-            && lookup.until().is_none_or(|until| self.now() < until)
+            && let Some(lookup) = lookups.take(&key(sought, after), self.point())
         {
             return Ok((lookups.under_way(lookup)?, Statistics::default()));
         }
@@ -124,18 +124,16 @@ impl View<'_> {
     /// Leaves a lookup behind its last result, for whoever goes on there.
     pub fn leave_lookup(&self, lookup: LookupUnderWay, sought: &Sought<'_>, last: &str) {
         if lookup.lookup.is_worth_keeping() {
-            let key = key(self.revision(), sought, last);
-            self.database.lookups.keep(key, lookup.lookup);
+            let validity = self.point().valid_until(lookup.lookup.until());
+            self.database.lookups.keep(key(sought, last), validity, lookup.lookup);
         }
     }
 }
 
-/// Everything that decides how a lookup among all resources, or all with a prefix, goes on. Names and ids hold no byte 0.
-fn key(revision: Revision, sought: &Sought<'_>, after: &str) -> String {
+/// Everything that decides how a lookup among all resources, or all with a prefix, goes on at a read point. Names and ids
+/// hold no byte 0.
+fn key(sought: &Sought<'_>, after: &str) -> String {
     let Sought { resource_type, permission, subject, context, within } = sought;
     let prefix = &within.prefix;
-    format!(
-        "{}\0{after}\0{prefix}\0{resource_type}\0{permission}\0{subject}\0{context}",
-        revision.0
-    )
+    format!("{after}\0{prefix}\0{resource_type}\0{permission}\0{subject}\0{context}")
 }

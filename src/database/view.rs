@@ -4,7 +4,7 @@ use super::consistency::Consistency;
 use super::error::DatabaseError;
 use super::handle::Database;
 use crate::engine::{self, Checked, EngineError, Limits, Question, Scope, Stopwatch};
-use crate::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
+use crate::relationship::{ReadPoint, Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
 use crate::store::{Hold, ScanBudget, ScanPage, ScanPosition, Snapshot};
 use std::fmt;
@@ -56,9 +56,12 @@ const AT_ONCE: Limits = Limits {
     time_max: Some(Duration::from_millis(1)),
 };
 
-/// As long as it lives, the revision of its view can be read, however old that grows.
+/// As long as it lives, the read point of its view can be read, however old that grows.
 #[derive(Debug)]
-pub struct Held(#[expect(dead_code, reason = "it works by being dropped")] Hold);
+pub struct Held {
+    _revision: Hold,
+    _time: Hold<Timestamp>,
+}
 
 /// Bytes that are no position of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,9 +139,21 @@ impl<'d> View<'d> {
         self.now
     }
 
-    /// Keeps this revision readable for reads that go on in pieces, with a view for each.
+    /// What it shows.
+    pub fn point(&self) -> ReadPoint {
+        ReadPoint::new(self.revision(), self.now)
+    }
+
+    /// The consistency of the further views of a read that continues in pieces: all of them show what this one shows.
+    pub fn pinned(&self) -> Consistency {
+        Consistency::AsOf(self.point())
+    }
+
+    /// Protects what the view shows from garbage collection, for reads that continue in pieces: its revision, and what
+    /// expires after its time.
     pub fn hold(&self) -> Held {
-        Held(self.database.store.hold(self.revision()))
+        let store = &self.database.store;
+        Held { _revision: store.hold(self.revision()), _time: store.hold_expirations(self.now) }
     }
 
     /// Answers one question. `interrupted` is asked now and then whether to give up.
@@ -200,7 +215,7 @@ impl<'d> View<'d> {
         let scope = Scope::new(&self.schema, &self.snapshot);
         Scope {
             limits: options.limits,
-            cache: Some(cache.at(self.revision(), self.now)),
+            cache: Some(cache.at(self.point())),
             interrupted,
             stopwatch: self.stopwatch.unwrap_or(scope.stopwatch),
             tracing,

@@ -1,6 +1,6 @@
 //! Final answers of sub-questions, shared between questions.
 
-use crate::relationship::{Revision, Timestamp};
+use crate::relationship::{ReadPoint, Timestamp, Validity};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -8,9 +8,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 /// What an entry costs beside the bytes of its key, roughly.
 const ENTRY_OVERHEAD_BYTES: usize = 96;
 
-/// A bounded cache of answers, each tied to the revision at which it was found.
+/// A bounded cache of answers, each tied to the [`ReadPoint`]s at which it holds.
 ///
-/// An answer at a revision never changes but by expiry, so an entry is never stale: it is asked for with its revision,
+/// An answer at a revision never changes but by expiry, so an entry is never stale: it is asked for with its read point,
 /// and not given from the first expiry of a relationship that it rests on. Only answers that no caveat had a part in
 /// are kept, for they are the same in every context.
 ///
@@ -37,18 +37,14 @@ struct Generation {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     member: bool,
-    /// The moment for which it was found; what had expired by then was not seen.
-    since: Timestamp,
-    /// The first expiry among the relationships that it rests on.
-    until: Option<Timestamp>,
+    validity: Validity,
 }
 
-/// A [`Cache`] as questions at one moment use it.
+/// A [`Cache`] as the queries of one read point use it.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheAt<'c> {
     cache: &'c Cache,
-    revision: Revision,
-    now: Timestamp,
+    point: ReadPoint,
 }
 
 impl Cache {
@@ -57,9 +53,9 @@ impl Cache {
         Self { bytes_max, generations: RwLock::default() }
     }
 
-    /// The cache for questions about `revision`, asked at `now`.
-    pub fn at(&self, revision: Revision, now: Timestamp) -> CacheAt<'_> {
-        CacheAt { cache: self, revision, now }
+    /// The cache for the queries of a read point.
+    pub fn at(&self, point: ReadPoint) -> CacheAt<'_> {
+        CacheAt { cache: self, point }
     }
 
     /// How many answers it holds.
@@ -125,18 +121,18 @@ impl Cache {
 impl CacheAt<'_> {
     /// The bytes that every key at this revision starts with.
     pub(super) fn key_prefix(&self) -> [u8; 8] {
-        self.revision.0.to_be_bytes()
+        self.point.revision.0.to_be_bytes()
     }
 
     pub(super) fn find(&self, key: &[u8]) -> Option<(bool, Option<Timestamp>)> {
         let entry = self.cache.find(key)?;
-        let holds = entry.since <= self.now && entry.until.is_none_or(|until| self.now < until);
-        holds.then_some((entry.member, entry.until))
+        entry.validity.covers(self.point).then_some((entry.member, entry.validity.until()))
     }
 
     pub(super) fn insert(&self, key: &[u8], member: bool, until: Option<Timestamp>) {
         if self.cache.bytes_max > 0 {
-            self.cache.insert(key.into(), Entry { member, since: self.now, until });
+            let validity = self.point.valid_until(until);
+            self.cache.insert(key.into(), Entry { member, validity });
         }
     }
 }

@@ -15,7 +15,7 @@ pub fn check<R: RelationshipReader>(
     question: &Question<'_>,
 ) -> Result<Checked, EngineError> {
     let (place, asked) = resolve(scope.schema, question)?;
-    answer(&mut Walk::new(scope, asked), place)
+    answer(&mut Walk::new(scope, asked), &place)
 }
 
 /// Answers several questions at the same moment, each as [`check`] would, in order. Questions that ask about the same
@@ -35,7 +35,7 @@ pub fn check_each<R: RelationshipReader>(
                 Some(walk) if !scope.tracing && walk.asks_for(&asked) => shared.insert(walk),
                 _ => shared.insert(Walk::new(scope, asked)),
             };
-            let mut checked = answer(walk, place)?;
+            let mut checked = answer(walk, &place)?;
             if let Some(trace) = &mut checked.trace {
                 budget.spend(trace);
             }
@@ -46,7 +46,7 @@ pub fn check_each<R: RelationshipReader>(
 
 fn answer<R: RelationshipReader>(
     walk: &mut Walk<'_, R>,
-    place: Place,
+    place: &Place,
 ) -> Result<Checked, EngineError> {
     let membership = membership_of(walk.run(place)?)?;
     Ok(Checked { membership, trace: walk.take_trace(), statistics: walk.statistics() })

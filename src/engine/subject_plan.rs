@@ -63,7 +63,7 @@ impl Plan {
             Explorer { scope: *scope, kind, reads, graph: Graph::default(), visits: 0, depth: 0 };
         explorer.graph.place(start, 1);
         explorer.explore()?;
-        explorer.plan()
+        Ok(explorer.plan())
     }
 }
 
@@ -232,12 +232,12 @@ impl<R: RelationshipReader> Explorer<'_, '_, '_, R> {
     }
 
     /// Makes everything flat and puts it into order.
-    fn plan(mut self) -> Result<Plan, EngineError> {
+    fn plan(mut self) -> Plan {
         let Flat { root, parts } = self.graph.flat();
         let order = self.order(&root, &parts);
         let leaves = std::mem::take(&mut self.graph.leaves);
         let spread = spread(leaves.len(), &parts, &order);
-        Ok(Plan { leaves, parts, order, root, spread, visits: self.visits, depth: self.depth })
+        Plan { leaves, parts, order, root, spread, visits: self.visits, depth: self.depth }
     }
 
     /// The parts that the root needs, each after those that it needs itself.

@@ -167,8 +167,10 @@ impl<'p> Combining<'p> {
             self.release(&lower);
         };
 
-        for (part, lower) in &lower {
-            if let (Some(set), Some(upper)) = (self.parts.get_mut(*part), upper.get(part)) {
+        for part in nodes {
+            if let (Some(set), Some(lower), Some(upper)) =
+                (self.parts.get_mut(*part), lower.get(part), upper.get(part))
+            {
                 *set = lower.agreed(upper, fault);
             }
         }

@@ -35,6 +35,9 @@ pub struct Trace {
     pub caveats: Vec<CaveatTrace>,
     /// What was looked into for the answer, in order.
     pub children: Vec<Trace>,
+    /// Whether steps or caveats below this one were left out, because the trace had become too deep or too long, or because
+    /// the answer was found without a walk.
+    pub cut: bool,
 }
 
 /// A caveat that was evaluated.
@@ -80,6 +83,7 @@ impl TraceBudget {
         if count > self.0 {
             trace.caveats.clear();
             trace.children.clear();
+            trace.cut = true;
         } else {
             self.0 -= count;
         }
@@ -100,6 +104,7 @@ pub(super) struct Step {
     pub(super) duration: Duration,
     pub(super) caveats: Vec<CaveatTrace>,
     pub(super) children: Vec<Trace>,
+    pub(super) cut: bool,
 }
 
 /// The steps from the question down to where the walk is.
@@ -125,17 +130,30 @@ impl<'s> Tracer<'s> {
     }
 
     pub(super) fn caveat(&mut self, caveat: CaveatTrace) {
-        if let Some(step) = self.steps.last_mut().filter(|_| self.told < TRACE_STEPS_MAX) {
-            self.told += 1;
-            step.caveats.push(caveat);
+        let Some(step) = self.steps.last_mut() else { return };
+        if self.told >= TRACE_STEPS_MAX {
+            step.cut = true;
+            return;
         }
+        self.told += 1;
+        step.caveats.push(caveat);
     }
 
     pub(super) fn child(&mut self, child: Trace) {
-        let deep = self.steps.len() > TRACE_DEPTH_MAX;
-        if let Some(step) = self.steps.last_mut().filter(|_| !deep && self.told < TRACE_STEPS_MAX) {
-            self.told += 1;
-            step.children.push(child);
+        let is_deep = self.steps.len() > TRACE_DEPTH_MAX;
+        let Some(step) = self.steps.last_mut() else { return };
+        if is_deep || self.told >= TRACE_STEPS_MAX {
+            step.cut = true;
+            return;
+        }
+        self.told += 1;
+        step.children.push(child);
+    }
+
+    /// Says that steps below the current one are left out.
+    pub(super) fn cut(&mut self) {
+        if let Some(step) = self.steps.last_mut() {
+            step.cut = true;
         }
     }
 }

@@ -87,13 +87,13 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
     }
 
     /// Whether the subject is in the place, as [`Self::run`]; what is found about its object goes into no cache.
-    pub(super) fn run_once(&mut self, place: Place) -> Result<Truth, EngineError> {
+    pub(super) fn run_once(&mut self, place: &Place) -> Result<Truth, EngineError> {
         self.shared.withhold(&place.1);
         self.run(place)
     }
 
     /// Whether the subject is in the place. After an error the walk has forgotten what it knew.
-    pub(super) fn run(&mut self, place: Place) -> Result<Truth, EngineError> {
+    pub(super) fn run(&mut self, place: &Place) -> Result<Truth, EngineError> {
         self.statistics = Statistics::default();
         self.reads.count_on(0, 0);
         if self.memo.len() > KNOWN_MAX {
@@ -111,7 +111,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
         }
         // The walk stops at a cycle that it comes across, also at one on which the answer does not hinge.
         if let Err(EngineError::CyclicExclusion { .. }) = result {
-            result = self.solve(&place);
+            result = self.solve(place);
         }
         debug_assert!(self.frames.is_empty() && self.memo.depth() == 0);
         self.trace = self.tracer.take().and_then(|mut tracer| tracer.close().children.pop());
@@ -126,6 +126,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             *tracer = Tracer::new(self.scope.stopwatch);
             tracer.open();
             tracer.open();
+            tracer.cut();
             self.tell_closed(place, &Finding::settled(truth.clone()), false);
         }
         Ok(truth)
@@ -402,6 +403,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             condition: finding.condition.as_deref().cloned(),
             caveats: step.caveats,
             children: step.children,
+            cut: step.cut,
         });
     }
 }

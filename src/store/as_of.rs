@@ -1,5 +1,6 @@
 //! Revisions by the time of day.
 
+use super::expirations;
 use super::handle::{Store, read_head};
 use super::rocks::{Reach, Source};
 use super::time;
@@ -40,9 +41,9 @@ impl Store {
             return Err(TimeError::Future { time, now });
         }
         let wanted = time::revision_of(time);
-        let head = self.newest_head()?;
+        let (head, collected) = self.newest_head()?;
         let window = time::before(now, self.history_window());
-        match window.max(Some(head.horizon.time())) {
+        match window.max(Some(head.horizon.time())).max(collected) {
             Some(oldest) if time < oldest => return Err(TimeError::Expired { time, oldest }),
             Some(_) | None => {}
         }
@@ -55,8 +56,10 @@ impl Store {
         Ok(revision.max(head.horizon))
     }
 
-    fn newest_head(&self) -> Result<Head, ReadError> {
+    /// The head, and up to which time expirations have been forgotten.
+    fn newest_head(&self) -> Result<(Head, Option<Timestamp>), ReadError> {
         let frozen = SnapshotWithThreadMode::new(self.db());
-        read_head(Source::snapshot(self.db(), &frozen, Reach::Disk))
+        let source = Source::snapshot(self.db(), &frozen, Reach::Disk);
+        Ok((read_head(source)?, expirations::collected(source)?))
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn collect(
     let (revisions, expirations) = (Arc::clone(&holds.revisions), Arc::clone(&holds.expirations));
     let (horizon, expired) = pass.run(move |transaction| {
         let horizon = move_horizon(transaction, oldest, revisions.oldest());
+        transaction.set(Family::Meta, keys::COLLECTED, &keys::time(now))?;
         Ok((horizon, move_expired(transaction, oldest, expirations.oldest())?))
     })?;
     let snapshot = SnapshotWithThreadMode::new(db);

@@ -17,7 +17,7 @@ use super::transaction::Transaction;
 use super::values::{self, Head};
 use super::visibility::Visibility;
 use super::writer::{Shared, Writer};
-use crate::relationship::{ReadError, Revision, Timestamp};
+use crate::relationship::{ReadError, ReadPoint, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -204,6 +204,12 @@ impl Store {
         Snapshot::at(self, revision, now)
     }
 
+    /// What was stored at a read point of the past: its revision, or the newest where that is older. Refused when anything
+    /// of it may have been collected: old revisions, or relationships that expired after its time.
+    pub fn snapshot_as_of(&self, point: ReadPoint) -> Result<Snapshot<'_>, SnapshotError> {
+        Snapshot::as_of(self, point)
+    }
+
     /// Runs `work` on the newest state and commits what it changed, together with other writes that wait. Blocks until
     /// the write is on disk. Every write makes a revision, also one that changes nothing; an `Err` from `work` leaves
     /// nothing behind. A panic of `work` leaves nothing behind either, and goes on in the calling thread.
@@ -292,6 +298,20 @@ impl Store {
         bells.push(Box::new(bell));
     }
 
+    /// When the store was in use before, as far as that can be told.
+    pub fn last_use(&self) -> Result<LastUse, ReadError> {
+        let db = self.db();
+        let frozen = SnapshotWithThreadMode::new(db);
+        let source = Source::snapshot(db, &frozen, Reach::Disk);
+        let head = read_head(source)?;
+        let collected_at = match source.get(Family::Meta, keys::COLLECTED)? {
+            Some(value) => Some(keys::take_time(&value)?.0),
+            None => None,
+        };
+        let newest_revision = (head.revision > Revision::default()).then(|| head.revision.time());
+        Ok(LastUse { newest_revision, collected_at })
+    }
+
     pub(super) fn history_window(&self) -> Duration {
         self.history_window
     }
@@ -322,6 +342,15 @@ impl fmt::Debug for Store {
 
 fn kind(options: &WriteOptions) -> Kind {
     if options.is_large { Kind::Large } else { Kind::Write }
+}
+
+/// When a store was in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastUse {
+    /// The time of the newest revision; `None` when there is none.
+    pub newest_revision: Option<Timestamp>,
+    /// The time for which garbage was collected last; `None` when it never was.
+    pub collected_at: Option<Timestamp>,
 }
 
 /// The head record.

@@ -34,6 +34,8 @@ pub(super) const HEAD: &[u8] = b"head";
 pub(super) const STORE_ID: &[u8] = b"store-id";
 /// The key in `meta` of the time up to which entries of `expiring` have been collected.
 pub(super) const EXPIRED: &[u8] = b"expired";
+/// When garbage was collected last.
+pub(super) const COLLECTED: &[u8] = b"collected";
 /// How the keys of counters in `meta` start.
 const COUNTER_PREFIX: &[u8] = b"counter/";
 /// How the keys of names in `meta` start.

@@ -50,7 +50,7 @@ pub use clock::Clock;
 pub use expirations::{ExpirationPosition, Expirations};
 pub use folder::OpenError;
 pub use garbage::Collected;
-pub use handle::{Store, StoreId, StoreOptions};
+pub use handle::{LastUse, Store, StoreId, StoreOptions};
 pub use holds::Hold;
 pub use job::{Answer, Interrupted, WriteError, WriteOptions};
 pub use plan::{InvalidPosition, ScanPosition};

@@ -11,8 +11,8 @@ use super::rocks::{Db, Reach, Source};
 use super::rows::{self, Moment};
 use super::values::Head;
 use crate::relationship::{
-    Page, ReadError, RelationKey, RelationshipFilter, RelationshipReader, ResourceKey, Revision,
-    SubjectForm, SubjectKey, Terms, Timestamp,
+    Page, ReadError, ReadPoint, RelationKey, RelationshipFilter, RelationshipReader, ResourceKey,
+    Revision, SubjectForm, SubjectKey, Terms, Timestamp,
 };
 use rocksdb::SnapshotWithThreadMode;
 use std::fmt;
@@ -36,6 +36,14 @@ pub enum SnapshotError {
         revision: Revision,
         /// The newest one.
         newest: Revision,
+    },
+    /// Relationships that expired after its time have been collected.
+    #[error("the time {time} lies before the history that is kept, which begins at {oldest}")]
+    Time {
+        /// The time asked for.
+        time: Timestamp,
+        /// The oldest one that can be read.
+        oldest: Timestamp,
     },
     /// The store cannot be read.
     #[error(transparent)]
@@ -86,6 +94,24 @@ impl<'db> Snapshot<'db> {
             return Err(SnapshotError::Expired { revision, oldest: horizon });
         }
         Ok(Self { revision, ..newest })
+    }
+
+    /// A read point of the past: its revision, or the newest where that is older.
+    pub(super) fn as_of(store: &'db Store, point: ReadPoint) -> Result<Self, SnapshotError> {
+        let newest = Self::newest(store, point.time, Reach::Disk)?;
+        let Head { revision: newest_revision, horizon, .. } = newest.head;
+        let revision = point.revision.min(newest_revision);
+        if revision < horizon {
+            return Err(SnapshotError::Expired { revision, oldest: horizon });
+        }
+
+        // Read from the snapshot itself: it shows whatever is dropped after that.
+        match newest.expirations_collected()? {
+            Some(oldest) if point.time < oldest => {
+                Err(SnapshotError::Time { time: point.time, oldest })
+            }
+            Some(_) | None => Ok(Self { revision, ..newest }),
+        }
     }
 
     /// The revision.

@@ -4,6 +4,9 @@ use crate::engine::{CaveatOutcome, CaveatTrace, Membership, Trace};
 use crate::schema::{Arrow, Expr, Quantifier, Rule, Schema};
 use std::collections::BTreeSet;
 
+/// What the note of a step ends with when steps below it were left out.
+const STEPS_NOT_SHOWN: &str = "steps below are not shown";
+
 /// A step of an explanation, with the steps that it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -42,9 +45,10 @@ impl Evidence {
             None => Mark::Failed,
         };
         let subject_of = format!("{}#{}", trace.resource, trace.permission);
-        let note = note(trace, mark, children.is_empty());
+        let note = note(trace, mark, children.is_empty() && !trace.cut);
         let rule = permission_rule(schema, trace.resource.object_type(), &trace.permission);
         let note = rule.filter(|_| note.is_empty()).map_or(note, |rule| format!("= {rule}"));
+        let note = if trace.cut { with_cut(&note) } else { note };
         Self { mark, subject_of, note, children }
     }
 
@@ -65,6 +69,12 @@ impl Evidence {
         let note = format!("{outcome}: {}{context}", one_line(&caveat.expression));
         Self { mark, subject_of: format!("caveat {}", caveat.name), note, children: vec![] }
     }
+}
+
+/// The note of a step of which not every step below is shown.
+pub fn with_cut(note: &str) -> String {
+    let separator = if note.is_empty() { "" } else { "; " };
+    format!("{note}{separator}{STEPS_NOT_SHOWN}")
 }
 
 fn note(trace: &Trace, mark: Mark, is_leaf: bool) -> String {

@@ -25,7 +25,7 @@ mod yaml;
 pub use assertion::{Assertion, AssertionError, AssertionResult, Expectation, run_assertions};
 pub use content::is_schema;
 pub use data::{Data, Example, Input, read_data};
-pub use evidence::{Evidence, Mark, permission_rule};
+pub use evidence::{Evidence, Mark, permission_rule, with_cut};
 pub use expected::{ExpectedFailure, ExpectedRelations, ExpectedResult, Mismatch};
 pub use file::SchemaNeed;
 pub use problem::{Block, Finding};

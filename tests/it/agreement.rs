@@ -13,7 +13,9 @@ use crate::reference::shrink::{Specimen, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
 use kilwa::engine::{Cache, Scope, check};
-use kilwa::relationship::{Relationship, RelationshipSet, Revision, Timestamp, VisibleSet};
+use kilwa::relationship::{
+    ReadPoint, Relationship, RelationshipSet, Revision, Timestamp, VisibleSet,
+};
 use kilwa::schema::{Diagnostic, Schema, compile};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -180,9 +182,16 @@ impl Bench<'_> {
         let (bulk_cache, tiny_cache) = (Cache::new(CACHE_BYTES), Cache::new(TINY_CACHE_BYTES));
         let plain = Scope::new(self.schema, reader);
         let traced = Scope { tracing: true, ..plain };
-        let cached = Scope { cache: Some(cache.at(Revision::default(), now())), ..plain };
-        let tiny = Scope { cache: Some(tiny_cache.at(Revision::default(), now())), ..plain };
-        let bulk = Scope { cache: Some(bulk_cache.at(Revision::default(), now())), ..plain };
+        let cached =
+            Scope { cache: Some(cache.at(ReadPoint::new(Revision::default(), now()))), ..plain };
+        let tiny = Scope {
+            cache: Some(tiny_cache.at(ReadPoint::new(Revision::default(), now()))),
+            ..plain
+        };
+        let bulk = Scope {
+            cache: Some(bulk_cache.at(ReadPoint::new(Revision::default(), now()))),
+            ..plain
+        };
         let singly = |scope: &Scope<'_, VisibleSet<'_>>| -> Vec<Said> {
             self.questions().iter().map(|asked| ask(scope, asked)).collect()
         };
@@ -233,7 +242,7 @@ fn broken_read(
     fails_after: usize,
 ) -> Option<String> {
     let cache = Cache::new(CACHE_BYTES);
-    let at = Some(cache.at(Revision::default(), now()));
+    let at = Some(cache.at(ReadPoint::new(Revision::default(), now())));
     let visible = case.relationships.visible_at(now());
     let broken = FailingReader::after(fails_after, visible);
     let first = ask(&Scope { cache: at, ..Scope::new(schema, &broken) }, asked);
@@ -258,7 +267,7 @@ fn stale_answers(case: &Case) -> Option<String> {
         let now = Timestamp::parse(&format!("{year}-01-01T00:00:00Z")).unwrap();
         revisions.iter().find_map(|(revision, relationships)| {
             let visible = relationships.visible_at(now);
-            let at = Some(cache.at(Revision(*revision), now));
+            let at = Some(cache.at(ReadPoint::new(Revision(*revision), now)));
             let scope = Scope { cache: at, ..Scope::new(&schema, &visible) };
             let said: Vec<Said> = case.questions.iter().map(|asked| ask(&scope, asked)).collect();
             let way = format!("in {year} at revision {revision}");

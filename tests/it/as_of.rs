@@ -1,14 +1,14 @@
 //! What was stored at a time of day.
 
 use crate::server_support::{
-    Bearer, Fresh, KEY, Keyed, consistency, filter, fresh, question, require,
+    Bearer, Fresh, KEY, Keyed, consistency, filter, fresh, question, require, soon,
 };
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::api::proto::kilwa::v1 as own;
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, WriteRequest};
 use kilwa::engine::{Membership, Question};
 use kilwa::relationship::{
-    Context, Relationship, RelationshipFilter, RelationshipUpdate, Revision, Timestamp,
+    Context, ReadPoint, Relationship, RelationshipFilter, RelationshipUpdate, Revision, Timestamp,
     UpdateOperation, parse_question,
 };
 use kilwa::store::{Clock, StoreOptions};
@@ -47,7 +47,9 @@ fn write(database: &Database, minute: u32, operation: UpdateOperation, text: &st
 /// Whether the question was true at one minute, asked at another.
 fn was(database: &Database, text: &str, minute: u32, asked_at: u32) -> bool {
     let revision = database.revision_at(at(minute), at(asked_at)).unwrap();
-    let view = database.view(Consistency::AsOf(revision, at(minute)), at(asked_at)).unwrap();
+    let view = database
+        .view(Consistency::AsOf(ReadPoint::new(revision, at(minute))), at(asked_at))
+        .unwrap();
     let (resource, permission, subject) = parse_question(text).unwrap();
     let context = Context::default();
     let question = Question {
@@ -125,7 +127,7 @@ fn a_time_between_the_beginning_and_the_commit_of_a_write_does_not_show_it() {
     let relationship = "document:plan#viewer@user:ann";
     let held = |database: &Database, at: i64| {
         let revision = database.revision_at(second(at), second(50)).unwrap();
-        let view = database.view(Consistency::AsOf(revision, second(at)), second(50)).unwrap();
+        let view = database.view(Consistency::AsOf(ReadPoint::new(revision, second(at))), second(50)).unwrap();
         let filter = RelationshipFilter {
             resource_type: Some("document".to_owned()),
             ..RelationshipFilter::default()
@@ -158,6 +160,50 @@ fn no_later_write_counts_for_a_time_that_was_asked_for() {
     assert!(later.time() > at(9), "{later}");
     assert_eq!(database.revision_at(at(9), at(10)).unwrap(), before);
     assert!(!was(&database, "document:plan#view@user:ann", 9, 10));
+}
+
+#[test]
+fn a_token_of_a_time_is_refused_once_what_expired_since_has_been_collected() {
+    let database = database();
+    let text = "document:plan#viewer@user:ann[expiration:2030-01-01T12:05:00Z]";
+    write(&database, 2, UpdateOperation::Touch, text);
+    let revision = database.revision_at(at(4), at(10)).unwrap();
+    let past = |minute: u32| Consistency::AsOf(ReadPoint::new(revision, at(minute)));
+    database.view(past(4), at(10)).unwrap();
+    database.collect_garbage(at(50)).unwrap();
+    // Nothing was written since, so that the revision itself can still be read; the time can not.
+    let refused = database.view(past(4), at(50)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the time 2030-01-01T12:04:00Z lies before the history that is kept, which begins at 2030-01-01T12:20:00Z"
+    );
+    database.view(past(20), at(50)).unwrap();
+    // Nor can it be asked for anew, whatever the window is.
+    let refused = database.revision_at(at(4), at(20)).unwrap_err();
+    assert!(matches!(refused, DatabaseError::Time(_)), "{refused}");
+}
+
+#[test]
+fn a_stream_keeps_what_expires_while_it_is_read() {
+    let database = database();
+    let text = "document:plan#viewer@user:ann[expiration:2030-01-01T12:05:00Z]";
+    write(&database, 2, UpdateOperation::Touch, text);
+    let first = database.view(Consistency::FullyConsistent, at(4)).unwrap();
+    let (held, next) = (first.hold(), first.pinned());
+    drop(first);
+    let filter = RelationshipFilter {
+        resource_type: Some("document".to_owned()),
+        ..Default::default()
+    };
+    let count = || {
+        let view = database.view(next, at(50)).map_err(|error| error.to_string())?;
+        Ok::<_, String>(view.read(&filter, None, 10, &|| false).unwrap().rows.len())
+    };
+    database.collect_garbage(at(50)).unwrap();
+    assert_eq!(count(), Ok(1));
+    drop(held);
+    database.collect_garbage(at(50)).unwrap();
+    assert!(count().unwrap_err().contains("lies before the history that is kept"));
 }
 
 async fn client(server: &Fresh) -> PermissionsServiceClient<Keyed> {
@@ -228,4 +274,26 @@ async fn times_that_cannot_be_read_are_refused() {
     let odd = prost_types::Timestamp { seconds: 0, nanos: -1 };
     let odd = own::RevisionAtRequest { time: Some(odd) };
     require(&client.revision_at(odd).await.unwrap_err(), Code::InvalidArgument, "", &[]);
+}
+
+/// A time of day after which nothing was written has no revision of its own, and is as good a token as any.
+#[tokio::test]
+async fn the_token_of_a_quiet_time_is_fresh_and_a_start_for_a_watch() {
+    let server = fresh().await;
+    server.touch(&["document:plan#viewer@user:ann"]).await.unwrap();
+    let response = client(&server).await.revision_at(of(present())).await.unwrap().into_inner();
+    let token = response.token.unwrap();
+    let asked = proto::CheckPermissionRequest {
+        consistency: Some(consistency(Requirement::AtLeastAsFresh(token.clone()))),
+        ..question("document:plan#view@user:ann")
+    };
+    let response = server.permissions().await.check_permission(asked).await.unwrap();
+    assert_eq!(response.into_inner().permissionship, 2);
+
+    let request = proto::WatchRequest { optional_start_cursor: Some(token), ..Default::default() };
+    let mut changes = soon(server.watcher().await.watch(request)).await.unwrap().into_inner();
+    server.touch(&["document:later#viewer@user:ann"]).await.unwrap();
+    let first = soon(changes.message()).await.unwrap().unwrap();
+    let update = first.updates[0].relationship.as_ref().unwrap();
+    assert_eq!(update.resource.as_ref().unwrap().object_id, "later");
 }

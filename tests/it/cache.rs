@@ -3,7 +3,7 @@
 use crate::reference::case::Asked;
 use crate::schema_support::schema;
 use kilwa::engine::{Cache, Checked, Membership, Scope, check};
-use kilwa::relationship::{RelationshipSet, Revision, Timestamp};
+use kilwa::relationship::{ReadPoint, RelationshipSet, Revision, Timestamp};
 use kilwa::schema::Schema;
 
 const SCHEMA: &str = "
@@ -34,7 +34,7 @@ impl Bench {
         let asked = Asked::parse(&format!("{question} with {context}"));
         let now = Timestamp::from_unix(second, 0).unwrap();
         let visible = self.stored.visible_at(now);
-        let cache = Some(self.cache.at(Revision(1), now));
+        let cache = Some(self.cache.at(ReadPoint::new(Revision(1), now)));
         check(&Scope { cache, ..Scope::new(&self.schema, &visible) }, &asked.question()).unwrap()
     }
 

@@ -1,5 +1,7 @@
 //! The page of differences from `SpiceDB`: Kilwa's half of each row that shows a schema.
 
+use kilwa::caveat::Steps;
+use kilwa::relationship::Context;
 use kilwa::schema::{Stage, compile};
 use std::fs;
 use std::path::Path;
@@ -21,6 +23,38 @@ fn schemas_on_the_page_are_taken_as_it_says() {
         }
     }
     assert!(schemas > 15, "{schemas} schemas");
+}
+
+/// Rows of numbers that a parameter does not take show them as contexts.
+#[test]
+fn contexts_on_the_page_are_refused() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");
+    let page = fs::read_to_string(page).unwrap();
+    let mut contexts = 0;
+    for row in page.lines().filter(|row| row.contains("`ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR`"))
+    {
+        let cells = cells(row);
+        let [what, _, _, _, shown] = cells.as_slice() else { panic!("{row}") };
+        let types =
+            ["int", "uint", "double"].iter().filter(|name| what.contains(&format!("`{name}`")));
+        for name in types {
+            let schema =
+                compile(&format!("caveat number(a {name}) {{ a == a }} definition user {{}}"))
+                    .unwrap();
+            let caveat = schema.caveat(schema.find_caveat("number").unwrap());
+            for text in shown.split('`').filter(|text| text.starts_with('{')) {
+                contexts += 1;
+                let context = Context::parse(text).unwrap();
+                for (stored, asked) in
+                    [(&context, &Context::default()), (&Context::default(), &context)]
+                {
+                    let outcome = caveat.evaluate(stored, asked, &Steps::default());
+                    assert!(outcome.is_err(), "{name} {text}: {outcome:?}");
+                }
+            }
+        }
+    }
+    assert!(contexts > 5, "{contexts} contexts");
 }
 
 /// The cells of a row, without the bars that stand between them.

@@ -11,7 +11,9 @@ use crate::reference::rules::Rules;
 use crate::reference::solution::Solution;
 use crate::subject_lists::{self, Listing};
 use kilwa::engine::{Cache, Lookup, Scope, Within};
-use kilwa::relationship::{Context, ObjectRef, RelationshipSet, Revision, Subject, VisibleSet};
+use kilwa::relationship::{
+    Context, ObjectRef, ReadPoint, RelationshipSet, Revision, Subject, VisibleSet,
+};
 use kilwa::schema::{Schema, compile};
 use saphyr_parser::{Event, Parser};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +107,7 @@ impl Corpus {
         let visible = self.visible();
         let cache = Cache::new(64 << 20);
         let plain = Scope::new(&self.schema, &visible);
-        let cached = Scope { cache: Some(cache.at(Revision(1), now())), ..plain };
+        let cached = Scope { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..plain };
         let questions: Vec<Asked> =
             pairs.iter().map(|pair| asked(pair, subject, context)).collect();
         let mut faults = Vec::new();

@@ -47,7 +47,7 @@ fn an_exception_is_told_from_a_wildcard_that_lacks_the_same_parameter() {
 
 #[test]
 fn random_lists_hold_in_later_contexts() {
-    for_each_specimen(3_000, |specimen| {
+    for_each_specimen(600, |specimen| {
         let contexts = contexts(&[
             ("flag", &[json!(true), json!(false)]),
             ("other", &[json!(true), json!(false)]),
@@ -65,7 +65,7 @@ fn random_algebra_holds_in_later_contexts() {
         contexts(&[("a", &[json!(1), json!(2), json!(3)]), ("b", &[json!(1), json!(2), json!(3)])]);
     let mut random = Random::new(53);
     let [mut excepted, mut conditional] = [0; 2];
-    for _ in 0..1_500 {
+    for _ in 0..400 {
         let case = algebra(&mut random);
         assert_eq!(fault(&case, &contexts), None, "\n\n{case}");
         let schema = compile(&case.schema).unwrap();
@@ -81,7 +81,7 @@ fn random_algebra_holds_in_later_contexts() {
             excepted += found.excluded.len();
         }
     }
-    assert!(excepted > 200 && conditional > 1_000, "{excepted} {conditional}");
+    assert!(excepted > 40 && conditional > 300, "{excepted} {conditional}");
 }
 
 fn algebra(random: &mut Random) -> Case {
@@ -292,6 +292,10 @@ fn rank(said: &Said) -> Option<u8> {
     match said {
         Said::NotMember => Some(0),
         Said::Member => Some(1),
-        _ => None,
+        Said::Conditional(_)
+        | Said::CaveatFailed
+        | Said::CyclicExclusion
+        | Said::ReadFailed
+        | Said::Refused(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use crate::reference::lookups::{LookedUp, Way, by_pages, expected, fault, is_ask
 use crate::reference::rules::Rules;
 use crate::reference::{Answer, Reference};
 use kilwa::engine::{Cache, EngineError, FoundResource, Lookup, LookupPage, Scope, Sought, Within};
-use kilwa::relationship::{RelationshipReader, Revision};
+use kilwa::relationship::{ReadPoint, RelationshipReader, Revision};
 use kilwa::schema::compile;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,7 +44,8 @@ fn disagreement(case: &Case) -> Option<String> {
     let visible = case.relationships.visible_at(now());
     let cache = Cache::new(64 << 20);
     let plain = Scope::new(&schema, &visible);
-    let cached = Scope { cache: Some(cache.at(Revision::default(), now())), ..plain };
+    let cached =
+        Scope { cache: Some(cache.at(ReadPoint::new(Revision::default(), now()))), ..plain };
     case.questions.iter().filter(|asked| is_askable(asked)).find_map(|asked| {
         let expected = expected(&reference, case, asked);
         let everything = Within::default();

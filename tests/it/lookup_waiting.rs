@@ -3,7 +3,7 @@
 use crate::reference::case::Asked;
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, View, WriteRequest};
 use kilwa::engine::{Statistics, Within};
-use kilwa::relationship::{RelationshipUpdate, Timestamp, UpdateOperation};
+use kilwa::relationship::{ReadPoint, RelationshipUpdate, Timestamp, UpdateOperation};
 use kilwa::store::StoreOptions;
 use std::path::Path;
 
@@ -97,6 +97,21 @@ fn what_expires_between_two_pages_is_not_found() {
     assert_eq!(at_year(2032, Some("e")).0, ["f"]);
     assert_eq!(at_year(2031, Some("c")).0, ["e", "f"]);
     assert_eq!(at_year(2033, Some("c")).0, ["f"]);
+}
+
+#[test]
+fn a_page_of_the_past_is_not_continued_from_a_lookup_of_the_present() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path(), DatabaseOptions::default());
+    let (whole, question) = (Within::default(), "document:x#view@user:ann");
+    let present = view(&database, 2031);
+    let past = ReadPoint::new(present.revision(), at(2030));
+    let past = database.view(Consistency::AsOf(past), at(2031)).unwrap();
+    // Both ways: neither has what had expired, or had not, for the other.
+    assert_eq!(page(&present, question, &whole, None).0, ["a", "b"]);
+    assert_eq!(page(&past, question, &whole, Some("b")).0, ["c", "d"]);
+    assert_eq!(page(&past, question, &whole, None).0, ["a", "b"]);
+    assert_eq!(page(&present, question, &whole, Some("b")).0, ["c", "e"]);
 }
 
 #[test]

@@ -38,6 +38,7 @@ mod database;
 mod differential;
 mod examples;
 mod expand;
+mod explanations;
 mod failing_disk;
 mod from_spicedb;
 mod history;

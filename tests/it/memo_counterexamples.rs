@@ -6,7 +6,7 @@
 
 use crate::reference::case::{Asked, now};
 use kilwa::engine::{Cache, Membership, Scope, check};
-use kilwa::relationship::{RelationshipSet, Revision};
+use kilwa::relationship::{ReadPoint, RelationshipSet, Revision};
 use kilwa::schema::compile;
 
 const GROUPS: usize = 3;
@@ -117,7 +117,7 @@ fn every_graph(kind: &str) {
         let members = graph.members();
         let scope = Scope::new(&schema, &visible);
         let cache = Cache::new(1 << 20);
-        let cached = Scope { cache: Some(cache.at(Revision(1), now())), ..scope };
+        let cached = Scope { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..scope };
         for (left, right) in pairs() {
             let pair = format!("pair:{}{}#{kind}@user:u", NAMES[left], NAMES[right]);
             let expected = members[left] && members[right];
@@ -127,7 +127,7 @@ fn every_graph(kind: &str) {
         for (position, name) in NAMES.iter().enumerate() {
             // Each group first in its own cache, then the others after it.
             let cache = Cache::new(1 << 20);
-            let own = Scope { cache: Some(cache.at(Revision(1), now())), ..cached };
+            let own = Scope { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..cached };
             for (offset, _) in NAMES.iter().enumerate() {
                 let other = (position + offset) % GROUPS;
                 let group = format!("group:{}#{node}@user:u", NAMES[other]);

@@ -355,7 +355,7 @@ impl Trial {
             Err(SnapshotError::Future { newest, .. }) => {
                 assert!(revision > newest && newest == self.model.head().0);
             }
-            Err(SnapshotError::Read(error)) => panic!("{error}"),
+            Err(error @ (SnapshotError::Time { .. } | SnapshotError::Read(_))) => panic!("{error}"),
         }
     }
 

@@ -265,7 +265,7 @@ impl<'s, R: RelationshipReader> Turn<'s, R> {
     /// `shares` says whether the answer is worth a place in the cache.
     fn check(&mut self, target: NodeId, id: &str, shares: bool) -> Result<Membership, EngineError> {
         let place = (target, id.into());
-        let truth = if shares { self.walk.run(place) } else { self.walk.run_once(place) }?;
+        let truth = if shares { self.walk.run(&place) } else { self.walk.run_once(&place) }?;
         self.checks.add(&self.walk.statistics());
         let (all, limits) = (self.statistics(), self.scope.limits);
         for (work, spent, limit) in [
