@@ -46,6 +46,10 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// What an empty store starts with.
     pub bootstrap: Option<Bootstrap>,
+    /// How far the clock may be ahead of the store's last use at the start, and jump ahead later.
+    pub clock_ahead_max: Duration,
+    /// Whether the clock is right however far ahead it is.
+    pub accept_clock: bool,
     /// Whether calls that write are refused. The bootstrap is loaded all the same.
     pub read_only: bool,
 }
@@ -114,6 +118,8 @@ impl Config {
             garbage_collection_interval: Duration::from_mins(3),
             shutdown_grace: Duration::from_secs(5),
             bootstrap: None,
+            clock_ahead_max: Duration::from_hours(168),
+            accept_clock: false,
             read_only: false,
         }
     }

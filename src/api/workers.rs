@@ -212,8 +212,13 @@ impl Workers {
 
     /// Drops old history. What goes wrong is logged; it is tried again next time.
     pub async fn collect_garbage(&self) {
-        let collecting = self.run_for(Purpose::Upkeep, |job| {
-            match job.database.collect_garbage(job.now) {
+        self.collect_garbage_at((self.clock)()).await;
+    }
+
+    /// The same for a time that may lie before the present one.
+    pub async fn collect_garbage_at(&self, time: Timestamp) {
+        let collecting = self.run_for(Purpose::Upkeep, move |job| {
+            match job.database.collect_garbage(time) {
                 Ok(collected) => tracing::debug!(?collected, "garbage collected"),
                 Err(error) => tracing::error!(%error, "garbage cannot be collected"),
             }

@@ -1,7 +1,9 @@
 //! The life of a server: open, listen, collect garbage, drain.
 
+mod clock;
 mod testing;
 
+pub use clock::{ClockAhead, ClockDoubt, TimeSource};
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, Workers};
@@ -9,16 +11,18 @@ use crate::config::{Bootstrap, Config, KeyError, KeySource};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::relationship::Timestamp;
 use crate::store::{OpenError, Store};
+use clock::{GuardedClock, since_epoch};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -26,6 +30,12 @@ use tonic_health::server::HealthReporter;
 
 /// How often a silent connection is asked whether it is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the clock is looked at, so that a jump is noticed also while nobody calls.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the log says that the clock is not believed.
+const CLOCK_LOG_INTERVAL: Duration = Duration::from_mins(1);
+/// The name under which health checks ask whether the clock is believed.
+pub const CLOCK_HEALTH_NAME: &str = "kilwa.clock";
 /// Collecting without a pause would take the store for itself.
 const GARBAGE_COLLECTION_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
@@ -38,6 +48,9 @@ pub enum ServerError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The clock.
+    #[error(transparent)]
+    Clock(#[from] ClockAhead),
     /// What the store was to start with.
     #[error("the bootstrap cannot be loaded: {0}")]
     Bootstrap(Box<DatabaseError>),
@@ -77,6 +90,7 @@ pub enum Contents {
 #[derive(Debug)]
 pub struct Server {
     workers: Arc<Workers>,
+    clock: Arc<GuardedClock>,
     options: ApiOptions,
     key_source: KeySource,
     contents: Contents,
@@ -133,18 +147,36 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
 impl Server {
     /// Opens the data folder, makes a key where there is none, and fills an empty store with what it is to start with.
     pub fn open(config: &Config) -> Result<Self, ServerError> {
+        Self::open_with(config, TimeSource::system())
+    }
+
+    /// The same with another source of time.
+    pub fn open_with(config: &Config, time: TimeSource) -> Result<Self, ServerError> {
         let open = if config.recover_log { Store::recover } else { Store::open };
         let store = open(&config.data_dir, &config.store)?;
         for note in store.notes() {
             tracing::warn!("{note}");
         }
+        let last_use = store.last_use().map_err(|error| OpenError::Io {
+            path: config.data_dir.clone(),
+            reason: error.to_string(),
+        })?;
+        let clock = GuardedClock::start(
+            time,
+            last_use,
+            config.store.history_window,
+            (config.clock_ahead_max, config.accept_clock),
+        )?;
+        let clock = Arc::new(clock);
         let (keys, key_source) = config.load_keys()?;
         let database = Database::new(store, config.database);
-        let contents = contents(&database, config.bootstrap.as_ref(), now())?;
+        let contents = contents(&database, config.bootstrap.as_ref(), clock.now())?;
         let database = if config.read_only { database.read_only() } else { database };
-        let clock: Clock = Arc::new(now);
+        let readings = Arc::clone(&clock);
+        let now: Clock = Arc::new(move || readings.now());
         Ok(Self {
-            workers: Arc::new(Workers::new(database, config.threads_max, clock)),
+            workers: Arc::new(Workers::new(database, config.threads_max, now)),
+            clock,
             options: ApiOptions {
                 keys,
                 limits: config.requests,
@@ -181,11 +213,14 @@ impl Server {
         api::add_services(&mut routes, &self.workers, self.options);
         let (stop, stopped) = watch::channel(());
         let serving = listen(listener, routes.routes(), stopped);
-        let collecting = collect_garbage(&self.workers, self.garbage_collection_interval);
+        let interval = self.garbage_collection_interval;
+        let collecting = collect_garbage(&self.workers, &self.clock, interval);
+        let watching_clock = watch_clock(&self.clock, &health);
         let mut serving = std::pin::pin!(serving);
         let result = tokio::select! {
             result = &mut serving => result,
             () = collecting => Ok(()),
+            () = watching_clock => Ok(()),
             () = shutdown => {
                 report(&health, ServingStatus::NotServing).await;
                 drop(stop);
@@ -280,10 +315,39 @@ fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
 }
 
 /// Never ends.
-async fn collect_garbage(workers: &Workers, interval: Duration) {
+async fn collect_garbage(workers: &Workers, clock: &GuardedClock, interval: Duration) {
     loop {
         tokio::time::sleep(interval.max(GARBAGE_COLLECTION_INTERVAL_MIN)).await;
-        workers.collect_garbage().await;
+        if let Some(time) = clock.collectable() {
+            workers.collect_garbage_at(time).await;
+        }
+    }
+}
+
+/// Reports whether the clock can be believed, to health checks and, as long as it cannot, again and again to the log. Never
+/// ends.
+async fn watch_clock(clock: &GuardedClock, health: &HealthReporter) {
+    let mut told: Option<Instant> = None;
+    loop {
+        let doubt = clock.doubt();
+        let status =
+            if doubt.is_some() { ServingStatus::NotServing } else { ServingStatus::Serving };
+        health.set_service_status(CLOCK_HEALTH_NAME, status).await;
+        match doubt {
+            None => {
+                if told.take().is_some() {
+                    tracing::info!("the clock is believed again");
+                }
+            }
+            Some(doubt) if told.is_none_or(|told| told.elapsed() >= CLOCK_LOG_INTERVAL) => {
+                tracing::warn!(
+                    "{doubt}; nothing old is dropped until the clock is set right, or the server is restarted with `--accept-clock`"
+                );
+                told = Some(Instant::now());
+            }
+            Some(_) => {}
+        }
+        tokio::time::sleep(CLOCK_INTERVAL).await;
     }
 }
 
@@ -292,17 +356,4 @@ fn request_ids() -> RequestIds {
     let start = since_epoch().as_micros();
     let count = AtomicU64::new(0);
     Arc::new(move || format!("{start:x}-{:x}", count.fetch_add(1, Ordering::Relaxed)))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the server is where time comes from")]
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-#[expect(clippy::expect_used, reason = "a server whose clock shows the year 10000 cannot go on")]
-fn now() -> Timestamp {
-    let since = since_epoch();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    let now = Timestamp::from_unix(seconds, since.subsec_nanos());
-    now.expect("the clock shows a year before 10000")
 }

@@ -1,7 +1,8 @@
 //! A server for tests: each key has an empty database of its own, in memory, made when the key is first shown.
 
+use super::clock::system_now;
 use super::{GARBAGE_COLLECTION_INTERVAL_MIN, usual_routes};
-use super::{ServerError, bind, contents, drain, listen, now, report, request_ids, stop_signal};
+use super::{ServerError, bind, contents, drain, listen, report, request_ids, stop_signal};
 use crate::api::{self, ApiOptions, Clock, Keys, RequestIds, Workers, shown_key};
 use crate::config::Config;
 use crate::database::Database;
@@ -137,12 +138,12 @@ impl Tenants {
         let config = self.config.clone();
         let opening = tokio::task::spawn_blocking(move || {
             let database = Database::in_memory(&config.store, config.database)?;
-            contents(&database, config.bootstrap.as_ref(), now())?;
+            contents(&database, config.bootstrap.as_ref(), system_now())?;
             Ok::<_, ServerError>(database)
         });
         let database =
             opening.await.map_err(|failure| ServerError::System(io::Error::other(failure)))??;
-        let clock: Clock = Arc::new(now);
+        let clock: Clock = Arc::new(system_now);
         let workers = [database.read_only(), database].map(|database| {
             Arc::new(Workers::new(database, self.config.threads_max, Arc::clone(&clock)))
         });

@@ -31,6 +31,7 @@ mod cli_questions;
 mod cli_serve;
 mod cli_watch;
 mod clients;
+mod clock;
 mod compatibility;
 mod corpora;
 mod damage;

@@ -6,7 +6,7 @@ use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceCli
 use kilwa::api::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
 use kilwa::config::Config;
 use kilwa::relationship::{Relationship, parse_question};
-use kilwa::server::{self, ServerError};
+use kilwa::server::{self, Server, ServerError};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
@@ -83,6 +83,17 @@ pub(crate) async fn start(config: Config) -> Running {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server::run(listener, config, async {
+        let _ = stopped.await;
+    }));
+    Running { address, stop, serving }
+}
+
+/// Serves with a server that has been opened.
+pub(crate) async fn start_with(server: Server) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (stop, stopped) = oneshot::channel();
+    let serving = tokio::spawn(server.serve(listener, async {
         let _ = stopped.await;
     }));
     Running { address, stop, serving }

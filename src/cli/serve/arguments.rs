@@ -1,5 +1,6 @@
 //! What `kilwa serve` can be told.
 
+use super::clock_bounds::ClockBounds;
 use super::queue::WriteQueue;
 use super::watch::Patience;
 use crate::cli::failure::Failure;
@@ -65,6 +66,8 @@ pub(in crate::cli) struct Arguments {
         value_name = "DURATION"
     )]
     datastore_gc_interval: Duration,
+    #[command(flatten)]
+    clock: ClockBounds,
     /// Whether to refuse calls that write. What an empty store starts with is loaded all the same.
     #[arg(
         long,
@@ -324,6 +327,7 @@ impl Arguments {
         let mut config = Config::new(self.data_dir());
         config.keys.clone_from(&self.grpc_preshared_key);
         config.store.history_window = self.datastore_gc_window;
+        self.clock.apply(&mut config);
         config.store.block_cache_bytes =
             usize::try_from(self.block_cache_size).unwrap_or(usize::MAX);
         config.recover_log = self.recover_log;

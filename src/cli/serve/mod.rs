@@ -2,6 +2,7 @@
 
 mod arguments;
 mod banner;
+mod clock_bounds;
 mod queue;
 mod watch;
 
