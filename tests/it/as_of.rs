@@ -127,7 +127,9 @@ fn a_time_between_the_beginning_and_the_commit_of_a_write_does_not_show_it() {
     let relationship = "document:plan#viewer@user:ann";
     let held = |database: &Database, at: i64| {
         let revision = database.revision_at(second(at), second(50)).unwrap();
-        let view = database.view(Consistency::AsOf(ReadPoint::new(revision, second(at))), second(50)).unwrap();
+        let view = database
+            .view(Consistency::AsOf(ReadPoint::new(revision, second(at))), second(50))
+            .unwrap();
         let filter = RelationshipFilter {
             resource_type: Some("document".to_owned()),
             ..RelationshipFilter::default()
@@ -191,10 +193,8 @@ fn a_stream_keeps_what_expires_while_it_is_read() {
     let first = database.view(Consistency::FullyConsistent, at(4)).unwrap();
     let (held, next) = (first.hold(), first.pinned());
     drop(first);
-    let filter = RelationshipFilter {
-        resource_type: Some("document".to_owned()),
-        ..Default::default()
-    };
+    let filter =
+        RelationshipFilter { resource_type: Some("document".to_owned()), ..Default::default() };
     let count = || {
         let view = database.view(next, at(50)).map_err(|error| error.to_string())?;
         Ok::<_, String>(view.read(&filter, None, 10, &|| false).unwrap().rows.len())

@@ -3,10 +3,15 @@
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 const FILE: &str = "\
 schema: |-
@@ -360,6 +365,96 @@ fn a_restoration_goes_on_behind_what_is_there() {
     let touching = [&restore[..], &["--conflict-strategy", "touch"]].concat();
     assert_eq!(to.done(&touching), "3006 relationships restored\n");
     assert_eq!(to.done(&["relationship", "bulk-export"]).lines().count(), 3_006);
+}
+
+/// Stands between a command and its server, and can keep the server's answers back.
+struct Between {
+    endpoint: String,
+    /// How many bytes the command may send before no answer comes through any more.
+    sent_max: Arc<AtomicU64>,
+}
+
+impl Between {
+    fn start(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = listener.local_addr().unwrap().to_string();
+        let sent_max = Arc::new(AtomicU64::new(u64::MAX));
+        let (server, limit) = (server.to_owned(), Arc::clone(&sent_max));
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = TcpStream::connect(&server).unwrap();
+                let (sent, limit) = (Arc::<AtomicU64>::default(), Arc::clone(&limit));
+                let (to_server, to_client) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap());
+                let counted = Arc::clone(&sent);
+                std::thread::spawn(move || {
+                    forward(client, to_server, |count| {
+                        counted.fetch_add(count, Ordering::SeqCst);
+                        true
+                    });
+                });
+                std::thread::spawn(move || {
+                    forward(server, to_client, |_| {
+                        sent.load(Ordering::SeqCst) <= limit.load(Ordering::SeqCst)
+                    });
+                });
+            }
+        });
+        Self { endpoint, sent_max }
+    }
+}
+
+/// Passes on what comes, as long as `passes` says so, and swallows it else.
+fn forward(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(u64) -> bool) {
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        if passes(u64::try_from(count).unwrap()) && to.write_all(&bytes[..count]).is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+#[test]
+fn a_restoration_that_was_killed_in_its_first_transaction_is_repeated() {
+    let from = Place::imported();
+    from.many(600);
+    from.done(&["relationship", "bulk-import", "many.txt"]);
+    from.done(&["backup", "create", "a.backup"]);
+    let to = Place::new();
+    fs::write(to.path("a.backup"), from.read("a.backup")).unwrap();
+    let between = Between::start(to.server.endpoint());
+    let restore = ["backup", "restore", "a.backup"];
+    let command = || {
+        let mut command = to.command(&restore);
+        command.env("KILWA_ENDPOINT", &between.endpoint);
+        command
+    };
+
+    // The relationships arrive, but the answer does not. They are many bytes, the schema is few.
+    between.sent_max.store(6_000, Ordering::SeqCst);
+    let mut killed = command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let there = to.run(&["relationship", "bulk-export"]);
+        if there.status.success() && !there.stdout.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "nothing arrived");
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+
+    between.sent_max.store(u64::MAX, Ordering::SeqCst);
+    let again = command().output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), "606 relationships restored\n");
+    to.done(&["backup", "create", "b.backup"]);
+    assert!(to.read("b.backup") == from.read("a.backup"));
+    // What is somebody else's is not written over, however often it is tried.
+    for _ in 0..2 {
+        assert!(to.refused(&restore).contains("ALREADY_EXISTS"));
+    }
 }
 
 #[test]

@@ -54,6 +54,9 @@ struct Place {
     endpoint: String,
     /// How many of its relationships are there.
     count: u64,
+    /// Up to which of them some may be there besides: a transaction was sent, and its outcome is not known.
+    #[serde(default)]
+    sent: u64,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -68,8 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let state = State::beside(&arguments.file, ENDING);
     let endpoint = connection.endpoint().to_owned();
     let begun = state.load::<Place>()?.filter(|place| place.endpoint == endpoint);
-    let resumed = begun.is_some();
-    let place = begun.unwrap_or(Place { endpoint, count: 0 });
+    let place = begun.unwrap_or(Place { endpoint, count: 0, sent: 0 });
     let (input, bar) = look::open(&arguments.file)?;
     let mut blocks = Blocks::open(input, &arguments.file.display().to_string())?;
     if let Some(Block::Schema(schema)) = blocks.next()? {
@@ -77,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let rows = Rows { blocks, part: Vec::new().into_iter() };
     let touch = arguments.conflict_strategy == Conflicts::Touch;
-    let mut restoration = Restoration { connection, state, place, bar, touch, doubtful: resumed };
+    let mut restoration = Restoration { connection, state, place, bar, touch };
     let restored = restoration.all(rows, usize::try_from(arguments.transaction_size)?);
     restoration.bar.finish_and_clear();
     restored.map_err(|failure| restoration.unfinished(failure))?;
@@ -94,8 +96,6 @@ struct Restoration {
     bar: ProgressBar,
     /// Whether what exists is overwritten.
     touch: bool,
-    /// Whether the next relationships may have been created without that having been noted.
-    doubtful: bool,
 }
 
 impl Restoration {
@@ -119,13 +119,34 @@ impl Restoration {
 
     fn create(&mut self, rows: &[Relationship]) -> Result<(), Failure> {
         let parts = rows.chunks(PART_SIZE).map(|part| Ok(part.to_vec()));
-        let doubtful = std::mem::take(&mut self.doubtful);
+        let is_doubtful = self.place.count < self.place.sent;
+        let end = self.place.count + u64::try_from(rows.len()).unwrap_or_default();
+
+        // Noted before it is sent: whoever restores again after a break has to know that it may have arrived.
+        if end > self.place.sent {
+            self.place.sent = end;
+            self.state.save(&self.place)?;
+        }
         match self.connection.import(parts) {
-            Err(CallError::Exists(_)) if self.touch || doubtful => {
+            Err(CallError::Exists(_)) if self.touch || is_doubtful => {
                 touch::all(&self.connection, rows, TOUCHES, &ProgressBar::hidden())
+            }
+            Err(error @ CallError::Exists(_)) => {
+                self.withdraw()?;
+                Err(error.into())
             }
             done => done.map(drop).map_err(|error: CallError| error.into()),
         }
+    }
+
+    /// Notes that nothing of the transaction that was sent is there: what exists already is somebody else's, and is not
+    /// written over the next time either.
+    fn withdraw(&mut self) -> Result<(), Failure> {
+        self.place.sent = self.place.count;
+        if self.place.count == 0 {
+            return self.state.remove();
+        }
+        self.state.save(&self.place)
     }
 
     fn unfinished(&self, failure: Failure) -> Failure {
