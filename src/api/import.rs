@@ -38,7 +38,7 @@ pub(super) async fn import<P: Part>(core: &Core, mut parts: Streaming<P>) -> Res
         })
         .await?;
     while let Some(part) = next(&mut parts, core.import_idle_max).await? {
-        let added = core.workers.run_for(Purpose::Write, move |_| {
+        let added = core.workers.run_for(Purpose::SlowWrite, move |_| {
             let relationships = from_proto::import(part.relationships(), limits)?;
             import.add(&relationships).map_err(status::of_database)?;
             Ok(import)

@@ -30,8 +30,10 @@ pub(super) struct Pulse {
 pub(super) enum Purpose {
     /// Answering questions.
     Read,
-    /// Examining writes. None of them waits for the writer there.
+    /// Examining writes, each for some milliseconds. None of them waits for the writer there.
     Write,
+    /// Examining writes that take longer.
+    SlowWrite,
     /// Reading the change log for those who follow the database.
     Watch,
     /// What the server does on its own account.
@@ -63,6 +65,7 @@ pub struct Workers {
     database: RwLock<Option<Arc<Database>>>,
     reads: Permits,
     writes: Permits,
+    slow_writes: Permits,
     watches: Permits,
     upkeep: Permits,
     stopping: Arc<AtomicBool>,
@@ -98,8 +101,8 @@ impl Drop for Abandoned {
 }
 
 impl Workers {
-    /// Workers on this database, on at most `threads_max` threads at once for reads, and a quarter of that for writes and
-    /// for watches.
+    /// Workers on this database, on at most `threads_max` threads at once for reads, and a quarter of that for writes, for
+    /// slow writes and for watches.
     pub fn new(database: Database, threads_max: u16, clock: Clock) -> Self {
         let pulse = Arc::new(watch::Sender::default());
         let bell = Arc::clone(&pulse);
@@ -109,6 +112,7 @@ impl Workers {
             database: RwLock::new(Some(Arc::new(database))),
             reads: Permits::new(threads_max),
             writes: Permits::new(threads_max.div_ceil(4)),
+            slow_writes: Permits::new(threads_max.div_ceil(4)),
             watches: Permits::new(threads_max.div_ceil(4)),
             upkeep: Permits::new(1),
             stopping: Arc::default(),
@@ -204,7 +208,8 @@ impl Workers {
         if let Some(database) = self.database() {
             database.close_writes();
         }
-        for permits in [&self.reads, &self.writes, &self.watches, &self.upkeep] {
+        let Self { reads, writes, slow_writes, watches, upkeep, .. } = self;
+        for permits in [reads, writes, slow_writes, watches, upkeep] {
             permits.close().await;
         }
         self.database.write().unwrap_or_else(PoisonError::into_inner).take();
@@ -237,6 +242,7 @@ impl Workers {
         let permits = match purpose {
             Purpose::Read => &self.reads,
             Purpose::Write => &self.writes,
+            Purpose::SlowWrite => &self.slow_writes,
             Purpose::Watch => &self.watches,
             Purpose::Upkeep => &self.upkeep,
         };

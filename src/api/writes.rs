@@ -19,7 +19,7 @@ impl Workers {
         proposal: P,
     ) -> Result<(Revision, P::Made), Status> {
         let database = self.database().ok_or_else(shutting_down)?;
-        let mut round = database.admit(bytes).map_err(status::of_database)?;
+        let mut round = database.admit(&proposal, bytes).map_err(status::of_database)?;
         drop(database);
 
         let (abandoned, proposal) = (Abandoned(Arc::default()), Arc::new(proposal));
@@ -29,7 +29,8 @@ impl Workers {
             let caller =
                 Caller { clock: self.write_clock(), interrupted: Arc::clone(&interrupted) };
             let proposal = Arc::clone(&proposal);
-            let submitting = self.run_for(Purpose::Write, move |job| {
+            let purpose = if round.is_slow() { Purpose::SlowWrite } else { Purpose::Write };
+            let submitting = self.run_for(purpose, move |job| {
                 job.database.submit(round, &proposal, &caller, move |outcome| {
                     // Fails when the caller has gone.
                     let _ = reply.send(outcome);

@@ -71,9 +71,10 @@ impl Proposal for DeleteRequest {
         let request = Arc::clone(self);
         if limit.is_none() && !listed.is_complete {
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
-                fulfilled.confirm(transaction, attempt)?;
+                let until = fulfilled.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;
                 let count = remove_all(transaction, &request.filter)?;
+                until.require_not_passed(transaction)?;
                 Ok(Deleted { revision: transaction.revision(), count, complete: true, last: None })
             };
             return Ok(ExaminedWrite::new(delete).large());

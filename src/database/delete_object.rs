@@ -78,13 +78,15 @@ impl Proposal for DeleteObjectRequest {
         let request = Arc::clone(self);
         if !is_complete {
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
-                fulfilled.confirm(transaction, attempt)?;
+                let until = fulfilled.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;
                 // What names the object on both sides goes with the first.
-                Ok(Mentions {
+                let mentions = Mentions {
                     as_resource: remove_all(transaction, &as_resource)?,
                     as_subject: remove_all(transaction, &as_subject)?,
-                })
+                };
+                until.require_not_passed(transaction)?;
+                Ok(mentions)
             };
             return Ok(ExaminedWrite::new(delete).large());
         }

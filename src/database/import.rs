@@ -135,6 +135,10 @@ impl Proposal for CompleteImport {
     /// How many relationships were created.
     type Made = u64;
 
+    fn is_slow(&self) -> bool {
+        true
+    }
+
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,

@@ -35,6 +35,11 @@ impl Noted {
         self.until.is_none_or(|until| now < until)
     }
 
+    /// The first expiration among what was read.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
     /// Whether a change of a relationship may change the answer.
     pub(super) fn rests_on(&self, relationship: &Relationship) -> bool {
         self.everything || self.relations.contains(&hash(relationship.resource_key()))

@@ -9,22 +9,32 @@ use super::consistency::Consistency;
 use super::error::DatabaseError;
 use super::handle::Database;
 use super::view::View;
-use crate::engine::Stopwatch;
+use crate::engine::{EngineError, Limits, Stopwatch};
 use crate::relationship::{ReadError, Revision};
 use crate::store::{
     Answer, Clock, Interrupted, QueueSlot, ScanBudget, Transaction, WriteError, WriteOptions,
 };
 use std::fmt;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 /// After so many examinations that were out of date when the writer came to the write, the writer evaluates it itself, if
 /// that takes little work.
 const EXAMINATIONS_MAX: u32 = 8;
 
+/// How long an examination may take, unless it is known to be slow. Nearly all take less; one that does not is started
+/// again as a slow one, so that slow ones do not hold up the others.
+const QUICK_TIME_MAX: Duration = Duration::from_millis(20);
+
 /// A write that somebody wants to be made.
 pub trait Proposal: Send + Sync + 'static {
     /// What the caller learns about the write.
     type Made: Send + 'static;
+
+    /// Whether its examination may well take long.
+    fn is_slow(&self) -> bool {
+        false
+    }
 
     /// Finds out on a snapshot whether the write may be made. An error is final.
     fn examine(
@@ -38,6 +48,8 @@ pub struct Examination<'e> {
     /// Schema and relationships at the newest revision.
     pub(super) view: View<'e>,
     pub(super) database: &'e Database,
+    /// How much the questions of the examination may cost.
+    pub(super) limits: Limits,
     pub(super) stopwatch: Stopwatch<'e>,
     /// Whether the caller has stopped waiting.
     pub(super) interrupted: &'e dyn Fn() -> bool,
@@ -47,7 +59,7 @@ impl Examination<'_> {
     /// A budget for all scans together: the time of one question, for as long as the caller waits.
     pub(super) fn scan_budget(&self) -> ScanBudget<'_> {
         let budget = ScanBudget::new(self.interrupted);
-        match self.database.options.limits.time_max {
+        match self.limits.time_max {
             Some(time_max) => budget.with_time_max(self.stopwatch, time_max),
             None => budget,
         }
@@ -133,6 +145,14 @@ pub struct Round {
     /// Free again when the write is answered.
     _slot: QueueSlot,
     examinations: u32,
+    is_slow: bool,
+}
+
+impl Round {
+    /// Whether the examination may take long, and so should hold up only others that may.
+    pub fn is_slow(&self) -> bool {
+        self.is_slow
+    }
 }
 
 /// Who wants a write.
@@ -168,8 +188,9 @@ pub enum Outcome<T> {
 
 impl Database {
     /// Lets a write into the queue, unless too many wait already. `bytes` is the size of its request.
-    pub fn admit(&self, bytes: usize) -> Result<Round, DatabaseError> {
-        Ok(Round { _slot: self.store.admit(bytes)?, examinations: 0 })
+    pub fn admit(&self, proposal: &impl Proposal, bytes: usize) -> Result<Round, DatabaseError> {
+        let slot = self.store.admit(bytes)?;
+        Ok(Round { _slot: slot, examinations: 0, is_slow: proposal.is_slow() })
     }
 
     /// Examines a write and hands it to the writer. `answer` is called with the outcome, mostly from the writer's thread,
@@ -181,8 +202,11 @@ impl Database {
         caller: &Caller,
         answer: impl FnOnce(Outcome<P::Made>) + Send + 'static,
     ) {
-        let ExaminedWrite { make, is_large } = match self.examine(proposal, caller) {
+        let ExaminedWrite { make, is_large } = match self.examine(&round, proposal, caller) {
             Ok(examined) => examined,
+            Err(DatabaseError::Engine(EngineError::TimeExceeded { .. })) if !round.is_slow => {
+                return answer(Outcome::Again(Round { is_slow: true, ..round }));
+            }
             Err(error) => return answer(Outcome::Final(Err(error))),
         };
 
@@ -203,6 +227,7 @@ impl Database {
 
     fn examine<P: Proposal>(
         &self,
+        round: &Round,
         proposal: &Arc<P>,
         Caller { clock, interrupted }: &Caller,
     ) -> Result<ExaminedWrite<P::Made>, DatabaseError> {
@@ -213,9 +238,14 @@ impl Database {
         let stopwatch = || clock.elapsed().saturating_sub(started);
         let view = self.view(Consistency::FullyConsistent, clock.now())?.timed_by(&stopwatch);
         let interrupted = || interrupted();
+        let mut limits = self.options.limits;
+        if !round.is_slow {
+            limits.time_max = limits.time_max.into_iter().chain([QUICK_TIME_MAX]).min();
+        }
         proposal.examine(&Examination {
             view,
             database: self,
+            limits,
             stopwatch: &stopwatch,
             interrupted: &interrupted,
         })
@@ -227,8 +257,8 @@ impl Database {
         caller: &Caller,
         proposal: P,
     ) -> Result<(Revision, P::Made), DatabaseError> {
+        let mut round = self.admit(&proposal, 0)?;
         let proposal = Arc::new(proposal);
-        let mut round = self.admit(0)?;
         loop {
             let (reply, answer) = mpsc::sync_channel(1);
             self.submit(round, &proposal, caller, move |outcome| {

@@ -92,7 +92,7 @@ impl<R: Required> Fulfilled<R> {
         let (present, absent) = examine_preconditions(required.preconditions(), examination)?;
         let reads = NotedReads::of(&view.snapshot);
         let scope = Scope {
-            limits: database.options.limits,
+            limits: examination.limits,
             interrupted: examination.interrupted,
             stopwatch: examination.stopwatch,
             ..Scope::new(view.schema(), &reads)
@@ -112,12 +112,13 @@ impl<R: Required> Fulfilled<R> {
         })
     }
 
-    /// Requires that everything is still fulfilled when the write is made.
+    /// Requires that everything is still fulfilled when the write is made. Gives the time from which it need not be, which
+    /// matters to a write that takes long.
     pub(super) fn confirm(
         &self,
         transaction: &Transaction<'_>,
         attempt: Attempt,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Until, Rejection> {
         match attempt {
             Attempt::Confirm => self.confirm_by_changes(transaction),
             Attempt::Evaluate => self.evaluate(transaction),
@@ -139,7 +140,7 @@ impl<R: Required> Fulfilled<R> {
         }
     }
 
-    fn confirm_by_changes(&self, transaction: &Transaction<'_>) -> Result<(), Rejection> {
+    fn confirm_by_changes(&self, transaction: &Transaction<'_>) -> Result<Until, Rejection> {
         let is_forgotten = transaction.oldest_revision() > self.revision;
         let is_other_schema = transaction.schema_revision() != self.schema_revision;
         // What had expired by the snapshot's time may not have by an earlier one.
@@ -147,9 +148,12 @@ impl<R: Required> Fulfilled<R> {
             return Err(Rejection::Outdated);
         }
 
+        let mut until = Until::default();
         for (precondition, match_before) in &self.present {
-            if !is_there(transaction, match_before)? {
-                require_another_match(transaction, precondition)?;
+            let key = (match_before.resource_key(), match_before.subject.key());
+            match transaction.find(key.0, key.1)? {
+                Some(terms) => until.limit(terms.expires_at),
+                None => until.limit(require_another_match(transaction, precondition)?),
             }
         }
 
@@ -164,10 +168,12 @@ impl<R: Required> Fulfilled<R> {
                 });
             self.require_still_absent(transaction, changes)?;
         }
-        if must_check {
-            self.check_again(transaction, READS_MAX)?;
-        }
-        Ok(())
+        until.limit(if must_check {
+            self.check_again(transaction, READS_MAX)?
+        } else {
+            self.checked.until()
+        });
+        Ok(until)
     }
 
     /// Requires that no relationship came that must not be there.
@@ -191,27 +197,41 @@ impl<R: Required> Fulfilled<R> {
         Ok(())
     }
 
-    fn check_again(&self, transaction: &Transaction<'_>, reads_max: u64) -> Result<(), Rejection> {
+    /// Checks the permissions on the newest state. Gives the first expiration that they rest on.
+    fn check_again(
+        &self,
+        transaction: &Transaction<'_>,
+        reads_max: u64,
+    ) -> Result<Option<Timestamp>, Rejection> {
         let permissions = self.required.permissions();
         let schema = self.schemas.of_transaction(transaction)?;
         let limits = self.limits.and(within_writer(reads_max, permissions.len()));
-        let scope = Scope { limits, ..Scope::new(&schema, transaction) };
+        let reads = NotedReads::of(transaction);
+        let scope = Scope { limits, ..Scope::new(&schema, &reads) };
         match require_permissions(&scope, permissions) {
             Err(DatabaseError::Engine(EngineError::WorkExceeded { .. })) => {
                 Err(Rejection::Outdated)
             }
-            checked => Ok(checked?),
+            checked => {
+                checked?;
+                Ok(reads.into_noted().until())
+            }
         }
     }
 
     /// Requires everything anew, on the newest state.
-    fn evaluate(&self, transaction: &Transaction<'_>) -> Result<(), Rejection> {
+    fn evaluate(&self, transaction: &Transaction<'_>) -> Result<Until, Rejection> {
         let schema = self.schemas.of_transaction(transaction)?;
         self.required.require_allowed(&schema)?;
         let budget = ScanBudget::unlimited().with_rows_max(EVALUATED_ROWS_MAX);
+        let mut until = Until::default();
         for precondition in self.required.preconditions() {
-            let is_fulfilled = match first_match(transaction, &precondition.filter, &budget)? {
-                Match::Found => precondition.operation == PreconditionOperation::MustMatch,
+            let found = first_match(transaction, &precondition.filter, &budget)?;
+            if let Match::Found(expires_at) = found {
+                until.limit(expires_at);
+            }
+            let is_fulfilled = match found {
+                Match::Found(_) => precondition.operation == PreconditionOperation::MustMatch,
                 Match::None => precondition.operation == PreconditionOperation::MustNotMatch,
                 Match::Unknown => return Err(Rejection::Outdated),
             };
@@ -219,20 +239,40 @@ impl<R: Required> Fulfilled<R> {
                 return Err(failed(precondition).into());
             }
         }
-        self.check_again(transaction, EVALUATED_READS_MAX)
+        until.limit(self.check_again(transaction, EVALUATED_READS_MAX)?);
+        Ok(until)
     }
 }
 
-/// Requires that some other relationship matches than the one that was found, and has gone since.
+/// Requires that some other relationship matches than the one that was found, and has gone since. Gives
+/// the time at which it expires.
 fn require_another_match(
     transaction: &Transaction<'_>,
     precondition: &Precondition,
-) -> Result<(), Rejection> {
+) -> Result<Option<Timestamp>, Rejection> {
     let budget = ScanBudget::unlimited().with_rows_max(ROWS_MAX);
     match first_match(transaction, &precondition.filter, &budget)? {
-        Match::Found => Ok(()),
+        Match::Found(expires_at) => Ok(expires_at),
         Match::None => Err(failed(precondition).into()),
         Match::Unknown => Err(Rejection::Outdated),
+    }
+}
+
+/// The time from which a write's requirements need not be fulfilled any more, because something expires that they rest on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Until(Option<Timestamp>);
+
+impl Until {
+    fn limit(&mut self, expires_at: Option<Timestamp>) {
+        self.0 = self.0.into_iter().chain(expires_at).min();
+    }
+
+    /// Requires that this time has not come while the write was made.
+    pub(super) fn require_not_passed(self, transaction: &Transaction<'_>) -> Result<(), Rejection> {
+        match self.0 {
+            Some(until) if until <= transaction.present() => Err(Rejection::Outdated),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
@@ -274,7 +314,8 @@ fn failed(precondition: &Precondition) -> DatabaseError {
 
 /// Whether a filter matches.
 enum Match {
-    Found,
+    /// By a relationship that expires at this time, if ever.
+    Found(Option<Timestamp>),
     None,
     /// The budget was spent before it was clear.
     Unknown,
@@ -286,10 +327,10 @@ fn first_match(
     budget: &ScanBudget<'_>,
 ) -> Result<Match, ReadError> {
     let page = transaction.scan(filter, None, 1, budget)?;
-    Ok(match (page.rows.is_empty(), page.next) {
-        (false, _) => Match::Found,
-        (true, None) => Match::None,
-        (true, Some(_)) => Match::Unknown,
+    Ok(match (page.rows.first(), page.next) {
+        (Some((found, _)), _) => Match::Found(found.expires_at),
+        (None, None) => Match::None,
+        (None, Some(_)) => Match::Unknown,
     })
 }
 

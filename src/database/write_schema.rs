@@ -47,6 +47,10 @@ impl WriteSchema {
 impl Proposal for WriteSchema {
     type Made = ();
 
+    fn is_slow(&self) -> bool {
+        true
+    }
+
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,

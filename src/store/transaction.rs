@@ -2,6 +2,7 @@
 
 use super::budget::ScanBudget;
 use super::changelog::{self, Change, ChangePosition};
+use super::clock::Clock;
 use super::job::Interrupted;
 use super::keys::{self, Corrupt, RowKey};
 use super::names::Names;
@@ -34,6 +35,7 @@ pub struct Transaction<'t> {
     pub(super) pieces: Option<Pieces<'t>>,
     /// Whether nobody waits for the write any more.
     pub(super) interrupted: Interrupted,
+    pub(super) clock: Clock,
 }
 
 impl Transaction<'_> {
@@ -45,6 +47,11 @@ impl Transaction<'_> {
     /// The time of the write: when the writer began it.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The present time, for work that takes so long that it may matter.
+    pub fn present(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Says whether the caller has stopped waiting, for work that may take long.

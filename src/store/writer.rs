@@ -248,6 +248,7 @@ impl<'s> Group<'s> {
             logged: 0,
             pieces,
             interrupted: Arc::clone(&job.interrupted),
+            clock: job.clock.clone(),
         };
         let ran = job.run(&mut transaction);
         let pieces = match transaction.pieces.take() {

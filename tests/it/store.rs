@@ -1,12 +1,16 @@
 //! The store through its handle: folders it refuses, writers that meet, and what they leave behind.
 
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
-use kilwa::store::{OpenError, ScanBudget, SnapshotError, Store, StoreOptions, WriteError};
+use kilwa::store::{
+    Clock, OpenError, ScanBudget, SnapshotError, Store, StoreOptions, Transaction, WriteError,
+    WriteOptions,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 use tempfile::TempDir;
 
 fn at(second: i64) -> Timestamp {
@@ -343,4 +347,44 @@ fn assert_pairs(store: &Store) {
         rows.map(|(one, _)| one.subject.to_string()).collect::<BTreeSet<_>>()
     };
     assert_eq!(subjects("left"), subjects("right"), "half a write is visible");
+}
+
+/// How many commits it takes to make writes that wait together, by a clock on which so many milliseconds pass between two
+/// looks.
+fn commits(look_millis: u64) -> usize {
+    const WRITES: usize = 20;
+    let (_dir, store) = opened();
+    let commits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&commits);
+    store.on_commit(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let looks = AtomicU64::new(0);
+    let elapsed = move || Duration::from_millis(look_millis * looks.fetch_add(1, Ordering::SeqCst));
+    let clock = Clock::new(|| at(1), elapsed);
+    let (answer, answers) = mpsc::channel();
+    let submit = |work: Box<dyn FnOnce() + Send>| {
+        let answer = answer.clone();
+        let work = move |_: &mut Transaction<'_>| {
+            work();
+            Ok::<_, ReadError>(())
+        };
+        store.submit(WriteOptions::new(&clock), work, move |made| {
+            answer.send(made.unwrap().is_ok()).unwrap();
+        });
+    };
+
+    // The first one keeps the writer until the others wait.
+    let (go, goes) = mpsc::channel();
+    submit(Box::new(move || goes.recv().unwrap()));
+    (0..WRITES).for_each(|_| submit(Box::new(|| {})));
+    go.send(()).unwrap();
+    assert!(answers.iter().take(WRITES + 1).all(|is_made| is_made));
+    commits.load(Ordering::SeqCst)
+}
+
+#[test]
+fn writes_that_wait_are_committed_together_but_for_slow_ones() {
+    assert_eq!(commits(0), 1);
+    assert_eq!(commits(10), 21, "each takes longer than a batch may");
 }

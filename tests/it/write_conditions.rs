@@ -88,6 +88,35 @@ fn a_lock_that_expires_before_the_writers_turn_is_not_held() {
 }
 
 #[test]
+fn a_lock_that_expires_during_a_large_deletion_is_not_held() {
+    let database = database();
+    let text = "lock:a#holder@user:ann[expiration:1970-01-01T00:00:20Z]";
+    database.write(at(2), touch(text)).unwrap();
+    let tokens: Vec<_> =
+        (0..12_000).map(|n| format!("token:t{n}#owner@user:ann").parse().unwrap()).collect();
+    database.import(at(3), &tokens).unwrap();
+    // The examination reads 10 s, the writer 11 s when it begins, and 30 s at the end.
+    let looks = AtomicI64::new(0);
+    let now = move || match looks.fetch_add(1, Ordering::SeqCst) {
+        0 => at(10),
+        1 => at(11),
+        _ => at(30),
+    };
+    let filter = RelationshipFilter {
+        resource_type: Some("token".to_owned()),
+        ..RelationshipFilter::default()
+    };
+    let request = DeleteRequest {
+        filter,
+        preconditions: vec![condition(PreconditionOperation::MustMatch, "lock", "a")],
+        ..DeleteRequest::default()
+    };
+    let refused = database.delete(Clock::new(now, || Duration::ZERO), request.clone());
+    assert!(matches!(refused, Err(DatabaseError::PreconditionFailed(_))), "{refused:?}");
+    assert_eq!(database.delete(at(15), request).unwrap().count, 12_000);
+}
+
+#[test]
 fn a_write_is_dated_to_its_turn() {
     let database = database();
     let looks = AtomicI64::new(0);

@@ -7,6 +7,7 @@ use crate::server_support::{
 };
 use kilwa::api::proto::authzed::api::v1 as proto;
 use proto::permissions_service_client::PermissionsServiceClient;
+use std::fmt::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -20,6 +21,8 @@ definition document {
   relation viewer: user
   permission view = viewer
 }";
+/// How many types of subjects [`slow_preconditions`] asks for.
+const ROBOTS: usize = 200;
 
 type Client = PermissionsServiceClient<Keyed>;
 
@@ -187,47 +190,80 @@ async fn more_writes_than_the_queue_holds_are_refused() {
     assert_eq!(locks(&mut client, "waiting").await, 20 - refused);
 }
 
-/// Preconditions that no index serves: ids of any type.
+/// [`SCHEMA`] with many types of subjects.
+fn schema_with_robots() -> String {
+    let (mut definitions, mut types) = (String::new(), String::new());
+    for n in 0..ROBOTS {
+        writeln!(definitions, "definition robot{n} {{}}").unwrap();
+        write!(types, " | robot{n}").unwrap();
+    }
+    definitions + &SCHEMA.replace("holder: user", &format!("holder: user{types}"))
+}
+
+/// Writes a relationship with each type of subject, none of them on a document.
+async fn load_robots(client: &mut Client) {
+    let updates = (0..ROBOTS).map(|n| touch(&format!("lock:robots#holder@robot{n}:r")));
+    let request = proto::WriteRelationshipsRequest { updates: updates.collect(), ..lock("x") };
+    client.write_relationships(request).await.unwrap();
+}
+
+/// Preconditions that no index serves: each looks at every document for subjects of one type.
 fn slow_preconditions(count: usize) -> Vec<proto::Precondition> {
     let filter = |n| proto::RelationshipFilter {
-        optional_resource_id: format!("none{n}"),
-        ..Default::default()
+        optional_subject_filter: Some(proto::SubjectFilter {
+            subject_type: format!("robot{n}"),
+            ..Default::default()
+        }),
+        ..crate::server_support::filter("document")
     };
     let operation = proto::precondition::Operation::MustNotMatch.into();
     (0..count).map(|n| proto::Precondition { operation, filter: Some(filter(n)) }).collect()
 }
 
-/// The longest of many small writes beside one with slow preconditions, and how long that one took.
+/// The longest of many small writes beside so many with slow preconditions, and how long those took.
 async fn writes_beside_preconditions(
     server: &Running,
     rows: usize,
-    preconditions: usize,
+    (writes, preconditions): (usize, usize),
 ) -> (Duration, Duration) {
-    server.write_schema(SCHEMA).await.unwrap();
+    server.write_schema(&schema_with_robots()).await.unwrap();
     let mut client = server.permissions().await;
     load(&mut client, rows).await;
-    let mut slow = client.clone();
+    load_robots(&mut client).await;
     let began = start();
-    let slow = tokio::spawn(async move {
-        let optional_preconditions = slow_preconditions(preconditions);
-        let request = proto::WriteRelationshipsRequest { optional_preconditions, ..lock("slow") };
-        slow.write_relationships(request).await
-    });
+    let slow: Vec<_> = (0..writes)
+        .map(|n| {
+            let (mut slow, optional_preconditions) =
+                (client.clone(), slow_preconditions(preconditions));
+            let request = lock(&format!("slow{n}"));
+            let request = proto::WriteRelationshipsRequest { optional_preconditions, ..request };
+            tokio::spawn(async move { slow.write_relationships(request).await })
+        })
+        .collect();
     let (mut longest, mut number) = (Duration::ZERO, 0);
-    while !slow.is_finished() {
+    while !slow.iter().all(JoinHandle::is_finished) {
         let began = start();
         client.write_relationships(lock(&format!("innocent{number}"))).await.unwrap();
         longest = longest.max(began.elapsed());
         number += 1;
     }
-    slow.await.unwrap().unwrap();
+    for slow in slow {
+        slow.await.unwrap().unwrap();
+    }
     (longest, began.elapsed())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_preconditions_do_not_hold_up_other_writes() {
     let server = fresh_with(|_| {}).await;
-    let (longest, took) = writes_beside_preconditions(&server, 20_000, 200).await;
+    let (longest, took) = writes_beside_preconditions(&server, 20_000, (1, ROBOTS)).await;
+    assert!(longest < SHORT, "a write took {longest:?} beside preconditions of {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_writes_with_slow_preconditions_do_not_take_every_thread() {
+    let server = fresh_with(|config| config.threads_max = 8).await;
+    let (longest, took) = writes_beside_preconditions(&server, 5_000, (40, 20)).await;
     assert!(longest < SHORT, "a write took {longest:?} beside preconditions of {took:?}");
 }
 
@@ -236,7 +272,7 @@ async fn slow_preconditions_do_not_hold_up_other_writes() {
 #[expect(clippy::print_stdout, reason = "figures are for people")]
 async fn writes_beside_200_preconditions_over_300_000_rows() {
     let server = fresh_with(|config| config.store.sync = true).await;
-    let (longest, took) = writes_beside_preconditions(&server, 300_000, 200).await;
+    let (longest, took) = writes_beside_preconditions(&server, 300_000, (1, ROBOTS)).await;
     println!("longest innocent write {longest:?} beside preconditions of {took:?}");
     assert!(longest < SHORT);
 }
@@ -244,9 +280,10 @@ async fn writes_beside_200_preconditions_over_300_000_rows() {
 #[tokio::test]
 async fn equal_preconditions_are_looked_at_once() {
     let server = fresh_with(|_| {}).await;
-    server.write_schema(SCHEMA).await.unwrap();
+    server.write_schema(&schema_with_robots()).await.unwrap();
     let mut client = server.permissions().await;
     load(&mut client, 20_000).await;
+    load_robots(&mut client).await;
     let mut optional_preconditions = slow_preconditions(1);
     optional_preconditions = vec![optional_preconditions.remove(0); 1_000];
     let began = start();
