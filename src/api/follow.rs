@@ -1,13 +1,15 @@
 //! A watcher's way through the history: what is there, then what comes.
 //!
-//! A watch pulls the change log from the disk at the pace of its client, page by page, each with its place in the
-//! history; a commit only rings a bell. So nothing is between the log and the client that could leave a gap: one that is
-//! too slow, or asks for what is forgotten, gets an error instead.
+//! A watch reads the change log at the pace of its client, batch by batch, until it has reached the head. From there on it
+//! takes what the [`Feed`] reads once for all watchers; when it falls behind that, it reads for itself again. Each batch
+//! continues exactly where the one before ended, so there is no gap: a client that is too slow, or asks for what is
+//! no longer kept, gets an error instead.
 //!
 //! Of one revision come its relationships, then that it wrote a schema, both with its metadata, then a checkpoint. A revision with many updates
 //! comes in parts. The token of each part tells the place behind it, and the next one follows whoever goes on from there.
 
 use super::core::Core;
+use super::feed::{Batch, Feed, Next, PinnedPosition, Seat};
 use super::from_proto::Watching;
 use super::outbox::{Outbox, WatchOptions};
 use super::proto::authzed::api::v1::ZedToken;
@@ -15,19 +17,19 @@ use super::proto::kilwa::v1::WatchUpdate;
 use super::token::{Tokens, WatchStart};
 use super::workers::{Job, Purpose, shutting_down};
 use super::{status, to_proto};
-use crate::database::{
-    Changes, Consistency, HeldChanges, RelationshipChange, RevisionChanges, WatchPosition,
-};
-use crate::relationship::{Revision, Timestamp};
+use crate::database::{Consistency, RelationshipChange, RevisionChanges, WatchPosition};
+use crate::relationship::Revision;
 use prost_types::Struct;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::Status;
 
-/// How many changes are read at once, and so come at most in one response.
-const PAGE_COUNT_MAX: u32 = 1000;
-/// How long to sleep at most before the next expiration: the clock that counts may be set while the sleep goes on.
-const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// Batches of up to so many changes are filtered and translated on the thread that sends them.
+const INLINE_CHANGES_MAX: usize = 64;
+/// After so many tries to join a feed, each further one waits for a while: a clock that was set back can keep a feed
+/// from a position for long.
+const JOIN_TRIES: u32 = 3;
+const JOIN_PAUSE: Duration = Duration::from_millis(200);
 
 /// Something that a watcher is told.
 #[derive(Debug)]
@@ -46,34 +48,21 @@ pub(super) struct Watch {
     core: Core,
     options: WatchOptions,
     wanted: Arc<Watching>,
-    place: Place,
+    feed: Arc<Feed>,
+    place: Arc<PinnedPosition>,
 }
 
-/// How far a watch has come.
-struct Place {
-    position: WatchPosition,
-    /// So that what comes next is still there when its turn comes.
-    held: HeldChanges,
-}
-
-/// What comes next.
-struct Page {
-    told: Vec<Told>,
-    place: Place,
-    /// Whether nothing more is there yet.
-    complete: bool,
-    /// How long until something may expire.
-    sleep: Option<Duration>,
-}
+/// How a watch's time at the head of the feed ended.
+struct FellBehind(Arc<PinnedPosition>);
 
 impl Watch {
     /// A watch from a position on, or from the newest moment.
     pub(super) async fn start(
         core: Core,
         options: WatchOptions,
-        wanted: Watching,
+        feed: Arc<Feed>,
+        (wanted, expirations): (Watching, bool),
         start: Option<WatchStart>,
-        expirations: bool,
     ) -> Result<Self, Status> {
         let wanted = Arc::new(wanted);
         let wants = Arc::clone(&wanted);
@@ -89,113 +78,190 @@ impl Watch {
             };
             // Refused now rather than with the first response.
             view.require_changes(&position).map_err(status::of_database)?;
-            Ok(Place { held: view.hold_changes(&position), position })
+            Ok(PinnedPosition::new(&view, position))
         });
         let place = starting.await?;
-        Ok(Self { core, options, wanted, place })
+        Ok(Self { core, options, wanted, feed, place })
     }
 
     /// Sends what is there and what comes, until the client goes away or something goes wrong.
     pub(super) async fn send<T: From<Told>>(self, outbox: Outbox<T>) -> Result<(), Status> {
-        let Self { core, options, wanted, mut place } = self;
-        let mut pulse = core.workers.pulse();
-        let (mut assured, mut beat) = (place.position.revision(), false);
+        let mut ending = self.core.workers.ending();
+        tokio::select! {
+            biased;
+            _ = ending.wait_for(|ending| *ending) => Err(shutting_down()),
+            sent = self.send_all(outbox) => sent,
+        }
+    }
+
+    async fn send_all<T: From<Told>>(self, outbox: Outbox<T>) -> Result<(), Status> {
+        let Self { core, options, wanted, feed, mut place } = self;
+        let assured = place.position.revision();
+        let mut client = Client { tokens: core.tokens, wanted, outbox, assured };
+        let mut progress = feed.progress();
+        let mut tries = 0_u32;
         loop {
-            if pulse.borrow_and_update().ending {
-                return Err(shutting_down());
-            }
-            let page = next(&core, options, &wanted, place).await?;
-            place = page.place;
-            for told in page.told {
-                if told.is_checkpoint {
-                    assured = told.revision;
+            progress.mark_unchanged();
+            place = client.read_to_head(&core, &feed, place).await?;
+            let Some((seat, start)) = feed.join(&core, &place, &client.wanted) else {
+                // The feed has been asked to read, and does so with every commit too.
+                tries = tries.saturating_add(1);
+                if tries > JOIN_TRIES {
+                    tokio::time::sleep(JOIN_PAUSE).await;
                 }
-                outbox.send(told.updates.len(), told.into()).await?;
-            }
-            if !page.complete {
+                let _ = tokio::time::timeout(options.heartbeat, progress.changed()).await;
                 continue;
-            }
-            if wanted.checkpoints && (beat || assured < place.position.revision()) {
-                assured = place.position.revision();
-                outbox.send(0, checkpoint(core.tokens, &place.position).into()).await?;
-            }
-            beat = false;
-            tokio::select! {
-                rung = pulse.changed() => rung.map_err(|_| shutting_down())?,
-                () = tokio::time::sleep(options.heartbeat), if wanted.checkpoints => beat = true,
-                () = sleep(page.sleep), if page.sleep.is_some() => {}
-            }
+            };
+            tries = 0;
+            client.read_up_to(&core, &feed, place, &start).await?;
+            let FellBehind(position) = client.stay(&core, &seat, options).await?;
+            place = position;
         }
     }
 }
 
-async fn sleep(time: Option<Duration>) {
-    tokio::time::sleep(time.unwrap_or_default()).await;
-}
-
-/// The page behind a place.
-async fn next(
-    core: &Core,
-    options: WatchOptions,
-    wanted: &Arc<Watching>,
-    place: Place,
-) -> Result<Page, Status> {
-    let (tokens, wanted) = (core.tokens, Arc::clone(wanted));
-    let count_max = options.buffer_length.clamp(1, PAGE_COUNT_MAX);
-    let count_max = usize::try_from(count_max).unwrap_or(1);
-    let paging = move |job: &Job<'_>| page(job, tokens, &wanted, place, count_max);
-    core.workers.run_for(Purpose::Watch, paging).await
-}
-
-fn page(
-    job: &Job<'_>,
+/// Whom a watch tells, and how far it has been told.
+struct Client<T> {
     tokens: Tokens,
-    wanted: &Watching,
-    place: Place,
-    count_max: usize,
-) -> Result<Page, Status> {
-    let Place { position, held } = place;
-    let view = job.view(Consistency::FullyConsistent)?;
-    let changes = view.changes(&position, count_max).map_err(status::of_database)?;
-    let Changes { parts, through, complete, next_expiration } = changes;
-    let place = Place { held: view.hold_changes(&through), position: through };
-    drop(held);
-    let told = parts.into_iter().flat_map(|part| tell(tokens, wanted, part)).collect();
-    let sleep = next_expiration.map(|at| between(job.now, at));
-    Ok(Page { told, place, complete, sleep })
+    wanted: Arc<Watching>,
+    outbox: Outbox<T>,
+    /// Up to which revision it knows that it has everything.
+    assured: Revision,
+}
+
+impl<T: From<Told>> Client<T> {
+    /// Reads and sends everything behind a position. Gives the position of the end.
+    async fn read_to_head(
+        &mut self,
+        core: &Core,
+        feed: &Feed,
+        mut place: Arc<PinnedPosition>,
+    ) -> Result<Arc<PinnedPosition>, Status> {
+        loop {
+            let (from, count_max) = (Arc::clone(&place), feed.count_max());
+            let read = move |job: &Job<'_>| Batch::read(job, from, count_max);
+            let batch = core.workers.run_for(Purpose::Watch, read).await?;
+            place = Arc::clone(&batch.through);
+            let complete = batch.complete;
+            self.send(core, Arc::new(batch)).await?;
+            if complete {
+                return Ok(place);
+            }
+        }
+    }
+
+    /// Reads and sends everything between two positions.
+    async fn read_up_to(
+        &mut self,
+        core: &Core,
+        feed: &Feed,
+        mut place: Arc<PinnedPosition>,
+        end: &Arc<PinnedPosition>,
+    ) -> Result<(), Status> {
+        while place.position != end.position {
+            let (from, count_max) = (Arc::clone(&place), feed.count_max());
+            let end = Arc::clone(end);
+            let read = move |job: &Job<'_>| Batch::read_up_to(job, from, &end.position, count_max);
+            let batch = core.workers.run_for(Purpose::Watch, read).await?;
+            place = Arc::clone(&batch.through);
+            let complete = batch.complete;
+            self.send(core, Arc::new(batch)).await?;
+            if complete {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what the feed reads, until it has gone on without this watch.
+    async fn stay(
+        &mut self,
+        core: &Core,
+        seat: &Seat,
+        options: WatchOptions,
+    ) -> Result<FellBehind, Status> {
+        loop {
+            tokio::select! {
+                next = seat.next() => match next {
+                    Next::Batch(batch) => self.send(core, batch).await?,
+                    Next::Behind(position) => return Ok(FellBehind(position)),
+                },
+                () = tokio::time::sleep(options.heartbeat), if self.wanted.checkpoints => {
+                    if let Some(head) = seat.head() {
+                        self.assure(&head.position).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends what the client wants of a batch.
+    async fn send(&mut self, core: &Core, batch: Arc<Batch>) -> Result<(), Status> {
+        for told in self.told(core, &batch).await? {
+            if told.is_checkpoint {
+                self.assured = told.revision;
+            }
+            self.outbox.send(told.updates.len(), told.into()).await?;
+        }
+        let through = &batch.through.position;
+        if batch.complete && self.wanted.checkpoints && self.assured < through.revision() {
+            self.assure(through).await?;
+        }
+        Ok(())
+    }
+
+    async fn told(&self, core: &Core, batch: &Arc<Batch>) -> Result<Vec<Told>, Status> {
+        let (tokens, wanted) = (self.tokens, Arc::clone(&self.wanted));
+        if batch.changes().nth(INLINE_CHANGES_MAX).is_none() {
+            return Ok(batch.parts.iter().flat_map(|part| tell(tokens, &wanted, part)).collect());
+        }
+        // Much to filter and to translate would hold up what else the thread serves.
+        let batch = Arc::clone(batch);
+        let tell_all = move |_: &Job<'_>| {
+            Ok(batch.parts.iter().flat_map(|part| tell(tokens, &wanted, part)).collect())
+        };
+        core.workers.run_for(Purpose::Watch, tell_all).await
+    }
+
+    /// Sends a checkpoint.
+    async fn assure(&mut self, position: &WatchPosition) -> Result<(), Status> {
+        self.assured = position.revision();
+        self.outbox.send(0, checkpoint(self.tokens, position).into()).await
+    }
 }
 
 /// What is to be told of a revision, or a part of it.
-fn tell(tokens: Tokens, wanted: &Watching, part: RevisionChanges) -> Vec<Told> {
+fn tell(tokens: Tokens, wanted: &Watching, part: &RevisionChanges) -> Vec<Told> {
     let RevisionChanges { revision, updates, schema_written, metadata, ends, within, through } =
         part;
-    let metadata = metadata.as_ref().map(to_proto::structure);
+    let (revision, schema_written, ends) = (*revision, *schema_written, *ends);
+    let metadata = || metadata.as_ref().map(to_proto::structure);
     let schema_follows = ends && schema_written && wanted.schemas;
     let token = |position| tokens.place(position);
     let empty = |through| Told {
         revision,
         updates: Vec::new(),
         through,
-        metadata: metadata.clone(),
+        metadata: metadata(),
         schema_updated: false,
         is_checkpoint: false,
     };
-    let updates = updates.into_iter();
     let updates: Vec<_> = updates
+        .iter()
         .filter(|change| wanted.wants(&change.update.relationship))
-        .map(|change| update(&change))
+        .map(update)
         .collect();
     let mut told = Vec::new();
     if !updates.is_empty() {
         // Whoever goes on from here must not miss the schema.
-        let through = if schema_follows { &within } else { &through };
+        let through = if schema_follows { within } else { through };
         told.push(Told { updates, ..empty(token(through)) });
     }
     if schema_follows {
-        told.push(Told { schema_updated: true, ..empty(token(&through)) });
+        told.push(Told { schema_updated: true, ..empty(token(through)) });
     }
     if ends && wanted.checkpoints {
-        told.push(checkpoint(tokens, &through));
+        told.push(checkpoint(tokens, through));
     }
     told
 }
@@ -218,15 +284,6 @@ fn checkpoint(tokens: Tokens, position: &WatchPosition) -> Told {
         schema_updated: false,
         is_checkpoint: true,
     }
-}
-
-/// The time from one moment to a later one, as far as it matters.
-fn between(now: Timestamp, at: Timestamp) -> Duration {
-    let nanos = |time: Timestamp| {
-        i128::from(time.unix_seconds()) * 1_000_000_000 + i128::from(time.subsec_nanos())
-    };
-    let nanos = u64::try_from((nanos(at) - nanos(now)).max(0)).unwrap_or(u64::MAX);
-    Duration::from_nanos(nanos).min(SLEEP_MAX)
 }
 
 #[cfg(test)]
@@ -261,7 +318,7 @@ mod tests {
         let part = part(&["document:a#viewer@user:ann"]);
         let (within, through) = (tokens.place(&part.within), tokens.place(&part.through));
         let wanted = Watching { schemas: true, checkpoints: true, ..Watching::default() };
-        let told = tell(tokens, &wanted, part.clone());
+        let told = tell(tokens, &wanted, &part);
         let shapes: Vec<_> = told
             .iter()
             .map(|told| {
@@ -273,12 +330,12 @@ mod tests {
             [(1, false, false, &within), (0, true, false, &through), (0, false, true, &through)];
         assert_eq!(shapes, expected);
         assert_eq!([0, 1, 2].map(|n: usize| told[n].metadata.is_some()), [true, true, false]);
-        let updates_only = tell(tokens, &Watching::default(), part.clone());
+        let updates_only = tell(tokens, &Watching::default(), &part);
         assert_eq!(updates_only.len(), 1);
         assert_eq!(updates_only[0].through, through);
         // A part that is not the last one says nothing of the rest.
         let first = RevisionChanges { ends: false, through: part.within.clone(), ..part };
-        let told = tell(tokens, &wanted, first);
+        let told = tell(tokens, &wanted, &first);
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].through, within);
     }

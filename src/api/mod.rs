@@ -21,6 +21,7 @@ mod edge;
 mod expand;
 mod experimental;
 mod export;
+mod feed;
 mod follow;
 mod from_proto;
 mod import;

@@ -1,6 +1,7 @@
 //! `authzed.api.v1.WatchService` and `kilwa.v1.WatchService`.
 
 use super::core::Core;
+use super::feed::Feed;
 use super::follow::{Told, Watch};
 use super::from_proto;
 use super::outbox::{Outgoing, WatchOptions, outgoing};
@@ -9,6 +10,7 @@ use super::proto::authzed::api::v1::watch_service_server::WatchService;
 use super::proto::kilwa::v1 as own;
 use super::proto::kilwa::v1::watch_service_server::WatchService as OwnWatchService;
 use prost_types::Struct;
+use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// The changes.
@@ -16,11 +18,20 @@ use tonic::{Request, Response, Status};
 pub(super) struct Watching {
     core: Core,
     options: WatchOptions,
+    /// For watchers that do not want expirations.
+    changes: Arc<Feed>,
+    /// For those that do.
+    changes_and_expirations: Arc<Feed>,
 }
+
+/// How many changes are read at once, and so come at most in one response.
+const PAGE_COUNT_MAX: u32 = 1000;
 
 impl Watching {
     pub(super) fn new(core: Core, options: WatchOptions) -> Self {
-        Self { core, options }
+        let count_max = options.buffer_length.clamp(1, PAGE_COUNT_MAX);
+        let feed = || Feed::new(usize::try_from(count_max).unwrap_or(1));
+        Self { core, options, changes: feed(), changes_and_expirations: feed() }
     }
 
     /// Answers when it is sure from where on it follows, so that nothing written after that is missed.
@@ -32,7 +43,9 @@ impl Watching {
         let (wanted, start) = from_proto::watch(request)?;
         let start = start.map(|token| self.core.tokens.start(&token)).transpose()?;
         let core = self.core.clone();
-        let watch = Watch::start(core, self.options, wanted, start, expirations).await?;
+        let feed = if expirations { &self.changes_and_expirations } else { &self.changes };
+        let (feed, wanted) = (Arc::clone(feed), (wanted, expirations));
+        let watch = Watch::start(core, self.options, feed, wanted, start).await?;
         Ok(Response::new(outgoing(self.options, |outbox| watch.send(outbox))))
     }
 }

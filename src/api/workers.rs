@@ -17,13 +17,6 @@ use tonic::Status;
 /// Tells the time; called once for each piece of work.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What those who follow the database are told.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pulse {
-    /// Whether they are to go, because the server is about to.
-    pub(super) ending: bool,
-}
-
 /// What a piece of work is for. Each kind has threads of its own, so that much work of one kind does not hold up the
 /// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +62,10 @@ pub struct Workers {
     watches: Permits,
     upkeep: Permits,
     stopping: Arc<AtomicBool>,
-    pulse: Arc<watch::Sender<Pulse>>,
+    /// Changes with each commit. Only the change feeds wait for it: whoever does is woken by every write.
+    commits: Arc<watch::Sender<()>>,
+    /// Whether watches have to end, because the server is about to.
+    ending: watch::Sender<bool>,
     clock: Clock,
 }
 
@@ -104,9 +100,9 @@ impl Workers {
     /// Workers on this database, on at most `threads_max` threads at once for reads, and a quarter of that for writes, for
     /// slow writes and for watches.
     pub fn new(database: Database, threads_max: u16, clock: Clock) -> Self {
-        let pulse = Arc::new(watch::Sender::default());
-        let bell = Arc::clone(&pulse);
-        database.on_commit(move |_| bell.send_modify(|_| {}));
+        let commits = Arc::new(watch::Sender::default());
+        let committed = Arc::clone(&commits);
+        database.on_commit(move |_| committed.send_modify(|()| {}));
         Self {
             store: database.store_id().0,
             database: RwLock::new(Some(Arc::new(database))),
@@ -116,7 +112,8 @@ impl Workers {
             watches: Permits::new(threads_max.div_ceil(4)),
             upkeep: Permits::new(1),
             stopping: Arc::default(),
-            pulse,
+            commits,
+            ending: watch::Sender::default(),
             clock,
         }
     }
@@ -192,14 +189,24 @@ impl Workers {
         store::Clock::new(move || clock(), move || started.elapsed())
     }
 
-    /// Changes with each write.
-    pub(super) fn pulse(&self) -> watch::Receiver<Pulse> {
-        self.pulse.subscribe()
+    /// How often the database's change log has been read; 0 once it is closed.
+    pub fn change_log_reads(&self) -> u64 {
+        self.database().map_or(0, |database| database.change_log_reads())
+    }
+
+    /// Changes with each commit.
+    pub(super) fn commits(&self) -> watch::Receiver<()> {
+        self.commits.subscribe()
+    }
+
+    /// Whether watches have to end.
+    pub(super) fn ending(&self) -> watch::Receiver<bool> {
+        self.ending.subscribe()
     }
 
     /// Tells those who follow the database to go, so that nobody has to wait for calls that end with their client only.
     pub fn end_watches(&self) {
-        self.pulse.send_modify(|pulse| pulse.ending = true);
+        self.ending.send_replace(true);
     }
 
     /// Ends every piece of work and closes the database. Later work is refused.

@@ -17,6 +17,7 @@ use crate::relationship::{Relationship, Revision, Timestamp};
 use crate::store::{Clock, Collected, OpenError, Store, StoreId, StoreOptions};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What the database allows, and how much it remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,7 @@ pub struct Database {
     pub(super) cache: Arc<Cache>,
     pub(super) lookups: Arc<Lookups>,
     pub(super) options: DatabaseOptions,
+    pub(super) change_log_reads: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -70,7 +72,8 @@ impl Database {
         let cache = Arc::new(Cache::new(options.cache_bytes));
         let lookups = Lookups::new(options.lookups_bytes_max, options.waiting_lookups_bytes);
         let lookups = Arc::new(lookups);
-        Self { store, schemas: Arc::default(), cache, lookups, options }
+        let (schemas, change_log_reads) = (Arc::default(), Arc::default());
+        Self { store, schemas, cache, lookups, options, change_log_reads }
     }
 
     /// The database in a data folder, which is made when there is none.
@@ -96,6 +99,7 @@ impl Database {
             cache: Arc::clone(&self.cache),
             lookups: Arc::clone(&self.lookups),
             options: self.options,
+            change_log_reads: Arc::clone(&self.change_log_reads),
         }
     }
 
@@ -201,6 +205,12 @@ impl Database {
     /// Forgets history that is older than the store's window, and relationships that expired before it.
     pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, DatabaseError> {
         Ok(self.store.collect_garbage(now)?)
+    }
+
+    /// How often the change log has been read since the database was opened. It does not grow with the number of those
+    /// who follow the database and have reached its head.
+    pub fn change_log_reads(&self) -> u64 {
+        self.change_log_reads.load(Ordering::Relaxed)
     }
 
     /// Has `bell` called after each commit with the newest revision. It must be quick and not panic.

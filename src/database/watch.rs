@@ -7,6 +7,7 @@ use crate::relationship::{
     UpdateOperation,
 };
 use crate::store::{Change, ChangePosition, ExpirationPosition, Expirations, Hold};
+use std::sync::atomic::Ordering;
 
 /// How far somebody who follows the database has come: what a revision shows, or a part of what it changed, without what
 /// has expired by a time.
@@ -99,6 +100,21 @@ impl WatchPosition {
         self.change.revision
     }
 
+    /// The time up to which it is known what expired, for somebody who wants to know.
+    pub fn expirations_until(&self) -> Option<Timestamp> {
+        self.expirations.as_ref().map(ExpirationPosition::time)
+    }
+
+    /// Whether another position lies before this one or is the same, in revisions as in time.
+    pub fn reaches(&self, other: &Self) -> bool {
+        let in_time = match (&self.expirations, &other.expirations) {
+            (Some(here), Some(there)) => here == there || here.time() > there.time(),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.change >= other.change && in_time
+    }
+
     /// The position in bytes: the revision alone where that says it all.
     pub fn to_bytes(&self) -> Vec<u8> {
         match &self.expirations {
@@ -144,6 +160,7 @@ impl View<'_> {
         count_max: usize,
     ) -> Result<Changes, DatabaseError> {
         self.require_changes(after)?;
+        self.database.change_log_reads.fetch_add(1, Ordering::Relaxed);
         let page = self.snapshot.changes(after.change, count_max)?;
         let next = match page.last() {
             Some((last, _)) => self.snapshot.changes(*last, 1)?.first().map(|(next, _)| *next),

@@ -84,6 +84,7 @@ mod subject_agreement;
 mod subject_lists;
 mod tenant_lives;
 mod validation;
+mod watch_many;
 mod watch_model;
 mod watch_restart;
 mod watch_slow;

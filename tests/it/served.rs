@@ -12,6 +12,12 @@ use std::thread;
 use std::time::Duration;
 use tonic::transport::Channel;
 
+/// The program to start: another one than this build's when `KILWA_TEST_PROGRAM` says so, to compare the two by hand.
+#[expect(clippy::disallowed_methods, reason = "a knob for comparisons by hand")]
+fn program() -> String {
+    std::env::var("KILWA_TEST_PROGRAM").unwrap_or(env!("CARGO_BIN_EXE_kilwa").to_owned())
+}
+
 /// Long enough for a machine that is busy with other tests.
 const START_MAX: Duration = Duration::from_mins(2);
 const HOST: &str = "127.0.0.1:";
@@ -35,7 +41,7 @@ impl Served {
 
     /// The same, with more options.
     pub(crate) fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_kilwa"))
+        let mut process = Command::new(program())
             .args([
                 "serve",
                 "--grpc-addr",

@@ -4,20 +4,24 @@ use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use kilwa::api::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
+use kilwa::api::{self, ApiOptions, Keys, RequestLimits, WatchOptions, Workers};
 use kilwa::config::Config;
 use kilwa::relationship::{Relationship, parse_question};
 use kilwa::server::{self, Server, ServerError};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::metadata::MetadataValue;
-use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
+use tonic::service::{Interceptor, Routes};
 use tonic::transport::Channel;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
@@ -96,6 +100,32 @@ pub(crate) async fn start_with(server: Server) -> Running {
     let serving = tokio::spawn(server.serve(listener, async {
         let _ = stopped.await;
     }));
+    Running { address, stop, serving }
+}
+
+/// The services on workers that the test has made itself.
+pub(crate) async fn start_workers(workers: &Arc<Workers>) -> Running {
+    let options = ApiOptions {
+        keys: Keys::new(vec![KEY.to_owned()]).unwrap(),
+        limits: RequestLimits::default(),
+        stream_idle_max: Duration::from_secs(30),
+        watch: WatchOptions::default(),
+        import_idle_max: Duration::from_mins(1),
+        request_ids: Arc::new(|| "id".to_owned()),
+    };
+    let mut routes = Routes::builder();
+    api::add_services(&mut routes, workers, options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (stop, stopped) = oneshot::channel();
+    let ending = Arc::clone(workers);
+    let serving = tonic::transport::Server::builder()
+        .add_routes(routes.routes())
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener), async move {
+            let _ = stopped.await;
+            ending.end_watches();
+        });
+    let serving = tokio::spawn(async { Ok(serving.await?) });
     Running { address, stop, serving }
 }
 

@@ -20,6 +20,15 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
+    /// Whether a change of some relationship of a resource of this type may be wanted.
+    pub(crate) fn may_want_type(&self, object_type: &str) -> bool {
+        let is_type = |filter: &RelationshipFilter| {
+            filter.resource_type.as_deref().is_none_or(|name| name == object_type)
+        };
+        (self.object_types.is_empty() || self.object_types.iter().any(|name| name == object_type))
+            && (self.filters.is_empty() || self.filters.iter().any(is_type))
+    }
+
     /// Whether a change of this relationship is to be told.
     pub(crate) fn wants(&self, relationship: &Relationship) -> bool {
         let object_type = relationship.resource.object_type();
