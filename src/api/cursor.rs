@@ -7,6 +7,7 @@ use super::bytes;
 use super::proto::authzed::api::v1::{Cursor, ErrorReason};
 use super::status;
 use super::token::Tokens;
+use crate::database::Position;
 use crate::relationship::Revision;
 use prost::Message;
 use tonic::{Code, Status};
@@ -65,7 +66,49 @@ impl Call {
     }
 }
 
+/// The position that a cursor of a read or an export names.
+pub(super) fn read_position(bytes: &[u8]) -> Result<Position, Status> {
+    let position = position(bytes)?;
+    if !position.is_of_read() {
+        return Err(invalid(
+            "error decoding cursor: it is from an earlier version, which read in another order; read again from the start",
+        ));
+    }
+    Ok(position)
+}
+
+/// The position that a cursor names.
+pub(super) fn position(bytes: &[u8]) -> Result<Position, Status> {
+    Position::from_bytes(bytes)
+        .map_err(|_| invalid("error decoding cursor: it names no place in these results"))
+}
+
 /// The answer to a cursor that cannot be used.
 pub(super) fn invalid(message: &str) -> Status {
     status::with_reason(Code::InvalidArgument, ErrorReason::InvalidCursor, message, [])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The position of a row, `type:a#relation@type:u`, after the number of its order.
+    fn bytes(order: u8) -> Vec<u8> {
+        let mut bytes = vec![order];
+        for part in [&[0, 0, 0, 1, 0, 0, 0, 2][..], b"a\0", &[0, 0, 0, 1, 0, 0, 0, 0], b"u\0"] {
+            bytes.extend(part);
+        }
+        bytes
+    }
+
+    #[test]
+    fn positions_of_the_order_of_earlier_versions_are_refused_with_a_reason() {
+        let refusal = read_position(&bytes(1)).unwrap_err();
+        assert_eq!(refusal.code(), Code::InvalidArgument);
+        assert!(refusal.message().contains("read again from the start"), "{refusal:?}");
+        // Deletions go by the order of an index.
+        position(&bytes(1)).unwrap();
+        read_position(&bytes(3)).unwrap();
+        position(b"\x09").unwrap_err();
+    }
 }

@@ -1,9 +1,9 @@
 //! Deletions by filter, whole or in parts that a cursor joins.
 
 use super::core::Core;
-use super::cursor::Call;
+use super::cursor::{self, Call};
+use super::from_proto;
 use super::proto::authzed::api::v1 as proto;
-use super::{from_proto, read};
 use crate::database::{DeleteRequest, Position};
 use prost::Message as _;
 use proto::delete_relationships_response::DeletionProgress;
@@ -60,5 +60,5 @@ fn resume(
         ));
     }
     let place = call.place(cursor)?;
-    read::position(&place.position)
+    cursor::position(&place.position)
 }

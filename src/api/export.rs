@@ -69,6 +69,8 @@ struct Page {
     held: Held,
     relationships: Vec<proto::Relationship>,
     wanted: Wanted,
+    /// Whether nothing follows.
+    ended: bool,
 }
 
 impl Export {
@@ -92,7 +94,7 @@ impl Export {
         }
         let wanted = place.and_then(|place| {
             let (filter, count_max) = from_proto::export(filter, optional_limit, core.limits)?;
-            let after = place.map(|place| position(&place.position)).transpose()?;
+            let after = place.map(|place| cursor::read_position(&place.position)).transpose()?;
             Ok(Wanted { filter, count_max, after })
         });
         Ok(Self { call, consistency, held: None, wanted })
@@ -102,13 +104,28 @@ impl Export {
     pub(super) async fn send<P: Part>(mut self, core: Core, sink: Sink<P>) -> Result<(), Status> {
         let call = self.call;
         loop {
-            let Page { revision, consistency, held, relationships, wanted } =
-                sink.wait(self.page(&core)).await?;
-            let Some(last) = wanted.after.as_ref().filter(|_| !relationships.is_empty()) else {
+            let Page { revision, consistency, held, relationships, wanted, ended } =
+                sink.wait(self.next_part(&core)).await?;
+            if let Some(last) = wanted.after.as_ref().filter(|_| !relationships.is_empty()) {
+                let cursor = call.cursor(revision, &last.to_bytes());
+                sink.send(P::new(cursor, relationships)).await?;
+            }
+            if ended {
                 return Ok(());
-            };
-            let cursor = call.cursor(revision, &last.to_bytes());
-            sink.send(P::new(cursor, relationships)).await?;
+            }
+            self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
+        }
+    }
+
+    /// The next page that has relationships, or the last one. Between pages, others use the thread.
+    async fn next_part(mut self, core: &Core) -> Result<Page, Status> {
+        loop {
+            let call = self.call;
+            let page = self.page(core).await?;
+            if page.ended || !page.relationships.is_empty() {
+                return Ok(page);
+            }
+            let Page { consistency, held, wanted, .. } = page;
             self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
         }
     }
@@ -120,21 +137,21 @@ impl Export {
                 let view = job.view(consistency)?;
                 let held = held.unwrap_or_else(|| view.hold());
                 let mut wanted = wanted?;
-                let relationships = wanted.take(&view, job.interrupted)?;
+                let (relationships, ended) = wanted.take(&view, job.interrupted)?;
                 let (revision, consistency) = (view.revision(), view.pinned());
-                Ok(Page { revision, consistency, held, relationships, wanted })
+                Ok(Page { revision, consistency, held, relationships, wanted, ended })
             })
             .await
     }
 }
 
 impl Wanted {
-    /// The relationships of the next page; none at the end.
+    /// The relationships of the next page, and whether nothing follows them.
     fn take(
         &mut self,
         view: &View<'_>,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<Vec<proto::Relationship>, Status> {
+    ) -> Result<(Vec<proto::Relationship>, bool), Status> {
         let mut page = Vec::new();
         let mut left = PAGE_BYTES_MAX;
         while page.len() < self.count_max && left > 0 {
@@ -147,25 +164,25 @@ impl Wanted {
             let ReadPage { rows, next } = view
                 .export(self.filter.as_ref(), self.after.as_ref(), count_max, interrupted)
                 .map_err(status::of_database)?;
-            let ended = next.is_none();
+            let is_empty = rows.is_empty();
             for (relationship, position) in rows {
                 if left == 0 {
-                    break;
+                    // The rest comes with the next page.
+                    return Ok((page, false));
                 }
                 let message = to_proto::relationship(&relationship);
                 left = left.saturating_sub(message.encoded_len());
                 page.push(message);
                 self.after = Some(position);
             }
-            if ended {
+            match next {
+                None => return Ok((page, true)),
+                Some(next) => self.after = Some(next),
+            }
+            if is_empty {
                 break;
             }
         }
-        Ok(page)
+        Ok((page, false))
     }
-}
-
-fn position(bytes: &[u8]) -> Result<Position, Status> {
-    Position::from_bytes(bytes)
-        .map_err(|_| cursor::invalid("error decoding cursor: it names no place in these results"))
 }

@@ -11,8 +11,10 @@ use crate::relationship::RelationshipFilter;
 use std::sync::Arc;
 use tonic::Status;
 
-/// How many relationships are read at once.
-const PAGE_COUNT_MAX: usize = 200;
+/// How many relationships are read at once: few for the first result to come soon, then more, because each page has to find
+/// its place in every relation.
+const FIRST_PAGE_COUNT: usize = 200;
+const PAGE_COUNT_MAX: usize = 1_000;
 
 /// A read that was asked for. What is wrong with it comes out after the moment has been looked at.
 pub(super) struct Read {
@@ -49,7 +51,7 @@ impl Read {
             consistency = consistency.exactly(*revision);
         }
         let wanted = place.and_then(|place| {
-            let after = place.map(|place| position(&place.position)).transpose()?;
+            let after = place.map(|place| cursor::read_position(&place.position)).transpose()?;
             Ok(Wanted { after, ..Self::wanted(core, request)? })
         });
         Ok(Self { call, consistency, held: None, wanted })
@@ -105,7 +107,11 @@ impl Read {
                 let held = held.unwrap_or_else(|| view.hold());
                 let wanted = wanted?;
                 let revision = view.revision();
-                let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
+                let page_max = match wanted.after {
+                    None => FIRST_PAGE_COUNT,
+                    Some(_) => PAGE_COUNT_MAX,
+                };
+                let count_max = wanted.left.unwrap_or(usize::MAX).min(page_max);
                 let ReadPage { rows, next } = view
                     .read(&wanted.filter, wanted.after.as_ref(), count_max, job.interrupted)
                     .map_err(status::of_database)?;
@@ -129,10 +135,4 @@ impl Wanted {
         let after = Some(next?);
         (left != Some(0)).then_some(Self { left, after, ..self })
     }
-}
-
-/// The position that a cursor names.
-pub(super) fn position(bytes: &[u8]) -> Result<Position, Status> {
-    Position::from_bytes(bytes)
-        .map_err(|_| cursor::invalid("error decoding cursor: it names no place in these results"))
 }

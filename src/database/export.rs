@@ -1,15 +1,14 @@
 //! Whole stores, page by page.
 
 use super::error::DatabaseError;
-use super::view::{Position, ReadPage, View, require_filter};
+use super::view::{Position, ROWS_PER_PAGE, ReadPage, View, require_filter};
 use crate::relationship::RelationshipFilter;
 use crate::store::ScanBudget;
 
 impl View<'_> {
-    /// The relationships that a filter selects, or all of them, behind `after`, at most `count_max`. They come in an order
-    /// that does not depend on the store: by resource type, relation, resource id, subject type, subject relation and
-    /// subject id; only what a filter finds by its subject comes in the order of [`View::read`]. `interrupted` is called
-    /// now and then and says whether to give up.
+    /// The relationships that a filter selects, or all of them, behind `after`, at most `count_max`, in the order of
+    /// [`View::read`], which does not depend on the store. `interrupted` is called now and then and says whether to give
+    /// up.
     pub fn export(
         &self,
         filter: Option<&RelationshipFilter>,
@@ -23,7 +22,7 @@ impl View<'_> {
         }
         let filter = filter.unwrap_or(&everything);
         let after = after.map(|position| &position.0);
-        let budget = ScanBudget::new(interrupted);
-        Ok(self.snapshot.export(filter, after, count_max, &budget)?.into())
+        let budget = ScanBudget::new(interrupted).with_rows_max(ROWS_PER_PAGE);
+        Ok(self.snapshot.scan_ordered(filter, after, count_max, &budget)?.into())
     }
 }

@@ -43,7 +43,7 @@ impl From<ScanPage> for ReadPage {
 }
 
 /// How many rows one page of a read examines at most, some milliseconds of work: between pages, others use the thread.
-const ROWS_PER_PAGE: u64 = 10_000;
+pub(super) const ROWS_PER_PAGE: u64 = 10_000;
 
 /// How much a question may cost that is answered at once: mostly well below a millisecond.
 const AT_ONCE: Limits = Limits {
@@ -69,6 +69,12 @@ pub struct Held {
 pub struct InvalidPosition;
 
 impl Position {
+    /// Whether it is a position of [`View::read`] or [`View::export`], and not of a deletion or of an earlier version's
+    /// reads, which had another order.
+    pub fn is_of_read(&self) -> bool {
+        self.0.is_ordered()
+    }
+
     /// The position in bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.to_bytes()
@@ -203,7 +209,7 @@ impl<'d> View<'d> {
         require_filter(&self.schema, filter)?;
         let after = after.map(|position| &position.0);
         let budget = ScanBudget::new(interrupted).with_rows_max(ROWS_PER_PAGE);
-        Ok(self.snapshot.scan(filter, after, count_max, &budget)?.into())
+        Ok(self.snapshot.scan_ordered(filter, after, count_max, &budget)?.into())
     }
 
     pub(super) fn scope<'s>(

@@ -58,6 +58,11 @@ impl<'b> ScanBudget<'b> {
         Self { time: Some(TimeLimit { elapsed, max }), ..self }
     }
 
+    /// A budget of so many rows under the same bounds on time and patience.
+    pub(super) fn part(&self, rows_max: u64) -> Self {
+        Self { time: self.time, ..Self::new(self.interrupted) }.with_rows_max(rows_max)
+    }
+
     /// Whether no further row may be examined.
     pub fn is_spent(&self) -> bool {
         self.rows_left.get() == 0

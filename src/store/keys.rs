@@ -218,6 +218,18 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The names with which a key of `live` starts: those of the resource type and the relation.
+pub(super) fn names_of(key: &[u8]) -> Result<(NameId, NameId), Corrupt> {
+    let mut parts = Parts(key);
+    Ok((parts.name()?, parts.name()?))
+}
+
+/// Resource type, relation and resource id at the start of a key of `live`.
+pub(super) fn resource_of(key: &[u8]) -> Result<(NameId, NameId, &str), Corrupt> {
+    let mut parts = Parts(key);
+    Ok((parts.name()?, parts.name()?, parts.object_id()?))
+}
+
 /// How many parts a row's key has.
 pub(super) const PARTS: usize = 6;
 

@@ -40,7 +40,15 @@ pub(super) enum Step {
 impl Plan {
     /// How to read a filter. `None` when it names something that no relationship ever named, so that nothing matches.
     pub(super) fn new(filter: &RelationshipFilter, names: &Names) -> Option<Self> {
-        let index = choose(filter);
+        Self::of_index(choose(filter), filter, names)
+    }
+
+    /// The same for one of the indexes, whether or not it serves the filter best.
+    pub(super) fn of_index(
+        index: Index,
+        filter: &RelationshipFilter,
+        names: &Names,
+    ) -> Option<Self> {
         let resource_type = Wanted::name(filter.resource_type.as_deref(), names)?;
         let relation = Wanted::name(filter.relation.as_deref(), names)?;
         let resource_id = Wanted::resource_id(filter.resource_id.as_ref());
@@ -67,6 +75,39 @@ impl Plan {
             }
         }
         Some(Self { index, prefix, wanted })
+    }
+
+    /// Whether the filter names one subject, whatever its relation.
+    pub(super) fn fixes_subject(&self) -> bool {
+        let id = match self.index {
+            Index::ByResource => self.wanted.last(),
+            Index::BySubject => self.wanted.get(1),
+        };
+        matches!(id, Some(Wanted::Exactly(_)))
+    }
+
+    /// The start of all keys up to the resource id, when that is the same for all.
+    pub(super) fn only_lane(&self) -> Option<&[u8]> {
+        match (self.index, &self.wanted) {
+            (Index::ByResource, [Wanted::Exactly(_), Wanted::Exactly(_), ..]) => {
+                self.prefix.get(..NAMES_BYTES)
+            }
+            (Index::ByResource | Index::BySubject, _) => None,
+        }
+    }
+
+    /// Whether the names before the resource id are ones that the filter selects.
+    pub(super) fn may_match_in_lane(&self, key: &[u8]) -> Result<bool, Corrupt> {
+        let names = match self.index {
+            Index::ByResource => 2,
+            Index::BySubject => 5,
+        };
+        let parts = self.index.cut(key)?;
+        Ok(parts.iter().zip(&self.wanted).take(names).all(|(part, wanted)| match wanted {
+            Wanted::Anything => true,
+            Wanted::Exactly(bytes) => part == bytes,
+            Wanted::Starting(bytes) => part.starts_with(bytes),
+        }))
     }
 
     /// What to do with a key of the plan's index.
@@ -142,12 +183,42 @@ fn choose(filter: &RelationshipFilter) -> Index {
     }
 }
 
-/// How far a read by filter has come: behind one row. Survives restarts, and fits the same filter on every revision of
-/// the same store.
+/// The bytes of two names in a key.
+const NAMES_BYTES: usize = 8;
+
+/// How far a read by filter has come. Survives restarts, and fits reads in the same order by the same filter, on every
+/// revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanPosition {
-    index: Index,
+    order: Order,
     key: Vec<u8>,
+}
+
+/// The order that a position belongs to, and what its key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Behind a row, in the order of an index.
+    Index(Index),
+    /// Behind the row with a key of `live`, in the order of [`super::Snapshot::scan_ordered`].
+    Behind,
+    /// In the same order before all rows of one relation of one resource, with which keys of `live` start.
+    Before,
+}
+
+/// A position in the order of [`super::Snapshot::scan_ordered`], as a key of `live` or the start of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OrderedKey<'k> {
+    /// Behind this row.
+    Behind(&'k [u8]),
+    /// Before all rows of this relation of this resource.
+    Before(&'k [u8]),
+}
+
+impl<'k> OrderedKey<'k> {
+    pub(super) fn bytes(self) -> &'k [u8] {
+        let (Self::Behind(bytes) | Self::Before(bytes)) = self;
+        bytes
+    }
 }
 
 /// Bytes that are no position.
@@ -157,44 +228,80 @@ pub struct InvalidPosition;
 
 const BY_RESOURCE: u8 = 1;
 const BY_SUBJECT: u8 = 2;
+const BEHIND: u8 = 3;
+const BEFORE: u8 = 4;
 
 impl ScanPosition {
     pub(super) fn new(index: Index, key: &[u8]) -> Self {
-        Self { index, key: key.to_vec() }
+        Self { order: Order::Index(index), key: key.to_vec() }
+    }
+
+    /// Behind the row with this key of `live`, in the order of resources.
+    pub(super) fn behind(key: &[u8]) -> Self {
+        Self { order: Order::Behind, key: key.to_vec() }
+    }
+
+    /// Before all rows of a row's resource and relation, in the order of resources.
+    pub(super) fn before(row: &RowKey<'_>) -> Self {
+        let key = KeyBuf::default().name(row.resource_type).name(row.relation);
+        Self { order: Order::Before, key: key.object_id(row.resource_id).bytes() }
+    }
+
+    /// The position of the same row in the order of resources.
+    pub(super) fn into_ordered(self) -> Result<Self, Corrupt> {
+        let key = match self.order {
+            Order::Index(Index::BySubject) => RowKey::from_by_subject(&self.key)?.by_resource(),
+            Order::Index(Index::ByResource) => self.key,
+            Order::Behind | Order::Before => return Ok(self),
+        };
+        Ok(Self { order: Order::Behind, key })
+    }
+
+    /// The position as one in the order of resources; `None` when it is of another order.
+    pub(super) fn ordered(&self) -> Option<OrderedKey<'_>> {
+        match self.order {
+            Order::Behind => Some(OrderedKey::Behind(&self.key)),
+            Order::Before => Some(OrderedKey::Before(&self.key)),
+            Order::Index(_) => None,
+        }
+    }
+
+    /// Whether it is a position of an ordered read, [`super::Snapshot::scan_ordered`].
+    pub fn is_ordered(&self) -> bool {
+        self.ordered().is_some()
     }
 
     /// The position in bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let index = match self.index {
-            Index::ByResource => BY_RESOURCE,
-            Index::BySubject => BY_SUBJECT,
+        let order = match self.order {
+            Order::Index(Index::ByResource) => BY_RESOURCE,
+            Order::Index(Index::BySubject) => BY_SUBJECT,
+            Order::Behind => BEHIND,
+            Order::Before => BEFORE,
         };
-        [&[index], self.key.as_slice()].concat()
+        [&[order], self.key.as_slice()].concat()
     }
 
     /// Reads a position.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPosition> {
-        let (index, key) = match bytes.split_first() {
+        let (order, key) = match bytes.split_first() {
             Some((&BY_RESOURCE, key)) if RowKey::from_by_resource(key).is_ok() => {
-                (Index::ByResource, key)
+                (Order::Index(Index::ByResource), key)
             }
             Some((&BY_SUBJECT, key)) if RowKey::from_by_subject(key).is_ok() => {
-                (Index::BySubject, key)
+                (Order::Index(Index::BySubject), key)
             }
+            Some((&BEHIND, key)) if RowKey::from_by_resource(key).is_ok() => (Order::Behind, key),
+            Some((&BEFORE, key)) if keys::resource_of(key).is_ok() => (Order::Before, key),
             Some(_) | None => return Err(InvalidPosition),
         };
-        Ok(Self::new(index, key))
-    }
-
-    /// The key of the row, when it is one of a plan's index.
-    pub(super) fn key_in(&self, plan: &Plan) -> Option<&[u8]> {
-        (self.index == plan.index).then_some(&self.key)
+        Ok(Self { order, key: key.to_vec() })
     }
 
     /// Where to go on in the order of a plan; `None` when the position is of the other order.
     pub(super) fn start(&self, plan: &Plan) -> Option<Vec<u8>> {
         let start = keys::past(self.key.clone());
-        (self.index == plan.index).then(|| start.max(plan.prefix.clone()))
+        (self.order == Order::Index(plan.index)).then(|| start.max(plan.prefix.clone()))
     }
 }
 

@@ -240,7 +240,7 @@ impl Reads<'_> {
     }
 
     /// Terms, unless they hide their row.
-    fn visible(&self, terms: &[u8]) -> Result<Option<Terms>, ReadError> {
+    pub(super) fn visible(&self, terms: &[u8]) -> Result<Option<Terms>, ReadError> {
         if self.shown.shows(values::expiration(terms)?) {
             Ok(Some(values::split_terms(terms, self.names)?))
         } else {
@@ -261,7 +261,7 @@ pub(super) fn another_filter() -> ReadError {
     ReadError::new("the position belongs to another filter")
 }
 
-fn row_of(index: Index, key: &[u8]) -> Result<RowKey<'_>, Corrupt> {
+pub(super) fn row_of(index: Index, key: &[u8]) -> Result<RowKey<'_>, Corrupt> {
     match index {
         Index::ByResource => RowKey::from_by_resource(key),
         Index::BySubject => RowKey::from_by_subject(key),

@@ -27,6 +27,33 @@ impl Index {
         }
     }
 
+    /// The start of a key up to its resource id, which comes before the id in one index and closes the key in the other:
+    /// the keys that share it are in the order of resource ids.
+    pub(super) fn lane(self, key: &[u8]) -> Result<&[u8], Corrupt> {
+        let parts = self.cut(key)?;
+        let names = match self {
+            Self::ByResource => parts.get(..2),
+            Self::BySubject => parts.get(..5),
+        };
+        let length = names.unwrap_or_default().iter().map(|part| part.len()).sum();
+        key.get(..length).ok_or(Corrupt("a key is cut short"))
+    }
+
+    /// The start of a key up to the end of its resource id.
+    pub(super) fn group(self, key: &[u8]) -> Result<&[u8], Corrupt> {
+        let length = self.lane(key)?.len() + self.resource_id(key)?.len();
+        key.get(..length).ok_or(Corrupt("a key is cut short"))
+    }
+
+    /// The resource id in a key, with its closing byte.
+    pub(super) fn resource_id(self, key: &[u8]) -> Result<&[u8], Corrupt> {
+        let [_, _, third, _, _, last] = self.cut(key)?;
+        Ok(match self {
+            Self::ByResource => third,
+            Self::BySubject => last,
+        })
+    }
+
     /// The parts of a key, in the order in which it has them.
     pub(super) fn cut(self, key: &[u8]) -> Result<[&[u8]; PARTS], Corrupt> {
         keys::cut(

@@ -154,17 +154,16 @@ impl<'db> Snapshot<'db> {
         self.reads().scan(filter, after, count_max, budget)
     }
 
-    /// The same in an order that does not depend on the store: by resource type, relation, resource id, subject type,
-    /// subject relation and subject id, as texts. What a filter finds by its subject comes in the order of [`Self::scan`].
-    /// A position fits exports with the same filter only.
-    pub fn export(
+    /// The same in the order of resource type, resource id, relation, subject type, subject id and subject relation, as
+    /// texts: the same in every store with the same relationships. A position fits ordered reads by the same filter only.
+    pub fn scan_ordered(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ScanPosition>,
         count_max: usize,
         budget: &ScanBudget<'_>,
     ) -> Result<ScanPage, ReadError> {
-        self.reads().export(filter, after, count_max, budget)
+        self.reads().scan_ordered(filter, after, count_max, budget)
     }
 
     /// Like [`Self::scan`], but with the relationships that have expired and not been collected yet.

@@ -28,15 +28,17 @@ fn store(relationships: &[String]) -> (Store, TempDir) {
 fn exported(snapshot: &Snapshot<'_>, filter: &RelationshipFilter, page: usize) -> Vec<String> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let rows =
-            snapshot.export(filter, after.as_ref(), page, &ScanBudget::unlimited()).unwrap().rows;
+        let rows = snapshot
+            .scan_ordered(filter, after.as_ref(), page, &ScanBudget::unlimited())
+            .unwrap()
+            .rows;
         assert!(rows.len() <= page);
         let last = rows.last().map(|(_, position)| position.clone());
         let full = rows.len() == page;
         all.extend(rows.into_iter().map(|(row, _)| row.to_string()));
         assert!(
             full || snapshot
-                .export(filter, last.as_ref(), page, &ScanBudget::unlimited())
+                .scan_ordered(filter, last.as_ref(), page, &ScanBudget::unlimited())
                 .unwrap()
                 .rows
                 .is_empty()
@@ -69,11 +71,11 @@ fn sorted(mut relationships: Vec<String>) -> Vec<String> {
         let (resource, subject) = (row.resource, row.subject);
         let parts = [
             resource.object_type(),
-            &row.relation,
             resource.object_id(),
+            &row.relation,
             subject.object_type(),
-            subject.relation().unwrap_or_default(),
             subject.object_id(),
+            subject.relation().unwrap_or_default(),
         ];
         parts.map(str::to_owned)
     });

@@ -56,7 +56,7 @@ fn rows(count: usize) -> Vec<Relationship> {
 
 fn all(snapshot: &Snapshot<'_>) -> Vec<Relationship> {
     let found = snapshot
-        .export(&RelationshipFilter::default(), None, usize::MAX, &ScanBudget::unlimited())
+        .scan_ordered(&RelationshipFilter::default(), None, usize::MAX, &ScanBudget::unlimited())
         .unwrap()
         .rows;
     found.into_iter().map(|(row, _)| row).collect()

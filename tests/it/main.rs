@@ -53,6 +53,7 @@ mod memo_counterexamples;
 mod outside;
 mod peer;
 mod permission_list;
+mod read_order;
 mod readers;
 mod readme;
 mod recovery;
