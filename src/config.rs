@@ -38,6 +38,8 @@ pub struct Config {
     pub stream_idle_max: Duration,
     /// How long the client of an import may send nothing.
     pub import_idle_max: Duration,
+    /// How long all results of a stream may wait for the client, together. Meanwhile what it reads cannot be collected.
+    pub stream_client_wait_max: Duration,
     /// How patient the server is with those who watch.
     pub watch: WatchOptions,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
@@ -114,6 +116,7 @@ impl Config {
             threads_max: 64,
             stream_idle_max: Duration::from_secs(30),
             import_idle_max: Duration::from_mins(1),
+            stream_client_wait_max: Duration::from_mins(10),
             watch: WatchOptions::default(),
             garbage_collection_interval: Duration::from_mins(3),
             shutdown_grace: Duration::from_secs(5),

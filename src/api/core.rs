@@ -2,6 +2,7 @@
 
 use super::debug::Teller;
 use super::from_proto::RequestLimits;
+use super::stream::Patience;
 use super::token::Tokens;
 use super::workers::Workers;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub(super) struct Core {
     pub(super) tokens: Tokens,
     pub(super) teller: Teller,
     pub(super) limits: RequestLimits,
-    pub(super) stream_idle_max: Duration,
+    pub(super) streams: Patience,
     /// How long the client of an import may send nothing.
     pub(super) import_idle_max: Duration,
 }

@@ -47,7 +47,7 @@ impl ExperimentalService for Experimental {
     ) -> Result<Response<Self::BulkExportRelationshipsStream>, Status> {
         let export = Export::new(&self.core, request.into_inner().into())?;
         let core = self.core.clone();
-        Ok(Response::new(pages(self.core.stream_idle_max, |sink| export.send(core, sink))))
+        Ok(Response::new(pages(self.core.streams, |sink| export.send(core, sink))))
     }
 
     async fn bulk_check_permission(

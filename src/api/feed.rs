@@ -219,13 +219,11 @@ impl Feed {
         wanted: &Arc<Watching>,
     ) -> Option<(Seat, Arc<PinnedPosition>)> {
         let mut state = self.lock();
-        let head = match &state.head {
-            Some(head) => Arc::clone(head),
-            None => {
-                state.complete = true;
-                Arc::clone(state.head.insert(Arc::clone(position)))
-            }
-        };
+        if state.head.is_none() {
+            state.complete = true;
+            state.head = Some(Arc::clone(position));
+        }
+        let head = state.head.clone()?;
         if !state.complete || !head.position.reaches(&position.position) {
             self.kick.notify_one();
             return None;

@@ -32,7 +32,7 @@ impl LookupService for Lookups {
         let operations = Operations::default();
         let lookup = LookupResources::within(&self.core, operations.clone(), request.into_inner())?;
         let core = self.core.clone();
-        let results = stream(self.core.stream_idle_max, |sink| lookup.send(core, sink));
+        let results = stream(self.core.streams, |sink| lookup.send(core, sink));
         Ok(operations.of(results))
     }
 }

@@ -99,6 +99,8 @@ pub struct ApiOptions {
     pub stream_idle_max: Duration,
     /// How long the client of an import may send nothing.
     pub import_idle_max: Duration,
+    /// How long all results of a stream may wait for the client, together. Meanwhile what it reads cannot be collected.
+    pub stream_client_wait_max: Duration,
     /// How patient the server is with those who watch.
     pub watch: WatchOptions,
     /// Makes ids for calls that bring none.
@@ -112,6 +114,7 @@ impl fmt::Debug for ApiOptions {
             .field("limits", &self.limits)
             .field("stream_idle_max", &self.stream_idle_max)
             .field("import_idle_max", &self.import_idle_max)
+            .field("stream_client_wait_max", &self.stream_client_wait_max)
             .field("watch", &self.watch)
             .finish_non_exhaustive()
     }
@@ -119,14 +122,15 @@ impl fmt::Debug for ApiOptions {
 
 /// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
 pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
-    let ApiOptions { keys, limits, stream_idle_max, import_idle_max, watch, request_ids } = options;
+    let ApiOptions { keys, limits, import_idle_max, watch, request_ids, .. } = options;
+    let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
     let keys = Arc::new(keys);
     let core = Core {
         workers: Arc::clone(workers),
         tokens: Tokens::new(workers.store_bytes()),
         teller: Teller::new(workers.store_bytes(), Arc::clone(&request_ids)),
         limits,
-        stream_idle_max,
+        streams: stream::Patience { idle_max, client_max },
         import_idle_max,
     };
     macro_rules! add {

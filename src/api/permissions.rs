@@ -101,7 +101,7 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
         let read = Read::new(&self.core, request.into_inner())?;
         let core = self.core.clone();
-        Ok(Response::new(stream(self.core.stream_idle_max, |sink| read.send(core, sink))))
+        Ok(Response::new(stream(self.core.streams, |sink| read.send(core, sink))))
     }
 
     async fn write_relationships(
@@ -139,7 +139,7 @@ impl PermissionsService for Permissions {
         let operations = Operations::default();
         let lookup = LookupResources::new(&self.core, operations.clone(), request.into_inner())?;
         let core = self.core.clone();
-        let results = stream(self.core.stream_idle_max, |sink| lookup.send(core, sink));
+        let results = stream(self.core.streams, |sink| lookup.send(core, sink));
         Ok(operations.of(results))
     }
 
@@ -149,8 +149,7 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
         let lookup = lookup_subjects::Lookup::new(&self.core, request.into_inner())?;
         let (core, operations) = (self.core.clone(), lookup.operations());
-        let mut response =
-            Response::new(stream(self.core.stream_idle_max, |sink| lookup.send(core, sink)));
+        let mut response = Response::new(stream(self.core.streams, |sink| lookup.send(core, sink)));
         response.extensions_mut().insert(operations);
         Ok(response)
     }
@@ -169,7 +168,7 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
         let export = Export::new(&self.core, request.into_inner())?;
         let core = self.core.clone();
-        Ok(Response::new(pages(self.core.stream_idle_max, |sink| export.send(core, sink))))
+        Ok(Response::new(pages(self.core.streams, |sink| export.send(core, sink))))
     }
 }
 

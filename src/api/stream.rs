@@ -1,8 +1,10 @@
 //! Streams of results: produced piece by piece, at the pace of the client, and no longer than it listens.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -18,18 +20,43 @@ pub(super) type Results<T> = ReceiverStream<Result<T, Status>>;
 #[derive(Debug)]
 pub(super) struct Sink<T> {
     sender: mpsc::Sender<Result<T, Status>>,
-    idle_max: Duration,
+    patience: Patience,
+    /// For how long the client has kept the stream waiting, in nanoseconds.
+    waited: AtomicU64,
+}
+
+/// How long a stream waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// For one result.
+    pub(super) idle_max: Duration,
+    /// For the client to take results, in total. However often it takes one, the revision that the stream reads is pinned
+    /// against garbage collection only for so long.
+    pub(super) client_max: Duration,
 }
 
 impl<T> Sink<T> {
     /// Hands a result to the client, as soon as it takes it.
     pub(super) async fn send(&self, item: T) -> Result<(), Status> {
-        in_time(self.idle_max, async {
+        let start = Instant::now();
+        in_time(self.patience.idle_max, async {
             // A closed channel ends the producer by itself.
             let _ = self.sender.send(Ok(item)).await;
             Ok(())
         })
-        .await
+        .await?;
+
+        let waited = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let before = self.waited.fetch_add(waited, Ordering::Relaxed);
+        let total = Duration::from_nanos(before.saturating_add(waited));
+        if total > self.patience.client_max { Err(self.too_slow()) } else { Ok(()) }
+    }
+
+    fn too_slow(&self) -> Status {
+        Status::deadline_exceeded(format!(
+            "the client took the results too slowly: the stream waited for it for more than {:?} in total; continue from the last cursor",
+            self.patience.client_max
+        ))
     }
 
     /// The outcome of work towards the next result, unless it takes too long.
@@ -37,7 +64,7 @@ impl<T> Sink<T> {
         &self,
         work: impl Future<Output = Result<O, Status>>,
     ) -> Result<O, Status> {
-        in_time(self.idle_max, work).await
+        in_time(self.patience.idle_max, work).await
     }
 }
 
@@ -53,34 +80,35 @@ async fn in_time<O>(
 }
 
 /// A stream of what `produce` sends. An error ends it. When the client goes away, or waits or lets wait longer than
-/// `idle_max` for one result, the producer is dropped where it stands.
-pub(super) fn stream<T, P, F>(idle_max: Duration, produce: P) -> Results<T>
+/// is allowed for one result or for all, the producer is dropped where it stands.
+pub(super) fn stream<T, P, F>(patience: Patience, produce: P) -> Results<T>
 where
     T: Send + 'static,
     P: FnOnce(Sink<T>) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    produced(WAITING_MAX, idle_max, produce)
+    produced(WAITING_MAX, patience, produce)
 }
 
 /// The same for large results, of which only few may wait.
-pub(super) fn pages<T, P, F>(idle_max: Duration, produce: P) -> Results<T>
+pub(super) fn pages<T, P, F>(patience: Patience, produce: P) -> Results<T>
 where
     T: Send + 'static,
     P: FnOnce(Sink<T>) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    produced(PAGES_WAITING_MAX, idle_max, produce)
+    produced(PAGES_WAITING_MAX, patience, produce)
 }
 
-fn produced<T, P, F>(waiting_max: usize, idle_max: Duration, produce: P) -> Results<T>
+fn produced<T, P, F>(waiting_max: usize, patience: Patience, produce: P) -> Results<T>
 where
     T: Send + 'static,
     P: FnOnce(Sink<T>) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(waiting_max);
-    let producing = produce(Sink { sender: sender.clone(), idle_max });
+    let waited = AtomicU64::new(0);
+    let producing = produce(Sink { sender: sender.clone(), patience, waited });
     tokio::spawn(async move {
         tokio::select! {
             () = sender.closed() => {}
@@ -102,8 +130,9 @@ mod tests {
     use tokio_stream::StreamExt as _;
     use tonic::Code;
 
-    const SHORT: Duration = Duration::from_millis(1);
-    const LONG: Duration = Duration::from_hours(1);
+    const HOUR: Duration = Duration::from_hours(1);
+    const SHORT: Patience = Patience { idle_max: Duration::from_millis(1), client_max: HOUR };
+    const LONG: Patience = Patience { idle_max: HOUR, client_max: HOUR };
 
     #[tokio::test]
     async fn results_come_in_order_and_an_error_ends_them() {
@@ -142,6 +171,26 @@ mod tests {
         });
         assert_eq!(given_up.await.unwrap(), (WAITING_MAX, Code::DeadlineExceeded));
         drop(results);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_always_reads_a_little_ends_the_stream_in_the_end() {
+        let patience = Patience { client_max: Duration::from_millis(20), ..LONG };
+        let mut results = produced(1, patience, async |sink: Sink<u32>| {
+            for number in 0.. {
+                sink.send(number).await?;
+            }
+            Ok(())
+        });
+        let end = loop {
+            // The pace of the client.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if let Err(status) = results.next().await.unwrap() {
+                break status;
+            }
+        };
+        assert_eq!(end.code(), Code::DeadlineExceeded);
+        assert!(end.message().contains("continue from the last cursor"), "{end:?}");
     }
 
     #[tokio::test]

@@ -182,6 +182,7 @@ impl Server {
                 limits: config.requests,
                 stream_idle_max: config.stream_idle_max,
                 import_idle_max: config.import_idle_max,
+                stream_client_wait_max: config.stream_client_wait_max,
                 watch: config.watch,
                 request_ids: request_ids(),
             },

@@ -158,6 +158,7 @@ impl Tenants {
             limits: self.config.requests,
             stream_idle_max: self.config.stream_idle_max,
             import_idle_max: self.config.import_idle_max,
+            stream_client_wait_max: self.config.stream_client_wait_max,
             watch: self.config.watch,
             request_ids: Arc::clone(&self.request_ids),
         };

@@ -2,7 +2,7 @@
 //!
 //! The kill tests start their own binary again as the writer; see [`child`].
 
-use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest};
+use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, View};
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
 use kilwa::store::{
     Change, ChangePosition, ScanBudget, Snapshot, Store, StoreOptions, Transaction,
@@ -71,7 +71,18 @@ fn database() -> (Database, TempDir) {
 
 fn count(database: &Database, second: i64) -> usize {
     let view = database.view(Consistency::FullyConsistent, at(second)).unwrap();
-    view.export(None, None, usize::MAX, &|| false).unwrap().rows.len()
+    exported(&view).len()
+}
+
+/// Everything, page by page.
+fn exported(view: &View<'_>) -> Vec<Relationship> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = view.export(None, after.as_ref(), usize::MAX, &|| false).unwrap();
+        all.extend(page.rows.into_iter().map(|(row, _)| row));
+        let Some(next) = page.next else { return all };
+        after = Some(next);
+    }
 }
 
 #[test]
@@ -140,16 +151,9 @@ fn an_import_of_many_is_in_the_change_log_and_in_the_history() {
     let before = database.view(Consistency::FullyConsistent, at(1)).unwrap().revision();
     let revision = database.import(at(2), &rows(MANY)).unwrap();
     let then = database.view(Consistency::AtExactSnapshot(before), at(2)).unwrap();
-    assert!(then.export(None, None, 10, &|| false).unwrap().rows.is_empty());
+    assert!(exported(&then).is_empty());
     let now = database.view(Consistency::AtExactSnapshot(revision), at(2)).unwrap();
-    let exported: Vec<_> = now
-        .export(None, None, usize::MAX, &|| false)
-        .unwrap()
-        .rows
-        .into_iter()
-        .map(|(row, _)| row)
-        .collect();
-    assert!(exported == rows(MANY));
+    assert!(exported(&now) == rows(MANY));
     let mut after = kilwa::database::WatchPosition::after(before);
     let mut updates = Vec::new();
     loop {
@@ -230,7 +234,7 @@ fn a_deletion_of_many_is_one_revision_and_is_collected() {
     assert_eq!((deleted.count, deleted.complete), (u64::try_from(MANY).unwrap(), true));
     assert_eq!(count(&database, 3), 0);
     let then = database.view(Consistency::AtExactSnapshot(full), at(3)).unwrap();
-    assert_eq!(then.export(None, None, usize::MAX, &|| false).unwrap().rows.len(), MANY);
+    assert_eq!(exported(&then).len(), MANY);
     let collected = database.collect_garbage(at(1_000)).unwrap();
     assert_eq!(collected.dead, u64::try_from(MANY).unwrap());
 }

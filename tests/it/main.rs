@@ -76,6 +76,7 @@ mod serve_testing;
 mod served;
 mod server;
 mod server_support;
+mod slow_streams;
 mod spicedb;
 mod spicedb_lists;
 mod spicedb_schema;

@@ -109,6 +109,7 @@ pub(crate) async fn start_workers(workers: &Arc<Workers>) -> Running {
         keys: Keys::new(vec![KEY.to_owned()]).unwrap(),
         limits: RequestLimits::default(),
         stream_idle_max: Duration::from_secs(30),
+        stream_client_wait_max: Duration::from_mins(10),
         watch: WatchOptions::default(),
         import_idle_max: Duration::from_mins(1),
         request_ids: Arc::new(|| "id".to_owned()),

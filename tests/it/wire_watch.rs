@@ -1,8 +1,8 @@
 //! Watch: what is told, in which shape and order, and what is refused.
 
 use super::server_support::{
-    Fresh, SCHEMA, config, create, delete, filter, fresh, fresh_with, require, soon, start,
-    structure, touch,
+    Fresh, SCHEMA, config, consistency, create, delete, filter, fresh, fresh_with, require, soon,
+    start, structure, text, touch,
 };
 use super::watch_support::{CHECKPOINTS, RELATIONSHIPS, SCHEMAS, from, told};
 use kilwa::api::proto::authzed::api::v1 as proto;
@@ -121,6 +121,81 @@ async fn kinds_only_add() {
             assert_eq!(watched.told().await, *one, "{kinds:?}");
         }
     }
+}
+
+/// A filter of groups by a group, with a subject relation that is not set, empty or named.
+fn by_relation(relation: Option<&str>) -> proto::RelationshipFilter {
+    proto::RelationshipFilter {
+        optional_subject_filter: Some(proto::SubjectFilter {
+            subject_type: "group".to_owned(),
+            optional_subject_id: "g".to_owned(),
+            optional_relation: relation.map(|relation| proto::subject_filter::RelationFilter {
+                relation: relation.to_owned(),
+            }),
+        }),
+        ..filter("group")
+    }
+}
+
+/// An empty relation of the subject selects objects alone, wherever a filter stands; without one, usersets come too.
+#[tokio::test]
+async fn an_empty_subject_relation_selects_no_usersets() {
+    let server = fresh().await;
+    let schema = SCHEMA.replace("member: user | group#", "member: user | group | group#");
+    let start = server.write_schema(&schema).await.unwrap();
+    let (object, userset) = ("group:a#member@group:g", "group:b#member@group:g#member");
+    server.touch(&[object, userset]).await.unwrap();
+    let cases: [(Option<&str>, &[&str]); 3] =
+        [(None, &[object, userset]), (Some(""), &[object]), (Some("member"), &[userset])];
+    for (relation, expected) in cases {
+        let request = proto::WatchRequest {
+            optional_relationship_filters: vec![by_relation(relation)],
+            ..from(Some(&start), &[])
+        };
+        let mut watched = server.watch(request).await.unwrap();
+        let added: Vec<_> = expected.iter().map(|text| format!("+{text}")).collect();
+        assert_eq!(watched.told().await, added.join(", "), "{relation:?}");
+
+        let read = proto::ReadRelationshipsRequest {
+            consistency: Some(consistency(proto::consistency::Requirement::FullyConsistent(true))),
+            relationship_filter: Some(by_relation(relation)),
+            ..Default::default()
+        };
+        let read = server.read(read).await.unwrap();
+        let read: Vec<_> = read.iter().map(|it| text(it.relationship.as_ref().unwrap())).collect();
+        assert_eq!(read, expected, "{relation:?}");
+
+        let export = proto::ExportBulkRelationshipsRequest {
+            consistency: Some(consistency(proto::consistency::Requirement::FullyConsistent(true))),
+            optional_relationship_filter: Some(by_relation(relation)),
+            ..Default::default()
+        };
+        let mut client = server.permissions().await;
+        let mut parts = client.export_bulk_relationships(export).await.unwrap().into_inner();
+        let part = parts.message().await.unwrap().unwrap();
+        assert_eq!(part.relationships.iter().map(text).collect::<Vec<_>>(), expected);
+    }
+
+    // Preconditions and deletions.
+    let delete = |relation: Option<&str>, must: Option<&str>| {
+        let operation = proto::precondition::Operation::MustMatch.into();
+        let precondition = must.map(|relation| proto::Precondition {
+            operation,
+            filter: Some(by_relation(Some(relation))),
+        });
+        proto::DeleteRelationshipsRequest {
+            relationship_filter: Some(by_relation(relation)),
+            optional_preconditions: precondition.into_iter().collect(),
+            ..Default::default()
+        }
+    };
+    let mut client = server.permissions().await;
+    client.delete_relationships(delete(Some(""), None)).await.unwrap();
+    let refusal = client.delete_relationships(delete(None, Some(""))).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::FailedPrecondition);
+    client.delete_relationships(delete(None, Some("member"))).await.unwrap();
+    let refusal = client.delete_relationships(delete(None, Some("member"))).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::FailedPrecondition);
 }
 
 #[tokio::test]

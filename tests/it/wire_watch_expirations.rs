@@ -62,6 +62,7 @@ impl Timed {
             limits: RequestLimits::default(),
             stream_idle_max: Duration::from_secs(30),
             import_idle_max: Duration::from_secs(30),
+            stream_client_wait_max: Duration::from_mins(10),
             watch: WatchOptions { heartbeat: Duration::from_hours(1), ..WatchOptions::default() },
             request_ids: Arc::new(|| "id".to_owned()),
         };

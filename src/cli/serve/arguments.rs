@@ -2,6 +2,7 @@
 
 use super::clock_bounds::ClockBounds;
 use super::queue::WriteQueue;
+use super::streams::Streams;
 use super::watch::Patience;
 use crate::cli::failure::Failure;
 use crate::cli::folder::default_data_dir;
@@ -140,6 +141,8 @@ pub(in crate::cli) struct Arguments {
     writes: WriteQueue,
     #[command(flatten)]
     watch: Patience,
+    #[command(flatten)]
+    streams: Streams,
     #[command(flatten)]
     limits: Limits,
 }
@@ -335,6 +338,7 @@ impl Arguments {
         config.shutdown_grace = self.shutdown_grace_period;
         self.writes.configure(&mut config);
         self.watch.configure(&mut config);
+        self.streams.configure(&mut config);
         config.read_only = self.datastore_readonly;
         self.limits.apply(&mut config);
         config

@@ -4,6 +4,7 @@ mod arguments;
 mod banner;
 mod clock_bounds;
 mod queue;
+mod streams;
 mod watch;
 
 use super::failure::Failure;

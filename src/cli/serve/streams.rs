@@ -1,0 +1,37 @@
+//! What `kilwa serve` can be told about streams of results.
+
+use crate::cli::duration;
+use crate::config::Config;
+use clap::Args;
+use std::time::Duration;
+
+/// How patient the server is with streams of results.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Streams")]
+pub(super) struct Streams {
+    /// How long a stream of results may go without one, because of the server or because of the client.
+    #[arg(
+        long,
+        env = "KILWA_STREAMING_API_RESPONSE_DELAY_TIMEOUT",
+        default_value = "30s",
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    streaming_api_response_delay_timeout: Duration,
+    /// How long all results of one stream may wait for the client, together. The stream pins the history that it reads.
+    #[arg(
+        long,
+        env = "KILWA_STREAMING_API_CLIENT_WAIT_TIMEOUT",
+        default_value = "10m",
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    streaming_api_client_wait_timeout: Duration,
+}
+
+impl Streams {
+    pub(super) fn configure(&self, config: &mut Config) {
+        config.stream_idle_max = self.streaming_api_response_delay_timeout;
+        config.stream_client_wait_max = self.streaming_api_client_wait_timeout;
+    }
+}
