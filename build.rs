@@ -58,9 +58,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let rust_type = format!("crate::api::proto::authzed::api::v1::{stable}");
         configuration = configuration.extern_path(message, rust_type);
     }
+    let mut messages = tonic_prost_build::Config::new();
+    // The codec asks a message for its name.
+    messages.enable_type_names();
     configuration
         .codec_path("crate::api::codec::Codec")
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
-        .compile_fds(files)?;
+        .compile_fds_with_config(files, messages)?;
     Ok(())
 }

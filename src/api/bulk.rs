@@ -19,12 +19,11 @@ pub(super) async fn check(
 ) -> Result<(proto::CheckBulkPermissionsResponse, Vec<Statistics>), Status> {
     let (tokens, teller) = (core.tokens, core.teller.clone());
     let consistency = tokens.consistency(request.consistency.take())?;
-    let items = request.items;
-    let asked = from_proto::bulk_items(items.clone(), core.limits);
+    let (items, limits) = (request.items, core.limits);
     core.workers
         .run(move |job| {
             let view = job.view(consistency)?;
-            let asked = asked?;
+            let asked = from_proto::bulk_items(&items, limits)?;
             let questions: Vec<Question<'_>> =
                 asked.iter().map(from_proto::Asked::question).collect();
             let answers = view.check_each(&questions, tracing, job.interrupted);

@@ -1,6 +1,8 @@
 //! How messages are read and written: as always, but that bytes which are no message are the caller's mistake.
 
-use prost::Message;
+use super::intake;
+use prost::bytes::Buf as _;
+use prost::{Message, Name};
 use std::marker::PhantomData;
 use tonic::Status;
 use tonic::codec::{Codec as TonicCodec, DecodeBuf, Decoder};
@@ -21,7 +23,7 @@ impl<Written, Read> Default for Codec<Written, Read> {
 impl<Written, Read> TonicCodec for Codec<Written, Read>
 where
     Written: Message + Send + 'static,
-    Read: Message + Default + Send + 'static,
+    Read: Message + Name + Default + Send + 'static,
 {
     type Encode = Written;
     type Decode = Read;
@@ -37,11 +39,12 @@ where
     }
 }
 
-impl<Read: Message + Default> Decoder for Reader<Read> {
+impl<Read: Message + Name + Default> Decoder for Reader<Read> {
     type Item = Read;
     type Error = Status;
 
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Read>, Status> {
+        intake::admit::<Read>(bytes.chunk())?;
         let read = Read::decode(bytes);
         let unreadable = |error| {
             Status::invalid_argument(format!("the request is no message of its type: {error}"))

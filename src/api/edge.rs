@@ -2,6 +2,7 @@
 
 use super::auth::Keys;
 use super::debug_trailer::DebugTrailer;
+use super::intake::{self, Budget, Call, Counted, MethodLimits};
 use super::status;
 use http_body::{Body as HttpBody, Frame};
 use std::convert::Infallible;
@@ -29,6 +30,7 @@ const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedop
 /// The trace of a check, for clients that know no field for it.
 const DEBUG_INFORMATION: HeaderName = HeaderName::from_static("io.spicedb.respmeta.debuginfo");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// How much earlier than the client's deadline the server gives up, so that its answer still arrives.
@@ -68,11 +70,17 @@ pub(super) struct Edge<S> {
     inner: S,
     keys: Arc<Keys>,
     request_ids: RequestIds,
+    budget: Arc<Budget>,
 }
 
 impl<S> Edge<S> {
-    pub(super) fn new(inner: S, keys: Arc<Keys>, request_ids: RequestIds) -> Self {
-        Self { inner, keys, request_ids }
+    pub(super) fn new(
+        inner: S,
+        keys: Arc<Keys>,
+        request_ids: RequestIds,
+        budget: Arc<Budget>,
+    ) -> Self {
+        Self { inner, keys, request_ids, budget }
     }
 }
 
@@ -103,18 +111,22 @@ where
         let trailers = self.trailers(request.headers());
         let span = span(&request, &trailers);
         if let Err(refusal) = self.keys.admit(request.headers()) {
-            let response = finish(refusal.into_http(), trailers, None);
+            let response = finish(refusal.into_http(), trailers, None, None);
             return Box::pin(async move { Ok(response) }.instrument(span));
         }
         let deadline = deadline(request.headers()).map(tokio::time::sleep);
-        let answer = self.inner.call(request);
+        let limits = MethodLimits::of(request.uri().path());
+        let compressed = request.headers().contains_key(GRPC_ENCODING);
+        let call = Call::new(&self.budget, limits, compressed);
+        let request = request.map(|body| Counted::body(body, &call));
+        let answer = intake::read(Arc::clone(&call), self.inner.call(request));
         Box::pin(
             async move {
                 let mut deadline = deadline.map(Box::pin);
                 let Some(answer) = before(&mut deadline, answer).await else {
-                    return Ok(finish(too_late().into_http(), trailers, None));
+                    return Ok(finish(too_late().into_http(), trailers, None, None));
                 };
-                answer.map(|response| finish(response, trailers, deadline))
+                answer.map(|response| finish(response, trailers, deadline, Some(call)))
             }
             .instrument(span),
         )
@@ -165,6 +177,7 @@ fn finish(
     mut response: Response<Body>,
     mut trailers: HeaderMap,
     deadline: Option<Pin<Box<Sleep>>>,
+    call: Option<Arc<Call>>,
 ) -> Response<Body> {
     if response.headers().contains_key(GRPC_STATUS) {
         status::explain(response.headers_mut());
@@ -175,7 +188,8 @@ fn finish(
     if let Some(DebugTrailer(trace)) = response.extensions_mut().remove() {
         trailers.insert(DEBUG_INFORMATION, trace);
     }
-    response.map(|body| Body::new(Answer { body, trailers, operations, deadline, ended: false }))
+    response
+        .map(|body| Body::new(Answer { body, trailers, operations, deadline, call, ended: false }))
 }
 
 /// A body that ends with the trailers of the door, and ends early when the deadline passes.
@@ -184,6 +198,8 @@ struct Answer {
     trailers: HeaderMap,
     operations: Option<Operations>,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// What was kept in memory for the request is given back with the end of its answer.
+    call: Option<Arc<Call>>,
     ended: bool,
 }
 
@@ -211,7 +227,14 @@ impl HttpBody for Answer {
         if self.ended {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.body).poll_frame(context) {
+        let answers_much = self.call.as_ref().is_some_and(|call| call.answers_much());
+        let mut body = Pin::new(&mut self.body);
+        let polled = if answers_much {
+            intake::aside(|| body.as_mut().poll_frame(context))
+        } else {
+            body.as_mut().poll_frame(context)
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
                 Ok(trailers) => self.end(trailers),
                 Err(data) => data,
@@ -294,7 +317,8 @@ mod tests {
 
     async fn called(answers: bool) -> Response<Body> {
         let keys = Arc::new(Keys::new(vec!["key".to_owned()]).unwrap());
-        let mut edge = Edge::new(Slow { answers }, keys, Arc::new(|| "id".to_owned()));
+        let budget = Arc::new(Budget::new(1 << 20));
+        let mut edge = Edge::new(Slow { answers }, keys, Arc::new(|| "id".to_owned()), budget);
         let request = Request::builder()
             .header("authorization", "Bearer key")
             .header("grpc-timeout", "5m")

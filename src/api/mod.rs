@@ -25,6 +25,7 @@ mod feed;
 mod follow;
 mod from_proto;
 mod import;
+mod intake;
 mod lookup_resources;
 mod lookup_service;
 mod lookup_subjects;
@@ -37,6 +38,7 @@ mod reflection;
 mod relationships;
 mod report;
 mod schema;
+mod shapes;
 mod status;
 mod stream;
 mod to_proto;
@@ -56,6 +58,7 @@ pub use workers::{Clock, Workers};
 use self::core::Core;
 use debug::Teller;
 use edge::Edge;
+use intake::Budget;
 use proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
 use proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
 use proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
@@ -72,7 +75,8 @@ use token::Tokens;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::RoutesBuilder;
 
-/// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to.
+/// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to. Most methods
+/// take less, see `intake`.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// The full names of the services whose health can be asked for; the empty name stands for the whole server.
@@ -125,6 +129,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
     let ApiOptions { keys, limits, import_idle_max, watch, request_ids, .. } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
     let keys = Arc::new(keys);
+    let budget = Arc::new(Budget::new(limits.all_bytes_max));
     let core = Core {
         workers: Arc::clone(workers),
         tokens: Tokens::new(workers.store_bytes()),
@@ -139,7 +144,8 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)
                 .accept_compressed(Gzip)
                 .send_compressed(Gzip);
-            routes.add_service(Edge::new(server, Arc::clone(&keys), Arc::clone(&request_ids)));
+            let (keys, request_ids) = (Arc::clone(&keys), Arc::clone(&request_ids));
+            routes.add_service(Edge::new(server, keys, request_ids, Arc::clone(&budget)));
         };
     }
     let permissions = permissions::Permissions::new(core.clone());

@@ -336,7 +336,9 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
         EngineError::CyclicExclusion { cycle } | EngineError::EndlessTree { cycle } => {
             failed(ErrorReason::MaximumDepthExceeded, message, [("cycle", cycle.join(" -> "))])
         }
-        EngineError::WorkExceeded { .. } => Status::resource_exhausted(message),
+        EngineError::WorkExceeded { .. } | EngineError::NoRoom => {
+            Status::resource_exhausted(message)
+        }
         EngineError::TimeExceeded { .. } => Status::deadline_exceeded(message),
         EngineError::Interrupted => Status::cancelled(message),
         EngineError::Caveat(error) => of_caveat(error),

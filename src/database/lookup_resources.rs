@@ -2,7 +2,7 @@
 
 use super::error::DatabaseError;
 use super::view::View;
-use crate::engine::{Lookup, LookupPage, Sought, Statistics};
+use crate::engine::{EngineError, Lookup, LookupPage, Scope, Sought, Statistics};
 use crate::relationship::{ReadPoint, Validity};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,15 +37,29 @@ pub struct LookupUnderWay {
     _share: Share,
 }
 
+/// What one lookup holds of the memory for all of them. Given back when it is dropped.
 #[derive(Debug)]
 struct Share {
     all: Arc<AtomicUsize>,
-    bytes: usize,
+    all_max: usize,
+    bytes: AtomicUsize,
+}
+
+impl Share {
+    /// Makes the share as large as the lookup is by now. `false` when all of them together are too large.
+    fn resize(&self, bytes: usize) -> bool {
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        if let Some(more) = bytes.checked_sub(before) {
+            return self.all.fetch_add(more, Ordering::Relaxed) + more <= self.all_max;
+        }
+        self.all.fetch_sub(before - bytes, Ordering::Relaxed);
+        true
+    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.all.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 
@@ -56,13 +70,21 @@ impl Lookups {
         Self { bytes_max, bytes, waiting_bytes_max, waiting: Mutex::default() }
     }
 
-    fn under_way(&self, lookup: Lookup) -> Result<LookupUnderWay, DatabaseError> {
-        let bytes = lookup.bytes_max();
-        let share = Share { all: Arc::clone(&self.bytes), bytes };
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.bytes_max {
-            return Err(DatabaseError::LookupsTooLarge { bytes_max: self.bytes_max });
+    fn share(&self) -> Share {
+        let all = Arc::clone(&self.bytes);
+        Share { all, all_max: self.bytes_max, bytes: AtomicUsize::default() }
+    }
+
+    /// A lookup with the share that it takes until it ends.
+    fn under_way(&self, lookup: Lookup, share: Share) -> Result<LookupUnderWay, DatabaseError> {
+        if !share.resize(lookup.bytes_max()) {
+            return Err(self.too_large());
         }
         Ok(LookupUnderWay { lookup, _share: share })
+    }
+
+    fn too_large(&self) -> DatabaseError {
+        DatabaseError::LookupsTooLarge { bytes_max: self.bytes_max }
     }
 
     fn take(&self, key: &str, point: ReadPoint) -> Option<Lookup> {
@@ -104,10 +126,17 @@ impl View<'_> {
         if let Some(after) = after.filter(|_| sought.within.ids.is_empty())
             && let Some(lookup) = lookups.take(&key(sought, after), self.point())
         {
-            return Ok((lookups.under_way(lookup)?, Statistics::default()));
+            return Ok((lookups.under_way(lookup, lookups.share())?, Statistics::default()));
         }
-        let (lookup, cost) = Lookup::start(&self.scope(tracing, interrupted), sought, after)?;
-        Ok((lookups.under_way(lookup)?, cost))
+        let share = lookups.share();
+        let room = |bytes| share.resize(bytes);
+        let scope = Scope { room: &room, ..self.scope(tracing, interrupted) };
+        let started = Lookup::start(&scope, sought, after);
+        if let Err(EngineError::NoRoom) = started {
+            return Err(lookups.too_large());
+        }
+        let (lookup, cost) = started?;
+        Ok((lookups.under_way(lookup, share)?, cost))
     }
 
     /// The next results of a lookup that was started with the same question at the same revision.

@@ -64,6 +64,9 @@ pub enum EngineError {
         /// The allowed time.
         time_max: Duration,
     },
+    /// All lookups together need more memory than there is for them.
+    #[error("there is no memory left for the lookup beside those that are under way")]
+    NoRoom,
     /// The caller has gone or its deadline has passed.
     #[error("the request ended before its answer was found")]
     Interrupted,

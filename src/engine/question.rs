@@ -145,6 +145,9 @@ pub struct Scope<'s, R> {
     pub interrupted: &'s dyn Fn() -> bool,
     /// For the bound on time, and for the durations in traces.
     pub stopwatch: Stopwatch<'s>,
+    /// Told now and then how many bytes a lookup holds by now; `false` when there is no room for them, which ends it with
+    /// [`EngineError::NoRoom`](super::EngineError::NoRoom).
+    pub room: &'s dyn Fn(usize) -> bool,
     /// Whether to tell how the answer came about. Skips the cache, so that the whole way is told.
     pub tracing: bool,
 }
@@ -159,6 +162,7 @@ impl<'s, R> Scope<'s, R> {
             cache: None,
             interrupted: &|| false,
             stopwatch: STOPPED,
+            room: &|_| true,
             tracing: false,
         }
     }

@@ -5,6 +5,7 @@ use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, Vie
 use kilwa::engine::{Statistics, Within};
 use kilwa::relationship::{ReadPoint, RelationshipUpdate, Timestamp, UpdateOperation};
 use kilwa::store::StoreOptions;
+use std::cell::Cell;
 use std::path::Path;
 
 const SCHEMA: &str = "
@@ -165,4 +166,38 @@ fn lookups_share_a_bound_on_memory() {
     assert!(matches!(error, DatabaseError::LookupsTooLarge { .. }), "{error}");
     under_way.pop();
     view.start_lookup(&sought, None, false, &|| false).unwrap();
+}
+
+#[test]
+fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
+    const GROUPS: usize = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let options = DatabaseOptions { lookups_bytes_max: 64 << 10, ..Default::default() };
+    let database = database(folder.path(), options);
+    for start in (0..GROUPS).step_by(1_000) {
+        let update = |n| RelationshipUpdate {
+            operation: UpdateOperation::Touch,
+            relationship: format!("group:g{n}#member@user:ben").parse().unwrap(),
+        };
+        let updates = (start..start + 1_000).map(update).collect();
+        database.write(at(2029), WriteRequest { updates, ..WriteRequest::default() }).unwrap();
+    }
+    let view = view(&database, 2030);
+    let whole = Within::default();
+    let asked = Asked::parse("document:x#view@user:ben");
+    let sought = asked.sought(&whole);
+    // It asks so often whether anybody waits for it; all groups would take some twenty times as long.
+    let looks = Cell::new(0);
+    let count = || {
+        looks.set(looks.get() + 1);
+        false
+    };
+    let error = view.start_lookup(&sought, None, false, &count).unwrap_err();
+    assert!(matches!(error, DatabaseError::LookupsTooLarge { .. }), "{error}");
+    assert!(looks.get() < 5, "{}", looks.get());
+
+    // Nothing of it is left: others have all the room.
+    let asked = Asked::parse("document:x#view@user:ann");
+    let started = view.start_lookup(&asked.sought(&whole), None, false, &|| false);
+    started.unwrap();
 }

@@ -58,6 +58,7 @@ mod readers;
 mod readme;
 mod recovery;
 mod reference;
+mod request_memory;
 mod scan_limits;
 mod schema_changes;
 mod schema_dependencies;

@@ -88,6 +88,12 @@ impl Served {
         self.memory_kib("VmHWM:")
     }
 
+    /// Begins anew with the most memory that it has held.
+    pub(crate) fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.process.id());
+        std::fs::write(path, "5").unwrap();
+    }
+
     fn memory_kib(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.process.id());
         let status = std::fs::read_to_string(path).unwrap();
@@ -103,9 +109,18 @@ impl Served {
         SchemaServiceClient::with_interceptor(self.channel().await, Bearer(KEY.to_owned()))
     }
 
-    async fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.endpoint)).unwrap().connect().await.unwrap()
+    pub(crate) async fn channel(&self) -> Channel {
+        channel_to(&self.endpoint).await
     }
+}
+
+/// A client of the server at an address, for threads that do not have the server.
+pub(crate) async fn permissions_at(endpoint: &str) -> PermissionsServiceClient<Keyed> {
+    PermissionsServiceClient::with_interceptor(channel_to(endpoint).await, Bearer(KEY.to_owned()))
+}
+
+async fn channel_to(endpoint: &str) -> Channel {
+    Channel::from_shared(format!("http://{endpoint}")).unwrap().connect().await.unwrap()
 }
 
 impl Drop for Served {

@@ -56,18 +56,18 @@ pub(crate) fn check(
     violations.finish(asked)
 }
 
-/// The questions of a bulk check, in order.
+/// The questions of a bulk check, in order. The items stay, for they are repeated in the answer.
 pub(crate) fn bulk_items(
-    items: Vec<CheckBulkPermissionsRequestItem>,
+    items: &[CheckBulkPermissionsRequestItem],
     limits: RequestLimits,
 ) -> Result<Vec<Asked>, Status> {
-    let mut violations = Violations::default();
     if items.len() > limits.checks_max {
-        violations.refuse(too_many_checks(items.len(), limits.checks_max));
+        return Err(too_many_checks(items.len(), limits.checks_max));
     }
+    let mut violations = Violations::default();
     let field = Field::root("items");
     let mut read = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
+    for (index, item) in items.iter().cloned().enumerate() {
         let CheckBulkPermissionsRequestItem { resource, permission, subject, context } = item;
         let parts = Parts { resource, permission, subject, context };
         read.extend(asked(&mut violations, Some(field.item(index)), limits, parts));

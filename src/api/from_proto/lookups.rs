@@ -52,14 +52,14 @@ pub(crate) fn lookup_resources_within(
     prefix: String,
     limits: RequestLimits,
 ) -> Result<(SoughtResources, Option<u32>), Status> {
+    if ids.len() > limits.checks_max {
+        return Err(too_many_checks(ids.len(), limits.checks_max));
+    }
     let mut violations = Violations::default();
     if ids.is_empty() && prefix.is_empty() {
         let rule =
             "give ids here or a `resource_id_prefix`, or use `LookupResources` to look at all";
         violations.add(Field::root("resource_ids"), rule);
-    }
-    if ids.len() > limits.checks_max {
-        violations.refuse(too_many_checks(ids.len(), limits.checks_max));
     }
     for (index, id) in ids.iter().enumerate() {
         let named = require_name(NameKind::ObjectId, id);

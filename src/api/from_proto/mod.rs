@@ -45,6 +45,8 @@ pub struct RequestLimits {
     pub lookup_resources_limit_max: u32,
     /// The most relationships in one message of an export.
     pub export_limit_max: u32,
+    /// The memory that the requests under way may take together, in bytes.
+    pub all_bytes_max: usize,
 }
 
 impl Default for RequestLimits {
@@ -56,6 +58,7 @@ impl Default for RequestLimits {
             read_limit_max: 1_000,
             lookup_resources_limit_max: 1_000,
             export_limit_max: 10_000,
+            all_bytes_max: 256 << 20,
         }
     }
 }

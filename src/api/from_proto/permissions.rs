@@ -15,11 +15,11 @@ pub(crate) fn listing(
     request: proto::ListPermissionsRequest,
     limits: RequestLimits,
 ) -> Result<Listing, Status> {
-    let mut violations = Violations::default();
     let count = request.permissions.len();
     if count > limits.checks_max {
-        violations.refuse(too_many_checks(count, limits.checks_max));
+        return Err(too_many_checks(count, limits.checks_max));
     }
+    let mut violations = Violations::default();
     require_small(&mut violations, limits, request.context.as_ref());
     let resource = object(&mut violations, Field::root("resource"), request.resource);
     let subject = subject(&mut violations, Field::root("subject"), request.subject);

@@ -11,6 +11,9 @@ use tonic::Status;
 /// The longest schema.
 const TEXT_BYTES_MAX: usize = 4 << 20;
 
+/// The most filters of one reflection: every part of the schema is held against each.
+const FILTERS_MAX: usize = 1_000;
+
 /// The text of a schema to write.
 pub(crate) fn schema_text(request: WriteSchemaRequest) -> Result<String, Status> {
     text(Field::root("schema"), request.schema)
@@ -37,6 +40,12 @@ pub(crate) fn reflection_filters(
 ) -> Result<Option<Vec<Filter>>, Status> {
     if messages.is_empty() {
         return Ok(None);
+    }
+    let count = messages.len();
+    if count > FILTERS_MAX {
+        return Err(Status::invalid_argument(format!(
+            "optional_filters: {count} are more than the {FILTERS_MAX} that one reflection may have"
+        )));
     }
     let filters: Result<Vec<_>, Status> = messages.iter().map(reflection_filter).collect();
     Ok(Some(filters?.into_iter().flatten().collect()))

@@ -6,6 +6,9 @@ use crate::api::proto::authzed::api::v1::{WatchKind, WatchRequest, ZedToken};
 use crate::relationship::{NameKind, Relationship, RelationshipFilter, require_name};
 use tonic::Status;
 
+/// The most filters, and the most types, of one watch: every change is held against each.
+const CONDITIONS_MAX: usize = 1_000;
+
 /// What a watcher wants to hear of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watching {
@@ -39,6 +42,15 @@ impl Watching {
 
 /// What a watcher wants to hear of, and from where on.
 pub(crate) fn watch(request: WatchRequest) -> Result<(Watching, Option<ZedToken>), Status> {
+    let conditions = [
+        ("optional_object_types", request.optional_object_types.len()),
+        ("optional_relationship_filters", request.optional_relationship_filters.len()),
+    ];
+    if let Some((name, count)) = conditions.into_iter().find(|(_, count)| *count > CONDITIONS_MAX) {
+        return Err(Status::invalid_argument(format!(
+            "{name}: {count} are more than the {CONDITIONS_MAX} that one watch may have"
+        )));
+    }
     let mut violations = Violations::default();
     let field = Field::root("optional_object_types");
     for (index, name) in request.optional_object_types.iter().enumerate() {

@@ -255,6 +255,16 @@ pub(in crate::cli) struct Limits {
         value_name = "BYTES"
     )]
     max_lookup_memory: u32,
+    /// The most memory that all requests under way may need together from their first byte to the end of their answer, in
+    /// bytes. What goes beyond it is refused with `RESOURCE_EXHAUSTED`.
+    #[arg(
+        long,
+        env = "KILWA_MAX_REQUESTS_MEMORY",
+        default_value_t = 256 << 20,
+        value_parser = clap::value_parser!(u32).range(1 << 20..),
+        value_name = "BYTES"
+    )]
+    max_requests_memory: u32,
     /// The most subjects that a tree, or a part of a lookup of subjects, may need in memory at once.
     #[arg(
         long,
@@ -361,6 +371,8 @@ impl Limits {
         config.requests.read_limit_max = self.max_read_relationships_limit;
         config.requests.lookup_resources_limit_max = self.max_lookup_resources_limit;
         config.database.limits.lookup_bytes_max = self.max_lookup_memory;
+        config.requests.all_bytes_max =
+            usize::try_from(self.max_requests_memory).unwrap_or(usize::MAX);
         config.database.limits.subjects_max = self.max_lookup_subjects;
         config.requests.export_limit_max = self.max_bulk_export_relationships_limit;
         config.database.delete_limit_max = self.max_delete_relationships_limit;

@@ -209,16 +209,16 @@ impl Merge {
                         && limits.depth_max.is_some_and(|depth_max| is_deeper(depth, depth_max));
                     self.sources.push(Source::Read(Box::new(stream)));
                     if self.sources.len().is_multiple_of(SOURCES_PER_LOOK) {
-                        self.require_room(limits.lookup_bytes_max)?;
+                        self.require_room(scope)?;
                     }
                 }
             }
         }
-        self.require_room(limits.lookup_bytes_max)
+        self.require_room(scope)
     }
 
-    fn require_room(&self, bytes_max: u32) -> Result<(), EngineError> {
-        require_room(self.stations.bytes() + SOURCE_BYTES * self.sources.len(), bytes_max)
+    fn require_room<R>(&self, scope: &Scope<'_, R>) -> Result<(), EngineError> {
+        require_room(scope, self.stations.bytes() + SOURCE_BYTES * self.sources.len())
     }
 
     /// What it takes of memory, roughly.

@@ -220,7 +220,7 @@ impl<'r, 's, R: RelationshipReader> Spread<'r, 's, R> {
         }
         if self.visits.is_multiple_of(PLACES_PER_INTERRUPTION) {
             self.scope.require_going_on()?;
-            require_room(self.stations.bytes(), limits.lookup_bytes_max)?;
+            require_room(&self.scope, self.stations.bytes())?;
         }
         Ok(())
     }

@@ -120,11 +120,11 @@ pub(super) enum Gate {
     Open,
 }
 
-/// Requires that a lookup needs no more memory than it may.
-pub(super) fn require_room(bytes: usize, bytes_max: u32) -> Result<(), EngineError> {
-    let limit = u64::from(bytes_max);
+/// Requires that a lookup needs no more memory than it may, and that there is so much beside other lookups.
+pub(super) fn require_room<R>(scope: &Scope<'_, R>, bytes: usize) -> Result<(), EngineError> {
+    let limit = u64::from(scope.limits.lookup_bytes_max);
     if u64::try_from(bytes).unwrap_or(u64::MAX) > limit {
         return Err(EngineError::WorkExceeded { work: Work::LookupBytes, limit });
     }
-    Ok(())
+    if (scope.room)(bytes) { Ok(()) } else { Err(EngineError::NoRoom) }
 }
