@@ -17,6 +17,9 @@ pub(super) struct Run<'r> {
     pub(super) results: &'r [AssertionResult],
 }
 
+/// The most diagnostics of one answer. A file of 16 MiB can have a million faults, and nobody mends them one by one.
+const DIAGNOSTICS_MAX: usize = 10_000;
+
 /// What came of a file.
 pub(super) fn file(report: &Report, teller: &Teller) -> proto::ValidateResponse {
     let mut counts = count_assertions(&report.assertions);
@@ -26,7 +29,7 @@ pub(super) fn file(report: &Report, teller: &Teller) -> proto::ValidateResponse 
         number(report.expected.iter().filter(|result| !result.holds()).count());
     proto::ValidateResponse {
         ok: report.outcome() == Outcome::Holds,
-        diagnostics: report.findings.iter().map(diagnostic).collect(),
+        diagnostics: diagnostics(&report.findings),
         // The schema is in the request already.
         assertions: report.assertions.iter().map(|result| assertion(result, teller, "")).collect(),
         expected_relations: report.expected.iter().map(expected).collect(),
@@ -50,10 +53,24 @@ pub(super) fn live(
     proto::ValidateLiveResponse {
         checked_at: Some(checked_at),
         ok: !faulty && run.results.iter().all(AssertionResult::holds),
-        diagnostics: run.findings.iter().map(diagnostic).collect(),
+        diagnostics: diagnostics(run.findings),
         assertions: run.results.iter().map(&mut told).collect(),
         counts: Some(count_assertions(run.results)),
     }
+}
+
+/// The first ones, and one that counts the others.
+fn diagnostics(findings: &[Finding]) -> Vec<proto::Diagnostic> {
+    let mut told: Vec<_> = findings.iter().take(DIAGNOSTICS_MAX).map(diagnostic).collect();
+    let left = findings.len() - told.len();
+    if left > 0 {
+        told.push(proto::Diagnostic {
+            severity: SeverityMessage::Error.into(),
+            message: format!("{left} more are not listed: mend these first"),
+            ..proto::Diagnostic::default()
+        });
+    }
+    told
 }
 
 fn count_assertions(results: &[AssertionResult]) -> proto::ValidationCounts {

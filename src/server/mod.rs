@@ -36,6 +36,8 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 const CLOCK_LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// The name under which health checks ask whether the clock is believed.
 pub const CLOCK_HEALTH_NAME: &str = "kilwa.clock";
+/// The largest message of the services that ask for no key, in bytes: they take a name.
+const OPEN_MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// Collecting without a pause would take the store for itself.
 const GARBAGE_COLLECTION_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
@@ -259,7 +261,7 @@ async fn usual_routes() -> Result<(HealthReporter, RoutesBuilder), ServerError> 
     let (health, health_service) = tonic_health::server::health_reporter();
     report(&health, ServingStatus::Serving).await;
     let mut routes = Routes::builder();
-    routes.add_service(health_service);
+    routes.add_service(health_service.max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX));
     add_reflection(&mut routes)?;
     Ok((health, routes))
 }
@@ -310,8 +312,10 @@ fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
             // Both versions tell of both.
             .include_reflection_service(false)
     };
-    routes.add_service(builder().build_v1()?);
-    routes.add_service(builder().build_v1alpha()?);
+    let v1 = builder().build_v1()?.max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
+    let v1alpha = builder().build_v1alpha()?.max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
+    routes.add_service(v1);
+    routes.add_service(v1alpha);
     Ok(())
 }
 

@@ -108,6 +108,27 @@ async fn reflection_lists_every_service_and_needs_no_key() {
 }
 
 #[tokio::test]
+async fn services_without_a_key_take_short_names_only() {
+    let server = fresh().await;
+    let long = "a".repeat(1 << 20);
+    let mut health = HealthClient::new(server.channel().await);
+    let refused = health.check(HealthCheckRequest { service: long.clone() }).await.unwrap_err();
+    assert!(refused.message().contains("too large"), "{refused}");
+    let mut reflection = ServerReflectionClient::new(server.channel().await);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::FileContainingSymbol(long)),
+    };
+    let asked = reflection.server_reflection_info(tokio_stream::iter([request])).await;
+    // Its stream ends when it cannot be read.
+    let answer = match asked {
+        Ok(answers) => answers.into_inner().message().await.unwrap_or_default(),
+        Err(_) => None,
+    };
+    assert!(answer.is_none(), "{answer:?}");
+}
+
+#[tokio::test]
 async fn the_older_reflection_answers_too() {
     use tonic_reflection::pb::v1alpha as older;
     let server = fresh().await;

@@ -211,3 +211,15 @@ async fn a_schema_file_outside_of_the_requests_folder_is_refused() {
         assert!(message.contains("is not local"), "{path}: {message}");
     }
 }
+
+#[tokio::test]
+async fn of_very_many_faults_some_are_told_and_the_others_counted() {
+    let server = fresh().await;
+    let lines = "  document:plan#nothing@user:ann\n".repeat(10_500);
+    let text = format!("schemaFile: access.zed\nrelationships: |-\n{lines}");
+    let response = validated(&server, file(&text, &[("access.zed", SCHEMA)])).await.unwrap();
+    assert!(!response.ok);
+    let told = response.diagnostics;
+    assert_eq!(told.len(), 10_001);
+    assert!(told[10_000].message.contains("more are not listed"), "{}", told[10_000].message);
+}
