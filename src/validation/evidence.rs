@@ -79,7 +79,7 @@ pub fn with_cut(note: &str) -> String {
 
 fn note(trace: &Trace, mark: Mark, is_leaf: bool) -> String {
     if trace.known {
-        return "as above".to_owned();
+        return "known already".to_owned();
     }
     match (mark, is_leaf, trace.is_permission) {
         (Mark::Yes, true, false) => format!("names {}", trace.subject),
