@@ -122,8 +122,8 @@ impl DeleteRequest {
             let limit_rows = usize::try_from(limit).unwrap_or(usize::MAX);
             let room = limit_rows.saturating_sub(listed.rows.len());
             if newcomers.len() > room && !self.allow_partial {
-                let filter = Box::new(self.filter.clone());
-                return Err(DatabaseError::TooManyToDelete { limit, filter }.into());
+                // Some that were listed may have gone: only a new list shows whether there are too many.
+                return Err(Rejection::Outdated);
             }
             complete &= newcomers.len() <= room;
             newcomers.truncate(room);

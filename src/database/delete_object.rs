@@ -10,8 +10,8 @@ use super::write::{
     require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
 };
 use crate::relationship::{
-    Context, ObjectIdFilter, ObjectRef, Precondition, RelationshipFilter, SubjectFilter,
-    SubjectRelationFilter,
+    Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
+    SubjectFilter, SubjectRelationFilter,
 };
 use crate::schema::Schema;
 use crate::store::{ScanBudget, Transaction};
@@ -93,14 +93,20 @@ impl Proposal for DeleteObjectRequest {
 
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             fulfilled.confirm(transaction, attempt)?;
-            set_metadata(transaction, request.metadata.as_ref())?;
-            let mut remove = |listed: &Listed| {
-                let changes = fulfilled.changes(transaction)?;
-                let newcomers = listed.newcomers(transaction, changes)?;
-                remove_each(transaction, listed.rows.iter().map(|(row, _)| row).chain(&newcomers))
-            };
+            // Looked for before anything is removed: the removals are changes too, and as many as are allowed.
+            let changes = fulfilled.changes(transaction)?;
             let [as_resource, as_subject] = &listed;
-            Ok(Mentions { as_resource: remove(as_resource)?, as_subject: remove(as_subject)? })
+            let resource_newcomers = as_resource.newcomers(transaction, changes.clone())?;
+            let subject_newcomers = as_subject.newcomers(transaction, changes)?;
+
+            set_metadata(transaction, request.metadata.as_ref())?;
+            let mut remove = |listed: &Listed, newcomers: &[Relationship]| {
+                remove_each(transaction, listed.rows.iter().map(|(row, _)| row).chain(newcomers))
+            };
+            Ok(Mentions {
+                as_resource: remove(as_resource, &resource_newcomers)?,
+                as_subject: remove(as_subject, &subject_newcomers)?,
+            })
         }))
     }
 }

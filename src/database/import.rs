@@ -72,7 +72,8 @@ impl Import {
             let Some((last, _)) = page.last() else { return Ok(None) };
             after = *last;
             for relationship in page.into_iter().filter_map(|(_, change)| came(change)) {
-                if self.staged.contains(&relationship)? && is_there(snapshot, &relationship)? {
+                // In this order: to find one among those that are staged may read all of them.
+                if is_there(snapshot, &relationship)? && self.staged.contains(&relationship)? {
                     return Ok(Some(relationship));
                 }
             }
@@ -89,8 +90,8 @@ impl Import {
 
         for change in changes(transaction, known)? {
             if let Some(relationship) = came(change)
-                && self.staged.contains(&relationship)?
                 && is_there(transaction, &relationship)?
+                && self.staged.contains(&relationship)?
             {
                 return Err(already_exists(relationship).into());
             }

@@ -127,6 +127,9 @@ impl<R: Required> Fulfilled<R> {
 
     /// The changes since the snapshot, oldest first. Too many, or no longer all known, make it outdated.
     pub(super) fn changes(&self, transaction: &Transaction<'_>) -> Result<Vec<Change>, Rejection> {
+        if transaction.oldest_revision() > self.revision {
+            return Err(Rejection::Outdated);
+        }
         let mut changes = Vec::new();
         let mut after = ChangePosition::after(self.revision);
         loop {
@@ -329,8 +332,9 @@ fn first_match(
     let page = transaction.scan(filter, None, 1, budget)?;
     Ok(match (page.rows.first(), page.next) {
         (Some((found, _)), _) => Match::Found(found.expires_at),
-        (None, None) => Match::None,
-        (None, Some(_)) => Match::Unknown,
+        // A scan that starts with a spent budget examines nothing, and so has no position to continue from.
+        (None, None) if !budget.is_spent() => Match::None,
+        (None, _) => Match::Unknown,
     })
 }
 
@@ -352,4 +356,28 @@ pub(super) fn is_there(
 ) -> Result<bool, ReadError> {
     let found = state.find(relationship.resource_key(), relationship.subject.key())?;
     Ok(found.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn a_spent_budget_leaves_open_whether_anything_matches() {
+        let store = Store::in_memory(&StoreOptions::default()).unwrap();
+        let now = Timestamp::from_unix(1, 0).unwrap();
+        let row: Relationship = "document:plan#viewer@user:ann".parse().unwrap();
+        store.write(now, move |transaction| transaction.put(&row)).unwrap();
+
+        let looked = store.write(now, |transaction| {
+            let (filter, budget) = (RelationshipFilter::default(), ScanBudget::unlimited());
+            let budget = budget.with_rows_max(1);
+            let first = first_match(transaction, &filter, &budget)?;
+            Ok::<_, ReadError>((first, first_match(transaction, &filter, &budget)?))
+        });
+        let (_, (first, second)) = looked.unwrap();
+        assert!(matches!(first, Match::Found(None)));
+        assert!(matches!(second, Match::Unknown));
+    }
 }

@@ -295,6 +295,24 @@ fn a_large_write_that_is_refused_leaves_every_byte_as_it_was() {
 }
 
 #[test]
+fn a_name_of_a_large_write_that_was_refused_is_stored_with_its_next_use() {
+    const LATE: &str = "late_type:a#late_relation@user:ann";
+    let (dir, store) = varied();
+    let refused = store.write_large(at(5), |transaction| {
+        change_much(transaction)?;
+        transaction.put(&parsed(LATE))?;
+        Err::<(), _>(ReadError::new("no"))
+    });
+    refused.unwrap_err();
+    put(&store, 6, LATE);
+    drop(store);
+
+    let store = Store::open(dir.path(), &StoreOptions::default()).unwrap();
+    let (snapshot, late) = (store.snapshot(at(7)).unwrap(), parsed(LATE));
+    assert!(snapshot.find(late.resource_key(), late.subject.key()).unwrap().is_some());
+}
+
+#[test]
 fn a_large_write_is_the_same_as_one_at_once() {
     let (_dir, in_pieces) = varied();
     let (_other, at_once) = varied();

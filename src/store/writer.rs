@@ -261,7 +261,8 @@ impl<'s> Group<'s> {
         match pieces {
             Ok(_) if ran.kept => self.keep(kind, head, revision, logged),
             Ok(Made::AtOnce) => self.undo(names_before),
-            Ok(Made::InPieces | Made::Unfinished) => {}
+            // Names that came after the last piece are not on disk: their numbers are free again.
+            Ok(Made::InPieces | Made::Unfinished) => self.names = shared.names(),
             Err(error) => self.broken = Some(error),
         }
         ran.reply

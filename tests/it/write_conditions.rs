@@ -1,8 +1,8 @@
 //! Preconditions and required permissions hold when the write is made, not only when it was examined.
 
 use kilwa::database::{
-    Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, RequiredPermission,
-    WriteRequest,
+    Caller, Consistency, Database, DatabaseError, DatabaseOptions, DeleteObjectRequest,
+    DeleteRequest, Outcome, RequiredPermission, WriteRequest,
 };
 use kilwa::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, PreconditionOperation, RelationshipFilter,
@@ -10,7 +10,7 @@ use kilwa::relationship::{
 };
 use kilwa::store::{Clock, StoreOptions};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -244,4 +244,67 @@ fn what_matches_and_comes_meanwhile_is_deleted_too() {
     stop.store(true, Ordering::SeqCst);
     writer.join().unwrap();
     assert!(deleted <= u64::try_from(written.iter().count()).unwrap());
+}
+
+/// Relationships of one object are listed before they are removed up to this number.
+const LISTED_MAX: usize = 10_000;
+
+#[test]
+fn an_object_with_as_many_relationships_as_are_listed_is_deleted() {
+    let database = database();
+    let holders = (0..LISTED_MAX).map(|n| format!("lock:a#holder@user:u{n}").parse().unwrap());
+    database.import(at(2), &holders.collect::<Vec<_>>()).unwrap();
+    let request = DeleteObjectRequest {
+        object: ObjectRef::new("lock", "a").unwrap(),
+        preconditions: vec![],
+        permissions: vec![],
+        metadata: Some(Context::default()),
+    };
+    let (_, mentions) = database.delete_object(at(3), request).unwrap();
+    assert_eq!(mentions.as_resource, u64::try_from(LISTED_MAX).unwrap());
+}
+
+#[test]
+fn a_limited_deletion_counts_what_is_there_at_its_turn() {
+    let database = database();
+    let lock = |user: &str| format!("lock:a#holder@user:{user}");
+    for user in ["ann", "bob"] {
+        database.write(at(2), touch(&lock(user))).unwrap();
+    }
+
+    // The writer looks at the clock when it begins the exchange, and waits there until the deletion has been examined.
+    let (release, released) = mpsc::channel::<()>();
+    let (released, looks) = (Mutex::new(released), AtomicI64::new(0));
+    let now = move || {
+        if looks.fetch_add(1, Ordering::SeqCst) == 1 {
+            released.lock().unwrap().recv().unwrap();
+        }
+        at(10)
+    };
+    let updates = vec![
+        update(UpdateOperation::Delete, &lock("ann")),
+        update(UpdateOperation::Touch, &lock("eve")),
+    ];
+    let exchange = Arc::new(WriteRequest { updates, ..WriteRequest::default() });
+    let caller = Caller::patient(Clock::new(now, || Duration::ZERO));
+    let round = database.admit(&*exchange, 0).unwrap();
+    database.submit(round, &exchange, &caller, drop);
+
+    let filter = condition(PreconditionOperation::MustMatch, "lock", "a").filter;
+    let deletion = DeleteRequest { filter, limit: Some(2), ..DeleteRequest::default() };
+    let deletion = Arc::new(deletion);
+    let mut round = database.admit(&*deletion, 0).unwrap();
+    let mut release = Some(release);
+    let deleted = loop {
+        let (reply, answer) = mpsc::channel();
+        database.submit(round, &deletion, &Caller::patient(at(11)), move |outcome| {
+            reply.send(outcome).unwrap();
+        });
+        release.take().into_iter().for_each(|release| release.send(()).unwrap());
+        match answer.recv().unwrap() {
+            Outcome::Final(made) => break made.unwrap().1,
+            Outcome::Again(next) => round = next,
+        }
+    };
+    assert_eq!((deleted.count, deleted.complete), (2, true));
 }
