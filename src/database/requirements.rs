@@ -5,11 +5,13 @@
 //! relationship that was found has gone, and a permission has to be checked again only when a relation changed that its
 //! check had read.
 
+use super::consistency::Consistency;
 use super::error::DatabaseError;
 use super::noted_reads::{Noted, NotedReads};
 use super::proposal::{Attempt, Examination, Rejection};
 use super::required::{RequiredPermission, require_permissions};
 use super::schemas::Schemas;
+use super::view::View;
 use crate::engine::{EngineError, Limits, Scope};
 use crate::relationship::{
     Precondition, PreconditionOperation, ReadError, Relationship, RelationshipFilter,
@@ -24,6 +26,8 @@ use std::sync::Arc;
 const PAGE: usize = 1000;
 /// The most changes since the snapshot that the writer looks at.
 const CHANGES_MAX: usize = 10_000;
+/// How often an examination looks at what changed meanwhile, before it leaves the rest to the writer.
+const CATCH_UPS_MAX: usize = 16;
 /// The most comparisons of a change with a precondition.
 const COMPARISONS_MAX: usize = 1_000_000;
 /// The most rows that the writer examines to find another match for a precondition.
@@ -110,6 +114,64 @@ impl<R: Required> Fulfilled<R> {
             absent,
             checked: reads.into_noted(),
         })
+    }
+
+    /// Looks at what has changed since the snapshot, when that may be much, so that little is left for the writer. What
+    /// else was found on the snapshot must not be confirmed by [`Self::changes`] any more.
+    pub(super) fn catch_up(mut self, examination: &Examination<'_>) -> Result<Self, DatabaseError> {
+        if self.absent.is_empty() {
+            return Ok(self);
+        }
+        for _ in 0..CATCH_UPS_MAX {
+            let Examination { database, view, .. } = examination;
+            let newer = database.view(Consistency::FullyConsistent, view.now())?;
+            let is_known = newer.oldest_revision() <= self.revision
+                && newer.schema_revision() == self.schema_revision;
+            let Some(count) = self.count_unrelated(&newer, examination)?.filter(|_| is_known)
+            else {
+                // The writer finds out.
+                return Ok(self);
+            };
+            self.revision = newer.revision();
+            if count <= PAGE {
+                break;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The number of changes up to a newer view, unless a permission may rest on one of them. Fails when a relationship
+    /// came that must not be there.
+    fn count_unrelated(
+        &self,
+        newer: &View<'_>,
+        examination: &Examination<'_>,
+    ) -> Result<Option<usize>, DatabaseError> {
+        let (mut count, mut after) = (0, ChangePosition::after(self.revision));
+        loop {
+            if (examination.interrupted)() {
+                return Err(EngineError::Interrupted.into());
+            }
+            let page = newer.snapshot.changes(after, PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(Some(count)) };
+            after = *last;
+            count += page.len();
+            let is_related = |change: &Change| match change {
+                Change::Relationship(update) => self.checked.rests_on(&update.relationship),
+                Change::Schema | Change::Metadata(_) => false,
+            };
+            if page.iter().any(|(_, change)| is_related(change)) {
+                return Ok(None);
+            }
+            for relationship in page.into_iter().filter_map(|(_, change)| came(change)) {
+                let mut absent = self.absent.iter();
+                if let Some(absent) = absent.find(|it| it.filter.matches(&relationship))
+                    && is_there(&newer.snapshot, &relationship)?
+                {
+                    return Err(failed(absent));
+                }
+            }
+        }
     }
 
     /// Requires that everything is still fulfilled when the write is made. Gives the time from which it need not be, which

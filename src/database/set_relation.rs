@@ -119,7 +119,7 @@ impl Proposal for SetRelationRequest {
         let (filter, updates) = (self.filter(), self.updates());
         require_distinct(&updates)?;
         let replacement = Arc::new(Replacement { request: Arc::clone(self), filter, updates });
-        let fulfilled = Fulfilled::examine(&replacement, examination)?;
+        let fulfilled = Fulfilled::examine(&replacement, examination)?.catch_up(examination)?;
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             let Replacement { request, filter, updates } = &*replacement;
             fulfilled.confirm(transaction, attempt)?;

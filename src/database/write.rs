@@ -52,7 +52,7 @@ impl Proposal for WriteRequest {
     ) -> Result<ExaminedWrite<()>, DatabaseError> {
         self.require_bounds(&examination.database.options)?;
         let request = Arc::clone(self);
-        let fulfilled = Fulfilled::examine(self, examination)?;
+        let fulfilled = Fulfilled::examine(self, examination)?.catch_up(examination)?;
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             fulfilled.confirm(transaction, attempt)?;
             set_metadata(transaction, request.metadata.as_ref())?;

@@ -6,7 +6,7 @@ use kilwa::database::{
 };
 use kilwa::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, PreconditionOperation, RelationshipFilter,
-    RelationshipUpdate, Subject, Timestamp, UpdateOperation,
+    RelationshipUpdate, Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation,
 };
 use kilwa::store::{Clock, StoreOptions};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -114,6 +114,62 @@ fn a_lock_that_expires_during_a_large_deletion_is_not_held() {
     let refused = database.delete(Clock::new(now, || Duration::ZERO), request.clone());
     assert!(matches!(refused, Err(DatabaseError::PreconditionFailed(_))), "{refused:?}");
     assert_eq!(database.delete(at(15), request).unwrap().count, 12_000);
+}
+
+#[test]
+fn many_changes_during_an_examination_do_not_keep_a_write_from_being_made() {
+    let database = Arc::new(database());
+    database.write(at(2), touch("lock:a#holder@user:ann")).unwrap();
+    let tokens: Vec<_> =
+        (0..2_000).map(|n| format!("token:t{n}#owner@user:ann").parse().unwrap()).collect();
+    database.import(at(3), &tokens).unwrap();
+    // No index serves it, so that the examination looks at every token, and whether its caller still waits.
+    let subject = SubjectFilter {
+        subject_type: "lock".to_owned(),
+        subject_id: None,
+        relation: SubjectRelationFilter::Any,
+    };
+    let filter = RelationshipFilter {
+        resource_type: Some("token".to_owned()),
+        subject: Some(subject),
+        ..RelationshipFilter::default()
+    };
+    let operation = PreconditionOperation::MustNotMatch;
+    let request = WriteRequest {
+        preconditions: vec![Precondition { operation, filter }],
+        ..touch("token:new#owner@user:ann")
+    };
+
+    // During each examination, which begins with a look at the clock, others write more than the writer looks at.
+    let (examiner, other) = (thread::current().id(), Arc::clone(&database));
+    let begins = Arc::new(AtomicBool::new(false));
+    let began = Arc::clone(&begins);
+    let now = move || {
+        begins.fetch_or(thread::current().id() == examiner, Ordering::SeqCst);
+        at(10)
+    };
+    let interrupted = move || {
+        if thread::current().id() == examiner && began.swap(false, Ordering::SeqCst) {
+            for part in 0..12 {
+                let touch = |n| {
+                    update(UpdateOperation::Touch, &format!("lock:l{part}x{n}#holder@user:bob"))
+                };
+                let delete = |n| {
+                    update(UpdateOperation::Delete, &format!("lock:l{part}x{n}#holder@user:bob"))
+                };
+                let updates = |each: &dyn Fn(i32) -> RelationshipUpdate| WriteRequest {
+                    updates: (0..500).map(each).collect(),
+                    ..WriteRequest::default()
+                };
+                other.write(at(10), updates(&touch)).unwrap();
+                other.write(at(10), updates(&delete)).unwrap();
+            }
+        }
+        false
+    };
+    let clock = Clock::new(now, || Duration::ZERO);
+    let caller = Caller { clock, interrupted: Arc::new(interrupted) };
+    database.make(&caller, request).unwrap();
 }
 
 #[test]
