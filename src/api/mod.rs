@@ -36,6 +36,7 @@ mod permissions;
 mod read;
 mod reflection;
 mod relationships;
+mod reopening;
 mod report;
 mod schema;
 mod shapes;
@@ -91,6 +92,10 @@ pub const HEALTH_NAMES: [&str; 9] = [
     "kilwa.v1.ValidationService",
     "kilwa.v1.WatchService",
 ];
+
+/// The name under which the health of writes can be asked for. It is `NOT_SERVING` while writes are stopped because one could
+/// not be committed; the other names stay `SERVING` then, because reads continue.
+pub const WRITES_HEALTH: &str = "kilwa.writes";
 
 /// What the services need to know.
 #[derive(Clone)]

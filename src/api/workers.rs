@@ -1,6 +1,7 @@
 //! The one bridge from async to sync: below it are plain functions, one request on one thread.
 
 use super::bytes::StoreBytes;
+use super::reopening::{Reopening, reopening};
 use super::status;
 use crate::database::{Consistency, Database, View};
 use crate::engine::Stopwatch;
@@ -67,6 +68,7 @@ pub struct Workers {
     /// Whether watches have to end, because the server is about to.
     ending: watch::Sender<bool>,
     clock: Clock,
+    pub(super) reopening: Reopening,
 }
 
 /// What a piece of work may use.
@@ -115,6 +117,7 @@ impl Workers {
             commits,
             ending: watch::Sender::default(),
             clock,
+            reopening: Reopening::default(),
         }
     }
 
@@ -136,13 +139,14 @@ impl Workers {
         W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
     {
         let permit = self.permit(purpose).await?;
-        let database = self.database().ok_or_else(shutting_down)?;
+        let database = self.open_database().await?;
+        let ending = self.reopening.ending();
         let (abandoned, stopping) = (Arc::<AtomicBool>::default(), Arc::clone(&self.stopping));
         let _guard = Abandoned(Arc::clone(&abandoned));
         let now = (self.clock)();
         let running = tokio::task::spawn_blocking(move || {
             let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-            let interrupted = || set(&abandoned) || set(&stopping);
+            let interrupted = || set(&abandoned) || set(&stopping) || set(&ending);
             let started = Instant::now();
             let stopwatch = || started.elapsed();
             let result = work(&Job {
@@ -154,7 +158,8 @@ impl Workers {
             // Whoever gets the permit next may count on the database not being held here.
             drop(database);
             drop(permit);
-            result
+            // Work that was interrupted for it says so in words of its own.
+            if result.is_err() && set(&ending) { Err(reopening()) } else { result }
         });
         running.await.unwrap_or_else(|failure| {
             tracing::error!(%failure, "a request was not finished");
@@ -255,6 +260,14 @@ impl Workers {
         };
         let semaphore = Arc::clone(&permits.semaphore);
         semaphore.acquire_owned().await.map_err(|_| shutting_down())
+    }
+
+    pub(super) fn take_database(&self) -> Option<Arc<Database>> {
+        self.database.write().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn put_database(&self, database: Arc<Database>) {
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
     }
 
     pub(super) fn database(&self) -> Option<Arc<Database>> {

@@ -18,7 +18,7 @@ impl Workers {
         bytes: usize,
         proposal: P,
     ) -> Result<(Revision, P::Made), Status> {
-        let database = self.database().ok_or_else(shutting_down)?;
+        let database = self.open_database().await?;
         let mut round = database.admit(&proposal, bytes).map_err(status::of_database)?;
         drop(database);
 

@@ -193,14 +193,16 @@ pub enum DatabaseError {
     /// The store cannot be read.
     #[error(transparent)]
     Read(ReadError),
-    /// The write could not be committed. After a restart it is there whole or not at all.
+    /// The write could not be committed. When the store has been opened again it is there whole or not at all.
     #[error("the write could not be committed: {reason}")]
     Commit {
         /// What went wrong, for the operator.
         reason: String,
     },
-    /// An earlier write could not be committed, so none is taken until a restart.
-    #[error("writes are refused until a restart, for one could not be committed: {reason}")]
+    /// An earlier write could not be committed, so none is taken until the store has been opened again.
+    #[error(
+        "writes are refused until the data folder can be written again, because one could not be committed: {reason}"
+    )]
     Stopped {
         /// What went wrong then, for the operator.
         reason: String,

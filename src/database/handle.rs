@@ -14,7 +14,8 @@ use super::write::WriteRequest;
 use super::write_schema::WriteSchema;
 use crate::engine::{Cache, Checked, Limits, Question, Stopwatch};
 use crate::relationship::{Relationship, Revision, Timestamp};
-use crate::store::{Clock, Collected, OpenError, Store, StoreId, StoreOptions};
+use crate::store::{Clock, ClosedStore, Collected, OpenError, Store, StoreId, StoreOptions};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,6 +101,31 @@ impl Database {
             lookups: Arc::clone(&self.lookups),
             options: self.options,
             change_log_reads: Arc::clone(&self.change_log_reads),
+        }
+    }
+
+    /// Why no write is taken until the database is opened again; `None` while writes are taken.
+    pub fn writes_stopped(&self) -> Option<String> {
+        self.store.writes_stopped()
+    }
+
+    /// Whether the data folder can be written again; an error says what stands in the way.
+    pub fn probe(&self) -> io::Result<()> {
+        self.store.probe()
+    }
+
+    /// Closes the database, so that its folder can be opened again. Gives it back when another handle of it exists, or
+    /// when it is in memory.
+    pub fn close(self) -> Result<ClosedDatabase, Box<Self>> {
+        let Self { store, schemas, cache, lookups, options, change_log_reads } = self;
+        match store.close() {
+            Ok(store) => {
+                Ok(ClosedDatabase { store, schemas, cache, lookups, options, change_log_reads })
+            }
+            Err(store) => {
+                let store = *store;
+                Err(Box::new(Self { store, schemas, cache, lookups, options, change_log_reads }))
+            }
         }
     }
 
@@ -216,5 +242,30 @@ impl Database {
     /// Has `bell` called after each commit with the newest revision. It must be quick and not panic.
     pub fn on_commit(&self, bell: impl Fn(Revision) + Send + 'static) {
         self.store.on_commit(bell);
+    }
+}
+
+/// A closed database, with what stays valid when it is opened again: all of it belongs to revisions that were committed.
+#[derive(Debug)]
+pub struct ClosedDatabase {
+    store: ClosedStore,
+    schemas: Arc<Schemas>,
+    cache: Arc<Cache>,
+    lookups: Arc<Lookups>,
+    options: DatabaseOptions,
+    change_log_reads: Arc<AtomicU64>,
+}
+
+impl ClosedDatabase {
+    /// Opens the database again. May be tried again when it fails.
+    pub fn open(&mut self) -> Result<Database, OpenError> {
+        Ok(Database {
+            store: self.store.open()?,
+            schemas: Arc::clone(&self.schemas),
+            cache: Arc::clone(&self.cache),
+            lookups: Arc::clone(&self.lookups),
+            options: self.options,
+            change_log_reads: Arc::clone(&self.change_log_reads),
+        })
     }
 }

@@ -33,7 +33,7 @@ pub use counters::{RegisterCounter, UnregisterCounter};
 pub use delete::{DeleteRequest, Deleted};
 pub use delete_object::{DeleteObjectRequest, Mentions};
 pub use error::DatabaseError;
-pub use handle::{Database, DatabaseOptions};
+pub use handle::{ClosedDatabase, Database, DatabaseOptions};
 pub use import::{CompleteImport, Import};
 pub use lookup_resources::LookupUnderWay;
 pub use permissions::Listing;

@@ -1,12 +1,13 @@
 //! The life of a server: open, listen, collect garbage, drain.
 
 mod clock;
+mod heal;
 mod testing;
 
 pub use clock::{ClockAhead, ClockDoubt, TimeSource};
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 
-use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, Workers};
+use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, WRITES_HEALTH, Workers};
 use crate::config::{Bootstrap, Config, KeyError, KeySource};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::relationship::Timestamp;
@@ -219,11 +220,13 @@ impl Server {
         let interval = self.garbage_collection_interval;
         let collecting = collect_garbage(&self.workers, &self.clock, interval);
         let watching_clock = watch_clock(&self.clock, &health);
+        let healing = heal::supervise(&self.workers, &health);
         let mut serving = std::pin::pin!(serving);
         let result = tokio::select! {
             result = &mut serving => result,
             () = collecting => Ok(()),
             () = watching_clock => Ok(()),
+            () = healing => Ok(()),
             () = shutdown => {
                 report(&health, ServingStatus::NotServing).await;
                 drop(stop);
@@ -295,7 +298,7 @@ async fn drain(
 }
 
 async fn report(health: &HealthReporter, status: ServingStatus) {
-    for name in HEALTH_NAMES {
+    for name in HEALTH_NAMES.into_iter().chain([WRITES_HEALTH]) {
         health.set_service_status(name, status).await;
     }
 }

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::folder::{OpenError, Scratch};
 use super::garbage::{self, Collected};
+use super::health::WriteHealth;
 use super::holds::{Hold, Holds};
 use super::job::{Answer, Job, Kind, WriteError, WriteOptions};
 use super::keys;
@@ -63,16 +64,16 @@ pub struct StoreId(pub [u8; 16]);
 /// wait for writes.
 pub struct Store {
     id: StoreId,
-    history_window: Duration,
-    holds: Arc<Holds>,
-    shared: Arc<Shared>,
-    writer: Arc<Writer>,
+    pub(super) options: StoreOptions,
+    pub(super) holds: Arc<Holds>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) writer: Arc<Writer>,
     queue: Arc<Queue>,
-    spill: Arc<Spill>,
-    dir: PathBuf,
-    is_read_only: bool,
+    pub(super) spill: Arc<Spill>,
+    pub(super) dir: PathBuf,
+    pub(super) is_read_only: bool,
     /// Where a store in memory keeps what has to lie on a disk for a while.
-    scratch: Option<Arc<Scratch>>,
+    pub(super) scratch: Option<Arc<Scratch>>,
     notes: Arc<[String]>,
 }
 
@@ -109,7 +110,7 @@ impl Store {
     pub fn read_only(&self) -> Self {
         Self {
             id: self.id,
-            history_window: self.history_window,
+            options: self.options.clone(),
             holds: Arc::clone(&self.holds),
             shared: Arc::clone(&self.shared),
             writer: Arc::clone(&self.writer),
@@ -142,6 +143,7 @@ impl Store {
         let shared = Arc::new(Shared {
             db,
             acknowledged,
+            health: WriteHealth::default(),
             _lock: lock,
             names: RwLock::new(Arc::new(names)),
             bells: Mutex::default(),
@@ -151,13 +153,13 @@ impl Store {
         });
         let writer = Writer::start(Arc::clone(&shared), head)
             .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
-        let history_window = options.history_window;
+        let options = options.clone();
         let (dir, holds, writer) = (dir.to_owned(), Arc::default(), Arc::new(writer));
         let (is_read_only, scratch, notes) = (false, None, Arc::default());
         let (queue, spill) = (Queue::new(options.queue), Spill::new(options.import_bytes_max));
         Ok(Self {
             id,
-            history_window,
+            options,
             holds,
             shared,
             writer,
@@ -287,7 +289,7 @@ impl Store {
     /// Drops history older than the window, and relationships that expired before it. Snapshots and held revisions
     /// keep what they show. Drops in small batches between the writes.
     pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, WriteError<ReadError>> {
-        let bounds = (self.history_window, &*self.holds);
+        let bounds = (self.options.history_window, &*self.holds);
         garbage::collect(self.db(), &self.writer, bounds, now)
     }
 
@@ -313,7 +315,7 @@ impl Store {
     }
 
     pub(super) fn history_window(&self) -> Duration {
-        self.history_window
+        self.options.history_window
     }
 
     pub(super) fn visibility(&self) -> &Visibility {

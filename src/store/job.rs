@@ -14,15 +14,17 @@ pub enum WriteError<E> {
     /// The work itself refused; nothing was changed.
     #[error(transparent)]
     Refused(E),
-    /// The batch could not be committed. After a restart the write is there whole or not at all. Until then the store
-    /// takes no further write.
+    /// The batch could not be committed. When the store has been opened again the write is there whole or not at
+    /// all. Until then the store takes no further write.
     #[error("the write could not be committed: {reason}")]
     Commit {
         /// What went wrong, for the operator.
         reason: String,
     },
-    /// An earlier batch could not be committed, and what became of it shows only after a restart. Nothing was changed.
-    #[error("writes are refused until a restart, for one could not be committed: {reason}")]
+    /// An earlier batch could not be committed, and what became of it shows only when the store is opened again. Nothing was changed.
+    #[error(
+        "writes are refused until the store is opened again, because one could not be committed: {reason}"
+    )]
     Stopped {
         /// What went wrong then, for the operator.
         reason: String,

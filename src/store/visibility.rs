@@ -114,6 +114,18 @@ impl Visibility {
         })
     }
 
+    /// What is known, for the store that is opened after this one.
+    pub(super) fn release(&self) -> Self {
+        let state = std::mem::take(&mut *self.lock());
+        // What became of a batch that was under way is read from disk.
+        Self(Mutex::new(State { under_way: None, ..state }))
+    }
+
+    /// Continues from what was known before the store was closed.
+    pub(super) fn take_over(&self, earlier: &Self) {
+        *self.lock() = std::mem::take(&mut *earlier.lock());
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

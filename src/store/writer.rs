@@ -6,6 +6,7 @@
 use super::acknowledged::Acknowledged;
 use super::clock::Clock;
 use super::folder::FolderLock;
+use super::health::WriteHealth;
 use super::job::{Failure, Job, Kind, NotBegun, Reply, WriteError, WriteOptions};
 use super::names::Names;
 use super::pieces::{self, Made, Pieces};
@@ -32,7 +33,7 @@ const CHANGES_MAX: u32 = 10_000;
 const TIME_MAX: Duration = Duration::from_millis(5);
 
 /// Called with the revision of each commit.
-type Bell = Box<dyn Fn(Revision) + Send>;
+pub(super) type Bell = Box<dyn Fn(Revision) + Send>;
 
 /// What the writer's thread shares with the store.
 pub(super) struct Shared {
@@ -46,6 +47,7 @@ pub(super) struct Shared {
     pub(super) visibility: Visibility,
     /// Where acknowledged revisions are recorded; `None` for a store that acknowledges what is not on disk.
     pub(super) acknowledged: Option<Acknowledged>,
+    pub(super) health: WriteHealth,
     /// After the database, so that it is let go when that is closed.
     pub(super) _lock: Option<FolderLock>,
 }
@@ -72,7 +74,7 @@ impl Shared {
         }
     }
 
-    fn ring(&self, revision: Revision) {
+    pub(super) fn ring(&self, revision: Revision) {
         for bell in &*self.bells.lock().unwrap_or_else(PoisonError::into_inner) {
             bell(revision);
         }
@@ -175,6 +177,7 @@ fn serve(shared: &Shared, mut head: Head, queue: &Receiver<Job>) {
         };
         if let Err(Failure::Commit(reason)) = &committed {
             stopped = Some(Failure::Stopped(reason.clone()));
+            shared.health.stop(reason);
         }
         for reply in replies {
             reply(committed.as_ref().copied());

@@ -42,6 +42,7 @@ mod expand;
 mod explanations;
 mod failing_disk;
 mod from_spicedb;
+mod healing;
 mod history;
 mod later_context;
 mod lookup_at_scale;

@@ -1,0 +1,275 @@
+//! A server whose data folder cannot be written for a while: reads continue, its health says so, and writes continue by
+//! themselves afterwards. What was acknowledged stays, and nothing is half there.
+
+use crate::cli_serve::kilwa;
+use crate::outside::skipped;
+use crate::server_support::{Bearer, Keyed};
+use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+const KEY: &str = "k";
+const SCHEMA: &str = "definition user {}\ndefinition document { relation viewer: user }";
+/// How many relationships each write makes.
+const PARTS: usize = 50;
+
+/// A real server on a folder that it was given. It is killed when it is dropped.
+struct Server {
+    process: Child,
+    channel: Channel,
+    log: PathBuf,
+}
+
+impl Server {
+    async fn start(data: &Path, home: &Path) -> Self {
+        let log = home.join("server.log");
+        // Without the trap, the signal that announces a file that is too large would end the process.
+        let script = "trap '' XFSZ; exec \"$0\" \"$@\"";
+        let binary = kilwa(home).get_program().to_owned();
+        let mut process = Command::new("sh")
+            .args(["-c", script])
+            .arg(binary)
+            .args([
+                "serve",
+                "--grpc-addr",
+                "127.0.0.1:0",
+                "--grpc-preshared-key",
+                KEY,
+                "--log-level",
+                "warn",
+            ])
+            .arg("--data-dir")
+            .arg(data)
+            .current_dir(home)
+            .stdout(Stdio::piped())
+            .stderr(File::options().create(true).append(true).open(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().rsplit(' ').next().unwrap().to_owned();
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+        let channel = channel.connect().await.unwrap();
+        Self { process, channel, log }
+    }
+
+    fn permissions(&self) -> PermissionsServiceClient<Keyed> {
+        PermissionsServiceClient::with_interceptor(self.channel.clone(), Bearer(KEY.to_owned()))
+    }
+
+    async fn write_schema(&self) {
+        let bearer = Bearer(KEY.to_owned());
+        let mut schemas = SchemaServiceClient::with_interceptor(self.channel.clone(), bearer);
+        let request = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
+        schemas.write_schema(request).await.unwrap();
+    }
+
+    /// Writes all parts of a document, or none.
+    async fn write(&self, number: usize) -> Result<(), Status> {
+        let updates = (0..PARTS).map(|part| update(number, part)).collect();
+        let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
+        self.permissions().write_relationships(request).await.map(drop)
+    }
+
+    /// The documents that are there, each with all its parts.
+    async fn documents(&self) -> BTreeSet<usize> {
+        let request = proto::ReadRelationshipsRequest {
+            consistency: Some(proto::Consistency {
+                requirement: Some(proto::consistency::Requirement::FullyConsistent(true)),
+            }),
+            relationship_filter: Some(proto::RelationshipFilter {
+                resource_type: "document".to_owned(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let mut stream = self.permissions().read_relationships(request).await.unwrap().into_inner();
+        let mut found = std::collections::BTreeMap::<usize, usize>::new();
+        while let Some(response) = stream.message().await.unwrap() {
+            let resource = response.relationship.unwrap().resource.unwrap();
+            let number = resource.object_id.trim_start_matches('n').parse().unwrap();
+            *found.entry(number).or_default() += 1;
+        }
+        assert!(found.values().all(|parts| *parts == PARTS), "half a write is there: {found:?}");
+        found.into_keys().collect()
+    }
+
+    async fn health(&self, name: &str) -> ServingStatus {
+        let request = HealthCheckRequest { service: name.to_owned() };
+        let response = HealthClient::new(self.channel.clone()).check(request).await.unwrap();
+        response.into_inner().status()
+    }
+
+    async fn await_health(&self, status: ServingStatus) {
+        for _ in 0..1200 {
+            if self.health("kilwa.writes").await == status {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("`kilwa.writes` does not become {status:?}: {}", self.said());
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Sets a limit of the running process.
+    fn limit(&self, limit: &str) {
+        let status = Command::new("prlimit")
+            .args(["--pid", &self.process.id().to_string(), limit])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn update(number: usize, part: usize) -> proto::RelationshipUpdate {
+    let object = |object_type: &str, object_id: String| proto::ObjectReference {
+        object_type: object_type.to_owned(),
+        object_id,
+    };
+    proto::RelationshipUpdate {
+        operation: proto::relationship_update::Operation::Touch.into(),
+        relationship: Some(proto::Relationship {
+            resource: Some(object("document", format!("n{number}"))),
+            relation: "viewer".to_owned(),
+            subject: Some(proto::SubjectReference {
+                object: Some(object("user", format!("u{part}"))),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
+    }
+}
+
+#[tokio::test]
+async fn writes_continue_by_themselves_after_a_failed_commit() {
+    let home = TempDir::new().unwrap();
+    let data = home.path().join("data");
+    let server = Server::start(&data, home.path()).await;
+    server.write_schema().await;
+    let mut acknowledged: BTreeSet<usize> = (0..10).collect();
+    for number in 0..10 {
+        server.write(number).await.unwrap();
+    }
+    assert_eq!(server.health("kilwa.writes").await, ServingStatus::Serving);
+
+    // From here on no file may grow.
+    server.limit("--fsize=4096:");
+    let failed = server.write(10).await.unwrap_err();
+    assert_eq!(failed.code(), Code::Internal, "{failed}");
+    server.await_health(ServingStatus::NotServing).await;
+    assert_eq!(server.health("").await, ServingStatus::Serving);
+    let refused = server.write(11).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert_eq!(server.documents().await, acknowledged);
+    assert!(server.said().contains("writes are stopped"), "{}", server.said());
+
+    server.limit("--fsize=unlimited:");
+    server.await_health(ServingStatus::Serving).await;
+    server.write(12).await.unwrap();
+    acknowledged.insert(12);
+    let found = server.documents().await;
+    // The one that failed may be there after all; the one that was refused is not.
+    assert!(found.is_superset(&acknowledged) && !found.contains(&11), "{found:?}");
+
+    drop(server);
+    let server = Server::start(&data, home.path()).await;
+    assert_eq!(server.documents().await, found);
+}
+
+/// A small disk of its own. It is unmounted when it is dropped.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// `None`, which is said, where nothing can be mounted.
+    fn new() -> Option<Self> {
+        let dir = TempDir::new().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"])
+            .arg(dir.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(dir));
+        }
+        skipped("no disk can be mounted: run the tests as root");
+        None
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut file = File::create(self.0.path().join("ballast")).unwrap();
+        for size in [1 << 20, 1 << 12, 1] {
+            while file.write_all(&vec![7; size]).is_ok() {}
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(self.0.path()).status());
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_that_gets_room_again_needs_no_restart() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let home = TempDir::new().unwrap();
+    let data = disk.0.path().join("data");
+    let server = Server::start(&data, home.path()).await;
+    server.write_schema().await;
+    for number in 0..10 {
+        server.write(number).await.unwrap();
+    }
+
+    disk.fill();
+    let mut acknowledged: BTreeSet<usize> = (0..10).collect();
+    let refused = loop {
+        let number = acknowledged.len();
+        match server.write(number).await {
+            Ok(()) => acknowledged.insert(number),
+            Err(refused) => break refused,
+        };
+        assert!(number < 10_000, "the disk never fills up");
+    };
+    assert!(refused.code() != Code::Unknown, "{refused}");
+    let before = server.documents().await;
+    assert!(before.is_superset(&acknowledged));
+
+    fs::remove_file(disk.0.path().join("ballast")).unwrap();
+    server.await_health(ServingStatus::Serving).await;
+    let mut attempts = 0;
+    while let Err(refused) = server.write(20_000).await {
+        attempts += 1;
+        assert!(attempts < 600, "{refused}: {}", server.said());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    acknowledged.insert(20_000);
+    let found = server.documents().await;
+    assert!(found.is_superset(&acknowledged), "{found:?}");
+
+    drop(server);
+    let server = Server::start(&data, home.path()).await;
+    assert_eq!(server.documents().await, found);
+}
