@@ -42,8 +42,12 @@ pub struct Config {
     pub stream_client_wait_max: Duration,
     /// How patient the server is with those who watch.
     pub watch: WatchOptions,
+    /// How many connections there may be, and how long they may do nothing.
+    pub connections: ConnectionOptions,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
     pub garbage_collection_interval: Duration,
+    /// From when on a call is logged as slow, at `info`.
+    pub slow_call: Duration,
     /// How long calls may still take after the server was told to stop.
     pub shutdown_grace: Duration,
     /// What an empty store starts with.
@@ -54,6 +58,27 @@ pub struct Config {
     pub accept_clock: bool,
     /// Whether calls that write are refused. The bootstrap is loaded all the same.
     pub read_only: bool,
+}
+
+/// How many connections there may be, and how long they may do nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionOptions {
+    /// Maximum open connections. Without one, as many as the limit of open files leaves room for, up to a bound.
+    pub max: Option<u32>,
+    /// How long a new connection may take to begin HTTP/2.
+    pub handshake_timeout: Duration,
+    /// How long a connection may be open without a call.
+    pub idle_timeout: Duration,
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            max: None,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(5),
+        }
+    }
 }
 
 /// What an empty store starts with.
@@ -118,7 +143,9 @@ impl Config {
             import_idle_max: Duration::from_mins(1),
             stream_client_wait_max: Duration::from_mins(10),
             watch: WatchOptions::default(),
+            connections: ConnectionOptions::default(),
             garbage_collection_interval: Duration::from_mins(3),
+            slow_call: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(5),
             bootstrap: None,
             clock_ahead_max: Duration::from_hours(168),

@@ -3,18 +3,19 @@
 //! ```text
 //!                        cli
 //!           client      server
-//!                    api   config   telemetry
+//!                    api   config
 //!           validation      database
 //!              engine        store
 //!              schema
 //!              caveat
-//!           relationship
+//!           relationship      telemetry
 //! ```
 //!
 //! The modules below stand in reading order. Each uses only modules above it, and `tests/it/architecture` holds that.
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`telemetry`] | logs, and bounds on how often something is logged |
 //! | [`relationship`] | the vocabulary: objects, subjects, relationships, filters, revisions, and the seam through which they are read |
 //! | [`caveat`] | the conditions: typed parameters, CEL, three-valued results |
 //! | [`schema`] | the language: text in, a compiled schema or every fault at once out |
@@ -23,7 +24,6 @@
 //! | [`database`] | where they meet: one moment of schema and relationships, and the rules of writing |
 //! | [`validation`] | validation files: schema, relationships, assertions and expected relations |
 //! | [`api`] | the gRPC door: translate, ask, translate |
-//! | [`telemetry`] | logs |
 //! | [`config`] | what a server needs to know, as plain values |
 //! | [`server`] | the life of a server: listen, serve, collect garbage, drain |
 //! | [`client`] | the other end of the wire, for the command line |
@@ -40,6 +40,8 @@
 //! - An error is never a "no".
 //! - No input makes the program panic, overflow a stack or take memory without a bound.
 
+pub mod telemetry;
+
 pub mod relationship;
 
 pub mod caveat;
@@ -55,8 +57,6 @@ pub mod database;
 pub mod validation;
 
 pub mod api;
-
-pub mod telemetry;
 
 pub mod config;
 

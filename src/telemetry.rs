@@ -1,9 +1,10 @@
 //! Logs: what the server tells about itself on standard error.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 /// How a log line looks.
@@ -32,7 +33,7 @@ pub enum TelemetryError {
     Twice(#[from] TryInitError),
 }
 
-/// Starts the logs of this process. At `info`, every call leaves a line when it is done.
+/// Starts the logs of this process.
 pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     let wrong = || TelemetryError::Level { level: level.to_owned() };
     // To the filter a word that is no level is the name of something that logs, at any level.
@@ -42,7 +43,6 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(level).map_err(|_| wrong())?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_span_events(FmtSpan::CLOSE)
         .with_target(false)
         .with_writer(io::stderr);
     match format {
@@ -54,4 +54,61 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
         LogFormat::Json => logs.json().finish().try_init()?,
     }
     Ok(())
+}
+
+/// Bounds how often something is logged, and counts what is left out.
+#[derive(Debug)]
+pub struct Throttle {
+    lines_max: u32,
+    interval: Duration,
+    window: Mutex<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    start: Option<Instant>,
+    lines: u32,
+    suppressed: u64,
+}
+
+impl Throttle {
+    /// At most so many lines in each interval.
+    pub const fn new(lines_max: u32, interval: Duration) -> Self {
+        let window = Window { start: None, lines: 0, suppressed: 0 };
+        Self { lines_max, interval, window: Mutex::new(window) }
+    }
+
+    /// Whether a line may be written now; if so, how many lines were left out since the last one that was written.
+    pub fn admit(&self, now: Instant) -> Option<u64> {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |start: Instant| now.saturating_duration_since(start) >= self.interval;
+        if window.start.is_none_or(is_over) {
+            window.start = Some(now);
+            window.lines = 0;
+        }
+
+        if window.lines >= self.lines_max {
+            window.suppressed += 1;
+            return None;
+        }
+        window.lines += 1;
+        Some(std::mem::take(&mut window.suppressed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn a_throttle_counts_what_it_leaves_out() {
+        let interval = Duration::from_secs(1);
+        let throttle = Throttle::new(2, interval);
+        let start = Instant::now();
+        let admitted: Vec<_> = (0..4).map(|_| throttle.admit(start)).collect();
+        assert_eq!(admitted, [Some(0), Some(0), None, None]);
+        assert_eq!(throttle.admit(start + interval), Some(2));
+        assert_eq!(throttle.admit(start + interval), Some(0));
+    }
 }

@@ -1,5 +1,7 @@
-//! The calls that are measured: checks, and the health call as the cheapest that a server answers.
+//! The calls that are measured: checks, plain and as official clients send them, and the health call as the cheapest that
+//! a server answers.
 
+use crate::headers::OfficialHeaders;
 use crate::tenants::Installation;
 use kilwa::api::proto::authzed::api::v1 as proto;
 use proto::check_permission_response::Permissionship;
@@ -7,11 +9,16 @@ use proto::consistency::Requirement;
 use proto::permissions_service_client::PermissionsServiceClient;
 use proto::relationship_update::Operation;
 use proto::schema_service_client::SchemaServiceClient;
+use std::time::Duration;
+use tonic::codec::CompressionEncoding;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{IntoRequest, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+
+/// The deadline of a call by an official client, as production code sets one.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A connection to the server.
 #[derive(Clone)]
@@ -25,6 +32,7 @@ pub(crate) struct Connection {
 pub(crate) enum Calls {
     Health(HealthClient<Channel>),
     Checks(PermissionsServiceClient<Channel>, MetadataValue<Ascii>, Installation),
+    OfficialChecks(PermissionsServiceClient<OfficialHeaders>, MetadataValue<Ascii>, Installation),
 }
 
 impl Connection {
@@ -64,10 +72,19 @@ impl Calls {
         Self::Checks(client, connection.key.clone(), installation)
     }
 
+    /// Checks with the headers that the official clients of Python, Node, Java, Ruby, PHP and .NET send.
+    pub(crate) fn official_checks(connection: &Connection, installation: Installation) -> Self {
+        let channel = OfficialHeaders::new(connection.channel.clone());
+        let client =
+            PermissionsServiceClient::new(channel).accept_compressed(CompressionEncoding::Gzip);
+        Self::OfficialChecks(client, connection.key.clone(), installation)
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Health(_) => "health",
             Self::Checks(..) => "check",
+            Self::OfficialChecks(..) => "check, official",
         }
     }
 
@@ -78,17 +95,37 @@ impl Calls {
                 client.check(HealthCheckRequest::default()).await.unwrap();
             }
             Self::Checks(client, key, installation) => {
-                let (mut request, yes) = installation.question(number);
-                request.consistency = Some(proto::Consistency {
-                    requirement: Some(Requirement::FullyConsistent(true)),
-                });
+                let (request, yes) = question(installation, number);
                 let answer = client.check_permission(authorized(request, key)).await.unwrap();
-                let permissionship = answer.into_inner().permissionship();
-                let right = (permissionship == Permissionship::HasPermission) == yes;
-                assert!(right, "{permissionship:?} to {:?}", installation.question(number));
+                require(installation, number, yes, &answer.into_inner());
+            }
+            Self::OfficialChecks(client, key, installation) => {
+                let (request, yes) = question(installation, number);
+                let mut request = authorized(request, key);
+                request.set_timeout(DEADLINE);
+                let answer = client.check_permission(request).await.unwrap();
+                require(installation, number, yes, &answer.into_inner());
             }
         }
     }
+}
+
+fn question(installation: &Installation, number: u32) -> (proto::CheckPermissionRequest, bool) {
+    let (mut request, yes) = installation.question(number);
+    request.consistency =
+        Some(proto::Consistency { requirement: Some(Requirement::FullyConsistent(true)) });
+    (request, yes)
+}
+
+fn require(
+    installation: &Installation,
+    number: u32,
+    yes: bool,
+    answer: &proto::CheckPermissionResponse,
+) {
+    let permissionship = answer.permissionship();
+    let right = (permissionship == Permissionship::HasPermission) == yes;
+    assert!(right, "{permissionship:?} to {:?}", installation.question(number));
 }
 
 fn authorized<T>(message: T, key: &MetadataValue<Ascii>) -> Request<T> {

@@ -1,7 +1,9 @@
-//! Loads a running server over gRPC and prints what a check costs beside what the cheapest call costs.
+//! Loads a running server over gRPC and prints what a check costs beside what the cheapest call costs, and what it costs
+//! when it comes from an official client.
 //!
 //! The server is a process of its own: its CPU time is read from the operating system, so the client's share of the
-//! work does not count. Rounds of health calls and rounds of checks take turns, so that both see the same machine.
+//! work does not count. Rounds of health calls, of plain checks and of checks with the headers of an official client
+//! (they can read gzip and have a deadline) take turns, so that all see the same machine.
 //! Works with every server of `authzed.api.v1`.
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +14,7 @@
 )]
 
 mod calls;
+mod headers;
 mod measure;
 mod tenants;
 
@@ -83,23 +86,31 @@ async fn load(connection: &Connection, installation: &Installation) {
 async fn compare(arguments: &Arguments, connection: &Connection, installation: Installation) {
     let duration = Duration::from_secs(arguments.seconds);
     let health = Calls::health(connection);
-    let checks = Calls::checks(connection, installation);
+    let checks = Calls::checks(connection, installation.clone());
+    let official = Calls::official_checks(connection, installation);
     // The first round fills caches on both sides and does not count.
     measure::round(&checks, arguments.concurrency, duration, arguments.pid).await;
-    let mut rounds = [Vec::new(), Vec::new()];
+    let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
     Figures::print_header(arguments.concurrency);
     for number in 1..=arguments.rounds {
-        for (calls, figures) in [&health, &checks].into_iter().zip(&mut rounds) {
+        for (calls, figures) in [&health, &checks, &official].into_iter().zip(&mut rounds) {
             let round = measure::round(calls, arguments.concurrency, duration, arguments.pid).await;
             round.print(&format!("round {number}, {}", calls.name()));
             figures.push(round);
         }
     }
-    let [health, checks] = rounds.map(|figures| Figures::median(&figures));
-    health.print("median, health");
-    checks.print("median, check");
+    let ratio = Figures::median_cpu_ratio(&rounds[2], &rounds[1]);
+    let [health_median, checks_median, official_median] =
+        rounds.map(|figures| Figures::median(&figures));
+    health_median.print("median, health");
+    checks_median.print("median, check");
+    official_median.print("median, check, official");
     println!(
         "a check costs the server {:.2} times the CPU time of a health call",
-        checks.cpu_micros / health.cpu_micros
+        checks_median.cpu_micros / health_median.cpu_micros
+    );
+    println!(
+        "with an official client's headers (it can read gzip and has a deadline) it costs {ratio:.2} times as much CPU \
+         time as without, by the median of the rounds"
     );
 }

@@ -21,7 +21,7 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn print_header(concurrency: u32) {
         println!(
-            "{:24} {:>10} {:>10} {:>10} {:>14}",
+            "{:32} {:>10} {:>10} {:>10} {:>14}",
             format!("{concurrency} calls at a time"),
             "calls/s",
             "p50 µs",
@@ -33,8 +33,16 @@ impl Figures {
     pub(crate) fn print(&self, name: &str) {
         let Self { per_second, p50_micros, p99_micros, cpu_micros } = self;
         println!(
-            "{name:24} {per_second:>10.0} {p50_micros:>10.0} {p99_micros:>10.0} {cpu_micros:>14.1}"
+            "{name:32} {per_second:>10.0} {p50_micros:>10.0} {p99_micros:>10.0} {cpu_micros:>14.1}"
         );
+    }
+
+    /// The median of the ratios of CPU time in rounds that were made one after the other.
+    pub(crate) fn median_cpu_ratio(rounds: &[Self], base: &[Self]) -> f64 {
+        let ratio = |(round, base): (&Self, &Self)| round.cpu_micros / base.cpu_micros;
+        let mut ratios: Vec<f64> = rounds.iter().zip(base).map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
     }
 
     /// The median of every figure by itself.

@@ -1,9 +1,11 @@
-//! What happens to every call before a service sees it and after it has answered: keys, deadlines, ids, trailers.
+//! Middleware around every service: authentication, deadline, request id, compression, trailers, log line.
 
 use super::auth::Keys;
+use super::call_log::CallLog;
+use super::compression::{self, Policy};
 use super::debug_trailer::DebugTrailer;
 use super::intake::{self, Budget, Call, Counted, MethodLimits};
-use super::status;
+use super::{grpc_message, status};
 use http_body::{Body as HttpBody, Frame};
 use std::convert::Infallible;
 use std::fmt;
@@ -31,6 +33,8 @@ const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedop
 const DEBUG_INFORMATION: HeaderName = HeaderName::from_static("io.spicedb.respmeta.debuginfo");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+/// The status of a call that was answered.
+const OK: &str = "0";
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// How much earlier than the client's deadline the server gives up, so that its answer still arrives.
@@ -38,6 +42,23 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(2);
 
 /// Makes an id for a call that brought none.
 pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What whoever serves a connection wants to be called for when a call on it has shown a key; in the extensions of a request.
+#[derive(Clone)]
+pub struct Admission(Arc<dyn Fn() + Send + Sync>);
+
+impl Admission {
+    /// Calls this for each call that is let in.
+    pub fn new(admitted: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(admitted))
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").finish_non_exhaustive()
+    }
+}
 
 /// What an answer cost; handlers put it into their response's extensions.
 #[derive(Clone, Debug, Default)]
@@ -64,29 +85,39 @@ impl Operations {
     }
 }
 
-/// A service behind its door.
+/// What the middleware of every service needs to know.
+#[derive(Clone)]
+pub(super) struct EdgeOptions {
+    /// Who may call.
+    pub(super) keys: Arc<Keys>,
+    /// Makes ids for calls that bring none.
+    pub(super) request_ids: RequestIds,
+    /// From when on a call is logged as slow.
+    pub(super) slow_call: Duration,
+    /// What the requests of all calls under way may take in memory.
+    pub(super) budget: Arc<Budget>,
+}
+
+/// A service with its middleware.
 #[derive(Clone)]
 pub(super) struct Edge<S> {
     inner: S,
-    keys: Arc<Keys>,
-    request_ids: RequestIds,
-    budget: Arc<Budget>,
+    options: EdgeOptions,
+    /// From when on a call is logged as slow; nothing for calls that last as long as the client wants.
+    slow_after: Option<Duration>,
 }
 
-impl<S> Edge<S> {
-    pub(super) fn new(
-        inner: S,
-        keys: Arc<Keys>,
-        request_ids: RequestIds,
-        budget: Arc<Budget>,
-    ) -> Self {
-        Self { inner, keys, request_ids, budget }
+impl<S: NamedService> Edge<S> {
+    pub(super) fn new(inner: S, options: EdgeOptions) -> Self {
+        let is_watch = S::NAME.ends_with(".WatchService");
+        let slow_after = (!is_watch).then_some(options.slow_call);
+        Self { inner, options, slow_after }
     }
 }
 
 impl<S> fmt::Debug for Edge<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Edge").field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("Edge").field("keys", &self.options.keys).finish_non_exhaustive()
     }
 }
 
@@ -108,25 +139,32 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let trailers = self.trailers(request.headers());
-        let span = span(&request, &trailers);
-        if let Err(refusal) = self.keys.admit(request.headers()) {
-            let response = finish(refusal.into_http(), trailers, None, None);
+        let ending = self.ending(&request);
+        let span = ending.span(&request);
+        if let Err(refusal) = self.options.keys.admit(request.headers()) {
+            let response = finish(refusal.into_http(), ending, None, None);
             return Box::pin(async move { Ok(response) }.instrument(span));
         }
+
+        if let Some(Admission(admitted)) = request.extensions().get() {
+            admitted();
+        }
+
+        let compression = Policy::of(request.headers());
         let deadline = deadline(request.headers()).map(tokio::time::sleep);
         let limits = MethodLimits::of(request.uri().path());
         let compressed = request.headers().contains_key(GRPC_ENCODING);
-        let call = Call::new(&self.budget, limits, compressed);
+        let call = Call::new(&self.options.budget, limits, compressed);
         let request = request.map(|body| Counted::body(body, &call));
         let answer = intake::read(Arc::clone(&call), self.inner.call(request));
         Box::pin(
             async move {
                 let mut deadline = deadline.map(Box::pin);
                 let Some(answer) = before(&mut deadline, answer).await else {
-                    return Ok(finish(too_late().into_http(), trailers, None, None));
+                    return Ok(finish(too_late().into_http(), ending, None, None));
                 };
-                answer.map(|response| finish(response, trailers, deadline, Some(call)))
+                let response = compression::compress(compression, answer?).await;
+                Ok(finish(response, ending, deadline, Some(call)))
             }
             .instrument(span),
         )
@@ -134,12 +172,13 @@ where
 }
 
 impl<S> Edge<S> {
-    /// What every response carries, whatever it says.
-    fn trailers(&self, headers: &HeaderMap) -> HeaderMap {
+    /// What every response ends with, whatever it says.
+    fn ending(&self, request: &Request<Body>) -> Ending {
+        let headers = request.headers();
         let mut trailers = HeaderMap::new();
         trailers.insert(DISPATCHED, 0.into());
         trailers.insert(CACHED, 0.into());
-        let made = || HeaderValue::from_str(&(self.request_ids)()).ok();
+        let made = || HeaderValue::from_str(&(self.options.request_ids)()).ok();
         if let Some(id) = headers.get(REQUEST_ID).cloned().or_else(made) {
             trailers.insert(REQUEST_ID, id);
         }
@@ -147,13 +186,46 @@ impl<S> Edge<S> {
             let version = HeaderValue::from_static(concat!("kilwa-", env!("CARGO_PKG_VERSION")));
             trailers.insert(VERSION, version);
         }
-        trailers
+
+        let request_id = trailers.get(REQUEST_ID).cloned();
+        let log = CallLog::start(request.uri().clone(), request_id, self.slow_after);
+        Ending { trailers, log }
     }
 }
 
-fn span(request: &Request<Body>, trailers: &HeaderMap) -> tracing::Span {
-    let id = trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("call", rpc = request.uri().path(), request_id = id)
+/// How a call ends.
+struct Ending {
+    trailers: HeaderMap,
+    log: CallLog,
+}
+
+impl Ending {
+    /// The context of what is logged during the call. At `debug`, because a span costs as much as a small answer.
+    fn span(&self, request: &Request<Body>) -> tracing::Span {
+        let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        tracing::debug_span!("call", rpc = request.uri().path(), request_id = id)
+    }
+
+    /// Completes the headers that end the call, and logs it.
+    fn complete(&mut self, headers: &mut HeaderMap) {
+        // Looked at in its raw form first, because reading a status copies all headers.
+        if headers.get(GRPC_STATUS).is_some_and(|code| code == OK) {
+            self.log.end_well();
+        } else {
+            status::explain(headers);
+            grpc_message::simplify(headers);
+            self.log.end(headers);
+        }
+        headers.extend(std::mem::take(&mut self.trailers));
+    }
+}
+
+/// The response to a call that is refused before it comes to a service.
+pub fn refuse(status: Status) -> Response<Body> {
+    let mut response = status.into_http();
+    status::explain(response.headers_mut());
+    grpc_message::simplify(response.headers_mut());
+    response
 }
 
 /// The result of a future, unless the deadline passes first.
@@ -175,27 +247,26 @@ fn too_late() -> Status {
 /// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
 fn finish(
     mut response: Response<Body>,
-    mut trailers: HeaderMap,
+    mut ending: Ending,
     deadline: Option<Pin<Box<Sleep>>>,
     call: Option<Arc<Call>>,
 ) -> Response<Body> {
     if response.headers().contains_key(GRPC_STATUS) {
-        status::explain(response.headers_mut());
-        response.headers_mut().extend(trailers);
+        ending.complete(response.headers_mut());
         return response;
     }
     let operations = response.extensions_mut().remove::<Operations>();
     if let Some(DebugTrailer(trace)) = response.extensions_mut().remove() {
-        trailers.insert(DEBUG_INFORMATION, trace);
+        ending.trailers.insert(DEBUG_INFORMATION, trace);
     }
     response
-        .map(|body| Body::new(Answer { body, trailers, operations, deadline, call, ended: false }))
+        .map(|body| Body::new(Answer { body, ending, operations, deadline, call, ended: false }))
 }
 
-/// A body that ends with the trailers of the door, and ends early when the deadline passes.
+/// A body that ends with the trailers of the middleware, and ends early when the deadline passes.
 struct Answer {
     body: Body,
-    trailers: HeaderMap,
+    ending: Ending,
     operations: Option<Operations>,
     deadline: Option<Pin<Box<Sleep>>>,
     /// What was kept in memory for the request is given back with the end of its answer.
@@ -206,8 +277,7 @@ struct Answer {
 impl Answer {
     fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
-        status::explain(&mut trailers);
-        trailers.extend(std::mem::take(&mut self.trailers));
+        self.ending.complete(&mut trailers);
         if let Some(Operations(counts)) = &self.operations {
             trailers.insert(DISPATCHED, counts.dispatched.load(Ordering::Relaxed).into());
             trailers.insert(CACHED, counts.cached.load(Ordering::Relaxed).into());
@@ -301,6 +371,10 @@ mod tests {
         }
     }
 
+    impl NamedService for Slow {
+        const NAME: &'static str = "test.SlowService";
+    }
+
     struct Endless;
 
     impl HttpBody for Endless {
@@ -317,8 +391,14 @@ mod tests {
 
     async fn called(answers: bool) -> Response<Body> {
         let keys = Arc::new(Keys::new(vec!["key".to_owned()]).unwrap());
-        let budget = Arc::new(Budget::new(1 << 20));
-        let mut edge = Edge::new(Slow { answers }, keys, Arc::new(|| "id".to_owned()), budget);
+        let request_ids: RequestIds = Arc::new(|| "id".to_owned());
+        let options = EdgeOptions {
+            keys,
+            request_ids,
+            slow_call: Duration::from_secs(1),
+            budget: Arc::new(Budget::new(1 << 20)),
+        };
+        let mut edge = Edge::new(Slow { answers }, options);
         let request = Request::builder()
             .header("authorization", "Bearer key")
             .header("grpc-timeout", "5m")

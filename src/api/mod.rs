@@ -10,7 +10,9 @@ pub mod proto;
 mod auth;
 mod bulk;
 mod bytes;
+mod call_log;
 mod codec;
+mod compression;
 mod core;
 mod counters;
 mod cursor;
@@ -24,6 +26,7 @@ mod export;
 mod feed;
 mod follow;
 mod from_proto;
+mod grpc_message;
 mod import;
 mod intake;
 mod lookup_resources;
@@ -51,14 +54,14 @@ mod writes;
 
 pub use auth::{Keys, KeysError, shown_key};
 pub use debug::CUT_SOURCE;
-pub use edge::RequestIds;
+pub use edge::{Admission, RequestIds, refuse};
 pub use from_proto::RequestLimits;
 pub use outbox::WatchOptions;
 pub use workers::{Clock, Workers};
 
 use self::core::Core;
 use debug::Teller;
-use edge::Edge;
+use edge::{Edge, EdgeOptions};
 use intake::Budget;
 use proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
 use proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
@@ -114,6 +117,8 @@ pub struct ApiOptions {
     pub watch: WatchOptions,
     /// Makes ids for calls that bring none.
     pub request_ids: RequestIds,
+    /// From when on a call is logged as slow.
+    pub slow_call: Duration,
 }
 
 impl fmt::Debug for ApiOptions {
@@ -125,20 +130,21 @@ impl fmt::Debug for ApiOptions {
             .field("import_idle_max", &self.import_idle_max)
             .field("stream_client_wait_max", &self.stream_client_wait_max)
             .field("watch", &self.watch)
+            .field("slow_call", &self.slow_call)
             .finish_non_exhaustive()
     }
 }
 
 /// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
 pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
-    let ApiOptions { keys, limits, import_idle_max, watch, request_ids, .. } = options;
+    let ApiOptions { keys, limits, import_idle_max, watch, request_ids, slow_call, .. } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
-    let keys = Arc::new(keys);
     let budget = Arc::new(Budget::new(limits.all_bytes_max));
+    let edge = EdgeOptions { keys: Arc::new(keys), request_ids, slow_call, budget };
     let core = Core {
         workers: Arc::clone(workers),
         tokens: Tokens::new(workers.store_bytes()),
-        teller: Teller::new(workers.store_bytes(), Arc::clone(&request_ids)),
+        teller: Teller::new(workers.store_bytes(), Arc::clone(&edge.request_ids)),
         limits,
         streams: stream::Patience { idle_max, client_max },
         import_idle_max,
@@ -147,10 +153,8 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
         ($server:ident, $service:expr) => {
             let server = $server::new($service)
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                .accept_compressed(Gzip)
-                .send_compressed(Gzip);
-            let (keys, request_ids) = (Arc::clone(&keys), Arc::clone(&request_ids));
-            routes.add_service(Edge::new(server, keys, request_ids, Arc::clone(&budget)));
+                .accept_compressed(Gzip);
+            routes.add_service(Edge::new(server, edge.clone()));
         };
     }
     let permissions = permissions::Permissions::new(core.clone());

@@ -1,7 +1,8 @@
 //! The command line: one file a command; `render` alone prints.
 //!
 //! Exit codes are the same everywhere: 0 for success, 1 for a "no" that was asked to count as failure (an assertion
-//! that does not hold, a warning under `--fail-on-warn`), 2 for what could not be done at all.
+//! that does not hold, a warning under `--fail-on-warn`), 2 for what could not be done at all. A server that a signal ended
+//! at once ends with 128 plus the signal's number.
 
 mod backup;
 mod boolean;
@@ -38,7 +39,8 @@ use std::process::ExitCode;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 for success, 1 for an assertion that does not hold or another answer that was asked to count as \
-failure, 2 for what could not be done.
+failure, 2 for what could not be done. A server that a signal ended at once, because it was the second one or came \
+before the server was ready: 128 plus the signal's number.
 
 Commands that speak to a server on this machine find its key by themselves; for others set KILWA_ENDPOINT and \
 KILWA_TOKEN.";

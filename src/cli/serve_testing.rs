@@ -1,7 +1,7 @@
 //! `kilwa serve-testing`.
 
 use super::failure::Failure;
-use super::serve::{Limits, LogFormat, bootstrap, listen_address};
+use super::serve::{Connections, Limits, LogFormat, bootstrap, listen_address};
 use super::spicedb::Notes;
 use super::{Exit, boolean, data, duration, render};
 use crate::config::Config;
@@ -74,6 +74,8 @@ pub(super) struct Arguments {
     #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
     #[command(flatten)]
+    connections: Connections,
+    #[command(flatten)]
     limits: Limits,
 }
 
@@ -101,6 +103,7 @@ impl Arguments {
         config.store.history_window = self.datastore_gc_window;
         config.shutdown_grace = self.shutdown_grace_period;
         config.database.cache_bytes = CACHE_BYTES;
+        self.connections.apply(&mut config);
         self.limits.apply(&mut config);
         if !self.load_configs.is_empty() {
             let data = data::read_all(&self.load_configs, SchemaNeed::Required)?;

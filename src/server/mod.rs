@@ -1,18 +1,27 @@
 //! The life of a server: open, listen, collect garbage, drain.
 
+mod activity;
 mod clock;
+mod connection;
+mod descriptors;
 mod heal;
+mod listener;
+mod registry;
+mod signals;
 mod testing;
 
 pub use clock::{ClockAhead, ClockDoubt, TimeSource};
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, WRITES_HEALTH, Workers};
-use crate::config::{Bootstrap, Config, KeyError, KeySource};
+use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::relationship::Timestamp;
 use crate::store::{OpenError, Store};
 use clock::{GuardedClock, since_epoch};
+use listener::listen;
+use registry::Registry;
+use signals::StopSignals;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -21,16 +30,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::service::{Routes, RoutesBuilder};
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-/// How often a silent connection is asked whether it is still there.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How often the clock is looked at, so that a jump is noticed also while nobody calls.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the log says that the clock is not believed.
@@ -73,9 +78,6 @@ pub enum ServerError {
     /// Threads or signals.
     #[error("the server cannot be set up: {0}")]
     System(io::Error),
-    /// The network.
-    #[error("the server cannot go on listening: {0}")]
-    Listen(#[from] tonic::transport::Error),
 }
 
 /// What a data folder holds when a server has opened it.
@@ -97,6 +99,7 @@ pub struct Server {
     options: ApiOptions,
     key_source: KeySource,
     contents: Contents,
+    connections: ConnectionOptions,
     garbage_collection_interval: Duration,
     shutdown_grace: Duration,
 }
@@ -111,17 +114,19 @@ pub async fn run(
 }
 
 /// Opens the data folder and serves at `address` until the process is told to end, by SIGTERM or SIGINT. `ready` is told
-/// where it listens, as soon as it takes calls.
+/// where it listens, as soon as it takes calls. A signal before that, and a second one later, end the process at once.
 pub fn run_until_signal(
     address: &str,
     config: &Config,
     ready: impl FnOnce(SocketAddr, &Server),
 ) -> Result<(), ServerError> {
+    let signals = StopSignals::listen().map_err(ServerError::System)?;
+    descriptors::raise_limit();
     let runtime = Runtime::new().map_err(ServerError::System)?;
     runtime.block_on(async {
-        let stop = stop_signal().map_err(ServerError::System)?;
         let (listener, local) = bind(address).await?;
         let server = Server::open(config)?;
+        let stop = signals.serving();
         ready(local, &server);
         server.serve(listener, stop).await
     })
@@ -135,18 +140,6 @@ async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), ServerError> {
     Ok((listener, local))
 }
 
-/// Done when the process is told to end.
-fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
 impl Server {
     /// Opens the data folder, makes a key where there is none, and fills an empty store with what it is to start with.
     pub fn open(config: &Config) -> Result<Self, ServerError> {
@@ -155,8 +148,11 @@ impl Server {
 
     /// The same with another source of time.
     pub fn open_with(config: &Config, time: TimeSource) -> Result<Self, ServerError> {
+        let mut store_options = config.store.clone();
+        store_options.open_files_max =
+            store_options.open_files_max.min(descriptors::shares().store);
         let open = if config.recover_log { Store::recover } else { Store::open };
-        let store = open(&config.data_dir, &config.store)?;
+        let store = open(&config.data_dir, &store_options)?;
         for note in store.notes() {
             tracing::warn!("{note}");
         }
@@ -188,9 +184,11 @@ impl Server {
                 stream_client_wait_max: config.stream_client_wait_max,
                 watch: config.watch,
                 request_ids: request_ids(),
+                slow_call: config.slow_call,
             },
             key_source,
             contents,
+            connections: config.connections,
             garbage_collection_interval: config.garbage_collection_interval,
             shutdown_grace: config.shutdown_grace,
         })
@@ -216,27 +214,28 @@ impl Server {
         let (health, mut routes) = usual_routes().await?;
         api::add_services(&mut routes, &self.workers, self.options);
         let (stop, stopped) = watch::channel(());
-        let serving = listen(listener, routes.routes(), stopped);
+        let registry = registry(self.connections);
+        let serving = listen(listener, routes.routes(), registry, self.connections, stopped);
         let interval = self.garbage_collection_interval;
         let collecting = collect_garbage(&self.workers, &self.clock, interval);
         let watching_clock = watch_clock(&self.clock, &health);
         let healing = heal::supervise(&self.workers, &health);
         let mut serving = std::pin::pin!(serving);
-        let result = tokio::select! {
-            result = &mut serving => result,
-            () = collecting => Ok(()),
-            () = watching_clock => Ok(()),
-            () = healing => Ok(()),
+        tokio::select! {
+            () = &mut serving => {}
+            () = collecting => {}
+            () = watching_clock => {}
+            () = healing => {}
             () = shutdown => {
                 report(&health, ServingStatus::NotServing).await;
                 drop(stop);
                 self.workers.end_watches();
-                drain(serving, self.shutdown_grace).await
+                drain(serving, self.shutdown_grace).await;
             }
-        };
+        }
         self.workers.close().await;
         tracing::info!("stopped");
-        Ok(result?)
+        Ok(())
     }
 }
 
@@ -269,32 +268,31 @@ async fn usual_routes() -> Result<(HealthReporter, RoutesBuilder), ServerError> 
     Ok((health, routes))
 }
 
-/// Serves until the sender of `stopped` says so or is dropped.
-fn listen(
-    listener: TcpListener,
-    routes: Routes,
-    mut stopped: watch::Receiver<()>,
-) -> impl Future<Output = Result<(), tonic::transport::Error>> {
-    tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            async move { drop(stopped.changed().await) },
-        )
+/// Room for the connections that the options and the limit of open files allow.
+fn registry(options: ConnectionOptions) -> Arc<Registry> {
+    let shares = descriptors::shares();
+    let max = match options.max {
+        None => shares.connections_default,
+        Some(max) if max <= shares.connections => max,
+        Some(wanted) => {
+            tracing::warn!(
+                wanted,
+                max = shares.connections,
+                open_files = shares.limit,
+                "fewer connections than --grpc-max-connections says: raise the limit of open files (ulimit -n)"
+            );
+            shares.connections
+        }
+    };
+    Registry::new(max)
 }
 
 /// Waits for the calls under way, but not forever.
-async fn drain(
-    serving: impl Future<Output = Result<(), tonic::transport::Error>>,
-    grace: Duration,
-) -> Result<(), tonic::transport::Error> {
+async fn drain(serving: impl Future<Output = ()>, grace: Duration) {
     tracing::info!(?grace, "draining");
-    if let Ok(result) = tokio::time::timeout(grace, serving).await {
-        return result;
+    if tokio::time::timeout(grace, serving).await.is_err() {
+        tracing::warn!("calls were cut off at the end of the grace period");
     }
-    tracing::warn!("calls were cut off at the end of the grace period");
-    Ok(())
 }
 
 async fn report(health: &HealthReporter, status: ServingStatus) {

@@ -1,8 +1,10 @@
 //! A server for tests: each key has an empty database of its own, in memory, made when the key is first shown.
 
 use super::clock::system_now;
-use super::{GARBAGE_COLLECTION_INTERVAL_MIN, usual_routes};
-use super::{ServerError, bind, contents, drain, listen, report, request_ids, stop_signal};
+use super::listener::listen;
+use super::signals::StopSignals;
+use super::{GARBAGE_COLLECTION_INTERVAL_MIN, descriptors, usual_routes};
+use super::{ServerError, bind, contents, drain, registry, report, request_ids};
 use crate::api::{self, ApiOptions, Clock, Keys, RequestIds, Workers, shown_key};
 use crate::config::Config;
 use crate::database::Database;
@@ -44,9 +46,10 @@ pub fn run_testing_until_signal(
     config: Config,
     ready: impl FnOnce(TestAddresses<SocketAddr>),
 ) -> Result<(), ServerError> {
+    let signals = StopSignals::listen().map_err(ServerError::System)?;
+    descriptors::raise_limit();
     let runtime = Runtime::new().map_err(ServerError::System)?;
     runtime.block_on(async {
-        let stop = stop_signal().map_err(ServerError::System)?;
         let (all, all_at) = bind(&addresses.all).await?;
         let read_only = match &addresses.read_only {
             Some(address) => Some(bind(address).await?),
@@ -54,6 +57,7 @@ pub fn run_testing_until_signal(
         };
         let (read_only, read_only_at) = read_only.unzip();
         let tenants = Tenants::new(config).await?;
+        let stop = signals.serving();
         ready(TestAddresses { all: all_at, read_only: read_only_at });
         serve(TestListeners { all, read_only }, tenants, stop).await
     })
@@ -80,28 +84,34 @@ async fn serve(
         Routes::from(usual.clone().into_axum_router().fallback_service(door))
     };
     let (stop, stopped) = watch::channel(());
-    let all = listen(listeners.all, routes(true), stopped.clone());
-    let read_only =
-        listeners.read_only.map(|listener| listen(listener, routes(false), stopped.clone()));
+    let options = tenants.config.connections;
+    let registry = registry(options);
+    let serve = |listener, routes| {
+        listen(listener, routes, Arc::clone(&registry), options, stopped.clone())
+    };
+    let all = serve(listeners.all, routes(true));
+    let read_only = listeners.read_only.map(|listener| serve(listener, routes(false)));
     let serving = async {
         match read_only {
-            Some(read_only) => tokio::try_join!(all, read_only).map(|_| ()),
+            Some(read_only) => {
+                tokio::join!(all, read_only);
+            }
             None => all.await,
         }
     };
     let mut serving = std::pin::pin!(serving);
-    let result = tokio::select! {
-        result = &mut serving => result,
-        () = tenants.collect_garbage() => Ok(()),
+    tokio::select! {
+        () = &mut serving => {}
+        () = tenants.collect_garbage() => {}
         () = shutdown => {
             report(&health, ServingStatus::NotServing).await;
             drop(stop);
-            drain(serving, tenants.config.shutdown_grace).await
+            drain(serving, tenants.config.shutdown_grace).await;
         }
-    };
+    }
     tenants.close().await;
     tracing::info!("stopped");
-    Ok(result?)
+    Ok(())
 }
 
 /// The databases, by the keys that were shown.
@@ -161,6 +171,7 @@ impl Tenants {
             stream_client_wait_max: self.config.stream_client_wait_max,
             watch: self.config.watch,
             request_ids: Arc::clone(&self.request_ids),
+            slow_call: self.config.slow_call,
         };
         api::add_services(&mut routes, workers, options);
         routes.routes()
@@ -225,7 +236,7 @@ where
                 Err(error) => {
                     let reason = format!("no database can be made for this key: {error}");
                     tracing::error!(reason, "a call was refused");
-                    Ok(Status::internal(reason).into_http())
+                    Ok(api::refuse(Status::internal(reason)))
                 }
             }
         })

@@ -33,6 +33,8 @@ pub struct StoreOptions {
     pub history_window: Duration,
     /// The most memory for blocks read from disk, their indexes and filters; in bytes.
     pub block_cache_bytes: usize,
+    /// The most files that are kept open, beside logs and those that are being written.
+    pub open_files_max: u32,
     /// Whether a write is acknowledged only when it is on disk. Without it a power loss can take the last writes, though
     /// never half of one.
     pub sync: bool,
@@ -47,6 +49,7 @@ impl Default for StoreOptions {
         Self {
             history_window: Duration::from_hours(24),
             block_cache_bytes: 256 << 20,
+            open_files_max: 512,
             sync: true,
             queue: QueueLimits::default(),
             import_bytes_max: 16 << 30,

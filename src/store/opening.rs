@@ -66,7 +66,7 @@ fn create(dir: &Path, id: StoreId, options: &StoreOptions) -> Result<Db, OpenErr
     }
     folder::make_folder(&database).map_err(failed)?;
 
-    let db = rocks::open(&database, options.block_cache_bytes, Recovery::Create)
+    let db = rocks::open(&database, options, Recovery::Create)
         .map_err(|error| rocks::refused(dir, &error))?;
     first_record(&db, dir, id)?;
     drop(acknowledge(dir, id, Revision::default())?);
@@ -106,7 +106,7 @@ fn open_whole(
     examined
         .cut_torn_tail()
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
-    let opened = rocks::open(&dir.join(DATABASE), options.block_cache_bytes, Recovery::Complete);
+    let opened = rocks::open(&dir.join(DATABASE), options, Recovery::Complete);
     match opened {
         Ok(db) => {
             if examined.has_logged {
@@ -157,7 +157,7 @@ fn give_up_damaged(
     let copies = examine::copy_aside(dir)
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
     let database = dir.join(DATABASE);
-    let db = rocks::open(&database, options.block_cache_bytes, Recovery::UpToDamage)
+    let db = rocks::open(&database, options, Recovery::UpToDamage)
         .map_err(|error| rocks::refused(dir, &error))?;
     // Otherwise the next start would meet the same damage.
     retire_logs(&db, examined).map_err(|error| rocks::refused(dir, &error))?;

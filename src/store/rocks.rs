@@ -1,6 +1,7 @@
 //! RocksDB: how it is opened and tuned, and one way to read that serves snapshots and transactions alike.
 
 use super::folder::OpenError;
+use super::handle::StoreOptions;
 use super::keys;
 use super::values::Head;
 use crate::relationship::{ReadError, Revision};
@@ -26,7 +27,10 @@ const WRITE_BUFFERS_BYTES: usize = 64 << 20;
 const WRITE_BUFFER_BYTES_IN_MEMORY: usize = 256 << 10;
 const BLOCK_CACHE_BYTES_IN_MEMORY: usize = 1 << 20;
 const WAL_BYTES_MAX: u64 = 128 << 20;
-const OPEN_FILES_MAX: i32 = 512;
+/// For a look at a database that is closed again, and whose process serves nobody yet.
+const OPEN_FILES_MAX_TO_PEEK: i32 = 64;
+/// A store in memory opens no files.
+const OPEN_FILES_MAX_IN_MEMORY: u32 = 512;
 const INFO_LOG_BYTES_MAX: usize = 1 << 20;
 const INFO_LOGS_MAX: usize = 2;
 /// A stretch of so many keys, half of them deleted, is compacted away.
@@ -91,11 +95,11 @@ pub(super) enum Recovery {
 /// Opens the database in its folder.
 pub(super) fn open(
     path: &Path,
-    cache_bytes: usize,
+    options: &StoreOptions,
     recovery: Recovery,
 ) -> Result<Db, rocksdb::Error> {
-    let families = family_options(&table_options(cache_bytes), WRITE_BUFFER_BYTES);
-    let mut options = database_options(recovery == Recovery::Create);
+    let families = family_options(&table_options(options.block_cache_bytes), WRITE_BUFFER_BYTES);
+    let mut options = database_options(recovery == Recovery::Create, options.open_files_max);
     // The families are flushed together: with the log behind them lost, what is in files is still one revision.
     options.set_atomic_flush(true);
     options.set_wal_recovery_mode(match recovery {
@@ -119,7 +123,7 @@ fn has_log(path: &Path) -> bool {
 pub(super) fn peek(path: &Path) -> Result<Option<Revision>, rocksdb::Error> {
     let mut options = Options::default();
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX_TO_PEEK);
     if has_log(path) {
         options = options.get_options_from_string("track_and_verify_wals=true")?;
     }
@@ -135,7 +139,7 @@ pub(super) fn open_in_memory(dir: &Path) -> Result<Db, OpenError> {
     let table = table_options(BLOCK_CACHE_BYTES_IN_MEMORY);
     let families = family_options(&table, WRITE_BUFFER_BYTES_IN_MEMORY);
     let open = || {
-        let mut options = database_options(true);
+        let mut options = database_options(true, OPEN_FILES_MAX_IN_MEMORY);
         options.set_env(&Env::mem_env()?);
         open_at(dir, &options, &families)
     };
@@ -148,11 +152,11 @@ fn open_at(path: &Path, options: &Options, families: &Options) -> Result<Db, roc
     Db::open_cf_descriptors(options, &TransactionDBOptions::default(), path, families)
 }
 
-fn database_options(create: bool) -> Options {
+fn database_options(create: bool, open_files_max: u32) -> Options {
     let mut options = Options::default();
     options.create_if_missing(create);
     options.create_missing_column_families(create);
-    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_open_files(i32::try_from(open_files_max).unwrap_or(i32::MAX));
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_log_level(LogLevel::Warn);

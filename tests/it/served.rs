@@ -6,10 +6,12 @@ use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceCli
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::transport::Channel;
 
 /// The program to start: another one than this build's when `KILWA_TEST_PROGRAM` says so, to compare the two by hand.
@@ -26,6 +28,10 @@ const HOST: &str = "127.0.0.1:";
 pub(crate) struct Served {
     process: Child,
     endpoint: String,
+    /// What it wrote before it said where it listens.
+    early: Vec<String>,
+    /// What it writes after that.
+    lines: Mutex<Receiver<String>>,
 }
 
 impl Served {
@@ -41,7 +47,20 @@ impl Served {
 
     /// The same, with more options.
     pub(crate) fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut process = Command::new(program())
+        Self::spawn(Command::new(program()), data_dir, arguments)
+    }
+
+    /// The same, with a limit of open files that the server cannot raise.
+    pub(crate) fn start_limited(open_files: u32, data_dir: &Path, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -n {open_files} && exec \"$@\"");
+        shell.args(["-c", &script, "sh", &program()]);
+        Self::spawn(shell, data_dir, arguments)
+    }
+
+    /// The same, by way of a program that hands its arguments on.
+    pub(crate) fn spawn(mut program: Command, data_dir: &Path, arguments: &[&str]) -> Self {
+        let mut process = program
             .args([
                 "serve",
                 "--grpc-addr",
@@ -59,8 +78,38 @@ impl Served {
         let (sender, lines) = channel();
         forward(process.stdout.take().unwrap(), sender.clone());
         forward(process.stderr.take().unwrap(), sender);
-        let endpoint = await_endpoint(&lines);
-        Self { process, endpoint }
+        let (endpoint, early) = await_endpoint(&lines);
+        Self { process, endpoint, early, lines: Mutex::new(lines) }
+    }
+
+    /// The next line that it writes which holds a text.
+    #[track_caller]
+    pub(crate) fn await_line(&self, text: &str) -> String {
+        // Standard output and standard error come in any order.
+        if let Some(line) = self.early.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
+        let lines = self.lines.lock().unwrap();
+        let mut said = String::new();
+        while let Ok(line) = lines.recv_timeout(START_MAX) {
+            if line.contains(text) {
+                return line;
+            }
+            writeln!(said, "{line}").unwrap();
+        }
+        panic!("the server did not say `{text}`:\n{said}");
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process_id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// How it ends, which must not take long.
+    #[track_caller]
+    pub(crate) fn exit_code(&mut self) -> i32 {
+        await_exit(&mut self.process).code().unwrap()
     }
 
     /// Host and port of its gRPC interface.
@@ -130,6 +179,19 @@ impl Drop for Served {
     }
 }
 
+/// How a process ends, which must not take long.
+#[track_caller]
+pub(crate) fn await_exit(process: &mut Child) -> ExitStatus {
+    let end = Instant::now() + START_MAX;
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < end, "the process goes on");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Reads on until the process ends, so that it never waits for a reader.
 fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
     thread::spawn(move || {
@@ -140,15 +202,15 @@ fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
     });
 }
 
-/// Waits for the line in which the server says where it listens.
-fn await_endpoint(lines: &Receiver<String>) -> String {
-    let mut said = String::new();
+/// Waits for the line in which the server says where it listens; gives the lines before it as well.
+fn await_endpoint(lines: &Receiver<String>) -> (String, Vec<String>) {
+    let mut said = Vec::new();
     while let Ok(line) = lines.recv_timeout(START_MAX) {
         if let Some((_, rest)) = line.split_once(HOST) {
             let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            return format!("{HOST}{port}");
+            return (format!("{HOST}{port}"), said);
         }
-        writeln!(said, "{line}").unwrap();
+        said.push(line);
     }
-    panic!("the server did not say where it listens:\n{said}");
+    panic!("the server did not say where it listens:\n{}", said.join("\n"));
 }

@@ -65,6 +65,7 @@ impl Timed {
             stream_client_wait_max: Duration::from_mins(10),
             watch: WatchOptions { heartbeat: Duration::from_hours(1), ..WatchOptions::default() },
             request_ids: Arc::new(|| "id".to_owned()),
+            slow_call: Duration::from_secs(1),
         };
         api::add_services(&mut routes, &workers, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,6 +1,7 @@
 //! What `kilwa serve` can be told.
 
 use super::clock_bounds::ClockBounds;
+use super::connections::Connections;
 use super::queue::WriteQueue;
 use super::streams::Streams;
 use super::watch::Patience;
@@ -92,9 +93,19 @@ pub(in crate::cli) struct Arguments {
         value_name = "DURATION"
     )]
     shutdown_grace_period: Duration,
-    /// What to log: error, warn, info, debug or trace, or rules such as kilwa=debug,info.
+    /// What to log: error, warn, info, debug or trace, or rules such as `info,kilwa::calls=debug`, which adds a line for
+    /// each call.
     #[arg(long, env = "KILWA_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub(super) log_level: String,
+    /// From when on a call is logged at info, as slow. Watches are not.
+    #[arg(
+        long,
+        env = "KILWA_SLOW_CALL_THRESHOLD",
+        default_value = "1s",
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    slow_call_threshold: Duration,
     /// How log lines look.
     #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
@@ -139,6 +150,8 @@ pub(in crate::cli) struct Arguments {
     recover_log: bool,
     #[command(flatten)]
     writes: WriteQueue,
+    #[command(flatten)]
+    connections: Connections,
     #[command(flatten)]
     watch: Patience,
     #[command(flatten)]
@@ -345,8 +358,10 @@ impl Arguments {
             usize::try_from(self.block_cache_size).unwrap_or(usize::MAX);
         config.recover_log = self.recover_log;
         config.garbage_collection_interval = self.datastore_gc_interval;
+        config.slow_call = self.slow_call_threshold;
         config.shutdown_grace = self.shutdown_grace_period;
         self.writes.configure(&mut config);
+        self.connections.apply(&mut config);
         self.watch.configure(&mut config);
         self.streams.configure(&mut config);
         config.read_only = self.datastore_readonly;

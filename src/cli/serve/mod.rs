@@ -3,6 +3,7 @@
 mod arguments;
 mod banner;
 mod clock_bounds;
+mod connections;
 mod queue;
 mod streams;
 mod watch;
@@ -17,6 +18,7 @@ use crate::telemetry;
 use crate::validation::SchemaNeed;
 pub(super) use arguments::{Arguments, Limits, LogFormat, listen_address};
 use banner::Banner;
+pub(super) use connections::Connections;
 use std::env;
 
 pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure> {

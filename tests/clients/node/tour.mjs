@@ -43,7 +43,7 @@ const STEPS = [
   bulk.exports,
   bulk.counters,
 ];
-const KILWA_STEPS = [lookups.pagesOfSubjects];
+const KILWA_STEPS = [lookups.pagesOfSubjects, checks.messages];
 
 /** Health asks for no key. The client has no types for it: an empty request asks for the whole server, 8 1 is "serving". */
 async function health() {

@@ -2,12 +2,14 @@
 
 import { check, checkRequest, client, fresh, promises, write } from "./session.mjs";
 import {
+  CREATE,
   DELETE,
   DEPENDS,
   expect,
   expectError,
   full,
   grpc,
+  messageOf,
   nameOf,
   NO,
   question,
@@ -62,6 +64,22 @@ export async function refused() {
   ]) {
     await expectError(`check, ${what}`, code, reason, () => check(text, values));
   }
+}
+
+/** Every letter of a message comes through, percent signs and those beyond ASCII as well. */
+export async function messages() {
+  for (const [what, text] of [
+    ["plain", "document:a b#read@user:ann"],
+    ["percent and beyond ASCII", "document:100%é?#read@user:ann"],
+  ]) {
+    const [id] = text.slice("document:".length).split("#");
+    const message = await messageOf(() => check(text));
+    expect(`message, ${what}: ${message}`, true, message.includes(`\`${id}\``));
+  }
+  const known = "document:plan#owner@user:ann";
+  await write(TOUCH, [known]);
+  const message = await messageOf(() => write(CREATE, [known]));
+  expect(`message, relationship: ${message}`, true, message.includes(known));
 }
 
 export async function consistencies() {

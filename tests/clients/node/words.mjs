@@ -99,3 +99,13 @@ export async function expectError(what, code, reason, call) {
   const told = details.some((bytes) => bytes.includes(`ERROR_REASON_${reason}`));
   if (reason) expect(`${what}: reason`, true, told);
 }
+
+/** What a refusal says, as this client shows it. */
+export async function messageOf(call) {
+  try {
+    await call();
+  } catch (error) {
+    return error.details;
+  }
+  throw new Error("expected an error, got an answer");
+}

@@ -56,7 +56,7 @@ STEPS = (
     tour_bulk.exports,
     tour_bulk.counters,
 )
-KILWA_STEPS = (tour_lookups.pages_of_subjects,)
+KILWA_STEPS = (tour_lookups.pages_of_subjects, tour_checks.messages)
 SERVICES = {
     "authzed.api.v1.ExperimentalService",
     "authzed.api.v1.PermissionsService",

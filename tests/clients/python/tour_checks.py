@@ -14,8 +14,17 @@ from authzed.api.v1 import (
 from authzed.api.v1.core_pb2 import AlgebraicSubjectSet
 from authzed.api.v1.debug_pb2 import CaveatEvalInfo, CheckDebugTrace
 
-from session import DELETE, DEPENDS, FULL, NO, TOUCH, YES
-from words import context, expect, expect_error, name_of, question, subject_text, thing
+from session import CREATE, DELETE, DEPENDS, FULL, NO, TOUCH, YES
+from words import (
+    context,
+    expect,
+    expect_error,
+    message_of,
+    name_of,
+    question,
+    subject_text,
+    thing,
+)
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
@@ -98,6 +107,21 @@ def refused(session):
         ),
     ):
         expect_error(f"check, {what}", code, reason, call)
+
+
+def messages(session):
+    """Every letter of a message comes through, percent signs and those beyond ASCII as well."""
+    for what, text in (
+        ("plain", "document:a b#read@user:ann"),
+        ("percent and beyond ASCII", "document:100%é?#read@user:ann"),
+    ):
+        object_id = text.removeprefix("document:").split("#")[0]
+        message = message_of(lambda text=text: session.check(text))
+        expect(f"message, {what}: {message}", True, f"`{object_id}`" in message)
+    known = "document:plan#owner@user:ann"
+    session.write(TOUCH, known)
+    message = message_of(lambda: session.write(CREATE, known))
+    expect(f"message, relationship: {message}", True, known in message)
 
 
 def consistencies(session):

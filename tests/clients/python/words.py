@@ -97,6 +97,15 @@ def expect_error(what, code, reason, call):
     raise SystemExit(f"{what}: expected an error, got an answer")
 
 
+def message_of(call):
+    """What a refusal says, as this client shows it."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        return error.details()
+    raise SystemExit("expected an error, got an answer")
+
+
 def info_of(error):
     details = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
     info = ErrorInfo()

@@ -1,0 +1,47 @@
+//! What `kilwa serve` can be told about connections.
+
+use crate::cli::duration;
+use crate::config::Config;
+use clap::Args;
+use std::time::Duration;
+
+/// How many connections there may be, and how long they may do nothing.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(in crate::cli) struct Connections {
+    /// Maximum open connections. [default: at most 10000; less where the limit of open files is low]
+    #[arg(
+        long = "grpc-max-connections",
+        env = "KILWA_GRPC_MAX_CONNECTIONS",
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    max_open: Option<u32>,
+    /// How long a new connection may take to begin HTTP/2.
+    #[arg(
+        long = "grpc-handshake-timeout",
+        env = "KILWA_GRPC_HANDSHAKE_TIMEOUT",
+        default_value = "10s",
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    handshake_timeout: Duration,
+    /// How long a connection may be open without a call.
+    #[arg(
+        long = "grpc-idle-timeout",
+        env = "KILWA_GRPC_IDLE_TIMEOUT",
+        default_value = "5m",
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    idle_timeout: Duration,
+}
+
+impl Connections {
+    /// Sets them.
+    pub(in crate::cli) fn apply(&self, config: &mut Config) {
+        config.connections.max = self.max_open;
+        config.connections.handshake_timeout = self.handshake_timeout;
+        config.connections.idle_timeout = self.idle_timeout;
+    }
+}

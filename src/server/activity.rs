@@ -1,0 +1,197 @@
+//! What a connection has been doing, and whether that is enough to keep it open.
+
+use crate::config::ConnectionOptions;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// A client has sent this many bytes when it has begun its first frame: the HTTP/2 preface, then the header of a frame.
+const HANDSHAKE_BYTES: usize = 24 + 9;
+
+/// What a connection has been doing.
+#[derive(Debug)]
+pub(super) struct Activity {
+    started: Instant,
+    has_handshake: AtomicBool,
+    /// Calls under way.
+    streams: AtomicUsize,
+    /// When the last call ended, in milliseconds since the start.
+    idle_since: AtomicU64,
+}
+
+/// What is to become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may stay; look again after this time.
+    Keep(Duration),
+    /// It has no call for too long.
+    Idle,
+    /// It has not spoken HTTP/2 in time.
+    Mute,
+}
+
+impl Activity {
+    /// A connection that starts now.
+    pub(super) fn start() -> Arc<Self> {
+        Arc::new(Self {
+            started: Instant::now(),
+            has_handshake: AtomicBool::new(false),
+            streams: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether the client speaks HTTP/2.
+    pub(super) fn has_handshake(&self) -> bool {
+        self.has_handshake.load(Ordering::Relaxed)
+    }
+
+    /// Whether calls are under way.
+    pub(super) fn has_streams(&self) -> bool {
+        self.streams.load(Ordering::Acquire) > 0
+    }
+
+    /// Counts a call until the result is dropped.
+    pub(super) fn open_stream(self: &Arc<Self>) -> OpenStream {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        OpenStream(Arc::clone(self))
+    }
+
+    /// What is to become of the connection now.
+    pub(super) fn verdict(&self, options: &ConnectionOptions) -> Verdict {
+        self.verdict_at(self.started.elapsed(), options)
+    }
+
+    fn verdict_at(&self, age: Duration, options: &ConnectionOptions) -> Verdict {
+        if !self.has_handshake() {
+            return remaining(age, options.handshake_timeout).map_or(Verdict::Mute, Verdict::Keep);
+        }
+        if self.has_streams() {
+            return Verdict::Keep(options.idle_timeout);
+        }
+        let idle_since = Duration::from_millis(self.idle_since.load(Ordering::Relaxed));
+        let idle = age.saturating_sub(idle_since);
+        remaining(idle, options.idle_timeout).map_or(Verdict::Idle, Verdict::Keep)
+    }
+}
+
+/// How much of a timeout is left.
+fn remaining(elapsed: Duration, timeout: Duration) -> Option<Duration> {
+    timeout.checked_sub(elapsed).filter(|left| !left.is_zero())
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub(super) struct OpenStream(Arc<Activity>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let now = self.0.started.elapsed().as_millis();
+        self.0.idle_since.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
+        // Released after the time is stored: whoever sees no call sees since when.
+        self.0.streams.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// A connection's socket, which notes when the client has spoken HTTP/2.
+#[derive(Debug)]
+pub(super) struct Observed {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+    received: usize,
+}
+
+impl Observed {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { stream, activity, received: 0 }
+    }
+}
+
+impl AsyncRead for Observed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+
+        if self.received < HANDSHAKE_BYTES {
+            self.received += buffer.filled().len() - before;
+            if self.received >= HANDSHAKE_BYTES {
+                self.activity.has_handshake.store(true, Ordering::Relaxed);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Observed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: ConnectionOptions = ConnectionOptions {
+        max: None,
+        handshake_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_mins(1),
+    };
+
+    #[test]
+    fn a_connection_may_be_mute_and_idle_for_a_while() {
+        let activity = Activity::start();
+        let seconds = Duration::from_secs;
+        let verdict = |age| activity.verdict_at(seconds(age), &OPTIONS);
+        assert_eq!(verdict(0), Verdict::Keep(seconds(10)));
+        assert_eq!(verdict(10), Verdict::Mute);
+
+        activity.has_handshake.store(true, Ordering::Relaxed);
+        assert_eq!(verdict(10), Verdict::Keep(seconds(50)));
+        let call = activity.open_stream();
+        assert_eq!(verdict(3_600), Verdict::Keep(OPTIONS.idle_timeout));
+        drop(call);
+        activity.idle_since.store(3_600_000, Ordering::Relaxed);
+        assert_eq!(verdict(3_600), Verdict::Keep(OPTIONS.idle_timeout));
+        assert_eq!(verdict(3_660), Verdict::Idle);
+    }
+}

@@ -1,0 +1,151 @@
+//! One HTTP/2 connection: how it is served, and when it is closed.
+
+use super::activity::{Activity, Observed, OpenStream, Verdict};
+use super::registry::{Order, Ticket};
+use crate::api::Admission;
+use crate::config::ConnectionOptions;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::Request;
+use tonic::codegen::{Bytes, Service as _};
+use tonic::service::Routes;
+
+/// How often a silent connection is asked whether it is still there.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the answer to that may take.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an idle client may take to close its side after it was told to.
+const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// The most calls under way on one connection; a client library keeps others back until one of these has ended. Watches
+/// count, so this leaves room for an application that holds hundreds of them on one connection.
+const STREAMS_MAX: u32 = 1_000;
+/// The most calls that a client may cancel before the server has looked at them. A client that sends and cancels calls in
+/// quick succession ("rapid reset", CVE-2023-44487) is cut off here.
+const PENDING_RESETS_MAX: usize = 100;
+/// The most calls on which a client may break the protocol before it is cut off.
+const ERROR_RESETS_MAX: usize = 100;
+/// The most bytes of a call's headers. Keys, ids and tracing headers take some hundred.
+const HEADER_BYTES_MAX: u32 = 16 << 10;
+/// The most bytes of requests that a connection may send before they are read, for one call and for all.
+const WINDOW_BYTES: u32 = 1 << 20;
+
+/// Serves a connection until one side closes it.
+pub(super) async fn serve(
+    stream: TcpStream,
+    routes: Routes,
+    mut ticket: Ticket,
+    options: ConnectionOptions,
+) {
+    let activity = Activity::start();
+    let io = TokioIo::new(Observed::new(stream, Arc::clone(&activity)));
+    let proof = ticket.proof();
+    let admission = {
+        let proof = Arc::clone(&proof);
+        Admission::new(move || proof.give())
+    };
+    let calls = Arc::clone(&activity);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let stream = calls.open_stream();
+        if !proof.is_given() {
+            request.extensions_mut().insert(admission.clone());
+        }
+        let response = routes.clone().call(request);
+        async move {
+            let response = response.await?;
+            Ok::<_, Infallible>(response.map(|body| Counted { body, _stream: stream }))
+        }
+    });
+
+    let mut connection = pin!(builder().serve_connection(io, service));
+    let mut timer = pin!(tokio::time::sleep(options.handshake_timeout.min(options.idle_timeout)));
+    let mut is_draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut connection => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a connection ended");
+                }
+                return;
+            }
+            order = ticket.orders().changed() => {
+                let closes = order.is_err() || *ticket.orders().borrow_and_update() == Order::Close;
+                // Before its handshake a connection has no call, and hyper would wait for the handshake.
+                if closes || !activity.has_handshake() {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                is_draining = true;
+            }
+            () = &mut timer => match activity.verdict(&options) {
+                Verdict::Keep(time) => timer.as_mut().reset(Instant::now() + time),
+                Verdict::Mute => return,
+                Verdict::Idle if is_draining => return,
+                Verdict::Idle => {
+                    // Sends GOAWAY, so that a client which calls at this moment does so on another connection.
+                    connection.as_mut().graceful_shutdown();
+                    is_draining = true;
+                    timer.as_mut().reset(Instant::now() + IDLE_CLOSE_MAX);
+                }
+            },
+        }
+    }
+}
+
+/// How HTTP/2 is spoken. Each call is a task of its own, made by the executor: the place to run short calls in the
+/// connection's task instead.
+fn builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(ERROR_RESETS_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        // gRPC knows no use for it.
+        .auto_date_header(false);
+    builder
+}
+
+/// A response body that counts as a call under way until it is dropped.
+struct Counted {
+    body: Body,
+    _stream: OpenStream,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

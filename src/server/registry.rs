@@ -1,0 +1,271 @@
+//! The open connections: how many there may be, and which one is closed when there is no room for another.
+//!
+//! A connection is *proven* once a call on it has shown a key. Those that are not have a small share of the room: beyond it
+//! the oldest of them is closed for a new one, so that any number of idle connections without a key cannot keep out callers
+//! that have one, and proven connections never notice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// Unproven connections may take the n-th part of the room.
+const UNPROVEN_PART: usize = 2;
+/// The most unproven connections.
+const UNPROVEN_MAX: usize = 1_024;
+/// How many connections that were told to close may still be open. They still have their descriptors.
+const CLOSING_MAX: usize = 16;
+/// How long a new connection waits for one of these to close. That takes milliseconds, because nothing is sent.
+const CLOSING_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// What a connection is told to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Take calls.
+    #[default]
+    Serve,
+    /// Take no more calls, and close after those under way.
+    Drain,
+    /// Close now.
+    Close,
+}
+
+/// The open connections of a server, over all of its listeners.
+#[derive(Debug)]
+pub(super) struct Registry {
+    max: usize,
+    unproven_max: usize,
+    state: Mutex<State>,
+    /// Rings when a connection has closed.
+    closed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_id: u64,
+    /// By id, and so by age.
+    peers: BTreeMap<u64, watch::Sender<Order>>,
+    /// Those on which no call has shown a key yet, and which were not told to close.
+    unproven: BTreeSet<u64>,
+    /// How many were told to close to make room, and are still open.
+    closing: usize,
+}
+
+/// Why there is no room for another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There are as many as there may be, and all of them are proven.
+    Full,
+    /// Too many that were told to close are still open.
+    Closing,
+}
+
+/// A connection's place in the registry; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    proof: Arc<Proof>,
+    orders: watch::Receiver<Order>,
+}
+
+/// Whether a connection is proven.
+#[derive(Debug)]
+pub(super) struct Proof {
+    id: u64,
+    registry: Arc<Registry>,
+    is_given: AtomicBool,
+}
+
+impl Registry {
+    /// An empty registry with room for so many connections.
+    pub(super) fn new(max: u32) -> Arc<Self> {
+        let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);
+        let unproven_max = (max / UNPROVEN_PART).clamp(1, UNPROVEN_MAX);
+        Arc::new(Self { max, unproven_max, state: Mutex::default(), closed: Notify::new() })
+    }
+
+    /// How many connections there is room for.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Takes in a new connection. Where there is no room, the oldest unproven one is told to close; this waits for it if
+    /// many others have to close before.
+    pub(super) async fn admit(self: &Arc<Self>) -> Result<Ticket, Refusal> {
+        let admit = async {
+            loop {
+                // Registered before the look, so that a connection which closes right after it is noticed.
+                let mut closed = pin!(self.closed.notified());
+                closed.as_mut().enable();
+                match self.admit_now() {
+                    Err(Refusal::Closing) => closed.await,
+                    admitted => return admitted,
+                }
+            }
+        };
+        tokio::time::timeout(CLOSING_WAIT_MAX, admit).await.unwrap_or(Err(Refusal::Closing))
+    }
+
+    fn admit_now(self: &Arc<Self>) -> Result<Ticket, Refusal> {
+        let mut state = self.lock();
+        if state.unproven.len() >= self.unproven_max || state.serving() >= self.max {
+            state.close_oldest_unproven();
+        }
+        if state.serving() >= self.max {
+            return Err(Refusal::Full);
+        }
+        if state.closing > CLOSING_MAX {
+            return Err(Refusal::Closing);
+        }
+
+        let id = state.next_id;
+        state.next_id += 1;
+        let (sender, orders) = watch::channel(Order::Serve);
+        state.peers.insert(id, sender);
+        state.unproven.insert(id);
+        drop(state);
+
+        let proof = Proof { id, registry: Arc::clone(self), is_given: AtomicBool::new(false) };
+        Ok(Ticket { proof: Arc::new(proof), orders })
+    }
+
+    /// Tells the oldest unproven connection to close, if there is one: descriptors are wanted.
+    pub(super) fn make_room(&self) {
+        self.lock().close_oldest_unproven();
+    }
+
+    /// Tells every connection to take no more calls.
+    pub(super) fn drain(&self) {
+        for peer in self.lock().peers.values() {
+            peer.send_if_modified(|order| {
+                let serves = *order == Order::Serve;
+                if serves {
+                    *order = Order::Drain;
+                }
+                serves
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How many connections were not told to close.
+    fn serving(&self) -> usize {
+        self.peers.len() - self.closing
+    }
+
+    fn close_oldest_unproven(&mut self) {
+        let Some(oldest) = self.unproven.pop_first() else { return };
+        if let Some(peer) = self.peers.get(&oldest) {
+            peer.send_replace(Order::Close);
+            self.closing += 1;
+        }
+    }
+}
+
+impl Ticket {
+    /// What the connection is told to do.
+    pub(super) fn orders(&mut self) -> &mut watch::Receiver<Order> {
+        &mut self.orders
+    }
+
+    /// Where the connection becomes proven.
+    pub(super) fn proof(&self) -> Arc<Proof> {
+        Arc::clone(&self.proof)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let id = self.proof.id;
+        let mut state = self.proof.registry.lock();
+        state.unproven.remove(&id);
+        let peer = state.peers.remove(&id);
+        if peer.is_some_and(|peer| *peer.borrow() == Order::Close) {
+            state.closing -= 1;
+        }
+        drop(state);
+        self.proof.registry.closed.notify_waiters();
+    }
+}
+
+impl Proof {
+    /// Whether a call on the connection has shown a key.
+    pub(super) fn is_given(&self) -> bool {
+        self.is_given.load(Ordering::Relaxed)
+    }
+
+    /// Makes the connection a proven one.
+    pub(super) fn give(&self) {
+        if !self.is_given.swap(true, Ordering::Relaxed) {
+            self.registry.lock().unproven.remove(&self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(ticket: &mut Ticket) -> Order {
+        *ticket.orders().borrow()
+    }
+
+    #[test]
+    fn beyond_their_share_the_oldest_unproven_connection_makes_room() {
+        let registry = Registry::new(4);
+        let mut first = registry.admit_now().unwrap();
+        let mut second = registry.admit_now().unwrap();
+        let mut third = registry.admit_now().unwrap();
+        assert_eq!(order(&mut first), Order::Close);
+        assert_eq!(order(&mut second), Order::Serve);
+        second.proof().give();
+        let _fourth = registry.admit_now().unwrap();
+        assert_eq!(order(&mut third), Order::Serve);
+        assert_eq!(order(&mut second), Order::Serve);
+    }
+
+    #[test]
+    fn proven_connections_fill_the_room_and_keep_it() {
+        let registry = Registry::new(4);
+        let mut proven: Vec<Ticket> = (0..4)
+            .map(|_| {
+                let ticket = registry.admit_now().unwrap();
+                ticket.proof().give();
+                ticket
+            })
+            .collect();
+        assert_eq!(registry.admit_now().err(), Some(Refusal::Full));
+        assert!(proven.iter_mut().all(|ticket| order(ticket) == Order::Serve));
+        proven.pop();
+        let mut last = registry.admit_now().unwrap();
+        // There is always room for one more as long as one is unproven.
+        let _next = registry.admit_now().unwrap();
+        assert_eq!(order(&mut last), Order::Close);
+    }
+
+    #[test]
+    fn connections_that_are_slow_to_close_are_bounded_too() {
+        let registry = Registry::new(4);
+        let tickets: Vec<_> = (0..100).map_while(|_| registry.admit_now().ok()).collect();
+        assert!(tickets.len() <= 4 + CLOSING_MAX + 1, "{}", tickets.len());
+        drop(tickets);
+        assert_eq!(registry.lock().closing, 0);
+        assert!(registry.lock().peers.is_empty());
+    }
+
+    #[test]
+    fn draining_leaves_those_alone_that_close() {
+        let registry = Registry::new(2);
+        let mut first = registry.admit_now().unwrap();
+        let mut second = registry.admit_now().unwrap();
+        registry.drain();
+        assert_eq!(order(&mut first), Order::Close);
+        assert_eq!(order(&mut second), Order::Drain);
+    }
+}

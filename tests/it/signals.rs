@@ -1,0 +1,130 @@
+//! SIGTERM and SIGINT, sent to a real server: once, twice, and while it starts.
+
+use crate::raw_http2::{RawConnection, frame};
+use crate::served::{Served, await_exit};
+use crate::server_support::{SCHEMA, relationship};
+use kilwa::api::proto::authzed::api::v1 as proto;
+use std::fs::File;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+const WATCH: &str = "/authzed.api.v1.WatchService/Watch";
+
+/// An import whose client takes its time.
+struct SlowImport {
+    parts: mpsc::Sender<proto::ImportBulkRelationshipsRequest>,
+    answer: tokio::task::JoinHandle<Result<u64, tonic::Status>>,
+}
+
+impl SlowImport {
+    async fn start(server: &Served) -> Self {
+        let schema = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
+        server.schema().await.write_schema(schema).await.unwrap();
+        let mut client = server.permissions().await;
+        let (parts, stream) = mpsc::channel(1);
+        let answer = tokio::spawn(async move {
+            let answer = client.import_bulk_relationships(ReceiverStream::new(stream)).await;
+            answer.map(|answer| answer.into_inner().num_loaded)
+        });
+        let import = Self { parts, answer };
+        for n in 0..3 {
+            import.send(n).await;
+        }
+        import
+    }
+
+    async fn send(&self, number: u32) {
+        let relationships = vec![relationship(&format!("document:d{number}#owner@user:ann"))];
+        self.parts.send(proto::ImportBulkRelationshipsRequest { relationships }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_first_signal_lets_calls_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Served::start_with(folder.path(), &["--shutdown-grace-period", "10m"]);
+    let import = SlowImport::start(&server).await;
+    // A client that never says anything holds up nobody.
+    let _mute = TcpStream::connect(server.endpoint()).await.unwrap();
+
+    server.signal("TERM");
+    server.await_line("draining");
+    import.send(3).await;
+    drop(import.parts);
+    assert_eq!(import.answer.await.unwrap().unwrap(), 4);
+    assert_eq!(server.exit_code(), 0);
+}
+
+#[tokio::test]
+async fn the_first_signal_refuses_new_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Served::start_with(folder.path(), &["--shutdown-grace-period", "10m"]);
+    let import = SlowImport::start(&server).await;
+    let mut watching = RawConnection::open(server.endpoint()).await;
+    let watch = watching.send(WATCH, &[], frame(0, &[])).await;
+
+    server.signal("INT");
+    server.await_line("draining");
+    let end = watch.finish().await;
+    assert_eq!(end.trailers["grpc-status"], "14");
+    watching.closed().await;
+    while TcpStream::connect(server.endpoint()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    drop(import.parts);
+    assert_eq!(import.answer.await.unwrap().unwrap(), 3);
+    assert_eq!(server.exit_code(), 0);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_server_at_once() {
+    for (first, second, code) in [("TERM", "TERM", 143), ("INT", "INT", 130), ("TERM", "INT", 130)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Served::start_with(folder.path(), &["--shutdown-grace-period", "10m"]);
+        let import = SlowImport::start(&server).await;
+
+        server.signal(first);
+        server.await_line("draining");
+        server.signal(second);
+        let line = server.await_line(&format!("SIG{second} again"));
+        assert!(line.contains("WARN"), "{line}");
+        assert_eq!(server.exit_code(), code, "{first}, {second}");
+        import.answer.await.unwrap().unwrap_err();
+    }
+}
+
+#[test]
+fn a_signal_during_the_start_ends_it() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        drop(Served::start(&data));
+        // The next start reads the key from here, and waits for as long as nobody writes it.
+        let key = data.join("preshared.key");
+        assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
+
+        let mut server = Command::new(env!("CARGO_BIN_EXE_kilwa"))
+            .args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir"])
+            .arg(&data)
+            .env_remove("KILWA_GRPC_PRESHARED_KEY")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Opens as soon as the server reads.
+        let (sender, opened) = channel();
+        thread::spawn(move || sender.send(File::options().write(true).open(key)));
+        let writer = opened.recv_timeout(Duration::from_mins(1)).unwrap().unwrap();
+
+        let pid = server.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        assert_eq!(await_exit(&mut server).code(), Some(code), "{signal}");
+        drop(writer);
+    }
+}
