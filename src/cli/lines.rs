@@ -32,7 +32,7 @@ impl Line {
 /// Every line of standard input but the blank ones and `//` comments. `what` the lines hold is for the refusal of none.
 pub(super) fn read_stdin(what: &str) -> Result<Vec<Line>, Failure> {
     let text = read_all()?;
-    let numbered = text.lines().map(str::trim).zip(1..);
+    let numbered = without_mark(&text, 1).lines().map(str::trim).zip(1..);
     let lines: Vec<Line> = numbered
         .filter(|(line, _)| !line.is_empty() && !line.starts_with("//"))
         .map(|(line, number)| Line { text: joined(line), number: Some(number) })
@@ -70,6 +70,11 @@ pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
     }
     std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("`{}` cannot be read: {error}", path.display())))
+}
+
+/// The text of line `number` and what follows, without the byte order mark with which some editors begin a file.
+pub(super) fn without_mark(text: &str, number: u64) -> &str {
+    text.strip_prefix('\u{feff}').filter(|_| number == 1).unwrap_or(text)
 }
 
 /// All of standard input.

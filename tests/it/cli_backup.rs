@@ -287,6 +287,37 @@ fn files_come_from_standard_input_too() {
 }
 
 #[test]
+fn a_place_that_lies_behind_the_file_is_refused() {
+    let place = Place::imported();
+    place.done(&["backup", "create", "a.backup"]);
+    let noted = format!("{{\"endpoint\":\"{}\",\"count\":99999999999}}", place.server.endpoint());
+    fs::write(place.path("a.backup.restoring"), noted).unwrap();
+    assert!(place.refused(&["backup", "restore", "a.backup"]).contains("belongs to another file"));
+}
+
+#[test]
+fn what_is_no_file_of_lines_does_not_take_all_memory() {
+    let place = Place::imported();
+    let zeros = || fs::File::open("/dev/zero").unwrap();
+    let mut import = place.command(&["relationship", "bulk-import"]);
+    let output = import.stdin(zeros()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("line 1: the line is too long"), "{error}");
+
+    let head = "kilwa backup 1\nschema 99999999999 00000000\n";
+    fs::write(place.path("large.backup"), head).unwrap();
+    let error = place.refused(&["backup", "verify", "large.backup"]);
+    assert!(error.contains("larger than 256 MiB"), "{error}");
+
+    // A mark that some editors write is none of the text.
+    fs::write(place.path("marked.txt"), "\u{feff}team:c#member@user:ann\r\n").unwrap();
+    assert_eq!(place.done(&["relationship", "bulk-import", "marked.txt"]), "1 created\n");
+    let mut touch = place.command(&["relationship", "touch"]);
+    let output = touch.stdin(fs::File::open(place.path("marked.txt")).unwrap()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_redaction_that_fails_leaves_no_file() {
     let place = Place::imported();
     place.done(&["backup", "create", "a.backup"]);

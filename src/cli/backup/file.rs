@@ -33,6 +33,8 @@ const RELATIONSHIPS: &str = "relationships";
 const END: &str = "end";
 /// No line that opens a block is longer.
 const HEAD_BYTES_MAX: u64 = 256;
+/// No block is larger, so that a damaged size does not take all memory. Servers send some MiB at a time.
+const BLOCK_BYTES_MAX: u64 = 256 << 20;
 
 /// How far a file has been written or read.
 #[derive(Clone, Debug, Default)]
@@ -201,6 +203,9 @@ impl<R: BufRead> Blocks<R> {
     fn content(&mut self, line: &str, bytes: &str, crc: &str) -> Result<String, Failure> {
         let size: u64 =
             bytes.parse().map_err(|_| self.wrong("the size of a block is no number"))?;
+        if size > BLOCK_BYTES_MAX {
+            return Err(self.wrong("a block is larger than 256 MiB"));
+        }
         let mut content = Vec::new();
         let read = self.input.by_ref().take(size).read_to_end(&mut content);
         read.map_err(|error| self.wrong(error))?;

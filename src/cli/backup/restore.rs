@@ -71,6 +71,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let state = State::beside(&arguments.file, ENDING);
     let endpoint = connection.endpoint().to_owned();
     let begun = state.load::<Place>()?.filter(|place| place.endpoint == endpoint);
+    if begun.as_ref().is_some_and(|place| place.count > total) {
+        return Err(Failure::new(format!(
+            "`{}` counts more relationships than the file has: it belongs to another file, remove it",
+            state.path()
+        )));
+    }
     let place = begun.unwrap_or(Place { endpoint, count: 0, sent: 0 });
     let (input, bar) = look::open(&arguments.file)?;
     let mut blocks = Blocks::open(input, &arguments.file.display().to_string())?;
@@ -182,7 +188,9 @@ impl<R: BufRead> Rows<R> {
 
     fn skip(&mut self, count: u64) -> Result<(), Failure> {
         for _ in 0..count {
-            self.next()?;
+            if self.next()?.is_none() {
+                break;
+            }
         }
         Ok(())
     }

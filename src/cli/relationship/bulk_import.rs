@@ -8,13 +8,15 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 /// How many relationships go into one message.
 const PART_SIZE: usize = 1000;
 /// Once the lines of a message have so many bytes, it takes no more of them.
 const PART_BYTES: usize = 1 << 20;
+/// No relationship is so long, in bytes: what has no line ends must not take all memory.
+const LINE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -82,11 +84,15 @@ impl Parts {
             let wrong = |error: &dyn std::fmt::Display, line: u64| {
                 Failure::new(format!("line {line}: {error}; nothing was created"))
             };
-            let read = self.input.read_line(&mut line);
-            if read.map_err(|error| wrong(&error, self.line))? == 0 {
+            let read = self.input.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
+            let length = read.map_err(|error| wrong(&error, self.line))?;
+            if length == 0 {
                 return Ok(None);
             }
-            let text = line.trim();
+            if u64::try_from(length) == Ok(LINE_BYTES_MAX) {
+                return Err(wrong(&"the line is too long for a relationship", self.line));
+            }
+            let text = lines::without_mark(&line, self.line).trim();
             if text.is_empty() || text.starts_with("//") {
                 continue;
             }
