@@ -34,6 +34,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "a backup of Kilwa has no revision: a ZedToken means nothing to another server",
     ),
     (&["mcp"], "Kilwa has no MCP server"),
+    (&["help"], "`kilwa --help` lists the commands, and each has its own `--help`"),
 ];
 
 /// What there is to say about a command line that was refused, instead of what clap says.

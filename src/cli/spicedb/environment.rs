@@ -1,6 +1,8 @@
 //! Variables of SpiceDB and zed, which are named after their flags: `SPICEDB_GRPC_ADDR` is `--grpc-addr`.
 
-use clap::{Arg, ArgMatches, Command, parser::ValueSource};
+use crate::cli::boolean;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -43,6 +45,9 @@ pub(super) fn flag_name(variable: &str, prefix: &str) -> String {
 /// The same command, in which an argument reads the variable of the other program where Kilwa's own is not set.
 pub(super) fn reading(command: Command, variables: &Variables, prefix: &str) -> Command {
     let command = command.mut_args(|argument| match stand_in(&argument, variables, prefix) {
+        Some(name) if matches!(argument.get_action(), ArgAction::SetTrue) => {
+            argument.env(name).value_parser(boolean::parse)
+        }
         Some(name) => argument.env(name),
         None => argument,
     });

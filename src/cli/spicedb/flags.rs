@@ -2,6 +2,7 @@
 //! line.
 
 use crate::cli::boolean;
+use clap::Command;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -146,22 +147,38 @@ pub(super) fn take(
         let value = match (value, flag.shape) {
             (Some(value), _) => value.to_owned(),
             (None, Shape::Switch) => "true".to_owned(),
-            (None, Shape::Value) => rest.next().unwrap_or_default().to_string_lossy().into_owned(),
+            (None, Shape::Value) => match rest.next() {
+                Some(value) => value.to_string_lossy().into_owned(),
+                // A flag without its value is nothing that can be taken.
+                None => {
+                    kept.push(argument);
+                    break;
+                }
+            },
         };
         given.push(Given::new(format!("--{name}"), group, flag, &value));
     }
     (kept, given)
 }
 
-/// Puts flags that stand before the command, as Cobra allows it, behind it. Only those are moved that `has_value` knows.
+/// Puts flags that stand before a command, as Cobra allows it, behind it. Only those are moved that `has_value` knows.
 pub(super) fn behind_command(
     arguments: Vec<OsString>,
+    command: &Command,
     has_value: impl Fn(&str) -> Option<bool>,
 ) -> Vec<OsString> {
     let mut rest = arguments.into_iter().peekable();
     let mut ordered: Vec<OsString> = rest.next().into_iter().collect();
     let mut moved = Vec::new();
-    while let Some(argument) = rest.peek() {
+    let mut command = command;
+    while command.has_subcommands()
+        && let Some(argument) = rest.peek()
+    {
+        if let Some(below) = argument.to_str().and_then(|word| command.find_subcommand(word)) {
+            command = below;
+            ordered.extend(rest.next());
+            continue;
+        }
         let flag = argument.to_str().and_then(split);
         let Some((value, takes)) =
             flag.and_then(|(name, value)| Some((value.is_some(), has_value(name)?)))

@@ -102,7 +102,7 @@ pub(super) fn adopt(
     command: Command,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Adopted, Vec<String>> {
-    let arguments = flags::behind_command(arguments, takes_value);
+    let arguments = flags::behind_command(arguments, &command, takes_value);
     let leaf = environment::leaf(&command, &arguments);
     let program = Program::of(leaf.get_name());
     let (prefix, groups) = (program.prefix(), program.groups());

@@ -268,5 +268,4 @@ const INNER: &[Flag] = &[
     value("experimental-query-plan"),
     value("experimental-schema-mode"),
     value("max-datastore-read-page-size"),
-    value("streaming-api-response-delay-timeout"),
 ];

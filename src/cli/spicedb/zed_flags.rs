@@ -33,6 +33,31 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        why: "zed prints the schema that was used with this; Kilwa prints answers alone",
+        instead: "leave it out, and use `kilwa schema read`",
+        flags: &[switch("schema").only(&["false"])],
+    },
+    Group {
+        why: "zed names a revision with this; Kilwa calls it `--consistency-at-exactly`",
+        instead: "leave it out",
+        flags: &[value("revision").only(&[])],
+    },
+    Group {
+        why: "zed names types with this; Kilwa takes them as arguments, `kilwa relationship watch document`",
+        instead: "leave it out",
+        flags: &[value("object_types").only(&[])],
+    },
+    Group {
+        why: "zed puts a prefix before the definitions of a schema with this, as `kilwa import` does",
+        instead: "leave it out, and use `kilwa import --schema-definition-prefix PREFIX FILE`",
+        flags: &[value("schema-definition-prefix").only(&[])],
+    },
+    Group {
+        why: "zed prints the time at which a change arrived with this; Kilwa prints changes alone",
+        instead: "leave it out",
+        flags: &[switch("timestamp")],
+    },
+    Group {
         why: "zed logs with this; Kilwa's commands have no log",
         instead: "leave it out",
         flags: &[value("log-level"), value("log-format"), switch("force-color")],

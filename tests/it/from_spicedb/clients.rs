@@ -99,6 +99,18 @@ fn flags_of_zed_are_taken_or_refused_with_a_sentence() {
         assert!(warning.contains(flag), "{warning}");
     }
 
+    // Flags may stand between the words of a command.
+    let between = ["schema", "--endpoint", endpoint, "read", "--token", KEY];
+    let output = beside.run(&between, &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    // What Go reads as true.
+    let [endpoint, token] = beside.zed();
+    for (value, is_json) in [("1", true), ("T", true), ("0", false), ("false", false)] {
+        let output = beside.run(&["schema", "read"], &[endpoint, token, ("ZED_JSON", value)]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(output.stdout.starts_with(b"{"), is_json, "{value}");
+    }
+
     for flag in ["--certificate-path=ca.pem", "--no-verify-ca", "--permissions-system=shop"] {
         let output = beside.run(&["schema", "read", flag], &beside.zed());
         assert_eq!(output.status.code(), Some(2), "{flag}");
@@ -109,6 +121,70 @@ fn flags_of_zed_are_taken_or_refused_with_a_sentence() {
     let lookup = ["permission", "lookup-resources", "document", "viewer", "user:ann"];
     let output = beside.run(&[&lookup[..], &["--page-limit", "3"]].concat(), &beside.zed());
     assert!(output.status.success() && !said(&output).contains("effect"), "{}", said(&output));
+}
+
+/// The flags of zed's commands, beside those for every command.
+const OF_COMMANDS: &[(&str, &[&str])] = &[
+    ("backup create a.backup", &["page-limit 5", "prefix-filter shop", "rewrite-legacy"]),
+    (
+        "backup restore a.backup",
+        &["batch-size 5", "batches-per-transaction 5", "disable-retries", "request-timeout 5s"],
+    ),
+    (
+        "backup redact a.backup b.backup",
+        &[
+            "print-redacted-object-ids",
+            "redact-definitions",
+            "redact-object-ids",
+            "redact-relations",
+        ],
+    ),
+    ("import a.yaml", &["batch-size 5", "workers 5", "schema=false", "relationships=false"]),
+    ("permission bulk a:b#view@c:d", &["explain", "json", "revision x", "schema"]),
+    ("permission check a:b view c:d", &["error-on-no-permission", "explain", "schema"]),
+    ("permission expand view a:b", &["json", "revision x"]),
+    ("permission lookup-resources a view c:d", &["page-limit 5", "show-cursor=false"]),
+    ("permission lookup-subjects a:b view c", &["revision x", "consistency-min-latency"]),
+    ("relationship bulk-delete a", &["force", "optional-limit 5", "subject-filter c"]),
+    ("relationship create a:b view c:d", &["batch-size 5", "expiration-time 2030-01-02T03:04:05Z"]),
+    ("relationship read a", &["page-limit 5", "subject-filter c"]),
+    ("relationship watch a", &["filter a", "object_types a", "revision x", "timestamp"]),
+    ("schema write a.zed", &["json", "schema-definition-prefix shop"]),
+    ("schema read", &["json"]),
+    ("version", &["include-remote-version"]),
+];
+
+#[test]
+fn every_flag_of_zed_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let global = [
+        "certificate-path x",
+        "hostname-override x",
+        "insecure",
+        "log-format auto",
+        "log-level debug",
+        "max-message-size 5",
+        "max-retries 5",
+        "no-verify-ca",
+        "permissions-system x",
+        "proxy x",
+        "request-id x",
+        "skip-version-check",
+        "token x",
+    ];
+    for (command, flags) in OF_COMMANDS {
+        for flag in global.iter().chain(flags.iter()) {
+            let words = format!("{command} --{flag} --endpoint {nobody}");
+            let mut kilwa = kilwa(folder.path());
+            let output = kilwa.args(words.split(' ')).output().unwrap();
+            // Whatever else is wrong, the flag is not.
+            let error = said(&output);
+            for clap in ["unexpected argument", "unrecognized", "Usage", "tip:"] {
+                assert!(!error.contains(clap), "{words}: {error}");
+            }
+        }
+    }
 }
 
 #[test]
