@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::remote::Server;
-use super::{Exit, boolean, data, progress, render, snippet, touch};
+use super::{Exit, boolean, data, progress, render, schema, snippet, touch};
 use crate::relationship::{InvalidName, ObjectRef, Relationship, Subject};
 use crate::schema::{compile, prefix};
 use crate::validation::{Data, SchemaNeed};
@@ -62,6 +62,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         schema = schema.map(|schema| prefixed_schema(&schema, prefix)).transpose()?;
         let prefixed = relationships.into_iter().map(|row| prefixed(row, prefix));
         relationships = prefixed.collect::<Result<_, _>>()?;
+    }
+    if let Some(schema) = &schema {
+        schema::require_content(schema)?;
     }
     let connection = arguments.server.connect()?;
     if let Some(schema) = schema {

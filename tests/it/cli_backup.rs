@@ -296,6 +296,22 @@ fn a_place_that_lies_behind_the_file_is_refused() {
 }
 
 #[test]
+fn an_empty_schema_is_not_written() {
+    let place = Place::new();
+    place.done(&["import", "--relationships=false", "data.yaml"]);
+    for file in ["schema:\nrelationships: ''\n", "schema: ' '\n"] {
+        fs::write(place.path("empty.yaml"), file).unwrap();
+        assert!(place.refused(&["import", "empty.yaml"]).contains("the schema is empty"));
+    }
+    // As after a program that failed in a pipe.
+    let output = place.command(&["schema", "write"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("the schema is empty"), "{error}");
+    assert!(place.done(&["schema", "read"]).contains("definition team"));
+}
+
+#[test]
 fn what_is_no_file_of_lines_does_not_take_all_memory() {
     let place = Place::imported();
     let zeros = || fs::File::open("/dev/zero").unwrap();

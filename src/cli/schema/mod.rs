@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::{Exit, data, lines};
 use crate::schema::{self, Diagnostic, Schema};
 use clap::Subcommand;
+pub(super) use remote::require_content;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]

@@ -53,9 +53,20 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
             return Err(Failure::new("the schema was not written"));
         }
     };
+    require_content(&schema)?;
     let token = arguments.server.connect()?.write_schema(schema)?;
     render::written(token, arguments.json)?;
     Ok(Exit::Success)
+}
+
+/// Requires that a schema is not empty: a program that failed in a pipe would delete every definition.
+pub(in crate::cli) fn require_content(schema: &str) -> Result<(), Failure> {
+    if schema.trim().is_empty() {
+        return Err(Failure::new(
+            "the schema is empty, and writing it would delete every definition: nothing was written",
+        ));
+    }
+    Ok(())
 }
 
 /// The text to write: the file as it is, or with its imports in one, for servers take no imports.

@@ -287,15 +287,6 @@ pub(in crate::cli) struct Limits {
         value_name = "COUNT"
     )]
     max_lookup_subjects: u64,
-    /// How long a stream may go without a result.
-    #[arg(
-        long,
-        env = "KILWA_STREAMING_API_RESPONSE_DELAY_TIMEOUT",
-        default_value = "30s",
-        value_parser = duration::parse_positive,
-        value_name = "DURATION"
-    )]
-    streaming_api_response_delay_timeout: Duration,
     /// The most relationships in one message of an export.
     #[arg(
         long,
@@ -400,7 +391,6 @@ impl Limits {
         config.database.limits.subjects_max = self.max_lookup_subjects;
         config.requests.export_limit_max = self.max_bulk_export_relationships_limit;
         config.database.delete_limit_max = self.max_delete_relationships_limit;
-        config.stream_idle_max = self.streaming_api_response_delay_timeout;
     }
 }
 

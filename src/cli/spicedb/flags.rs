@@ -147,14 +147,14 @@ pub(super) fn take(
         let value = match (value, flag.shape) {
             (Some(value), _) => value.to_owned(),
             (None, Shape::Switch) => "true".to_owned(),
-            (None, Shape::Value) => match rest.next() {
-                Some(value) => value.to_string_lossy().into_owned(),
-                // A flag without its value is nothing that can be taken.
-                None => {
+            (None, Shape::Value) => {
+                let Some(value) = rest.next() else {
+                    // A flag without its value is nothing that can be taken.
                     kept.push(argument);
                     break;
-                }
-            },
+                };
+                value.to_string_lossy().into_owned()
+            }
         };
         given.push(Given::new(format!("--{name}"), group, flag, &value));
     }
