@@ -178,6 +178,7 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         DatabaseError::CounterUnknown { name } => counter_unknown(message, name),
         DatabaseError::LookupsTooLarge { .. }
         | DatabaseError::QueueFull(_)
+        | DatabaseError::NoRoom { .. }
         | DatabaseError::ImportTooLarge { .. } => Status::resource_exhausted(message),
         DatabaseError::Contended => Status::aborted(message),
         DatabaseError::Fault => Status::internal(message),

@@ -77,7 +77,7 @@ impl Proposal for DeleteRequest {
                 until.require_not_passed(transaction)?;
                 Ok(Deleted { revision: transaction.revision(), count, complete: true, last: None })
             };
-            return Ok(ExaminedWrite::new(delete).large());
+            return Ok(ExaminedWrite::new(delete).large().deletion());
         }
 
         if let Some(limit) = self.limit
@@ -90,7 +90,8 @@ impl Proposal for DeleteRequest {
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             fulfilled.confirm(transaction, attempt)?;
             request.delete_listed(transaction, &fulfilled, &listed)
-        }))
+        })
+        .deletion())
     }
 }
 

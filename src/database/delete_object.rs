@@ -88,7 +88,7 @@ impl Proposal for DeleteObjectRequest {
                 until.require_not_passed(transaction)?;
                 Ok(mentions)
             };
-            return Ok(ExaminedWrite::new(delete).large());
+            return Ok(ExaminedWrite::new(delete).large().deletion());
         }
 
         Ok(ExaminedWrite::new(move |transaction, attempt| {

@@ -193,6 +193,12 @@ pub enum DatabaseError {
     /// The store cannot be read.
     #[error(transparent)]
     Read(ReadError),
+    /// The system lacks what a write needs. Nothing was changed.
+    #[error("{reason}")]
+    NoRoom {
+        /// What is missing, how much is wanted, and what to do.
+        reason: String,
+    },
     /// The write could not be committed. When the store has been opened again it is there whole or not at all.
     #[error("the write could not be committed: {reason}")]
     Commit {
@@ -239,6 +245,9 @@ impl From<ReadError> for DatabaseError {
         if error.is_interrupted() {
             return Self::Engine(EngineError::Interrupted);
         }
+        if error.is_exhausted() {
+            return Self::NoRoom { reason: error.reason };
+        }
         match error.timed_out_after() {
             Some(time_max) => Self::Engine(EngineError::TimeExceeded { time_max }),
             None => Self::Read(error),
@@ -263,6 +272,7 @@ impl From<StageError> for DatabaseError {
     fn from(error: StageError) -> Self {
         match error {
             StageError::Full { bytes_max } => Self::ImportTooLarge { bytes_max },
+            StageError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
             StageError::Read(error) => error.into(),
         }
     }
@@ -281,6 +291,7 @@ impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
     fn from(error: WriteError<E>) -> Self {
         match error {
             WriteError::Refused(refusal) => refusal.into(),
+            WriteError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
             WriteError::Commit { reason } => Self::Commit { reason },
             WriteError::Stopped { reason } => Self::Stopped { reason },
             WriteError::Interrupted => Self::Engine(EngineError::Interrupted),

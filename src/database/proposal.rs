@@ -117,6 +117,7 @@ type Make<T> =
 pub struct ExaminedWrite<T> {
     make: Make<T>,
     is_large: bool,
+    is_deletion: bool,
 }
 
 impl<T> ExaminedWrite<T> {
@@ -124,7 +125,12 @@ impl<T> ExaminedWrite<T> {
     pub(super) fn new(
         make: impl FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static,
     ) -> Self {
-        Self { make: Box::new(make), is_large: false }
+        Self { make: Box::new(make), is_large: false, is_deletion: false }
+    }
+
+    /// The same for one that makes room in the end.
+    pub(super) fn deletion(self) -> Self {
+        Self { is_deletion: true, ..self }
     }
 
     /// The same for one that may be larger than memory.
@@ -202,7 +208,8 @@ impl Database {
         caller: &Caller,
         answer: impl FnOnce(Outcome<P::Made>) + Send + 'static,
     ) {
-        let ExaminedWrite { make, is_large } = match self.examine(&round, proposal, caller) {
+        let examined = self.examine(&round, proposal, caller);
+        let ExaminedWrite { make, is_large, is_deletion } = match examined {
             Ok(examined) => examined,
             Err(DatabaseError::Engine(EngineError::TimeExceeded { .. })) if !round.is_slow => {
                 return answer(Outcome::Again(Round { is_slow: true, ..round }));
@@ -218,6 +225,7 @@ impl Database {
         };
         let options = WriteOptions::new(&caller.clock);
         let options = options.interrupted_by(Arc::clone(&caller.interrupted));
+        let options = if is_deletion { options.deletion() } else { options };
         self.store.submit(
             if is_large { options.large() } else { options },
             move |transaction| make(transaction, attempt),

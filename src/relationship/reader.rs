@@ -79,6 +79,7 @@ enum Kind {
     NotInMemory,
     Interrupted,
     TimedOut(Duration),
+    Exhausted,
 }
 
 impl ReadError {
@@ -102,6 +103,11 @@ impl ReadError {
         Self::of_kind(Kind::TimedOut(time_max), format!("it took longer than {time_max:?}"))
     }
 
+    /// The system lacks what the work needs, such as space on a disk.
+    pub fn exhausted(reason: impl fmt::Display) -> Self {
+        Self::of_kind(Kind::Exhausted, reason)
+    }
+
     fn of_kind(kind: Kind, reason: impl fmt::Display) -> Self {
         Self { reason: reason.to_string(), kind }
     }
@@ -116,11 +122,16 @@ impl ReadError {
         self.kind == Kind::Interrupted
     }
 
+    /// Whether the system lacks what the work needs.
+    pub fn is_exhausted(&self) -> bool {
+        self.kind == Kind::Exhausted
+    }
+
     /// The allowed time, when the read was given up because it took longer.
     pub fn timed_out_after(&self) -> Option<Duration> {
         match self.kind {
             Kind::TimedOut(time_max) => Some(time_max),
-            Kind::Failed | Kind::NotInMemory | Kind::Interrupted => None,
+            Kind::Failed | Kind::NotInMemory | Kind::Interrupted | Kind::Exhausted => None,
         }
     }
 }

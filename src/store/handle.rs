@@ -12,6 +12,7 @@ use super::opening::{self, Opened};
 use super::pieces;
 use super::queue::{Queue, QueueFull, QueueLimits, QueueSlot};
 use super::rocks::{Db, Family, Reach, Source};
+use super::room::{Reserve, Room};
 use super::snapshot::{Snapshot, SnapshotError};
 use super::staged::{self, Spill, Staged};
 use super::transaction::Transaction;
@@ -143,10 +144,20 @@ impl Store {
             Some(_) if options.sync => Some(opening::acknowledge(dir, id, head.revision)?),
             Some(_) | None => None,
         };
+        let room =
+            match lock {
+                // What a store in memory needs is not on a disk.
+                Some(_) => Some(Arc::new(Room::new(dir).map_err(|error| OpenError::Io {
+                    path: dir.into(),
+                    reason: error.to_string(),
+                })?)),
+                None => None,
+            };
         let shared = Arc::new(Shared {
             db,
             acknowledged,
             health: WriteHealth::default(),
+            room,
             _lock: lock,
             names: RwLock::new(Arc::new(names)),
             bells: Mutex::default(),
@@ -245,6 +256,7 @@ impl Store {
         if self.is_read_only {
             return Err(WriteError::ReadOnly);
         }
+        self.shared.require_room(options.reserve).map_err(WriteError::NoRoom)?;
         self.writer.run(kind(&options), options, work)
     }
 
@@ -258,6 +270,9 @@ impl Store {
     ) {
         if self.is_read_only {
             return answer(Ok(Err(WriteError::ReadOnly)));
+        }
+        if let Err(shortage) = self.shared.require_room(options.reserve) {
+            return answer(Ok(Err(WriteError::NoRoom(shortage))));
         }
         self.writer.submit(Job::new(kind(&options), options, work, answer));
     }
@@ -275,7 +290,7 @@ impl Store {
 
     /// Room for relationships that are to be written together, and may be more than fit into memory.
     pub fn stage(&self) -> Result<Staged, ReadError> {
-        Staged::new(&self.dir, &self.spill)
+        Staged::new(&self.dir, &self.spill, self.shared.room.clone())
     }
 
     /// Keeps a revision readable for as long as the hold lives. Take it while a snapshot of the revision is alive.
@@ -292,6 +307,7 @@ impl Store {
     /// Drops history older than the window, and relationships that expired before it. Snapshots and held revisions
     /// keep what they show. Drops in small batches between the writes.
     pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, WriteError<ReadError>> {
+        self.shared.require_room(Reserve::Half).map_err(WriteError::NoRoom)?;
         let bounds = (self.options.history_window, &*self.holds);
         garbage::collect(self.db(), &self.writer, bounds, now)
     }

@@ -1,6 +1,7 @@
 //! One write on its way to the writer and back.
 
 use super::clock::Clock;
+use super::room::{Reserve, Shortage};
 use super::transaction::Transaction;
 use crate::relationship::Revision;
 use std::any::Any;
@@ -29,6 +30,9 @@ pub enum WriteError<E> {
         /// What went wrong then, for the operator.
         reason: String,
     },
+    /// The system lacks what a write needs. Nothing was changed.
+    #[error("{0}")]
+    NoRoom(Shortage),
     /// The caller no longer waited when the write's turn came. Nothing was changed.
     #[error("the caller no longer waits for the write")]
     Interrupted,
@@ -51,12 +55,18 @@ pub struct WriteOptions {
     pub(super) clock: Clock,
     pub(super) interrupted: Interrupted,
     pub(super) is_large: bool,
+    pub(super) reserve: Reserve,
 }
 
 impl WriteOptions {
     /// A write of moderate size whose caller waits for as long as it takes.
     pub fn new(clock: impl Into<Clock>) -> Self {
-        Self { clock: clock.into(), interrupted: Arc::new(|| false), is_large: false }
+        Self {
+            clock: clock.into(),
+            interrupted: Arc::new(|| false),
+            is_large: false,
+            reserve: Reserve::Full,
+        }
     }
 
     /// The same for a caller that may stop waiting. A write that has not begun by then is dropped; a large one that has
@@ -64,6 +74,12 @@ impl WriteOptions {
     #[must_use]
     pub fn interrupted_by(self, interrupted: Interrupted) -> Self {
         Self { interrupted, ..self }
+    }
+
+    /// The same for a write that makes room in the end. It may use half of the space that is kept free for RocksDB.
+    #[must_use]
+    pub fn deletion(self) -> Self {
+        Self { reserve: Reserve::Half, ..self }
     }
 
     /// The same for a write that may be larger than memory: it is put on disk chunk by chunk. No other write is made

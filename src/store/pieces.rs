@@ -8,6 +8,7 @@
 use super::direct::Direct;
 use super::keys::{self, NameId, RowKey};
 use super::rocks::{self, Db, Family, Reach, Source};
+use super::room::Reserve;
 use super::staged::Staged;
 use super::transaction::Transaction;
 use super::values::{self, Head, Logged};
@@ -72,7 +73,14 @@ impl<'t> Pieces<'t> {
         if self.changes < PIECE_CHANGES && self.bytes.get() < PIECE_BYTES {
             return Ok(());
         }
+        self.require_room()?;
         self.commit(transaction)
+    }
+
+    /// A refusal here is no failed commit: the pieces so far are rolled back, and writes continue. Deletions make room in the
+    /// end, so that they must not be held to more than half of the reserve in the middle.
+    fn require_room(&self) -> Result<(), ReadError> {
+        self.shared.require_room(Reserve::Half).map_err(ReadError::exhausted)
     }
 
     /// Commits what there is so far. It need not be on disk before the last piece is: the log keeps their order.
@@ -97,6 +105,7 @@ impl<'t> Pieces<'t> {
         let created = staged.rows(|row, terms| {
             if transaction.logged.is_multiple_of(CHANGES_PER_LOOK) {
                 transaction.require_wanted()?;
+                self.require_room()?;
             }
             let (row, terms) = (row.renamed(ids)?, values::renamed(terms, ids)?);
             let key = row.by_resource();

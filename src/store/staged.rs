@@ -3,6 +3,7 @@
 use super::key_hashes::{self, HASH_BYTES, KeyHashes};
 use super::keys::{NameId, RowKey};
 use super::names::Names;
+use super::room::{Reserve, Room, Shortage};
 use super::snapshot::Snapshot;
 use super::values;
 use crate::relationship::{ReadError, Relationship};
@@ -34,6 +35,7 @@ pub struct Staged {
     hashes: KeyHashes,
     count: u64,
     space: SpillSpace,
+    room: Option<Arc<Room>>,
 }
 
 /// Why a relationship cannot wait.
@@ -47,6 +49,9 @@ pub enum StageError {
         /// The bytes allowed.
         bytes_max: u64,
     },
+    /// The system lacks what a write needs.
+    #[error(transparent)]
+    NoRoom(#[from] Shortage),
     /// The file cannot be used.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -97,13 +102,17 @@ impl std::fmt::Debug for Staged {
 
 impl Staged {
     /// None so far, in a file of their own within the data folder.
-    pub(super) fn new(dir: &Path, spill: &Arc<Spill>) -> Result<Self, ReadError> {
+    pub(super) fn new(
+        dir: &Path,
+        spill: &Arc<Spill>,
+        room: Option<Arc<Room>>,
+    ) -> Result<Self, ReadError> {
         let folder = dir.join(FOLDER);
         let file = nameless(&folder).map_err(unusable)?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         let hashes = KeyHashes::new(&folder);
         let space = SpillSpace { spill: Arc::clone(spill), taken: 0 };
-        Ok(Self { file, names: Names::default(), hashes, count: 0, space })
+        Ok(Self { file, names: Names::default(), hashes, count: 0, space, room })
     }
 
     /// How many there are.
@@ -113,6 +122,11 @@ impl Staged {
 
     /// Adds one.
     pub fn add(&mut self, relationship: &Relationship) -> Result<(), StageError> {
+        if let Some(room) = self.room.as_ref().filter(|_| self.count.is_multiple_of(ROWS_PER_LOOK))
+        {
+            room.require(Reserve::Full, BUFFER_BYTES)?;
+        }
+
         let (resource, subject) = (relationship.resource_key(), relationship.subject.key());
         let subject_relation = match subject.relation {
             Some(relation) => Some(self.names.add(relation)?),

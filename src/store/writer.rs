@@ -11,6 +11,7 @@ use super::job::{Failure, Job, Kind, NotBegun, Reply, WriteError, WriteOptions};
 use super::names::Names;
 use super::pieces::{self, Made, Pieces};
 use super::rocks::{self, Db, Family};
+use super::room::{Reserve, Room, Shortage};
 use super::transaction::Transaction;
 use super::values::Head;
 use super::visibility::{Batch, Visibility};
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     /// Where acknowledged revisions are recorded; `None` for a store that acknowledges what is not on disk.
     pub(super) acknowledged: Option<Acknowledged>,
     pub(super) health: WriteHealth,
+    /// Looks at the system before writes; `None` for a store in memory.
+    pub(super) room: Option<Arc<Room>>,
     /// After the database, so that it is let go when that is closed.
     pub(super) _lock: Option<FolderLock>,
 }
@@ -55,6 +58,11 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Requires what the system must have for a write.
+    pub(super) fn require_room(&self, reserve: Reserve) -> Result<(), Shortage> {
+        self.room.as_ref().map_or(Ok(()), |room| room.require(reserve, 0))
     }
 
     pub(super) fn names(&self) -> Arc<Names> {

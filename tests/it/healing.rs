@@ -253,7 +253,9 @@ async fn a_full_disk_that_gets_room_again_needs_no_restart() {
         };
         assert!(number < 10_000, "the disk never fills up");
     };
-    assert!(refused.code() != Code::Unknown, "{refused}");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert!(refused.message().contains("bytes free"), "{refused}");
+    assert_eq!(server.health("kilwa.writes").await, ServingStatus::Serving);
     let before = server.documents().await;
     assert!(before.is_superset(&acknowledged));
 
@@ -272,4 +274,36 @@ async fn a_full_disk_that_gets_room_again_needs_no_restart() {
     drop(server);
     let server = Server::start(&data, home.path()).await;
     assert_eq!(server.documents().await, found);
+}
+
+#[tokio::test]
+async fn a_write_without_free_descriptors_is_refused_and_made_later() {
+    let home = TempDir::new().unwrap();
+    let server = Server::start(&home.path().join("data"), home.path()).await;
+    server.write_schema().await;
+    server.write(0).await.unwrap();
+
+    server.limit("--nofile=8:");
+    // What was counted is used for some milliseconds.
+    let mut refused = server.write(1).await;
+    for number in 2..500 {
+        if refused.is_err() {
+            break;
+        }
+        refused = server.write(number).await;
+    }
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert!(refused.message().contains("file descriptors"), "{refused}");
+    assert_eq!(server.health("kilwa.writes").await, ServingStatus::Serving);
+    assert!(server.documents().await.contains(&0));
+
+    server.limit("--nofile=1024:");
+    let mut attempts = 0;
+    while server.write(1000).await.is_err() {
+        attempts += 1;
+        assert!(attempts < 600, "{}", server.said());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(server.documents().await.contains(&1000));
 }

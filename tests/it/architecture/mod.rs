@@ -72,7 +72,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("quick_junit", &["cli"]),
     ("regex", &["caveat"]),
     ("rocksdb", &["store"]),
-    ("rustix", &["server"]),
+    ("rustix", &["server", "store"]),
     ("saphyr_parser", &["validation"]),
     ("serde", &["cli"]),
     ("serde_json", &["relationship", "caveat", "store", "validation", "api", "client", "cli"]),
