@@ -198,7 +198,8 @@ impl GuardedClock {
             }
         } else {
             doubt = Some(ClockDoubt::Jumped { wall, expected: timestamp(anchor + passed) });
-            state.anchor = (anchor + passed / 2, monotonic);
+            // Never behind the wall clock, which would then count as one that jumped ahead.
+            state.anchor = ((anchor + passed / 2).max(shown), monotonic);
             state.ahead = None;
             state.steady_since = monotonic;
         }
