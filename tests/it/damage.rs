@@ -412,7 +412,7 @@ fn the_server_refuses_a_damaged_log_and_opens_it_with_the_option() {
 
     let mut server = kilwa(dir.path())
         .args(serve)
-        .arg("--recover-log")
+        .args(["--recover-log", "--accept-clock"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -13,6 +13,12 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        why: "zed reaches a server with this; this command works on files alone",
+        instead: "leave it out",
+        // The commands that do connect have these flags themselves.
+        flags: &[value("endpoint"), switch("insecure"), value("token")],
+    },
+    Group {
         why: "zed reaches a server through a proxy with this; Kilwa's commands connect directly",
         instead: "leave it out",
         flags: &[value("proxy").only(&[])],
