@@ -179,7 +179,8 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         DatabaseError::LookupsTooLarge { .. }
         | DatabaseError::QueueFull(_)
         | DatabaseError::NoRoom { .. }
-        | DatabaseError::ImportTooLarge { .. } => Status::resource_exhausted(message),
+        | DatabaseError::ImportTooLarge { .. }
+        | DatabaseError::TooManyImports { .. } => Status::resource_exhausted(message),
         DatabaseError::Contended => Status::aborted(message),
         DatabaseError::Fault => Status::internal(message),
         DatabaseError::Engine(error) => of_engine(&error),

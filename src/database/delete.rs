@@ -87,11 +87,12 @@ impl Proposal for DeleteRequest {
             let filter = Box::new(self.filter.clone());
             return Err(DatabaseError::TooManyToDelete { limit, filter });
         }
-        Ok(ExaminedWrite::new(move |transaction, attempt| {
+        let bytes = listed.bytes();
+        let delete = move |transaction: &mut Transaction<'_>, attempt| {
             fulfilled.confirm(transaction, attempt)?;
             request.delete_listed(transaction, &fulfilled, &listed)
-        })
-        .deletion())
+        };
+        Ok(ExaminedWrite::new(delete).deletion().holding(bytes))
     }
 }
 
@@ -131,9 +132,8 @@ impl DeleteRequest {
         }
 
         set_metadata(transaction, self.metadata.as_ref())?;
-        let rows = listed.rows.iter().map(|(row, _)| row);
-        let count = remove_each(transaction, rows.chain(&newcomers))?;
-        let last = listed.rows.last().map(|(_, position)| Position(position.clone()));
+        let count = remove_each(transaction, listed.rows.iter().chain(&newcomers))?;
+        let last = listed.last.clone().map(Position);
         Ok(Deleted { revision: transaction.revision(), count, complete, last })
     }
 }

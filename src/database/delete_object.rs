@@ -91,7 +91,8 @@ impl Proposal for DeleteObjectRequest {
             return Ok(ExaminedWrite::new(delete).large().deletion());
         }
 
-        Ok(ExaminedWrite::new(move |transaction, attempt| {
+        let bytes = listed.iter().map(Listed::bytes).sum();
+        let delete = move |transaction: &mut Transaction<'_>, attempt| {
             fulfilled.confirm(transaction, attempt)?;
             // Looked for before anything is removed: the removals are changes too, and as many as are allowed.
             let changes = fulfilled.changes(transaction)?;
@@ -101,13 +102,14 @@ impl Proposal for DeleteObjectRequest {
 
             set_metadata(transaction, request.metadata.as_ref())?;
             let mut remove = |listed: &Listed, newcomers: &[Relationship]| {
-                remove_each(transaction, listed.rows.iter().map(|(row, _)| row).chain(newcomers))
+                remove_each(transaction, listed.rows.iter().chain(newcomers))
             };
             Ok(Mentions {
                 as_resource: remove(as_resource, &resource_newcomers)?,
                 as_subject: remove(as_subject, &subject_newcomers)?,
             })
-        }))
+        };
+        Ok(ExaminedWrite::new(delete).holding(bytes))
     }
 }
 

@@ -224,6 +224,14 @@ pub enum DatabaseError {
         /// The bytes allowed.
         bytes_max: u64,
     },
+    /// As many imports are under way as may be.
+    #[error(
+        "{imports_max} imports are under way, which is the limit; try again when one has ended"
+    )]
+    TooManyImports {
+        /// The imports allowed.
+        imports_max: usize,
+    },
     /// What the write rests on changed each time between its examination and its turn.
     #[error(
         "the write could not be made, because what its preconditions or required permissions rest on keeps changing: try again"
@@ -272,6 +280,7 @@ impl From<StageError> for DatabaseError {
     fn from(error: StageError) -> Self {
         match error {
             StageError::Full { bytes_max } => Self::ImportTooLarge { bytes_max },
+            StageError::TooMany { imports_max } => Self::TooManyImports { imports_max },
             StageError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
             StageError::Read(error) => error.into(),
         }

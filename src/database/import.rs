@@ -5,6 +5,7 @@ use super::handle::Database;
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use super::requirements::{came, is_there};
 use super::write::require_relationship;
+use crate::engine::EngineError;
 use crate::relationship::{Relationship, Revision};
 use crate::schema::Schema;
 use crate::store::{Change, ChangePosition, Clock, Snapshot, Staged, Transaction};
@@ -44,13 +45,13 @@ impl Import {
             let schema = Arc::clone(view.schema());
             let refusal =
                 |relationship: Relationship| require_relationship(&schema, &relationship).err();
-            self.staged.find(refusal)?.map_or(Ok(()), Err)?;
+            self.staged.find(*interrupted, refusal)?.map_or(Ok(()), Err)?;
             (self.schema, self.schema_revision) = (schema, view.schema_revision());
         }
 
         let known = self.examined.filter(|known| *known >= view.oldest_revision());
         let existing = match known {
-            Some(known) => self.existing_since(&view.snapshot, known)?,
+            Some(known) => self.existing_since(&view.snapshot, known, *interrupted)?,
             None => match self.staged.duplicate(*interrupted)? {
                 Some(duplicate) => Some(duplicate),
                 None => self.staged.first_stored(&view.snapshot, *interrupted)?,
@@ -65,9 +66,13 @@ impl Import {
         &mut self,
         snapshot: &Snapshot<'_>,
         known: Revision,
+        interrupted: &dyn Fn() -> bool,
     ) -> Result<Option<Relationship>, DatabaseError> {
         let mut after = ChangePosition::after(known);
         loop {
+            if interrupted() {
+                return Err(EngineError::Interrupted.into());
+            }
             let page = snapshot.changes(after, PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(None) };
             after = *last;

@@ -15,8 +15,10 @@ pub(super) const LISTED_MAX: usize = 10_000;
 /// What a filter selects on a snapshot, the expired relationships too.
 pub(super) struct Listed {
     filter: RelationshipFilter,
-    /// In the order of the scan.
-    pub(super) rows: Vec<(Relationship, ScanPosition)>,
+    /// In the order of the scan, without caveats: a removal needs the key alone, and the list may wait for long.
+    pub(super) rows: Vec<Relationship>,
+    /// The position of the last one.
+    pub(super) last: Option<ScanPosition>,
     /// Whether there is nothing more.
     pub(super) is_complete: bool,
 }
@@ -30,20 +32,31 @@ impl Listed {
         count_max: usize,
     ) -> Result<Self, DatabaseError> {
         let (snapshot, budget) = (&examination.view.snapshot, examination.scan_budget());
-        let (mut rows, mut after) = (Vec::new(), after);
+        let (mut rows, mut last, mut after) = (Vec::new(), None, after);
+        let mut is_complete = true;
         loop {
             let room = count_max.saturating_add(1).saturating_sub(rows.len()).min(PAGE);
             let page = snapshot.scan_stored(filter, after.as_ref(), room, &budget)?;
-            rows.extend(page.rows);
             after = page.next;
-            if after.is_none() || rows.len() > count_max {
+            for (row, position) in page.rows {
+                if rows.len() == count_max {
+                    is_complete = false;
+                    break;
+                }
+                rows.push(Relationship { caveat: None, ..row });
+                last = Some(position);
+            }
+            if after.is_none() || !is_complete {
                 break;
             }
         }
 
-        let is_complete = rows.len() <= count_max;
-        rows.truncate(count_max);
-        Ok(Self { filter: filter.clone(), rows, is_complete })
+        Ok(Self { filter: filter.clone(), rows, last, is_complete })
+    }
+
+    /// About how many bytes of memory the list takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.iter().map(bytes_of).sum()
     }
 
     /// The relationships that came since the snapshot, match and are still there, each once.
@@ -52,7 +65,7 @@ impl Listed {
         transaction: &Transaction<'_>,
         changes: Vec<Change>,
     ) -> Result<Vec<Relationship>, ReadError> {
-        let listed = self.rows.iter().map(|(row, _)| key(row));
+        let listed = self.rows.iter().map(key);
         let mut known: HashSet<String> = listed.collect();
         let mut newcomers = Vec::new();
         for relationship in changes.into_iter().filter_map(came) {
@@ -70,6 +83,19 @@ impl Listed {
 fn key(relationship: &Relationship) -> String {
     let Relationship { resource, relation, subject, .. } = relationship;
     format!("{resource}#{relation}@{subject}")
+}
+
+fn bytes_of(row: &Relationship) -> usize {
+    let (resource, subject) = (row.resource_key(), row.subject.key());
+    let texts = [
+        resource.object_type,
+        resource.object_id,
+        resource.relation,
+        subject.object_type,
+        subject.object_id,
+        subject.relation.unwrap_or_default(),
+    ];
+    size_of::<Relationship>() + texts.iter().map(|text| text.len()).sum::<usize>()
 }
 
 /// Removes relationships, and gives the number of those that were still there.

@@ -118,6 +118,7 @@ pub struct ExaminedWrite<T> {
     make: Make<T>,
     is_large: bool,
     is_deletion: bool,
+    bytes: usize,
 }
 
 impl<T> ExaminedWrite<T> {
@@ -125,12 +126,17 @@ impl<T> ExaminedWrite<T> {
     pub(super) fn new(
         make: impl FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static,
     ) -> Self {
-        Self { make: Box::new(make), is_large: false, is_deletion: false }
+        Self { make: Box::new(make), is_large: false, is_deletion: false, bytes: 0 }
     }
 
     /// The same for one that makes room in the end.
     pub(super) fn deletion(self) -> Self {
         Self { is_deletion: true, ..self }
+    }
+
+    /// The same for one that holds so many bytes of memory until it is made, beside its request.
+    pub(super) fn holding(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
     }
 
     /// The same for one that may be larger than memory.
@@ -149,7 +155,7 @@ impl<T> fmt::Debug for ExaminedWrite<T> {
 #[derive(Debug)]
 pub struct Round {
     /// Free again when the write is answered.
-    _slot: QueueSlot,
+    slot: QueueSlot,
     examinations: u32,
     is_slow: bool,
 }
@@ -196,7 +202,7 @@ impl Database {
     /// Lets a write into the queue, unless too many wait already. `bytes` is the size of its request.
     pub fn admit(&self, proposal: &impl Proposal, bytes: usize) -> Result<Round, DatabaseError> {
         let slot = self.store.admit(bytes)?;
-        Ok(Round { _slot: slot, examinations: 0, is_slow: proposal.is_slow() })
+        Ok(Round { slot, examinations: 0, is_slow: proposal.is_slow() })
     }
 
     /// Examines a write and hands it to the writer. `answer` is called with the outcome, mostly from the writer's thread,
@@ -209,7 +215,7 @@ impl Database {
         answer: impl FnOnce(Outcome<P::Made>) + Send + 'static,
     ) {
         let examined = self.examine(&round, proposal, caller);
-        let ExaminedWrite { make, is_large, is_deletion } = match examined {
+        let ExaminedWrite { make, is_large, is_deletion, bytes } = match examined {
             Ok(examined) => examined,
             Err(DatabaseError::Engine(EngineError::TimeExceeded { .. })) if !round.is_slow => {
                 return answer(Outcome::Again(Round { is_slow: true, ..round }));
@@ -217,7 +223,10 @@ impl Database {
             Err(error) => return answer(Outcome::Final(Err(error))),
         };
 
-        let round = Round { examinations: round.examinations + 1, ..round };
+        let mut round = Round { examinations: round.examinations + 1, ..round };
+        if let Err(full) = round.slot.hold(bytes) {
+            return answer(Outcome::Final(Err(full.into())));
+        }
         let attempt = if round.examinations < EXAMINATIONS_MAX {
             Attempt::Confirm
         } else {

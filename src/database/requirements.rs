@@ -30,8 +30,8 @@ const CHANGES_MAX: usize = 10_000;
 const CATCH_UPS_MAX: usize = 16;
 /// The most comparisons of a change with a precondition.
 const COMPARISONS_MAX: usize = 1_000_000;
-/// The most rows that the writer examines to find another match for a precondition.
-const ROWS_MAX: u64 = 1_000;
+/// The most rows that the writer examines to find other matches for the preconditions of a write, all together.
+const ROWS_MAX: u64 = 5_000;
 /// The same for all preconditions of a write that was examined too often.
 const EVALUATED_ROWS_MAX: u64 = 100_000;
 
@@ -214,11 +214,12 @@ impl<R: Required> Fulfilled<R> {
         }
 
         let mut until = Until::default();
+        let budget = ScanBudget::unlimited().with_rows_max(ROWS_MAX);
         for (precondition, match_before) in &self.present {
             let key = (match_before.resource_key(), match_before.subject.key());
             match transaction.find(key.0, key.1)? {
                 Some(terms) => until.limit(terms.expires_at),
-                None => until.limit(require_another_match(transaction, precondition)?),
+                None => until.limit(require_another_match(transaction, precondition, &budget)?),
             }
         }
 
@@ -314,9 +315,9 @@ impl<R: Required> Fulfilled<R> {
 fn require_another_match(
     transaction: &Transaction<'_>,
     precondition: &Precondition,
+    budget: &ScanBudget<'_>,
 ) -> Result<Option<Timestamp>, Rejection> {
-    let budget = ScanBudget::unlimited().with_rows_max(ROWS_MAX);
-    match first_match(transaction, &precondition.filter, &budget)? {
+    match first_match(transaction, &precondition.filter, budget)? {
         Match::Found(expires_at) => Ok(expires_at),
         Match::None => Err(failed(precondition).into()),
         Match::Unknown => Err(Rejection::Outdated),

@@ -14,7 +14,7 @@ use super::queue::{Queue, QueueFull, QueueLimits, QueueSlot};
 use super::rocks::{Db, Family, Reach, Source};
 use super::room::{Reserve, Room};
 use super::snapshot::{Snapshot, SnapshotError};
-use super::staged::{self, Spill, Staged};
+use super::staged::{self, Spill, StageError, Staged};
 use super::transaction::Transaction;
 use super::values::{self, Head};
 use super::visibility::Visibility;
@@ -289,7 +289,7 @@ impl Store {
     }
 
     /// Room for relationships that are to be written together, and may be more than fit into memory.
-    pub fn stage(&self) -> Result<Staged, ReadError> {
+    pub fn stage(&self) -> Result<Staged, StageError> {
         Staged::new(&self.dir, &self.spill, self.shared.room.clone())
     }
 

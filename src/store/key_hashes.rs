@@ -18,6 +18,11 @@ pub(super) const HASH_BYTES: u64 = 8;
 const RUN_LEN: usize = 256 << 10;
 /// How many hashes of a run are read at a time.
 const PAGE_LEN: u64 = 4 << 10;
+/// How many hashes are merged between two looks whether the caller still waits.
+const HASHES_PER_LOOK: u64 = 64 << 10;
+/// The most hashes that are given as duplicates. Two different keys rarely share a hash, so that among a few a real
+/// duplicate is found.
+const DUPLICATES_MAX: usize = 10_000;
 
 /// Sorted hashes.
 pub(super) struct KeyHashes {
@@ -48,8 +53,12 @@ impl KeyHashes {
         if self.newest.len() < RUN_LEN { Ok(()) } else { self.finish_run() }
     }
 
-    /// The hashes that occur more than once.
-    pub(super) fn duplicates(&mut self) -> io::Result<HashSet<u64>> {
+    /// Hashes that occur more than once: all of them, or as many as show that there are duplicates. They are incomplete
+    /// when `interrupted` says that nobody waits for them any more.
+    pub(super) fn duplicates(
+        &mut self,
+        interrupted: &dyn Fn() -> bool,
+    ) -> io::Result<HashSet<u64>> {
         self.finish_run()?;
         let mut runs: Vec<Run<'_>> = Vec::new();
         let mut start = 0;
@@ -63,11 +72,17 @@ impl KeyHashes {
             heads.extend(run.next()?.map(|hash| Reverse((hash, number))));
         }
         let (mut found, mut last) = (HashSet::new(), None);
+        let mut count: u64 = 0;
         while let Some(Reverse((hash, number))) = heads.pop() {
             if last == Some(hash) {
                 found.insert(hash);
             }
             last = Some(hash);
+            count += 1;
+            let is_wanted = !count.is_multiple_of(HASHES_PER_LOOK) || !interrupted();
+            if !is_wanted || found.len() >= DUPLICATES_MAX {
+                break;
+            }
             let next = match runs.get_mut(number) {
                 Some(run) => run.next()?,
                 None => None,
@@ -162,11 +177,11 @@ mod tests {
         for number in 0..count {
             hashes.add(hash(&number.to_be_bytes())).unwrap();
         }
-        assert!(hashes.duplicates().unwrap().is_empty());
+        assert!(hashes.duplicates(&|| false).unwrap().is_empty());
         let first = hash(&0_u64.to_be_bytes());
         assert!(hashes.contains(first).unwrap());
         assert!(!hashes.contains(hash(b"another")).unwrap());
         hashes.add(first).unwrap();
-        assert_eq!(hashes.duplicates().unwrap(), HashSet::from([first]));
+        assert_eq!(hashes.duplicates(&|| false).unwrap(), HashSet::from([first]));
     }
 }

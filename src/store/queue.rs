@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct QueueLimits {
     /// The most writes.
     pub writes_max: usize,
-    /// The most bytes of their requests together.
+    /// The most bytes of their requests together, and of what they hold until they are made.
     pub bytes_max: usize,
 }
 
@@ -44,7 +44,7 @@ impl Queue {
         let writes_before = self.writes.fetch_add(1, Ordering::Relaxed);
         let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         // Dropped on refusal, it takes back what was counted.
-        let slot = QueueSlot { queue: Arc::clone(self), bytes };
+        let slot = QueueSlot { queue: Arc::clone(self), bytes, held: 0 };
 
         let has_room = writes_before < self.limits.writes_max
             && (writes_before == 0 || bytes_before.saturating_add(bytes) <= self.limits.bytes_max);
@@ -57,12 +57,30 @@ impl Queue {
 pub struct QueueSlot {
     queue: Arc<Queue>,
     bytes: usize,
+    /// What the write holds beside its request.
+    held: usize,
+}
+
+impl QueueSlot {
+    /// Counts what the write holds until it is made, in place of what it held before. Refuses when all writes together
+    /// then hold too much; a single write may hold any amount while no other one waits.
+    pub fn hold(&mut self, held: usize) -> Result<(), QueueFull> {
+        let limits = self.queue.limits;
+        self.queue.bytes.fetch_sub(self.held, Ordering::Relaxed);
+        let bytes_before = self.queue.bytes.fetch_add(held, Ordering::Relaxed);
+        // What is refused is counted until the slot is dropped.
+        self.held = held;
+
+        let is_alone = self.queue.writes.load(Ordering::Relaxed) <= 1;
+        let has_room = bytes_before.saturating_add(held) <= limits.bytes_max;
+        if held == 0 || is_alone || has_room { Ok(()) } else { Err(QueueFull(limits)) }
+    }
 }
 
 impl Drop for QueueSlot {
     fn drop(&mut self) {
         self.queue.writes.fetch_sub(1, Ordering::Relaxed);
-        self.queue.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.queue.bytes.fetch_sub(self.bytes + self.held, Ordering::Relaxed);
     }
 }
 
@@ -81,5 +99,22 @@ mod tests {
         queue.admit(60).unwrap();
         drop(second);
         queue.admit(1_000).unwrap();
+    }
+
+    #[test]
+    fn what_waiting_writes_hold_counts_until_they_go() {
+        let queue = Queue::new(QueueLimits { writes_max: 9, bytes_max: 100 });
+        let mut first = queue.admit(10).unwrap();
+        first.hold(1_000).unwrap();
+        queue.admit(0).unwrap_err();
+
+        first.hold(50).unwrap();
+        let mut second = queue.admit(10).unwrap();
+        second.hold(40).unwrap_err();
+        second.hold(30).unwrap();
+        drop(first);
+        second.hold(90).unwrap();
+        drop(second);
+        assert_eq!(queue.bytes.load(Ordering::Relaxed), 0);
     }
 }

@@ -13,7 +13,7 @@ use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The folder of such files within the data folder.
 pub(super) const FOLDER: &str = "staged";
@@ -22,6 +22,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 const LENGTH_BYTES: u64 = 4;
 /// How many rows are read between two looks whether the caller still waits.
 const ROWS_PER_LOOK: u64 = 1_000;
+/// The most imports under way. Each takes up to two file descriptors for as long as its client sends.
+const IMPORTS_MAX: usize = 24;
 
 /// Relationships that wait on disk until [`Transaction::create_staged`](super::Transaction::create_staged) adds them to a
 /// store, so that many of them take no memory and need not come at once. Dropped, they are gone, and so they are when
@@ -49,6 +51,14 @@ pub enum StageError {
         /// The bytes allowed.
         bytes_max: u64,
     },
+    /// Too many imports are under way.
+    #[error(
+        "{imports_max} imports are under way, which is the limit; try again when one has ended"
+    )]
+    TooMany {
+        /// The imports allowed.
+        imports_max: usize,
+    },
     /// The system lacks what a write needs.
     #[error(transparent)]
     NoRoom(#[from] Shortage),
@@ -62,11 +72,12 @@ pub enum StageError {
 pub(super) struct Spill {
     bytes_max: u64,
     used: AtomicU64,
+    imports: AtomicUsize,
 }
 
 impl Spill {
     pub(super) fn new(bytes_max: u64) -> Arc<Self> {
-        Arc::new(Self { bytes_max, used: AtomicU64::new(0) })
+        Arc::new(Self { bytes_max, used: AtomicU64::new(0), imports: AtomicUsize::new(0) })
     }
 }
 
@@ -77,6 +88,17 @@ struct SpillSpace {
 }
 
 impl SpillSpace {
+    /// Nothing so far, for one more import.
+    fn new(spill: &Arc<Spill>) -> Result<Self, StageError> {
+        let before = spill.imports.fetch_add(1, Ordering::Relaxed);
+        // Dropped on refusal, it takes back what was counted.
+        let space = Self { spill: Arc::clone(spill), taken: 0 };
+        if before >= IMPORTS_MAX {
+            return Err(StageError::TooMany { imports_max: IMPORTS_MAX });
+        }
+        Ok(space)
+    }
+
     fn take(&mut self, bytes: u64) -> Result<(), StageError> {
         let bytes_max = self.spill.bytes_max;
         let before = self.spill.used.fetch_add(bytes, Ordering::Relaxed);
@@ -91,6 +113,7 @@ impl SpillSpace {
 impl Drop for SpillSpace {
     fn drop(&mut self) {
         self.spill.used.fetch_sub(self.taken, Ordering::Relaxed);
+        self.spill.imports.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -106,12 +129,12 @@ impl Staged {
         dir: &Path,
         spill: &Arc<Spill>,
         room: Option<Arc<Room>>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Self, StageError> {
+        let space = SpillSpace::new(spill)?;
         let folder = dir.join(FOLDER);
         let file = nameless(&folder).map_err(unusable)?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         let hashes = KeyHashes::new(&folder);
-        let space = SpillSpace { spill: Arc::clone(spill), taken: 0 };
         Ok(Self { file, names: Names::default(), hashes, count: 0, space, room })
     }
 
@@ -158,12 +181,15 @@ impl Staged {
         Ok(())
     }
 
-    /// One that is there twice, if any.
+    /// One that is there twice, if any. Gives up when `interrupted` says so.
     pub fn duplicate(
         &mut self,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Option<Relationship>, ReadError> {
-        let suspects = self.hashes.duplicates().map_err(unusable)?;
+        let suspects = self.hashes.duplicates(interrupted).map_err(unusable)?;
+        if interrupted() {
+            return Err(ReadError::interrupted());
+        }
         if suspects.is_empty() {
             return Ok(None);
         }
@@ -242,13 +268,14 @@ impl Staged {
         })
     }
 
-    /// Hands over each of them, until something comes back.
+    /// Hands over each of them, until something comes back or nobody waits any more.
     pub fn find<T>(
         &mut self,
+        interrupted: &dyn Fn() -> bool,
         mut look: impl FnMut(Relationship) -> Option<T>,
     ) -> Result<Option<T>, ReadError> {
         let names = self.names.clone();
-        self.rows(|row, terms| {
+        self.rows_while_wanted(interrupted, |row, terms| {
             let terms = values::split_terms(terms, &names)?;
             Ok(look(super::reads::relationship(&names, &row, terms)?))
         })

@@ -343,3 +343,27 @@ fn assert_consistent(store: &Store, snapshot: &Snapshot<'_>, full: bool) {
         assert!(store.write(at(4), change).unwrap().1);
     }
 }
+
+#[test]
+fn only_so_many_imports_are_under_way_at_once() {
+    let database = Database::in_memory(&options(), DatabaseOptions::default()).unwrap();
+    database.write_schema(at(0), SCHEMA).unwrap();
+
+    let mut under_way = Vec::new();
+    let refused = loop {
+        match database.begin_import(at(1)) {
+            Ok(import) => under_way.push(import),
+            Err(error) => break error,
+        }
+        assert!(under_way.len() < 1_000, "imports are not bounded, nor the files that they open");
+    };
+    assert!(
+        matches!(refused, DatabaseError::TooManyImports { imports_max } if imports_max == under_way.len()),
+        "{refused}"
+    );
+
+    under_way.pop();
+    let mut import = database.begin_import(at(1)).unwrap();
+    import.add(&rows(3)).unwrap();
+    assert_eq!(database.finish_import(at(2), import).unwrap().1, 3);
+}
