@@ -3,18 +3,25 @@
 use super::failure::Failure;
 use super::{clock, lines, render, validate};
 use crate::validation::{Data, Input, SchemaNeed, read_data};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+/// The largest file that is read as a whole, in bytes. Larger imports are `kilwa relationship bulk-import`'s.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+/// The largest schema file, in bytes.
+const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 
 /// Reads another file by its path from the folder of `file`; absolute paths as they are.
 pub(super) fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    move |path| read(&folder.join(path))
+    move |path| read(&folder.join(path), SCHEMA_BYTES_MAX)
 }
 
 /// The text of a file, or of standard input when it is called `-`; the error says why there is none.
 pub(super) fn text(file: &Path) -> Result<String, String> {
     if !lines::is_stdin(file) {
-        return read(file);
+        return read(file, FILE_BYTES_MAX);
     }
     lines::read_all().map_err(|failure| match failure {
         Failure::Told(message) => message,
@@ -27,8 +34,15 @@ pub(super) fn name(file: &Path) -> String {
     if lines::is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+/// Devices and pipes have no size that could be looked at first, so reading itself is bounded.
+fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(bytes_max + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if u64::try_from(text.len()).is_ok_and(|length| length > bytes_max) {
+        return Err(format!("it is larger than {bytes_max} bytes"));
+    }
+    Ok(text)
 }
 
 /// The schemas and the relationships of validation files and schemas, as if they were one file.

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 /// How deep brackets of one kind may nest.
 pub(super) const NESTING_MAX: usize = 100;
+/// How many words, numbers, strings and signs a text may have. The parser takes about 250 bytes of memory for each.
+pub(super) const TOKENS_MAX: usize = 500_000;
 
 /// What the walk found.
 #[derive(Debug, Default)]
@@ -26,12 +28,15 @@ pub(super) enum ScanError {
     UnclosedString(Range<usize>),
     /// A bracket inside of too many others.
     TooDeep(Range<usize>),
+    /// The first token of too many.
+    TooMany(Range<usize>),
 }
 
 /// Walks over a text.
 pub(super) fn scan(text: &str) -> Result<Scan, ScanError> {
     let mut found = Scan::default();
     let mut depth = Depth::default();
+    let mut tokens = Tokens::default();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         if let Some(length) = comment_length(rest) {
@@ -41,11 +46,16 @@ pub(super) fn scan(text: &str) -> Result<Scan, ScanError> {
         } else if let Some(length) = string_length(rest) {
             let length = length.map_err(|Unclosed| ScanError::UnclosedString(at..at + 1))?;
             found.literals.push(at..at + length);
+            tokens.sign();
             at += length;
         } else {
             let character = rest.chars().next().unwrap_or_default();
             if depth.step(character) {
                 return Err(ScanError::TooDeep(at..at + character.len_utf8()));
+            }
+            tokens.step(character);
+            if tokens.count > TOKENS_MAX {
+                return Err(ScanError::TooMany(at..at + character.len_utf8()));
             }
             at += character.len_utf8();
         }
@@ -98,6 +108,31 @@ fn closed_length(text: &str, quote: &str, raw: bool) -> Option<usize> {
             return None;
         }
         at += character.len_utf8();
+    }
+}
+
+/// How many tokens there have been: a word or number counts once, every other character but white space by itself.
+#[derive(Default)]
+struct Tokens {
+    count: usize,
+    is_in_word: bool,
+}
+
+impl Tokens {
+    fn step(&mut self, character: char) {
+        if character.is_alphanumeric() || character == '_' {
+            self.count += usize::from(!self.is_in_word);
+            self.is_in_word = true;
+        } else if character.is_whitespace() {
+            self.is_in_word = false;
+        } else {
+            self.sign();
+        }
+    }
+
+    fn sign(&mut self) {
+        self.count += 1;
+        self.is_in_word = false;
     }
 }
 

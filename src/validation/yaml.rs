@@ -11,6 +11,8 @@ use std::ops::Range;
 const NESTING_MAX: usize = 32;
 /// How much all aliases of a text may copy, in bytes.
 const COPIED_BYTES_MAX: usize = 32 << 20;
+/// How many nodes a text may have. A validation file that needs more is better divided.
+const NODES_MAX: usize = 500_000;
 /// What a node weighs beside its text when it is copied, in bytes.
 const NODE_BYTES: usize = 64;
 
@@ -91,10 +93,17 @@ struct Builder {
     open: Vec<Open>,
     anchored: HashMap<usize, Node>,
     copied_bytes: usize,
+    nodes: usize,
 }
 
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), YamlError> {
+        self.nodes += 1;
+        if self.nodes > NODES_MAX {
+            let message =
+                format!("the file has more than {NODES_MAX} values: divide it into several files");
+            return Err(YamlError { message, span });
+        }
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 self.place(Node { value: scalar(text.into_owned(), style), span }, anchor)

@@ -134,6 +134,23 @@ fn a_schema_file_may_lie_anywhere() {
 }
 
 #[test]
+fn a_file_without_end_is_not_read_to_its_end() {
+    let folder = folder(&[("a.yaml", &format!("schemaFile: /dev/zero\n{ASSERTIONS}"))]);
+    let (code, out, error) = run(&folder, &["validate", "a.yaml"]);
+    assert_eq!(code, 2);
+    assert!(format!("{out}{error}").contains("larger than 4194304 bytes"), "{out}{error}");
+}
+
+#[test]
+fn a_file_has_a_largest_number_of_values() {
+    let list = "\n- ".repeat(600_000);
+    let folder = folder(&[("schema.zed", SCHEMA), ("a.yaml", &format!("x-many:{list}\n"))]);
+    let (code, out, error) = run(&folder, &["validate", "a.yaml"]);
+    assert_eq!(code, 2);
+    assert!(format!("{out}{error}").contains("more than 500000 values"), "{out}{error}");
+}
+
+#[test]
 fn annotations_name_files_from_here_and_each_fault_once() {
     let bad = SCHEMA.replace("= viewer", "= vewer");
     let folder = folder(&[

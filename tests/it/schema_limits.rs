@@ -68,6 +68,18 @@ fn a_text_has_a_largest_size() {
 }
 
 #[test]
+fn a_text_has_a_largest_number_of_words_and_signs() {
+    // Each operand is a word and a sign; the text around them has 17.
+    let text = |operands: usize| permission(&vec!["a"; operands].join("+"));
+    let refused = faults(&text(500_000));
+    assert!(refused.contains("more than 500000 words and signs"), "{refused}");
+    assert!(!faults(&text(200_000)).contains("words and signs"));
+    // Comments are none.
+    let commented = format!("definition user {{}}\n{}", "// a + b + c\n".repeat(200_000));
+    schema(&commented);
+}
+
+#[test]
 fn garbage_ends_in_a_hundred_faults() {
     let lines = [
         "definition doc {\nnonsense\n",
@@ -83,7 +95,7 @@ fn garbage_ends_in_a_hundred_faults() {
         let diagnostics = compile(&text).unwrap_err();
         assert!((1..=100).contains(&diagnostics.len()), "{line}");
     }
-    let parameters: Vec<String> = (0..200_000).map(|n| format!("p{n} int")).collect();
+    let parameters: Vec<String> = (0..150_000).map(|n| format!("p{n} int")).collect();
     let unused = format!("caveat cav({}) {{ p0 == 1 }}", parameters.join(", "));
     assert_eq!(compile(&unused).unwrap_err().len(), 100);
     let body = format!("definition doc {{\n{}}}", "nonsense; ".repeat(10_000));

@@ -19,7 +19,7 @@ use super::ast::{
 };
 use super::comments::Comments;
 use super::fault::{Fault, Faults};
-use super::scan::{NESTING_MAX, ScanError, scan};
+use super::scan::{NESTING_MAX, ScanError, TOKENS_MAX, scan};
 use super::syntax_error::{self, Expected};
 pub(super) use outline::{Outline, outline};
 use pest::Parser as _;
@@ -74,6 +74,11 @@ fn prepare(file: usize, text: &str) -> Result<Comments<'_>, Box<Fault>> {
             Fault::parse("unclosed-string", span, "this quote opens a string that is not closed")
         }
         ScanError::TooDeep(at) => too_deep(Span { file, start: at.start, end: at.end }),
+        ScanError::TooMany(at) => {
+            let span = Span { file, start: at.start, end: at.end };
+            let message = format!("the schema has more than {TOKENS_MAX} words and signs");
+            Fault::parse("schema-too-large", span, message).help("write a smaller schema")
+        }
     })?;
     Ok(Comments::new(text, found.comments))
 }
