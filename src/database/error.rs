@@ -1,6 +1,6 @@
 //! Why a request was not served.
 
-use super::required::{RequiredPermission, UnmetPermission};
+use super::requirement::{RequiredPermission, UnmetPermission};
 use crate::engine::EngineError;
 use crate::relationship::{
     ObjectIdFilter, Precondition, PreconditionOperation, ReadError, Relationship,

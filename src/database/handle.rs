@@ -1,17 +1,17 @@
 //! The database's handle.
 
 use super::consistency::Consistency;
-use super::delete::{DeleteRequest, Deleted};
-use super::delete_object::{DeleteObjectRequest, Mentions};
 use super::error::DatabaseError;
-use super::fill;
-use super::lookup_resources::Lookups;
-use super::proposal::Caller;
-use super::schemas::Schemas;
-use super::set_relation::{RelationSet, SetRelationRequest};
-use super::view::View;
-use super::write::WriteRequest;
-use super::write_schema::WriteSchema;
+use super::read::lookup_resources::Lookups;
+use super::read::view::View;
+use super::schema_cache::Schemas;
+use super::write::bootstrap;
+use super::write::delete::{DeleteRequest, Deleted};
+use super::write::delete_object::{DeleteObjectRequest, Mentions};
+use super::write::proposal::Caller;
+use super::write::relationships::WriteRequest;
+use super::write::schema::WriteSchema;
+use super::write::set_relation::{RelationSet, SetRelationRequest};
 use crate::engine::{Cache, Checked, Limits, Question, Stopwatch};
 use crate::relationship::{Relationship, Revision, Timestamp};
 use crate::store::{Clock, ClosedStore, Collected, OpenError, Store, StoreId, StoreOptions};
@@ -183,7 +183,7 @@ impl Database {
         schema_text: &str,
         relationships: Vec<Relationship>,
     ) -> Result<bool, DatabaseError> {
-        fill::fill(self, now, schema_text, relationships)
+        bootstrap::fill(self, now, schema_text, relationships)
     }
 
     /// Deletes the relationships that a filter selects, the expired ones too.

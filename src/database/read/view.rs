@@ -1,8 +1,8 @@
 //! Schema and relationships at one revision: what every question is asked of.
 
-use super::consistency::Consistency;
-use super::error::DatabaseError;
-use super::handle::Database;
+use crate::database::consistency::Consistency;
+use crate::database::error::DatabaseError;
+use crate::database::handle::Database;
 use crate::engine::{self, Checked, EngineError, Limits, Question, Scope, Stopwatch};
 use crate::relationship::{ReadPoint, Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// Schema and relationships at one revision. What it answers never changes, however long it is held.
 pub struct View<'d> {
-    pub(super) database: &'d Database,
-    pub(super) snapshot: Snapshot<'d>,
+    pub(in crate::database) database: &'d Database,
+    pub(in crate::database) snapshot: Snapshot<'d>,
     schema: Arc<Schema>,
     schema_revision: Revision,
     now: Timestamp,
@@ -23,7 +23,7 @@ pub struct View<'d> {
 
 /// How far a read has come. Fits the same filter, at every revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position(pub(super) ScanPosition);
+pub struct Position(pub(in crate::database) ScanPosition);
 
 /// Relationships that a read by filter found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,7 +43,7 @@ impl From<ScanPage> for ReadPage {
 }
 
 /// How many rows one page of a read examines at most, some milliseconds of work: between pages, others use the thread.
-pub(super) const ROWS_PER_PAGE: u64 = 10_000;
+pub(in crate::database) const ROWS_PER_PAGE: u64 = 10_000;
 
 /// How much a question may cost that is answered at once: mostly well below a millisecond.
 const AT_ONCE: Limits = Limits {
@@ -87,7 +87,7 @@ impl Position {
 }
 
 impl<'d> View<'d> {
-    pub(super) fn new(
+    pub(in crate::database) fn new(
         database: &'d Database,
         snapshot: Snapshot<'d>,
         now: Timestamp,
@@ -104,7 +104,7 @@ impl<'d> View<'d> {
     }
 
     /// The newest revision, for [`Self::check_at_once`] only; `None` when it does not serve or is not at hand.
-    pub(super) fn in_memory(
+    pub(in crate::database) fn in_memory(
         database: &'d Database,
         consistency: Consistency,
         now: Timestamp,
@@ -131,7 +131,7 @@ impl<'d> View<'d> {
     }
 
     /// The revision that wrote the schema; 0 when none was written.
-    pub(super) fn schema_revision(&self) -> Revision {
+    pub(in crate::database) fn schema_revision(&self) -> Revision {
         self.schema_revision
     }
 
@@ -173,7 +173,7 @@ impl<'d> View<'d> {
     }
 
     /// Answers one question if that takes little time and no disk; `None` when it might not.
-    pub(super) fn check_at_once(
+    pub(in crate::database) fn check_at_once(
         &self,
         question: &Question<'_>,
     ) -> Option<Result<Checked, DatabaseError>> {
@@ -212,7 +212,7 @@ impl<'d> View<'d> {
         Ok(self.snapshot.scan_ordered(filter, after, count_max, &budget)?.into())
     }
 
-    pub(super) fn scope<'s>(
+    pub(in crate::database) fn scope<'s>(
         &'s self,
         tracing: bool,
         interrupted: &'s dyn Fn() -> bool,
@@ -242,7 +242,7 @@ impl fmt::Debug for View<'_> {
 
 /// Requires that a filter has a condition, names only what the schema has, and can match something: relationships exist
 /// on relations, not on permissions.
-pub(super) fn require_filter(
+pub(in crate::database) fn require_filter(
     schema: &Schema,
     filter: &RelationshipFilter,
 ) -> Result<(), DatabaseError> {
@@ -265,7 +265,7 @@ pub(super) fn require_filter(
 }
 
 /// Whether the schema has a permission of this name in this definition.
-pub(super) fn is_permission(schema: &Schema, definition: &str, name: &str) -> bool {
+pub(in crate::database) fn is_permission(schema: &Schema, definition: &str, name: &str) -> bool {
     let definition = schema.find_definition(definition);
     let node = definition.and_then(|found| schema.find_node(found.id, name));
     node.is_some_and(|node| matches!(node.rule, Rule::Permission(_)))

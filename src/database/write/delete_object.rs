@@ -1,14 +1,14 @@
 //! Deletes every relationship that names an object.
 
-use super::error::DatabaseError;
-use super::matches::{LISTED_MAX, Listed, remove_all, remove_each};
+use super::candidates::{LISTED_MAX, Listed, remove_all, remove_each};
 use super::proposal::{Examination, ExaminedWrite, Proposal};
-use super::required::{RequiredPermission, require_few_permissions};
-use super::requirements::{Fulfilled, Required};
-use super::view::{View, require_filter};
-use super::write::{
+use super::relationships::{
     require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
 };
+use super::requirements::{Fulfilled, Required};
+use crate::database::error::DatabaseError;
+use crate::database::read::view::{View, require_filter};
+use crate::database::requirement::{RequiredPermission, require_few_permissions};
 use crate::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
     SubjectFilter, SubjectRelationFilter,

@@ -1,7 +1,7 @@
 //! Who has a permission on a resource.
 
-use super::error::DatabaseError;
-use super::view::View;
+use crate::database::error::DatabaseError;
+use crate::database::read::view::View;
 use crate::engine::{FoundSubject, SubjectLookup, SubjectsQuestion};
 
 impl View<'_> {

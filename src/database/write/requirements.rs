@@ -5,13 +5,13 @@
 //! relationship that was found has gone, and a permission has to be checked again only when a relation changed that its
 //! check had read.
 
-use super::consistency::Consistency;
-use super::error::DatabaseError;
-use super::noted_reads::{Noted, NotedReads};
 use super::proposal::{Attempt, Examination, Rejection};
-use super::required::{RequiredPermission, require_permissions};
-use super::schemas::Schemas;
-use super::view::View;
+use super::read_set::{Noted, NotedReads};
+use crate::database::consistency::Consistency;
+use crate::database::error::DatabaseError;
+use crate::database::read::view::View;
+use crate::database::requirement::{RequiredPermission, require_permissions};
+use crate::database::schema_cache::Schemas;
 use crate::engine::{EngineError, Limits, Scope};
 use crate::relationship::{
     Precondition, PreconditionOperation, ReadError, Relationship, RelationshipFilter,
@@ -56,7 +56,7 @@ fn within_writer(reads_max: u64, permissions: usize) -> Limits {
 }
 
 /// A write that requires something of the state before it.
-pub(super) trait Required: Send + Sync + 'static {
+pub(in crate::database) trait Required: Send + Sync + 'static {
     /// Requires what the schema has to allow.
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError>;
 
@@ -70,7 +70,7 @@ pub(super) trait Required: Send + Sync + 'static {
 }
 
 /// What a write requires, as it was fulfilled at one revision.
-pub(super) struct Fulfilled<R> {
+pub(in crate::database) struct Fulfilled<R> {
     required: Arc<R>,
     schemas: Arc<Schemas>,
     limits: Limits,
@@ -87,7 +87,7 @@ pub(super) struct Fulfilled<R> {
 
 impl<R: Required> Fulfilled<R> {
     /// Examines what a write requires on a snapshot. Fails when it is not fulfilled.
-    pub(super) fn examine(
+    pub(in crate::database) fn examine(
         required: &Arc<R>,
         examination: &Examination<'_>,
     ) -> Result<Self, DatabaseError> {
@@ -118,7 +118,10 @@ impl<R: Required> Fulfilled<R> {
 
     /// Looks at what has changed since the snapshot, when that may be much, so that little is left for the writer. What
     /// else was found on the snapshot must not be confirmed by [`Self::changes`] any more.
-    pub(super) fn catch_up(mut self, examination: &Examination<'_>) -> Result<Self, DatabaseError> {
+    pub(in crate::database) fn catch_up(
+        mut self,
+        examination: &Examination<'_>,
+    ) -> Result<Self, DatabaseError> {
         if self.absent.is_empty() {
             return Ok(self);
         }
@@ -176,7 +179,7 @@ impl<R: Required> Fulfilled<R> {
 
     /// Requires that everything is still fulfilled when the write is made. Gives the time from which it need not be, which
     /// matters to a write that takes long.
-    pub(super) fn confirm(
+    pub(in crate::database) fn confirm(
         &self,
         transaction: &Transaction<'_>,
         attempt: Attempt,
@@ -188,7 +191,10 @@ impl<R: Required> Fulfilled<R> {
     }
 
     /// The changes since the snapshot, oldest first. Too many, or no longer all known, make it outdated.
-    pub(super) fn changes(&self, transaction: &Transaction<'_>) -> Result<Vec<Change>, Rejection> {
+    pub(in crate::database) fn changes(
+        &self,
+        transaction: &Transaction<'_>,
+    ) -> Result<Vec<Change>, Rejection> {
         if transaction.oldest_revision() > self.revision {
             return Err(Rejection::Outdated);
         }
@@ -326,7 +332,7 @@ fn require_another_match(
 
 /// The time from which a write's requirements need not be fulfilled any more, because something expires that they rest on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Until(Option<Timestamp>);
+pub(in crate::database) struct Until(Option<Timestamp>);
 
 impl Until {
     fn limit(&mut self, expires_at: Option<Timestamp>) {
@@ -334,7 +340,10 @@ impl Until {
     }
 
     /// Requires that this time has not come while the write was made.
-    pub(super) fn require_not_passed(self, transaction: &Transaction<'_>) -> Result<(), Rejection> {
+    pub(in crate::database) fn require_not_passed(
+        self,
+        transaction: &Transaction<'_>,
+    ) -> Result<(), Rejection> {
         match self.0 {
             Some(until) if until <= transaction.present() => Err(Rejection::Outdated),
             Some(_) | None => Ok(()),
@@ -402,7 +411,7 @@ fn first_match(
 }
 
 /// The relationship that a change added, or gave other terms.
-pub(super) fn came(change: Change) -> Option<Relationship> {
+pub(in crate::database) fn came(change: Change) -> Option<Relationship> {
     match change {
         Change::Relationship(update) => match update.operation {
             UpdateOperation::Create | UpdateOperation::Touch => Some(update.relationship),
@@ -413,7 +422,7 @@ pub(super) fn came(change: Change) -> Option<Relationship> {
 }
 
 /// Whether a relationship with this key is there and has not expired.
-pub(super) fn is_there(
+pub(in crate::database) fn is_there(
     state: &impl RelationshipReader,
     relationship: &Relationship,
 ) -> Result<bool, ReadError> {

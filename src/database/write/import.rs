@@ -1,10 +1,10 @@
 //! Imports: any number of relationships, created all or none.
 
-use super::error::DatabaseError;
-use super::handle::Database;
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
+use super::relationships::require_relationship;
 use super::requirements::{came, is_there};
-use super::write::require_relationship;
+use crate::database::error::DatabaseError;
+use crate::database::handle::Database;
 use crate::engine::EngineError;
 use crate::relationship::{Relationship, Revision};
 use crate::schema::Schema;

@@ -1,7 +1,7 @@
 //! Relations and permissions as trees.
 
-use super::error::DatabaseError;
-use super::view::View;
+use crate::database::error::DatabaseError;
+use crate::database::read::view::View;
 use crate::engine::{self, Expanded};
 use crate::relationship::ObjectRef;
 

@@ -1,7 +1,7 @@
 //! What changed since a moment, for those who follow the database.
 
-use super::error::DatabaseError;
-use super::view::{View, require_filter};
+use crate::database::error::DatabaseError;
+use crate::database::read::view::{View, require_filter};
 use crate::relationship::{
     Context, Relationship, RelationshipFilter, RelationshipUpdate, Revision, Timestamp,
     UpdateOperation,

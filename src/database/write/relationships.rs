@@ -1,11 +1,11 @@
 //! Writes: updates of relationships, all or none.
 
-use super::error::DatabaseError;
-use super::handle::DatabaseOptions;
 use super::proposal::{Examination, ExaminedWrite, Proposal};
-use super::required::{RequiredPermission, require_few_permissions};
 use super::requirements::{Fulfilled, Required};
-use super::view::require_filter;
+use crate::database::error::DatabaseError;
+use crate::database::handle::DatabaseOptions;
+use crate::database::read::view::require_filter;
+use crate::database::requirement::{RequiredPermission, require_few_permissions};
 use crate::relationship::{
     Context, Precondition, Relationship, RelationshipUpdate, ResourceKey, SubjectKey,
     UpdateOperation,
@@ -74,7 +74,7 @@ impl WriteRequest {
     }
 }
 
-pub(super) fn require_few_preconditions(
+pub(in crate::database) fn require_few_preconditions(
     options: &DatabaseOptions,
     preconditions: &[Precondition],
 ) -> Result<(), DatabaseError> {
@@ -85,7 +85,7 @@ pub(super) fn require_few_preconditions(
     Ok(())
 }
 
-pub(super) fn require_small_metadata(
+pub(in crate::database) fn require_small_metadata(
     options: &DatabaseOptions,
     metadata: Option<&Context>,
 ) -> Result<(), DatabaseError> {
@@ -97,14 +97,14 @@ pub(super) fn require_small_metadata(
     Ok(())
 }
 
-pub(super) fn require_known_filters(
+pub(in crate::database) fn require_known_filters(
     schema: &Schema,
     preconditions: &[Precondition],
 ) -> Result<(), DatabaseError> {
     preconditions.iter().try_for_each(|precondition| require_filter(schema, &precondition.filter))
 }
 
-pub(super) fn set_metadata(
+pub(in crate::database) fn set_metadata(
     transaction: &mut Transaction<'_>,
     metadata: Option<&Context>,
 ) -> Result<(), DatabaseError> {
@@ -114,7 +114,9 @@ pub(super) fn set_metadata(
     }
 }
 
-pub(super) fn require_distinct(updates: &[RelationshipUpdate]) -> Result<(), DatabaseError> {
+pub(in crate::database) fn require_distinct(
+    updates: &[RelationshipUpdate],
+) -> Result<(), DatabaseError> {
     let mut seen: HashSet<(ResourceKey<'_>, SubjectKey<'_>)> = HashSet::new();
     for RelationshipUpdate { relationship, .. } in updates {
         if !seen.insert((relationship.resource_key(), relationship.subject.key())) {
@@ -124,7 +126,7 @@ pub(super) fn require_distinct(updates: &[RelationshipUpdate]) -> Result<(), Dat
     Ok(())
 }
 
-pub(super) fn require_allowed(
+pub(in crate::database) fn require_allowed(
     schema: &Schema,
     updates: &[RelationshipUpdate],
 ) -> Result<(), DatabaseError> {
@@ -142,7 +144,7 @@ pub(super) fn require_allowed(
 }
 
 /// Requires that the schema has a place for a relationship.
-pub(super) fn require_relationship(
+pub(in crate::database) fn require_relationship(
     schema: &Schema,
     relationship: &Relationship,
 ) -> Result<(), DatabaseError> {
@@ -156,7 +158,7 @@ fn not_allowed(relationship: &Relationship, error: RelationshipError) -> Databas
     }
 }
 
-pub(super) fn apply(
+pub(in crate::database) fn apply(
     transaction: &mut Transaction<'_>,
     update: &RelationshipUpdate,
 ) -> Result<(), DatabaseError> {

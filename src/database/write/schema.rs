@@ -3,10 +3,10 @@
 //! To find out that nothing uses what goes can take a look at many relationships. That happens on a snapshot, while
 //! others write on; the write itself then only looks at what has changed since.
 
-use super::error::DatabaseError;
-use super::handle::Database;
 use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
 use super::requirements::came;
+use crate::database::error::DatabaseError;
+use crate::database::handle::Database;
 use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision, Timestamp};
 use crate::schema::diff::{self, Removal};
 use crate::schema::{self, Schema};
@@ -268,8 +268,8 @@ fn is_there(
 mod tests {
     //! What happens between the look at the snapshot and the write, step by step.
 
-    use super::super::{DatabaseOptions, DeleteRequest, WriteRequest};
     use super::*;
+    use crate::database::{DatabaseOptions, DeleteRequest, WriteRequest};
     use crate::relationship::UpdateOperation;
     use crate::relationship::{RelationshipFilter, RelationshipUpdate};
     use crate::store::{StoreOptions, WriteError};

@@ -1,14 +1,14 @@
 //! Gives an empty database what it starts with.
 
-use super::error::DatabaseError;
-use super::handle::Database;
-use super::write::{apply, require_allowed};
+use super::relationships::{apply, require_allowed};
+use crate::database::error::DatabaseError;
+use crate::database::handle::Database;
 use crate::relationship::{Relationship, RelationshipUpdate, Revision, Timestamp, UpdateOperation};
 use crate::schema;
 use std::sync::Arc;
 
 /// Schema and relationships are one write: a database that was filled halfway would look like one that is in use.
-pub(super) fn fill(
+pub(in crate::database) fn fill(
     database: &Database,
     now: Timestamp,
     schema_text: &str,

@@ -1,8 +1,8 @@
 //! The relationships that a deletion is about: listed on a snapshot, so that the writer need not look for them.
 
-use super::error::DatabaseError;
 use super::proposal::{Examination, Rejection};
 use super::requirements::{came, is_there};
+use crate::database::error::DatabaseError;
 use crate::relationship::{ReadError, Relationship, RelationshipFilter};
 use crate::store::{Change, ScanBudget, ScanPosition, Transaction};
 use std::collections::HashSet;
@@ -10,22 +10,22 @@ use std::collections::HashSet;
 /// How many relationships are read at a time.
 const PAGE: usize = 1000;
 /// The most relationships that are listed, and removed in one batch. More are looked for and removed chunk by chunk.
-pub(super) const LISTED_MAX: usize = 10_000;
+pub(in crate::database) const LISTED_MAX: usize = 10_000;
 
 /// What a filter selects on a snapshot, the expired relationships too.
-pub(super) struct Listed {
+pub(in crate::database) struct Listed {
     filter: RelationshipFilter,
     /// In the order of the scan, without caveats: a removal needs the key alone, and the list may wait for long.
-    pub(super) rows: Vec<Relationship>,
+    pub(in crate::database) rows: Vec<Relationship>,
     /// The position of the last one.
-    pub(super) last: Option<ScanPosition>,
+    pub(in crate::database) last: Option<ScanPosition>,
     /// Whether there is nothing more.
-    pub(super) is_complete: bool,
+    pub(in crate::database) is_complete: bool,
 }
 
 impl Listed {
     /// The matches behind `after`, at most `count_max`.
-    pub(super) fn examine(
+    pub(in crate::database) fn examine(
         examination: &Examination<'_>,
         filter: &RelationshipFilter,
         after: Option<ScanPosition>,
@@ -55,12 +55,12 @@ impl Listed {
     }
 
     /// About how many bytes of memory the list takes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::database) fn bytes(&self) -> usize {
         self.rows.iter().map(bytes_of).sum()
     }
 
     /// The relationships that came since the snapshot, match and are still there, each once.
-    pub(super) fn newcomers(
+    pub(in crate::database) fn newcomers(
         &self,
         transaction: &Transaction<'_>,
         changes: Vec<Change>,
@@ -99,7 +99,7 @@ fn bytes_of(row: &Relationship) -> usize {
 }
 
 /// Removes relationships, and gives the number of those that were still there.
-pub(super) fn remove_each<'r>(
+pub(in crate::database) fn remove_each<'r>(
     transaction: &mut Transaction<'_>,
     relationships: impl IntoIterator<Item = &'r Relationship>,
 ) -> Result<u64, Rejection> {
@@ -111,7 +111,7 @@ pub(super) fn remove_each<'r>(
 }
 
 /// Looks for what a filter selects and removes it, however much it is. Gives the number.
-pub(super) fn remove_all(
+pub(in crate::database) fn remove_all(
     transaction: &mut Transaction<'_>,
     filter: &RelationshipFilter,
 ) -> Result<u64, Rejection> {

@@ -12,14 +12,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 const RELATIONS_MAX: usize = 100_000;
 
 /// Reads from another reader, and notes it.
-pub(super) struct NotedReads<'r, R> {
+pub(in crate::database) struct NotedReads<'r, R> {
     reader: &'r R,
     noted: RefCell<Noted>,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct Noted {
+pub(in crate::database) struct Noted {
     /// Hashes of the relations of resources whose relationships were read. Two relations with the same hash only cost an
     /// evaluation that was not needed.
     relations: HashSet<u64>,
@@ -31,17 +31,17 @@ pub(super) struct Noted {
 
 impl Noted {
     /// Whether nothing that was read has expired by a time.
-    pub(super) fn stands_at(&self, now: Timestamp) -> bool {
+    pub(in crate::database) fn stands_at(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 
     /// The first expiration among what was read.
-    pub(super) fn until(&self) -> Option<Timestamp> {
+    pub(in crate::database) fn until(&self) -> Option<Timestamp> {
         self.until
     }
 
     /// Whether a change of a relationship may change the answer.
-    pub(super) fn rests_on(&self, relationship: &Relationship) -> bool {
+    pub(in crate::database) fn rests_on(&self, relationship: &Relationship) -> bool {
         self.everything || self.relations.contains(&hash(relationship.resource_key()))
     }
 
@@ -66,11 +66,11 @@ fn hash(relation: ResourceKey<'_>) -> u64 {
 }
 
 impl<'r, R> NotedReads<'r, R> {
-    pub(super) fn of(reader: &'r R) -> Self {
+    pub(in crate::database) fn of(reader: &'r R) -> Self {
         Self { reader, noted: RefCell::default() }
     }
 
-    pub(super) fn into_noted(self) -> Noted {
+    pub(in crate::database) fn into_noted(self) -> Noted {
         self.noted.into_inner()
     }
 }

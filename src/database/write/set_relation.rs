@@ -1,15 +1,15 @@
 //! Gives a relation of one resource exactly certain subjects.
 
-use super::error::DatabaseError;
-use super::handle::DatabaseOptions;
 use super::proposal::{Examination, ExaminedWrite, Proposal};
-use super::required::{RequiredPermission, require_few_permissions};
-use super::requirements::{Fulfilled, Required};
-use super::view::is_permission;
-use super::write::{
+use super::relationships::{
     apply, require_allowed, require_distinct, require_few_preconditions, require_known_filters,
     require_small_metadata, set_metadata,
 };
+use super::requirements::{Fulfilled, Required};
+use crate::database::error::DatabaseError;
+use crate::database::handle::DatabaseOptions;
+use crate::database::read::view::is_permission;
+use crate::database::requirement::{RequiredPermission, require_few_permissions};
 use crate::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
     RelationshipReader, RelationshipUpdate, Subject, Terms, UpdateOperation,

@@ -1,7 +1,7 @@
 //! Lookups of resources, under way and between their pages.
 
-use super::error::DatabaseError;
-use super::view::View;
+use crate::database::error::DatabaseError;
+use crate::database::read::view::View;
 use crate::engine::{EngineError, Lookup, LookupPage, Scope, Sought, Statistics};
 use crate::relationship::{ReadPoint, Validity};
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ const WAITING_MAX: usize = 256;
 
 /// What all lookups share.
 #[derive(Debug)]
-pub(super) struct Lookups {
+pub(in crate::database) struct Lookups {
     bytes_max: usize,
     bytes: Arc<AtomicUsize>,
     waiting_bytes_max: usize,
@@ -65,7 +65,7 @@ impl Drop for Share {
 
 impl Lookups {
     /// `bytes_max` bytes are for lookups under way, `waiting_bytes_max` for those that wait.
-    pub(super) fn new(bytes_max: usize, waiting_bytes_max: usize) -> Self {
+    pub(in crate::database) fn new(bytes_max: usize, waiting_bytes_max: usize) -> Self {
         let bytes = Arc::default();
         Self { bytes_max, bytes, waiting_bytes_max, waiting: Mutex::default() }
     }

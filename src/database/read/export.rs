@@ -1,7 +1,7 @@
 //! Whole stores, page by page.
 
-use super::error::DatabaseError;
-use super::view::{Position, ROWS_PER_PAGE, ReadPage, View, require_filter};
+use crate::database::error::DatabaseError;
+use crate::database::read::view::{Position, ROWS_PER_PAGE, ReadPage, View, require_filter};
 use crate::relationship::RelationshipFilter;
 use crate::store::ScanBudget;
 

@@ -1,10 +1,10 @@
 //! Counters: filters under a name, whose relationships are counted when somebody asks.
 
-use super::error::DatabaseError;
-use super::handle::Database;
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
 use super::requirements::{Fulfilled, Required};
-use super::view::{View, require_filter};
+use crate::database::error::DatabaseError;
+use crate::database::handle::Database;
+use crate::database::read::view::{View, require_filter};
 use crate::relationship::{Precondition, RelationshipFilter};
 use crate::schema::Schema;
 use crate::store::{Clock, ScanBudget};

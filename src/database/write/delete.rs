@@ -1,14 +1,14 @@
 //! Deletions by filter.
 
-use super::error::DatabaseError;
-use super::handle::DatabaseOptions;
-use super::matches::{LISTED_MAX, Listed, remove_all, remove_each};
+use super::candidates::{LISTED_MAX, Listed, remove_all, remove_each};
 use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
-use super::requirements::{Fulfilled, Required};
-use super::view::{Position, require_filter};
-use super::write::{
+use super::relationships::{
     require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
 };
+use super::requirements::{Fulfilled, Required};
+use crate::database::error::DatabaseError;
+use crate::database::handle::DatabaseOptions;
+use crate::database::read::view::{Position, require_filter};
 use crate::relationship::{Context, Precondition, RelationshipFilter, Revision};
 use crate::schema::Schema;
 use crate::store::Transaction;

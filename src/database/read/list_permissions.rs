@@ -1,7 +1,7 @@
 //! Everything that one subject may do on one resource.
 
-use super::error::DatabaseError;
-use super::view::View;
+use crate::database::error::DatabaseError;
+use crate::database::read::view::View;
 use crate::engine::{Checked, EngineError, Question};
 use crate::relationship::{Context, ObjectRef, Subject};
 use crate::schema::{Rule, UnknownName};

@@ -5,10 +5,10 @@
 //! confirms it from what has changed since. When it cannot do so within a small budget, the write comes back and is
 //! examined again, on a newer snapshot.
 
-use super::consistency::Consistency;
-use super::error::DatabaseError;
-use super::handle::Database;
-use super::view::View;
+use crate::database::consistency::Consistency;
+use crate::database::error::DatabaseError;
+use crate::database::handle::Database;
+use crate::database::read::view::View;
 use crate::engine::{EngineError, Limits, Stopwatch};
 use crate::relationship::{ReadError, Revision};
 use crate::store::{
@@ -46,18 +46,18 @@ pub trait Proposal: Send + Sync + 'static {
 /// What an examination may use.
 pub struct Examination<'e> {
     /// Schema and relationships at the newest revision.
-    pub(super) view: View<'e>,
-    pub(super) database: &'e Database,
+    pub(in crate::database) view: View<'e>,
+    pub(in crate::database) database: &'e Database,
     /// How much the questions of the examination may cost.
-    pub(super) limits: Limits,
-    pub(super) stopwatch: Stopwatch<'e>,
+    pub(in crate::database) limits: Limits,
+    pub(in crate::database) stopwatch: Stopwatch<'e>,
     /// Whether the caller has stopped waiting.
-    pub(super) interrupted: &'e dyn Fn() -> bool,
+    pub(in crate::database) interrupted: &'e dyn Fn() -> bool,
 }
 
 impl Examination<'_> {
     /// A budget for all scans together: the time of one question, for as long as the caller waits.
-    pub(super) fn scan_budget(&self) -> ScanBudget<'_> {
+    pub(in crate::database) fn scan_budget(&self) -> ScanBudget<'_> {
         let budget = ScanBudget::new(self.interrupted);
         match self.limits.time_max {
             Some(time_max) => budget.with_time_max(self.stopwatch, time_max),
@@ -74,7 +74,7 @@ impl fmt::Debug for Examination<'_> {
 
 /// How the writer decides whether a write may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(in crate::database) enum Attempt {
     /// It confirms what was examined.
     Confirm,
     /// It evaluates anew what was examined too often.
@@ -83,7 +83,7 @@ pub(super) enum Attempt {
 
 /// Why the writer did not make a write.
 #[derive(Debug)]
-pub(super) enum Rejection {
+pub(in crate::database) enum Rejection {
     /// What was examined no longer stands: it has to be examined again.
     Outdated,
     Final(Box<DatabaseError>),
@@ -123,24 +123,24 @@ pub struct ExaminedWrite<T> {
 
 impl<T> ExaminedWrite<T> {
     /// A write that `make` confirms and makes.
-    pub(super) fn new(
+    pub(in crate::database) fn new(
         make: impl FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static,
     ) -> Self {
         Self { make: Box::new(make), is_large: false, is_deletion: false, bytes: 0 }
     }
 
     /// The same for one that makes room in the end.
-    pub(super) fn deletion(self) -> Self {
+    pub(in crate::database) fn deletion(self) -> Self {
         Self { is_deletion: true, ..self }
     }
 
     /// The same for one that holds so many bytes of memory until it is made, beside its request.
-    pub(super) fn holding(self, bytes: usize) -> Self {
+    pub(in crate::database) fn holding(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
 
     /// The same for one that may be larger than memory.
-    pub(super) fn large(self) -> Self {
+    pub(in crate::database) fn large(self) -> Self {
         Self { is_large: true, ..self }
     }
 }
