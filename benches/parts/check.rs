@@ -4,8 +4,10 @@ use super::graph::{self, CASES, Case};
 use super::now;
 use criterion::Criterion;
 use kilwa::database::{Consistency, Database, DatabaseOptions, WriteRequest};
-use kilwa::engine::{self, Membership, Question, Scope};
-use kilwa::relationship::{Context, RelationshipSet, RelationshipUpdate, UpdateOperation};
+use kilwa::engine::{self, CheckQuery, EvalContext};
+use kilwa::relationship::{
+    Context, Permissionship, RelationshipSet, RelationshipUpdate, UpdateOperation,
+};
 use kilwa::schema;
 use kilwa::store::{Store, StoreOptions};
 use std::path::Path;
@@ -17,9 +19,9 @@ pub(crate) fn in_memory(criterion: &mut Criterion) {
     let schema = schema::compile(graph::SCHEMA).unwrap();
     let set: RelationshipSet = graph::relationships().collect();
     let reader = set.visible_at(now());
-    let scope = Scope::new(&schema, &reader);
+    let scope = EvalContext::new(&schema, &reader);
     each_case(criterion, "check in memory", |question| {
-        engine::check(&scope, question).unwrap().membership
+        engine::check(&scope, question).unwrap().permissionship
     });
 }
 
@@ -33,25 +35,29 @@ pub(crate) fn on_disk(criterion: &mut Criterion) {
     each_case(criterion, "check on disk, cached", |question| check(&database, question));
 }
 
-fn each_case(criterion: &mut Criterion, name: &str, check: impl Fn(&Question<'_>) -> Membership) {
+fn each_case(
+    criterion: &mut Criterion,
+    name: &str,
+    check: impl Fn(&CheckQuery<'_>) -> Permissionship,
+) {
     let mut group = criterion.benchmark_group(name);
     for Case { name, resource, subject, yes } in &CASES {
-        let question = Question {
+        let question = CheckQuery {
             resource: &resource.parse().unwrap(),
             permission: "view",
             subject: &subject.parse().unwrap(),
             context: &Context::default(),
         };
-        assert_eq!(check(&question) == Membership::Member, *yes, "{name}");
+        assert_eq!(check(&question) == Permissionship::HasPermission, *yes, "{name}");
         group.bench_function(*name, |bench| bench.iter(|| check(&question)));
     }
     group.finish();
 }
 
 /// Picks the newest revision and asks at it, as a check at full consistency does.
-fn check(database: &Database, question: &Question<'_>) -> Membership {
+fn check(database: &Database, question: &CheckQuery<'_>) -> Permissionship {
     let view = database.view(Consistency::FullyConsistent, now()).unwrap();
-    view.check(question, false, &|| false).unwrap().membership
+    view.check(question, false, &|| false).unwrap().permissionship
 }
 
 fn open(folder: &Path, options: DatabaseOptions) -> Database {

@@ -2,7 +2,7 @@
 
 use super::now;
 use criterion::Criterion;
-use kilwa::engine::{Lookup, Scope, Sought, Within};
+use kilwa::engine::{EvalContext, LookupResourcesQuery, ResourceFilter, ResourceLookup};
 use kilwa::relationship::{Context, Relationship, RelationshipSet};
 use kilwa::schema;
 
@@ -49,7 +49,7 @@ pub(crate) fn in_memory(criterion: &mut Criterion) {
     let schema = schema::compile(SCHEMA).unwrap();
     let set: RelationshipSet = relationships().collect();
     let reader = set.visible_at(now());
-    let scope = Scope::new(&schema, &reader);
+    let scope = EvalContext::new(&schema, &reader);
     let mut group = criterion.benchmark_group("lookup in memory");
     for (name, subject, permission, count_max, expected) in [
         ("2 of 20,000", "user:ben", "view", usize::MAX, 2),
@@ -59,8 +59,8 @@ pub(crate) fn in_memory(criterion: &mut Criterion) {
         ("all 20,000", "user:ann", "view", usize::MAX, DOCUMENTS),
     ] {
         let subject = subject.parse().unwrap();
-        let (context, within) = (Context::default(), Within::default());
-        let sought = Sought {
+        let (context, within) = (Context::default(), ResourceFilter::default());
+        let sought = LookupResourcesQuery {
             resource_type: "document",
             permission,
             subject: &subject,
@@ -68,7 +68,7 @@ pub(crate) fn in_memory(criterion: &mut Criterion) {
             within: &within,
         };
         let look_up = || {
-            let (mut lookup, _) = Lookup::start(&scope, &sought, None).unwrap();
+            let (mut lookup, _) = ResourceLookup::start(&scope, &sought, None).unwrap();
             let mut count = 0;
             loop {
                 let page = lookup.next_page(&scope, &sought, count_max - count).unwrap();

@@ -7,7 +7,7 @@ use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::check_bulk_permissions_pair::Response as Answer;
 use super::{status, to_proto};
 use crate::database::DatabaseError;
-use crate::engine::{Checked, Question, Statistics};
+use crate::engine::{CheckQuery, CheckResult, Statistics};
 use crate::schema;
 use tonic::Status;
 
@@ -24,7 +24,7 @@ pub(super) async fn check(
         .run(move |job| {
             let view = job.view(consistency)?;
             let asked = from_proto::bulk_items(&items, limits)?;
-            let questions: Vec<Question<'_>> =
+            let questions: Vec<CheckQuery<'_>> =
                 asked.iter().map(from_proto::Asked::question).collect();
             let answers = view.check_each(&questions, tracing, job.interrupted);
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
@@ -43,15 +43,15 @@ pub(super) async fn check(
 /// The schema is told with the first trace only: with each of 10,000, it would be most of the response.
 fn pair(
     request: proto::CheckBulkPermissionsRequestItem,
-    answer: Result<Checked, DatabaseError>,
+    answer: Result<CheckResult, DatabaseError>,
     teller: &Teller,
     schema: &mut Option<String>,
 ) -> proto::CheckBulkPermissionsPair {
     let response = match answer {
-        Ok(Checked { membership, trace, .. }) => {
+        Ok(CheckResult { permissionship, trace, .. }) => {
             Answer::Item(proto::CheckBulkPermissionsResponseItem {
-                permissionship: to_proto::permissionship(&membership).into(),
-                partial_caveat_info: to_proto::partial_caveat_info(&membership),
+                permissionship: to_proto::permissionship(&permissionship).into(),
+                partial_caveat_info: to_proto::partial_caveat_info(&permissionship),
                 debug_trace: trace
                     .map(|trace| teller.information(&trace, &schema.take().unwrap_or_default())),
             })

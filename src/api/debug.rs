@@ -5,10 +5,11 @@ use super::edge::RequestIds;
 use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::caveat_eval_info::Result as CaveatResult;
 use super::proto::authzed::api::v1::check_debug_trace::{
-    PermissionType, Permissionship, Resolution, SubProblems,
+    PermissionType, Permissionship as WirePermissionship, Resolution, SubProblems,
 };
 use super::to_proto;
-use crate::engine::{Membership, Trace};
+use crate::engine::Trace;
+use crate::relationship::Permissionship;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,27 +81,29 @@ fn duration(duration: Duration) -> Option<prost_types::Duration> {
 }
 
 /// With a caveat it is conditional, whatever the caveat's value: that is told beside it.
-fn permissionship(trace: &Trace) -> Permissionship {
-    match &trace.membership {
-        None | Some(Membership::Conditional(_)) => Permissionship::ConditionalPermission,
-        Some(Membership::NotMember | Membership::Member) if trace.condition.is_some() => {
-            Permissionship::ConditionalPermission
+fn permissionship(trace: &Trace) -> WirePermissionship {
+    match &trace.permissionship {
+        None | Some(Permissionship::Conditional(_)) => WirePermissionship::ConditionalPermission,
+        Some(Permissionship::NoPermission | Permissionship::HasPermission)
+            if trace.condition.is_some() =>
+        {
+            WirePermissionship::ConditionalPermission
         }
-        Some(Membership::NotMember) => Permissionship::NoPermission,
-        Some(Membership::Member) => Permissionship::HasPermission,
+        Some(Permissionship::NoPermission) => WirePermissionship::NoPermission,
+        Some(Permissionship::HasPermission) => WirePermissionship::HasPermission,
     }
 }
 
 /// What caveats made of a step. Clients count on it wherever the permissionship is conditional.
 fn caveats(trace: &Trace) -> Option<proto::CaveatEvalInfo> {
-    let (result, missing) = match &trace.membership {
+    let (result, missing) = match &trace.permissionship {
         None => (CaveatResult::Unevaluated, None),
-        Some(Membership::Conditional(names)) => {
+        Some(Permissionship::Conditional(names)) => {
             (CaveatResult::MissingSomeContext, Some(to_proto::missing_context(names)))
         }
         Some(_) if trace.condition.is_none() => return None,
-        Some(Membership::Member) => (CaveatResult::True, None),
-        Some(Membership::NotMember) => (CaveatResult::False, None),
+        Some(Permissionship::HasPermission) => (CaveatResult::True, None),
+        Some(Permissionship::NoPermission) => (CaveatResult::False, None),
     };
     let condition = trace.condition.clone();
     let context = condition.as_ref().map(|condition| to_proto::structure(&condition.context));

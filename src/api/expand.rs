@@ -6,7 +6,7 @@ use super::proto::authzed::api::v1 as proto;
 use super::proto::authzed::api::v1::algebraic_subject_set::Operation as OperationMessage;
 use super::proto::authzed::api::v1::permission_relationship_tree::TreeType;
 use super::{status, to_proto};
-use crate::engine::{Operation, Statistics, Tree, TreeKind};
+use crate::engine::{ExpandTree, ExpandTreeKind, SetOperation, Statistics};
 use tonic::Status;
 
 /// Expands what is asked for.
@@ -34,16 +34,16 @@ pub(super) async fn expand(
 }
 
 /// A tree as a message. The engine bounds how deep it is.
-fn tree(tree: Tree) -> proto::PermissionRelationshipTree {
+fn tree(tree: ExpandTree) -> proto::PermissionRelationshipTree {
     let tree_type = match tree.kind {
-        TreeKind::Operation(kind, children) => {
+        ExpandTreeKind::Operation(kind, children) => {
             let children = children.into_iter().map(self::tree).collect();
             TreeType::Intermediate(proto::AlgebraicSubjectSet {
                 operation: operation(kind).into(),
                 children,
             })
         }
-        TreeKind::Subjects(subjects) => {
+        ExpandTreeKind::Subjects(subjects) => {
             let subjects = subjects.iter().map(to_proto::subject).collect();
             TreeType::Leaf(proto::DirectSubjectSet { subjects })
         }
@@ -55,10 +55,10 @@ fn tree(tree: Tree) -> proto::PermissionRelationshipTree {
     }
 }
 
-fn operation(operation: Operation) -> OperationMessage {
+fn operation(operation: SetOperation) -> OperationMessage {
     match operation {
-        Operation::Union => OperationMessage::Union,
-        Operation::Intersection => OperationMessage::Intersection,
-        Operation::Exclusion => OperationMessage::Exclusion,
+        SetOperation::Union => OperationMessage::Union,
+        SetOperation::Intersection => OperationMessage::Intersection,
+        SetOperation::Exclusion => OperationMessage::Exclusion,
     }
 }

@@ -10,8 +10,8 @@ use super::stream::Sink;
 use super::token::Tokens;
 use super::{status, to_proto};
 use crate::database::{Consistency, Held, View};
-use crate::engine::{ExcludedSubject, FoundSubject, Membership, SubjectLookup};
-use crate::relationship::{NameKind, Revision, require_name};
+use crate::engine::{ExcludedSubject, FoundSubject, SubjectLookup};
+use crate::relationship::{NameKind, Permissionship, Revision, require_name};
 use tonic::Status;
 
 /// How many subjects are looked up at once.
@@ -162,11 +162,11 @@ fn response(
     looked_up_at: proto::ZedToken,
     cursor: proto::Cursor,
 ) -> proto::LookupSubjectsResponse {
-    let FoundSubject { object_id, membership, excluded } = found;
+    let FoundSubject { object_id, permissionship, excluded } = found;
     let subject = proto::ResolvedSubject {
         subject_object_id: object_id,
-        permissionship: permissionship(&membership).into(),
-        partial_caveat_info: to_proto::partial_caveat_info(&membership),
+        permissionship: lookup_permissionship(&permissionship).into(),
+        partial_caveat_info: to_proto::partial_caveat_info(&permissionship),
     };
     let excluded_subjects: Vec<_> = excluded.into_iter().map(exclusion).collect();
     let excluded_ids = excluded_subjects.iter().map(|subject| subject.subject_object_id.clone());
@@ -183,23 +183,25 @@ fn response(
     }
 }
 
-fn permissionship(membership: &Membership) -> LookupPermissionship {
-    match membership {
-        Membership::NotMember => LookupPermissionship::Unspecified,
-        Membership::Member => LookupPermissionship::HasPermission,
-        Membership::Conditional(_) => LookupPermissionship::ConditionalPermission,
+fn lookup_permissionship(permissionship: &Permissionship) -> LookupPermissionship {
+    match permissionship {
+        Permissionship::NoPermission => LookupPermissionship::Unspecified,
+        Permissionship::HasPermission => LookupPermissionship::HasPermission,
+        Permissionship::Conditional(_) => LookupPermissionship::ConditionalPermission,
     }
 }
 
 /// An exclusion tells how certain it is that the subject is out.
 fn exclusion(excluded: ExcludedSubject) -> proto::ResolvedSubject {
-    let permissionship = match &excluded.membership {
-        Membership::Conditional(_) => LookupPermissionship::ConditionalPermission,
-        Membership::NotMember | Membership::Member => LookupPermissionship::HasPermission,
+    let permissionship = match &excluded.permissionship {
+        Permissionship::Conditional(_) => LookupPermissionship::ConditionalPermission,
+        Permissionship::NoPermission | Permissionship::HasPermission => {
+            LookupPermissionship::HasPermission
+        }
     };
     proto::ResolvedSubject {
         subject_object_id: excluded.object_id,
         permissionship: permissionship.into(),
-        partial_caveat_info: to_proto::partial_caveat_info(&excluded.membership),
+        partial_caveat_info: to_proto::partial_caveat_info(&excluded.permissionship),
     }
 }

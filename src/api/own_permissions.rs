@@ -8,7 +8,7 @@ use super::proto::kilwa::v1::permission_answer::Response as Answer;
 use super::proto::kilwa::v1::permissions_service_server::PermissionsService;
 use super::{from_proto, status, to_proto};
 use crate::database::{DatabaseError, Listing, View};
-use crate::engine::{Checked, Statistics};
+use crate::engine::{CheckResult, Statistics};
 use tonic::{Request, Response, Status};
 
 /// Many questions in one, and moments by the time of day.
@@ -71,12 +71,12 @@ fn list(
 }
 
 fn message(
-    (permission, answer): (String, Result<Checked, DatabaseError>),
+    (permission, answer): (String, Result<CheckResult, DatabaseError>),
 ) -> proto::PermissionAnswer {
     let response = match answer {
-        Ok(Checked { membership, .. }) => Answer::Item(proto::PermissionAnswerItem {
-            permissionship: to_proto::permissionship(&membership).into(),
-            partial_caveat_info: to_proto::partial_caveat_info(&membership),
+        Ok(CheckResult { permissionship, .. }) => Answer::Item(proto::PermissionAnswerItem {
+            permissionship: to_proto::permissionship(&permissionship).into(),
+            partial_caveat_info: to_proto::partial_caveat_info(&permissionship),
         }),
         Err(error) => Answer::Error(status::to_message(&status::of_database(error))),
     };

@@ -12,7 +12,7 @@ use super::read::Read;
 use super::status;
 use super::stream::{Results, pages, stream};
 use super::{bulk, delete, expand, import, lookup_subjects, to_proto};
-use crate::engine::{Checked, Statistics};
+use crate::engine::{CheckResult, Statistics};
 use crate::schema;
 use prost::Message as _;
 use tonic::metadata::MetadataMap;
@@ -179,12 +179,12 @@ fn trace_asked(metadata: &MetadataMap) -> bool {
 /// The answer to a check, without a trace.
 fn check_response(
     checked_at: proto::ZedToken,
-    checked: &Checked,
+    checked: &CheckResult,
 ) -> proto::CheckPermissionResponse {
     proto::CheckPermissionResponse {
         checked_at: Some(checked_at),
-        permissionship: to_proto::permissionship(&checked.membership).into(),
-        partial_caveat_info: to_proto::partial_caveat_info(&checked.membership),
+        permissionship: to_proto::permissionship(&checked.permissionship).into(),
+        partial_caveat_info: to_proto::partial_caveat_info(&checked.permissionship),
         debug_trace: None,
         optional_expires_at: None,
     }

@@ -4,7 +4,7 @@ use super::debug::Teller;
 use super::proto::authzed::api::v1::ZedToken;
 use super::proto::kilwa::v1 as proto;
 use super::proto::kilwa::v1::diagnostic::{Severity as SeverityMessage, Stage as StageMessage};
-use crate::engine::Membership;
+use crate::relationship::Permissionship;
 use crate::schema::{Diagnostic, Position, Severity, Stage};
 use crate::validation::{
     AssertionResult, Block, Expectation, ExpectedResult, Finding, Outcome, Place, Report,
@@ -83,8 +83,8 @@ fn count_assertions(results: &[AssertionResult]) -> proto::ValidationCounts {
 
 fn assertion(result: &AssertionResult, teller: &Teller, schema: &str) -> proto::AssertionResult {
     let missing = match &result.answer {
-        Ok(Membership::Conditional(names)) => names.iter().cloned().collect(),
-        Ok(Membership::Member | Membership::NotMember) | Err(_) => Vec::new(),
+        Ok(Permissionship::Conditional(names)) => names.iter().cloned().collect(),
+        Ok(Permissionship::HasPermission | Permissionship::NoPermission) | Err(_) => Vec::new(),
     };
     proto::AssertionResult {
         text: result.assertion.text.clone(),
@@ -106,11 +106,11 @@ fn wanted(expectation: Expectation) -> proto::Answer {
     }
 }
 
-fn came(answer: &Result<Membership, String>) -> proto::Answer {
+fn came(answer: &Result<Permissionship, String>) -> proto::Answer {
     match answer {
-        Ok(Membership::Member) => proto::Answer::HasPermission,
-        Ok(Membership::Conditional(_)) => proto::Answer::ConditionalPermission,
-        Ok(Membership::NotMember) => proto::Answer::NoPermission,
+        Ok(Permissionship::HasPermission) => proto::Answer::HasPermission,
+        Ok(Permissionship::Conditional(_)) => proto::Answer::ConditionalPermission,
+        Ok(Permissionship::NoPermission) => proto::Answer::NoPermission,
         Err(_) => proto::Answer::Unspecified,
     }
 }

@@ -1,11 +1,10 @@
 //! Answers to messages.
 
 use super::proto::authzed::api::v1 as proto;
-use super::proto::authzed::api::v1::check_permission_response::Permissionship;
-use crate::engine::Membership;
+use super::proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;
 use crate::relationship::{
-    Context, ContextualizedCaveat, ObjectRef, Relationship, RelationshipUpdate, Subject, Timestamp,
-    UpdateOperation,
+    Context, ContextualizedCaveat, ObjectRef, Permissionship, Relationship, RelationshipUpdate,
+    Subject, Timestamp, UpdateOperation,
 };
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as ProtoValue};
@@ -13,19 +12,21 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// The answer to a check.
-pub(super) fn permissionship(membership: &Membership) -> Permissionship {
-    match membership {
-        Membership::NotMember => Permissionship::NoPermission,
-        Membership::Member => Permissionship::HasPermission,
-        Membership::Conditional(_) => Permissionship::ConditionalPermission,
+pub(super) fn permissionship(permissionship: &Permissionship) -> WirePermissionship {
+    match permissionship {
+        Permissionship::NoPermission => WirePermissionship::NoPermission,
+        Permissionship::HasPermission => WirePermissionship::HasPermission,
+        Permissionship::Conditional(_) => WirePermissionship::ConditionalPermission,
     }
 }
 
 /// What a conditional answer lacks; nothing for the others.
-pub(super) fn partial_caveat_info(membership: &Membership) -> Option<proto::PartialCaveatInfo> {
-    match membership {
-        Membership::NotMember | Membership::Member => None,
-        Membership::Conditional(missing) => Some(missing_context(missing)),
+pub(super) fn partial_caveat_info(
+    permissionship: &Permissionship,
+) -> Option<proto::PartialCaveatInfo> {
+    match permissionship {
+        Permissionship::NoPermission | Permissionship::HasPermission => None,
+        Permissionship::Conditional(missing) => Some(missing_context(missing)),
     }
 }
 

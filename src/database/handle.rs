@@ -12,7 +12,7 @@ use super::write::proposal::Caller;
 use super::write::relationships::WriteRequest;
 use super::write::schema::WriteSchema;
 use super::write::set_relation::{RelationSet, SetRelationRequest};
-use crate::engine::{Cache, Checked, Limits, Question, Stopwatch};
+use crate::engine::{Cache, CheckQuery, CheckResult, Limits, Stopwatch};
 use crate::relationship::{Relationship, Revision, Timestamp};
 use crate::store::{Clock, ClosedStore, Collected, OpenError, Store, StoreId, StoreOptions};
 use std::io;
@@ -160,8 +160,8 @@ impl Database {
         consistency: Consistency,
         now: Timestamp,
         stopwatch: Stopwatch<'_>,
-        question: &Question<'_>,
-    ) -> Option<(Revision, Result<Checked, DatabaseError>)> {
+        question: &CheckQuery<'_>,
+    ) -> Option<(Revision, Result<CheckResult, DatabaseError>)> {
         let view = View::in_memory(self, consistency, now)?.timed_by(stopwatch);
         Some((view.revision(), view.check_at_once(question)?))
     }

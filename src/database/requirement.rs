@@ -1,8 +1,8 @@
 //! Permissions that must be held for a write to happen.
 
 use super::error::DatabaseError;
-use crate::engine::{self, Membership, Question, Scope};
-use crate::relationship::{Context, ObjectRef, RelationshipReader, Subject};
+use crate::engine::{self, CheckQuery, EvalContext};
+use crate::relationship::{Context, ObjectRef, Permissionship, RelationshipReader, Subject};
 use std::collections::BTreeSet;
 
 /// The most permissions that one write may require.
@@ -42,15 +42,15 @@ pub(super) fn require_few_permissions(
 
 /// Requires that the permissions are held in what a scope reads.
 pub(super) fn require_permissions<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     required: &[RequiredPermission],
 ) -> Result<(), DatabaseError> {
-    let questions: Vec<Question<'_>> = required.iter().map(question).collect();
+    let questions: Vec<CheckQuery<'_>> = required.iter().map(question).collect();
     for (required, checked) in required.iter().zip(engine::check_each(scope, &questions)) {
-        let missing_context = match checked?.membership {
-            Membership::Member => continue,
-            Membership::NotMember => BTreeSet::new(),
-            Membership::Conditional(names) => names,
+        let missing_context = match checked?.permissionship {
+            Permissionship::HasPermission => continue,
+            Permissionship::NoPermission => BTreeSet::new(),
+            Permissionship::Conditional(names) => names,
         };
         let unmet = UnmetPermission { required: required.clone(), missing_context };
         return Err(DatabaseError::PermissionRequired(Box::new(unmet)));
@@ -58,7 +58,7 @@ pub(super) fn require_permissions<R: RelationshipReader>(
     Ok(())
 }
 
-fn question(required: &RequiredPermission) -> Question<'_> {
+fn question(required: &RequiredPermission) -> CheckQuery<'_> {
     let RequiredPermission { resource, permission, subject, context } = required;
-    Question { resource, permission, subject, context }
+    CheckQuery { resource, permission, subject, context }
 }

@@ -3,17 +3,17 @@
 use super::error::EngineError;
 use super::finding::Truth;
 use super::memo::Place;
-use super::question::{Checked, Membership, Question, Scope};
+use super::question::{CheckQuery, CheckResult, EvalContext};
 use super::trace::TraceBudget;
 use super::walk::{Asked, Walk};
-use crate::relationship::{Context, RelationshipReader, Subject};
+use crate::relationship::{Context, Permissionship, RelationshipReader, Subject};
 use crate::schema::{DefinitionId, NodeId, Schema};
 
 /// Answers one question.
 pub fn check<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
-    question: &Question<'_>,
-) -> Result<Checked, EngineError> {
+    scope: &EvalContext<'_, R>,
+    question: &CheckQuery<'_>,
+) -> Result<CheckResult, EngineError> {
     let (place, asked) = resolve(scope.schema, question)?;
     answer(&mut Walk::new(scope, asked), &place)
 }
@@ -22,9 +22,9 @@ pub fn check<R: RelationshipReader>(
 /// subject in the same context and follow one another share what they find, unless each has to tell its whole way. What their
 /// traces tell is bounded together: a trace that no longer fits is its root alone.
 pub fn check_each<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
-    questions: &[Question<'_>],
-) -> Vec<Result<Checked, EngineError>> {
+    scope: &EvalContext<'_, R>,
+    questions: &[CheckQuery<'_>],
+) -> Vec<Result<CheckResult, EngineError>> {
     let mut shared: Option<Walk<'_, R>> = None;
     let mut budget = TraceBudget::default();
     questions
@@ -47,17 +47,17 @@ pub fn check_each<R: RelationshipReader>(
 fn answer<R: RelationshipReader>(
     walk: &mut Walk<'_, R>,
     place: &Place,
-) -> Result<Checked, EngineError> {
-    let membership = membership_of(walk.run(place)?)?;
-    Ok(Checked { membership, trace: walk.take_trace(), statistics: walk.statistics() })
+) -> Result<CheckResult, EngineError> {
+    let permissionship = membership_of(walk.run(place)?)?;
+    Ok(CheckResult { permissionship, trace: walk.take_trace(), statistics: walk.statistics() })
 }
 
 /// The value of a query, as an answer.
-pub(super) fn membership_of(truth: Truth) -> Result<Membership, EngineError> {
+pub(super) fn membership_of(truth: Truth) -> Result<Permissionship, EngineError> {
     match truth {
-        Truth::No => Ok(Membership::NotMember),
-        Truth::Yes => Ok(Membership::Member),
-        Truth::Conditional(missing) => Ok(Membership::Conditional((*missing).clone())),
+        Truth::No => Ok(Permissionship::NoPermission),
+        Truth::Yes => Ok(Permissionship::HasPermission),
+        Truth::Conditional(missing) => Ok(Permissionship::Conditional((*missing).clone())),
         Truth::Fault(fault) => Err(fault.error()),
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn membership_of(truth: Truth) -> Result<Membership, EngineError> {
 /// Turns names into ids: the resource's first, then the subject's.
 fn resolve<'q>(
     schema: &Schema,
-    question: &Question<'q>,
+    question: &CheckQuery<'q>,
 ) -> Result<(Place, Asked<'q>), EngineError> {
     let resource = question.resource;
     let definition = require_definition(schema, resource.object_type())?;

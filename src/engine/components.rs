@@ -2,7 +2,7 @@
 
 /// That one node needs another.
 #[derive(Clone, Copy, Debug)]
-pub struct Edge {
+pub struct GraphEdge {
     /// The position of the node that is needed.
     pub to: usize,
     /// Whether what is needed is taken away.
@@ -21,7 +21,7 @@ pub struct Component {
 }
 
 /// Every component, each after those that it needs. `edges` are by node, and lead to nodes that have a list there.
-pub fn components(edges: &[Vec<Edge>]) -> Vec<Component> {
+pub fn components(edges: &[Vec<GraphEdge>]) -> Vec<Component> {
     let mut search = Search {
         edges,
         order: vec![None; edges.len()],
@@ -40,7 +40,7 @@ pub fn components(edges: &[Vec<Edge>]) -> Vec<Component> {
 
 /// Tarjan's search, its recursion kept in `path`.
 struct Search<'e> {
-    edges: &'e [Vec<Edge>],
+    edges: &'e [Vec<GraphEdge>],
     /// When a node was met first.
     order: Vec<Option<usize>>,
     /// The earliest pending node that a node leads to.
@@ -107,7 +107,7 @@ impl Search<'_> {
     }
 
     /// The edges that stay among `nodes`, the component that is just complete.
-    fn inner_edges(&self, nodes: &[usize]) -> Vec<Edge> {
+    fn inner_edges(&self, nodes: &[usize]) -> Vec<GraphEdge> {
         // Pending nodes at or after the component's first are the component itself.
         let first = nodes.first().and_then(|node| self.order[*node]);
         nodes
@@ -124,8 +124,9 @@ mod tests {
     use super::*;
 
     fn of(edges: &[&[usize]]) -> Vec<Vec<usize>> {
-        let edge = |to: &usize| Edge { to: *to, subtracted: false };
-        let edges: Vec<Vec<Edge>> = edges.iter().map(|to| to.iter().map(edge).collect()).collect();
+        let edge = |to: &usize| GraphEdge { to: *to, subtracted: false };
+        let edges: Vec<Vec<GraphEdge>> =
+            edges.iter().map(|to| to.iter().map(edge).collect()).collect();
         components(&edges).into_iter().map(|component| component.nodes).collect()
     }
 
@@ -138,15 +139,16 @@ mod tests {
 
     #[test]
     fn a_node_that_takes_itself_away_is_seen() {
-        let edges = [vec![Edge { to: 0, subtracted: true }]];
+        let edges = [vec![GraphEdge { to: 0, subtracted: true }]];
         let found = components(&edges);
         assert!(found.iter().all(|component| component.is_cycle && component.subtracts_itself));
     }
 
     #[test]
     fn a_long_chain_needs_no_stack() {
-        let edges: Vec<Vec<Edge>> =
-            (1..=200_000).map(|to| vec![Edge { to: to % 200_000, subtracted: false }]).collect();
+        let edges: Vec<Vec<GraphEdge>> = (1..=200_000)
+            .map(|to| vec![GraphEdge { to: to % 200_000, subtracted: false }])
+            .collect();
         assert_eq!(components(&edges).len(), 1);
     }
 }

@@ -54,7 +54,7 @@ pub enum EngineError {
     #[error("the question needs more than {limit} {work}, which is the limit for one request")]
     WorkExceeded {
         /// What there was too much of.
-        work: Work,
+        work: WorkKind,
         /// The allowed number.
         limit: u64,
     },
@@ -99,7 +99,7 @@ impl EngineError {
 
 /// What the work of a question is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub enum WorkKind {
     /// Relations and permissions of objects that were looked into.
     Visits,
     /// Calls to the reader.
@@ -112,7 +112,7 @@ pub enum Work {
     LookupBytes,
 }
 
-impl fmt::Display for Work {
+impl fmt::Display for WorkKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Visits => "visits of relations and permissions",

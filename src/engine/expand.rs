@@ -4,10 +4,10 @@
 //! looked into. Caveats and expressions of context play no part.
 
 use super::check::{require_definition, require_node};
-use super::error::{EngineError, Work};
+use super::error::{EngineError, WorkKind};
 use super::frames::{Branch, Branches};
 use super::memo::Place;
-use super::question::{Scope, Statistics};
+use super::question::{EvalContext, Statistics};
 use super::reads::Reads;
 use super::walk::{CYCLE_NAMES_MAX, place_name};
 use crate::relationship::{Context, ObjectRef, ReadError, RelationshipReader, Subject};
@@ -20,36 +20,36 @@ const PARTS_MAX: u64 = 100_000;
 
 /// A relation or permission of an object, expanded.
 #[derive(Clone, Debug)]
-pub struct Expanded {
+pub struct ExpandResult {
     /// The tree.
-    pub tree: Tree,
+    pub tree: ExpandTree,
     /// What it cost.
     pub statistics: Statistics,
 }
 
 /// A part of a relation or permission of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tree {
+pub struct ExpandTree {
     /// The object.
     pub object: ObjectRef,
     /// The relation, or the permission whose expression holds the part.
     pub relation: String,
     /// What stands there.
-    pub kind: TreeKind,
+    pub kind: ExpandTreeKind,
 }
 
 /// What stands at a place of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TreeKind {
+pub enum ExpandTreeKind {
     /// Whoever the operation leaves of its children.
-    Operation(Operation, Vec<Tree>),
+    Operation(SetOperation, Vec<ExpandTree>),
     /// These subjects: objects and wildcards first, then usersets.
     Subjects(Vec<Subject>),
 }
 
 /// How the children of a tree are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
+pub enum SetOperation {
     /// Whoever is in one of them. May have any number of children.
     Union,
     /// Whoever is in all of them.
@@ -60,10 +60,10 @@ pub enum Operation {
 
 /// Expands a relation or permission of an object.
 pub fn expand<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     resource: &ObjectRef,
     permission: &str,
-) -> Result<Expanded, EngineError> {
+) -> Result<ExpandResult, EngineError> {
     let definition = require_definition(scope.schema, resource.object_type())?;
     let node = require_node(scope.schema, definition, permission)?;
     let context = Context::default();
@@ -87,7 +87,7 @@ enum TaskKind<'s> {
     /// Expand an expression of the permission of an object.
     Part(Place, &'s Expr),
     /// Join the last so many trees, which are the operands of an expression of that place.
-    Join(Place, Operation, usize),
+    Join(Place, SetOperation, usize),
     /// Nobody, in the expression of that place.
     Nobody(Place),
     /// Everything of the innermost permission is expanded.
@@ -95,10 +95,10 @@ enum TaskKind<'s> {
 }
 
 struct Expansion<'s, 'r, R> {
-    scope: Scope<'s, R>,
+    scope: EvalContext<'s, R>,
     reads: Reads<'r, R>,
     tasks: Vec<Task<'s>>,
-    done: Vec<Tree>,
+    done: Vec<ExpandTree>,
     /// The permissions around the task that is under way.
     path: Vec<Place>,
     parts: u64,
@@ -107,12 +107,12 @@ struct Expansion<'s, 'r, R> {
 }
 
 impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
-    fn new(scope: &Scope<'s, R>, reads: Reads<'r, R>) -> Self {
+    fn new(scope: &EvalContext<'s, R>, reads: Reads<'r, R>) -> Self {
         let (tasks, done, path) = (Vec::new(), Vec::new(), Vec::new());
         Self { scope: *scope, reads, tasks, done, path, parts: 0, visits: 0, depth: 0 }
     }
 
-    fn run(mut self) -> Result<Expanded, EngineError> {
+    fn run(mut self) -> Result<ExpandResult, EngineError> {
         while let Some(Task { depth, kind }) = self.tasks.pop() {
             match kind {
                 TaskKind::Place(place) => self.place(place, depth)?,
@@ -127,7 +127,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
         let statistics = Statistics { visits, reads, caveat_steps, cache_hits: 0, depth };
         // Every task leaves one tree.
         let tree = self.done.pop().ok_or(EngineError::Interrupted)?;
-        Ok(Expanded { tree, statistics })
+        Ok(ExpandResult { tree, statistics })
     }
 
     fn place(&mut self, place: Place, depth: u32) -> Result<(), EngineError> {
@@ -149,7 +149,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
                     }
                     // What stands alone is told as a union of one.
                     Expr::Nil | Expr::Itself | Expr::Node(_) | Expr::Arrow(_) => {
-                        self.open(&place, Operation::Union, 1, depth)?;
+                        self.open(&place, SetOperation::Union, 1, depth)?;
                         let part = TaskKind::Part(place, expr);
                         self.tasks.push(Task { depth: depth + 1, kind: part });
                         Ok(())
@@ -168,13 +168,13 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
             }
             Expr::Node(node) => self.place((*node, place.1), depth),
             Expr::Arrow(arrow) => self.arrow(&place, arrow, depth),
-            Expr::Union(operands) => self.operands(&place, Operation::Union, operands, depth),
+            Expr::Union(operands) => self.operands(&place, SetOperation::Union, operands, depth),
             Expr::Intersection(operands) => {
-                self.operands(&place, Operation::Intersection, operands, depth)
+                self.operands(&place, SetOperation::Intersection, operands, depth)
             }
             Expr::Exclusion(base, subtracted) => {
                 let operands = [&**base, &**subtracted];
-                self.operands(&place, Operation::Exclusion, operands, depth)
+                self.operands(&place, SetOperation::Exclusion, operands, depth)
             }
         }
     }
@@ -182,7 +182,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
     fn operands<I>(
         &mut self,
         place: &Place,
-        operation: Operation,
+        operation: SetOperation,
         operands: I,
         depth: u32,
     ) -> Result<(), EngineError>
@@ -219,8 +219,8 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
             })?;
         }
         let operation = match arrow.quantifier {
-            Quantifier::Any => Operation::Union,
-            Quantifier::All => Operation::Intersection,
+            Quantifier::Any => SetOperation::Union,
+            Quantifier::All => SetOperation::Intersection,
         };
         self.open(place, operation, children.len(), depth)?;
         self.tasks.extend(children.into_iter().rev());
@@ -253,7 +253,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
     fn open(
         &mut self,
         place: &Place,
-        operation: Operation,
+        operation: SetOperation,
         count: usize,
         depth: u32,
     ) -> Result<(), EngineError> {
@@ -266,24 +266,29 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
     fn join(
         &mut self,
         place: &Place,
-        operation: Operation,
+        operation: SetOperation,
         count: usize,
     ) -> Result<(), EngineError> {
         let children = self.done.split_off(self.done.len().saturating_sub(count));
-        self.tell(place, TreeKind::Operation(operation, children), 1)
+        self.tell(place, ExpandTreeKind::Operation(operation, children), 1)
     }
 
     fn leaf(&mut self, place: &Place, subjects: Vec<Subject>) -> Result<(), EngineError> {
         let parts = subjects.len() + 1;
-        self.tell(place, TreeKind::Subjects(subjects), parts)
+        self.tell(place, ExpandTreeKind::Subjects(subjects), parts)
     }
 
-    fn tell(&mut self, place: &Place, kind: TreeKind, parts: usize) -> Result<(), EngineError> {
+    fn tell(
+        &mut self,
+        place: &Place,
+        kind: ExpandTreeKind,
+        parts: usize,
+    ) -> Result<(), EngineError> {
         require_small(self.parts, parts, self.scope.limits.subjects_max)?;
         self.parts += u64::try_from(parts).unwrap_or(u64::MAX);
         let relation = self.scope.schema.node(place.0).name.clone();
         let object = self.object(place)?;
-        self.done.push(Tree { object, relation, kind });
+        self.done.push(ExpandTree { object, relation, kind });
         Ok(())
     }
 
@@ -309,7 +314,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
 fn require_small(parts: u64, more: usize, limit: u64) -> Result<(), EngineError> {
     let limit = limit.min(PARTS_MAX);
     if parts.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)) > limit {
-        return Err(EngineError::WorkExceeded { work: Work::Subjects, limit });
+        return Err(EngineError::WorkExceeded { work: WorkKind::Subjects, limit });
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! Who has a permission on a resource?
 
 use super::check::{membership_of, require_definition, require_node};
-use super::error::{EngineError, Work};
+use super::error::{EngineError, WorkKind};
 use super::finding::Truth;
-use super::question::{Membership, Scope, Statistics};
+use super::question::{EvalContext, Statistics};
 use super::reads::Reads;
 use super::subject_plan::{Kind, Plan};
 use super::subject_set::Entry;
 use super::subject_values::rest;
 use super::subject_windows::{Window, Windows};
-use crate::relationship::{Context, ObjectRef, RelationshipReader};
+use crate::relationship::{Context, ObjectRef, Permissionship, RelationshipReader};
 use std::collections::VecDeque;
 
 /// The most subjects that a wildcard may except: they are told together.
@@ -19,7 +19,7 @@ const WILDCARD_ID: &str = "*";
 
 /// Which subjects have this permission on that resource?
 #[derive(Clone, Copy, Debug)]
-pub struct SubjectsQuestion<'q> {
+pub struct LookupSubjectsQuery<'q> {
     /// The object that access is about.
     pub resource: &'q ObjectRef,
     /// A permission or relation of its definition.
@@ -39,8 +39,8 @@ pub struct SubjectsQuestion<'q> {
 pub struct FoundSubject {
     /// Its id; `*` for a wildcard.
     pub object_id: String,
-    /// Whether it has it, or depends on context; never [`Membership::NotMember`].
-    pub membership: Membership,
+    /// Whether it has it, or depends on context; never [`Permissionship::NoPermission`].
+    pub permissionship: Permissionship,
     /// Whom a wildcard does not cover, or not as it says.
     pub excluded: Vec<ExcludedSubject>,
 }
@@ -51,7 +51,7 @@ pub struct ExcludedSubject {
     /// Its id.
     pub object_id: String,
     /// Whether it has the permission: it has not, or depends on context.
-    pub membership: Membership,
+    pub permissionship: Permissionship,
 }
 
 /// A list of subjects under way.
@@ -76,8 +76,8 @@ pub struct SubjectLookup {
 impl SubjectLookup {
     /// Starts after the result with this id, or at the beginning.
     pub fn new<R: RelationshipReader>(
-        scope: &Scope<'_, R>,
-        question: &SubjectsQuestion<'_>,
+        scope: &EvalContext<'_, R>,
+        question: &LookupSubjectsQuery<'_>,
         after: Option<&str>,
     ) -> Result<Self, EngineError> {
         let resource = question.resource;
@@ -112,7 +112,7 @@ impl SubjectLookup {
     /// The next subjects, at most so many; fewer only at the end.
     pub fn next<R: RelationshipReader>(
         &mut self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         count_max: usize,
     ) -> Result<Vec<FoundSubject>, EngineError> {
         let context = self.context.clone();
@@ -123,10 +123,10 @@ impl SubjectLookup {
             let Some(Window { ids, set }) = next else { break };
             for (id, entry) in with_ids(ids, set.entries) {
                 if Self::lists(&entry) {
-                    let membership = membership_of(entry.truth)?;
+                    let permissionship = membership_of(entry.truth)?;
                     self.found.push_back(FoundSubject {
                         object_id: id,
-                        membership,
+                        permissionship,
                         excluded: Vec::new(),
                     });
                 }
@@ -154,7 +154,7 @@ impl SubjectLookup {
     /// The wildcard, with everybody whom it promises more than they have: a look at the whole list.
     fn wildcard<R: RelationshipReader>(
         &self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         reads: &mut Reads<'_, R>,
     ) -> Result<FoundSubject, EngineError> {
         let mut excluded = Vec::new();
@@ -163,16 +163,16 @@ impl SubjectLookup {
         while let Some(Window { ids, set }) = windows.next(scope, reads, self.kind, &self.plan)? {
             for (object_id, Entry { truth, bounds, .. }) in with_ids(ids, set.entries) {
                 if !bounds.at_least {
-                    let membership = membership_of(truth)?;
-                    excluded.push(ExcludedSubject { object_id, membership });
+                    let permissionship = membership_of(truth)?;
+                    excluded.push(ExcludedSubject { object_id, permissionship });
                 }
             }
             if u64::try_from(excluded.len()).unwrap_or(u64::MAX) > limit {
-                return Err(EngineError::WorkExceeded { work: Work::Subjects, limit });
+                return Err(EngineError::WorkExceeded { work: WorkKind::Subjects, limit });
             }
         }
         let object_id = WILDCARD_ID.to_owned();
-        Ok(FoundSubject { object_id, membership: membership_of(self.rest.clone())?, excluded })
+        Ok(FoundSubject { object_id, permissionship: membership_of(self.rest.clone())?, excluded })
     }
 }
 

@@ -2,7 +2,7 @@
 //! [`RelationshipReader`](crate::relationship::RelationshipReader).
 //!
 //! [`check`] answers whether a subject is in a relation or permission of a resource. An answer has three values, for a
-//! caveat may lack context. A [`Lookup`] goes the other way: from the subject to the resources. Nothing here reads a clock, touches a disk or starts a thread, and the work of one question
+//! caveat may lack context. A [`ResourceLookup`] goes the other way: from the subject to the resources. Nothing here reads a clock, touches a disk or starts a thread, and the work of one question
 //! is bounded by [`Limits`].
 
 mod cache;
@@ -29,11 +29,13 @@ mod walk;
 
 pub use cache::{Cache, CacheAt};
 pub use check::{check, check_each};
-pub use components::{Component, Edge, components};
+pub use components::{Component, GraphEdge, components};
 pub use condition::Condition;
-pub use error::{EngineError, Work};
-pub use expand::{Expanded, Operation, Tree, TreeKind, expand};
-pub use lookup_resources::{FoundResource, Lookup, LookupPage, Sought, Within};
-pub use lookup_subjects::{ExcludedSubject, FoundSubject, SubjectLookup, SubjectsQuestion};
-pub use question::{Checked, Limits, Membership, Question, Scope, Statistics, Stopwatch};
+pub use error::{EngineError, WorkKind};
+pub use expand::{ExpandResult, ExpandTree, ExpandTreeKind, SetOperation, expand};
+pub use lookup_resources::{
+    FoundResource, LookupPage, LookupResourcesQuery, ResourceFilter, ResourceLookup,
+};
+pub use lookup_subjects::{ExcludedSubject, FoundSubject, LookupSubjectsQuery, SubjectLookup};
+pub use question::{CheckQuery, CheckResult, EvalContext, Limits, Statistics, Stopwatch};
 pub use trace::{CaveatOutcome, CaveatTrace, Trace, TraceBudget};

@@ -1,17 +1,16 @@
 //! What is asked, within which bounds, and what is answered.
 
 use super::cache::CacheAt;
-use super::error::{EngineError, Work};
+use super::error::{EngineError, WorkKind};
 use super::trace::Trace;
-use crate::relationship::{Context, ObjectRef, Subject};
+use crate::relationship::{Context, ObjectRef, Permissionship, Subject};
 use crate::schema::Schema;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 /// May this subject do this on that resource?
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'q> {
+pub struct CheckQuery<'q> {
     /// The object that access is about.
     pub resource: &'q ObjectRef,
     /// A permission or relation of its definition.
@@ -22,22 +21,11 @@ pub struct Question<'q> {
     pub context: &'q Context,
 }
 
-/// Whether the subject is in the permission.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Membership {
-    /// It is not.
-    NotMember,
-    /// It is.
-    Member,
-    /// It depends on caveat parameters of these names, which neither the relationships nor the question give.
-    Conditional(BTreeSet<String>),
-}
-
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct CheckResult {
     /// The answer itself.
-    pub membership: Membership,
+    pub permissionship: Permissionship,
     /// How it came about, when that was asked for.
     pub trace: Option<Trace>,
     /// What it cost.
@@ -132,7 +120,7 @@ pub type Stopwatch<'s> = &'s dyn Fn() -> Duration;
 const STOPPED: Stopwatch<'static> = &|| Duration::ZERO;
 
 /// What questions are asked of, and how.
-pub struct Scope<'s, R> {
+pub struct EvalContext<'s, R> {
     /// The schema at the reader's moment.
     pub schema: &'s Schema,
     /// The relationships.
@@ -152,7 +140,7 @@ pub struct Scope<'s, R> {
     pub tracing: bool,
 }
 
-impl<'s, R> Scope<'s, R> {
+impl<'s, R> EvalContext<'s, R> {
     /// A scope without cache, tracing, stopwatch or interruption, with the default bounds.
     pub fn new(schema: &'s Schema, reader: &'s R) -> Self {
         Self {
@@ -171,7 +159,7 @@ impl<'s, R> Scope<'s, R> {
     pub(super) fn count_visit(&self, visits: &mut u64) -> Result<(), EngineError> {
         let limit = self.limits.visits_max;
         if *visits >= limit {
-            return Err(EngineError::WorkExceeded { work: Work::Visits, limit });
+            return Err(EngineError::WorkExceeded { work: WorkKind::Visits, limit });
         }
         if visits.is_multiple_of(VISITS_PER_INTERRUPTION) {
             self.require_going_on()?;
@@ -195,17 +183,17 @@ impl<'s, R> Scope<'s, R> {
 }
 
 // Derived, these would ask the same of the reader, which is only borrowed.
-impl<R> Clone for Scope<'_, R> {
+impl<R> Clone for EvalContext<'_, R> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<R> Copy for Scope<'_, R> {}
+impl<R> Copy for EvalContext<'_, R> {}
 
-impl<R> fmt::Debug for Scope<'_, R> {
+impl<R> fmt::Debug for EvalContext<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope")
+        f.debug_struct("EvalContext")
             .field("limits", &self.limits)
             .field("tracing", &self.tracing)
             .finish_non_exhaustive()

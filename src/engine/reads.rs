@@ -1,10 +1,10 @@
 //! A walk's reads of relationships, counted, and the conditions on what they return.
 
 use super::condition::Condition;
-use super::error::{EngineError, Work};
+use super::error::{EngineError, WorkKind};
 use super::finding::{Fault, Finding, Truth};
 use super::frames::Branch;
-use super::question::Scope;
+use super::question::EvalContext;
 use super::trace::{CaveatTrace, Tracer, outcome};
 use super::walk::Asked;
 use crate::caveat::{Caveat, CaveatError, Outcome, Steps};
@@ -34,7 +34,7 @@ pub(super) struct SubjectsRead {
 }
 
 pub(super) struct Reads<'s, R> {
-    scope: Scope<'s, R>,
+    scope: EvalContext<'s, R>,
     /// What the question gives to caveats.
     context: &'s Context,
     count: u64,
@@ -44,7 +44,7 @@ pub(super) struct Reads<'s, R> {
 }
 
 impl<'s, R: RelationshipReader> Reads<'s, R> {
-    pub(super) fn new(scope: &Scope<'s, R>, context: &'s Context) -> Self {
+    pub(super) fn new(scope: &EvalContext<'s, R>, context: &'s Context) -> Self {
         Self { scope: *scope, context, count: 0, caveat_steps: 0, without_stored: HashMap::new() }
     }
 
@@ -227,7 +227,7 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
             Ok(Outcome::Missing(names)) => Truth::Conditional(Arc::new(names)),
             // It is the question that has no more steps, not the caveat that takes too many.
             Err(CaveatError::Exhausted { steps_max, .. }) if steps_max == left => {
-                return Err(EngineError::WorkExceeded { work: Work::CaveatSteps, limit });
+                return Err(EngineError::WorkExceeded { work: WorkKind::CaveatSteps, limit });
             }
             Err(error) => Truth::Fault(Arc::new(Fault::Caveat(error))),
         })
@@ -245,7 +245,7 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
     fn count_read(&mut self) -> Result<(), EngineError> {
         let limit = self.scope.limits.reads_max;
         if self.count >= limit {
-            return Err(EngineError::WorkExceeded { work: Work::Reads, limit });
+            return Err(EngineError::WorkExceeded { work: WorkKind::Reads, limit });
         }
         if self.count % READS_PER_INTERRUPTION == READS_PER_INTERRUPTION - 1 {
             self.scope.require_going_on()?;

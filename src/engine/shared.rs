@@ -3,7 +3,7 @@
 use super::cache::CacheAt;
 use super::finding::{Finding, Leaning, Truth};
 use super::memo::Place;
-use super::question::Scope;
+use super::question::EvalContext;
 use super::walk::Asked;
 use crate::schema::NodeId;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ pub(super) struct Shared<'s> {
 }
 
 impl<'s> Shared<'s> {
-    pub(super) fn new<R>(scope: &Scope<'s, R>, asked: &Asked<'_>) -> Self {
+    pub(super) fn new<R>(scope: &EvalContext<'s, R>, asked: &Asked<'_>) -> Self {
         let key = scope.cache.map_or_else(Vec::new, |cache| prefix(cache, asked));
         Self { cache: scope.cache, prefix_bytes: key.len(), key, withheld: None }
     }

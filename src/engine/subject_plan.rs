@@ -4,12 +4,12 @@
 //! [`Plan`]. What is only united is flat in it, each relation once, whatever the number of ways to it; a [`Part`] stands
 //! where values have to be combined. The single subjects that relations name are not read yet: they may be many.
 
-use super::components::{Component, Edge, components};
+use super::components::{Component, GraphEdge, components};
 use super::error::EngineError;
 use super::finding::{Fault, Truth};
 use super::frames::{Branch, Branches};
 use super::memo::Place;
-use super::question::Scope;
+use super::question::EvalContext;
 use super::reads::Reads;
 use super::subject_graph::{Flat, Graph, Item, Join, Leaf, Part, Union};
 use super::walk::{CYCLE_NAMES_MAX, place_name};
@@ -54,7 +54,7 @@ pub(super) struct Stage {
 
 impl Plan {
     pub(super) fn new<R: RelationshipReader>(
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         reads: &mut Reads<'_, R>,
         kind: Kind,
         start: Place,
@@ -68,7 +68,7 @@ impl Plan {
 }
 
 struct Explorer<'e, 's, 'r, R> {
-    scope: Scope<'s, R>,
+    scope: EvalContext<'s, R>,
     kind: Kind,
     reads: &'e mut Reads<'r, R>,
     graph: Graph,
@@ -242,7 +242,7 @@ impl<R: RelationshipReader> Explorer<'_, '_, '_, R> {
 
     /// The parts that the root needs, each after those that it needs itself.
     fn order(&self, root: &Union, parts: &[Part]) -> Vec<Stage> {
-        let edges: Vec<Vec<Edge>> = parts.iter().map(edges).collect();
+        let edges: Vec<Vec<GraphEdge>> = parts.iter().map(edges).collect();
         let mut needed = vec![false; parts.len()];
         let mut open = root.parts.clone();
         while let Some(part) = open.pop() {
@@ -278,12 +278,12 @@ impl<R: RelationshipReader> Explorer<'_, '_, '_, R> {
 }
 
 /// The parts that a part needs.
-fn edges(part: &Part) -> Vec<Edge> {
+fn edges(part: &Part) -> Vec<GraphEdge> {
     let subtracts = matches!(part.join, Join::Without);
     let operands = part.operands.iter().enumerate();
     let needed = |(at, operand): (usize, &Union)| {
         let subtracted = subtracts && at > 0;
-        operand.parts.iter().map(|to| Edge { to: *to, subtracted }).collect::<Vec<_>>()
+        operand.parts.iter().map(|to| GraphEdge { to: *to, subtracted }).collect::<Vec<_>>()
     };
     operands.flat_map(needed).collect()
 }

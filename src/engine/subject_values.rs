@@ -6,10 +6,10 @@
 //! well-founded semantics). Where they agree, that is the value; where they do not, a value depends on its own opposite.
 //! So whether there is a value depends on the relationships alone, not on the order in which they are looked at.
 
-use super::error::{EngineError, Work};
+use super::error::{EngineError, WorkKind};
 use super::finding::{Fault, Truth};
 use super::memo::Place;
-use super::question::Scope;
+use super::question::EvalContext;
 use super::reads::Reads;
 use super::subject_graph::{Join, Leaf, Part, Union};
 use super::subject_plan::{Kind, Plan, Stage};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// The value of everybody whom no relationship of the plan names.
 pub(super) fn rest<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     plan: &Plan,
 ) -> Result<Truth, EngineError> {
     let leaves = plan.leaves.iter().map(empty).collect();
@@ -34,7 +34,7 @@ pub(super) fn rest<R: RelationshipReader>(
 /// this needs no order of evaluation, so that it also decides what a walk cannot: whether a cycle through an exclusion
 /// matters.
 pub(super) fn solve<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     reads: &mut Reads<'_, R>,
     asked: &Asked<'_>,
     start: Place,
@@ -94,7 +94,7 @@ impl Holding {
     pub(super) fn add(&mut self, count: usize) -> Result<(), EngineError> {
         self.held = self.held.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         if self.held > self.limit {
-            return Err(EngineError::WorkExceeded { work: Work::Subjects, limit: self.limit });
+            return Err(EngineError::WorkExceeded { work: WorkKind::Subjects, limit: self.limit });
         }
         Ok(())
     }

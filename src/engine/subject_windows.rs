@@ -7,7 +7,7 @@
 use super::error::EngineError;
 use super::finding::Truth;
 use super::frames::Branch;
-use super::question::Scope;
+use super::question::EvalContext;
 use super::reads::Reads;
 use super::subject_graph::Leaf;
 use super::subject_plan::{Kind, Plan};
@@ -70,7 +70,7 @@ impl Windows {
     /// The next window; it may be empty. `None` after the last one.
     pub(super) fn next<R: RelationshipReader>(
         &mut self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         reads: &mut Reads<'_, R>,
         kind: Kind,
         plan: &Plan,
@@ -121,7 +121,7 @@ impl LeafRead {
     fn fill<R: RelationshipReader>(
         &mut self,
         reads: &mut Reads<'_, R>,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         (kind, leaf): (Kind, &Leaf),
         page_count: u64,
     ) -> Result<(), EngineError> {

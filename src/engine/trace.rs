@@ -2,8 +2,8 @@
 
 use super::condition::Condition;
 use super::finding::Truth;
-use super::question::{Membership, Stopwatch};
-use crate::relationship::{Context, ObjectRef, Subject};
+use super::question::Stopwatch;
+use crate::relationship::{Context, ObjectRef, Permissionship, Subject};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ pub struct Trace {
     /// Who was looked for.
     pub subject: Subject,
     /// Whether the subject is in it; `None` when a caveat failed.
-    pub membership: Option<Membership>,
+    pub permissionship: Option<Permissionship>,
     /// Whether the answer was already known from another step of the same question.
     pub known: bool,
     /// How long it took, with the steps below it; zero when no stopwatch ran.
     pub duration: Duration,
-    /// The caveats that the membership rests on; `None` when it holds without them.
+    /// The caveats that the permissionship rests on; `None` when it holds without them.
     pub condition: Option<Condition>,
     /// The caveats on the relationships that were used here.
     pub caveats: Vec<CaveatTrace>,
@@ -158,11 +158,11 @@ impl<'s> Tracer<'s> {
     }
 }
 
-pub(super) fn membership(truth: &Truth) -> Option<Membership> {
+pub(super) fn permissionship(truth: &Truth) -> Option<Permissionship> {
     match truth {
-        Truth::No => Some(Membership::NotMember),
-        Truth::Yes => Some(Membership::Member),
-        Truth::Conditional(missing) => Some(Membership::Conditional((**missing).clone())),
+        Truth::No => Some(Permissionship::NoPermission),
+        Truth::Yes => Some(Permissionship::HasPermission),
+        Truth::Conditional(missing) => Some(Permissionship::Conditional((**missing).clone())),
         Truth::Fault(_) => None,
     }
 }

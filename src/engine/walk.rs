@@ -8,11 +8,11 @@ use super::error::EngineError;
 use super::finding::{Finding, Leaning, Truth};
 use super::frames::{Branches, Child, Frame, Join, Subjects};
 use super::memo::{Entry, Left, Memo, Opening, Place};
-use super::question::{Scope, Statistics};
+use super::question::{EvalContext, Statistics};
 use super::reads::Reads;
 use super::shared::Shared;
 use super::subject_values::solve;
-use super::trace::{Trace, Tracer, membership};
+use super::trace::{Trace, Tracer, permissionship};
 use crate::relationship::{Context, ObjectRef, RelationshipReader, Subject};
 use crate::schema::{
     AllowedForm, AllowedSubject, DefinitionId, Expr, NodeId, Quantifier, Rule, Schema,
@@ -46,7 +46,7 @@ enum Step<'s> {
 
 /// One subject's search through the graph. Keeps what it found for further places.
 pub(super) struct Walk<'s, R> {
-    scope: Scope<'s, R>,
+    scope: EvalContext<'s, R>,
     asked: Asked<'s>,
     reads: Reads<'s, R>,
     memo: Memo,
@@ -58,7 +58,7 @@ pub(super) struct Walk<'s, R> {
 }
 
 impl<'s, R: RelationshipReader> Walk<'s, R> {
-    pub(super) fn new(scope: &Scope<'s, R>, asked: Asked<'s>) -> Self {
+    pub(super) fn new(scope: &EvalContext<'s, R>, asked: Asked<'s>) -> Self {
         Self {
             scope: *scope,
             asked,
@@ -397,7 +397,7 @@ impl<'s, R: RelationshipReader> Walk<'s, R> {
             permission: node.name.clone(),
             is_permission: matches!(node.rule, Rule::Permission(_)),
             subject: self.asked.subject.clone(),
-            membership: membership(&finding.truth),
+            permissionship: permissionship(&finding.truth),
             known,
             duration: step.duration,
             condition: finding.condition.as_deref().cloned(),

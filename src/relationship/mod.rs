@@ -10,6 +10,7 @@ mod context;
 mod filter;
 mod name;
 mod object;
+mod permissionship;
 mod read_point;
 mod reader;
 mod revision;
@@ -23,6 +24,7 @@ pub use context::{Context, ContextError};
 pub use filter::{ObjectIdFilter, RelationshipFilter, SubjectFilter, SubjectRelationFilter};
 pub use name::{InvalidName, NameKind, require_name};
 pub use object::ObjectRef;
+pub use permissionship::Permissionship;
 pub use read_point::{ReadPoint, Validity};
 pub use reader::{
     Page, ReadError, RelationKey, RelationshipReader, ResourceKey, SubjectForm, SubjectKey, Terms,

@@ -2,8 +2,10 @@
 
 use super::evidence::Evidence;
 use super::source::{Place, Source};
-use crate::engine::{Checked, Membership, Question, Trace, TraceBudget};
-use crate::relationship::{Context, ContextError, ObjectRef, ParseError, Subject, parse_question};
+use crate::engine::{CheckQuery, CheckResult, Trace, TraceBudget};
+use crate::relationship::{
+    Context, ContextError, ObjectRef, ParseError, Permissionship, Subject, parse_question,
+};
 use std::fmt;
 
 /// What stands between an assertion's question and its context.
@@ -22,11 +24,11 @@ pub enum Expectation {
 
 impl Expectation {
     /// Whether an answer is the wanted one.
-    pub fn is_met_by(self, membership: &Membership) -> bool {
-        match membership {
-            Membership::Member => self == Self::True,
-            Membership::Conditional(_) => self == Self::Caveated,
-            Membership::NotMember => self == Self::False,
+    pub fn is_met_by(self, permissionship: &Permissionship) -> bool {
+        match permissionship {
+            Permissionship::HasPermission => self == Self::True,
+            Permissionship::Conditional(_) => self == Self::Caveated,
+            Permissionship::NoPermission => self == Self::False,
         }
     }
 }
@@ -101,8 +103,8 @@ impl Assertion {
     }
 
     /// What the assertion asks.
-    pub fn question(&self) -> Question<'_> {
-        Question {
+    pub fn question(&self) -> CheckQuery<'_> {
+        CheckQuery {
             resource: &self.resource,
             permission: &self.permission,
             subject: &self.subject,
@@ -117,7 +119,7 @@ pub struct AssertionResult {
     /// The assertion.
     pub assertion: Assertion,
     /// The answer, or why there is none.
-    pub answer: Result<Membership, String>,
+    pub answer: Result<Permissionship, String>,
     /// How the answer came about, when it is not the wanted one.
     pub trace: Option<Trace>,
     /// The same in words, where the schema is at hand.
@@ -133,17 +135,17 @@ impl AssertionResult {
     /// What came, in the words of what is expected; nothing when there is no answer.
     pub fn actual(&self) -> Option<Expectation> {
         Some(match self.answer.as_ref().ok()? {
-            Membership::Member => Expectation::True,
-            Membership::Conditional(_) => Expectation::Caveated,
-            Membership::NotMember => Expectation::False,
+            Permissionship::HasPermission => Expectation::True,
+            Permissionship::Conditional(_) => Expectation::Caveated,
+            Permissionship::NoPermission => Expectation::False,
         })
     }
 
     /// The names of the context that a caveated answer lacks.
     pub fn missing_context(&self) -> impl Iterator<Item = &str> {
         let names = match &self.answer {
-            Ok(Membership::Conditional(names)) => Some(names),
-            Ok(Membership::Member | Membership::NotMember) | Err(_) => None,
+            Ok(Permissionship::Conditional(names)) => Some(names),
+            Ok(Permissionship::HasPermission | Permissionship::NoPermission) | Err(_) => None,
         };
         names.into_iter().flatten().map(String::as_str)
     }
@@ -160,11 +162,11 @@ impl AssertionResult {
     }
 }
 
-fn came(answer: &Membership) -> String {
+fn came(answer: &Permissionship) -> String {
     match answer {
-        Membership::Member => "true".to_owned(),
-        Membership::NotMember => "false".to_owned(),
-        Membership::Conditional(missing) => {
+        Permissionship::HasPermission => "true".to_owned(),
+        Permissionship::NoPermission => "false".to_owned(),
+        Permissionship::Conditional(missing) => {
             let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
             format!("caveated: the context lacks {}", names.join(", "))
         }
@@ -178,11 +180,11 @@ fn came(answer: &Membership) -> String {
 /// root alone.
 pub fn run_assertions<E>(
     assertions: Vec<Assertion>,
-    mut ask: impl FnMut(&Question<'_>, bool) -> Result<Result<Checked, String>, E>,
+    mut ask: impl FnMut(&CheckQuery<'_>, bool) -> Result<Result<CheckResult, String>, E>,
 ) -> Result<Vec<AssertionResult>, E> {
     let mut budget = TraceBudget::default();
     let run = |assertion: Assertion| {
-        let answer = ask(&assertion.question(), false)?.map(|checked| checked.membership);
+        let answer = ask(&assertion.question(), false)?.map(|checked| checked.permissionship);
         let result = AssertionResult { assertion, answer, trace: None, evidence: None };
         if result.holds() || result.answer.is_err() {
             return Ok(result);

@@ -1,6 +1,7 @@
 //! A trace in words: why an answer is what it is, as a tree for people to read.
 
-use crate::engine::{CaveatOutcome, CaveatTrace, Membership, Trace};
+use crate::engine::{CaveatOutcome, CaveatTrace, Trace};
+use crate::relationship::Permissionship;
 use crate::schema::{Arrow, Expr, Quantifier, Rule, Schema};
 use std::collections::BTreeSet;
 
@@ -38,10 +39,10 @@ impl Evidence {
     pub fn of(trace: &Trace, schema: &Schema) -> Self {
         let mut children: Vec<Self> = trace.caveats.iter().map(Self::caveat).collect();
         children.extend(trace.children.iter().map(|child| Self::of(child, schema)));
-        let mark = match &trace.membership {
-            Some(Membership::Member) => Mark::Yes,
-            Some(Membership::NotMember) => Mark::No,
-            Some(Membership::Conditional(_)) => Mark::Conditional,
+        let mark = match &trace.permissionship {
+            Some(Permissionship::HasPermission) => Mark::Yes,
+            Some(Permissionship::NoPermission) => Mark::No,
+            Some(Permissionship::Conditional(_)) => Mark::Conditional,
             None => Mark::Failed,
         };
         let subject_of = format!("{}#{}", trace.resource, trace.permission);

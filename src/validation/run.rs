@@ -10,7 +10,7 @@ use super::problem::{Block, Fault, Finding, Problems};
 use super::report::Report;
 use super::setting::Setting;
 use super::source::Source;
-use crate::engine::{EngineError, Limits, Question, Scope, check};
+use crate::engine::{CheckQuery, EngineError, EvalContext, Limits, check};
 use crate::relationship::RelationshipSet;
 use crate::schema::{self, Schema, lint};
 use std::ops::Range;
@@ -259,13 +259,14 @@ pub(super) fn assert(
     let reader = relationships.visible_at(setting.now);
     let Setting { interrupted, stopwatch, time_max, .. } = *setting;
     let limits = Limits { time_max, ..Limits::default() };
-    let scope = Scope { limits, interrupted, stopwatch, ..Scope::new(schema, &reader) };
-    let mut results = run_assertions(assertions, |question: &Question<'_>, tracing| {
-        match check(&Scope { tracing, ..scope }, question) {
-            Err(error) if error.is_end_of_request() => Err(error),
-            answer => Ok(answer.map_err(|error| error.to_string())),
-        }
-    })?;
+    let scope = EvalContext { limits, interrupted, stopwatch, ..EvalContext::new(schema, &reader) };
+    let mut results =
+        run_assertions(assertions, |question: &CheckQuery<'_>, tracing| {
+            match check(&EvalContext { tracing, ..scope }, question) {
+                Err(error) if error.is_end_of_request() => Err(error),
+                answer => Ok(answer.map_err(|error| error.to_string())),
+            }
+        })?;
     for result in &mut results {
         result.evidence = result.trace.as_ref().map(|trace| Evidence::of(trace, schema));
     }

@@ -12,7 +12,7 @@ use crate::reference::rules::Rules;
 use crate::reference::shrink::{Specimen, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
-use kilwa::engine::{Cache, Scope, check};
+use kilwa::engine::{Cache, EvalContext, check};
 use kilwa::relationship::{
     ReadPoint, Relationship, RelationshipSet, Revision, Timestamp, VisibleSet,
 };
@@ -57,7 +57,7 @@ fn the_questions_are_worth_asking() {
         let case = specimen.case();
         let bench = Bench { schema: &schema, rules: &rules, case: &case };
         let visible = case.relationships.visible_at(now());
-        let scope = Scope::new(&schema, &visible);
+        let scope = EvalContext::new(&schema, &visible);
         for (asked, answer) in case.questions.iter().zip(bench.answers(&case.relationships, now()))
         {
             let mut count = |kind, counts| *seen.entry(kind).or_default() += usize::from(counts);
@@ -180,19 +180,21 @@ impl Bench<'_> {
     fn ways(&self, reader: &VisibleSet<'_>) -> Vec<(&'static str, Vec<Said>)> {
         let cache = Cache::new(CACHE_BYTES);
         let (bulk_cache, tiny_cache) = (Cache::new(CACHE_BYTES), Cache::new(TINY_CACHE_BYTES));
-        let plain = Scope::new(self.schema, reader);
-        let traced = Scope { tracing: true, ..plain };
-        let cached =
-            Scope { cache: Some(cache.at(ReadPoint::new(Revision::default(), now()))), ..plain };
-        let tiny = Scope {
+        let plain = EvalContext::new(self.schema, reader);
+        let traced = EvalContext { tracing: true, ..plain };
+        let cached = EvalContext {
+            cache: Some(cache.at(ReadPoint::new(Revision::default(), now()))),
+            ..plain
+        };
+        let tiny = EvalContext {
             cache: Some(tiny_cache.at(ReadPoint::new(Revision::default(), now()))),
             ..plain
         };
-        let bulk = Scope {
+        let bulk = EvalContext {
             cache: Some(bulk_cache.at(ReadPoint::new(Revision::default(), now()))),
             ..plain
         };
-        let singly = |scope: &Scope<'_, VisibleSet<'_>>| -> Vec<Said> {
+        let singly = |scope: &EvalContext<'_, VisibleSet<'_>>| -> Vec<Said> {
             self.questions().iter().map(|asked| ask(scope, asked)).collect()
         };
         vec![
@@ -226,7 +228,7 @@ fn broken_reads(case: &Case) -> Option<String> {
     let answers = bench.answers(&case.relationships, now());
     case.questions.iter().zip(&answers).find_map(|(asked, answer)| {
         let reader = CountingReader::new(case.relationships.visible_at(now()));
-        ask(&Scope::new(&schema, &reader), asked);
+        ask(&EvalContext::new(&schema, &reader), asked);
         (0..reader.reads()).find_map(|fails_after| {
             let fault = broken_read(&schema, case, asked, answer, fails_after)?;
             Some(format!("`{asked}` with read {} failing: {fault}", fails_after + 1))
@@ -245,11 +247,11 @@ fn broken_read(
     let at = Some(cache.at(ReadPoint::new(Revision::default(), now())));
     let visible = case.relationships.visible_at(now());
     let broken = FailingReader::after(fails_after, visible);
-    let first = ask(&Scope { cache: at, ..Scope::new(schema, &broken) }, asked);
+    let first = ask(&EvalContext { cache: at, ..EvalContext::new(schema, &broken) }, asked);
     if first != Said::ReadFailed && !answer.allows(&first) {
         return Some(format!("the engine says {first:?}, the reference {answer:?}"));
     }
-    let then = ask(&Scope { cache: at, ..Scope::new(schema, &visible) }, asked);
+    let then = ask(&EvalContext { cache: at, ..EvalContext::new(schema, &visible) }, asked);
     (!answer.allows(&then))
         .then(|| format!("the engine then says {then:?}, the reference {answer:?}"))
 }
@@ -268,7 +270,7 @@ fn stale_answers(case: &Case) -> Option<String> {
         revisions.iter().find_map(|(revision, relationships)| {
             let visible = relationships.visible_at(now);
             let at = Some(cache.at(ReadPoint::new(Revision(*revision), now)));
-            let scope = Scope { cache: at, ..Scope::new(&schema, &visible) };
+            let scope = EvalContext { cache: at, ..EvalContext::new(&schema, &visible) };
             let said: Vec<Said> = case.questions.iter().map(|asked| ask(&scope, asked)).collect();
             let way = format!("in {year} at revision {revision}");
             bench.fault(&way, &bench.answers(relationships, now), &said)

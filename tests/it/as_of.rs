@@ -6,10 +6,10 @@ use crate::server_support::{
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::api::proto::kilwa::v1 as own;
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, WriteRequest};
-use kilwa::engine::{Membership, Question};
+use kilwa::engine::CheckQuery;
 use kilwa::relationship::{
-    Context, ReadPoint, Relationship, RelationshipFilter, RelationshipUpdate, Revision, Timestamp,
-    UpdateOperation, parse_question,
+    Context, Permissionship, ReadPoint, Relationship, RelationshipFilter, RelationshipUpdate,
+    Revision, Timestamp, UpdateOperation, parse_question,
 };
 use kilwa::store::{Clock, StoreOptions};
 use own::permissions_service_client::PermissionsServiceClient;
@@ -52,13 +52,13 @@ fn was(database: &Database, text: &str, minute: u32, asked_at: u32) -> bool {
         .unwrap();
     let (resource, permission, subject) = parse_question(text).unwrap();
     let context = Context::default();
-    let question = Question {
+    let question = CheckQuery {
         resource: &resource,
         permission: &permission,
         subject: &subject,
         context: &context,
     };
-    view.check(&question, false, &|| false).unwrap().membership == Membership::Member
+    view.check(&question, false, &|| false).unwrap().permissionship == Permissionship::HasPermission
 }
 
 #[test]

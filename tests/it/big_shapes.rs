@@ -2,9 +2,10 @@
 
 use crate::readers::CountingReader;
 use crate::reference::case::{Asked, now};
-use kilwa::engine::{Checked, Membership, Scope, check};
+use kilwa::engine::{CheckResult, EvalContext, check};
 use kilwa::relationship::{
-    ObjectRef, Relationship, RelationshipReader, RelationshipSet, Subject, VisibleSet,
+    ObjectRef, Permissionship, Relationship, RelationshipReader, RelationshipSet, Subject,
+    VisibleSet,
 };
 use kilwa::schema::{Schema, compile};
 
@@ -45,8 +46,8 @@ fn members_of(number: usize) -> Subject {
     Subject::Userset(group(number), "member".to_owned())
 }
 
-fn ask<R: RelationshipReader>(schema: &Schema, reader: &R, question: &str) -> Checked {
-    check(&Scope::new(schema, reader), &Asked::parse(question).question()).unwrap()
+fn ask<R: RelationshipReader>(schema: &Schema, reader: &R, question: &str) -> CheckResult {
+    check(&EvalContext::new(schema, reader), &Asked::parse(question).question()).unwrap()
 }
 
 #[track_caller]
@@ -56,9 +57,10 @@ fn assert_asked<R: RelationshipReader>(
     question: &str,
     expected: bool,
 ) {
-    let membership = ask(schema, reader, question).membership;
-    let expected = if expected { Membership::Member } else { Membership::NotMember };
-    assert_eq!(membership, expected, "{question}");
+    let permissionship = ask(schema, reader, question).permissionship;
+    let expected =
+        if expected { Permissionship::HasPermission } else { Permissionship::NoPermission };
+    assert_eq!(permissionship, expected, "{question}");
 }
 
 /// Each group is in the one before it; the last one holds `user:end`.
@@ -225,7 +227,7 @@ fn everyone_in_everyone(count: usize, link: &str, inside: &str) -> RelationshipS
 }
 
 /// What the link between the groups carries, who is in the last one, who asks, and whether it depends on the day.
-type Dense = (&'static str, &'static str, &'static str, Membership);
+type Dense = (&'static str, &'static str, &'static str, Permissionship);
 
 fn ask_everyone(count: usize, cases: &[Dense]) {
     let schema = compile(
@@ -242,7 +244,7 @@ fn ask_everyone(count: usize, cases: &[Dense]) {
         let relationships = everyone_in_everyone(count, link, inside);
         let reader = CountingReader::new(relationships.visible_at(now()));
         let question = format!("group:0#allowed@{asked}");
-        assert_eq!(ask(&schema, &reader, &question).membership, *expected, "{link} {inside}");
+        assert_eq!(ask(&schema, &reader, &question).permissionship, *expected, "{link} {inside}");
         let (reads, edges) = (reader.reads(), relationships.len());
         assert!(reads <= 4 * edges, "{link} {inside}: {reads} reads for {edges} edges");
     }
@@ -253,18 +255,18 @@ fn groups_that_all_contain_each_other() {
     ask_everyone(
         60,
         &[
-            ("", "user:in", "user:in", Membership::Member),
-            ("", "user:in", "user:out", Membership::NotMember),
-            ("[on_day]", "user:in", "user:out", Membership::NotMember),
-            ("[on_day:{\"day\":\"monday\"}]", "user:in", "user:in", Membership::Member),
-            ("[on_day:{\"day\":\"sunday\"}]", "user:in", "user:in", Membership::NotMember),
+            ("", "user:in", "user:in", Permissionship::HasPermission),
+            ("", "user:in", "user:out", Permissionship::NoPermission),
+            ("[on_day]", "user:in", "user:out", Permissionship::NoPermission),
+            ("[on_day:{\"day\":\"monday\"}]", "user:in", "user:in", Permissionship::HasPermission),
+            ("[on_day:{\"day\":\"sunday\"}]", "user:in", "user:in", Permissionship::NoPermission),
         ],
     );
 }
 
 #[test]
 fn groups_that_all_contain_each_other_on_a_condition() {
-    let missing = Membership::Conditional(["day".to_owned()].into());
+    let missing = Permissionship::Conditional(["day".to_owned()].into());
     ask_everyone(
         60,
         &[

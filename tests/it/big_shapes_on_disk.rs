@@ -2,8 +2,7 @@
 
 use crate::reference::case::Asked;
 use kilwa::database::{Consistency, Database, DatabaseOptions};
-use kilwa::engine::Membership;
-use kilwa::relationship::{Relationship, Timestamp};
+use kilwa::relationship::{Permissionship, Relationship, Timestamp};
 use kilwa::store::StoreOptions;
 use std::path::Path;
 use tempfile::TempDir;
@@ -63,8 +62,8 @@ fn relationships() -> impl Iterator<Item = Relationship> {
 
 fn is_member(database: &Database, question: &str) -> bool {
     let view = database.view(Consistency::FullyConsistent, now()).unwrap();
-    view.check(&Asked::parse(question).question(), false, &|| false).unwrap().membership
-        == Membership::Member
+    view.check(&Asked::parse(question).question(), false, &|| false).unwrap().permissionship
+        == Permissionship::HasPermission
 }
 
 #[test]

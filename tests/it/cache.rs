@@ -2,8 +2,8 @@
 
 use crate::reference::case::Asked;
 use crate::schema_support::schema;
-use kilwa::engine::{Cache, Checked, Membership, Scope, check};
-use kilwa::relationship::{ReadPoint, RelationshipSet, Revision, Timestamp};
+use kilwa::engine::{Cache, CheckResult, EvalContext, check};
+use kilwa::relationship::{Permissionship, ReadPoint, RelationshipSet, Revision, Timestamp};
 use kilwa::schema::Schema;
 
 const SCHEMA: &str = "
@@ -30,12 +30,13 @@ impl Bench {
         Self { schema: schema(SCHEMA), stored, cache: Cache::new(cache_bytes) }
     }
 
-    fn ask(&self, second: i64, question: &str, context: &str) -> Checked {
+    fn ask(&self, second: i64, question: &str, context: &str) -> CheckResult {
         let asked = Asked::parse(&format!("{question} with {context}"));
         let now = Timestamp::from_unix(second, 0).unwrap();
         let visible = self.stored.visible_at(now);
         let cache = Some(self.cache.at(ReadPoint::new(Revision(1), now)));
-        check(&Scope { cache, ..Scope::new(&self.schema, &visible) }, &asked.question()).unwrap()
+        check(&EvalContext { cache, ..EvalContext::new(&self.schema, &visible) }, &asked.question())
+            .unwrap()
     }
 
     /// Whether a question is answered without a read.
@@ -73,24 +74,27 @@ fn an_answer_goes_with_the_first_relationship_that_it_rests_on() {
     let bench =
         Bench::new(10_000, &["document:d#viewer@user:ann[expiration:1970-01-01T00:00:05Z]"]);
     let ask = |second| bench.ask(second, "document:d#view@user:ann", "{}");
-    assert_eq!(ask(1).membership, Membership::Member);
-    assert_eq!((ask(4).membership, ask(4).statistics.reads), (Membership::Member, 0));
-    assert_eq!(ask(5).membership, Membership::NotMember);
+    assert_eq!(ask(1).permissionship, Permissionship::HasPermission);
+    assert_eq!(
+        (ask(4).permissionship, ask(4).statistics.reads),
+        (Permissionship::HasPermission, 0)
+    );
+    assert_eq!(ask(5).permissionship, Permissionship::NoPermission);
     // And what was not there yet when the clock showed an earlier time is not known for that time.
-    assert_eq!(ask(1).membership, Membership::Member);
+    assert_eq!(ask(1).permissionship, Permissionship::HasPermission);
 }
 
 #[test]
 fn an_answer_that_a_caveat_had_a_part_in_stays_with_its_question() {
     let bench = Bench::new(10_000, &["document:d#viewer@user:ann[on_day]"]);
-    let missing = Membership::Conditional(["day".to_owned()].into());
+    let missing = Permissionship::Conditional(["day".to_owned()].into());
     for (context, expected) in [
-        (r#"{"day": "monday"}"#, Membership::Member),
-        (r#"{"day": "sunday"}"#, Membership::NotMember),
+        (r#"{"day": "monday"}"#, Permissionship::HasPermission),
+        (r#"{"day": "sunday"}"#, Permissionship::NoPermission),
         ("{}", missing),
-        (r#"{"day": "monday"}"#, Membership::Member),
+        (r#"{"day": "monday"}"#, Permissionship::HasPermission),
     ] {
-        assert_eq!(bench.ask(1, "document:d#view@user:ann", context).membership, expected);
+        assert_eq!(bench.ask(1, "document:d#view@user:ann", context).permissionship, expected);
     }
     assert!(bench.cache.is_empty());
 }

@@ -1,9 +1,10 @@
 //! Where a check starts, how long its rules' chains are and whether it is traced makes no difference to its answer.
 
 use crate::schema_support::schema;
-use kilwa::engine::{Checked, EngineError, Limits, Membership, Question, Scope, check_each};
+use kilwa::engine::{CheckQuery, CheckResult, EngineError, EvalContext, Limits, check_each};
 use kilwa::relationship::{
-    Context, ObjectRef, Relationship, RelationshipSet, Subject, Timestamp, VisibleSet,
+    Context, ObjectRef, Permissionship, Relationship, RelationshipSet, Subject, Timestamp,
+    VisibleSet,
 };
 use kilwa::schema::Schema;
 use std::fmt::Write as _;
@@ -30,14 +31,14 @@ fn ask(
     schema: &Schema,
     set: &RelationshipSet,
     (permission, objects): (&str, &[&str]),
-    change: impl Fn(&mut Scope<'_, VisibleSet<'_>>),
-) -> Vec<Result<Checked, EngineError>> {
+    change: impl Fn(&mut EvalContext<'_, VisibleSet<'_>>),
+) -> Vec<Result<CheckResult, EngineError>> {
     let reader = set.visible_at(Timestamp::from_unix(0, 0).unwrap());
-    let mut scope = Scope::new(schema, &reader);
+    let mut scope = EvalContext::new(schema, &reader);
     change(&mut scope);
     let (subject, context) = (Subject::new("user", "ann", "").unwrap(), Context::default());
     let objects: Vec<ObjectRef> = objects.iter().map(|object| object.parse().unwrap()).collect();
-    let ask = |resource| Question { resource, permission, subject: &subject, context: &context };
+    let ask = |resource| CheckQuery { resource, permission, subject: &subject, context: &context };
     check_each(&scope, &objects.iter().map(ask).collect::<Vec<_>>())
 }
 
@@ -49,10 +50,10 @@ fn what_is_missing_in_a_cycle_does_not_depend_on_where_one_starts() {
          group:b#member@group:a#member[second]",
     );
     let both = ["one", "two"].map(str::to_owned).into();
-    let missing = Membership::Conditional(both);
+    let missing = Permissionship::Conditional(both);
     for objects in [["group:a", "group:b"], ["group:b", "group:a"]] {
         for answer in ask(&schema(GROUPS), &set, ("member", &objects), |_| {}) {
-            assert_eq!(answer.unwrap().membership, missing);
+            assert_eq!(answer.unwrap().permissionship, missing);
         }
     }
 }
@@ -68,10 +69,10 @@ fn a_chain_of_permissions_needs_no_stack() {
     let walk = move || {
         let set = relationships("doc:1#base@user:ann");
         let last = format!("step{}", CHAIN_LENGTH - 1);
-        ask(&schema, &set, (&last, &["doc:1"]), |_| {}).remove(0).unwrap().membership
+        ask(&schema, &set, (&last, &["doc:1"]), |_| {}).remove(0).unwrap().permissionship
     };
     let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(walk).unwrap();
-    assert_eq!(thread.join().unwrap(), Membership::Member);
+    assert_eq!(thread.join().unwrap(), Permissionship::HasPermission);
 }
 
 #[test]

@@ -4,9 +4,11 @@ use crate::readers::CountingReader;
 use crate::reference::case::{Asked, now};
 use crate::schema_support::schema;
 use kilwa::engine::{
-    Checked, EngineError, Limits, Membership, Question, Scope, Trace, Work, check, check_each,
+    CheckQuery, CheckResult, EngineError, EvalContext, Limits, Trace, WorkKind, check, check_each,
 };
-use kilwa::relationship::{Context, ObjectRef, RelationshipReader, RelationshipSet, VisibleSet};
+use kilwa::relationship::{
+    Context, ObjectRef, Permissionship, RelationshipReader, RelationshipSet, VisibleSet,
+};
 use kilwa::schema::Schema;
 use std::cell::Cell;
 
@@ -36,27 +38,27 @@ fn chain(length: usize) -> RelationshipSet {
 }
 
 fn ask<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     question: &str,
-) -> Result<Checked, EngineError> {
+) -> Result<CheckResult, EngineError> {
     check(scope, &Asked::parse(question).question())
 }
 
 /// Asks within limits about a chain that needs 100 visits and 200 reads.
-fn ask_within(limits: Limits) -> Result<Checked, EngineError> {
+fn ask_within(limits: Limits) -> Result<CheckResult, EngineError> {
     let (schema, set) = (schema(SCHEMA), chain(100));
     let visible = set.visible_at(now());
-    ask(&Scope { limits, ..Scope::new(&schema, &visible) }, "group:0#member@user:end")
+    ask(&EvalContext { limits, ..EvalContext::new(&schema, &visible) }, "group:0#member@user:end")
 }
 
 #[test]
 fn a_question_that_visits_too_much_is_refused() {
     let within = |visits_max| ask_within(Limits { visits_max, ..Limits::default() });
     let needed = within(1_000).unwrap().statistics.visits;
-    assert_eq!(within(needed).unwrap().membership, Membership::Member);
+    assert_eq!(within(needed).unwrap().permissionship, Permissionship::HasPermission);
     let error = within(needed - 1).unwrap_err();
     assert!(
-        matches!(error, EngineError::WorkExceeded { work: Work::Visits, limit } if limit == needed - 1),
+        matches!(error, EngineError::WorkExceeded { work: WorkKind::Visits, limit } if limit == needed - 1),
         "{error}"
     );
     assert!(error.to_string().contains("visits of relations and permissions"), "{error}");
@@ -66,10 +68,10 @@ fn a_question_that_visits_too_much_is_refused() {
 fn a_question_that_reads_too_much_is_refused() {
     let within = |reads_max| ask_within(Limits { reads_max, ..Limits::default() });
     let needed = within(1_000).unwrap().statistics.reads;
-    assert_eq!(within(needed).unwrap().membership, Membership::Member);
+    assert_eq!(within(needed).unwrap().permissionship, Permissionship::HasPermission);
     let error = within(needed - 1).unwrap_err();
     assert!(
-        matches!(error, EngineError::WorkExceeded { work: Work::Reads, limit } if limit == needed - 1),
+        matches!(error, EngineError::WorkExceeded { work: WorkKind::Reads, limit } if limit == needed - 1),
         "{error}"
     );
 }
@@ -92,13 +94,16 @@ fn caveats_that_take_too_many_steps_end_the_question() {
     let visible = set.visible_at(now());
     let within = |caveat_steps_max| {
         let limits = Limits { caveat_steps_max, ..Limits::default() };
-        ask(&Scope { limits, ..Scope::new(&schema, &visible) }, "group:0#member@user:ann")
+        ask(
+            &EvalContext { limits, ..EvalContext::new(&schema, &visible) },
+            "group:0#member@user:ann",
+        )
     };
     let needed = within(1_000_000).unwrap().statistics.caveat_steps;
-    assert_eq!(within(needed).unwrap().membership, Membership::NotMember);
+    assert_eq!(within(needed).unwrap().permissionship, Permissionship::NoPermission);
     let error = within(needed - 1).unwrap_err();
     assert!(
-        matches!(error, EngineError::WorkExceeded { work: Work::CaveatSteps, limit } if limit == needed - 1),
+        matches!(error, EngineError::WorkExceeded { work: WorkKind::CaveatSteps, limit } if limit == needed - 1),
         "{error}"
     );
     assert!(error.to_string().contains("steps in caveats"), "{error}");
@@ -107,7 +112,7 @@ fn caveats_that_take_too_many_steps_end_the_question() {
 #[test]
 fn a_question_that_leads_too_deep_is_refused() {
     let within = |depth_max| ask_within(Limits { depth_max: Some(depth_max), ..Limits::default() });
-    assert_eq!(within(100).unwrap().membership, Membership::Member);
+    assert_eq!(within(100).unwrap().permissionship, Permissionship::HasPermission);
     let error = within(99).unwrap_err();
     assert!(matches!(error, EngineError::DepthExceeded { depth_max: 99 }), "{error}");
 }
@@ -124,7 +129,7 @@ fn a_question_ends_when_nobody_waits_for_it() {
             asked.get() > patience
         };
         let reader = CountingReader::new(visible);
-        let scope = Scope { interrupted: &interrupted, ..Scope::new(&schema, &reader) };
+        let scope = EvalContext { interrupted: &interrupted, ..EvalContext::new(&schema, &reader) };
         let error = ask(&scope, "group:0#member@user:end").unwrap_err();
         assert!(matches!(error, EngineError::Interrupted), "{error}");
         assert_eq!(asked.get(), patience + 1);
@@ -137,10 +142,10 @@ fn an_error_leaves_nothing_behind_for_the_next_question() {
     let (schema, set) = (schema(SCHEMA), chain(100));
     let visible = set.visible_at(now());
     let limits = Limits { visits_max: 60, ..Limits::default() };
-    let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+    let scope = EvalContext { limits, ..EvalContext::new(&schema, &visible) };
     let (subject, context) = ("user:end".parse().unwrap(), Context::default());
     let resources = ["group:0", "group:50", "group:0"].map(|text| text.parse().unwrap());
-    let ask = |resource| Question {
+    let ask = |resource| CheckQuery {
         resource,
         permission: "member",
         subject: &subject,
@@ -149,8 +154,8 @@ fn an_error_leaves_nothing_behind_for_the_next_question() {
     let [first, second, third] = resources.each_ref().map(ask);
     let answers = check_each(&scope, &[first, second, third]);
     assert!(matches!(answers[0], Err(EngineError::WorkExceeded { .. })), "{:?}", answers[0]);
-    assert_eq!(answers[1].as_ref().unwrap().membership, Membership::Member);
-    assert_eq!(answers[2].as_ref().unwrap().membership, Membership::Member);
+    assert_eq!(answers[1].as_ref().unwrap().permissionship, Permissionship::HasPermission);
+    assert_eq!(answers[2].as_ref().unwrap().permissionship, Permissionship::HasPermission);
 }
 
 /// Two traces of thousands of steps fit, a third does not; every question tells at least its root.
@@ -165,14 +170,14 @@ fn what_many_traces_tell_is_bounded_together() {
     let resources = ["document:d", "document:d", "document:d", "group:0", "document:d"];
     let resources = resources.map(|text| text.parse::<ObjectRef>().unwrap());
     let (subject, context) = ("user:none".parse().unwrap(), Context::default());
-    let questions: Vec<Question<'_>> = resources
+    let questions: Vec<CheckQuery<'_>> = resources
         .iter()
         .map(|resource| {
             let permission = if resource.object_type() == "group" { "member" } else { "read" };
-            Question { resource, permission, subject: &subject, context: &context }
+            CheckQuery { resource, permission, subject: &subject, context: &context }
         })
         .collect();
-    let scope = Scope { tracing: true, ..Scope::new(&schema, &visible) };
+    let scope = EvalContext { tracing: true, ..EvalContext::new(&schema, &visible) };
     let traces: Vec<Trace> = check_each(&scope, &questions)
         .into_iter()
         .map(|answer| answer.unwrap().trace.unwrap())
@@ -180,14 +185,14 @@ fn what_many_traces_tell_is_bounded_together() {
     let counts: Vec<usize> = traces.iter().map(count).collect();
     assert!(counts[0] > 4_000 && counts[1] == counts[0], "{counts:?}");
     assert_eq!(counts[2..], [1, 1, 1]);
-    assert!(traces.iter().all(|trace| trace.membership == Some(Membership::NotMember)));
+    assert!(traces.iter().all(|trace| trace.permissionship == Some(Permissionship::NoPermission)));
     assert!(counts.iter().sum::<usize>() <= 10_000 + counts.len(), "{counts:?}");
 }
 
 fn assert_answer(schema: &Schema, visible: VisibleSet<'_>, question: &str, expected: bool) {
     let reader = CountingReader::new(visible);
-    let checked = ask(&Scope::new(schema, &reader), question).unwrap();
-    assert_eq!(checked.membership == Membership::Member, expected, "{question}");
+    let checked = ask(&EvalContext::new(schema, &reader), question).unwrap();
+    assert_eq!(checked.permissionship == Permissionship::HasPermission, expected, "{question}");
     assert!(reader.reads() <= 3 * WIDE, "{question}: {} reads", reader.reads());
 }
 

@@ -2,8 +2,8 @@
 
 use crate::reference::case::{Asked, now};
 use crate::schema_support::schema;
-use kilwa::engine::{EngineError, Membership, Scope, check};
-use kilwa::relationship::RelationshipSet;
+use kilwa::engine::{EngineError, EvalContext, check};
+use kilwa::relationship::{Permissionship, RelationshipSet};
 
 const SCHEMA: &str = "
 use expiration
@@ -39,7 +39,7 @@ definition document {
 }";
 
 /// Asks about these relationships, one a line.
-fn ask(relationships: &str, question: &str, context: &str) -> Result<Membership, EngineError> {
+fn ask(relationships: &str, question: &str, context: &str) -> Result<Permissionship, EngineError> {
     let schema = schema(SCHEMA);
     let lines = relationships.lines().map(str::trim).filter(|line| !line.is_empty());
     let set: RelationshipSet = lines.map(|line| line.parse().unwrap()).collect();
@@ -47,13 +47,17 @@ fn ask(relationships: &str, question: &str, context: &str) -> Result<Membership,
         schema.check_relationship(stored).unwrap();
     }
     let asked = Asked::parse(&format!("{question} with {context}"));
-    Ok(check(&Scope::new(&schema, &set.visible_at(now())), &asked.question())?.membership)
+    Ok(check(&EvalContext::new(&schema, &set.visible_at(now())), &asked.question())?.permissionship)
 }
 
 #[track_caller]
 fn assert_yes(relationships: &str, questions: &[&str]) {
     for question in questions {
-        assert_eq!(ask(relationships, question, "{}").unwrap(), Membership::Member, "{question}");
+        assert_eq!(
+            ask(relationships, question, "{}").unwrap(),
+            Permissionship::HasPermission,
+            "{question}"
+        );
     }
 }
 
@@ -61,12 +65,12 @@ fn assert_yes(relationships: &str, questions: &[&str]) {
 fn assert_no(relationships: &str, questions: &[&str]) {
     for question in questions {
         let answer = ask(relationships, question, "{}").unwrap();
-        assert_eq!(answer, Membership::NotMember, "{question}");
+        assert_eq!(answer, Permissionship::NoPermission, "{question}");
     }
 }
 
-fn missing(names: &[&str]) -> Membership {
-    Membership::Conditional(names.iter().map(|name| (*name).to_owned()).collect())
+fn missing(names: &[&str]) -> Permissionship {
+    Permissionship::Conditional(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 #[test]
@@ -142,15 +146,15 @@ fn the_condition_of_a_link_goes_with_what_it_leads_to() {
                   folder:f#viewer@user:bob[first]";
     let ask = |user, context| ask(linked, &format!("document:d#inherited@user:{user}"), context);
     assert_eq!(ask("ann", "{}").unwrap(), missing(&["b"]));
-    assert_eq!(ask("ann", r#"{"b": 1}"#).unwrap(), Membership::Member);
-    assert_eq!(ask("ann", r#"{"b": 2}"#).unwrap(), Membership::NotMember);
+    assert_eq!(ask("ann", r#"{"b": 1}"#).unwrap(), Permissionship::HasPermission);
+    assert_eq!(ask("ann", r#"{"b": 2}"#).unwrap(), Permissionship::NoPermission);
     assert_eq!(ask("bob", "{}").unwrap(), missing(&["a", "b"]));
     assert_eq!(ask("bob", r#"{"b": 1}"#).unwrap(), missing(&["a"]));
     // A link that does not hold is not passed over by `.all`: it stops it.
     let both = format!("{linked}\ndocument:d#parent@folder:g\nfolder:g#owner@user:ann");
     let shared = |context| self::ask(&both, "document:d#shared@user:ann", context).unwrap();
-    assert_eq!(shared(r#"{"b": 1}"#), Membership::Member);
-    assert_eq!(shared(r#"{"b": 2}"#), Membership::NotMember);
+    assert_eq!(shared(r#"{"b": 1}"#), Permissionship::HasPermission);
+    assert_eq!(shared(r#"{"b": 2}"#), Permissionship::NoPermission);
     assert_eq!(shared("{}"), missing(&["b"]));
 }
 
@@ -159,15 +163,15 @@ fn only_what_is_needed_is_missing() {
     let stored = "document:d#reader@user:ann[first]\ndocument:d#banned@user:ann[second]";
     let ask = |context| ask(stored, "document:d#read@user:ann", context).unwrap();
     assert_eq!(ask("{}"), missing(&["a", "b"]));
-    assert_eq!(ask(r#"{"a": 2}"#), Membership::NotMember);
+    assert_eq!(ask(r#"{"a": 2}"#), Permissionship::NoPermission);
     assert_eq!(ask(r#"{"a": 1}"#), missing(&["b"]));
-    assert_eq!(ask(r#"{"b": 1}"#), Membership::NotMember);
+    assert_eq!(ask(r#"{"b": 1}"#), Permissionship::NoPermission);
     assert_eq!(ask(r#"{"b": 2}"#), missing(&["a"]));
-    assert_eq!(ask(r#"{"a": 1, "b": 2}"#), Membership::Member);
+    assert_eq!(ask(r#"{"a": 1, "b": 2}"#), Permissionship::HasPermission);
     // What is stored wins over what is asked with, and an unconditional way over a conditional one.
     let fixed = "document:d#reader@user:ann[first:{\"a\": 1}]";
     let answer = self::ask(fixed, "document:d#read@user:ann", r#"{"a": 2}"#).unwrap();
-    assert_eq!(answer, Membership::Member);
+    assert_eq!(answer, Permissionship::HasPermission);
     let open = "document:d#reader@user:ann[first]\ndocument:d#reader@user:*";
     assert_yes(open, &["document:d#read@user:ann"]);
 }
@@ -194,9 +198,9 @@ fn a_caveat_that_fails_is_an_error_unless_something_decides_without_it() {
     let ask = |relationships, permission| {
         ask(relationships, &format!("document:d#{permission}@user:ann"), by_zero).unwrap()
     };
-    assert_eq!(ask(open, "read_or"), Membership::Member);
-    assert_eq!(ask(failing, "read_and"), Membership::NotMember);
-    assert_eq!(ask(failing, "not_divided"), Membership::NotMember);
+    assert_eq!(ask(open, "read_or"), Permissionship::HasPermission);
+    assert_eq!(ask(failing, "read_and"), Permissionship::NoPermission);
+    assert_eq!(ask(failing, "not_divided"), Permissionship::NoPermission);
 }
 
 #[test]

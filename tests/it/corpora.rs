@@ -10,7 +10,7 @@ use crate::reference::lookups::{Way, by_pages, fault};
 use crate::reference::rules::Rules;
 use crate::reference::solution::Solution;
 use crate::subject_lists::{self, Listing};
-use kilwa::engine::{Cache, Lookup, Scope, Within};
+use kilwa::engine::{Cache, EvalContext, ResourceFilter, ResourceLookup};
 use kilwa::relationship::{
     Context, ObjectRef, ReadPoint, RelationshipSet, Revision, Subject, VisibleSet,
 };
@@ -79,7 +79,7 @@ impl Corpus {
 
     fn false_assertions(&self) -> impl Iterator<Item = String> {
         self.assertions.iter().filter_map(|(expected, asked)| {
-            let said = ask(&Scope::new(&self.schema, &self.visible()), asked);
+            let said = ask(&EvalContext::new(&self.schema, &self.visible()), asked);
             let holds = match expected {
                 Expected::Member => said == Said::Member,
                 Expected::NotMember => said == Said::NotMember,
@@ -106,8 +106,9 @@ impl Corpus {
         let solution = reference.solve(pairs.clone(), subject, context);
         let visible = self.visible();
         let cache = Cache::new(64 << 20);
-        let plain = Scope::new(&self.schema, &visible);
-        let cached = Scope { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..plain };
+        let plain = EvalContext::new(&self.schema, &visible);
+        let cached =
+            EvalContext { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..plain };
         let questions: Vec<Asked> =
             pairs.iter().map(|pair| asked(pair, subject, context)).collect();
         let mut faults = Vec::new();
@@ -132,8 +133,8 @@ impl Corpus {
             by_node.entry(node).or_default().push(asked);
         }
         let visible = self.visible();
-        let scope = Scope::new(&self.schema, &visible);
-        let everything = Within::default();
+        let scope = EvalContext::new(&self.schema, &visible);
+        let everything = ResourceFilter::default();
         let mut faults = Vec::new();
         for asked in by_node.values() {
             let answer = |asked: &&Asked| {
@@ -143,7 +144,7 @@ impl Corpus {
             let expected = asked.iter().map(answer).collect();
             for size in [1, 2, 7, usize::MAX] {
                 let way: &Way<'_> = &|sought, after, size| {
-                    let (mut lookup, _) = Lookup::start(&scope, sought, after)?;
+                    let (mut lookup, _) = ResourceLookup::start(&scope, sought, after)?;
                     lookup.next_page(&scope, sought, size)
                 };
                 let looked_up = by_pages(way, &asked[0].sought(&everything), size);
@@ -191,7 +192,7 @@ impl Corpus {
                 (id.as_str(), reference.solve(pairs.clone(), &subject, context))
             })
             .collect();
-        let scope = Scope::new(&self.schema, &visible);
+        let scope = EvalContext::new(&self.schema, &visible);
         pairs
             .iter()
             .filter_map(|pair| {

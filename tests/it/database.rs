@@ -5,12 +5,12 @@ use kilwa::database::{
     Changes, Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, Deleted,
     RelationshipChange, RevisionChanges, View, WatchPosition, WriteRequest,
 };
-use kilwa::engine::{EngineError, Membership, Question};
+use kilwa::engine::{CheckQuery, EngineError};
 use kilwa::relationship::PreconditionOperation::{MustMatch, MustNotMatch};
 use kilwa::relationship::{
-    Context, ObjectRef, Precondition, PreconditionOperation, Relationship, RelationshipFilter,
-    RelationshipUpdate, Revision, Subject, SubjectFilter, SubjectRelationFilter, Timestamp,
-    UpdateOperation,
+    Context, ObjectRef, Permissionship, Precondition, PreconditionOperation, Relationship,
+    RelationshipFilter, RelationshipUpdate, Revision, Subject, SubjectFilter,
+    SubjectRelationFilter, Timestamp, UpdateOperation,
 };
 use kilwa::store::StoreOptions;
 use std::time::Duration;
@@ -132,15 +132,15 @@ fn rows(view: &View<'_>, resource_type: &str) -> Vec<String> {
     rows.into_iter().map(|(row, _)| row.to_string()).collect()
 }
 
-fn check(view: &View<'_>, question: &str) -> Membership {
+fn check(view: &View<'_>, question: &str) -> Permissionship {
     let (resource, rest) = question.split_once('#').unwrap();
     let (permission, subject) = rest.split_once('@').unwrap();
     let (resource, subject): (ObjectRef, Subject) =
         (resource.parse().unwrap(), subject.parse().unwrap());
     let context = Context::default();
     let question =
-        Question { resource: &resource, permission, subject: &subject, context: &context };
-    view.check(&question, false, &|| false).unwrap().membership
+        CheckQuery { resource: &resource, permission, subject: &subject, context: &context };
+    view.check(&question, false, &|| false).unwrap().permissionship
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn what_is_written_answers_questions_at_once_and_after_a_restart() {
     let trial = trial.reopened();
     let view = trial.head(2);
     assert_eq!(view.revision(), revision);
-    assert_eq!(check(&view, "document:a#view@user:ann"), Membership::Member);
-    assert_eq!(check(&view, "document:a#view@user:bob"), Membership::NotMember);
+    assert_eq!(check(&view, "document:a#view@user:ann"), Permissionship::HasPermission);
+    assert_eq!(check(&view, "document:a#view@user:bob"), Permissionship::NoPermission);
     assert_eq!(view.schema_text(), Some(SCHEMA));
 }
 
@@ -182,12 +182,13 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
     let ann: Subject = "user:ann".parse().unwrap();
     let at_once = |trial: &Trial, consistency, resource: &str, permission| {
         let resource: ObjectRef = resource.parse().unwrap();
-        let question = Question { resource: &resource, permission, subject: &ann, context: &empty };
+        let question =
+            CheckQuery { resource: &resource, permission, subject: &ann, context: &empty };
         let database = &trial.database;
         let (at, answer) =
             database.check_at_once(consistency, at(3), &|| Duration::ZERO, &question)?;
         assert_eq!(at, written);
-        Some(answer.map(|checked| checked.membership))
+        Some(answer.map(|checked| checked.permissionship))
     };
     let newest = Consistency::FullyConsistent;
     for consistency in [
@@ -197,7 +198,7 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
         Consistency::AtExactSnapshot(written),
     ] {
         let answer = at_once(&trial, consistency, "document:a", "view");
-        assert_eq!(answer.unwrap().unwrap(), Membership::Member);
+        assert_eq!(answer.unwrap().unwrap(), Permissionship::HasPermission);
     }
     let error = at_once(&trial, newest, "document:a", "fly").unwrap().unwrap_err();
     assert!(error.to_string().contains("`fly` not found"), "{error}");
@@ -211,9 +212,9 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
     // Nothing is in memory yet after a restart, and everything that was asked for is from then on.
     let trial = trial.reopened();
     assert!(at_once(&trial, newest, "document:a", "view").is_none());
-    assert_eq!(check(&trial.head(3), "document:a#view@user:ann"), Membership::Member);
+    assert_eq!(check(&trial.head(3), "document:a#view@user:ann"), Permissionship::HasPermission);
     let answer = at_once(&trial, newest, "document:a", "view");
-    assert_eq!(answer.unwrap().unwrap(), Membership::Member);
+    assert_eq!(answer.unwrap().unwrap(), Permissionship::HasPermission);
 }
 
 #[test]
@@ -228,7 +229,7 @@ fn what_takes_long_is_not_answered_at_once() {
     let at_once = |list_length: usize, took: Duration| {
         let list = vec!["1"; list_length].join(",");
         let context = Context::parse(&format!(r#"{{"l": [{list}]}}"#)).unwrap();
-        let question = Question {
+        let question = CheckQuery {
             resource: &document,
             permission: "viewer",
             subject: &ann,
@@ -237,9 +238,9 @@ fn what_takes_long_is_not_answered_at_once() {
         let database = &trial.database;
         let newest = Consistency::FullyConsistent;
         let (_, answer) = database.check_at_once(newest, at(3), &|| took, &question)?;
-        Some(answer.unwrap().membership)
+        Some(answer.unwrap().permissionship)
     };
-    assert_eq!(at_once(3, Duration::ZERO), Some(Membership::Member));
+    assert_eq!(at_once(3, Duration::ZERO), Some(Permissionship::HasPermission));
     assert_eq!(at_once(300, Duration::ZERO), None);
     assert_eq!(at_once(3, Duration::from_millis(2)), None);
 }
@@ -255,11 +256,11 @@ fn a_view_keeps_schema_and_relationships_of_its_revision() {
     let exact = trial.database.view(Consistency::AtExactSnapshot(old), at(5)).unwrap();
     for view in [&kept, &exact] {
         assert_eq!(view.schema_text(), Some(SCHEMA));
-        assert_eq!(check(view, "document:a#view@user:ann"), Membership::Member);
+        assert_eq!(check(view, "document:a#view@user:ann"), Permissionship::HasPermission);
         assert_eq!(rows(view, "document").len(), 2);
     }
     let head = trial.head(5);
-    assert_eq!(check(&head, "document:a#view@user:ann"), Membership::NotMember);
+    assert_eq!(check(&head, "document:a#view@user:ann"), Permissionship::NoPermission);
     assert_eq!(rows(&head, "document"), ["document:a#owner@user:bob"]);
 }
 
@@ -599,7 +600,7 @@ fn expired_relationships_do_not_hold_a_schema_back_nor_come_back_with_it() {
     let without = SCHEMA.replace(" | user with expiration", "");
     trial.schema(4, &without).unwrap_err();
     trial.schema(6, &without).unwrap();
-    assert_eq!(check(&trial.head(6), "document:a#view@user:ann"), Membership::NotMember);
+    assert_eq!(check(&trial.head(6), "document:a#view@user:ann"), Permissionship::NoPermission);
 }
 
 /// Whatever order they come in, a relation is never removed under a relationship.

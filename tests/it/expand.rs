@@ -8,7 +8,8 @@ use crate::reference::rules::Rules;
 use crate::reference::solution::Verdict;
 use crate::schema_support::schema;
 use kilwa::engine::{
-    EngineError, Limits, Operation, Scope, Tree, TreeKind, Work, expand as expand_tree,
+    EngineError, EvalContext, ExpandTree, ExpandTreeKind, Limits, SetOperation, WorkKind,
+    expand as expand_tree,
 };
 use kilwa::relationship::{Context, ObjectRef, Relationship, RelationshipSet, Subject};
 use kilwa::schema::{Schema, compile};
@@ -55,22 +56,22 @@ fn expanded(
     relationships: &RelationshipSet,
     of: &str,
     limits: Limits,
-) -> Result<Tree, EngineError> {
+) -> Result<ExpandTree, EngineError> {
     let (object, permission) = of.split_once('#').unwrap();
     let visible = relationships.visible_at(now());
-    let scope = Scope { limits, ..Scope::new(schema, &visible) };
+    let scope = EvalContext { limits, ..EvalContext::new(schema, &visible) };
     Ok(expand_tree(&scope, &object.parse().unwrap(), permission)?.tree)
 }
 
 /// The tree in a line: `document:plan#view = union(document:plan#viewer = [user:ann])`.
-pub(crate) fn shown(tree: &Tree) -> String {
+pub(crate) fn shown(tree: &ExpandTree) -> String {
     let owner = format!("{}#{}", tree.object, tree.relation);
     match &tree.kind {
-        TreeKind::Subjects(subjects) => {
+        ExpandTreeKind::Subjects(subjects) => {
             let subjects: Vec<String> = subjects.iter().map(Subject::to_string).collect();
             format!("{owner} = [{}]", subjects.join(" "))
         }
-        TreeKind::Operation(operation, children) => {
+        ExpandTreeKind::Operation(operation, children) => {
             let operation = format!("{operation:?}").to_lowercase();
             let children: Vec<String> = children.iter().map(shown).collect();
             format!("{owner} = {operation}({})", children.join(", "))
@@ -213,14 +214,14 @@ fn a_tree_stays_small() {
         other => panic!("{other:?}"),
     };
     let defaults = Limits::default();
-    assert_eq!(refused("document:1#editor", defaults), (Work::Subjects, 100_000));
+    assert_eq!(refused("document:1#editor", defaults), (WorkKind::Subjects, 100_000));
     let few = Limits { subjects_max: 300, ..defaults };
-    assert_eq!(refused("document:1#editor", few), (Work::Subjects, 300));
-    assert_eq!(refused("folder:a#view", few), (Work::Subjects, 300));
+    assert_eq!(refused("document:1#editor", few), (WorkKind::Subjects, 300));
+    assert_eq!(refused("folder:a#view", few), (WorkKind::Subjects, 300));
     let reads = Limits { reads_max: 50, ..defaults };
-    assert_eq!(refused("document:1#editor", reads), (Work::Reads, 50));
+    assert_eq!(refused("document:1#editor", reads), (WorkKind::Reads, 50));
     let visits = Limits { visits_max: 50, ..defaults };
-    assert_eq!(refused("folder:a#view", visits), (Work::Visits, 50));
+    assert_eq!(refused("folder:a#view", visits), (WorkKind::Visits, 50));
 }
 
 #[test]
@@ -289,7 +290,7 @@ impl Reading<'_> {
         }
         path.push(place.clone());
         let visible = self.relationships.visible_at(now());
-        let expanded = expand_tree(&Scope::new(self.schema, &visible), &place.0, &place.1);
+        let expanded = expand_tree(&EvalContext::new(self.schema, &visible), &place.0, &place.1);
         let found = expanded.and_then(|expanded| self.is_in_tree(&expanded.tree, subject, path));
         path.pop();
         found
@@ -297,29 +298,29 @@ impl Reading<'_> {
 
     fn is_in_tree(
         &self,
-        tree: &Tree,
+        tree: &ExpandTree,
         subject: &Subject,
         path: &mut Vec<Place>,
     ) -> Result<bool, EngineError> {
         if *subject == Subject::Userset(tree.object.clone(), tree.relation.clone()) {
             return Ok(true);
         }
-        let mut is_in = |tree: &Tree| self.is_in_tree(tree, subject, path);
+        let mut is_in = |tree: &ExpandTree| self.is_in_tree(tree, subject, path);
         match &tree.kind {
-            TreeKind::Operation(Operation::Exclusion, children) => {
+            ExpandTreeKind::Operation(SetOperation::Exclusion, children) => {
                 assert_eq!(children.len(), 2);
                 Ok(is_in(&children[0])? && !is_in(&children[1])?)
             }
-            TreeKind::Operation(operation, children) => {
+            ExpandTreeKind::Operation(operation, children) => {
                 let found: BTreeSet<bool> = children.iter().map(is_in).collect::<Result<_, _>>()?;
                 Ok(match operation {
-                    Operation::Union => found.contains(&true),
-                    Operation::Intersection | Operation::Exclusion => {
+                    SetOperation::Union => found.contains(&true),
+                    SetOperation::Intersection | SetOperation::Exclusion => {
                         found.contains(&true) && !found.contains(&false)
                     }
                 })
             }
-            TreeKind::Subjects(named) => {
+            ExpandTreeKind::Subjects(named) => {
                 for named in named {
                     let found = match (named, subject) {
                         (named, subject) if named == subject => true,

@@ -7,7 +7,7 @@ use crate::server_support::{KEY, fresh, question};
 use kilwa::api::CUT_SOURCE;
 use kilwa::api::proto::authzed::api::v1::CheckDebugTrace;
 use kilwa::api::proto::authzed::api::v1::check_debug_trace::Resolution;
-use kilwa::engine::{Scope, check};
+use kilwa::engine::{EvalContext, check};
 use kilwa::relationship::RelationshipSet;
 use kilwa::validation::Evidence;
 
@@ -40,7 +40,7 @@ fn the_end_of_a_cut_explanation_claims_nothing() {
     );
     let set: RelationshipSet = chain().iter().map(|line| line.parse().unwrap()).collect();
     let visible = set.visible_at(now());
-    let scope = Scope { tracing: true, ..Scope::new(&schema, &visible) };
+    let scope = EvalContext { tracing: true, ..EvalContext::new(&schema, &visible) };
     for user in ["u", "stranger"] {
         let asked = Asked::parse(&format!("document:plan#view@user:{user}"));
         let trace = check(&scope, &asked.question()).unwrap().trace.unwrap();

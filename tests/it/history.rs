@@ -11,7 +11,7 @@ use crate::reference::shrink::Specimen;
 use kilwa::database::{
     Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, View, WriteRequest,
 };
-use kilwa::engine::{EngineError, LookupPage, Question, Sought, Within};
+use kilwa::engine::{CheckQuery, EngineError, LookupPage, LookupResourcesQuery, ResourceFilter};
 use kilwa::relationship::{
     Relationship, RelationshipFilter, RelationshipSet, RelationshipUpdate, Revision,
     UpdateOperation,
@@ -141,7 +141,7 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     let view = database.view(consistency, now()).unwrap();
     assert_eq!(view.revision(), *revision);
     assert_eq!(view.schema_text(), Some(case.schema.as_str()));
-    let questions: Vec<Question<'_>> = case.questions.iter().map(Asked::question).collect();
+    let questions: Vec<CheckQuery<'_>> = case.questions.iter().map(Asked::question).collect();
     let together = view.check_each(&questions, false, &|| false);
     for ((asked, question), together) in case.questions.iter().zip(&questions).zip(together) {
         let answer =
@@ -163,7 +163,7 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
             assert!(answer.allows(&said), "{told}\n\n{case}");
         }
         let expected = expected(&reference, case, asked);
-        let everything = Within::default();
+        let everything = ResourceFilter::default();
         for size in [1, 2, 7, usize::MAX] {
             let way: &Way<'_> = &|sought, after, size| look_up(&view, sought, after, size);
             let looked_up = by_pages(way, &asked.sought(&everything), size);
@@ -177,7 +177,7 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
 /// A page, by a lookup that goes on where the last one was left.
 fn look_up(
     view: &View<'_>,
-    sought: &Sought<'_>,
+    sought: &LookupResourcesQuery<'_>,
     after: Option<&str>,
     size: usize,
 ) -> Result<LookupPage, EngineError> {

@@ -11,9 +11,9 @@ use crate::reference::random::Random;
 use crate::schema_support::schema as compiled;
 use crate::subject_agreement::listings;
 use crate::subject_lists::{Listing, ids, listed, told};
-use kilwa::engine::{FoundSubject, Lookup, Membership, Scope, Within};
+use kilwa::engine::{EvalContext, FoundSubject, ResourceFilter, ResourceLookup};
 use kilwa::relationship::{
-    Context, ObjectRef, RelationshipReader, RelationshipSet, Subject, VisibleSet,
+    Context, ObjectRef, Permissionship, RelationshipReader, RelationshipSet, Subject, VisibleSet,
 };
 use kilwa::schema::{Schema, compile};
 use serde_json::json;
@@ -41,7 +41,7 @@ fn an_exception_is_told_from_a_wildcard_that_lacks_the_same_parameter() {
             .collect();
     let visible = relationships.visible_at(now());
     let listing = Listing::parse("page:p#view@person", &Context::default());
-    let found = listed(&Scope::new(&schema, &visible), &listing, usize::MAX).unwrap();
+    let found = listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX).unwrap();
     assert_eq!(told(&found), "*?x-eve?x");
 }
 
@@ -75,9 +75,9 @@ fn random_algebra_holds_in_later_contexts() {
                 &format!("{}#{}@user", asked.resource, asked.permission),
                 &Context::default(),
             );
-            listed(&Scope::new(&schema, &visible), &listing, usize::MAX).unwrap()
+            listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX).unwrap()
         }) {
-            conditional += usize::from(found.membership != Membership::Member);
+            conditional += usize::from(found.permissionship != Permissionship::HasPermission);
             excepted += found.excluded.len();
         }
     }
@@ -211,11 +211,12 @@ impl Bench<'_> {
             subject: subject.clone(),
             context: context.clone(),
         };
-        ask(&Scope::new(self.schema, self.visible), &asked)
+        ask(&EvalContext::new(self.schema, self.visible), &asked)
     }
 
     fn subjects_fault(&self, listing: &Listing, ids: &BTreeSet<String>) -> Option<String> {
-        let found = listed(&Scope::new(self.schema, self.visible), listing, usize::MAX).ok()?;
+        let found =
+            listed(&EvalContext::new(self.schema, self.visible), listing, usize::MAX).ok()?;
         let Listing { resource, permission, .. } = listing;
         self.contexts.iter().find_map(|context| {
             let said = |id: &str| self.said(resource, permission, &listing.subject(id), context);
@@ -231,7 +232,7 @@ impl Bench<'_> {
     }
 
     fn resources_fault(&self, case: &Case, asked: &Asked) -> Option<String> {
-        let scope = Scope::new(self.schema, self.visible);
+        let scope = EvalContext::new(self.schema, self.visible);
         let found = everything(&scope, asked)?;
         let ids = ids(case.relationships.iter(), &asked.resource);
         ids.iter().find_map(|id| {
@@ -250,14 +251,14 @@ impl Bench<'_> {
 }
 
 fn everything<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     asked: &Asked,
 ) -> Option<Vec<kilwa::engine::FoundResource>> {
-    let within = Within::default();
+    let within = ResourceFilter::default();
     let sought = asked.sought(&within);
     let looked_up = by_pages(
         &|sought, after, size| {
-            Lookup::start(scope, sought, after)?.0.next_page(scope, sought, size)
+            ResourceLookup::start(scope, sought, after)?.0.next_page(scope, sought, size)
         },
         &sought,
         usize::MAX,
@@ -272,16 +273,18 @@ fn may_be(found: &[FoundSubject], id: &str, said: &Said, everybody: &Said) -> bo
     let excepted = wildcard.and_then(|it| it.excluded.iter().find(|it| it.object_id == id));
     // A caveat fails for both, or one of them is decided without it.
     let (Some(rank), Some(of_everybody)) = (rank(said), rank(everybody)) else { return true };
-    let covered = match wildcard.map(|wildcard| &wildcard.membership) {
+    let covered = match wildcard.map(|wildcard| &wildcard.permissionship) {
         None => of_everybody == 0,
-        Some(Membership::Member) => of_everybody == 1,
+        Some(Permissionship::HasPermission) => of_everybody == 1,
         Some(_) => true,
     };
     let agrees = match (entry(id).filter(|_| id != "*"), excepted) {
-        (Some(listed), _) if listed.membership == Membership::Member => rank == 1,
+        (Some(listed), _) if listed.permissionship == Permissionship::HasPermission => rank == 1,
         (Some(_), Some(_)) => true,
         (Some(_), None) => rank >= of_everybody,
-        (None, Some(excepted)) if excepted.membership == Membership::NotMember => rank == 0,
+        (None, Some(excepted)) if excepted.permissionship == Permissionship::NoPermission => {
+            rank == 0
+        }
         (None, Some(_)) => rank <= of_everybody,
         (None, None) => rank == of_everybody,
     };

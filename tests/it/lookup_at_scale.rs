@@ -17,7 +17,7 @@ use crate::schema_support::schema;
 use crate::served::Served;
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::database::{Database, DatabaseOptions};
-use kilwa::engine::{Lookup, Scope, Within};
+use kilwa::engine::{EvalContext, ResourceFilter, ResourceLookup};
 use kilwa::relationship::{Relationship, Timestamp};
 use kilwa::store::{Store, StoreOptions};
 use std::path::Path;
@@ -219,12 +219,12 @@ fn three_resources_among_ten_million_relationships_cost_a_few_reads() {
     let store = Store::open(dir.path(), &StoreOptions::default()).unwrap();
     for permission in ["view", "allowed"] {
         let reader = CountingReader::new(store.snapshot(now()).unwrap());
-        let scope = Scope::new(&schema, &reader);
+        let scope = EvalContext::new(&schema, &reader);
         let asked = Asked::parse(&format!("document:x#{permission}@user:ann"));
-        let everything = Within::default();
+        let everything = ResourceFilter::default();
         let sought = asked.sought(&everything);
         let started = Instant::now();
-        let (mut lookup, _) = Lookup::start(&scope, &sought, None).unwrap();
+        let (mut lookup, _) = ResourceLookup::start(&scope, &sought, None).unwrap();
         let page = lookup.next_page(&scope, &sought, usize::MAX).unwrap();
         tell(&format!(
             "{permission}: {} resources among {stored} relationships by {} reads of {} relationships in {:?}",

@@ -6,7 +6,10 @@ use crate::reference::case::{Asked, Case, now};
 use crate::reference::lookups::{LookedUp, Way, by_pages, expected, fault, is_askable};
 use crate::reference::rules::Rules;
 use crate::reference::{Answer, Reference};
-use kilwa::engine::{Cache, EngineError, FoundResource, Lookup, LookupPage, Scope, Sought, Within};
+use kilwa::engine::{
+    Cache, EngineError, EvalContext, FoundResource, LookupPage, LookupResourcesQuery,
+    ResourceFilter, ResourceLookup,
+};
 use kilwa::relationship::{ReadPoint, RelationshipReader, Revision};
 use kilwa::schema::compile;
 use std::collections::BTreeMap;
@@ -43,12 +46,12 @@ fn disagreement(case: &Case) -> Option<String> {
     let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
     let visible = case.relationships.visible_at(now());
     let cache = Cache::new(64 << 20);
-    let plain = Scope::new(&schema, &visible);
+    let plain = EvalContext::new(&schema, &visible);
     let cached =
-        Scope { cache: Some(cache.at(ReadPoint::new(Revision::default(), now()))), ..plain };
+        EvalContext { cache: Some(cache.at(ReadPoint::new(Revision::default(), now()))), ..plain };
     case.questions.iter().filter(|asked| is_askable(asked)).find_map(|asked| {
         let expected = expected(&reference, case, asked);
-        let everything = Within::default();
+        let everything = ResourceFilter::default();
         let sought = asked.sought(&everything);
         for size in SIZES {
             for (way, looked_up) in [
@@ -81,26 +84,26 @@ fn disagreement(case: &Case) -> Option<String> {
 
 /// One page, started anew.
 fn page<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
-    sought: &Sought<'_>,
+    scope: &EvalContext<'_, R>,
+    sought: &LookupResourcesQuery<'_>,
     after: Option<&str>,
     size: usize,
 ) -> Result<LookupPage, EngineError> {
-    let (mut lookup, _) = Lookup::start(scope, sought, after)?;
+    let (mut lookup, _) = ResourceLookup::start(scope, sought, after)?;
     lookup.next_page(scope, sought, size)
 }
 
 /// Pages of one lookup.
 fn going_on<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
-    sought: &Sought<'_>,
+    scope: &EvalContext<'_, R>,
+    sought: &LookupResourcesQuery<'_>,
     size: usize,
 ) -> LookedUp {
     let lookup = std::cell::RefCell::new(None);
     let way: &Way<'_> = &|sought, after, size| {
         let mut lookup = lookup.borrow_mut();
         if after.is_none() {
-            *lookup = Some(Lookup::start(scope, sought, None)?.0);
+            *lookup = Some(ResourceLookup::start(scope, sought, None)?.0);
         }
         lookup.as_mut().unwrap().next_page(scope, sought, size)
     };
@@ -109,16 +112,17 @@ fn going_on<R: RelationshipReader>(
 
 /// Looks among some ids only, and among those with a prefix only.
 fn within_disagrees<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     asked: &Asked,
     expected: &BTreeMap<String, Answer>,
 ) -> Option<String> {
-    let some: Within = Within {
+    let some: ResourceFilter = ResourceFilter {
         ids: expected.keys().step_by(2).cloned().chain(["nowhere".to_owned()]).collect(),
         prefix: String::new(),
     };
-    let starting = |prefix: &str| Within { prefix: prefix.to_owned(), ..Within::default() };
-    let both = Within { prefix: "c".to_owned(), ..some.clone() };
+    let starting =
+        |prefix: &str| ResourceFilter { prefix: prefix.to_owned(), ..ResourceFilter::default() };
+    let both = ResourceFilter { prefix: "c".to_owned(), ..some.clone() };
     for within in [some, starting("b"), starting("aa"), both] {
         let counts = |id: &str| {
             (within.ids.is_empty() || within.ids.contains(id)) && id.starts_with(&within.prefix)
@@ -143,13 +147,13 @@ fn within_disagrees<R: RelationshipReader>(
 fn broken_reads(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
     let visible = case.relationships.visible_at(now());
-    let everything = Within::default();
+    let everything = ResourceFilter::default();
     case.questions.iter().filter(|asked| is_askable(asked)).find_map(|asked| {
         let sought = asked.sought(&everything);
-        let whole = going_on(&Scope::new(&schema, &visible), &sought, 3);
+        let whole = going_on(&EvalContext::new(&schema, &visible), &sought, 3);
         (0..50).find_map(|reads| {
             let broken = FailingReader::after(reads, visible);
-            let found = going_on(&Scope::new(&schema, &broken), &sought, 3);
+            let found = going_on(&EvalContext::new(&schema, &broken), &sought, 3);
             let is_start = |found: &[FoundResource]| whole.found.starts_with(found);
             let is_whole = found.error == whole.error && found.found == whole.found;
             let broke = found.error.is_some() && is_start(&found.found);

@@ -4,7 +4,10 @@ use crate::readers::CountingReader;
 use crate::reference::case::{Asked, now};
 use crate::reference::compare::{Said, ask};
 use crate::schema_support::schema;
-use kilwa::engine::{EngineError, Limits, Lookup, LookupPage, Scope, Sought, Within, Work};
+use kilwa::engine::{
+    EngineError, EvalContext, Limits, LookupPage, LookupResourcesQuery, ResourceFilter,
+    ResourceLookup, WorkKind,
+};
 use kilwa::relationship::{RelationshipReader, RelationshipSet, Timestamp};
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,15 +18,15 @@ fn stored<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> RelationshipSet 
 
 /// Everything that a lookup finds, as the first page. The id in the question plays no part.
 fn page<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     question: &str,
-    within: &Within,
+    within: &ResourceFilter,
     after: Option<&str>,
     count_max: usize,
 ) -> Result<LookupPage, EngineError> {
     let asked = Asked::parse(question);
-    let sought: Sought<'_> = asked.sought(within);
-    let (mut lookup, cost) = Lookup::start(scope, &sought, after)?;
+    let sought: LookupResourcesQuery<'_> = asked.sought(within);
+    let (mut lookup, cost) = ResourceLookup::start(scope, &sought, after)?;
     let mut whole = LookupPage { statistics: cost, ..LookupPage::default() };
     while !whole.ended && whole.found.len() < count_max {
         let page = lookup.next_page(scope, &sought, count_max - whole.found.len())?;
@@ -35,8 +38,8 @@ fn page<R: RelationshipReader>(
     Ok(whole)
 }
 
-fn all<R: RelationshipReader>(scope: &Scope<'_, R>, question: &str) -> Vec<String> {
-    let page = page(scope, question, &Within::default(), None, usize::MAX).unwrap();
+fn all<R: RelationshipReader>(scope: &EvalContext<'_, R>, question: &str) -> Vec<String> {
+    let page = page(scope, question, &ResourceFilter::default(), None, usize::MAX).unwrap();
     let told = page.found.into_iter().map(|found| {
         let missing: Vec<String> = found.missing.into_iter().collect();
         if missing.is_empty() {
@@ -52,7 +55,7 @@ fn all<R: RelationshipReader>(scope: &Scope<'_, R>, question: &str) -> Vec<Strin
 fn require(text: &str, relationships: &[&str], expected: &[(&str, &[&str])]) {
     let (schema, set) = (schema(text), stored(relationships));
     let visible = set.visible_at(now());
-    let scope = Scope::new(&schema, &visible);
+    let scope = EvalContext::new(&schema, &visible);
     for (question, ids) in expected {
         assert_eq!(all(&scope, question), *ids, "{question}");
         // What a lookup finds, a check finds.
@@ -253,14 +256,15 @@ fn what_has_expired_leads_nowhere() {
     ] {
         let now = Timestamp::parse(at).unwrap();
         let visible = set.visible_at(now);
-        let scope = Scope::new(&schema, &visible);
+        let scope = EvalContext::new(&schema, &visible);
         assert_eq!(all(&scope, "folder:x#view@user:ann"), expected, "{at}");
     }
     let visible = set.visible_at(now());
     let asked = Asked::parse("folder:x#view@user:ann");
-    let within = Within::default();
+    let within = ResourceFilter::default();
     let (lookup, _) =
-        Lookup::start(&Scope::new(&schema, &visible), &asked.sought(&within), None).unwrap();
+        ResourceLookup::start(&EvalContext::new(&schema, &visible), &asked.sought(&within), None)
+            .unwrap();
     assert_eq!(lookup.until(), Some(Timestamp::parse("2031-01-01T00:00:00Z").unwrap()));
 }
 
@@ -294,14 +298,23 @@ fn a_lookup_within_candidates_finds_no_others() {
         ["ab", "abc", "abd", "ac", "b", "aB"].map(|id| format!("document:{id}#viewer@user:ann")),
     );
     let visible = set.visible_at(now());
-    let scope = Scope::new(&schema, &visible);
+    let scope = EvalContext::new(&schema, &visible);
     let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
     for (within, expected) in [
-        (Within { prefix: "ab".to_owned(), ..Within::default() }, ["ab", "abc", "abd"].as_slice()),
-        (Within { prefix: "a".to_owned(), ..Within::default() }, &["aB", "ab", "abc", "abd", "ac"]),
-        (Within { prefix: "c".to_owned(), ..Within::default() }, &[]),
-        (Within { ids: ids(&["b", "nowhere", "ac"]), ..Within::default() }, &["ac", "b"]),
-        (Within { ids: ids(&["b", "ac"]), prefix: "a".to_owned() }, &["ac"]),
+        (
+            ResourceFilter { prefix: "ab".to_owned(), ..ResourceFilter::default() },
+            ["ab", "abc", "abd"].as_slice(),
+        ),
+        (
+            ResourceFilter { prefix: "a".to_owned(), ..ResourceFilter::default() },
+            &["aB", "ab", "abc", "abd", "ac"],
+        ),
+        (ResourceFilter { prefix: "c".to_owned(), ..ResourceFilter::default() }, &[]),
+        (
+            ResourceFilter { ids: ids(&["b", "nowhere", "ac"]), ..ResourceFilter::default() },
+            &["ac", "b"],
+        ),
+        (ResourceFilter { ids: ids(&["b", "ac"]), prefix: "a".to_owned() }, &["ac"]),
     ] {
         let found = page(&scope, "document:x#view@user:ann", &within, None, 99).unwrap().found;
         let found: Vec<String> = found.into_iter().map(|found| found.object_id).collect();
@@ -338,7 +351,7 @@ fn few_results_cost_few_reads() {
     for (permission, most) in [("view", 12), ("allowed", 24)] {
         let reader = CountingReader::new(set.visible_at(now()));
         let found =
-            all(&Scope::new(&schema, &reader), &format!("document:x#{permission}@user:ann"));
+            all(&EvalContext::new(&schema, &reader), &format!("document:x#{permission}@user:ann"));
         assert_eq!(found, ["d11", "d7", "d9"]);
         assert!(reader.reads() <= most, "{permission} took {} reads", reader.reads());
         assert!(reader.returned() <= 20, "{permission} returned {}", reader.returned());
@@ -352,9 +365,10 @@ fn a_page_costs_what_it_returns() {
     let set = stored((0..30_000).map(|n| format!("document:d{n:05}#viewer@user:ann")));
     for after in ["d00000", "d15000", "d29000"] {
         let reader = CountingReader::new(set.visible_at(now()));
-        let scope = Scope::new(&schema, &reader);
+        let scope = EvalContext::new(&schema, &reader);
         let found =
-            page(&scope, "document:x#view@user:ann", &Within::default(), Some(after), 100).unwrap();
+            page(&scope, "document:x#view@user:ann", &ResourceFilter::default(), Some(after), 100)
+                .unwrap();
         assert_eq!(found.found.len(), 100);
         assert!(found.found[0].object_id.as_str() > after);
         assert!(reader.reads() <= 10, "{} reads", reader.reads());
@@ -380,7 +394,7 @@ fn many_sources_are_merged() {
         .map(|stored| stored.resource.object_id().to_owned())
         .collect();
     let reader = CountingReader::new(set.visible_at(now()));
-    let found = all(&Scope::new(&schema, &reader), "document:x#view@user:ann");
+    let found = all(&EvalContext::new(&schema, &reader), "document:x#view@user:ann");
     assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
     assert!(reader.reads() < 2 * groups + 100, "{} reads", reader.reads());
 }
@@ -397,25 +411,25 @@ fn chain(length: usize) -> RelationshipSet {
 fn long_chains_cost_no_stack() {
     let (schema, set) = (schema(WIDE), chain(100_000));
     let visible = set.visible_at(now());
-    assert_eq!(all(&Scope::new(&schema, &visible), "document:x#view@user:ann"), ["end"]);
-    assert_eq!(all(&Scope::new(&schema, &visible), "folder:x#view@user:ann").len(), 100_000);
+    assert_eq!(all(&EvalContext::new(&schema, &visible), "document:x#view@user:ann"), ["end"]);
+    assert_eq!(all(&EvalContext::new(&schema, &visible), "folder:x#view@user:ann").len(), 100_000);
 }
 
 #[test]
 fn a_lookup_is_bounded_like_a_check() {
     let (schema, set) = (schema(WIDE), chain(2_000));
     let visible = set.visible_at(now());
-    let whole = Within::default();
+    let whole = ResourceFilter::default();
     let asked = |limits: Limits| {
-        let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+        let scope = EvalContext { limits, ..EvalContext::new(&schema, &visible) };
         page(&scope, "document:x#allowed@user:ann", &whole, None, usize::MAX)
     };
     let generous = Limits::default();
     assert_eq!(asked(generous).unwrap().found.len(), 1);
     for (limits, work) in [
-        (Limits { visits_max: 1_500, ..generous }, Work::Visits),
-        (Limits { reads_max: 1_500, ..generous }, Work::Reads),
-        (Limits { lookup_bytes_max: 4_000, ..generous }, Work::LookupBytes),
+        (Limits { visits_max: 1_500, ..generous }, WorkKind::Visits),
+        (Limits { reads_max: 1_500, ..generous }, WorkKind::Reads),
+        (Limits { lookup_bytes_max: 4_000, ..generous }, WorkKind::LookupBytes),
     ] {
         let error = asked(limits).unwrap_err();
         assert!(
@@ -429,14 +443,16 @@ fn a_lookup_is_bounded_like_a_check() {
             asked_times.set(asked_times.get() + 1);
             asked_times.get() > patience
         };
-        let scope = Scope { interrupted: &interrupted, ..Scope::new(&schema, &visible) };
+        let scope =
+            EvalContext { interrupted: &interrupted, ..EvalContext::new(&schema, &visible) };
         let error = page(&scope, "document:x#allowed@user:ann", &whole, None, 9).unwrap_err();
         assert!(matches!(error, EngineError::Interrupted), "{error}");
         assert_eq!(asked_times.get(), patience + 1);
     }
     let limits = Limits { time_max: Some(Duration::from_secs(1)), ..generous };
     let stopwatch = || Duration::from_secs(2);
-    let scope = Scope { limits, stopwatch: &stopwatch, ..Scope::new(&schema, &visible) };
+    let scope =
+        EvalContext { limits, stopwatch: &stopwatch, ..EvalContext::new(&schema, &visible) };
     let error = page(&scope, "document:x#allowed@user:ann", &whole, None, 9).unwrap_err();
     assert!(matches!(error, EngineError::TimeExceeded { .. }), "{error}");
 }
@@ -455,9 +471,9 @@ fn a_lookup_goes_as_deep_as_a_check() {
         let depths: Vec<u32> = (1..50)
             .filter(|depth_max| {
                 let limits = Limits { depth_max: Some(*depth_max), ..Limits::default() };
-                let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+                let scope = EvalContext { limits, ..EvalContext::new(&schema, &visible) };
                 let checked = ask(&scope, &Asked::parse(question));
-                let found = page(&scope, question, &Within::default(), None, usize::MAX);
+                let found = page(&scope, question, &ResourceFilter::default(), None, usize::MAX);
                 match (&checked, found) {
                     (Said::Member, Ok(found)) => {
                         assert!(found.found.iter().any(|it| it.object_id == id), "{question}");
@@ -476,9 +492,9 @@ fn a_lookup_goes_as_deep_as_a_check() {
 fn unknown_names_and_wildcards_are_refused() {
     let (schema, set) = (schema(WIDE), RelationshipSet::default());
     let visible = set.visible_at(now());
-    let scope = Scope::new(&schema, &visible);
+    let scope = EvalContext::new(&schema, &visible);
     let error = |question: &str| {
-        page(&scope, question, &Within::default(), None, 1).unwrap_err().to_string()
+        page(&scope, question, &ResourceFilter::default(), None, 1).unwrap_err().to_string()
     };
     for (question, said) in [
         ("paper:x#view@user:ann", "object definition `paper` not found"),

@@ -4,7 +4,9 @@ use crate::reference::case::{Asked, now};
 use crate::reference::compare::{Said, ask};
 use crate::schema_support::schema;
 use crate::subject_lists::{Listing, listed, told};
-use kilwa::engine::{EngineError, Limits, Lookup, Scope, SubjectLookup, Within, Work};
+use kilwa::engine::{
+    EngineError, EvalContext, Limits, ResourceFilter, ResourceLookup, SubjectLookup, WorkKind,
+};
 use kilwa::relationship::{Context, RelationshipSet};
 
 const SCHEMA: &str = "
@@ -57,7 +59,7 @@ fn list(relationships: &str, listing: &str, context: &str) -> Result<String, Eng
     let context = Context::parse(context).unwrap();
     let visible = set.visible_at(now());
     let listing = Listing::parse(listing, &context);
-    Ok(told(&listed(&Scope::new(&schema, &visible), &listing, usize::MAX)?))
+    Ok(told(&listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX)?))
 }
 
 #[track_caller]
@@ -221,7 +223,7 @@ fn a_cycle_through_an_exclusion_is_an_error_only_where_the_answer_hinges_on_it()
     ] {
         let (schema, set) = (schema(CYCLES), set(&relationships));
         let visible = set.visible_at(now());
-        let scope = Scope::new(&schema, &visible);
+        let scope = EvalContext::new(&schema, &visible);
         let case = format!("{permission} of {relationships}");
 
         let asked = Asked::parse(&format!("document:1#{permission}@user:ann"));
@@ -244,9 +246,9 @@ fn a_cycle_through_an_exclusion_is_an_error_only_where_the_answer_hinges_on_it()
         };
         assert_eq!(listed, subjects, "{case}");
 
-        let within = Within::default();
+        let within = ResourceFilter::default();
         let sought = asked.sought(&within);
-        let page = Lookup::start(&scope, &sought, None)
+        let page = ResourceLookup::start(&scope, &sought, None)
             .and_then(|(mut lookup, _)| lookup.next_page(&scope, &sought, 10));
         let found = match page {
             Ok(page) => page.found.into_iter().map(|found| found.object_id).collect(),
@@ -271,7 +273,7 @@ fn a_large_group_is_read_as_far_as_it_is_listed() {
     let listing = Listing::parse("document:1#reader@user", &context);
     // Far fewer than there are may be in memory at once.
     let limits = Limits { subjects_max: 2_000, ..Limits::default() };
-    let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+    let scope = EvalContext { limits, ..EvalContext::new(&schema, &visible) };
     let mut lookup = SubjectLookup::new(&scope, &listing.question(), None).unwrap();
     assert_eq!(lookup.next(&scope, 10).unwrap().len(), 10);
     assert!(lookup.statistics().reads < 10, "{:?}", lookup.statistics());
@@ -291,14 +293,14 @@ fn work_is_bounded() {
     let visible = chain.visible_at(now());
     let context = Context::default();
     let refused = |listing: &str, limits: Limits| {
-        let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+        let scope = EvalContext { limits, ..EvalContext::new(&schema, &visible) };
         listed(&scope, &Listing::parse(listing, &context), 100).unwrap_err()
     };
     let defaults = Limits::default();
     for (listing, limits, expected) in [
-        ("folder:0#view@user", Limits { visits_max: 500, ..defaults }, Work::Visits),
-        ("folder:0#view@user", Limits { reads_max: 500, ..defaults }, Work::Reads),
-        ("document:1#except@user", Limits { subjects_max: 500, ..defaults }, Work::Subjects),
+        ("folder:0#view@user", Limits { visits_max: 500, ..defaults }, WorkKind::Visits),
+        ("folder:0#view@user", Limits { reads_max: 500, ..defaults }, WorkKind::Reads),
+        ("document:1#except@user", Limits { subjects_max: 500, ..defaults }, WorkKind::Subjects),
     ] {
         let refused = refused(listing, limits);
         let EngineError::WorkExceeded { work, limit: 500 } = refused else { panic!("{refused}") };
@@ -306,7 +308,7 @@ fn work_is_bounded() {
     }
     let deep = refused("folder:0#view@user", Limits { depth_max: Some(50), ..defaults });
     assert!(matches!(deep, EngineError::DepthExceeded { depth_max: 50 }), "{deep}");
-    let scope = Scope { interrupted: &|| true, ..Scope::new(&schema, &visible) };
+    let scope = EvalContext { interrupted: &|| true, ..EvalContext::new(&schema, &visible) };
     let listing = Listing::parse("folder:0#view@user", &context);
     let ended = SubjectLookup::new(&scope, &listing.question(), None).unwrap_err();
     assert!(matches!(ended, EngineError::Interrupted), "{ended}");
@@ -333,7 +335,7 @@ fn a_long_chain_and_a_lattice_are_listed() {
     for (relationships, start, expected) in [(chain, "0", "u"), (lattice, "a0", "u v?a")] {
         let visible = relationships.visible_at(now());
         let listing = format!("team:{start}#member@user");
-        let scope = Scope::new(&schema, &visible);
+        let scope = EvalContext::new(&schema, &visible);
         let found = listed(&scope, &Listing::parse(&listing, &context), 7).unwrap();
         assert_eq!(told(&found), expected);
     }
@@ -371,7 +373,7 @@ fn what_many_permissions_share_is_worked_out_once() {
     let visible = relationships.visible_at(now());
     // Far fewer than there are ways.
     let limits = Limits { visits_max: 1_000, ..Limits::default() };
-    let scope = Scope { limits, ..Scope::new(&schema, &visible) };
+    let scope = EvalContext { limits, ..EvalContext::new(&schema, &visible) };
     let context = Context::default();
     let list = |listing: &str| listed(&scope, &Listing::parse(listing, &context), 100).unwrap();
     assert_eq!(list("document:1#view@user").len(), 201);

@@ -2,7 +2,7 @@
 
 use crate::reference::case::Asked;
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, View, WriteRequest};
-use kilwa::engine::{Statistics, Within};
+use kilwa::engine::{ResourceFilter, Statistics};
 use kilwa::relationship::{ReadPoint, RelationshipUpdate, Timestamp, UpdateOperation};
 use kilwa::store::StoreOptions;
 use std::cell::Cell;
@@ -53,7 +53,7 @@ fn view(database: &Database, year: u32) -> View<'_> {
 fn page(
     view: &View<'_>,
     question: &str,
-    within: &Within,
+    within: &ResourceFilter,
     after: Option<&str>,
 ) -> (Vec<String>, Statistics) {
     let asked = Asked::parse(question);
@@ -74,7 +74,7 @@ fn the_next_page_starts_where_the_last_one_ended() {
         let options = DatabaseOptions { waiting_lookups_bytes: bytes, ..Default::default() };
         let database = database(folder.path(), options);
         let view = view(&database, 2030);
-        let whole = Within::default();
+        let whole = ResourceFilter::default();
         let mut seen = Vec::new();
         for n in 0..4 {
             let after: Option<String> = seen.last().cloned();
@@ -90,7 +90,7 @@ fn the_next_page_starts_where_the_last_one_ended() {
 fn what_expires_between_two_pages_is_not_found() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(folder.path(), DatabaseOptions::default());
-    let whole = Within::default();
+    let whole = ResourceFilter::default();
     let at_year =
         |year, after| page(&view(&database, year), "document:x#view@user:ann", &whole, after);
     assert_eq!(at_year(2030, None).0, ["a", "b"]);
@@ -104,7 +104,7 @@ fn what_expires_between_two_pages_is_not_found() {
 fn a_page_of_the_past_is_not_continued_from_a_lookup_of_the_present() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(folder.path(), DatabaseOptions::default());
-    let (whole, question) = (Within::default(), "document:x#view@user:ann");
+    let (whole, question) = (ResourceFilter::default(), "document:x#view@user:ann");
     let present = view(&database, 2031);
     let past = ReadPoint::new(present.revision(), at(2030));
     let past = database.view(Consistency::AsOf(past), at(2031)).unwrap();
@@ -119,16 +119,20 @@ fn a_page_of_the_past_is_not_continued_from_a_lookup_of_the_present() {
 fn another_question_does_not_go_on_there() {
     let folder = tempfile::tempdir().unwrap();
     let database = database(folder.path(), DatabaseOptions::default());
-    let whole = Within::default();
+    let whole = ResourceFilter::default();
     let question = "document:x#view@user:ann";
     let first = || assert_eq!(page(&view(&database, 2030), question, &whole, None).0, ["a", "b"]);
     let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
     for (question, within, expected) in [
-        (question, Within { ids: ids(&["a", "f", "x"]), prefix: String::new() }, ["f"].as_slice()),
-        (question, Within { prefix: "f".to_owned(), ..Within::default() }, &["f"]),
-        ("document:x#view@user:ben", Within::default(), &[]),
-        ("document:x#view@user:ann with {\"flag\": false}", Within::default(), &["d", "e"]),
-        ("document:x#viewer@user:ann", Within::default(), &["c", "d"]),
+        (
+            question,
+            ResourceFilter { ids: ids(&["a", "f", "x"]), prefix: String::new() },
+            ["f"].as_slice(),
+        ),
+        (question, ResourceFilter { prefix: "f".to_owned(), ..ResourceFilter::default() }, &["f"]),
+        ("document:x#view@user:ben", ResourceFilter::default(), &[]),
+        ("document:x#view@user:ann with {\"flag\": false}", ResourceFilter::default(), &["d", "e"]),
+        ("document:x#viewer@user:ann", ResourceFilter::default(), &["c", "d"]),
     ] {
         first();
         let (found, cost) = page(&view(&database, 2030), question, &within, Some("b"));
@@ -152,7 +156,7 @@ fn lookups_share_a_bound_on_memory() {
     let database = database(folder.path(), options);
     let view = view(&database, 2030);
     let asked = Asked::parse("document:x#view@user:ann");
-    let whole = Within::default();
+    let whole = ResourceFilter::default();
     let sought = asked.sought(&whole);
     let mut under_way = Vec::new();
     let error = loop {
@@ -183,7 +187,7 @@ fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
         database.write(at(2029), WriteRequest { updates, ..WriteRequest::default() }).unwrap();
     }
     let view = view(&database, 2030);
-    let whole = Within::default();
+    let whole = ResourceFilter::default();
     let asked = Asked::parse("document:x#view@user:ben");
     let sought = asked.sought(&whole);
     // It asks so often whether anybody waits for it; all groups would take some twenty times as long.

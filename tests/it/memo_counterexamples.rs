@@ -5,8 +5,8 @@
 //! asks for two groups, one after the other) and between questions (a shared cache).
 
 use crate::reference::case::{Asked, now};
-use kilwa::engine::{Cache, Membership, Scope, check};
-use kilwa::relationship::{ReadPoint, RelationshipSet, Revision};
+use kilwa::engine::{Cache, EvalContext, check};
+use kilwa::relationship::{Permissionship, ReadPoint, RelationshipSet, Revision};
 use kilwa::schema::compile;
 
 const GROUPS: usize = 3;
@@ -115,9 +115,10 @@ fn every_graph(kind: &str) {
         let relationships = graph.relationships(kind);
         let visible = relationships.visible_at(now());
         let members = graph.members();
-        let scope = Scope::new(&schema, &visible);
+        let scope = EvalContext::new(&schema, &visible);
         let cache = Cache::new(1 << 20);
-        let cached = Scope { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..scope };
+        let cached =
+            EvalContext { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..scope };
         for (left, right) in pairs() {
             let pair = format!("pair:{}{}#{kind}@user:u", NAMES[left], NAMES[right]);
             let expected = members[left] && members[right];
@@ -127,7 +128,8 @@ fn every_graph(kind: &str) {
         for (position, name) in NAMES.iter().enumerate() {
             // Each group first in its own cache, then the others after it.
             let cache = Cache::new(1 << 20);
-            let own = Scope { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..cached };
+            let own =
+                EvalContext { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..cached };
             for (offset, _) in NAMES.iter().enumerate() {
                 let other = (position + offset) % GROUPS;
                 let group = format!("group:{}#{node}@user:u", NAMES[other]);
@@ -139,10 +141,11 @@ fn every_graph(kind: &str) {
 }
 
 fn is_member<R: kilwa::relationship::RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     question: &str,
 ) -> bool {
-    check(scope, &Asked::parse(question).question()).unwrap().membership == Membership::Member
+    check(scope, &Asked::parse(question).question()).unwrap().permissionship
+        == Permissionship::HasPermission
 }
 
 fn shown(relationships: &RelationshipSet) -> String {

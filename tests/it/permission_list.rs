@@ -8,7 +8,7 @@ use crate::server_support::{
 };
 use kilwa::api::proto::kilwa::v1 as own;
 use kilwa::database::{Consistency, Database, DatabaseOptions, Listing, WriteRequest};
-use kilwa::engine::{Checked, Question};
+use kilwa::engine::{CheckQuery, CheckResult};
 use kilwa::relationship::{Context, RelationshipUpdate, UpdateOperation};
 use kilwa::schema::compile;
 use kilwa::store::StoreOptions;
@@ -177,10 +177,10 @@ fn it_says_what_single_checks_say() {
             let listed = view.permissions(&listing, &|| false).unwrap();
             assert_eq!(listed.len(), names.len());
             for (permission, answer) in &listed {
-                let question = Question { resource, permission, subject, context };
+                let question = CheckQuery { resource, permission, subject, context };
                 let alone = view.check(&question, false, &|| false);
-                let said = |answer: &Result<Checked, _>| match answer {
-                    Ok(checked) => Ok(checked.membership.clone()),
+                let said = |answer: &Result<CheckResult, _>| match answer {
+                    Ok(checked) => Ok(checked.permissionship.clone()),
                     Err(error) => Err(format!("{error}")),
                 };
                 assert_eq!(said(answer), said(&alone), "{resource}#{permission}@{subject}\n{case}");
@@ -220,7 +220,7 @@ definition document {
     };
     let listed = view.permissions(&listing, &|| false).unwrap();
     assert_eq!(listed.len(), PERMISSIONS + 1);
-    let reads = |checked: &Checked| checked.statistics.reads;
+    let reads = |checked: &CheckResult| checked.statistics.reads;
     let all: u64 = listed.iter().map(|(_, answer)| reads(answer.as_ref().unwrap())).sum();
     let one = reads(listed[0].1.as_ref().unwrap());
     assert!(one > 2 * u64::try_from(CHAIN).unwrap() / 2, "{one}");

@@ -16,10 +16,10 @@ use crate::subject_agreement::listings;
 use crate::subject_lists::{Listing, ids, listed, said};
 use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::engine::{
-    EngineError, ExcludedSubject, FoundSubject, Membership, Operation, Scope, Tree, TreeKind,
-    expand,
+    EngineError, EvalContext, ExcludedSubject, ExpandTree, ExpandTreeKind, FoundSubject,
+    SetOperation, expand,
 };
-use kilwa::relationship::{ObjectRef, Subject};
+use kilwa::relationship::{ObjectRef, Permissionship, Subject};
 use kilwa::schema::compile;
 use proto::algebraic_subject_set::Operation as OperationMessage;
 use proto::permission_relationship_tree::TreeType;
@@ -70,7 +70,8 @@ impl Peer {
         }
         let visible = case.relationships.visible_at(now());
         for asked in &case.questions {
-            let ours = expand(&Scope::new(&schema, &visible), &asked.resource, &asked.permission);
+            let ours =
+                expand(&EvalContext::new(&schema, &visible), &asked.resource, &asked.permission);
             // In a circle it walks every way, fifty steps deep.
             if matches!(ours, Err(EngineError::EndlessTree { .. })) {
                 continue;
@@ -123,7 +124,8 @@ impl Peer {
             if reference.answer(resource, permission, &stranger, context).cyclic {
                 continue;
             }
-            let Ok(ours) = listed(&Scope::new(&schema, &visible), &listing, usize::MAX) else {
+            let Ok(ours) = listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX)
+            else {
                 continue;
             };
             let theirs = match self.list(&key, &listing).await {
@@ -156,20 +158,21 @@ impl Peer {
         let mut found = Vec::new();
         while let Some(response) = stream.message().await? {
             let excluded = response.excluded_subjects.iter().map(|excluded| {
-                let membership = membership(excluded);
-                let certain = membership == Membership::Member;
-                let membership = if certain { Membership::NotMember } else { membership };
-                ExcludedSubject { object_id: excluded.subject_object_id.clone(), membership }
+                let permissionship = permissionship(excluded);
+                let certain = permissionship == Permissionship::HasPermission;
+                let permissionship =
+                    if certain { Permissionship::NoPermission } else { permissionship };
+                ExcludedSubject { object_id: excluded.subject_object_id.clone(), permissionship }
             });
             let subject = response.subject.as_ref().unwrap();
             found.push(FoundSubject {
                 object_id: subject.subject_object_id.clone(),
-                membership: membership(subject),
+                permissionship: permissionship(subject),
                 excluded: excluded.collect(),
             });
         }
         // The same subject may come several times, once for each way to it.
-        found.sort_by_key(|found| found.membership != Membership::Member);
+        found.sort_by_key(|found| found.permissionship != Permissionship::HasPermission);
         Ok(found)
     }
 }
@@ -201,30 +204,30 @@ fn newest() -> proto::Consistency {
     proto::Consistency { requirement }
 }
 
-fn membership(subject: &proto::ResolvedSubject) -> Membership {
+fn permissionship(subject: &proto::ResolvedSubject) -> Permissionship {
     match subject.permissionship() {
-        proto::LookupPermissionship::HasPermission => Membership::Member,
+        proto::LookupPermissionship::HasPermission => Permissionship::HasPermission,
         proto::LookupPermissionship::ConditionalPermission => {
             let missing = subject.partial_caveat_info.clone().unwrap_or_default();
-            Membership::Conditional(missing.missing_required_context.into_iter().collect())
+            Permissionship::Conditional(missing.missing_required_context.into_iter().collect())
         }
         proto::LookupPermissionship::Unspecified => panic!("an answer without a value"),
     }
 }
 
 /// Which of the three values it is: the names of missing context are fewer or more here and there.
-fn certainty(membership: &Membership) -> u8 {
-    match membership {
-        Membership::NotMember => 0,
-        Membership::Conditional(_) => 1,
-        Membership::Member => 2,
+fn certainty(permissionship: &Permissionship) -> u8 {
+    match permissionship {
+        Permissionship::NoPermission => 0,
+        Permissionship::Conditional(_) => 1,
+        Permissionship::HasPermission => 2,
     }
 }
 
-fn tree(message: &proto::PermissionRelationshipTree) -> Tree {
+fn tree(message: &proto::PermissionRelationshipTree) -> ExpandTree {
     let owner = message.expanded_object.as_ref().unwrap();
     let kind = match message.tree_type.as_ref().unwrap() {
-        TreeType::Leaf(leaf) => TreeKind::Subjects(
+        TreeType::Leaf(leaf) => ExpandTreeKind::Subjects(
             leaf.subjects
                 .iter()
                 .map(|subject| {
@@ -236,15 +239,15 @@ fn tree(message: &proto::PermissionRelationshipTree) -> Tree {
         ),
         TreeType::Intermediate(set) => {
             let operation = match set.operation() {
-                OperationMessage::Union => Operation::Union,
-                OperationMessage::Intersection => Operation::Intersection,
-                OperationMessage::Exclusion => Operation::Exclusion,
+                OperationMessage::Union => SetOperation::Union,
+                OperationMessage::Intersection => SetOperation::Intersection,
+                OperationMessage::Exclusion => SetOperation::Exclusion,
                 OperationMessage::Unspecified => panic!("an operation that there is not"),
             };
-            TreeKind::Operation(operation, set.children.iter().map(tree).collect())
+            ExpandTreeKind::Operation(operation, set.children.iter().map(tree).collect())
         }
     };
-    Tree {
+    ExpandTree {
         object: ObjectRef::new(owner.object_type.clone(), owner.object_id.clone()).unwrap(),
         relation: message.expanded_relation.clone(),
         kind,
@@ -252,18 +255,18 @@ fn tree(message: &proto::PermissionRelationshipTree) -> Tree {
 }
 
 /// The tree with everything that has no order in one.
-fn sorted(mut tree: Tree) -> Tree {
+fn sorted(mut tree: ExpandTree) -> ExpandTree {
     tree.kind = match tree.kind {
-        TreeKind::Subjects(mut subjects) => {
+        ExpandTreeKind::Subjects(mut subjects) => {
             subjects.sort();
-            TreeKind::Subjects(subjects)
+            ExpandTreeKind::Subjects(subjects)
         }
-        TreeKind::Operation(operation, children) => {
-            let mut children: Vec<Tree> = children.into_iter().map(sorted).collect();
-            if operation != Operation::Exclusion {
+        ExpandTreeKind::Operation(operation, children) => {
+            let mut children: Vec<ExpandTree> = children.into_iter().map(sorted).collect();
+            if operation != SetOperation::Exclusion {
                 children.sort_by_cached_key(|child| format!("{child:?}"));
             }
-            TreeKind::Operation(operation, children)
+            ExpandTreeKind::Operation(operation, children)
         }
     };
     tree

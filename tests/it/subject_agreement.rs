@@ -11,10 +11,10 @@ use crate::reference::random::Random;
 use crate::reference::rules::Rules;
 use crate::subject_lists::{Listing, fault, ids, listed, listed_anew};
 use kilwa::database::{Consistency, Database, DatabaseOptions, View, WriteRequest};
-use kilwa::engine::{EngineError, FoundSubject, Limits, Membership, Scope, Work};
+use kilwa::engine::{EngineError, EvalContext, FoundSubject, Limits, WorkKind};
 use kilwa::relationship::{
-    Relationship, RelationshipFilter, RelationshipSet, RelationshipUpdate, Revision, Subject,
-    UpdateOperation,
+    Permissionship, Relationship, RelationshipFilter, RelationshipSet, RelationshipUpdate,
+    Revision, Subject, UpdateOperation,
 };
 use kilwa::schema::{Definition, compile};
 use kilwa::store::StoreOptions;
@@ -50,11 +50,11 @@ fn random_algebra_agrees() {
         let schema = compile(&case.schema).unwrap();
         let visible = case.relationships.visible_at(now());
         for listing in listings(&case) {
-            let found = listed(&Scope::new(&schema, &visible), &listing, usize::MAX).unwrap();
+            let found = listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX).unwrap();
             for found in found {
                 concrete += usize::from(found.object_id != "*");
                 wildcards += usize::from(found.object_id == "*");
-                conditional += usize::from(found.membership != Membership::Member);
+                conditional += usize::from(found.permissionship != Permissionship::HasPermission);
                 exceptions += found.excluded.len();
             }
         }
@@ -104,9 +104,9 @@ fn disagreement(case: &Case) -> Option<String> {
     let rules = Rules::of(&schema);
     let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
     let visible = case.relationships.visible_at(now());
-    let plain = Scope::new(&schema, &visible);
+    let plain = EvalContext::new(&schema, &visible);
     // So small that every window holds an id or two.
-    let narrow = Scope { limits: Limits { subjects_max: 60, ..Limits::default() }, ..plain };
+    let narrow = EvalContext { limits: Limits { subjects_max: 60, ..Limits::default() }, ..plain };
     listings(case).iter().find_map(|listing| {
         let Listing { resource, permission, context, .. } = listing;
         let ids = ids(case.relationships.iter(), resource);
@@ -119,7 +119,7 @@ fn disagreement(case: &Case) -> Option<String> {
         });
         let in_windows = PAGE_COUNTS.iter().map(|count| listed(&narrow, listing, *count));
         let other = in_pages.chain(in_windows).find_map(|found| match found {
-            Err(EngineError::WorkExceeded { work: Work::Subjects, .. }) => None,
+            Err(EngineError::WorkExceeded { work: WorkKind::Subjects, .. }) => None,
             found => (found.as_ref().ok() != expected.as_ref()).then_some(found),
         });
         let differs =
@@ -204,7 +204,7 @@ fn assert_lists(database: &Database, consistency: Consistency, case: &Case) {
     let schema = compile(&case.schema).unwrap();
     let visible = case.relationships.visible_at(now());
     for listing in listings(case) {
-        let expected = listed(&Scope::new(&schema, &visible), &listing, usize::MAX);
+        let expected = listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX);
         for count in PAGE_COUNTS {
             let found = listed_by(&view, &listing, count);
             assert_eq!(found, expected.as_ref().ok().cloned(), "{listing}\n\n{case}");

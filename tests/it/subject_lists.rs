@@ -2,10 +2,10 @@
 
 use crate::reference::Answer;
 use crate::reference::compare::Said;
-use kilwa::engine::{
-    EngineError, FoundSubject, Membership, Scope, SubjectLookup, SubjectsQuestion,
+use kilwa::engine::{EngineError, EvalContext, FoundSubject, LookupSubjectsQuery, SubjectLookup};
+use kilwa::relationship::{
+    Context, ObjectRef, Permissionship, Relationship, RelationshipReader, Subject,
 };
-use kilwa::relationship::{Context, ObjectRef, Relationship, RelationshipReader, Subject};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -43,8 +43,8 @@ impl Listing {
         }
     }
 
-    pub(crate) fn question(&self) -> SubjectsQuestion<'_> {
-        SubjectsQuestion {
+    pub(crate) fn question(&self) -> LookupSubjectsQuery<'_> {
+        LookupSubjectsQuery {
             resource: &self.resource,
             permission: &self.permission,
             subject_type: &self.subject_type,
@@ -72,7 +72,7 @@ impl fmt::Display for Listing {
 
 /// The whole list, fetched so many at a time.
 pub(crate) fn listed<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     listing: &Listing,
     page_count: usize,
 ) -> Result<Vec<FoundSubject>, EngineError> {
@@ -90,7 +90,7 @@ pub(crate) fn listed<R: RelationshipReader>(
 
 /// The whole list in pages, each asked for anew after the last result of the one before.
 pub(crate) fn listed_anew<R: RelationshipReader>(
-    scope: &Scope<'_, R>,
+    scope: &EvalContext<'_, R>,
     listing: &Listing,
     page_count: usize,
 ) -> Result<Vec<FoundSubject>, EngineError> {
@@ -109,32 +109,40 @@ pub(crate) fn listed_anew<R: RelationshipReader>(
 
 /// The list in a line.
 pub(crate) fn told(found: &[FoundSubject]) -> String {
-    let one = |id: &str, membership: &Membership| match membership {
-        Membership::Conditional(names) => {
+    let one = |id: &str, permissionship: &Permissionship| match permissionship {
+        Permissionship::Conditional(names) => {
             format!("{id}?{}", names.iter().cloned().collect::<Vec<_>>().join(","))
         }
-        Membership::Member | Membership::NotMember => id.to_owned(),
+        Permissionship::HasPermission | Permissionship::NoPermission => id.to_owned(),
     };
     let shown = found.iter().map(|found| {
         let excluded = found.excluded.iter().map(|excluded| {
-            assert_ne!(excluded.membership, Membership::Member, "nobody is excepted from nothing");
-            format!("-{}", one(&excluded.object_id, &excluded.membership))
+            assert_ne!(
+                excluded.permissionship,
+                Permissionship::HasPermission,
+                "nobody is excepted from nothing"
+            );
+            format!("-{}", one(&excluded.object_id, &excluded.permissionship))
         });
-        assert_ne!(found.membership, Membership::NotMember, "who is listed is in the list");
-        one(&found.object_id, &found.membership) + &excluded.collect::<String>()
+        assert_ne!(
+            found.permissionship,
+            Permissionship::NoPermission,
+            "who is listed is in the list"
+        );
+        one(&found.object_id, &found.permissionship) + &excluded.collect::<String>()
     });
     shown.collect::<Vec<_>>().join(" ")
 }
 
 /// What a list says of one subject.
-pub(crate) fn said(found: &[FoundSubject], id: &str) -> Membership {
+pub(crate) fn said(found: &[FoundSubject], id: &str) -> Permissionship {
     let entry = |id: &str| found.iter().find(|found| found.object_id == id);
     if let Some(found) = entry(id) {
-        return found.membership.clone();
+        return found.permissionship.clone();
     }
-    let Some(wildcard) = entry("*") else { return Membership::NotMember };
+    let Some(wildcard) = entry("*") else { return Permissionship::NoPermission };
     let excluded = wildcard.excluded.iter().find(|excluded| excluded.object_id == id);
-    excluded.map_or(&wildcard.membership, |excluded| &excluded.membership).clone()
+    excluded.map_or(&wildcard.permissionship, |excluded| &excluded.permissionship).clone()
 }
 
 /// The ids that a list may be asked about: those that occur, that of the resource, and one that nobody names.

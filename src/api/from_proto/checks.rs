@@ -9,7 +9,7 @@ use crate::api::proto::authzed::api::v1::{
     SubjectReference,
 };
 use crate::api::status;
-use crate::engine::Question;
+use crate::engine::CheckQuery;
 use crate::relationship::{Context, ObjectRef, Subject};
 use prost::Message as _;
 use prost_types::Struct;
@@ -26,8 +26,8 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// The question as the engine takes it.
-    pub(crate) fn question(&self) -> Question<'_> {
-        Question {
+    pub(crate) fn question(&self) -> CheckQuery<'_> {
+        CheckQuery {
             resource: &self.resource,
             permission: &self.permission,
             subject: &self.subject,

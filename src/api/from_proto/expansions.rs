@@ -5,7 +5,7 @@ use super::field::{Field, Violations};
 use super::relationships::{object, optional_relation};
 use super::{RequestLimits, result_limit};
 use crate::api::proto::authzed::api::v1 as proto;
-use crate::engine::SubjectsQuestion;
+use crate::engine::LookupSubjectsQuery;
 use crate::relationship::{Context, NameKind, ObjectRef, require_name};
 use proto::lookup_subjects_request::WildcardOption;
 use tonic::Status;
@@ -36,8 +36,8 @@ pub(crate) struct AskedSubjects {
 
 impl AskedSubjects {
     /// The question as the engine takes it.
-    pub(crate) fn question(&self) -> SubjectsQuestion<'_> {
-        SubjectsQuestion {
+    pub(crate) fn question(&self) -> LookupSubjectsQuery<'_> {
+        LookupSubjectsQuery {
             resource: &self.resource,
             permission: &self.permission,
             subject_type: &self.subject_type,

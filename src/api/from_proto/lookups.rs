@@ -6,7 +6,7 @@ use super::field::{Field, Violations};
 use super::relationships::subject;
 use super::{RequestLimits, result_limit};
 use crate::api::proto::authzed::api::v1::LookupResourcesRequest;
-use crate::engine::{Sought, Within};
+use crate::engine::{LookupResourcesQuery, ResourceFilter};
 use crate::relationship::{Context, NameKind, Subject, require_name};
 use tonic::Status;
 
@@ -17,15 +17,15 @@ pub(crate) struct SoughtResources {
     permission: String,
     subject: Subject,
     context: Context,
-    within: Within,
+    within: ResourceFilter,
     /// Whether an error about a way that is too long is to tell the way.
     pub(crate) with_debug: bool,
 }
 
 impl SoughtResources {
     /// The lookup as the engine takes it.
-    pub(crate) fn sought(&self) -> Sought<'_> {
-        Sought {
+    pub(crate) fn sought(&self) -> LookupResourcesQuery<'_> {
+        LookupResourcesQuery {
             resource_type: &self.resource_type,
             permission: &self.permission,
             subject: &self.subject,
@@ -41,7 +41,7 @@ pub(crate) fn lookup_resources(
     limits: RequestLimits,
 ) -> Result<(SoughtResources, Option<u32>), Status> {
     let mut violations = Violations::default();
-    let read = sought(&mut violations, None, request, limits, Within::default());
+    let read = sought(&mut violations, None, request, limits, ResourceFilter::default());
     violations.finish(read)
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn lookup_resources_within(
         violations.note(Field::root("resource_id_prefix"), named);
     }
     let field = Field::root("lookup");
-    let within = Within { ids: ids.into_iter().collect(), prefix };
+    let within = ResourceFilter { ids: ids.into_iter().collect(), prefix };
     let read = violations
         .require(field, request)
         .and_then(|request| sought(&mut violations, Some(field), request, limits, within));
@@ -82,7 +82,7 @@ fn sought(
     parent: Option<Field<'_>>,
     request: LookupResourcesRequest,
     limits: RequestLimits,
-    within: Within,
+    within: ResourceFilter,
 ) -> Option<(SoughtResources, Option<u32>)> {
     let at = |name| parent.as_ref().map_or_else(|| Field::root(name), |parent| parent.at(name));
     let LookupResourcesRequest {

@@ -2,7 +2,7 @@
 
 use crate::database::error::DatabaseError;
 use crate::database::read::view::View;
-use crate::engine::{self, Expanded};
+use crate::engine::{self, ExpandResult};
 use crate::relationship::ObjectRef;
 
 impl View<'_> {
@@ -13,7 +13,7 @@ impl View<'_> {
         resource: &ObjectRef,
         permission: &str,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<Expanded, DatabaseError> {
+    ) -> Result<ExpandResult, DatabaseError> {
         Ok(engine::expand(&self.scope(false, interrupted), resource, permission)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::database::error::DatabaseError;
 use crate::database::read::view::View;
-use crate::engine::{Checked, EngineError, Question};
+use crate::engine::{CheckQuery, CheckResult, EngineError};
 use crate::relationship::{Context, ObjectRef, Subject};
 use crate::schema::{Rule, UnknownName};
 
@@ -20,7 +20,7 @@ pub struct Listing {
 }
 
 /// Answers, each with the name of its permission.
-type Answers = Vec<(String, Result<Checked, DatabaseError>)>;
+type Answers = Vec<(String, Result<CheckResult, DatabaseError>)>;
 
 impl View<'_> {
     /// Whether the subject has each of the permissions, in order. The work is shared between them.
@@ -40,9 +40,9 @@ impl View<'_> {
         } else {
             permissions.clone()
         };
-        let questions: Vec<Question<'_>> = names
+        let questions: Vec<CheckQuery<'_>> = names
             .iter()
-            .map(|permission| Question { resource, permission, subject, context })
+            .map(|permission| CheckQuery { resource, permission, subject, context })
             .collect();
         let answers = self.check_each(&questions, false, interrupted);
         names.into_iter().zip(answers).map(|(name, answer)| Ok((name, of_call(answer)?))).collect()
@@ -62,8 +62,8 @@ impl View<'_> {
 
 /// Tells what is wrong with the whole call from what is wrong with one answer.
 fn of_call(
-    answer: Result<Checked, DatabaseError>,
-) -> Result<Result<Checked, DatabaseError>, DatabaseError> {
+    answer: Result<CheckResult, DatabaseError>,
+) -> Result<Result<CheckResult, DatabaseError>, DatabaseError> {
     match answer {
         Err(
             error @ DatabaseError::Engine(

@@ -2,7 +2,9 @@
 
 use crate::database::error::DatabaseError;
 use crate::database::read::view::View;
-use crate::engine::{EngineError, Lookup, LookupPage, Scope, Sought, Statistics};
+use crate::engine::{
+    EngineError, EvalContext, LookupPage, LookupResourcesQuery, ResourceLookup, Statistics,
+};
 use crate::relationship::{ReadPoint, Validity};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,14 +28,14 @@ pub(in crate::database) struct Lookups {
 struct Waiting {
     key: String,
     validity: Validity,
-    lookup: Lookup,
+    lookup: ResourceLookup,
     bytes: usize,
 }
 
 /// A lookup under way, and its share of the memory that all of them may need.
 #[derive(Debug)]
 pub struct LookupUnderWay {
-    lookup: Lookup,
+    lookup: ResourceLookup,
     _share: Share,
 }
 
@@ -76,7 +78,11 @@ impl Lookups {
     }
 
     /// A lookup with the share that it takes until it ends.
-    fn under_way(&self, lookup: Lookup, share: Share) -> Result<LookupUnderWay, DatabaseError> {
+    fn under_way(
+        &self,
+        lookup: ResourceLookup,
+        share: Share,
+    ) -> Result<LookupUnderWay, DatabaseError> {
         if !share.resize(lookup.bytes_max()) {
             return Err(self.too_large());
         }
@@ -87,13 +93,13 @@ impl Lookups {
         DatabaseError::LookupsTooLarge { bytes_max: self.bytes_max }
     }
 
-    fn take(&self, key: &str, point: ReadPoint) -> Option<Lookup> {
+    fn take(&self, key: &str, point: ReadPoint) -> Option<ResourceLookup> {
         let mut waiting = self.waiting();
         let position = waiting.iter().position(|it| it.key == key && it.validity.covers(point))?;
         waiting.remove(position).map(|it| it.lookup)
     }
 
-    fn keep(&self, key: String, validity: Validity, lookup: Lookup) {
+    fn keep(&self, key: String, validity: Validity, lookup: ResourceLookup) {
         let bytes = key.len() + lookup.bytes();
         if bytes > self.waiting_bytes_max {
             return;
@@ -117,7 +123,7 @@ impl View<'_> {
     /// what it cost, too. With `tracing`, an error about a way that is too long tells the way.
     pub fn start_lookup(
         &self,
-        sought: &Sought<'_>,
+        sought: &LookupResourcesQuery<'_>,
         after: Option<&str>,
         tracing: bool,
         interrupted: &dyn Fn() -> bool,
@@ -130,8 +136,8 @@ impl View<'_> {
         }
         let share = lookups.share();
         let room = |bytes| share.resize(bytes);
-        let scope = Scope { room: &room, ..self.scope(tracing, interrupted) };
-        let started = Lookup::start(&scope, sought, after);
+        let scope = EvalContext { room: &room, ..self.scope(tracing, interrupted) };
+        let started = ResourceLookup::start(&scope, sought, after);
         if let Err(EngineError::NoRoom) = started {
             return Err(lookups.too_large());
         }
@@ -143,7 +149,7 @@ impl View<'_> {
     pub fn go_on_with_lookup(
         &self,
         lookup: &mut LookupUnderWay,
-        sought: &Sought<'_>,
+        sought: &LookupResourcesQuery<'_>,
         count_max: usize,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<LookupPage, DatabaseError> {
@@ -151,7 +157,12 @@ impl View<'_> {
     }
 
     /// Leaves a lookup behind its last result, for whoever goes on there.
-    pub fn leave_lookup(&self, lookup: LookupUnderWay, sought: &Sought<'_>, last: &str) {
+    pub fn leave_lookup(
+        &self,
+        lookup: LookupUnderWay,
+        sought: &LookupResourcesQuery<'_>,
+        last: &str,
+    ) {
         if lookup.lookup.is_worth_keeping() {
             let validity = self.point().valid_until(lookup.lookup.until());
             self.database.lookups.keep(key(sought, last), validity, lookup.lookup);
@@ -161,8 +172,8 @@ impl View<'_> {
 
 /// Everything that decides how a lookup among all resources, or all with a prefix, goes on at a read point. Names and ids
 /// hold no byte 0.
-fn key(sought: &Sought<'_>, after: &str) -> String {
-    let Sought { resource_type, permission, subject, context, within } = sought;
+fn key(sought: &LookupResourcesQuery<'_>, after: &str) -> String {
+    let LookupResourcesQuery { resource_type, permission, subject, context, within } = sought;
     let prefix = &within.prefix;
     format!("{after}\0{prefix}\0{resource_type}\0{permission}\0{subject}\0{context}")
 }

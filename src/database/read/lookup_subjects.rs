@@ -2,14 +2,14 @@
 
 use crate::database::error::DatabaseError;
 use crate::database::read::view::View;
-use crate::engine::{FoundSubject, SubjectLookup, SubjectsQuestion};
+use crate::engine::{FoundSubject, LookupSubjectsQuery, SubjectLookup};
 
 impl View<'_> {
     /// Starts a list of subjects, after the result with the id `after` or at the beginning. It goes on with
     /// [`Self::next_subjects`], at the same revision. `interrupted` is asked now and then whether to give up.
     pub fn look_up_subjects(
         &self,
-        question: &SubjectsQuestion<'_>,
+        question: &LookupSubjectsQuery<'_>,
         after: Option<&str>,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<SubjectLookup, DatabaseError> {

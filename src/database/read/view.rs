@@ -3,7 +3,7 @@
 use crate::database::consistency::Consistency;
 use crate::database::error::DatabaseError;
 use crate::database::handle::Database;
-use crate::engine::{self, Checked, EngineError, Limits, Question, Scope, Stopwatch};
+use crate::engine::{self, CheckQuery, CheckResult, EngineError, EvalContext, Limits, Stopwatch};
 use crate::relationship::{ReadPoint, Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
 use crate::store::{Hold, ScanBudget, ScanPage, ScanPosition, Snapshot};
@@ -165,20 +165,20 @@ impl<'d> View<'d> {
     /// Answers one question. `interrupted` is asked now and then whether to give up.
     pub fn check(
         &self,
-        question: &Question<'_>,
+        question: &CheckQuery<'_>,
         tracing: bool,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<Checked, DatabaseError> {
+    ) -> Result<CheckResult, DatabaseError> {
         Ok(engine::check(&self.scope(tracing, interrupted), question)?)
     }
 
     /// Answers one question if that takes little time and no disk; `None` when it might not.
     pub(in crate::database) fn check_at_once(
         &self,
-        question: &Question<'_>,
-    ) -> Option<Result<Checked, DatabaseError>> {
+        question: &CheckQuery<'_>,
+    ) -> Option<Result<CheckResult, DatabaseError>> {
         let limits = self.database.options.limits.and(AT_ONCE);
-        let scope = Scope { limits, ..self.scope(false, &|| false) };
+        let scope = EvalContext { limits, ..self.scope(false, &|| false) };
         match engine::check(&scope, question) {
             Err(EngineError::WorkExceeded { .. } | EngineError::TimeExceeded { .. }) => None,
             Err(EngineError::Read(error)) if error.is_not_in_memory() => None,
@@ -189,10 +189,10 @@ impl<'d> View<'d> {
     /// Answers several questions, in order, sharing the work between them.
     pub fn check_each(
         &self,
-        questions: &[Question<'_>],
+        questions: &[CheckQuery<'_>],
         tracing: bool,
         interrupted: &dyn Fn() -> bool,
-    ) -> Vec<Result<Checked, DatabaseError>> {
+    ) -> Vec<Result<CheckResult, DatabaseError>> {
         let answers = engine::check_each(&self.scope(tracing, interrupted), questions);
         answers.into_iter().map(|answer| answer.map_err(DatabaseError::from)).collect()
     }
@@ -216,10 +216,10 @@ impl<'d> View<'d> {
         &'s self,
         tracing: bool,
         interrupted: &'s dyn Fn() -> bool,
-    ) -> Scope<'s, Snapshot<'d>> {
+    ) -> EvalContext<'s, Snapshot<'d>> {
         let Database { cache, options, .. } = self.database;
-        let scope = Scope::new(&self.schema, &self.snapshot);
-        Scope {
+        let scope = EvalContext::new(&self.schema, &self.snapshot);
+        EvalContext {
             limits: options.limits,
             cache: Some(cache.at(self.point())),
             interrupted,

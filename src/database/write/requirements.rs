@@ -12,7 +12,7 @@ use crate::database::error::DatabaseError;
 use crate::database::read::view::View;
 use crate::database::requirement::{RequiredPermission, require_permissions};
 use crate::database::schema_cache::Schemas;
-use crate::engine::{EngineError, Limits, Scope};
+use crate::engine::{EngineError, EvalContext, Limits};
 use crate::relationship::{
     Precondition, PreconditionOperation, ReadError, Relationship, RelationshipFilter,
     RelationshipReader, Revision, Timestamp, UpdateOperation,
@@ -95,11 +95,11 @@ impl<R: Required> Fulfilled<R> {
         required.require_allowed(view.schema())?;
         let (present, absent) = examine_preconditions(required.preconditions(), examination)?;
         let reads = NotedReads::of(&view.snapshot);
-        let scope = Scope {
+        let scope = EvalContext {
             limits: examination.limits,
             interrupted: examination.interrupted,
             stopwatch: examination.stopwatch,
-            ..Scope::new(view.schema(), &reads)
+            ..EvalContext::new(view.schema(), &reads)
         };
         require_permissions(&scope, required.permissions())?;
 
@@ -279,7 +279,7 @@ impl<R: Required> Fulfilled<R> {
         let schema = self.schemas.of_transaction(transaction)?;
         let limits = self.limits.and(within_writer(reads_max, permissions.len()));
         let reads = NotedReads::of(transaction);
-        let scope = Scope { limits, ..Scope::new(&schema, &reads) };
+        let scope = EvalContext { limits, ..EvalContext::new(&schema, &reads) };
         match require_permissions(&scope, permissions) {
             Err(DatabaseError::Engine(EngineError::WorkExceeded { .. })) => {
                 Err(Rejection::Outdated)

@@ -6,7 +6,7 @@
 use super::stations::{Place, Station, Stations, require_room};
 use super::stream::{Candidate, PAGE_COUNT_MAX, ROW_BYTES, Stream, StreamSubject};
 use crate::engine::error::EngineError;
-use crate::engine::question::Scope;
+use crate::engine::question::EvalContext;
 use crate::engine::reads::Reads;
 use crate::engine::walk::Asked;
 use crate::relationship::RelationshipReader;
@@ -69,7 +69,7 @@ struct Origin {
 impl Merge {
     /// The candidates whose ids come after `after`.
     pub(super) fn new<R>(
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         asked: &Asked<'_>,
         target: NodeId,
         stations: Stations,
@@ -90,7 +90,7 @@ impl Merge {
     /// What the subject itself stands on.
     fn add_subject<R>(
         &mut self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         routes: &Routes,
         asked: &Asked<'_>,
         after: &str,
@@ -137,7 +137,7 @@ impl Merge {
     /// What the stations' objects stand on, and those that are in the target themselves.
     fn add_stations<R>(
         &mut self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         routes: &Routes,
         target: NodeId,
         after: &str,
@@ -182,7 +182,7 @@ impl Merge {
 
     fn add_family<R>(
         &mut self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         stored: Stored,
         family: &Family,
         after: &str,
@@ -217,7 +217,7 @@ impl Merge {
         self.require_room(scope)
     }
 
-    fn require_room<R>(&self, scope: &Scope<'_, R>) -> Result<(), EngineError> {
+    fn require_room<R>(&self, scope: &EvalContext<'_, R>) -> Result<(), EngineError> {
         require_room(scope, self.stations.bytes() + SOURCE_BYTES * self.sources.len())
     }
 
@@ -244,7 +244,7 @@ impl Merge {
     /// The next candidate.
     pub(super) fn next<R: RelationshipReader>(
         &mut self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         asked: &Asked<'_>,
         reads: &mut Reads<'_, R>,
     ) -> Result<Option<Candidate>, EngineError> {
@@ -271,7 +271,7 @@ impl Merge {
     fn advance<R: RelationshipReader>(
         &mut self,
         source: usize,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         asked: &Asked<'_>,
         reads: &mut Reads<'_, R>,
     ) -> Result<(), EngineError> {

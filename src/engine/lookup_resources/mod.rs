@@ -12,11 +12,11 @@ mod stations;
 mod stream;
 
 use super::check::{ask_about, membership_of, require_definition, require_node};
-use super::error::{EngineError, Work};
-use super::question::{Membership, Scope, Statistics};
+use super::error::{EngineError, WorkKind};
+use super::question::{EvalContext, Statistics};
 use super::reads::Reads;
 use super::walk::{Asked, Walk};
-use crate::relationship::{Context, RelationshipReader, Subject, Timestamp};
+use crate::relationship::{Context, Permissionship, RelationshipReader, Subject, Timestamp};
 use crate::schema::NodeId;
 use merge::Merge;
 use spread::Spread;
@@ -34,7 +34,7 @@ const LISTED_BYTES: usize = 64;
 
 /// On which resources may this subject do this?
 #[derive(Clone, Copy, Debug)]
-pub struct Sought<'q> {
+pub struct LookupResourcesQuery<'q> {
     /// The resources' type.
     pub resource_type: &'q str,
     /// A permission or relation of that type.
@@ -44,12 +44,12 @@ pub struct Sought<'q> {
     /// Values for caveat parameters that the relationships do not store.
     pub context: &'q Context,
     /// Which resources come into question.
-    pub within: &'q Within,
+    pub within: &'q ResourceFilter,
 }
 
 /// Which resources come into question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Within {
+pub struct ResourceFilter {
     /// Only these ids, when there are any.
     pub ids: BTreeSet<String>,
     /// Only ids that start so.
@@ -79,7 +79,7 @@ pub struct LookupPage {
 /// A lookup under way: where it is, and what it has read ahead. It holds no reader, so that it can wait between pages; each
 /// of its steps wants the schema, the relationships and the question that it was started with.
 #[derive(Debug)]
-pub struct Lookup {
+pub struct ResourceLookup {
     target: NodeId,
     prefix: String,
     candidates: Candidates,
@@ -95,15 +95,15 @@ enum Candidates {
     Listed(std::collections::btree_set::IntoIter<String>),
 }
 
-impl Lookup {
+impl ResourceLookup {
     /// Starts to look for the resources whose ids come after `after` in byte order. Gives what that cost, too.
     pub fn start<R: RelationshipReader>(
-        scope: &Scope<'_, R>,
-        sought: &Sought<'_>,
+        scope: &EvalContext<'_, R>,
+        sought: &LookupResourcesQuery<'_>,
         after: Option<&str>,
     ) -> Result<(Self, Statistics), EngineError> {
         let (target, asked) = resolve(scope, sought)?;
-        let Within { ids, prefix } = sought.within;
+        let ResourceFilter { ids, prefix } = sought.within;
         let before = before(prefix);
         let after = after.unwrap_or_default().max(&before);
         let lookup = |candidates| Self {
@@ -133,8 +133,8 @@ impl Lookup {
     /// After an error there is nothing more to get from the lookup.
     pub fn next_page<R: RelationshipReader>(
         &mut self,
-        scope: &Scope<'_, R>,
-        sought: &Sought<'_>,
+        scope: &EvalContext<'_, R>,
+        sought: &LookupResourcesQuery<'_>,
         count_max: usize,
     ) -> Result<LookupPage, EngineError> {
         if let Some(failure) = self.failure.take() {
@@ -211,16 +211,16 @@ impl Lookup {
                 }
                 continue;
             }
-            let membership = if certain {
-                Membership::Member
+            let permissionship = if certain {
+                Permissionship::HasPermission
             } else {
                 self.asked_about += 1;
                 turn.check(self.target, &id, self.asked_about <= SHARED_MAX)?
             };
-            let missing = match membership {
-                Membership::NotMember => continue,
-                Membership::Member => BTreeSet::new(),
-                Membership::Conditional(missing) => missing,
+            let missing = match permissionship {
+                Permissionship::NoPermission => continue,
+                Permissionship::HasPermission => BTreeSet::new(),
+                Permissionship::Conditional(missing) => missing,
             };
             return Ok(Some(FoundResource { object_id: id.into(), missing }));
         }
@@ -229,7 +229,7 @@ impl Lookup {
 
 /// The work for one page.
 struct Turn<'s, R> {
-    scope: Scope<'s, R>,
+    scope: EvalContext<'s, R>,
     asked: Asked<'s>,
     reads: Reads<'s, R>,
     walk: Walk<'s, R>,
@@ -238,13 +238,13 @@ struct Turn<'s, R> {
 }
 
 impl<'s, R: RelationshipReader> Turn<'s, R> {
-    fn new(scope: &Scope<'s, R>, asked: Asked<'s>) -> Self {
+    fn new(scope: &EvalContext<'s, R>, asked: Asked<'s>) -> Self {
         Self {
             scope: *scope,
             asked,
             reads: Reads::new(scope, asked.context),
             // What the checks find is not told.
-            walk: Walk::new(&Scope { tracing: false, ..*scope }, asked),
+            walk: Walk::new(&EvalContext { tracing: false, ..*scope }, asked),
             checks: Statistics::default(),
         }
     }
@@ -263,15 +263,20 @@ impl<'s, R: RelationshipReader> Turn<'s, R> {
 
     /// Asks about a candidate: each as a check by itself would, and all of a page together within the bounds of one.
     /// `shares` says whether the answer is worth a place in the cache.
-    fn check(&mut self, target: NodeId, id: &str, shares: bool) -> Result<Membership, EngineError> {
+    fn check(
+        &mut self,
+        target: NodeId,
+        id: &str,
+        shares: bool,
+    ) -> Result<Permissionship, EngineError> {
         let place = (target, id.into());
         let truth = if shares { self.walk.run(&place) } else { self.walk.run_once(&place) }?;
         self.checks.add(&self.walk.statistics());
         let (all, limits) = (self.statistics(), self.scope.limits);
         for (work, spent, limit) in [
-            (Work::Visits, all.visits, limits.visits_max),
-            (Work::Reads, all.reads, limits.reads_max),
-            (Work::CaveatSteps, all.caveat_steps, limits.caveat_steps_max),
+            (WorkKind::Visits, all.visits, limits.visits_max),
+            (WorkKind::Reads, all.reads, limits.reads_max),
+            (WorkKind::CaveatSteps, all.caveat_steps, limits.caveat_steps_max),
         ] {
             if spent > limit {
                 return Err(EngineError::WorkExceeded { work, limit });
@@ -283,8 +288,8 @@ impl<'s, R: RelationshipReader> Turn<'s, R> {
 
 /// Turns names into ids: the resources' first, then the subject's.
 fn resolve<'q, R>(
-    scope: &Scope<'_, R>,
-    sought: &Sought<'q>,
+    scope: &EvalContext<'_, R>,
+    sought: &LookupResourcesQuery<'q>,
 ) -> Result<(NodeId, Asked<'q>), EngineError> {
     let definition = require_definition(scope.schema, sought.resource_type)?;
     let target = require_node(scope.schema, definition, sought.permission)?;

@@ -6,8 +6,8 @@
 
 use super::ids::IdSet;
 use super::stations::{Gate, Place, Station, Stations, gate, require_room};
-use crate::engine::error::{EngineError, Work};
-use crate::engine::question::Scope;
+use crate::engine::error::{EngineError, WorkKind};
+use crate::engine::question::EvalContext;
 use crate::engine::reads::Reads;
 use crate::engine::walk::Asked;
 use crate::relationship::{Page, RelationshipReader};
@@ -29,7 +29,7 @@ struct Onward {
 
 /// Finds the stations' objects.
 pub(super) struct Spread<'r, 's, R> {
-    scope: Scope<'s, R>,
+    scope: EvalContext<'s, R>,
     asked: Asked<'s>,
     reads: &'r mut Reads<'s, R>,
     routes: &'s Routes,
@@ -42,7 +42,7 @@ pub(super) struct Spread<'r, 's, R> {
 
 impl<'r, 's, R: RelationshipReader> Spread<'r, 's, R> {
     pub(super) fn new(
-        scope: &Scope<'s, R>,
+        scope: &EvalContext<'s, R>,
         asked: Asked<'s>,
         reads: &'r mut Reads<'s, R>,
         routes: &'s Routes,
@@ -216,7 +216,7 @@ impl<'r, 's, R: RelationshipReader> Spread<'r, 's, R> {
         self.visits += 1;
         if self.visits > limits.visits_max {
             let limit = limits.visits_max;
-            return Err(EngineError::WorkExceeded { work: Work::Visits, limit });
+            return Err(EngineError::WorkExceeded { work: WorkKind::Visits, limit });
         }
         if self.visits.is_multiple_of(PLACES_PER_INTERRUPTION) {
             self.scope.require_going_on()?;

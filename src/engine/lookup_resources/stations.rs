@@ -4,9 +4,9 @@
 //! something on the way depends on more: an intersection, an exclusion, `.all`, or a caveat that lacks context or failed.
 
 use super::ids::IdSet;
-use crate::engine::error::{EngineError, Work};
+use crate::engine::error::{EngineError, WorkKind};
 use crate::engine::finding::Truth;
-use crate::engine::question::Scope;
+use crate::engine::question::EvalContext;
 use crate::engine::reads::Reads;
 use crate::relationship::{RelationshipReader, Terms, Timestamp};
 use crate::schema::NodeId;
@@ -72,7 +72,7 @@ impl Stations {
     /// The error for what lies deeper than is allowed: at a place, or right behind it.
     pub(super) fn too_deep<R>(
         &self,
-        scope: &Scope<'_, R>,
+        scope: &EvalContext<'_, R>,
         place: Option<Place>,
         depth_max: u32,
     ) -> EngineError {
@@ -121,10 +121,10 @@ pub(super) enum Gate {
 }
 
 /// Requires that a lookup needs no more memory than it may, and that there is so much beside other lookups.
-pub(super) fn require_room<R>(scope: &Scope<'_, R>, bytes: usize) -> Result<(), EngineError> {
+pub(super) fn require_room<R>(scope: &EvalContext<'_, R>, bytes: usize) -> Result<(), EngineError> {
     let limit = u64::from(scope.limits.lookup_bytes_max);
     if u64::try_from(bytes).unwrap_or(u64::MAX) > limit {
-        return Err(EngineError::WorkExceeded { work: Work::LookupBytes, limit });
+        return Err(EngineError::WorkExceeded { work: WorkKind::LookupBytes, limit });
     }
     if (scope.room)(bytes) { Ok(()) } else { Err(EngineError::NoRoom) }
 }

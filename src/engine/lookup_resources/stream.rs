@@ -2,7 +2,7 @@
 
 use super::stations::{Gate, Place, Stations, gate};
 use crate::engine::error::EngineError;
-use crate::engine::question::Scope;
+use crate::engine::question::EvalContext;
 use crate::engine::reads::Reads;
 use crate::engine::walk::Asked;
 use crate::relationship::{Page, RelationshipReader};
@@ -63,7 +63,7 @@ impl Stream {
     /// The next candidate, from what was read if there is any.
     pub(super) fn next<R: RelationshipReader>(
         &mut self,
-        turn: (&Scope<'_, R>, &Asked<'_>),
+        turn: (&EvalContext<'_, R>, &Asked<'_>),
         reads: &mut Reads<'_, R>,
         stations: &mut Stations,
         page_count_max: usize,

@@ -5,7 +5,7 @@
 //! least set that agrees with itself.
 
 use super::set::{Found, SubjectSet};
-use crate::engine::{Edge, EngineError, components};
+use crate::engine::{EngineError, GraphEdge, components};
 use crate::relationship::{
     ObjectRef, Page, ReadError, RelationshipReader, ResourceKey, Subject, SubjectForm,
 };
@@ -230,7 +230,7 @@ impl<R: RelationshipReader> Walk<'_, R> {
 
     /// Works out the set of node 0.
     fn solve(mut self, terms: &[Term]) -> Result<SubjectSet, ExpandError> {
-        let edges: Vec<Vec<Edge>> = terms.iter().map(edges).collect();
+        let edges: Vec<Vec<GraphEdge>> = terms.iter().map(edges).collect();
         let mut sets = vec![SubjectSet::default(); terms.len()];
         for component in components(&edges) {
             if component.subtracts_itself {
@@ -308,13 +308,13 @@ fn userset_relation(form: AllowedForm) -> Option<NodeId> {
 }
 
 /// The nodes that a term needs, and whether on the subtracted side of an exclusion.
-fn edges(term: &Term) -> Vec<Edge> {
+fn edges(term: &Term) -> Vec<GraphEdge> {
     let mut edges = Vec::new();
     let mut open = vec![(term, false)];
     while let Some((term, subtracted)) = open.pop() {
         match term {
             Term::Set(_) => {}
-            Term::Node { index, .. } => edges.push(Edge { to: *index, subtracted }),
+            Term::Node { index, .. } => edges.push(GraphEdge { to: *index, subtracted }),
             Term::Union(operands) | Term::Intersection(operands) => {
                 open.extend(operands.iter().map(|operand| (operand, subtracted)));
             }

@@ -3,8 +3,8 @@
 use super::Answer;
 use super::case::Asked;
 use super::solution::Verdict;
-use kilwa::engine::{Checked, EngineError, Membership, Question, Scope, check, check_each};
-use kilwa::relationship::RelationshipReader;
+use kilwa::engine::{CheckQuery, CheckResult, EngineError, EvalContext, check, check_each};
+use kilwa::relationship::{Permissionship, RelationshipReader};
 use std::collections::BTreeSet;
 
 /// What the engine made of a question.
@@ -21,10 +21,10 @@ pub(crate) enum Said {
     Refused(String),
 }
 
-impl From<Result<Checked, EngineError>> for Said {
-    fn from(result: Result<Checked, EngineError>) -> Self {
+impl From<Result<CheckResult, EngineError>> for Said {
+    fn from(result: Result<CheckResult, EngineError>) -> Self {
         match result {
-            Ok(checked) => checked.membership.into(),
+            Ok(checked) => checked.permissionship.into(),
             Err(EngineError::Caveat(_)) => Self::CaveatFailed,
             Err(EngineError::CyclicExclusion { .. }) => Self::CyclicExclusion,
             Err(EngineError::Read(_)) => Self::ReadFailed,
@@ -33,19 +33,19 @@ impl From<Result<Checked, EngineError>> for Said {
     }
 }
 
-impl From<Membership> for Said {
-    fn from(membership: Membership) -> Self {
-        match membership {
-            Membership::NotMember => Self::NotMember,
-            Membership::Member => Self::Member,
-            Membership::Conditional(missing) => Self::Conditional(missing),
+impl From<Permissionship> for Said {
+    fn from(permissionship: Permissionship) -> Self {
+        match permissionship {
+            Permissionship::NoPermission => Self::NotMember,
+            Permissionship::HasPermission => Self::Member,
+            Permissionship::Conditional(missing) => Self::Conditional(missing),
         }
     }
 }
 
 impl Asked {
-    pub(crate) fn question(&self) -> Question<'_> {
-        Question {
+    pub(crate) fn question(&self) -> CheckQuery<'_> {
+        CheckQuery {
             resource: &self.resource,
             permission: &self.permission,
             subject: &self.subject,
@@ -55,13 +55,16 @@ impl Asked {
 }
 
 /// What the engine says to one question.
-pub(crate) fn ask<R: RelationshipReader>(scope: &Scope<'_, R>, asked: &Asked) -> Said {
+pub(crate) fn ask<R: RelationshipReader>(scope: &EvalContext<'_, R>, asked: &Asked) -> Said {
     check(scope, &asked.question()).into()
 }
 
 /// What the engine says to several questions at once.
-pub(crate) fn ask_each<R: RelationshipReader>(scope: &Scope<'_, R>, asked: &[Asked]) -> Vec<Said> {
-    let questions: Vec<Question<'_>> = asked.iter().map(Asked::question).collect();
+pub(crate) fn ask_each<R: RelationshipReader>(
+    scope: &EvalContext<'_, R>,
+    asked: &[Asked],
+) -> Vec<Said> {
+    let questions: Vec<CheckQuery<'_>> = asked.iter().map(Asked::question).collect();
     check_each(scope, &questions).into_iter().map(Said::from).collect()
 }
 

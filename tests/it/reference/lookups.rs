@@ -4,13 +4,13 @@ use super::Answer;
 use super::Reference;
 use super::case::{Asked, Case};
 use super::compare::Said;
-use kilwa::engine::{EngineError, FoundResource, LookupPage, Sought, Within};
+use kilwa::engine::{EngineError, FoundResource, LookupPage, LookupResourcesQuery, ResourceFilter};
 use kilwa::relationship::{ObjectRef, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives one page: what is sought, behind which id, and how many at the most.
 pub(crate) type Way<'w> =
-    dyn Fn(&Sought<'_>, Option<&str>, usize) -> Result<LookupPage, EngineError> + 'w;
+    dyn Fn(&LookupResourcesQuery<'_>, Option<&str>, usize) -> Result<LookupPage, EngineError> + 'w;
 
 /// What a lookup gave, and how it broke off if it did.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(crate) struct LookedUp {
 
 impl Asked {
     /// The lookup that has the question's resource among its results if the answer is not "no".
-    pub(crate) fn sought<'q>(&'q self, within: &'q Within) -> Sought<'q> {
-        Sought {
+    pub(crate) fn sought<'q>(&'q self, within: &'q ResourceFilter) -> LookupResourcesQuery<'q> {
+        LookupResourcesQuery {
             resource_type: self.resource.object_type(),
             permission: &self.permission,
             subject: &self.subject,
@@ -33,7 +33,7 @@ impl Asked {
 }
 
 /// Pages of a size, each started behind the last id of the one before.
-pub(crate) fn by_pages(way: &Way<'_>, sought: &Sought<'_>, size: usize) -> LookedUp {
+pub(crate) fn by_pages(way: &Way<'_>, sought: &LookupResourcesQuery<'_>, size: usize) -> LookedUp {
     let mut looked_up = LookedUp { found: Vec::new(), error: None };
     loop {
         let last = looked_up.found.last().map(|found: &FoundResource| found.object_id.clone());
