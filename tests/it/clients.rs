@@ -85,9 +85,14 @@ fn run(client: &str, script: &str, arguments: &[&str]) {
     assert!(played.status.success(), "{told}{complaint}");
 }
 
-/// The virtual environment of the Python client, which is installed when it is not there yet.
+/// The virtual environment of the Python client.
 pub(crate) fn client_folder() -> PathBuf {
-    let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python/install");
-    let installed = Command::new(install).output().unwrap();
+    installed("python")
+}
+
+/// The folder of a client, which is installed when it is not there yet.
+pub(crate) fn installed(client: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
+    let installed = Command::new(folder.join("install")).output().unwrap();
     PathBuf::from(String::from_utf8(installed.stdout).unwrap().trim())
 }

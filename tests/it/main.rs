@@ -53,6 +53,7 @@ mod lookup_subjects;
 mod lookup_waiting;
 mod memo_counterexamples;
 mod outside;
+mod pages;
 mod peer;
 mod permission_list;
 mod raw_http2;
