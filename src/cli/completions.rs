@@ -1,8 +1,9 @@
 //! `kilwa completions`.
 
-use super::failure::Failure;
-use super::{Exit, render};
-use clap::{Args, CommandFactory};
+use super::error::CliError;
+use super::render;
+use crate::cli::exit::Exit;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 #[derive(Debug, Args)]
@@ -11,9 +12,8 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, mut command: Command) -> Result<Exit, CliError> {
     let mut script = Vec::new();
-    let mut command = super::Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "kilwa", &mut script);
     render::out(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Success)

@@ -1,8 +1,9 @@
 //! `kilwa import`.
 
-use super::failure::Failure;
-use super::remote::Server;
-use super::{Exit, boolean, data, progress, render, schema, snippet, touch};
+use super::error::CliError;
+use super::server_args::ServerArgs;
+use super::{boolean, bulk_touch, progress, render, schema, snippet, source_files};
+use crate::cli::exit::Exit;
 use crate::relationship::{InvalidName, ObjectRef, Relationship, Subject};
 use crate::schema::{compile, prefix};
 use crate::validation::{Data, SchemaNeed};
@@ -49,13 +50,13 @@ pub(super) struct Arguments {
     )]
     batch_size: u32,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let need = if arguments.schema { SchemaNeed::Required } else { SchemaNeed::Optional };
     let Data { schema, mut relationships, .. } =
-        data::read_all(std::slice::from_ref(&arguments.file), need)?;
+        source_files::read_all(std::slice::from_ref(&arguments.file), need)?;
     let mut schema = schema.filter(|_| arguments.schema);
     let prefix = arguments.schema_definition_prefix.trim_end_matches('/');
     if !prefix.is_empty() {
@@ -73,7 +74,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let count = if arguments.relationships { relationships.len() } else { 0 };
     if arguments.relationships {
         let bar = progress::counting();
-        let written = touch::all(&connection, &relationships, arguments.batch_size, &bar);
+        let written =
+            bulk_touch::write_all(&connection, &relationships, arguments.batch_size, &bar);
         bar.finish_and_clear();
         written?;
     }
@@ -82,11 +84,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn prefixed_schema(text: &str, name: &str) -> Result<String, Failure> {
+fn prefixed_schema(text: &str, name: &str) -> Result<String, CliError> {
     let compiled = |text: &str| {
         compile(text).map_err(|diagnostics| {
             snippet::note_all(&diagnostics);
-            Failure::new("nothing was imported: the schema cannot be used")
+            CliError::new("nothing was imported: the schema cannot be used")
         })
     };
     let prefixed = prefix::prefixed(&compiled(text)?, name);

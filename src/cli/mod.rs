@@ -6,33 +6,35 @@
 
 mod backup;
 mod boolean;
+mod bulk_touch;
 mod clock;
 mod completions;
-mod consistency;
-mod data;
+mod consistency_args;
+mod data_dir;
 mod duration;
-mod explanation;
-mod failure;
-mod folder;
+mod error;
+mod exit;
+mod explanation_json;
 mod import;
-mod lines;
+mod input_lines;
 mod permission;
 mod progress;
 mod relationship;
-mod remote;
 mod render;
 mod schema;
 mod serve;
 mod serve_testing;
+mod server_args;
 mod snippet;
+mod source_files;
 mod spicedb;
-mod touch;
 mod tree;
 mod validate;
 mod version;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use failure::Failure;
+use error::CliError;
+use exit::Exit;
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -91,28 +93,6 @@ enum Command {
     Completions(completions::Arguments),
 }
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Exit {
-    /// All is well.
-    #[default]
-    Success,
-    /// The answer is one that was asked to count as failure.
-    Failure,
-    /// It could not be done.
-    Unusable,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Success => Self::SUCCESS,
-            Exit::Failure => Self::from(1),
-            Exit::Unusable => Self::from(2),
-        }
-    }
-}
-
 /// Runs the command that the arguments name, the program's own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = arguments.into_iter().collect();
@@ -123,7 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.into()
 }
 
-fn parse_and_run(mut adopted: spicedb::Adopted) -> Result<Exit, Failure> {
+fn parse_and_run(mut adopted: spicedb::AdoptedCommand) -> Result<Exit, CliError> {
     let given = adopted.arguments.clone();
     let parsed = adopted.command.try_get_matches_from_mut(&given).and_then(|matches| {
         let arguments = Arguments::from_arg_matches(&matches)?;
@@ -139,18 +119,18 @@ fn parse_and_run(mut adopted: spicedb::Adopted) -> Result<Exit, Failure> {
 }
 
 /// Says why a command line cannot be used, or prints the help that was asked for.
-fn refused(error: &clap::Error, adopted: &spicedb::Adopted) -> Exit {
+fn refused(error: &clap::Error, adopted: &spicedb::AdoptedCommand) -> Exit {
     if let Some(sentence) = spicedb::explain(error, &adopted.command) {
         return render::error(sentence);
     }
     let exit = render::usage(error);
-    if let Some(name) = spicedb::variable_of(error, &adopted.command, &adopted.arguments) {
+    if let Some(name) = spicedb::source_variable(error, &adopted.command, &adopted.arguments) {
         render::note(&format!("the value comes from the variable {name}"));
     }
     exit
 }
 
-fn command(command: Command, notes: &spicedb::Notes) -> Result<Exit, Failure> {
+fn command(command: Command, notes: &spicedb::AdoptionNotes) -> Result<Exit, CliError> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments, notes),
         Command::ServeTesting(arguments) => serve_testing::run(&arguments, notes),
@@ -161,6 +141,6 @@ fn command(command: Command, notes: &spicedb::Notes) -> Result<Exit, Failure> {
         Command::Import(arguments) => import::run(&arguments),
         Command::Backup(command) => backup::run(&command),
         Command::Version(arguments) => version::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     }
 }

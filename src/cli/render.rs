@@ -3,8 +3,8 @@
 //! Texts come in with their styles; these reach a terminal and are taken out elsewhere, or everywhere when `NO_COLOR`
 //! is set.
 
-use super::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use crate::cli::exit::Exit;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
@@ -27,27 +27,27 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
 }
 
 /// Prints to standard output. That nobody reads it any more changes nothing about how the command ends.
-pub(super) fn out(text: &str) -> Result<(), Failure> {
+pub(super) fn out(text: &str) -> Result<(), CliError> {
     match out_next(text) {
-        Err(Failure::Unheard) => Ok(()),
+        Err(CliError::OutputClosed) => Ok(()),
         done => done,
     }
 }
 
 /// Prints one of many texts to standard output. When nobody reads them any more, the others need not be fetched.
-pub(super) fn out_next(text: &str) -> Result<(), Failure> {
+pub(super) fn out_next(text: &str) -> Result<(), CliError> {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::of_output(&error))
+    written.map_err(|error| CliError::from_output(&error))
 }
 
 /// A token as the wire writes it in JSON.
 #[derive(Serialize)]
-pub(super) struct Token {
+pub(super) struct TokenJson {
     token: String,
 }
 
-impl From<String> for Token {
+impl From<String> for TokenJson {
     fn from(token: String) -> Self {
         Self { token }
     }
@@ -55,22 +55,26 @@ impl From<String> for Token {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written {
-    written_at: Token,
+struct WrittenJson {
+    written_at: TokenJson,
 }
 
 /// Prints the token of a write.
-pub(super) fn written(token: String, as_json: bool) -> Result<(), Failure> {
-    if as_json { json(&Written { written_at: token.into() }) } else { out(&format!("{token}\n")) }
+pub(super) fn written(token: String, as_json: bool) -> Result<(), CliError> {
+    if as_json {
+        json(&WrittenJson { written_at: token.into() })
+    } else {
+        out(&format!("{token}\n"))
+    }
 }
 
 /// Prints a value as JSON over several lines.
-pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
     out(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// A value as a line of JSON.
-pub(super) fn json_line(value: &impl Serialize) -> Result<String, Failure> {
+pub(super) fn json_line(value: &impl Serialize) -> Result<String, CliError> {
     Ok(serde_json::to_string(value)? + "\n")
 }
 
@@ -83,7 +87,7 @@ pub(super) fn to_terminal() -> bool {
 pub(super) fn table(
     headings: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let mut table = Table::new();
     table.load_style(TABLE);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -98,21 +102,21 @@ pub(super) fn note(text: &str) {
 }
 
 /// Says why a command could not be done, and how it ends by that.
-pub(super) fn failure(failure: Failure) -> Exit {
+pub(super) fn failure(failure: CliError) -> Exit {
     match failure {
-        Failure::Told(message) => error(message),
-        Failure::Unheard => Exit::Success,
+        CliError::Message(message) => error(message),
+        CliError::OutputClosed => Exit::Success,
     }
 }
 
 /// Prints why something could not be done.
 pub(super) fn error(message: impl Display) -> Exit {
     note(&format!("{} {message}", styled(BAD, "error:")));
-    Exit::Unusable
+    Exit::Error
 }
 
 /// Prints what clap has to say: help and version to standard output, wrong usage to standard error.
 pub(super) fn usage(message: &clap::Error) -> Exit {
     drop(message.print());
-    if message.use_stderr() { Exit::Unusable } else { Exit::Success }
+    if message.use_stderr() { Exit::Error } else { Exit::Success }
 }

@@ -1,9 +1,10 @@
 //! `kilwa serve-testing`.
 
-use super::failure::Failure;
-use super::serve::{Connections, Limits, LogFormat, bootstrap, listen_address};
-use super::spicedb::Notes;
-use super::{Exit, boolean, data, duration, render};
+use super::error::CliError;
+use super::serve::{ConnectionArgs, LimitArgs, LogFormatArg, bootstrap, listen_address};
+use super::spicedb::AdoptionNotes;
+use super::{boolean, duration, render, source_files};
+use crate::cli::exit::Exit;
 use crate::config::Config;
 use crate::server::{TestAddresses, run_testing_until_signal};
 use crate::telemetry;
@@ -72,17 +73,17 @@ pub(super) struct Arguments {
     log_level: String,
     /// How log lines look.
     #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
-    log_format: LogFormat,
+    log_format: LogFormatArg,
     #[command(flatten)]
-    connections: Connections,
+    connections: ConnectionArgs,
     #[command(flatten)]
-    limits: Limits,
+    limits: LimitArgs,
 }
 
 /// The most memory for the answers that the questions to one database share, in bytes.
 const CACHE_BYTES: usize = 4 << 20;
 
-pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, CliError> {
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
     notes.log();
     let read_only = listen_address(&arguments.readonly_grpc_addr);
@@ -98,7 +99,7 @@ pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure>
 }
 
 impl Arguments {
-    fn config(&self) -> Result<Config, Failure> {
+    fn config(&self) -> Result<Config, CliError> {
         let mut config = Config::new(PathBuf::new());
         config.store.history_window = self.datastore_gc_window;
         config.shutdown_grace = self.shutdown_grace_period;
@@ -106,7 +107,7 @@ impl Arguments {
         self.connections.apply(&mut config);
         self.limits.apply(&mut config);
         if !self.load_configs.is_empty() {
-            let data = data::read_all(&self.load_configs, SchemaNeed::Required)?;
+            let data = source_files::read_all(&self.load_configs, SchemaNeed::Required)?;
             config.bootstrap = Some(bootstrap(data.schema, data.relationships));
         }
         Ok(config)

@@ -13,7 +13,7 @@ const LINES_AFTER: usize = 2;
 
 /// What to say about a place.
 #[derive(Debug)]
-pub(super) struct Message<'m> {
+pub(super) struct SnippetMessage<'m> {
     pub(super) severity: Severity,
     /// A short name of the kind of problem.
     pub(super) code: Option<&'m str>,
@@ -30,7 +30,7 @@ pub(super) fn diagnostic(diagnostic: &Diagnostic) -> String {
         source: diagnostic.source.clone(),
         span: diagnostic.span.clone(),
     };
-    let message = Message {
+    let message = SnippetMessage {
         severity: diagnostic.severity,
         code: Some(diagnostic.code),
         title: &diagnostic.message,
@@ -48,8 +48,8 @@ pub(super) fn note_all(diagnostics: &[Diagnostic]) {
 }
 
 /// A message with the source line that it is about, ended by a line break.
-pub(super) fn message(message: &Message<'_>, place: &Place) -> String {
-    let window = Window::around(&place.source, &place.span);
+pub(super) fn message(message: &SnippetMessage<'_>, place: &Place) -> String {
+    let window = SourceWindow::around(&place.source, &place.span);
     let kind = AnnotationKind::Primary.span(window.span).label(non_empty(message.label));
     let snippet = Snippet::source(window.text)
         .line_start(window.first_line)
@@ -74,14 +74,14 @@ fn non_empty(text: &str) -> Option<&str> {
 }
 
 /// The lines around a part of a text.
-struct Window<'t> {
+struct SourceWindow<'t> {
     text: &'t str,
     first_line: usize,
     /// The part, counted from the window's start.
     span: Range<usize>,
 }
 
-impl<'t> Window<'t> {
+impl<'t> SourceWindow<'t> {
     fn around(source: &'t SourceText, span: &Range<usize>) -> Self {
         let text: &str = source;
         let start = line_start_before(text, span.start, LINES_BEFORE);

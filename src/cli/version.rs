@@ -1,8 +1,9 @@
 //! `kilwa version`.
 
-use super::failure::Failure;
-use super::remote::Server;
-use super::{Exit, render};
+use super::error::CliError;
+use super::render;
+use super::server_args::ServerArgs;
+use crate::cli::exit::Exit;
 use clap::Args;
 use serde::Serialize;
 
@@ -15,48 +16,48 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
-struct Versions {
+struct VersionJson {
     client: &'static str,
     /// What the server says; absent when it was not asked, `null` when it does not say.
-    #[serde(skip_serializing_if = "Told::is_not_asked")]
-    server: Told,
+    #[serde(skip_serializing_if = "ServerVersion::is_not_asked")]
+    server: ServerVersion,
 }
 
 /// What a server says of its version.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Told {
+enum ServerVersion {
     NotAsked,
     Unknown,
     Version(String),
 }
 
-impl Told {
+impl ServerVersion {
     fn is_not_asked(&self) -> bool {
         matches!(self, Self::NotAsked)
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let client = concat!("kilwa ", env!("CARGO_PKG_VERSION"));
     let server = if arguments.ask_server {
         let version = arguments.server.connect()?.server_version()?;
-        version.map_or(Told::Unknown, Told::Version)
+        version.map_or(ServerVersion::Unknown, ServerVersion::Version)
     } else {
-        Told::NotAsked
+        ServerVersion::NotAsked
     };
     if arguments.json {
-        render::json(&Versions { client, server })?;
+        render::json(&VersionJson { client, server })?;
         return Ok(Exit::Success);
     }
     let line = match server {
-        Told::NotAsked => String::new(),
-        Told::Unknown => "server unknown: it does not tell its version\n".to_owned(),
-        Told::Version(version) => format!("server {version}\n"),
+        ServerVersion::NotAsked => String::new(),
+        ServerVersion::Unknown => "server unknown: it does not tell its version\n".to_owned(),
+        ServerVersion::Version(version) => format!("server {version}\n"),
     };
     render::out(&format!("{client}\n{line}"))?;
     Ok(Exit::Success)

@@ -1,10 +1,11 @@
 //! `kilwa backup create`.
 
-use super::file::{Blocks, Writer};
-use super::state::State;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, lines, progress, render};
+use super::format::{BackupReader, BackupWriter};
+use super::resume_file::ResumeFile;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{input_lines, progress, render};
 use crate::client::{CallError, Connection, Export, Moment};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -32,12 +33,12 @@ pub(in crate::cli) struct Arguments {
     )]
     block_size: u32,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// Where to go on.
 #[derive(Debug, Default, Deserialize, Serialize)]
-struct Place {
+struct CreateProgress {
     /// The token of the moment that is backed up.
     token: String,
     /// The cursor behind the last block, if there is any of relationships.
@@ -46,13 +47,13 @@ struct Place {
     bytes: u64,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    if lines::is_stdin(&arguments.file) {
-        return Err(Failure::new("a backup needs a file, so that it can be resumed: name one"));
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
+    if input_lines::is_stdin(&arguments.file) {
+        return Err(CliError::new("a backup needs a file, so that it can be resumed: name one"));
     }
-    let state = State::beside(&arguments.file, ENDING);
+    let state = ResumeFile::beside(&arguments.file, ENDING);
     let connection = arguments.server.connect()?;
-    let resumed = match state.load::<Place>()? {
+    let resumed = match state.load::<CreateProgress>()? {
         Some(place) => resume(&arguments.file, &place)?.map(|writer| (writer, place)),
         None => None,
     };
@@ -62,7 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let bar = progress::counting();
     bar.inc(writer.done.count);
-    let mut backup = Backup { writer, place, state, bar };
+    let mut backup = BackupRun { writer, place, state, bar };
     let written = backup.relationships(&connection, arguments.block_size);
     backup.bar.finish_and_clear();
     written.map_err(|failure| backup.unfinished(failure))?;
@@ -71,25 +72,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-type Output = Writer<BufWriter<File>>;
+type Output = BackupWriter<BufWriter<File>>;
 
 /// Reads the schema, and with its token the moment, and begins the file.
 ///
 /// The file gets its name last: wherever the program is killed, there is either no file, or one that can be resumed.
-fn begin(connection: &Connection, path: &Path, state: &State) -> Result<(Output, Place), Failure> {
+fn begin(
+    connection: &Connection,
+    path: &Path,
+    state: &ResumeFile,
+) -> Result<(Output, CreateProgress), CliError> {
     require_absent(path)?;
     let (schema, token) = connection.read_schema()?;
 
-    let draft = draft_of(path);
+    let draft = draft_path(path);
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft);
     let begun = file.and_then(|file| {
-        let mut writer = Writer::begin(BufWriter::new(file), &schema)?;
+        let mut writer = BackupWriter::begin(BufWriter::new(file), &schema)?;
         sync(&mut writer)?;
         Ok(writer)
     });
     let begun = begun.map_err(|error| unwritable(path, &error)).and_then(|writer| {
-        let place = Place { token, cursor: None, bytes: writer.done.bytes };
+        let place = CreateProgress { token, cursor: None, bytes: writer.done.bytes };
         state.save(&place)?;
         publish(&draft, path)?;
         Ok((writer, place))
@@ -99,15 +104,15 @@ fn begin(connection: &Connection, path: &Path, state: &State) -> Result<(Output,
 }
 
 /// The name of a file while it is begun.
-fn draft_of(path: &Path) -> PathBuf {
+fn draft_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".begun");
     PathBuf::from(name)
 }
 
-fn require_absent(path: &Path) -> Result<(), Failure> {
+fn require_absent(path: &Path) -> Result<(), CliError> {
     match fs::symlink_metadata(path) {
-        Ok(_) => Err(Failure::new(format!(
+        Ok(_) => Err(CliError::new(format!(
             "`{}` exists already: remove it, or name another file",
             path.display()
         ))),
@@ -117,7 +122,7 @@ fn require_absent(path: &Path) -> Result<(), Failure> {
 }
 
 /// Gives the draft its name, unless another file has it by now.
-fn publish(draft: &Path, path: &Path) -> Result<(), Failure> {
+fn publish(draft: &Path, path: &Path) -> Result<(), CliError> {
     match fs::hard_link(draft, path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => require_absent(path),
@@ -130,28 +135,28 @@ fn publish(draft: &Path, path: &Path) -> Result<(), Failure> {
 }
 
 /// Checks what is there and opens it for more; nothing when the program was killed before there was a file.
-fn resume(path: &Path, place: &Place) -> Result<Option<Output>, Failure> {
+fn resume(path: &Path, place: &CreateProgress) -> Result<Option<Output>, CliError> {
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound && place.cursor.is_none() => {
             return Ok(None);
         }
         opened => opened.map_err(|error| unwritable(path, &error))?,
     };
-    let mut blocks = Blocks::open(BufReader::new(&file), &path.display().to_string())?;
+    let mut blocks = BackupReader::open(BufReader::new(&file), &path.display().to_string())?;
     while blocks.done.bytes < place.bytes && blocks.next()?.is_some() {}
     let done = blocks.done;
     if done.bytes != place.bytes {
         let name = path.display();
-        return Err(Failure::new(format!("`{name}` has changed: remove it and begin anew")));
+        return Err(CliError::new(format!("`{name}` has changed: remove it and begin anew")));
     }
     file.set_len(done.bytes)
         .and_then(|()| file.seek(SeekFrom::Start(done.bytes)))
         .map_err(|error| unwritable(path, &error))?;
-    Ok(Some(Writer { output: BufWriter::new(file), done }))
+    Ok(Some(BackupWriter { output: BufWriter::new(file), done }))
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("`{}` cannot be written: {error}", path.display()))
+fn unwritable(path: &Path, error: &io::Error) -> CliError {
+    CliError::new(format!("`{}` cannot be written: {error}", path.display()))
 }
 
 fn sync(writer: &mut Output) -> io::Result<()> {
@@ -160,29 +165,29 @@ fn sync(writer: &mut Output) -> io::Result<()> {
 }
 
 /// A backup in the making.
-struct Backup {
+struct BackupRun {
     writer: Output,
-    place: Place,
-    state: State,
+    place: CreateProgress,
+    state: ResumeFile,
     bar: ProgressBar,
 }
 
-impl Backup {
-    fn relationships(&mut self, connection: &Connection, block_size: u32) -> Result<(), Failure> {
+impl BackupRun {
+    fn relationships(&mut self, connection: &Connection, block_size: u32) -> Result<(), CliError> {
         let mut part_size = block_size;
         loop {
             match self.export(connection, part_size) {
-                Err(Problem::Call(CallError::TooMany { max, .. })) if max < part_size => {
+                Err(ExportError::Call(CallError::TooMany { max, .. })) if max < part_size => {
                     part_size = max;
                 }
-                Err(Problem::Call(error)) => return Err(error.into()),
-                Err(Problem::Own(failure)) => return Err(failure),
+                Err(ExportError::Call(error)) => return Err(error.into()),
+                Err(ExportError::Own(failure)) => return Err(failure),
                 Ok(()) => return Ok(()),
             }
         }
     }
 
-    fn export(&mut self, connection: &Connection, part_size: u32) -> Result<(), Problem> {
+    fn export(&mut self, connection: &Connection, part_size: u32) -> Result<(), ExportError> {
         let export = Export {
             filter: None,
             moment: Moment::AtExactSnapshot(self.place.token.clone()),
@@ -196,14 +201,14 @@ impl Backup {
                 sync(&mut self.writer)?;
                 self.place.cursor = Some(cursor);
                 self.place.bytes = self.writer.done.bytes;
-                self.state.save(&self.place).map_err(Problem::Own)?;
+                self.state.save(&self.place).map_err(ExportError::Own)?;
             }
             Ok(())
         })
     }
 
     /// Ends the file, and gives the number of its relationships.
-    fn finish(self, path: &Path) -> Result<u64, Failure> {
+    fn finish(self, path: &Path) -> Result<u64, CliError> {
         let count = self.writer.done.count;
         let ended = self.writer.end().and_then(|output| {
             output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
@@ -213,31 +218,31 @@ impl Backup {
         Ok(count)
     }
 
-    fn unfinished(&self, failure: Failure) -> Failure {
+    fn unfinished(&self, failure: CliError) -> CliError {
         match failure {
-            Failure::Told(message) => Failure::new(format!(
+            CliError::Message(message) => CliError::new(format!(
                 "{message}; the same command goes on where this one ended, unless `{}` and the file are removed",
                 self.state.path()
             )),
-            Failure::Unheard => failure,
+            CliError::OutputClosed => failure,
         }
     }
 }
 
 /// Why an export ended early.
-enum Problem {
+enum ExportError {
     Call(CallError),
-    Own(Failure),
+    Own(CliError),
 }
 
-impl From<CallError> for Problem {
+impl From<CallError> for ExportError {
     fn from(error: CallError) -> Self {
         Self::Call(error)
     }
 }
 
-impl From<io::Error> for Problem {
+impl From<io::Error> for ExportError {
     fn from(error: io::Error) -> Self {
-        Self::Own(Failure::new(format!("the file cannot be written: {error}")))
+        Self::Own(CliError::new(format!("the file cannot be written: {error}")))
     }
 }

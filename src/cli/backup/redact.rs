@@ -1,9 +1,10 @@
 //! `kilwa backup redact`.
 
-use super::file::{Block, Writer};
-use super::look;
-use crate::cli::failure::Failure;
-use crate::cli::{Exit, render};
+use super::format::{BackupBlock, BackupWriter};
+use super::inspect;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
 use crate::relationship::{Context, InvalidName, ObjectRef, Relationship, Subject};
 use clap::Args;
 use sha2::{Digest as _, Sha256};
@@ -25,13 +26,13 @@ pub(in crate::cli) struct Arguments {
     output: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let path = &arguments.output;
     let mut options = OpenOptions::new();
     let output = options.write(true).create_new(true).mode(0o600).open(path);
     let output = output.map_err(|error| {
         if error.kind() == ErrorKind::AlreadyExists {
-            return Failure::new(format!(
+            return CliError::new(format!(
                 "`{}` exists already: remove it, or name another file",
                 path.display()
             ));
@@ -52,23 +53,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Writes what the file holds with other ids, and gives the number of relationships.
-fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, Failure> {
+fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, CliError> {
     let failed = |error: io::Error| unwritable(&arguments.output, &error);
     let mut output = Some(output);
     let mut writer = None;
-    let secret = Secret::new();
-    let count = look::through(&arguments.file, |block| {
+    let secret = Redactor::new();
+    let count = inspect::for_each_block(&arguments.file, |block| {
         match (block, &mut writer) {
-            (Block::Schema(schema), None) => {
-                let begun = output.take().map(|output| Writer::begin(output, &schema));
+            (BackupBlock::Schema(schema), None) => {
+                let begun = output.take().map(|output| BackupWriter::begin(output, &schema));
                 writer = begun.transpose().map_err(failed)?;
             }
-            (Block::Relationships(rows), Some(writer)) => {
+            (BackupBlock::Relationships(rows), Some(writer)) => {
                 let rows = rows.into_iter().map(|row| secret.redacted(row));
                 let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
                 writer.relationships(&rows).map_err(failed)?;
             }
-            (Block::Schema(_), Some(_)) | (Block::Relationships(_), None) => {}
+            (BackupBlock::Schema(_), Some(_)) | (BackupBlock::Relationships(_), None) => {}
         }
         Ok(())
     })?;
@@ -78,14 +79,14 @@ fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, Failure
     Ok(count)
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("`{}` cannot be written: {error}", path.display()))
+fn unwritable(path: &Path, error: &io::Error) -> CliError {
+    CliError::new(format!("`{}` cannot be written: {error}", path.display()))
 }
 
 /// What makes digests of this run like those of no other, so that nobody finds an id by trying.
-struct Secret([u8; 32]);
+struct Redactor([u8; 32]);
 
-impl Secret {
+impl Redactor {
     /// The standard library seeds each of these from the system's random bytes.
     fn new() -> Self {
         let mut digest = Sha256::new();

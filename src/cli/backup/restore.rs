@@ -1,11 +1,12 @@
 //! `kilwa backup restore`.
 
-use super::file::{Block, Blocks};
-use super::look;
-use super::state::State;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, lines, render, touch};
+use super::format::{BackupBlock, BackupReader};
+use super::inspect;
+use super::resume_file::ResumeFile;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{bulk_touch, input_lines, render};
 use crate::client::{CallError, Connection};
 use crate::relationship::Relationship;
 use clap::{Args, ValueEnum};
@@ -35,13 +36,13 @@ pub(in crate::cli) struct Arguments {
     transaction_size: u32,
     /// What to do when a relationship exists already: stop, or write what the file says of it.
     #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
-    conflict_strategy: Conflicts,
+    conflict_strategy: ConflictStrategy,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Conflicts {
+enum ConflictStrategy {
     #[default]
     Fail,
     Touch,
@@ -49,7 +50,7 @@ enum Conflicts {
 
 /// Where to go on.
 #[derive(Debug, Default, Deserialize, Serialize)]
-struct Place {
+struct RestoreProgress {
     /// The server to which the file is being restored.
     endpoint: String,
     /// How many of its relationships are there.
@@ -59,33 +60,33 @@ struct Place {
     sent: u64,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    if lines::is_stdin(&arguments.file) {
-        return Err(Failure::new(
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
+    if input_lines::is_stdin(&arguments.file) {
+        return Err(CliError::new(
             "a backup is read twice, first to see whether it is whole: write standard input to a file, and name that",
         ));
     }
     // Nothing is written from a file that is damaged further on.
-    let total = look::through(&arguments.file, |_| Ok(()))?;
+    let total = inspect::for_each_block(&arguments.file, |_| Ok(()))?;
     let connection = arguments.server.connect()?;
-    let state = State::beside(&arguments.file, ENDING);
+    let state = ResumeFile::beside(&arguments.file, ENDING);
     let endpoint = connection.endpoint().to_owned();
-    let begun = state.load::<Place>()?.filter(|place| place.endpoint == endpoint);
+    let begun = state.load::<RestoreProgress>()?.filter(|place| place.endpoint == endpoint);
     if begun.as_ref().is_some_and(|place| place.count > total) {
-        return Err(Failure::new(format!(
+        return Err(CliError::new(format!(
             "`{}` counts more relationships than the file has: it belongs to another file, remove it",
             state.path()
         )));
     }
-    let place = begun.unwrap_or(Place { endpoint, count: 0, sent: 0 });
-    let (input, bar) = look::open(&arguments.file)?;
-    let mut blocks = Blocks::open(input, &arguments.file.display().to_string())?;
-    if let Some(Block::Schema(schema)) = blocks.next()? {
+    let place = begun.unwrap_or(RestoreProgress { endpoint, count: 0, sent: 0 });
+    let (input, bar) = inspect::open(&arguments.file)?;
+    let mut blocks = BackupReader::open(input, &arguments.file.display().to_string())?;
+    if let Some(BackupBlock::Schema(schema)) = blocks.next()? {
         connection.write_schema(schema)?;
     }
-    let rows = Rows { blocks, part: Vec::new().into_iter() };
-    let touch = arguments.conflict_strategy == Conflicts::Touch;
-    let mut restoration = Restoration { connection, state, place, bar, touch };
+    let rows = BackupRows { blocks, part: Vec::new().into_iter() };
+    let touch = arguments.conflict_strategy == ConflictStrategy::Touch;
+    let mut restoration = RestoreRun { connection, state, place, bar, touch };
     let restored = restoration.all(rows, usize::try_from(arguments.transaction_size)?);
     restoration.bar.finish_and_clear();
     restored.map_err(|failure| restoration.unfinished(failure))?;
@@ -95,17 +96,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// A restoration under way.
-struct Restoration {
+struct RestoreRun {
     connection: Connection,
-    state: State,
-    place: Place,
+    state: ResumeFile,
+    place: RestoreProgress,
     bar: ProgressBar,
     /// Whether what exists is overwritten.
     touch: bool,
 }
 
-impl Restoration {
-    fn all<R: BufRead>(&mut self, mut rows: Rows<R>, size: usize) -> Result<(), Failure> {
+impl RestoreRun {
+    fn all<R: BufRead>(&mut self, mut rows: BackupRows<R>, size: usize) -> Result<(), CliError> {
         rows.skip(self.place.count)?;
         loop {
             let mut together = Vec::new();
@@ -123,7 +124,7 @@ impl Restoration {
         }
     }
 
-    fn create(&mut self, rows: &[Relationship]) -> Result<(), Failure> {
+    fn create(&mut self, rows: &[Relationship]) -> Result<(), CliError> {
         let parts = rows.chunks(PART_SIZE).map(|part| Ok(part.to_vec()));
         let is_doubtful = self.place.count < self.place.sent;
         let end = self.place.count + u64::try_from(rows.len()).unwrap_or_default();
@@ -135,7 +136,7 @@ impl Restoration {
         }
         match self.connection.import(parts) {
             Err(CallError::Exists(_)) if self.touch || is_doubtful => {
-                touch::all(&self.connection, rows, TOUCHES, &ProgressBar::hidden())
+                bulk_touch::write_all(&self.connection, rows, TOUCHES, &ProgressBar::hidden())
             }
             Err(error @ CallError::Exists(_)) => {
                 self.withdraw()?;
@@ -147,7 +148,7 @@ impl Restoration {
 
     /// Notes that nothing of the transaction that was sent is there: what exists already is somebody else's, and is not
     /// written over the next time either.
-    fn withdraw(&mut self) -> Result<(), Failure> {
+    fn withdraw(&mut self) -> Result<(), CliError> {
         self.place.sent = self.place.count;
         if self.place.count == 0 {
             return self.state.remove();
@@ -155,38 +156,38 @@ impl Restoration {
         self.state.save(&self.place)
     }
 
-    fn unfinished(&self, failure: Failure) -> Failure {
+    fn unfinished(&self, failure: CliError) -> CliError {
         match &failure {
-            Failure::Told(message) if self.place.count > 0 => Failure::new(format!(
+            CliError::Message(message) if self.place.count > 0 => CliError::new(format!(
                 "{message}; {} relationships are restored, and the same command goes on behind them",
                 self.place.count
             )),
-            Failure::Told(_) | Failure::Unheard => failure,
+            CliError::Message(_) | CliError::OutputClosed => failure,
         }
     }
 }
 
 /// The relationships of a file, one after the other.
-struct Rows<R> {
-    blocks: Blocks<R>,
+struct BackupRows<R> {
+    blocks: BackupReader<R>,
     part: std::vec::IntoIter<Relationship>,
 }
 
-impl<R: BufRead> Rows<R> {
-    fn next(&mut self) -> Result<Option<Relationship>, Failure> {
+impl<R: BufRead> BackupRows<R> {
+    fn next(&mut self) -> Result<Option<Relationship>, CliError> {
         loop {
             if let Some(row) = self.part.next() {
                 return Ok(Some(row));
             }
             match self.blocks.next()? {
-                Some(Block::Relationships(rows)) => self.part = rows.into_iter(),
-                Some(Block::Schema(_)) => {}
+                Some(BackupBlock::Relationships(rows)) => self.part = rows.into_iter(),
+                Some(BackupBlock::Schema(_)) => {}
                 None => return Ok(None),
             }
         }
     }
 
-    fn skip(&mut self, count: u64) -> Result<(), Failure> {
+    fn skip(&mut self, count: u64) -> Result<(), CliError> {
         for _ in 0..count {
             if self.next()?.is_none() {
                 break;

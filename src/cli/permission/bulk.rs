@@ -1,10 +1,12 @@
 //! `kilwa permission bulk`.
 
-use super::answer::{Item, lacks};
-use crate::cli::failure::Failure;
-use crate::cli::lines::{self, Line};
-use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, render, tree};
+use super::answer_json::{PermissionJson, lacks};
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::input_lines::{self, InputLine};
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{render, tree};
 use crate::client::{Answer, Asked};
 use crate::validation::{Assertion, Expectation};
 use clap::Args;
@@ -24,71 +26,71 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// What a question came to.
-struct Answered {
+struct BulkAnswer {
     question: String,
     answer: Result<Answer, String>,
 }
 
 /// The same for programs.
 #[derive(Serialize)]
-struct Pair<'a> {
+struct BulkAnswerJson<'a> {
     request: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<Item>,
+    item: Option<PermissionJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let questions = questions(&arguments.questions)?;
     let asked = questions.iter().map(asked).collect::<Result<Vec<_>, _>>()?;
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
     let answers = connection.check_each(&asked, &moment, arguments.explain)?;
-    let answered: Vec<Answered> = questions
+    let answered: Vec<BulkAnswer> = questions
         .into_iter()
         .zip(answers)
-        .map(|(line, answer)| Answered { question: line.text, answer })
+        .map(|(line, answer)| BulkAnswer { question: line.text, answer })
         .collect();
     print(arguments, &answered)?;
     let any_error = answered.iter().any(|answered| answered.answer.is_err());
-    Ok(if any_error { Exit::Unusable } else { Exit::Success })
+    Ok(if any_error { Exit::Error } else { Exit::Success })
 }
 
-fn questions(arguments: &[String]) -> Result<Vec<Line>, Failure> {
+fn questions(arguments: &[String]) -> Result<Vec<InputLine>, CliError> {
     match arguments {
-        [] => lines::read_piped("question"),
-        [one] if one == "-" => lines::read_stdin("question"),
-        _ => Ok(arguments.iter().map(|question| Line::argument(question)).collect()),
+        [] => input_lines::read_piped("question"),
+        [one] if one == "-" => input_lines::read_stdin("question"),
+        _ => Ok(arguments.iter().map(|question| InputLine::argument(question)).collect()),
     }
 }
 
 /// Reads a question, which is written like an assertion.
-fn asked(line: &Line) -> Result<Asked, Failure> {
+fn asked(line: &InputLine) -> Result<Asked, CliError> {
     let Assertion { resource, permission, subject, context, .. } =
         Assertion::parse(Expectation::True, &line.text).map_err(|error| line.wrong(error))?;
     Ok(Asked { resource, permission, subject, context })
 }
 
-fn print(arguments: &Arguments, answered: &[Answered]) -> Result<(), Failure> {
+fn print(arguments: &Arguments, answered: &[BulkAnswer]) -> Result<(), CliError> {
     if arguments.json {
         let lines = answered.iter().map(|answered| render::json_line(&pair(answered)));
         render::out(&lines.collect::<Result<String, _>>()?)
     } else if arguments.explain || !render::to_terminal() {
         render::out(&answered.iter().map(line).collect::<String>())
     } else {
-        let row = |answered: &Answered| vec![answered.question.clone(), word(answered)];
+        let row = |answered: &BulkAnswer| vec![answered.question.clone(), word(answered)];
         render::table(&["question", "answer"], answered.iter().map(row))
     }
 }
 
-fn word(answered: &Answered) -> String {
+fn word(answered: &BulkAnswer) -> String {
     match &answered.answer {
         Ok(answer) => match lacks(answer) {
             Some(names) => format!("{} (lacks {names})", answer.permissionship),
@@ -98,16 +100,16 @@ fn word(answered: &Answered) -> String {
     }
 }
 
-fn line(answered: &Answered) -> String {
+fn line(answered: &BulkAnswer) -> String {
     let evidence = answered.answer.as_ref().ok().and_then(|answer| answer.evidence.as_ref());
     let tree = evidence.map(|evidence| tree::draw(evidence, "  ")).unwrap_or_default();
     format!("{} => {}\n{tree}", answered.question, word(answered))
 }
 
-fn pair(answered: &Answered) -> Pair<'_> {
-    Pair {
+fn pair(answered: &BulkAnswer) -> BulkAnswerJson<'_> {
+    BulkAnswerJson {
         request: &answered.question,
-        item: answered.answer.as_ref().ok().map(Item::new),
+        item: answered.answer.as_ref().ok().map(PermissionJson::new),
         error: answered.answer.as_ref().err().map(String::as_str),
     }
 }

@@ -1,9 +1,11 @@
 //! `kilwa permission check`.
 
-use super::answer::{Item, lacks};
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, render, tree};
+use super::answer_json::{PermissionJson, lacks};
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{render, tree};
 use crate::client::{Answer, Asked, Permissionship};
 use crate::relationship::{Context, parse_question};
 use clap::Args;
@@ -31,27 +33,27 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     error_on_no_permission: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// An answer with its moment.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Checked {
-    checked_at: render::Token,
+struct CheckJson {
+    checked_at: render::TokenJson,
     #[serde(flatten)]
-    item: Item,
+    item: PermissionJson,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let asked = asked(arguments)?;
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
     let (answer, token) = connection.check(&asked, &moment, arguments.explain)?;
     if arguments.json {
-        render::json(&Checked { checked_at: token.into(), item: Item::new(&answer) })?;
+        render::json(&CheckJson { checked_at: token.into(), item: PermissionJson::new(&answer) })?;
     } else {
         print(&answer)?;
     }
@@ -60,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if fails { Exit::Failure } else { Exit::Success })
 }
 
-fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
+fn asked(arguments: &Arguments) -> Result<Asked, CliError> {
     let text = match (&arguments.permission, &arguments.subject) {
         (Some(permission), Some(subject)) => {
             format!("{}#{permission}@{subject}", arguments.resource)
@@ -75,7 +77,7 @@ fn asked(arguments: &Arguments) -> Result<Asked, Failure> {
     Ok(Asked { resource, permission, subject, context })
 }
 
-fn print(answer: &Answer) -> Result<(), Failure> {
+fn print(answer: &Answer) -> Result<(), CliError> {
     render::out(&format!("{}\n", answer.permissionship))?;
     if let Some(names) = lacks(answer) {
         render::note(&format!("the answer depends on {names}: give it with --caveat-context"));

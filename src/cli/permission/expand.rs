@@ -1,9 +1,11 @@
 //! `kilwa permission expand`.
 
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
 use crate::cli::render::{DIM, styled};
-use crate::cli::{Exit, consistency, render, tree};
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{render, tree};
 use crate::client::{Tree, TreeKind};
 use crate::relationship::ObjectRef;
 use clap::Args;
@@ -19,68 +21,68 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// A tree with its moment.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Expanded<'t> {
-    expanded_at: render::Token,
-    tree: Part<'t>,
+struct ExpandJson<'t> {
+    expanded_at: render::TokenJson,
+    tree: TreeJson<'t>,
 }
 
 /// A tree for programs.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Part<'t> {
+struct TreeJson<'t> {
     owner: &'t str,
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    children: Option<Vec<Part<'t>>>,
+    children: Option<Vec<TreeJson<'t>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subjects: Option<&'t [String]>,
 }
 
 /// A line of the drawing.
 #[derive(Clone, Copy)]
-enum Line<'t> {
-    Part(&'t Tree),
+enum TreeLine<'t> {
+    Node(&'t Tree),
     Subject(&'t str),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let resource: ObjectRef = arguments.resource.parse()?;
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
     let (tree, token) = connection.expand(&resource, &arguments.permission, &moment)?;
     if arguments.json {
-        render::json(&Expanded { expanded_at: token.into(), tree: part(&tree) })?;
+        render::json(&ExpandJson { expanded_at: token.into(), tree: part(&tree) })?;
     } else {
-        render::out(&tree::draw_nodes(Line::Part(&tree), "", text, children))?;
+        render::out(&tree::draw_nodes(TreeLine::Node(&tree), "", text, children))?;
     }
     Ok(Exit::Success)
 }
 
-fn part(tree: &Tree) -> Part<'_> {
-    let empty = Part { owner: &tree.owner, operation: None, children: None, subjects: None };
+fn part(tree: &Tree) -> TreeJson<'_> {
+    let empty = TreeJson { owner: &tree.owner, operation: None, children: None, subjects: None };
     match &tree.kind {
-        TreeKind::Operation(operation, children) => Part {
+        TreeKind::Operation(operation, children) => TreeJson {
             operation: Some(operation.to_string()),
             children: Some(children.iter().map(part).collect()),
             ..empty
         },
-        TreeKind::Subjects(subjects) => Part { subjects: Some(subjects), ..empty },
+        TreeKind::Subjects(subjects) => TreeJson { subjects: Some(subjects), ..empty },
     }
 }
 
-fn text(line: Line<'_>) -> String {
+fn text(line: TreeLine<'_>) -> String {
     match line {
-        Line::Subject(subject) => subject.to_owned(),
-        Line::Part(tree) => match &tree.kind {
+        TreeLine::Subject(subject) => subject.to_owned(),
+        TreeLine::Node(tree) => match &tree.kind {
             TreeKind::Operation(operation, _) => {
                 format!("{} {}", tree.owner, styled(DIM, operation))
             }
@@ -92,13 +94,13 @@ fn text(line: Line<'_>) -> String {
     }
 }
 
-fn children(line: Line<'_>) -> Vec<Line<'_>> {
+fn children(line: TreeLine<'_>) -> Vec<TreeLine<'_>> {
     match line {
-        Line::Subject(_) => Vec::new(),
-        Line::Part(tree) => match &tree.kind {
-            TreeKind::Operation(_, children) => children.iter().map(Line::Part).collect(),
+        TreeLine::Subject(_) => Vec::new(),
+        TreeLine::Node(tree) => match &tree.kind {
+            TreeKind::Operation(_, children) => children.iter().map(TreeLine::Node).collect(),
             TreeKind::Subjects(subjects) => {
-                subjects.iter().map(|subject| Line::Subject(subject)).collect()
+                subjects.iter().map(|subject| TreeLine::Subject(subject)).collect()
             }
         },
     }

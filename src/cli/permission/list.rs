@@ -1,9 +1,11 @@
 //! `kilwa permission list`.
 
-use super::answer::{Item, lacks};
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, render};
+use super::answer_json::{PermissionJson, lacks};
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::client::{Answer, Listing};
 use crate::relationship::{Context, ObjectRef, Subject};
 use clap::Args;
@@ -25,29 +27,29 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// All answers with their moment.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed<'a> {
-    checked_at: render::Token,
-    permissions: Vec<Row<'a>>,
+struct ListJson<'a> {
+    checked_at: render::TokenJson,
+    permissions: Vec<ListedPermissionJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct ListedPermissionJson<'a> {
     permission: &'a str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    item: Option<Item>,
+    item: Option<PermissionJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let context = match &arguments.caveat_context {
         Some(json) => Context::parse(json)?,
         None => Context::default(),
@@ -63,21 +65,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let listed = connection.list_permissions(&listing, &moment)?;
     if arguments.json {
         let permissions = listed.permissions.iter().map(row).collect();
-        render::json(&Listed { checked_at: listed.token.into(), permissions })?;
+        render::json(&ListJson { checked_at: listed.token.into(), permissions })?;
     } else {
         let lines: String = listed.permissions.iter().map(line).collect();
         render::out(&lines)?;
     }
     let any_error = listed.permissions.iter().any(|(_, answer)| answer.is_err());
-    Ok(if any_error { Exit::Unusable } else { Exit::Success })
+    Ok(if any_error { Exit::Error } else { Exit::Success })
 }
 
-fn row((permission, answer): &(String, Result<Answer, String>)) -> Row<'_> {
+fn row((permission, answer): &(String, Result<Answer, String>)) -> ListedPermissionJson<'_> {
     let (item, error) = match answer {
-        Ok(answer) => (Some(Item::new(answer)), None),
+        Ok(answer) => (Some(PermissionJson::new(answer)), None),
         Err(error) => (None, Some(error.as_str())),
     };
-    Row { permission, item, error }
+    ListedPermissionJson { permission, item, error }
 }
 
 /// `view true`, `edit caveated (lacks `day`)` or `share error (…)`.

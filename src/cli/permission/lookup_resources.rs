@@ -1,9 +1,11 @@
 //! `kilwa permission lookup-resources`.
 
-use super::answer::Partial;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, boolean, consistency, render};
+use super::answer_json::MissingContextJson;
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{boolean, render};
 use crate::client::{Resource, ResourcesAsked, ResourcesPage};
 use crate::relationship::Context;
 use clap::{ArgAction, Args};
@@ -49,24 +51,24 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// A resource as the wire writes it in JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
-    looked_up_at: render::Token,
+struct ResourceJson {
+    looked_up_at: render::TokenJson,
     resource_object_id: String,
     permissionship: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    partial_caveat_info: Option<Partial>,
-    after_result_cursor: render::Token,
+    partial_caveat_info: Option<MissingContextJson>,
+    after_result_cursor: render::TokenJson,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let asked = asked(arguments)?;
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
@@ -95,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn asked(arguments: &Arguments) -> Result<ResourcesAsked, Failure> {
+fn asked(arguments: &Arguments) -> Result<ResourcesAsked, CliError> {
     let context = match &arguments.caveat_context {
         Some(json) => Context::parse(json)?,
         None => Context::default(),
@@ -110,7 +112,7 @@ fn asked(arguments: &Arguments) -> Result<ResourcesAsked, Failure> {
     })
 }
 
-fn print(arguments: &Arguments, resource: Resource) -> Result<(), Failure> {
+fn print(arguments: &Arguments, resource: Resource) -> Result<(), CliError> {
     if arguments.json {
         return render::out_next(&render::json_line(&row(resource))?);
     }
@@ -122,9 +124,9 @@ fn print(arguments: &Arguments, resource: Resource) -> Result<(), Failure> {
     })
 }
 
-fn row(resource: Resource) -> Row {
+fn row(resource: Resource) -> ResourceJson {
     let Resource { id, is_conditional, missing_context, looked_up_at, cursor } = resource;
-    Row {
+    ResourceJson {
         looked_up_at: looked_up_at.into(),
         resource_object_id: id,
         permissionship: if is_conditional {
@@ -132,7 +134,7 @@ fn row(resource: Resource) -> Row {
         } else {
             "LOOKUP_PERMISSIONSHIP_HAS_PERMISSION"
         },
-        partial_caveat_info: Partial::of(missing_context),
+        partial_caveat_info: MissingContextJson::from_names(missing_context),
         after_result_cursor: cursor.into(),
     }
 }

@@ -1,10 +1,12 @@
 //! `kilwa permission lookup-subjects`.
 
-use super::answer::{Item, lacks};
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
+use super::answer_json::{PermissionJson, lacks};
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
 use crate::cli::render::{DIM, styled};
-use crate::cli::{Exit, consistency, render};
+use crate::cli::server_args::ServerArgs;
 use crate::client::{Answer, Listed, SubjectsAsked};
 use crate::relationship::{Context, ObjectRef};
 use clap::Args;
@@ -31,32 +33,32 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// A subject for programs.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row<'a> {
+struct SubjectJson<'a> {
     subject: String,
     #[serde(flatten)]
-    item: Item,
+    item: PermissionJson,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    excluded: Vec<Excluded>,
+    excluded: Vec<ExcludedSubjectJson>,
     after_result_cursor: &'a str,
 }
 
 /// A subject that a wildcard does not cover.
 #[derive(Serialize)]
-struct Excluded {
+struct ExcludedSubjectJson {
     subject: String,
     #[serde(flatten)]
-    item: Item,
+    item: PermissionJson,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (subject_type, subject_relation) =
         arguments.subject_type.split_once('#').unwrap_or((&arguments.subject_type, ""));
     let context = arguments.caveat_context.as_deref().map(Context::parse).transpose()?;
@@ -107,12 +109,14 @@ fn line(listed: &Listed, named: impl Fn(&str) -> String) -> String {
     format!("{}{except}\n", words(&listed.object_id, &listed.answer))
 }
 
-fn row(listed: &Listed, named: impl Fn(&str) -> String) -> Row<'_> {
-    let excluded =
-        |(id, answer): &(String, Answer)| Excluded { subject: named(id), item: Item::new(answer) };
-    Row {
+fn row(listed: &Listed, named: impl Fn(&str) -> String) -> SubjectJson<'_> {
+    let excluded = |(id, answer): &(String, Answer)| ExcludedSubjectJson {
+        subject: named(id),
+        item: PermissionJson::new(answer),
+    };
+    SubjectJson {
         subject: named(&listed.object_id),
-        item: Item::new(&listed.answer),
+        item: PermissionJson::new(&listed.answer),
         excluded: listed.excluded.iter().map(excluded).collect(),
         after_result_cursor: &listed.cursor,
     }

@@ -1,6 +1,6 @@
 //! `kilwa permission`: questions to a server.
 
-mod answer;
+mod answer_json;
 mod bulk;
 mod check;
 mod expand;
@@ -8,8 +8,8 @@ mod list;
 mod lookup_resources;
 mod lookup_subjects;
 
-use super::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use crate::cli::exit::Exit;
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
@@ -28,7 +28,7 @@ pub(in crate::cli) enum Command {
     LookupSubjects(lookup_subjects::Arguments),
 }
 
-pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+pub(super) fn run(command: &Command) -> Result<Exit, CliError> {
     match command {
         Command::Check(arguments) => check::run(arguments),
         Command::List(arguments) => list::run(arguments),

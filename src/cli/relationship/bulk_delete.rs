@@ -1,9 +1,10 @@
 //! `kilwa relationship bulk-delete`.
 
-use super::filter::Filter;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, render};
+use super::filter_args::FilterArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::client::CallError;
 use clap::Args;
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde::Serialize;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     /// How many relationships to remove in one call, or as many as the server allows; each call is one revision.
     #[arg(
         long,
@@ -28,17 +29,17 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Removed {
+struct BulkDeleteJson {
     deleted: u64,
-    deleted_at: render::Token,
+    deleted_at: render::TokenJson,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let filter = arguments.filter.filter();
     let (mut count, mut batch_size, mut cursor) = (0, arguments.batch_size, None);
@@ -57,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         cursor = deleted.cursor;
     };
     if arguments.json {
-        render::json(&Removed { deleted: count, deleted_at: token.into() })?;
+        render::json(&BulkDeleteJson { deleted: count, deleted_at: token.into() })?;
     } else {
         render::out(&format!("{count} removed\n{token}\n"))?;
     }

@@ -1,9 +1,11 @@
 //! `kilwa relationship bulk-export`.
 
-use super::filter::OptionalFilter;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, progress, render};
+use super::filter_args::OptionalFilterArgs;
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{progress, render};
 use crate::client::{Export, Moment};
 use clap::Args;
 use std::fmt::Write as _;
@@ -11,17 +13,17 @@ use std::fmt::Write as _;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    filter: OptionalFilter,
+    filter: OptionalFilterArgs,
     /// How many relationships to fetch at a time; 0 for as many as the server gives.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     page_size: u32,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let export = Export {
         filter: arguments.filter.filter(),

@@ -1,8 +1,9 @@
 //! `kilwa relationship bulk-import`.
 
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, lines, progress, render};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{input_lines, progress, render};
 use crate::relationship::{ParseError, Relationship};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -27,40 +28,40 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Loaded {
+struct ImportJson {
     num_loaded: u64,
 }
 
 /// All lines are created or none.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (input, bar) = open(arguments.file.as_deref())?;
-    let parts = Parts { input, line: 0, bar: bar.clone() };
+    let parts = ImportBatches { input, line: 0, bar: bar.clone() };
     let loaded = arguments.server.connect()?.import(parts);
     bar.finish_and_clear();
     let num_loaded = loaded?;
     if arguments.json {
-        render::json(&Loaded { num_loaded })?;
+        render::json(&ImportJson { num_loaded })?;
     } else {
         render::out(&format!("{num_loaded} created\n"))?;
     }
     Ok(Exit::Success)
 }
 
-fn open(path: Option<&Path>) -> Result<(Box<dyn BufRead>, ProgressBar), Failure> {
-    let Some(path) = path.filter(|path| !lines::is_stdin(path)) else {
+fn open(path: Option<&Path>) -> Result<(Box<dyn BufRead>, ProgressBar), CliError> {
+    let Some(path) = path.filter(|path| !input_lines::is_stdin(path)) else {
         if path.is_none() {
-            lines::require_piped(|| {
+            input_lines::require_piped(|| {
                 "no file is given: name one, or pipe relationships in, one a line".to_owned()
             })?;
         }
         return Ok((Box::new(io::stdin().lock()), progress::counting()));
     };
-    let unreadable = |error| Failure::new(format!("`{}` cannot be read: {error}", path.display()));
+    let unreadable = |error| CliError::new(format!("`{}` cannot be read: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();
     let bar = progress::reading(bytes);
@@ -68,21 +69,21 @@ fn open(path: Option<&Path>) -> Result<(Box<dyn BufRead>, ProgressBar), Failure>
 }
 
 /// Reads lines as they are wanted, so that there may be any number of them.
-struct Parts {
+struct ImportBatches {
     input: Box<dyn BufRead>,
     line: u64,
     bar: ProgressBar,
 }
 
-impl Parts {
+impl ImportBatches {
     /// The next relationship and how long its line was; `None` at the end.
-    fn next_row(&mut self) -> Result<Option<(Relationship, usize)>, Failure> {
+    fn next_row(&mut self) -> Result<Option<(Relationship, usize)>, CliError> {
         let mut line = String::new();
         loop {
             line.clear();
             self.line += 1;
             let wrong = |error: &dyn std::fmt::Display, line: u64| {
-                Failure::new(format!("line {line}: {error}; nothing was created"))
+                CliError::new(format!("line {line}: {error}; nothing was created"))
             };
             let read = self.input.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
             let length = read.map_err(|error| wrong(&error, self.line))?;
@@ -92,11 +93,11 @@ impl Parts {
             if u64::try_from(length) == Ok(LINE_BYTES_MAX) {
                 return Err(wrong(&"the line is too long for a relationship", self.line));
             }
-            let text = lines::without_mark(&line, self.line).trim();
+            let text = input_lines::without_mark(&line, self.line).trim();
             if text.is_empty() || text.starts_with("//") {
                 continue;
             }
-            let relationship = lines::joined(text)
+            let relationship = input_lines::joined(text)
                 .parse()
                 .map_err(|error: ParseError| wrong(&error, self.line))?;
             return Ok(Some((relationship, line.len())));
@@ -104,8 +105,8 @@ impl Parts {
     }
 }
 
-impl Iterator for Parts {
-    type Item = Result<Vec<Relationship>, Failure>;
+impl Iterator for ImportBatches {
+    type Item = Result<Vec<Relationship>, CliError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut part, mut bytes) = (Vec::new(), 0);

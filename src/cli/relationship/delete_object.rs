@@ -1,9 +1,10 @@
 //! `kilwa relationship delete-object`.
 
-use super::requirements::Requirements;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, render};
+use super::requirement_args::RequirementArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::client::Mentions;
 use crate::relationship::ObjectRef;
 use clap::Args;
@@ -17,31 +18,31 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    requirements: Requirements,
+    requirements: RequirementArgs,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Removed {
+struct DeleteObjectJson {
     dry_run: bool,
     as_resource: u64,
     as_subject: u64,
-    at: render::Token,
+    at: render::TokenJson,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let object: ObjectRef = arguments.object.parse()?;
     let (dry_run, required) = (arguments.dry_run, arguments.requirements.read()?);
     let connection = arguments.server.connect()?;
     let (mentions, token) = connection.delete_object(&object, dry_run, &required)?;
     let Mentions { as_resource, as_subject } = mentions;
     if arguments.json {
-        render::json(&Removed { dry_run, as_resource, as_subject, at: token.into() })?;
+        render::json(&DeleteObjectJson { dry_run, as_resource, as_subject, at: token.into() })?;
     } else {
         let done = if dry_run { "would be removed" } else { "removed" };
         let counts = format!("{as_resource} as resource and {as_subject} as subject");

@@ -4,15 +4,15 @@ mod bulk_delete;
 mod bulk_export;
 mod bulk_import;
 mod delete_object;
-mod filter;
+mod filter_args;
 mod read;
-mod requirements;
+mod requirement_args;
 mod set;
 mod watch;
 mod write;
 
-use super::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use crate::cli::exit::Exit;
 use crate::relationship::UpdateOperation;
 use clap::Subcommand;
 
@@ -40,7 +40,7 @@ pub(in crate::cli) enum Command {
     BulkExport(bulk_export::Arguments),
 }
 
-pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+pub(super) fn run(command: &Command) -> Result<Exit, CliError> {
     match command {
         Command::Create(arguments) => write::run(UpdateOperation::Create, arguments),
         Command::Touch(arguments) => write::run(UpdateOperation::Touch, arguments),

@@ -1,9 +1,11 @@
 //! `kilwa relationship read`.
 
-use super::filter::Filter;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, render};
+use super::filter_args::FilterArgs;
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::relationship::Relationship;
 use clap::Args;
 use serde::Serialize;
@@ -12,7 +14,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     /// The most relationships to list; 0 for all.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     limit: u32,
@@ -20,31 +22,31 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// A relationship for programs: in its parts and as one text.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row<'a> {
+struct RelationshipJson<'a> {
     resource: String,
     relation: &'a str,
     subject: String,
-    caveat: Option<Caveat<'a>>,
+    caveat: Option<CaveatJson<'a>>,
     expires_at: Option<String>,
     relationship: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Caveat<'a> {
+struct CaveatJson<'a> {
     caveat_name: &'a str,
     context: &'a Map<String, Value>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let as_table = !arguments.json && render::to_terminal();
     let mut rows = Vec::new();
@@ -80,15 +82,15 @@ fn row(relationship: &Relationship) -> Vec<String> {
     ]
 }
 
-fn json_row(relationship: &Relationship) -> Row<'_> {
-    Row {
+fn json_row(relationship: &Relationship) -> RelationshipJson<'_> {
+    RelationshipJson {
         resource: relationship.resource.to_string(),
         relation: &relationship.relation,
         subject: relationship.subject.to_string(),
-        caveat: relationship
-            .caveat
-            .as_ref()
-            .map(|caveat| Caveat { caveat_name: &caveat.name, context: caveat.context.as_map() }),
+        caveat: relationship.caveat.as_ref().map(|caveat| CaveatJson {
+            caveat_name: &caveat.name,
+            context: caveat.context.as_map(),
+        }),
         expires_at: relationship.expires_at.as_ref().map(ToString::to_string),
         relationship: relationship.to_string(),
     }

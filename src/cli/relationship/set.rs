@@ -1,9 +1,10 @@
 //! `kilwa relationship set`.
 
-use super::requirements::Requirements;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, render};
+use super::requirement_args::RequirementArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::relationship::{ObjectRef, ParseError, Relationship};
 use clap::Args;
 use serde::Serialize;
@@ -18,24 +19,24 @@ pub(in crate::cli) struct Arguments {
     /// brackets where wanted. None to empty the relation.
     subjects: Vec<String>,
     #[command(flatten)]
-    requirements: Requirements,
+    requirements: RequirementArgs,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Set {
-    written_at: render::Token,
+struct SetJson {
+    written_at: render::TokenJson,
     added: Vec<String>,
     changed: Vec<String>,
     removed: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let Arguments { resource, relation, subjects, .. } = arguments;
     let object: ObjectRef = resource.parse()?;
     let relationship = |subject: &String| -> Result<Relationship, ParseError> {
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let (added, changed, removed) = (texts(&set.added), texts(&set.changed), texts(&set.removed));
     if arguments.json {
-        render::json(&Set { written_at: token.into(), added, changed, removed })?;
+        render::json(&SetJson { written_at: token.into(), added, changed, removed })?;
         return Ok(Exit::Success);
     }
     let marked = |style, mark, relationships: Vec<String>| {

@@ -1,9 +1,10 @@
 //! `kilwa relationship watch`.
 
-use super::filter;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, render};
+use super::filter_args;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::client::{Following, News};
 use crate::relationship::{Context, RelationshipUpdate, Timestamp, UpdateOperation};
 use clap::Args;
@@ -35,15 +36,15 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 /// What came, for programs.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    updates: Vec<Update>,
-    changes_through: render::Token,
+struct WatchEventJson<'a> {
+    updates: Vec<UpdateJson>,
+    changes_through: render::TokenJson,
     #[serde(skip_serializing_if = "Option::is_none")]
     optional_transaction_metadata: Option<&'a Map<String, Value>>,
     schema_updated: bool,
@@ -52,7 +53,7 @@ struct Line<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Update {
+struct UpdateJson {
     /// As the wire writes it in JSON.
     operation: &'static str,
     relationship: String,
@@ -60,10 +61,10 @@ struct Update {
     expired_at: Option<String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let following = Following {
         object_types: arguments.object_types.clone(),
-        filters: arguments.filter.iter().map(|text| filter::parse(text)).collect(),
+        filters: arguments.filter.iter().map(|text| filter_args::parse(text)).collect(),
         start: arguments.revision.clone(),
         schemas: arguments.include_schema,
         checkpoints: arguments.checkpoints,
@@ -78,16 +79,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     match arguments.server.connect()?.watch(&following, take) {
         Ok(()) => Ok(Exit::Success),
-        Err(Failure::Told(message)) => Err(Failure::new(match last {
+        Err(CliError::Message(message)) => Err(CliError::new(match last {
             Some(token) => format!("{message}; go on with `--revision {token}`"),
             None => message,
         })),
-        Err(Failure::Unheard) => Err(Failure::Unheard),
+        Err(CliError::OutputClosed) => Err(CliError::OutputClosed),
     }
 }
 
-fn line(news: &News) -> Line<'_> {
-    let update = |(update, expired_at): &(RelationshipUpdate, Option<Timestamp>)| Update {
+fn line(news: &News) -> WatchEventJson<'_> {
+    let update = |(update, expired_at): &(RelationshipUpdate, Option<Timestamp>)| UpdateJson {
         operation: match update.operation {
             UpdateOperation::Create => "OPERATION_CREATE",
             UpdateOperation::Touch => "OPERATION_TOUCH",
@@ -96,7 +97,7 @@ fn line(news: &News) -> Line<'_> {
         relationship: update.relationship.to_string(),
         expired_at: expired_at.as_ref().map(ToString::to_string),
     };
-    Line {
+    WatchEventJson {
         updates: news.updates.iter().map(update).collect(),
         changes_through: news.token.clone().into(),
         optional_transaction_metadata: news.metadata.as_ref().map(Context::as_map),

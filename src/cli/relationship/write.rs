@@ -1,10 +1,11 @@
 //! `kilwa relationship create`, `touch` and `delete`.
 
-use super::requirements::Requirements;
-use crate::cli::failure::Failure;
-use crate::cli::lines::{self, Line};
-use crate::cli::remote::Server;
-use crate::cli::{Exit, render};
+use super::requirement_args::RequirementArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::input_lines::{self, InputLine};
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::client::CallError;
 use crate::relationship::{
     ParseError, Relationship, RelationshipUpdate, Timestamp, UpdateOperation,
@@ -38,15 +39,15 @@ pub(in crate::cli) struct Arguments {
     )]
     batch_size: u32,
     #[command(flatten)]
-    requirements: Requirements,
+    requirements: RequirementArgs,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
-pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<Exit, CliError> {
     let update = |relationship| RelationshipUpdate { operation, relationship };
     let updates: Vec<_> = relationships(arguments)?.into_iter().map(update).collect();
     let connection = arguments.server.connect()?;
@@ -66,26 +67,26 @@ pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<E
 }
 
 /// A refused batch, with what became of those before it.
-fn stopped(error: &CallError, done: usize) -> Failure {
+fn stopped(error: &CallError, done: usize) -> CliError {
     match done {
-        0 => Failure::new(error),
-        _ => Failure::new(format!("{error}; relationships written before that: {done}")),
+        0 => CliError::new(error),
+        _ => CliError::new(format!("{error}; relationships written before that: {done}")),
     }
 }
 
-fn relationships(arguments: &Arguments) -> Result<Vec<Relationship>, Failure> {
+fn relationships(arguments: &Arguments) -> Result<Vec<Relationship>, CliError> {
     let lines = match (arguments.resource.as_deref(), &arguments.relation, &arguments.subject) {
-        (None, ..) => lines::read_piped("relationship")?,
-        (Some("-"), None, None) => lines::read_stdin("relationship")?,
+        (None, ..) => input_lines::read_piped("relationship")?,
+        (Some("-"), None, None) => input_lines::read_stdin("relationship")?,
         (Some(resource), Some(relation), Some(subject)) => {
-            vec![Line::argument(&format!("{resource}#{relation}@{subject}"))]
+            vec![InputLine::argument(&format!("{resource}#{relation}@{subject}"))]
         }
-        (Some(whole), ..) => vec![Line::argument(whole)],
+        (Some(whole), ..) => vec![InputLine::argument(whole)],
     };
     lines.iter().map(|line| relationship(line, arguments)).collect()
 }
 
-fn relationship(line: &Line, arguments: &Arguments) -> Result<Relationship, Failure> {
+fn relationship(line: &InputLine, arguments: &Arguments) -> Result<Relationship, CliError> {
     let caveat = arguments.caveat.as_ref().map(|caveat| format!("[{caveat}]"));
     let text = format!("{}{}", line.text, caveat.unwrap_or_default());
     let mut relationship: Relationship =

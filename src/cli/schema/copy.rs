@@ -1,8 +1,9 @@
 //! `kilwa schema copy`.
 
-use crate::cli::failure::Failure;
-use crate::cli::remote::{Destination, Server};
-use crate::cli::{Exit, render};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::{DestinationArgs, ServerArgs};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -11,12 +12,12 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    source: Server,
+    source: ServerArgs,
     #[command(flatten)]
-    destination: Destination,
+    destination: DestinationArgs,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (schema, _) = arguments.source.connect()?.read_schema()?;
     let token = arguments.destination.connect()?.write_schema(schema)?;
     render::written(token, arguments.json)?;

@@ -1,9 +1,9 @@
 //! `kilwa schema diff`.
 
-use super::compiled;
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, lines, render, snippet};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{input_lines, render, snippet, source_files};
 use crate::schema::changes::{Change, changes};
 use crate::schema::{self, Schema};
 use clap::Args;
@@ -24,16 +24,14 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     error_on_difference: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    if arguments
-        .after
-        .as_ref()
-        .is_some_and(|after| [after, &arguments.before].iter().all(|path| lines::is_stdin(path)))
-    {
-        return Err(Failure::new("only one of the files can be standard input"));
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
+    if arguments.after.as_ref().is_some_and(|after| {
+        [after, &arguments.before].iter().all(|path| input_lines::is_stdin(path))
+    }) {
+        return Err(CliError::new("only one of the files can be standard input"));
     }
     let (before, after) = match &arguments.after {
         Some(after) => (read(&arguments.before)?, read(after)?),
@@ -50,19 +48,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// The schema of a file, with what it imports.
-fn read(path: &Path) -> Result<Schema, Failure> {
-    compiled(path)?.map_err(|diagnostics| {
+fn read(path: &Path) -> Result<Schema, CliError> {
+    source_files::compile_schema(path)?.map_err(|diagnostics| {
         snippet::note_all(&diagnostics);
-        Failure::new(format!("`{}` cannot be compared", path.display()))
+        CliError::new(format!("`{}` cannot be compared", path.display()))
     })
 }
 
 /// The schema of the server.
-fn stored(server: &Server) -> Result<Schema, Failure> {
+fn stored(server: &ServerArgs) -> Result<Schema, CliError> {
     let (text, _) = server.connect()?.read_schema()?;
     schema::compile(&text).map_err(|diagnostics| {
         snippet::note_all(&diagnostics);
-        Failure::new("the schema of the server cannot be compared")
+        CliError::new("the schema of the server cannot be compared")
     })
 }
 

@@ -1,8 +1,9 @@
 //! `kilwa schema format`.
 
-use super::difference;
-use crate::cli::failure::Failure;
-use crate::cli::{Exit, data, lines, render, snippet};
+use super::layout_diff;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::{input_lines, render, snippet, source_files};
 use crate::schema::{self, Diagnostic};
 use clap::Args;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -27,7 +28,7 @@ pub(in crate::cli) struct Arguments {
     canonical: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let mut exit = Exit::Success;
     for file in &arguments.files {
         exit = exit.max(format(file, arguments)?);
@@ -35,12 +36,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
-    if lines::is_stdin(file) && arguments.write {
+fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
+    if input_lines::is_stdin(file) && arguments.write {
         return Ok(render::error("standard input cannot be written to: leave out `--write`"));
     }
-    let name = data::name(file);
-    let text = match data::text(file) {
+    let name = source_files::name(file);
+    let text = match source_files::text(file) {
         Ok(text) => text,
         Err(reason) => return Ok(render::error(format!("`{name}` cannot be read: {reason}"))),
     };
@@ -54,7 +55,7 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
         Ok(formatted) => formatted,
         Err(diagnostics) => {
             snippet::note_all(&diagnostics);
-            return Ok(Exit::Unusable);
+            return Ok(Exit::Error);
         }
     };
 
@@ -73,7 +74,7 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// The canonical text of a schema with everything that it imports.
 fn canonical(file: &Path, name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
-    let schema = schema::compile_named(name, text, Some(&data::beside(file)))?;
+    let schema = schema::compile_named(name, text, Some(&source_files::beside(file)))?;
     Ok(format!("{}\n", schema::format::canonical(&schema).trim_end()))
 }
 
@@ -103,7 +104,7 @@ fn check(name: &str, text: &str, formatted: &str) -> Exit {
     if text == formatted {
         return Exit::Success;
     }
-    let difference = difference::shown(name, text, formatted);
+    let difference = layout_diff::shown(name, text, formatted);
     render::note(&format!("{difference}run `kilwa schema format --write {name}`\n"));
     Exit::Failure
 }

@@ -2,24 +2,22 @@
 
 mod copy;
 mod diff;
-mod difference;
 mod format;
+mod layout_diff;
+mod read_write;
 mod reflect;
-mod remote;
 
-use super::failure::Failure;
-use super::{Exit, data, lines};
-use crate::schema::{self, Diagnostic, Schema};
+use super::error::CliError;
+use crate::cli::exit::Exit;
 use clap::Subcommand;
-pub(super) use remote::require_content;
-use std::path::Path;
+pub(super) use read_write::require_content;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Print the schema of a server.
-    Read(remote::ReadArguments),
+    Read(read_write::ReadArguments),
     /// Replace the schema of a server.
-    Write(remote::WriteArguments),
+    Write(read_write::WriteArguments),
     /// Print the structure of a server's schema: definitions, relations, permissions, caveats.
     Reflect(reflect::Arguments),
     /// Tell what is different between two schema files, or between the schema of a server and a file.
@@ -32,17 +30,10 @@ pub(in crate::cli) enum Command {
     Format(format::Arguments),
 }
 
-/// The schema of a file, with what it imports, or what is wrong with it.
-fn compiled(path: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, Failure> {
-    let text = lines::read_text(path)?;
-    let name = data::name(path);
-    Ok(schema::compile_named(&name, &text, Some(&data::beside(path))))
-}
-
-pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
+pub(super) fn run(command: &Command) -> Result<Exit, CliError> {
     match command {
-        Command::Read(arguments) => remote::read(arguments),
-        Command::Write(arguments) => remote::write(arguments),
+        Command::Read(arguments) => read_write::read(arguments),
+        Command::Write(arguments) => read_write::write(arguments),
         Command::Reflect(arguments) => reflect::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Copy(arguments) => copy::run(arguments),

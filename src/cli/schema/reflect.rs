@@ -1,8 +1,10 @@
 //! `kilwa schema reflect`.
 
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, consistency, render};
+use crate::cli::consistency_args::ConsistencyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::render;
+use crate::cli::server_args::ServerArgs;
 use crate::schema::diff::SubjectForm;
 use crate::schema::reflection::{Caveat, Definition, Filter, Reflection, Relation};
 use clap::Args;
@@ -26,17 +28,17 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    consistency: consistency::Flags,
+    consistency: ConsistencyArgs,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
     let (reflection, token) = connection.reflect_schema(arguments.filter().as_ref(), &moment)?;
     if arguments.json {
-        render::json(&Reflected::new(&reflection, token))?;
+        render::json(&ReflectionJson::new(&reflection, token))?;
     } else {
         render::out(&text(&reflection))?;
     }
@@ -83,31 +85,31 @@ fn text(Reflection { definitions, caveats }: &Reflection) -> String {
 /// The schema as the wire writes it in JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Reflected<'a> {
-    definitions: Vec<DefinitionRow<'a>>,
-    caveats: Vec<CaveatRow<'a>>,
-    read_at: render::Token,
+struct ReflectionJson<'a> {
+    definitions: Vec<DefinitionJson<'a>>,
+    caveats: Vec<ReflectedCaveatJson<'a>>,
+    read_at: render::TokenJson,
 }
 
 #[derive(Serialize)]
-struct DefinitionRow<'a> {
+struct DefinitionJson<'a> {
     name: &'a str,
     comment: &'a str,
-    relations: Vec<RelationRow<'a>>,
-    permissions: Vec<Member<'a>>,
+    relations: Vec<RelationJson<'a>>,
+    permissions: Vec<MemberJson<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RelationRow<'a> {
+struct RelationJson<'a> {
     #[serde(flatten)]
-    member: Member<'a>,
-    subject_types: Vec<Form<'a>>,
+    member: MemberJson<'a>,
+    subject_types: Vec<SubjectTypeJson<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Member<'a> {
+struct MemberJson<'a> {
     name: &'a str,
     comment: &'a str,
     parent_definition_name: &'a str,
@@ -115,51 +117,51 @@ struct Member<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Form<'a> {
+struct SubjectTypeJson<'a> {
     subject_definition_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     optional_caveat_name: Option<&'a str>,
     #[serde(flatten)]
-    which: Which<'a>,
+    which: SubjectKindJson<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Which<'a> {
+enum SubjectKindJson<'a> {
     IsTerminalSubject(bool),
     OptionalRelationName(&'a str),
     IsPublicWildcard(bool),
 }
 
 #[derive(Serialize)]
-struct CaveatRow<'a> {
+struct ReflectedCaveatJson<'a> {
     name: &'a str,
     comment: &'a str,
-    parameters: Vec<ParameterRow<'a>>,
+    parameters: Vec<ParameterJson<'a>>,
     expression: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ParameterRow<'a> {
+struct ParameterJson<'a> {
     name: &'a str,
     r#type: &'a str,
     parent_caveat_name: &'a str,
 }
 
-impl<'a> Reflected<'a> {
+impl<'a> ReflectionJson<'a> {
     fn new(reflection: &'a Reflection, token: String) -> Self {
         Self {
-            definitions: reflection.definitions.iter().map(DefinitionRow::new).collect(),
-            caveats: reflection.caveats.iter().map(CaveatRow::new).collect(),
+            definitions: reflection.definitions.iter().map(DefinitionJson::new).collect(),
+            caveats: reflection.caveats.iter().map(ReflectedCaveatJson::new).collect(),
             read_at: token.into(),
         }
     }
 }
 
-impl<'a> DefinitionRow<'a> {
+impl<'a> DefinitionJson<'a> {
     fn new(definition: &'a Definition) -> Self {
-        let permissions = definition.permissions.iter().map(|permission| Member {
+        let permissions = definition.permissions.iter().map(|permission| MemberJson {
             name: &permission.name,
             comment: &permission.comment,
             parent_definition_name: &permission.definition,
@@ -167,29 +169,29 @@ impl<'a> DefinitionRow<'a> {
         Self {
             name: &definition.name,
             comment: &definition.comment,
-            relations: definition.relations.iter().map(RelationRow::new).collect(),
+            relations: definition.relations.iter().map(RelationJson::new).collect(),
             permissions: permissions.collect(),
         }
     }
 }
 
-impl<'a> RelationRow<'a> {
+impl<'a> RelationJson<'a> {
     fn new(relation: &'a Relation) -> Self {
-        let member = Member {
+        let member = MemberJson {
             name: &relation.name,
             comment: &relation.comment,
             parent_definition_name: &relation.definition,
         };
-        Self { member, subject_types: relation.subjects.iter().map(Form::new).collect() }
+        Self { member, subject_types: relation.subjects.iter().map(SubjectTypeJson::new).collect() }
     }
 }
 
-impl<'a> Form<'a> {
+impl<'a> SubjectTypeJson<'a> {
     fn new(form: &'a SubjectForm) -> Self {
         let which = match &form.subject_relation {
-            Some(relation) => Which::OptionalRelationName(relation),
-            None if form.is_wildcard => Which::IsPublicWildcard(true),
-            None => Which::IsTerminalSubject(true),
+            Some(relation) => SubjectKindJson::OptionalRelationName(relation),
+            None if form.is_wildcard => SubjectKindJson::IsPublicWildcard(true),
+            None => SubjectKindJson::IsTerminalSubject(true),
         };
         Self {
             subject_definition_name: &form.subject_type,
@@ -199,9 +201,9 @@ impl<'a> Form<'a> {
     }
 }
 
-impl<'a> CaveatRow<'a> {
+impl<'a> ReflectedCaveatJson<'a> {
     fn new(caveat: &'a Caveat) -> Self {
-        let parameters = caveat.parameters.iter().map(|parameter| ParameterRow {
+        let parameters = caveat.parameters.iter().map(|parameter| ParameterJson {
             name: &parameter.name,
             r#type: &parameter.parameter_type,
             parent_caveat_name: &parameter.caveat,

@@ -1,12 +1,12 @@
 //! What `kilwa serve` can be told.
 
-use super::clock_bounds::ClockBounds;
-use super::connections::Connections;
-use super::queue::WriteQueue;
-use super::streams::Streams;
-use super::watch::Patience;
-use crate::cli::failure::Failure;
-use crate::cli::folder::default_data_dir;
+use super::clock_args::ClockArgs;
+use super::connection_args::ConnectionArgs;
+use super::stream_args::StreamArgs;
+use super::watch_args::WatchArgs;
+use super::write_queue_args::WriteQueueArgs;
+use crate::cli::data_dir::default_data_dir;
+use crate::cli::error::CliError;
 use crate::cli::{boolean, duration};
 use crate::config::Config;
 use crate::telemetry;
@@ -69,7 +69,7 @@ pub(in crate::cli) struct Arguments {
     )]
     datastore_gc_interval: Duration,
     #[command(flatten)]
-    clock: ClockBounds,
+    clock: ClockArgs,
     /// Whether to refuse calls that write. What an empty store starts with is loaded all the same.
     #[arg(
         long,
@@ -108,7 +108,7 @@ pub(in crate::cli) struct Arguments {
     slow_call_threshold: Duration,
     /// How log lines look.
     #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) log_format: LogFormat,
+    pub(super) log_format: LogFormatArg,
     /// Whether to serve JSON over HTTP, which comes later.
     #[arg(
         long,
@@ -149,21 +149,21 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     recover_log: bool,
     #[command(flatten)]
-    writes: WriteQueue,
+    writes: WriteQueueArgs,
     #[command(flatten)]
-    connections: Connections,
+    connections: ConnectionArgs,
     #[command(flatten)]
-    watch: Patience,
+    watch: WatchArgs,
     #[command(flatten)]
-    streams: Streams,
+    streams: StreamArgs,
     #[command(flatten)]
-    limits: Limits,
+    limits: LimitArgs,
 }
 
 /// How much a request may hold and cost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
-pub(in crate::cli) struct Limits {
+pub(in crate::cli) struct LimitArgs {
     /// The longest way from a resource to a subject, in relations and permissions. [default: none]
     #[arg(
         long,
@@ -308,30 +308,30 @@ pub(in crate::cli) struct Limits {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(in crate::cli) enum LogFormat {
+pub(in crate::cli) enum LogFormatArg {
     #[default]
     #[value(alias = "console", alias = "auto")]
     Text,
     Json,
 }
 
-impl From<LogFormat> for telemetry::LogFormat {
-    fn from(format: LogFormat) -> Self {
+impl From<LogFormatArg> for telemetry::LogFormat {
+    fn from(format: LogFormatArg) -> Self {
         match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
+            LogFormatArg::Text => Self::Text,
+            LogFormatArg::Json => Self::Json,
         }
     }
 }
 
 impl Arguments {
     /// Requires that nothing is asked for which does not exist yet.
-    pub(super) fn require_features(&self) -> Result<(), Failure> {
+    pub(super) fn require_features(&self) -> Result<(), CliError> {
         for (asked, flag) in
             [(self.http_enabled, "--http-enabled"), (self.metrics_enabled, "--metrics-enabled")]
         {
             if asked {
-                return Err(Failure::new(format!(
+                return Err(CliError::new(format!(
                     "`{flag}` is not supported yet: leave it out, or say `{flag}=false`"
                 )));
             }
@@ -370,7 +370,7 @@ impl Arguments {
     }
 }
 
-impl Limits {
+impl LimitArgs {
     /// Sets them.
     pub(in crate::cli) fn apply(&self, config: &mut Config) {
         config.database.limits.depth_max = self.dispatch_max_depth;

@@ -1,6 +1,6 @@
 //! What a server says when it starts: where it is, where its key is, and a question to try.
 
-use crate::cli::folder::default_data_dir;
+use crate::cli::data_dir::default_data_dir;
 use crate::cli::render::{DIM, GOOD, STRONG, styled};
 use crate::config::KeySource;
 use crate::server::Contents;

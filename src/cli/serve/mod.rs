@@ -2,33 +2,34 @@
 
 mod arguments;
 mod banner;
-mod clock_bounds;
-mod connections;
-mod queue;
-mod streams;
-mod watch;
+mod clock_args;
+mod connection_args;
+mod stream_args;
+mod watch_args;
+mod write_queue_args;
 
-use super::failure::Failure;
-use super::spicedb::Notes;
-use super::{Exit, data, render};
+use super::error::CliError;
+use super::spicedb::AdoptionNotes;
+use super::{render, source_files};
+use crate::cli::exit::Exit;
 use crate::config::Bootstrap;
 use crate::relationship::Relationship;
 use crate::server;
 use crate::telemetry;
 use crate::validation::SchemaNeed;
-pub(super) use arguments::{Arguments, Limits, LogFormat, listen_address};
+pub(super) use arguments::{Arguments, LimitArgs, LogFormatArg, listen_address};
 use banner::Banner;
-pub(super) use connections::Connections;
+pub(super) use connection_args::ConnectionArgs;
 use std::env;
 
-pub(super) fn run(arguments: &Arguments, notes: &Notes) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, CliError> {
     arguments.require_features()?;
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
     notes.log();
     let mut config = arguments.config();
     let mut example = None;
     if !arguments.bootstrap.is_empty() {
-        let data = data::read_all(&arguments.bootstrap, SchemaNeed::Required)?;
+        let data = source_files::read_all(&arguments.bootstrap, SchemaNeed::Required)?;
         config.bootstrap = Some(bootstrap(data.schema, data.relationships));
         example = data.example;
     }

@@ -8,9 +8,9 @@ use std::ffi::OsString;
 
 /// The variables of the process.
 #[derive(Debug)]
-pub(super) struct Variables(BTreeMap<String, String>);
+pub(super) struct EnvVariables(BTreeMap<String, String>);
 
-impl Variables {
+impl EnvVariables {
     /// Those whose names and values are text.
     pub(super) fn new(all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let text = |(name, value): (OsString, OsString)| {
@@ -43,7 +43,7 @@ pub(super) fn flag_name(variable: &str, prefix: &str) -> String {
 }
 
 /// The same command, in which an argument reads the variable of the other program where Kilwa's own is not set.
-pub(super) fn reading(command: Command, variables: &Variables, prefix: &str) -> Command {
+pub(super) fn reading(command: Command, variables: &EnvVariables, prefix: &str) -> Command {
     let command = command.mut_args(|argument| match stand_in(&argument, variables, prefix) {
         Some(name) if matches!(argument.get_action(), ArgAction::SetTrue) => {
             argument.env(name).value_parser(boolean::parse)
@@ -55,7 +55,7 @@ pub(super) fn reading(command: Command, variables: &Variables, prefix: &str) -> 
 }
 
 /// The variable of the other program that stands for an argument, if it is set and Kilwa's own is not.
-fn stand_in(argument: &Arg, variables: &Variables, prefix: &str) -> Option<String> {
+fn stand_in(argument: &Arg, variables: &EnvVariables, prefix: &str) -> Option<String> {
     let own = argument.get_env().and_then(|name| name.to_str());
     if own.is_some_and(|own| variables.holds(own)) {
         return None;

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 /// Flags that are there for the same reason.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct FlagGroup {
     /// What the other program does with them, and why Kilwa does not need them.
     pub(super) why: &'static str,
     /// What to do instead, where one of them cannot be left without effect.
@@ -21,12 +21,12 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Flag {
     name: &'static str,
-    shape: Shape,
-    effect: Effect,
+    shape: FlagShape,
+    effect: FlagEffect,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+enum FlagShape {
     /// True or false. A value can only follow a `=`, as in Go's command lines.
     Switch,
     /// A value follows, behind a `=` or as the next word.
@@ -34,7 +34,7 @@ enum Shape {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Effect {
+enum FlagEffect {
     /// Kilwa gives the same answers without it.
     None,
     /// Without effect with these values. Any other one asks for something that Kilwa does not do.
@@ -45,37 +45,37 @@ enum Effect {
 
 /// A switch that has no effect.
 pub(super) const fn switch(name: &'static str) -> Flag {
-    Flag { name, shape: Shape::Switch, effect: Effect::None }
+    Flag { name, shape: FlagShape::Switch, effect: FlagEffect::None }
 }
 
 /// A flag with a value that has no effect.
 pub(super) const fn value(name: &'static str) -> Flag {
-    Flag { name, shape: Shape::Value, effect: Effect::None }
+    Flag { name, shape: FlagShape::Value, effect: FlagEffect::None }
 }
 
 impl Flag {
     /// The same flag, refused with any other value than these.
     pub(super) const fn only(self, values: &'static [&'static str]) -> Self {
-        Self { effect: Effect::Only(values), ..self }
+        Self { effect: FlagEffect::Only(values), ..self }
     }
 
     /// The same flag, without effect with these values and refused with any other.
     pub(super) const fn none_with(self, values: &'static [&'static str]) -> Self {
-        Self { effect: Effect::NoneWith(values), ..self }
+        Self { effect: FlagEffect::NoneWith(values), ..self }
     }
 }
 
 /// A flag that was given, on the command line or by a variable.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct GivenFlag {
     /// As it was given, without its value, which may be secret.
     pub(super) shown: String,
-    pub(super) group: &'static Group,
-    pub(super) verdict: Verdict,
+    pub(super) group: &'static FlagGroup,
+    pub(super) verdict: FlagVerdict,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum FlagVerdict {
     /// Kilwa does what it asks for.
     Same,
     /// It has no effect, and nothing is lost by that.
@@ -84,38 +84,38 @@ pub(super) enum Verdict {
     Refused,
 }
 
-impl Given {
-    pub(super) fn new(shown: String, group: &'static Group, flag: &Flag, value: &str) -> Self {
+impl GivenFlag {
+    pub(super) fn new(shown: String, group: &'static FlagGroup, flag: &Flag, value: &str) -> Self {
         Self { shown, group, verdict: flag.verdict(value) }
     }
 }
 
 impl Flag {
-    fn verdict(&self, value: &str) -> Verdict {
+    fn verdict(&self, value: &str) -> FlagVerdict {
         // Go reads `--flag=` and an empty variable as if there were none.
         if value.is_empty() {
-            return Verdict::Same;
+            return FlagVerdict::Same;
         }
         let value = match self.shape {
-            Shape::Switch => {
+            FlagShape::Switch => {
                 boolean::parse(value).map_or(value, |is| if is { "true" } else { "false" })
             }
-            Shape::Value => value,
+            FlagShape::Value => value,
         };
         match self.effect {
-            Effect::None => Verdict::NoEffect,
-            Effect::NoneWith(values) if values.contains(&value) => Verdict::NoEffect,
-            Effect::Only(values) if values.contains(&value) => Verdict::Same,
-            Effect::NoneWith(_) | Effect::Only(_) => Verdict::Refused,
+            FlagEffect::None => FlagVerdict::NoEffect,
+            FlagEffect::NoneWith(values) if values.contains(&value) => FlagVerdict::NoEffect,
+            FlagEffect::Only(values) if values.contains(&value) => FlagVerdict::Same,
+            FlagEffect::NoneWith(_) | FlagEffect::Only(_) => FlagVerdict::Refused,
         }
     }
 }
 
 /// The flag of this name.
 pub(super) fn find(
-    groups: &'static [Group],
+    groups: &'static [FlagGroup],
     name: &str,
-) -> Option<(&'static Group, &'static Flag)> {
+) -> Option<(&'static FlagGroup, &'static Flag)> {
     groups.iter().find_map(|group| {
         let flag = group.flags.iter().find(|flag| flag.name == name)?;
         Some((group, flag))
@@ -123,11 +123,11 @@ pub(super) fn find(
 }
 
 /// Takes the flags of `groups` out of a command line. What Kilwa has under the same name, `own`, stays.
-pub(super) fn take(
+pub(super) fn extract(
     arguments: Vec<OsString>,
-    groups: &'static [Group],
+    groups: &'static [FlagGroup],
     own: &BTreeSet<String>,
-) -> (Vec<OsString>, Vec<Given>) {
+) -> (Vec<OsString>, Vec<GivenFlag>) {
     let mut kept = Vec::new();
     let mut given = Vec::new();
     let mut rest = arguments.into_iter();
@@ -146,8 +146,8 @@ pub(super) fn take(
         };
         let value = match (value, flag.shape) {
             (Some(value), _) => value.to_owned(),
-            (None, Shape::Switch) => "true".to_owned(),
-            (None, Shape::Value) => {
+            (None, FlagShape::Switch) => "true".to_owned(),
+            (None, FlagShape::Value) => {
                 let Some(value) = rest.next() else {
                     // A flag without its value is nothing that can be taken.
                     kept.push(argument);
@@ -156,7 +156,7 @@ pub(super) fn take(
                 value.to_string_lossy().into_owned()
             }
         };
-        given.push(Given::new(format!("--{name}"), group, flag, &value));
+        given.push(GivenFlag::new(format!("--{name}"), group, flag, &value));
     }
     (kept, given)
 }
@@ -209,6 +209,6 @@ fn split(argument: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// Whether a flag of this name takes a value from the next word.
-pub(super) fn has_value(groups: &'static [Group], name: &str) -> Option<bool> {
-    find(groups, name).map(|(_, flag)| flag.shape == Shape::Value)
+pub(super) fn has_value(groups: &'static [FlagGroup], name: &str) -> Option<bool> {
+    find(groups, name).map(|(_, flag)| flag.shape == FlagShape::Value)
 }

@@ -3,36 +3,36 @@
 //! People paste whole command lines. What Kilwa does anyway or does not need is taken with a remark, so that they run;
 //! what asks for something that Kilwa does not do is refused with a sentence about it, so that nobody relies on it.
 
-mod commands;
 mod environment;
 mod flags;
 mod server_flags;
+mod usage_hints;
 mod zed_flags;
 
-use super::failure::Failure;
-use super::remote::is_loopback;
+use super::error::CliError;
 use super::render;
+use super::server_args::is_loopback;
 use clap::{ArgMatches, Command};
-use environment::Variables;
-use flags::{Given, Group, Verdict};
+use environment::EnvVariables;
+use flags::{FlagGroup, FlagVerdict, GivenFlag};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-pub(super) use commands::{explain, variable_of};
+pub(super) use usage_hints::{explain, source_variable};
 
 /// The page that says all of this to people.
 const PAGE: &str = "docs/from-spicedb.md";
 
 /// The other program whose command line this may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
+enum ForeignProgram {
     SpiceDb,
     Zed,
 }
 
-impl Program {
+impl ForeignProgram {
     /// That of which one of Kilwa's commands takes the place.
-    fn of(command: &str) -> Self {
+    fn from_command(command: &str) -> Self {
         match command {
             "serve" | "serve-testing" => Self::SpiceDb,
             _ => Self::Zed,
@@ -47,7 +47,7 @@ impl Program {
         }
     }
 
-    fn groups(self) -> &'static [Group] {
+    fn groups(self) -> &'static [FlagGroup] {
         match self {
             Self::SpiceDb => server_flags::GROUPS,
             Self::Zed => zed_flags::GROUPS,
@@ -57,26 +57,26 @@ impl Program {
 
 /// A command line of which Kilwa's own part is left.
 #[derive(Debug)]
-pub(super) struct Adopted {
+pub(super) struct AdoptedCommand {
     /// The arguments that Kilwa reads.
     pub(super) arguments: Vec<OsString>,
     /// Kilwa's commands, which read variables of the other program where their own are not set.
     pub(super) command: Command,
-    program: Program,
-    given: Vec<Given>,
+    program: ForeignProgram,
+    given: Vec<GivenFlag>,
     unknown: Vec<String>,
 }
 
 /// What became of flags and variables of another program.
 #[derive(Debug)]
-pub(super) struct Notes {
+pub(super) struct AdoptionNotes {
     /// Which variables are used, and which are not; nothing when there are none.
     variables: Option<String>,
     /// What was given and has no effect; nothing when there is none.
     without_effect: Option<String>,
 }
 
-impl Notes {
+impl AdoptionNotes {
     /// One line each in the log of a server.
     pub(super) fn log(&self) {
         if let Some(variables) = &self.variables {
@@ -101,10 +101,10 @@ pub(super) fn adopt(
     arguments: Vec<OsString>,
     command: Command,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Adopted, Vec<String>> {
+) -> Result<AdoptedCommand, Vec<String>> {
     let arguments = flags::behind_command(arguments, &command, takes_value);
     let leaf = environment::leaf(&command, &arguments);
-    let program = Program::of(leaf.get_name());
+    let program = ForeignProgram::from_command(leaf.get_name());
     let (prefix, groups) = (program.prefix(), program.groups());
     let own: BTreeSet<String> = leaf
         .get_arguments()
@@ -115,16 +115,18 @@ pub(super) fn adopt(
     let (arguments, mut given) = if leaf.has_subcommands() {
         (arguments, Vec::new())
     } else {
-        flags::take(arguments, groups, &own)
+        flags::extract(arguments, groups, &own)
     };
 
-    let variables = Variables::new(variables);
+    let variables = EnvVariables::new(variables);
     let mut unknown = Vec::new();
-    if program == Program::SpiceDb {
+    if program == ForeignProgram::SpiceDb {
         for (name, value) in variables.with_prefix(prefix) {
             let flag = environment::flag_name(name, prefix);
             match flags::find(groups, &flag).filter(|_| !own.contains(&flag)) {
-                Some((group, flag)) => given.push(Given::new(name.to_owned(), group, flag, value)),
+                Some((group, flag)) => {
+                    given.push(GivenFlag::new(name.to_owned(), group, flag, value));
+                }
                 None if own.contains(&flag) => {}
                 None => unknown.push(name.to_owned()),
             }
@@ -133,8 +135,8 @@ pub(super) fn adopt(
 
     let refused: Vec<String> = given
         .iter()
-        .filter(|given| given.verdict == Verdict::Refused)
-        .map(|Given { shown, group, .. }| {
+        .filter(|given| given.verdict == FlagVerdict::Refused)
+        .map(|GivenFlag { shown, group, .. }| {
             format!("`{shown}` cannot be honoured: {}; {} (see {PAGE})", group.why, group.instead)
         })
         .collect();
@@ -142,12 +144,12 @@ pub(super) fn adopt(
         return Err(refused);
     }
     let command = environment::reading(command, &variables, prefix);
-    Ok(Adopted { arguments, command, program, given, unknown })
+    Ok(AdoptedCommand { arguments, command, program, given, unknown })
 }
 
-impl Adopted {
+impl AdoptedCommand {
     /// What is to be said before the command runs. It must not run when zed would have shown the key under TLS.
-    pub(super) fn notes(&self, matches: &ArgMatches) -> Result<Notes, Failure> {
+    pub(super) fn notes(&self, matches: &ArgMatches) -> Result<AdoptionNotes, CliError> {
         let (command, matches) = below(&self.command, matches);
         let used = environment::used(command, matches, self.program.prefix());
         require_plain_connection(&used, matches)?;
@@ -161,9 +163,9 @@ impl Adopted {
                 self.unknown.join(", ")
             )),
         };
-        let notes = Notes { variables, without_effect: self.without_effect() };
+        let notes = AdoptionNotes { variables, without_effect: self.without_effect() };
         // A server has a log, which is set up later.
-        if self.program == Program::Zed {
+        if self.program == ForeignProgram::Zed {
             notes.print();
         }
         Ok(notes)
@@ -172,8 +174,9 @@ impl Adopted {
     /// Flags that have no effect, with the same reason once.
     fn without_effect(&self) -> Option<String> {
         let reasons = self.program.groups().iter().filter_map(|group| {
-            let is_one =
-                |given: &&Given| given.verdict == Verdict::NoEffect && given.group.why == group.why;
+            let is_one = |given: &&GivenFlag| {
+                given.verdict == FlagVerdict::NoEffect && given.group.why == group.why
+            };
             let names: Vec<String> = self
                 .given
                 .iter()
@@ -199,14 +202,14 @@ fn below<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a
 }
 
 /// Requires that a key is not sent in the clear over a network by somebody who is used to zed's TLS.
-fn require_plain_connection(used: &[String], matches: &ArgMatches) -> Result<(), Failure> {
+fn require_plain_connection(used: &[String], matches: &ArgMatches) -> Result<(), CliError> {
     let is_used = |name: &str| used.iter().any(|used| used == name);
     if !is_used("ZED_ENDPOINT") || matches.get_flag("insecure") {
         return Ok(());
     }
     match matches.get_one::<String>("endpoint").filter(|endpoint| !is_loopback(endpoint)) {
         None => Ok(()),
-        Some(endpoint) => Err(Failure::new(format!(
+        Some(endpoint) => Err(CliError::new(format!(
             "`{endpoint}` comes from ZED_ENDPOINT without ZED_INSECURE, so that zed would speak TLS; Kilwa's commands \
              speak without TLS: give `--insecure` if the network is trusted, or set KILWA_ENDPOINT"
         ))),

@@ -1,13 +1,13 @@
 //! The flags of `spicedb serve` and `spicedb serve-testing` that Kilwa does not have.
 
-use super::flags::{Flag, Group, switch, value};
+use super::flags::{Flag, FlagGroup, switch, value};
 
 const DATABASE: &str = "SpiceDB keeps its data in another database and finds it with this; Kilwa keeps its data itself, in \
                         the folder of `--data-dir`";
 const LEAVE_OUT_DATABASE: &str = "leave it out, and bring the data over with `kilwa backup`";
 
-pub(super) const GROUPS: &[Group] = &[
-    Group {
+pub(super) const GROUPS: &[FlagGroup] = &[
+    FlagGroup {
         why: DATABASE,
         instead: LEAVE_OUT_DATABASE,
         flags: &[
@@ -16,12 +16,12 @@ pub(super) const GROUPS: &[Group] = &[
             value("datastore-read-replica-conn-uri").only(&[]),
         ],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB sets up connections to another database with this; Kilwa has none",
         instead: LEAVE_OUT_DATABASE,
         flags: CONNECTIONS,
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB signs what it stores in CockroachDB with this; Kilwa does not sign relationships",
         instead: "leave it out",
         flags: &[
@@ -31,7 +31,7 @@ pub(super) const GROUPS: &[Group] = &[
             value("datastore-relationship-integrity-expired-keys"),
         ],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB rounds revisions with this, so that answers may be some seconds old; Kilwa answers from the \
               newest revision at no extra cost",
         instead: "leave it out",
@@ -44,29 +44,29 @@ pub(super) const GROUPS: &[Group] = &[
             switch("enable-experimental-watchable-schema-cache"),
         ],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB replaces what is stored by its bootstrap files with this; Kilwa loads a bootstrap into an empty \
               store only",
         instead: "leave it out, and write into a store that has data with `kilwa import FILE`",
         flags: &[switch("datastore-bootstrap-overwrite").only(&["false"])],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB limits the time of loading bootstrap files with this; Kilwa loads them whole before it listens",
         instead: "leave it out",
         flags: &[value("datastore-bootstrap-timeout")],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB splits a request into parts with this and may send them to other servers; Kilwa answers every \
               request in one process",
         instead: "leave it out",
         flags: DISPATCH,
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB sizes its caches with this; Kilwa has `--block-cache-size`, and sizes the others itself",
         instead: "leave it out",
         flags: CACHES,
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB reports its use to its maker with this; Kilwa reports nothing to anybody",
         instead: "leave it out",
         flags: &[
@@ -76,12 +76,12 @@ pub(super) const GROUPS: &[Group] = &[
             switch("skip-release-check"),
         ],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB exports metrics, traces or profiles with this; Kilwa has none yet",
         instead: "leave it out",
         flags: OBSERVED,
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB serves TLS with this; Kilwa speaks without TLS",
         instead: "leave it out, and put a proxy that has TLS in front of Kilwa, or keep it on a trusted network",
         flags: &[
@@ -91,28 +91,28 @@ pub(super) const GROUPS: &[Group] = &[
             value("readonly-grpc-tls-key-path").only(&[]),
         ],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB sets up its HTTP gateway with this; Kilwa serves gRPC only",
         instead: "leave it out",
         flags: HTTP,
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB sets up its gRPC server with this; Kilwa serves gRPC over TCP and manages connections itself",
         instead: "leave it out; `--grpc-addr` says where to listen",
         flags: GRPC,
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB refuses schemas whose definitions have no prefix with this; Kilwa accepts both",
         instead: "leave it out, and check schemas before they are written",
         flags: &[switch("schema-prefixes-required").only(&["false"])],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB decides with this what a ZedToken of another server is worth; Kilwa answers from the newest \
               revision instead",
         instead: "leave it out",
         flags: &[value("mismatch-zed-token-behavior").only(&["full-consistency", "min-latency"])],
     },
-    Group {
+    FlagGroup {
         why: "SpiceDB tunes its own way of working with this; Kilwa works in another way",
         instead: "leave it out",
         flags: INNER,

@@ -1,9 +1,9 @@
 //! The flags of `zed` that Kilwa's commands do not have.
 
-use super::flags::{Group, switch, value};
+use super::flags::{FlagGroup, switch, value};
 
-pub(super) const GROUPS: &[Group] = &[
-    Group {
+pub(super) const GROUPS: &[FlagGroup] = &[
+    FlagGroup {
         why: "zed checks the certificate of a server with this; Kilwa's commands speak without TLS",
         instead: "leave it out, and use `--insecure` only where the network is trusted",
         flags: &[
@@ -12,23 +12,23 @@ pub(super) const GROUPS: &[Group] = &[
             switch("no-verify-ca").only(&["false"]),
         ],
     },
-    Group {
+    FlagGroup {
         why: "zed reaches a server with this; this command works on files alone",
         instead: "leave it out",
         // The commands that do connect have these flags themselves.
         flags: &[value("endpoint"), switch("insecure"), value("token")],
     },
-    Group {
+    FlagGroup {
         why: "zed reaches a server through a proxy with this; Kilwa's commands connect directly",
         instead: "leave it out",
         flags: &[value("proxy").only(&[])],
     },
-    Group {
+    FlagGroup {
         why: "zed puts a prefix before every type with this",
         instead: "leave it out, and write the prefix with the type: `shop/document:plan`",
         flags: &[value("permissions-system").only(&[])],
     },
-    Group {
+    FlagGroup {
         why: "zed sets up its connection with this; Kilwa's commands connect once, and the server limits messages",
         instead: "leave it out",
         flags: &[
@@ -38,37 +38,37 @@ pub(super) const GROUPS: &[Group] = &[
             value("request-id"),
         ],
     },
-    Group {
+    FlagGroup {
         why: "zed prints the schema that was used with this; Kilwa prints answers alone",
         instead: "leave it out, and use `kilwa schema read`",
         flags: &[switch("schema").only(&["false"])],
     },
-    Group {
+    FlagGroup {
         why: "zed names a revision with this; Kilwa calls it `--consistency-at-exactly`",
         instead: "leave it out",
         flags: &[value("revision").only(&[])],
     },
-    Group {
+    FlagGroup {
         why: "zed names types with this; Kilwa takes them as arguments, `kilwa relationship watch document`",
         instead: "leave it out",
         flags: &[value("object_types").only(&[])],
     },
-    Group {
+    FlagGroup {
         why: "zed puts a prefix before the definitions of a schema with this, as `kilwa import` does",
         instead: "leave it out, and use `kilwa import --schema-definition-prefix PREFIX FILE`",
         flags: &[value("schema-definition-prefix").only(&[])],
     },
-    Group {
+    FlagGroup {
         why: "zed prints the time at which a change arrived with this; Kilwa prints changes alone",
         instead: "leave it out",
         flags: &[switch("timestamp")],
     },
-    Group {
+    FlagGroup {
         why: "zed logs with this; Kilwa's commands have no log",
         instead: "leave it out",
         flags: &[value("log-level"), value("log-format"), switch("force-color")],
     },
-    Group {
+    FlagGroup {
         why: "zed divides its work with this; Kilwa divides it itself",
         instead: "leave it out",
         flags: &[
@@ -79,17 +79,17 @@ pub(super) const GROUPS: &[Group] = &[
             value("workers"),
         ],
     },
-    Group {
+    FlagGroup {
         why: "zed leaves out a part of the data with this; Kilwa's backups are whole",
         instead: "leave it out, and use `kilwa relationship bulk-export TYPE` for a part",
         flags: &[value("prefix-filter").only(&[])],
     },
-    Group {
+    FlagGroup {
         why: "zed repairs schemas of early versions of SpiceDB with this; Kilwa takes the schema as it is",
         instead: "leave it out",
         flags: &[switch("rewrite-legacy").only(&["false"])],
     },
-    Group {
+    FlagGroup {
         why: "zed chooses with this what is redacted; Kilwa redacts ids and contexts of caveats, and keeps the schema",
         instead: "leave it out",
         flags: &[

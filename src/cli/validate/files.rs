@@ -1,7 +1,8 @@
 //! Which files are meant, and validating all of them at once.
 
-use crate::cli::{data, lines};
-use crate::validation::{Outcome, Report};
+use super::validated::ValidatedFile;
+use crate::cli::{input_lines, source_files};
+use crate::validation::Report;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
 use std::num::NonZero;
@@ -14,24 +15,11 @@ use std::thread;
 const STACK_BYTES: usize = 8 << 20;
 
 /// Reads a file by its path from the folder of another.
-pub(super) type Load<'l> = &'l dyn Fn(&str) -> Result<String, String>;
+pub(super) type LoadFn<'l> = &'l dyn Fn(&str) -> Result<String, String>;
 
 /// Takes a file's name and text to a report, or says why there is none.
-pub(super) type Validate<'v> = &'v (dyn Fn(&str, &str, Load<'_>) -> Result<Report, String> + Sync);
-
-/// A file with what came of it.
-#[derive(Debug)]
-pub(super) struct Validated {
-    pub(super) name: String,
-    /// The report, or why the file could not be read.
-    pub(super) report: Result<Report, String>,
-}
-
-impl Validated {
-    pub(super) fn outcome(&self) -> Outcome {
-        self.report.as_ref().map_or(Outcome::Unusable, Report::outcome)
-    }
-}
+pub(super) type ValidateFn<'v> =
+    &'v (dyn Fn(&str, &str, LoadFn<'_>) -> Result<Report, String> + Sync);
 
 /// The files that the arguments name, each once however it is named, in the order of the arguments.
 pub(super) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, String> {
@@ -51,7 +39,7 @@ fn identity(path: &Path) -> PathBuf {
 
 fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
     let path = PathBuf::from(argument);
-    if lines::is_stdin(&path) {
+    if input_lines::is_stdin(&path) {
         return Ok(vec![path]);
     }
     if path.is_dir() {
@@ -83,7 +71,11 @@ fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Validates the files on as many threads as there are processors; the results are in the order of the files.
-pub(super) fn validate(paths: &[PathBuf], validate: Validate<'_>) -> Vec<Validated> {
+pub(super) fn validate(
+    paths: &[PathBuf],
+    fail_on_warn: bool,
+    validate: ValidateFn<'_>,
+) -> Vec<ValidatedFile> {
     let next = AtomicUsize::new(0);
     let progress = progress(paths.len());
     let work = || {
@@ -91,12 +83,12 @@ pub(super) fn validate(paths: &[PathBuf], validate: Validate<'_>) -> Vec<Validat
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(at) else { return done };
-            done.push((at, validate_one(path, validate)));
+            done.push((at, validate_one(path, fail_on_warn, validate)));
             progress.inc(1);
         }
     };
     let count = thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
-    let mut validated: Vec<(usize, Validated)> = thread::scope(|scope| {
+    let mut validated: Vec<(usize, ValidatedFile)> = thread::scope(|scope| {
         let spawn = |_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
         let helpers: Vec<_> = (0..count).filter_map(|at| spawn(at).ok()).collect();
         let mut done = if helpers.is_empty() { work() } else { vec![] };
@@ -124,9 +116,9 @@ fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn validate_one(path: &Path, validate: Validate<'_>) -> Validated {
-    let name = data::name(path);
-    let load = data::beside(path);
-    let report = data::text(path).and_then(|text| validate(&name, &text, &load));
-    Validated { name, report }
+fn validate_one(path: &Path, fail_on_warn: bool, validate: ValidateFn<'_>) -> ValidatedFile {
+    let name = source_files::name(path);
+    let load = source_files::beside(path);
+    let report = source_files::text(path).and_then(|text| validate(&name, &text, &load));
+    ValidatedFile { name, report, fail_on_warn }
 }

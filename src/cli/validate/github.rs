@@ -1,6 +1,6 @@
 //! The report as annotations of a GitHub workflow: a line a problem, then a line a file.
 
-use super::files::Validated;
+use super::validated::ValidatedFile;
 use crate::cli::tree;
 use crate::schema::{Diagnostic, Position, Severity};
 use crate::validation::{AssertionResult, Outcome, Report};
@@ -10,13 +10,13 @@ use std::path::Path;
 
 /// The whole report. What several files have in common, such as a fault of the schema that all of them name, is
 /// annotated once.
-pub(super) fn report(files: &[Validated]) -> String {
+pub(super) fn report(files: &[ValidatedFile]) -> String {
     let mut seen = HashSet::new();
     let lines = files.iter().flat_map(file).filter(|line| seen.insert(line.clone()));
     lines.map(|line| line + "\n").collect()
 }
 
-fn file(file: &Validated) -> Vec<String> {
+fn file(file: &ValidatedFile) -> Vec<String> {
     let mut lines = match &file.report {
         Ok(report) => annotations(report),
         Err(reason) => vec![format!(

@@ -1,21 +1,20 @@
 //! The report for programs: one JSON object.
 
-use super::files::Validated;
-use super::outcome;
-use crate::cli::explanation::Step;
-use crate::cli::failure::Failure;
+use super::validated::ValidatedFile;
+use crate::cli::error::CliError;
+use crate::cli::explanation_json::ExplanationStep;
 use crate::schema::{Diagnostic, Position, Severity};
 use crate::validation::{AssertionResult, ExpectedResult, Outcome, Place};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct All<'a> {
+struct ReportJson<'a> {
     outcome: &'static str,
-    files: Vec<File<'a>>,
+    files: Vec<FileJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct File<'a> {
+struct FileJson<'a> {
     #[serde(rename = "file")]
     name: &'a str,
     outcome: &'static str,
@@ -23,13 +22,13 @@ struct File<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unreadable: Option<&'a str>,
     relationships: usize,
-    diagnostics: Vec<Problem<'a>>,
-    assertions: Vec<Assertion<'a>>,
-    expected_relations: Vec<Expected>,
+    diagnostics: Vec<DiagnosticJson<'a>>,
+    assertions: Vec<AssertionJson<'a>>,
+    expected_relations: Vec<ExpectedJson>,
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct DiagnosticJson<'a> {
     severity: &'static str,
     code: &'static str,
     message: &'a str,
@@ -42,7 +41,7 @@ struct Problem<'a> {
 }
 
 #[derive(Serialize)]
-struct Assertion<'a> {
+struct AssertionJson<'a> {
     text: &'a str,
     line: usize,
     column: usize,
@@ -52,31 +51,31 @@ struct Assertion<'a> {
     actual: Option<String>,
     missing_context: Vec<&'a str>,
     error: Option<&'a str>,
-    explanation: Option<Step>,
+    explanation: Option<ExplanationStep>,
 }
 
 #[derive(Serialize)]
-struct Expected {
+struct ExpectedJson {
     key: String,
     line: usize,
     column: usize,
     holds: bool,
-    failures: Vec<Missed>,
+    failures: Vec<MismatchJson>,
 }
 
 #[derive(Serialize)]
-struct Missed {
+struct MismatchJson {
     message: String,
     line: usize,
     column: usize,
 }
 
 /// The whole report, ended by a line break.
-pub(super) fn report(files: &[Validated], fail_on_warn: bool) -> Result<String, Failure> {
-    let outcome = files.iter().map(|file| outcome(file, fail_on_warn)).max();
-    let all = All {
+pub(super) fn report(files: &[ValidatedFile]) -> Result<String, CliError> {
+    let outcome = files.iter().map(ValidatedFile::outcome).max();
+    let all = ReportJson {
         outcome: outcome_name(outcome.unwrap_or(Outcome::Holds)),
-        files: files.iter().map(|validated| file(validated, fail_on_warn)).collect(),
+        files: files.iter().map(file).collect(),
     };
     Ok(serde_json::to_string_pretty(&all)? + "\n")
 }
@@ -89,11 +88,11 @@ fn outcome_name(outcome: Outcome) -> &'static str {
     }
 }
 
-fn file(file: &Validated, fail_on_warn: bool) -> File<'_> {
+fn file(file: &ValidatedFile) -> FileJson<'_> {
     let report = file.report.as_ref();
-    File {
+    FileJson {
         name: &file.name,
-        outcome: outcome_name(outcome(file, fail_on_warn)),
+        outcome: outcome_name(file.outcome()),
         unreadable: report.err().map(String::as_str),
         relationships: report.map_or(0, |report| report.relationships_count),
         diagnostics: report.map_or(vec![], |report| report.diagnostics().map(problem).collect()),
@@ -104,9 +103,9 @@ fn file(file: &Validated, fail_on_warn: bool) -> File<'_> {
     }
 }
 
-fn problem(diagnostic: &Diagnostic) -> Problem<'_> {
+fn problem(diagnostic: &Diagnostic) -> DiagnosticJson<'_> {
     let (start, end) = (diagnostic.start(), diagnostic.end());
-    Problem {
+    DiagnosticJson {
         severity: match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -122,9 +121,9 @@ fn problem(diagnostic: &Diagnostic) -> Problem<'_> {
     }
 }
 
-fn assertion(result: &AssertionResult) -> Assertion<'_> {
+fn assertion(result: &AssertionResult) -> AssertionJson<'_> {
     let Position { line, column } = result.assertion.place.start();
-    Assertion {
+    AssertionJson {
         text: &result.assertion.text,
         line,
         column,
@@ -133,17 +132,17 @@ fn assertion(result: &AssertionResult) -> Assertion<'_> {
         actual: result.actual().map(|actual| actual.to_string()),
         missing_context: result.missing_context().collect(),
         error: result.answer.as_ref().err().map(String::as_str),
-        explanation: result.evidence.as_ref().map(Step::new),
+        explanation: result.evidence.as_ref().map(ExplanationStep::new),
     }
 }
 
-fn expected(result: &ExpectedResult) -> Expected {
+fn expected(result: &ExpectedResult) -> ExpectedJson {
     let Position { line, column } = result.expected.place().start();
     let missed = |place: &Place, message: String| {
         let Position { line, column } = place.start();
-        Missed { message, line, column }
+        MismatchJson { message, line, column }
     };
-    Expected {
+    ExpectedJson {
         key: result.expected.key(),
         line,
         column,

@@ -1,24 +1,24 @@
 //! The report as `JUnit` XML: a suite a file, a case an assertion or expected relation.
 
-use super::files::Validated;
-use crate::cli::failure::Failure;
+use super::validated::ValidatedFile;
+use crate::cli::error::CliError;
 use crate::cli::tree;
 use crate::schema::{Diagnostic, Severity};
 use crate::validation::{AssertionResult, ExpectedResult, Place, Report};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 /// The whole report.
-pub(super) fn report(files: &[Validated], fail_on_warn: bool) -> Result<String, Failure> {
+pub(super) fn report(files: &[ValidatedFile]) -> Result<String, CliError> {
     let mut report = quick_junit::Report::new("kilwa validate");
-    report.add_test_suites(files.iter().map(|file| suite(file, fail_on_warn)));
+    report.add_test_suites(files.iter().map(suite));
     Ok(report.to_string()?)
 }
 
-fn suite(file: &Validated, fail_on_warn: bool) -> TestSuite {
+fn suite(file: &ValidatedFile) -> TestSuite {
     let mut suite = TestSuite::new(file.name.as_str());
     match &file.report {
         Ok(report) => {
-            suite.add_test_case(usable(report, fail_on_warn));
+            suite.add_test_case(usable(report, file.fail_on_warn));
             suite.add_test_cases(report.assertions.iter().map(assertion));
             suite.add_test_cases(report.expected.iter().map(expected));
         }
@@ -39,9 +39,9 @@ fn usable(report: &Report, fail_on_warn: bool) -> TestCase {
     let errors: Vec<String> = report.errors().map(line).collect();
     let warnings: Vec<String> = report.warnings().map(line).collect();
     let status = if !errors.is_empty() {
-        status_of(NonSuccessKind::Error, &errors)
+        non_success(NonSuccessKind::Error, &errors)
     } else if fail_on_warn && !warnings.is_empty() {
-        status_of(NonSuccessKind::Failure, &warnings)
+        non_success(NonSuccessKind::Failure, &warnings)
     } else {
         TestCaseStatus::success()
     };
@@ -52,7 +52,7 @@ fn usable(report: &Report, fail_on_warn: bool) -> TestCase {
     case
 }
 
-fn status_of(kind: NonSuccessKind, lines: &[String]) -> TestCaseStatus {
+fn non_success(kind: NonSuccessKind, lines: &[String]) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_message(lines.first().cloned().unwrap_or_default());
     status.set_description(lines.join("\n"));
@@ -102,7 +102,7 @@ fn expected(result: &ExpectedResult) -> TestCase {
     let status = if failures.is_empty() {
         TestCaseStatus::success()
     } else {
-        status_of(NonSuccessKind::Failure, &failures)
+        non_success(NonSuccessKind::Failure, &failures)
     };
     TestCase::new(format!("{} has the expected subjects", result.expected.key()), status)
 }

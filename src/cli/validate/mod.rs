@@ -4,13 +4,15 @@ mod files;
 mod github;
 mod json;
 mod junit;
-mod text;
+pub(super) mod text;
+mod validated;
 
-use super::failure::Failure;
-use super::{Exit, clock, render};
-use crate::validation::{Outcome, Report, Setting, check_schema, validate_file};
+use super::error::CliError;
+use super::{clock, render};
+use crate::cli::exit::Exit;
+use crate::validation::{Outcome, Setting, check_schema, validate_file};
 use clap::{Args, ValueEnum};
-use files::Validated;
+use validated::ValidatedFile;
 
 const FORMAT_HELP: &str =
     "How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow";
@@ -21,14 +23,14 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
-    format: Format,
+    format: ReportFormat,
     /// Count warnings as failures.
     #[arg(long)]
     fail_on_warn: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
+enum ReportFormat {
     #[default]
     Text,
     Json,
@@ -42,15 +44,15 @@ pub(super) struct SchemaArguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
-    format: Format,
+    format: ReportFormat,
     /// Count warnings as failures.
     #[arg(long)]
     fail_on_warn: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let now = clock::now();
-    let validate = |name: &str, text: &str, load: files::Load<'_>| {
+    let validate = |name: &str, text: &str, load: files::LoadFn<'_>| {
         let setting = Setting::unhurried(now);
         validate_file(name, text, load, &setting).map_err(|error| error.to_string())
     };
@@ -58,47 +60,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Looks at files as schemas, whatever their names.
-pub(super) fn check_schemas(arguments: &SchemaArguments) -> Result<Exit, Failure> {
-    let check = |name: &str, text: &str, load: files::Load<'_>| Ok(check_schema(name, text, load));
+pub(super) fn check_schemas(arguments: &SchemaArguments) -> Result<Exit, CliError> {
+    let check =
+        |name: &str, text: &str, load: files::LoadFn<'_>| Ok(check_schema(name, text, load));
     report(&arguments.files, arguments.format, arguments.fail_on_warn, &check)
-}
-
-/// A single report for people.
-pub(super) fn shown(report: Report) -> String {
-    text::report(&[Validated { name: report.name.clone(), report: Ok(report) }])
 }
 
 fn report(
     files: &[String],
-    format: Format,
+    format: ReportFormat,
     fail_on_warn: bool,
-    validate: files::Validate<'_>,
-) -> Result<Exit, Failure> {
+    validate: files::ValidateFn<'_>,
+) -> Result<Exit, CliError> {
     let paths = match files::expand(files) {
         Ok(paths) => paths,
-        Err(message) => return Err(Failure::new(message)),
+        Err(message) => return Err(CliError::new(message)),
     };
-    let validated = files::validate(&paths, validate);
+    let validated = files::validate(&paths, fail_on_warn, validate);
     render::out(&match format {
-        Format::Text => text::report(&validated),
-        Format::Json => json::report(&validated, fail_on_warn)?,
-        Format::Junit => junit::report(&validated, fail_on_warn)?,
-        Format::Github => github::report(&validated),
+        ReportFormat::Text => text::report(&validated),
+        ReportFormat::Json => json::report(&validated)?,
+        ReportFormat::Junit => junit::report(&validated)?,
+        ReportFormat::Github => github::report(&validated),
     })?;
-    Ok(match validated.iter().map(|file| outcome(file, fail_on_warn)).max() {
+    Ok(match validated.iter().map(ValidatedFile::outcome).max() {
         None | Some(Outcome::Holds) => Exit::Success,
         Some(Outcome::Fails) => Exit::Failure,
-        Some(Outcome::Unusable) => Exit::Unusable,
+        Some(Outcome::Unusable) => Exit::Error,
     })
-}
-
-/// What a file came to, when warnings count as failures or do not.
-fn outcome(file: &Validated, fail_on_warn: bool) -> Outcome {
-    let outcome = file.outcome();
-    let warned = fail_on_warn && file.report.as_ref().is_ok_and(warns);
-    if outcome == Outcome::Holds && warned { Outcome::Fails } else { outcome }
-}
-
-fn warns(report: &Report) -> bool {
-    report.warnings().next().is_some()
 }

@@ -1,6 +1,6 @@
 //! The report for people.
 
-use super::files::Validated;
+use super::validated::ValidatedFile;
 use crate::cli::render::{BAD, DOUBTFUL, GOOD, STRONG, styled};
 use crate::cli::{snippet, tree};
 use crate::schema::{Diagnostic, Severity, lint};
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 const NAMES_MAX: usize = 10;
 
 /// Every problem with its source line, then a line a file, then a line for all.
-pub(super) fn report(files: &[Validated]) -> String {
+pub(super) fn report(files: &[ValidatedFile]) -> String {
     let mut shown = HashSet::new();
     let mut text: String = files.iter().map(|validated| file(validated, &mut shown)).collect();
     if files.len() > 1 {
@@ -20,9 +20,17 @@ pub(super) fn report(files: &[Validated]) -> String {
     text
 }
 
-fn file(file: &Validated, shown: &mut HashSet<String>) -> String {
+/// The report on one file.
+pub(in crate::cli) fn single(report: Report) -> String {
+    let name = report.name.clone();
+    self::report(&[ValidatedFile { name, report: Ok(report), fail_on_warn: false }])
+}
+
+fn file(file: &ValidatedFile, shown: &mut HashSet<String>) -> String {
     match &file.report {
-        Ok(report) => format!("{}{}\n", problems(report, shown), summary(report)),
+        Ok(report) => {
+            format!("{}{}\n", problems(report, shown), summary(report, file.outcome()))
+        }
         Err(reason) => {
             format!("{} {} cannot be read: {reason}\n", styled(BAD, "✗"), strong(&file.name))
         }
@@ -76,7 +84,7 @@ fn unused_relations(warnings: &[&Diagnostic]) -> Option<String> {
 
 fn assertion(result: &AssertionResult) -> String {
     let title = result.message();
-    let message = snippet::Message {
+    let message = snippet::SnippetMessage {
         severity: Severity::Error,
         code: None,
         title: &title,
@@ -103,7 +111,7 @@ fn expected(failure: &ExpectedFailure) -> String {
         | Mismatch::Caveat { .. }
         | Mismatch::NotExpanded { .. } => None,
     };
-    let message = snippet::Message {
+    let message = snippet::SnippetMessage {
         severity: Severity::Error,
         code: None,
         title: &title,
@@ -113,9 +121,9 @@ fn expected(failure: &ExpectedFailure) -> String {
     snippet::message(&message, &failure.place)
 }
 
-fn summary(report: &Report) -> String {
+fn summary(report: &Report, outcome: Outcome) -> String {
     let name = strong(&report.name);
-    match report.outcome() {
+    match outcome {
         Outcome::Holds => {
             format!("{} {name}: {}{}", styled(GOOD, "✓"), counts(report), warnings(report))
         }
@@ -162,13 +170,13 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn total(files: &[Validated]) -> String {
-    let of = |outcome| files.iter().filter(|file| file.outcome() == outcome).count();
+fn total(files: &[ValidatedFile]) -> String {
+    let with = |outcome| files.iter().filter(|file| file.outcome() == outcome).count();
     format!(
         "{}: {} hold, {} fail, {} cannot be used\n",
         counted(files.len(), "file"),
-        of(Outcome::Holds),
-        of(Outcome::Fails),
-        of(Outcome::Unusable)
+        with(Outcome::Holds),
+        with(Outcome::Fails),
+        with(Outcome::Unusable)
     )
 }

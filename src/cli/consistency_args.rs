@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Consistency")]
 #[group(multiple = false)]
-pub(super) struct Flags {
+pub(super) struct ConsistencyArgs {
     /// Ask about the newest moment.
     #[arg(long = "consistency-full")]
     full: bool,
@@ -26,7 +26,7 @@ pub(super) struct Flags {
     as_of: Option<Timestamp>,
 }
 
-impl Flags {
+impl ConsistencyArgs {
     /// The moment. Which one belongs to a time of day, the server says.
     pub(super) fn moment(&self, connection: &Connection) -> Result<Moment, CallError> {
         self.moment_or(Moment::MinimizeLatency, connection)

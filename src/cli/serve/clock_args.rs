@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How far the clock may be ahead.
 #[derive(Debug, Args)]
-pub(super) struct ClockBounds {
+pub(super) struct ClockArgs {
     /// How far the clock may be ahead of the time at which the data folder was last in use.
     #[arg(
         long,
@@ -22,7 +22,7 @@ pub(super) struct ClockBounds {
     accept_clock: bool,
 }
 
-impl ClockBounds {
+impl ClockArgs {
     /// Puts them into a config.
     pub(super) fn apply(&self, config: &mut Config) {
         config.clock_ahead_max = self.clock_ahead_max;

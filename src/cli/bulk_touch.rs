@@ -1,17 +1,17 @@
 //! Relationships written over what is there, in as many calls as the server makes of them.
 
-use super::failure::Failure;
+use super::error::CliError;
 use crate::client::{CallError, Connection};
 use crate::relationship::{Relationship, RelationshipUpdate, UpdateOperation};
 use indicatif::ProgressBar;
 
 /// Writes all of them, at most `batch_size` in one call, and counts them on `bar`.
-pub(super) fn all(
+pub(super) fn write_all(
     connection: &Connection,
     relationships: &[Relationship],
     mut batch_size: u32,
     bar: &ProgressBar,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let operation = UpdateOperation::Touch;
     let mut rest = relationships;
     while !rest.is_empty() {
@@ -28,7 +28,7 @@ pub(super) fn all(
             Err(error) => {
                 let done = relationships.len() - rest.len();
                 let message = format!("{error}; relationships written before that: {done}");
-                return Err(Failure::new(message));
+                return Err(CliError::new(message));
             }
         }
     }

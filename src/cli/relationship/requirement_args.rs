@@ -1,12 +1,12 @@
 //! Permissions that must be held for a write to happen.
 
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
 use crate::client::Asked;
 use crate::relationship::{Context, parse_question};
 use clap::Args;
 
 #[derive(Debug, Args)]
-pub(super) struct Requirements {
+pub(super) struct RequirementArgs {
     /// Write only if this holds at that moment, such as document:plan#edit@user:ann; may be repeated, and all must hold.
     #[arg(long = "require", value_name = "QUESTION")]
     require: Vec<String>,
@@ -15,9 +15,9 @@ pub(super) struct Requirements {
     require_context: Option<String>,
 }
 
-impl Requirements {
+impl RequirementArgs {
     /// The permissions as questions.
-    pub(super) fn read(&self) -> Result<Vec<Asked>, Failure> {
+    pub(super) fn read(&self) -> Result<Vec<Asked>, CliError> {
         let context = self.require_context.as_deref().map(Context::parse).transpose()?;
         let context = context.unwrap_or_default();
         let asked = |text: &String| {

@@ -57,7 +57,7 @@ pub(in crate::cli) fn explain(error: &clap::Error, command: &Command) -> Option<
 }
 
 /// The variable from which the value came that was refused, when it was none of the arguments.
-pub(in crate::cli) fn variable_of(
+pub(in crate::cli) fn source_variable(
     error: &clap::Error,
     command: &Command,
     arguments: &[OsString],

@@ -1,8 +1,9 @@
 //! `kilwa backup verify`, `parse-schema` and `parse-relationships`.
 
-use super::file::{Block, Blocks};
-use crate::cli::failure::Failure;
-use crate::cli::{Exit, lines, progress, render};
+use super::format::{BackupBlock, BackupReader};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::{input_lines, progress, render};
 use clap::Args;
 use indicatif::ProgressBar;
 use std::fmt::Write as _;
@@ -16,24 +17,24 @@ pub(in crate::cli) struct Arguments {
     file: PathBuf,
 }
 
-pub(super) fn verify(arguments: &Arguments) -> Result<Exit, Failure> {
-    let count = through(&arguments.file, |_| Ok(()))?;
+pub(super) fn verify(arguments: &Arguments) -> Result<Exit, CliError> {
+    let count = for_each_block(&arguments.file, |_| Ok(()))?;
     render::out(&format!("{count} relationships, complete and undamaged\n"))?;
     Ok(Exit::Success)
 }
 
-pub(super) fn schema(arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn schema(arguments: &Arguments) -> Result<Exit, CliError> {
     let (input, _) = open(&arguments.file)?;
-    let mut blocks = Blocks::open(input, &arguments.file.display().to_string())?;
-    if let Some(Block::Schema(schema)) = blocks.next()? {
+    let mut blocks = BackupReader::open(input, &arguments.file.display().to_string())?;
+    if let Some(BackupBlock::Schema(schema)) = blocks.next()? {
         render::out(&format!("{}\n", schema.trim_end()))?;
     }
     Ok(Exit::Success)
 }
 
-pub(super) fn relationships(arguments: &Arguments) -> Result<Exit, Failure> {
-    through(&arguments.file, |block| {
-        let Block::Relationships(rows) = block else { return Ok(()) };
+pub(super) fn relationships(arguments: &Arguments) -> Result<Exit, CliError> {
+    for_each_block(&arguments.file, |block| {
+        let BackupBlock::Relationships(rows) = block else { return Ok(()) };
         let mut text = String::new();
         for row in rows {
             writeln!(text, "{row}")?;
@@ -44,12 +45,12 @@ pub(super) fn relationships(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Hands over every block of a file, and gives the number of relationships.
-pub(super) fn through(
+pub(super) fn for_each_block(
     path: &Path,
-    mut take: impl FnMut(Block) -> Result<(), Failure>,
-) -> Result<u64, Failure> {
+    mut take: impl FnMut(BackupBlock) -> Result<(), CliError>,
+) -> Result<u64, CliError> {
     let (input, bar) = open(path)?;
-    let mut blocks = Blocks::open(input, &path.display().to_string())?;
+    let mut blocks = BackupReader::open(input, &path.display().to_string())?;
     while let Some(block) = blocks.next()? {
         take(block)?;
     }
@@ -58,12 +59,12 @@ pub(super) fn through(
 }
 
 /// A file, or standard input, and how much of it has been read.
-pub(super) fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), Failure> {
-    if lines::is_stdin(path) {
+pub(super) fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), CliError> {
+    if input_lines::is_stdin(path) {
         return Ok((Box::new(io::stdin().lock()), ProgressBar::hidden()));
     }
     let unreadable =
-        |error: io::Error| Failure::new(format!("`{}` cannot be read: {error}", path.display()));
+        |error: io::Error| CliError::new(format!("`{}` cannot be read: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
     let bar = progress::reading(file.metadata().map_err(unreadable)?.len());
     Ok((Box::new(BufReader::new(bar.wrap_read(file))), bar))

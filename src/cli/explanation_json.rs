@@ -5,14 +5,14 @@ use serde::Serialize;
 
 /// A step of an explanation, with the steps that it rests on.
 #[derive(Serialize)]
-pub(super) struct Step {
+pub(super) struct ExplanationStep {
     result: &'static str,
     of: String,
     note: String,
-    steps: Vec<Step>,
+    steps: Vec<ExplanationStep>,
 }
 
-impl Step {
+impl ExplanationStep {
     pub(super) fn new(evidence: &Evidence) -> Self {
         let result = match evidence.mark {
             Mark::Yes => "true",

@@ -6,7 +6,7 @@ use crate::relationship::{
 use clap::Args;
 
 #[derive(Debug, Args)]
-pub(super) struct Filter {
+pub(super) struct FilterArgs {
     /// Type and id of the resources: document, document:plan, or document:pl% for ids that start with pl.
     resource: String,
     /// The relation.
@@ -21,7 +21,7 @@ pub(super) struct Filter {
 
 /// The same where all may be meant.
 #[derive(Debug, Args)]
-pub(super) struct OptionalFilter {
+pub(super) struct OptionalFilterArgs {
     /// Type and id of the resources: document, document:plan, or document:pl% for ids that start with pl. Without it, all
     /// relationships are meant.
     resource: Option<String>,
@@ -35,9 +35,9 @@ pub(super) struct OptionalFilter {
     any_relation_subject: Option<String>,
 }
 
-impl OptionalFilter {
+impl OptionalFilterArgs {
     pub(super) fn filter(&self) -> Option<RelationshipFilter> {
-        let filter = Filter {
+        let filter = FilterArgs {
             resource: self.resource.clone().unwrap_or_default(),
             relation: self.relation.clone(),
             subject: self.subject.clone(),
@@ -47,7 +47,7 @@ impl OptionalFilter {
     }
 }
 
-impl Filter {
+impl FilterArgs {
     pub(super) fn filter(&self) -> RelationshipFilter {
         let (resource_type, id) = self.resource.split_once(':').unwrap_or((&self.resource, ""));
         let resource_id = match id.strip_suffix('%') {
@@ -72,7 +72,7 @@ pub(super) fn parse(text: &str) -> RelationshipFilter {
     };
     let (resource, relation) = left.split_once('#').unwrap_or((left, ""));
     let (resource, relation) = (resource.to_owned(), given(relation));
-    Filter { resource, relation, subject, any_relation_subject: None }.filter()
+    FilterArgs { resource, relation, subject, any_relation_subject: None }.filter()
 }
 
 fn given(text: &str) -> Option<String> {

@@ -1,7 +1,8 @@
 //! Schemas and relationships from files, for servers to start with and for import.
 
-use super::failure::Failure;
-use super::{clock, lines, render, validate};
+use super::error::CliError;
+use super::{clock, input_lines, render, validate};
+use crate::schema::{self, Diagnostic, Schema};
 use crate::validation::{Data, Input, SchemaNeed, read_data};
 use std::fs::File;
 use std::io::Read as _;
@@ -20,18 +21,22 @@ pub(super) fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
 
 /// The text of a file, or of standard input when it is called `-`; the error says why there is none.
 pub(super) fn text(file: &Path) -> Result<String, String> {
-    if !lines::is_stdin(file) {
+    if !input_lines::is_stdin(file) {
         return read(file, FILE_BYTES_MAX);
     }
-    lines::read_all().map_err(|failure| match failure {
-        Failure::Told(message) => message,
-        Failure::Unheard => String::new(),
+    input_lines::read_all().map_err(|failure| match failure {
+        CliError::Message(message) => message,
+        CliError::OutputClosed => String::new(),
     })
 }
 
 /// How a file is called in messages.
 pub(super) fn name(file: &Path) -> String {
-    if lines::is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() }
+    if input_lines::is_stdin(file) {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    }
 }
 
 /// Devices and pipes have no size that could be looked at first, so reading itself is bounded.
@@ -46,10 +51,10 @@ fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
 }
 
 /// The schemas and the relationships of validation files and schemas, as if they were one file.
-pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<Data, Failure> {
+pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<Data, CliError> {
     let names: Vec<String> = files.iter().map(|file| name(file)).collect();
     let texts = files.iter().zip(&names).map(|(file, name)| {
-        let unreadable = |reason| Failure::new(format!("`{name}` cannot be read: {reason}"));
+        let unreadable = |reason| CliError::new(format!("`{name}` cannot be read: {reason}"));
         text(file).map_err(unreadable)
     });
     let texts = texts.collect::<Result<Vec<_>, _>>()?;
@@ -63,9 +68,15 @@ pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<Data, Fail
 
     read_data(&inputs, need, clock::now()).map_err(|reports| {
         for report in reports {
-            render::note(&validate::shown(report));
+            render::note(&validate::text::single(report));
         }
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        Failure::new(format!("nothing can be loaded from {}", quoted.join(", ")))
+        CliError::new(format!("nothing can be loaded from {}", quoted.join(", ")))
     })
+}
+
+/// The schema of a file, with what it imports, or what is wrong with it.
+pub(super) fn compile_schema(path: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, CliError> {
+    let text = input_lines::read_text(path)?;
+    Ok(schema::compile_named(&name(path), &text, Some(&beside(path))))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How much may wait to be written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writes")]
-pub(in crate::cli) struct WriteQueue {
+pub(in crate::cli) struct WriteQueueArgs {
     /// Maximum number of writes that wait for their turn. More are refused with `RESOURCE_EXHAUSTED`.
     #[arg(long, env = "KILWA_MAX_WAITING_WRITES", default_value = "4096", value_name = "COUNT")]
     max_waiting_writes: NonZero<usize>,
@@ -41,7 +41,7 @@ pub(in crate::cli) struct WriteQueue {
     max_bulk_import_spill_size: u64,
 }
 
-impl WriteQueue {
+impl WriteQueueArgs {
     pub(super) fn configure(&self, config: &mut Config) {
         config.store.queue.writes_max = self.max_waiting_writes.get();
         config.store.queue.bytes_max = self.max_waiting_writes_size;

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How many connections there may be, and how long they may do nothing.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
-pub(in crate::cli) struct Connections {
+pub(in crate::cli) struct ConnectionArgs {
     /// Maximum open connections. [default: at most 10000; less where the limit of open files is low]
     #[arg(
         long = "grpc-max-connections",
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Connections {
     idle_timeout: Duration,
 }
 
-impl Connections {
+impl ConnectionArgs {
     /// Sets them.
     pub(in crate::cli) fn apply(&self, config: &mut Config) {
         config.connections.max = self.max_open;

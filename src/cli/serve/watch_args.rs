@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How patient the server is with those who watch.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Watch")]
-pub(super) struct Patience {
+pub(super) struct WatchArgs {
     /// How often a watcher that wants checkpoints is told that nothing has changed.
     #[arg(
         long,
@@ -38,7 +38,7 @@ pub(super) struct Patience {
     datastore_watch_buffer_write_timeout: Duration,
 }
 
-impl Patience {
+impl WatchArgs {
     pub(super) fn configure(&self, config: &mut Config) {
         config.watch.heartbeat = self.watch_api_heartbeat;
         config.watch.buffer_length = self.datastore_watch_buffer_length;

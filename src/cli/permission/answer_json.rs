@@ -1,34 +1,34 @@
 //! Answers for people and for programs.
 
-use crate::cli::explanation::Step;
+use crate::cli::explanation_json::ExplanationStep;
 use crate::client::{Answer, Permissionship};
 use serde::Serialize;
 
 /// An answer as the wire writes it in JSON, with its explanation.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Item {
+pub(super) struct PermissionJson {
     permissionship: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    partial_caveat_info: Option<Partial>,
+    partial_caveat_info: Option<MissingContextJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    explanation: Option<Step>,
+    explanation: Option<ExplanationStep>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Partial {
+pub(super) struct MissingContextJson {
     missing_required_context: Vec<String>,
 }
 
-impl Partial {
+impl MissingContextJson {
     /// Tells of names that are missing, if there are any.
-    pub(super) fn of(missing: Vec<String>) -> Option<Self> {
+    pub(super) fn from_names(missing: Vec<String>) -> Option<Self> {
         (!missing.is_empty()).then_some(Self { missing_required_context: missing })
     }
 }
 
-impl Item {
+impl PermissionJson {
     pub(super) fn new(answer: &Answer) -> Self {
         Self {
             permissionship: match answer.permissionship {
@@ -36,8 +36,8 @@ impl Item {
                 Permissionship::No => "PERMISSIONSHIP_NO_PERMISSION",
                 Permissionship::Conditional => "PERMISSIONSHIP_CONDITIONAL_PERMISSION",
             },
-            partial_caveat_info: Partial::of(answer.missing_context.clone()),
-            explanation: answer.evidence.as_ref().map(Step::new),
+            partial_caveat_info: MissingContextJson::from_names(answer.missing_context.clone()),
+            explanation: answer.evidence.as_ref().map(ExplanationStep::new),
         }
     }
 }

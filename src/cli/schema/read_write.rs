@@ -1,8 +1,9 @@
 //! `kilwa schema read` and `kilwa schema write`.
 
-use crate::cli::failure::Failure;
-use crate::cli::remote::Server;
-use crate::cli::{Exit, data, lines, render, snippet};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::server_args::ServerArgs;
+use crate::cli::{input_lines, render, snippet, source_files};
 use crate::schema::{self, Diagnostic};
 use clap::Args;
 use serde::Serialize;
@@ -14,7 +15,7 @@ pub(in crate::cli) struct ReadArguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -25,32 +26,32 @@ pub(in crate::cli) struct WriteArguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Read {
+struct SchemaJson {
     schema_text: String,
-    read_at: render::Token,
+    read_at: render::TokenJson,
 }
 
-pub(super) fn read(arguments: &ReadArguments) -> Result<Exit, Failure> {
+pub(super) fn read(arguments: &ReadArguments) -> Result<Exit, CliError> {
     let (schema_text, token) = arguments.server.connect()?.read_schema()?;
     if arguments.json {
-        render::json(&Read { schema_text, read_at: token.into() })?;
+        render::json(&SchemaJson { schema_text, read_at: token.into() })?;
     } else {
         render::out(&format!("{}\n", schema_text.trim_end()))?;
     }
     Ok(Exit::Success)
 }
 
-pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
+pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, CliError> {
     let schema = match text(arguments.file.as_deref())? {
         Ok(text) => text,
         Err(diagnostics) => {
             snippet::note_all(&diagnostics);
-            return Err(Failure::new("the schema was not written"));
+            return Err(CliError::new("the schema was not written"));
         }
     };
     require_content(&schema)?;
@@ -60,9 +61,9 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, Failure> {
 }
 
 /// Requires that a schema is not empty: a program that failed in a pipe would delete every definition.
-pub(in crate::cli) fn require_content(schema: &str) -> Result<(), Failure> {
+pub(in crate::cli) fn require_content(schema: &str) -> Result<(), CliError> {
     if schema.trim().is_empty() {
-        return Err(Failure::new(
+        return Err(CliError::new(
             "the schema is empty, and writing it would delete every definition: nothing was written",
         ));
     }
@@ -70,16 +71,16 @@ pub(in crate::cli) fn require_content(schema: &str) -> Result<(), Failure> {
 }
 
 /// The text to write: the file as it is, or with its imports in one, for servers take no imports.
-fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, Failure> {
+fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, CliError> {
     let path = file.unwrap_or(Path::new("-"));
-    let text = lines::read_text(path)?;
-    if lines::is_stdin(path) {
+    let text = input_lines::read_text(path)?;
+    if input_lines::is_stdin(path) {
         return Ok(Ok(text));
     }
     if schema::compile(&text).is_ok() {
         return Ok(Ok(text));
     }
     let name = path.display().to_string();
-    Ok(schema::compile_named(&name, &text, Some(&data::beside(path)))
+    Ok(schema::compile_named(&name, &text, Some(&source_files::beside(path)))
         .map(|schema| schema::without_imports(&schema)))
 }

@@ -20,7 +20,7 @@
 //! file and has the SHA-256 of all bytes before it, so that a file without it is known to be cut short. Nothing tells when
 //! or from where the file was made: the same schema and relationships, exported by Kilwa, give the same bytes.
 
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
 use crate::relationship::{ParseError, Relationship};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ const BLOCK_BYTES_MAX: u64 = 256 << 20;
 
 /// How far a file has been written or read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Done {
+pub(super) struct BackupPosition {
     hash: Sha256,
     /// Bytes of whole blocks.
     pub(super) bytes: u64,
@@ -46,7 +46,7 @@ pub(super) struct Done {
     pub(super) count: u64,
 }
 
-impl Done {
+impl BackupPosition {
     fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         self.bytes += u64::try_from(bytes.len()).unwrap_or_default();
@@ -59,15 +59,15 @@ impl Done {
 
 /// Writes a file.
 #[derive(Debug)]
-pub(super) struct Writer<W> {
+pub(super) struct BackupWriter<W> {
     pub(super) output: W,
-    pub(super) done: Done,
+    pub(super) done: BackupPosition,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> BackupWriter<W> {
     /// Begins a file with its schema.
     pub(super) fn begin(output: W, schema: &str) -> io::Result<Self> {
-        let mut writer = Self { output, done: Done::default() };
+        let mut writer = Self { output, done: BackupPosition::default() };
         writer.put(format!("{FIRST_LINE}\n").as_bytes())?;
         let content = format!("{schema}\n");
         writer.put(format!("{SCHEMA} {}\n", sizes(&content)).as_bytes())?;
@@ -111,24 +111,25 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A part of a file.
 #[derive(Debug)]
-pub(super) enum Block {
+pub(super) enum BackupBlock {
     Schema(String),
     Relationships(Vec<Relationship>),
 }
 
 /// Reads a file block by block, each of which is known to be undamaged.
 #[derive(Debug)]
-pub(super) struct Blocks<R> {
+pub(super) struct BackupReader<R> {
     input: R,
     name: String,
-    pub(super) done: Done,
+    pub(super) done: BackupPosition,
     ended: bool,
 }
 
-impl<R: BufRead> Blocks<R> {
+impl<R: BufRead> BackupReader<R> {
     /// Reads the first line. `name` is for messages.
-    pub(super) fn open(input: R, name: &str) -> Result<Self, Failure> {
-        let mut blocks = Self { input, name: name.to_owned(), done: Done::default(), ended: false };
+    pub(super) fn open(input: R, name: &str) -> Result<Self, CliError> {
+        let mut blocks =
+            Self { input, name: name.to_owned(), done: BackupPosition::default(), ended: false };
         let line = blocks.line()?;
         if line != FIRST_LINE.as_bytes() {
             return Err(match line.strip_prefix(NAME.as_bytes()) {
@@ -144,7 +145,7 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// The next block; `None` at the end of a file that is whole.
-    pub(super) fn next(&mut self) -> Result<Option<Block>, Failure> {
+    pub(super) fn next(&mut self) -> Result<Option<BackupBlock>, CliError> {
         if self.ended {
             return Ok(None);
         }
@@ -154,7 +155,7 @@ impl<R: BufRead> Blocks<R> {
         let block = match words.as_slice() {
             [SCHEMA, bytes, crc] if self.done.count == 0 => {
                 let content = self.content(&text, bytes, crc)?;
-                Block::Schema(content.strip_suffix('\n').unwrap_or(&content).to_owned())
+                BackupBlock::Schema(content.strip_suffix('\n').unwrap_or(&content).to_owned())
             }
             [RELATIONSHIPS, count, bytes, crc] => {
                 let content = self.content(&text, bytes, crc)?;
@@ -164,7 +165,7 @@ impl<R: BufRead> Blocks<R> {
                     return Err(self.wrong(format_args!("a block of {count} has {}", rows.len())));
                 }
                 self.done.count += u64::try_from(rows.len()).unwrap_or_default();
-                Block::Relationships(rows)
+                BackupBlock::Relationships(rows)
             }
             [END, ..] => {
                 self.require_end(&text)?;
@@ -176,7 +177,7 @@ impl<R: BufRead> Blocks<R> {
         Ok(Some(block))
     }
 
-    fn require_end(&mut self, text: &str) -> Result<(), Failure> {
+    fn require_end(&mut self, text: &str) -> Result<(), CliError> {
         if format!("{text}\n") != self.done.last_line() {
             return Err(self.wrong("its checksum or count is not that of its content"));
         }
@@ -188,7 +189,7 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// A line without its end.
-    fn line(&mut self) -> Result<Vec<u8>, Failure> {
+    fn line(&mut self) -> Result<Vec<u8>, CliError> {
         let mut line = Vec::new();
         let read = self.input.by_ref().take(HEAD_BYTES_MAX).read_until(b'\n', &mut line);
         read.map_err(|error| self.wrong(error))?;
@@ -200,7 +201,7 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// The content that `line` opens.
-    fn content(&mut self, line: &str, bytes: &str, crc: &str) -> Result<String, Failure> {
+    fn content(&mut self, line: &str, bytes: &str, crc: &str) -> Result<String, CliError> {
         let size: u64 =
             bytes.parse().map_err(|_| self.wrong("the size of a block is no number"))?;
         if size > BLOCK_BYTES_MAX {
@@ -220,12 +221,12 @@ impl<R: BufRead> Blocks<R> {
         String::from_utf8(content).map_err(|error| self.wrong(error))
     }
 
-    fn cut_short(&self) -> Failure {
+    fn cut_short(&self) -> CliError {
         self.wrong("it is not complete: `kilwa backup create` with the same file goes on with it")
     }
 
-    fn wrong(&self, what: impl std::fmt::Display) -> Failure {
-        Failure::new(format!(
+    fn wrong(&self, what: impl std::fmt::Display) -> CliError {
+        CliError::new(format!(
             "`{}` cannot be used, from byte {}: {what}",
             self.name, self.done.bytes
         ))

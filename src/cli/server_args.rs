@@ -1,6 +1,6 @@
 //! Which server a command speaks to.
 
-use super::folder::{default_data_dir, read_key};
+use super::data_dir::{default_data_dir, read_key};
 use crate::client::{CallError, Connection};
 use clap::Args;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Which server to speak to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
-pub(super) struct Server {
+pub(super) struct ServerArgs {
     /// Address of the server.
     #[arg(
         long,
@@ -29,7 +29,7 @@ pub(super) struct Server {
     insecure: bool,
 }
 
-impl Server {
+impl ServerArgs {
     pub(super) fn connect(&self) -> Result<Connection, CallError> {
         connect(&self.endpoint, self.token.clone(), self.data_dir.clone())
     }
@@ -38,7 +38,7 @@ impl Server {
 /// Which other server to write to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Destination")]
-pub(super) struct Destination {
+pub(super) struct DestinationArgs {
     /// Address of the server to write to.
     #[arg(long = "to-endpoint", id = "to-endpoint", value_name = "HOST:PORT")]
     endpoint: String,
@@ -56,7 +56,7 @@ pub(super) struct Destination {
     data_dir: Option<PathBuf>,
 }
 
-impl Destination {
+impl DestinationArgs {
     pub(super) fn connect(&self) -> Result<Connection, CallError> {
         connect(&self.endpoint, self.token.clone(), self.data_dir.clone())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How patient the server is with streams of results.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Streams")]
-pub(super) struct Streams {
+pub(super) struct StreamArgs {
     /// How long a stream of results may go without one, because of the server or because of the client.
     #[arg(
         long,
@@ -29,7 +29,7 @@ pub(super) struct Streams {
     streaming_api_client_wait_timeout: Duration,
 }
 
-impl Streams {
+impl StreamArgs {
     pub(super) fn configure(&self, config: &mut Config) {
         config.stream_idle_max = self.streaming_api_response_delay_timeout;
         config.stream_client_wait_max = self.streaming_api_client_wait_timeout;

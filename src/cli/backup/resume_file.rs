@@ -1,6 +1,6 @@
 //! How far a backup or a restoration has come, in a small file beside the large one.
 
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// A small file.
 #[derive(Debug)]
-pub(super) struct State(PathBuf);
+pub(super) struct ResumeFile(PathBuf);
 
-impl State {
+impl ResumeFile {
     /// The one beside `file` that has this ending.
     pub(super) fn beside(file: &Path, ending: &str) -> Self {
         let mut name = file.as_os_str().to_owned();
@@ -26,10 +26,10 @@ impl State {
     }
 
     /// What was saved last, if anything was.
-    pub(super) fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
+    pub(super) fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, CliError> {
         match fs::read_to_string(&self.0) {
             Ok(text) => Ok(Some(serde_json::from_str(&text).map_err(|error| {
-                Failure::new(format!("`{}` cannot be used, remove it: {error}", self.path()))
+                CliError::new(format!("`{}` cannot be used, remove it: {error}", self.path()))
             })?)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.unusable(&error)),
@@ -37,7 +37,7 @@ impl State {
     }
 
     /// Saves where the work is, whole or not at all.
-    pub(super) fn save(&self, state: &impl Serialize) -> Result<(), Failure> {
+    pub(super) fn save(&self, state: &impl Serialize) -> Result<(), CliError> {
         let draft = self.0.with_extension("new");
         let text = serde_json::to_string(state)?;
         private(&draft)
@@ -47,15 +47,15 @@ impl State {
     }
 
     /// Removes it: the work is done.
-    pub(super) fn remove(&self) -> Result<(), Failure> {
+    pub(super) fn remove(&self) -> Result<(), CliError> {
         match fs::remove_file(&self.0) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unusable(&error)),
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    fn unusable(&self, error: &std::io::Error) -> Failure {
-        Failure::new(format!("`{}` cannot be used: {error}", self.path()))
+    fn unusable(&self, error: &std::io::Error) -> CliError {
+        CliError::new(format!("`{}` cannot be used: {error}", self.path()))
     }
 }
 
