@@ -55,14 +55,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut configuration = tonic_prost_build::configure();
     for (deprecated, stable) in TWINS {
         let message = format!(".authzed.api.v1.{deprecated}");
-        let rust_type = format!("crate::api::proto::authzed::api::v1::{stable}");
+        let rust_type = format!("crate::proto::authzed::api::v1::{stable}");
         configuration = configuration.extern_path(message, rust_type);
     }
     let mut messages = tonic_prost_build::Config::new();
     // The codec asks a message for its name.
     messages.enable_type_names();
     configuration
-        .codec_path("crate::api::codec::Codec")
+        .codec_path("crate::proto::codec::Codec")
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds_with_config(files, messages)?;
     Ok(())

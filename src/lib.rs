@@ -23,6 +23,7 @@
 //! | [`store`] | the history: relationships and schema texts in RocksDB, by revision |
 //! | [`database`] | where they meet: one moment of schema and relationships, and the rules of writing |
 //! | [`validation`] | validation files: schema, relationships, assertions and expected relations |
+//! | [`proto`] | the protocol: generated messages, and their conversions to and from the vocabulary |
 //! | [`api`] | the gRPC door: translate, ask, translate |
 //! | [`config`] | what a server needs to know, as plain values |
 //! | [`server`] | the life of a server: listen, serve, collect garbage, drain |
@@ -55,6 +56,8 @@ pub mod store;
 pub mod database;
 
 pub mod validation;
+
+pub mod proto;
 
 pub mod api;
 

@@ -3,7 +3,7 @@
 
 use crate::headers::OfficialHeaders;
 use crate::tenants::Installation;
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::check_permission_response::Permissionship;
 use proto::consistency::Requirement;
 use proto::permissions_service_client::PermissionsServiceClient;

@@ -1,6 +1,6 @@
 //! Tenants of the shape of `schema-examples/gitpod`, and questions about them with their answers.
 
-use kilwa::api::proto::authzed::api::v1::{
+use kilwa::proto::authzed::api::v1::{
     CheckPermissionRequest, ObjectReference, Relationship, SubjectReference,
 };
 

@@ -3,11 +3,11 @@
 //! A cursor holds the store's id, the revision that the stream reads, a hash of the call that it belongs to and the
 //! position of the last result.
 
-use super::bytes;
-use super::proto::authzed::api::v1::{Cursor, ErrorReason};
-use super::status;
-use super::token::Tokens;
+use crate::api::sealed_token;
+use crate::api::status;
+use crate::api::token::Tokens;
 use crate::database::Position;
+use crate::proto::authzed::api::v1::{Cursor, ErrorReason};
 use crate::relationship::Revision;
 use prost::Message;
 use tonic::{Code, Status};
@@ -16,41 +16,41 @@ const KIND: u8 = b'C';
 
 /// A call whose results are streamed: by these arguments, limit and consistency included, it is known again.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     tokens: Tokens,
     hash: u64,
 }
 
 /// Where a stream goes on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The revision that the whole stream reads.
-    pub(super) revision: Revision,
+    pub(crate) revision: Revision,
     /// The position of the last result that was sent, in the form of the room that reads.
-    pub(super) position: Vec<u8>,
+    pub(crate) position: Vec<u8>,
 }
 
 impl Call {
     /// The call of a method with a request whose cursor has been taken out.
-    pub(super) fn new(tokens: Tokens, method: &str, request: &impl Message) -> Self {
+    pub(crate) fn new(tokens: Tokens, method: &str, request: &impl Message) -> Self {
         let mut text = method.as_bytes().to_vec();
         text.push(0);
         text.extend(request.encode_to_vec());
-        Self { tokens, hash: bytes::hash(&text) }
+        Self { tokens, hash: sealed_token::hash(&text) }
     }
 
     /// The cursor of a place in the call's results.
-    pub(super) fn cursor(self, revision: Revision, position: &[u8]) -> Cursor {
+    pub(crate) fn cursor(self, revision: Revision, position: &[u8]) -> Cursor {
         let mut payload = revision.0.to_be_bytes().to_vec();
         payload.extend(self.hash.to_be_bytes());
         payload.extend(position);
-        Cursor { token: bytes::seal(KIND, self.tokens.store(), &payload) }
+        Cursor { token: sealed_token::seal(KIND, self.tokens.store(), &payload) }
     }
 
     /// The place that a cursor names, if it belongs to this call.
-    pub(super) fn place(self, cursor: &Cursor) -> Result<Place, Status> {
+    pub(crate) fn place(self, cursor: &Cursor) -> Result<Place, Status> {
         let unreadable = || invalid("error decoding cursor: this server did not give it out");
-        let opened = bytes::open(KIND, &cursor.token).ok_or_else(unreadable)?;
+        let opened = sealed_token::open(KIND, &cursor.token).ok_or_else(unreadable)?;
         let (revision, rest) = opened.payload.split_first_chunk().ok_or_else(unreadable)?;
         let (hash, position) = rest.split_first_chunk().ok_or_else(unreadable)?;
         if opened.store != self.tokens.store() {
@@ -67,7 +67,7 @@ impl Call {
 }
 
 /// The position that a cursor of a read or an export names.
-pub(super) fn read_position(bytes: &[u8]) -> Result<Position, Status> {
+pub(crate) fn read_position(bytes: &[u8]) -> Result<Position, Status> {
     let position = position(bytes)?;
     if !position.is_of_read() {
         return Err(invalid(
@@ -78,13 +78,13 @@ pub(super) fn read_position(bytes: &[u8]) -> Result<Position, Status> {
 }
 
 /// The position that a cursor names.
-pub(super) fn position(bytes: &[u8]) -> Result<Position, Status> {
+pub(crate) fn position(bytes: &[u8]) -> Result<Position, Status> {
     Position::from_bytes(bytes)
         .map_err(|_| invalid("error decoding cursor: it names no place in these results"))
 }
 
 /// The answer to a cursor that cannot be used.
-pub(super) fn invalid(message: &str) -> Status {
+pub(crate) fn invalid(message: &str) -> Status {
     status::with_reason(Code::InvalidArgument, ErrorReason::InvalidCursor, message, [])
 }
 

@@ -3,7 +3,7 @@
 //! RocksDB must be closed before its folder can be opened again. So new work waits, and work under way gets some time and is
 //! interrupted then. All that takes a fraction of a second, unless a long read has to be interrupted.
 
-use super::workers::Workers;
+use crate::api::workers::Workers;
 use crate::database::{ClosedDatabase, Database};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// What is known about the database while it is closed and opened.
 #[derive(Debug, Default)]
-pub(super) struct Reopening {
+pub(crate) struct Reopening {
     is_under_way: watch::Sender<bool>,
     /// The database between closing and opening.
     closed: Mutex<Option<ClosedDatabase>>,
@@ -33,7 +33,7 @@ pub(super) struct Reopening {
 
 impl Reopening {
     /// Says when work that began on the present database is to end.
-    pub(super) fn ending(&self) -> Arc<AtomicBool> {
+    pub(crate) fn ending(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ending.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -43,7 +43,7 @@ impl Reopening {
 }
 
 /// The answer to a call that met a database that is being opened again.
-pub(super) fn reopening() -> Status {
+pub(crate) fn reopening() -> Status {
     Status::unavailable("the data folder is being opened again after a failed write: try again")
 }
 
@@ -75,7 +75,7 @@ impl Workers {
     }
 
     /// The database, once it is open.
-    pub(super) async fn open_database(&self) -> Result<Arc<Database>, Status> {
+    pub(crate) async fn open_database(&self) -> Result<Arc<Database>, Status> {
         let mut under_way = self.reopening.is_under_way.subscribe();
         loop {
             let is_under_way = *under_way.borrow_and_update();
@@ -85,7 +85,7 @@ impl Workers {
                 None => {}
             }
             let waited = timeout(WAIT_MAX, under_way.changed()).await;
-            waited.map_err(|_| reopening())?.map_err(|_| super::workers::shutting_down())?;
+            waited.map_err(|_| reopening())?.map_err(|_| crate::api::workers::shutting_down())?;
         }
     }
 

@@ -1,10 +1,10 @@
 //! The one table from errors to gRPC codes and reasons.
 
-use super::parts;
-use super::proto::authzed::api::v1::ErrorReason;
+use crate::api::error_metadata;
 use crate::caveat::CaveatError;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
+use crate::proto::authzed::api::v1::ErrorReason;
 use crate::relationship::{Relationship, RelationshipFilter};
 use crate::schema::{DependencyError, Diagnostic, Position, RelationshipError, Stage, UnknownName};
 use prost::Message as _;
@@ -24,7 +24,7 @@ const MESSAGE_BYTES_MAX: usize = 1_000;
 const METADATA_BYTES_MAX: usize = 1_100;
 
 /// A status with a `google.rpc.ErrorInfo`.
-pub(super) fn with_reason(
+pub(crate) fn with_reason(
     code: Code,
     reason: ErrorReason,
     message: impl Into<String>,
@@ -39,7 +39,7 @@ pub(super) fn with_reason(
 }
 
 /// A status whose details are the places in the request that it blames, each with what is wrong there.
-pub(super) fn violations(message: String, places: &[(String, String)]) -> Status {
+pub(crate) fn violations(message: String, places: &[(String, String)]) -> Status {
     let reason = ErrorReason::Unspecified.as_str_name();
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     for (field, rule) in places {
@@ -78,7 +78,7 @@ fn sizes(
 
 /// Gives the headers that end a call with a failure an `ErrorInfo` without a reason, when they tell nothing more than
 /// code and message. So every failure is told in the same shape, those of the layers around the services too.
-pub(super) fn explain(headers: &mut HeaderMap) {
+pub(crate) fn explain(headers: &mut HeaderMap) {
     let Some(status) = Status::from_header_map(headers) else { return };
     if status.code() == Code::Ok || !status.details().is_empty() {
         return;
@@ -96,7 +96,7 @@ pub(super) fn explain(headers: &mut HeaderMap) {
 }
 
 /// The status as a message inside of a response.
-pub(super) fn to_message(status: &Status) -> tonic_types::Status {
+pub(crate) fn to_message(status: &Status) -> tonic_types::Status {
     tonic_types::Status::decode(status.details())
         .ok()
         .filter(|message| message.code != 0)
@@ -109,7 +109,7 @@ pub(super) fn to_message(status: &Status) -> tonic_types::Status {
 
 /// The answer to a request that the database refused.
 #[expect(clippy::too_many_lines, reason = "a table with a row for each error")]
-pub(super) fn of_database(error: DatabaseError) -> Status {
+pub(crate) fn of_database(error: DatabaseError) -> Status {
     let message = error.to_string();
     match error {
         DatabaseError::RevisionExpired { .. }
@@ -152,10 +152,10 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
             Code::AlreadyExists,
             ErrorReason::AttemptToRecreateRelationship,
             message,
-            parts::of_relationship(&relationship),
+            error_metadata::of_relationship(&relationship),
         ),
         DatabaseError::PreconditionFailed(precondition) => {
-            let parts = parts::of_precondition(&precondition);
+            let parts = error_metadata::of_precondition(&precondition);
             failed(ErrorReason::WriteOrDeletePreconditionFailure, message, parts)
         }
         DatabaseError::TooManyPermissions { count, max } => {
@@ -165,10 +165,10 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
         DatabaseError::PermissionRequired(unmet) => failed(
             ErrorReason::WriteOrDeletePreconditionFailure,
             message,
-            parts::of_unmet_permission(&unmet),
+            error_metadata::of_unmet_permission(&unmet),
         ),
         DatabaseError::TooManyToDelete { limit, filter } => {
-            let parts = parts::of_filter(&filter, &parts::FILTER);
+            let parts = error_metadata::of_filter(&filter, &error_metadata::FILTER);
             let parts = parts.into_iter().chain([("limit", limit.to_string())]);
             invalid(ErrorReason::TooManyRelationshipsForTransactionalDelete, message, parts)
         }
@@ -195,8 +195,8 @@ pub(super) fn of_database(error: DatabaseError) -> Status {
 }
 
 /// The answer to a relationship whose caveat, context included, is too large.
-pub(super) fn caveat_too_large(relationship: &Relationship, bytes: usize, max: usize) -> Status {
-    let key = parts::key_text(relationship);
+pub(crate) fn caveat_too_large(relationship: &Relationship, bytes: usize, max: usize) -> Status {
+    let key = error_metadata::key_text(relationship);
     let message =
         format!("provided relationship `{key}` exceeded maximum allowed caveat size of {max}");
     let sizes = sizes("context_size", bytes, "max_allowed_size", max);
@@ -205,7 +205,7 @@ pub(super) fn caveat_too_large(relationship: &Relationship, bytes: usize, max: u
 }
 
 /// The answer to a limit that is larger than what may be asked for.
-pub(super) fn limit_too_large(limit: u32, max: u32) -> Status {
+pub(crate) fn limit_too_large(limit: u32, max: u32) -> Status {
     invalid(
         ErrorReason::ExceedsMaximumAllowableLimit,
         format!("provided limit {limit} is greater than maximum allowed of {max}"),
@@ -214,7 +214,7 @@ pub(super) fn limit_too_large(limit: u32, max: u32) -> Status {
 }
 
 /// The answer to a filter whose conditions do not go together, with those that are set.
-pub(super) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
+pub(crate) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
     let set = given.iter().filter(|(_, value)| !value.is_empty());
     let set: Vec<String> = set.map(|(name, value)| format!("{name}:{value:?}")).collect();
     invalid(
@@ -226,7 +226,7 @@ pub(super) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
 
 /// The answer to a schema with faults. Every one is told; the first one's place and names are in the metadata, places counted
 /// from 0.
-pub(super) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
+pub(crate) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
     let Some(first) = diagnostics.first() else {
         return Status::invalid_argument("the schema is not valid");
     };
@@ -260,7 +260,7 @@ fn schema_fault(diagnostic: &Diagnostic) -> String {
 }
 
 /// The answer to a name that the schema does not have.
-pub(super) fn of_name(name: &UnknownName) -> Status {
+pub(crate) fn of_name(name: &UnknownName) -> Status {
     let message = name.to_string();
     match name {
         UnknownName::Definition { name } => unknown_definition(message, name),
@@ -269,7 +269,7 @@ pub(super) fn of_name(name: &UnknownName) -> Status {
 }
 
 /// The answer to a question about what something depends on that is no permission.
-pub(super) fn of_dependency(error: &DependencyError) -> Status {
+pub(crate) fn of_dependency(error: &DependencyError) -> Status {
     match error {
         DependencyError::Unknown(name) => of_name(name),
         DependencyError::NotAPermission { name } => invalid(
@@ -313,7 +313,7 @@ fn of_relationship(message: String, error: &RelationshipError) -> Status {
 }
 
 /// The answer to a question that the engine could not answer.
-pub(super) fn of_engine(error: &EngineError) -> Status {
+pub(crate) fn of_engine(error: &EngineError) -> Status {
     let message = error.to_string();
     match error {
         EngineError::UnknownDefinition { name } => unknown_definition(message, name),
@@ -349,7 +349,7 @@ pub(super) fn of_engine(error: &EngineError) -> Status {
 }
 
 /// The answer to a context that does not fit its caveat.
-pub(super) fn of_caveat(error: &CaveatError) -> Status {
+pub(crate) fn of_caveat(error: &CaveatError) -> Status {
     let message = error.to_string();
     match error {
         CaveatError::UnknownParameter { caveat, parameter }
@@ -376,7 +376,7 @@ fn counter_unknown(message: String, name: String) -> Status {
 }
 
 fn counter_registered(message: String, name: String, filter: &RelationshipFilter) -> Status {
-    let parts = parts::of_filter(filter, &parts::NEW_FILTER);
+    let parts = error_metadata::of_filter(filter, &error_metadata::NEW_FILTER);
     let parts = parts.into_iter().chain([("counter_name", name)]);
     failed(ErrorReason::CounterAlreadyRegistered, message, parts)
 }

@@ -1,9 +1,9 @@
 //! `ZedToken`s: revisions as clients hold them, and the moments that requests ask for.
 
-use super::bytes::{self, StoreBytes};
-use super::proto::authzed::api::v1::consistency::Requirement;
-use super::proto::authzed::api::v1::{Consistency as ConsistencyMessage, ZedToken};
+use crate::api::sealed_token::{self, StoreBytes};
 use crate::database::{Consistency, WatchPosition};
+use crate::proto::authzed::api::v1::consistency::Requirement;
+use crate::proto::authzed::api::v1::{Consistency as ConsistencyMessage, ZedToken};
 use crate::relationship::{ReadPoint, Revision, Timestamp};
 use tonic::Status;
 
@@ -13,7 +13,7 @@ const KIND_AS_OF: u8 = b'A';
 
 /// Writes and reads the tokens of one store.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     store: StoreBytes,
 }
 
@@ -29,7 +29,7 @@ enum Named {
 
 /// Where a watch is to start.
 #[derive(Clone, Debug)]
-pub(super) enum WatchStart {
+pub(crate) enum WatchStart {
     /// At a position in the history.
     Position(WatchPosition),
     /// Behind what had been written, and had expired, at a time of day.
@@ -38,7 +38,7 @@ pub(super) enum WatchStart {
 
 impl WatchStart {
     /// The position, when `newest` is the newest revision. Nothing was written between that and the time of day.
-    pub(super) fn position(self, newest: Revision) -> WatchPosition {
+    pub(crate) fn position(self, newest: Revision) -> WatchPosition {
         match self {
             Self::Position(position) => position,
             Self::AsOf(point) => WatchPosition::at(point.revision.min(newest), point.time),
@@ -47,35 +47,35 @@ impl WatchStart {
 }
 
 impl Tokens {
-    pub(super) fn new(store: StoreBytes) -> Self {
+    pub(crate) fn new(store: StoreBytes) -> Self {
         Self { store }
     }
 
     /// The store's id, as tokens and cursors carry it.
-    pub(super) fn store(self) -> StoreBytes {
+    pub(crate) fn store(self) -> StoreBytes {
         self.store
     }
 
     /// The token of a revision.
-    pub(super) fn token(self, revision: Revision) -> ZedToken {
-        ZedToken { token: bytes::seal(KIND, self.store, &revision.0.to_be_bytes()) }
+    pub(crate) fn token(self, revision: Revision) -> ZedToken {
+        ZedToken { token: sealed_token::seal(KIND, self.store, &revision.0.to_be_bytes()) }
     }
 
     /// The token of a revision that is to be read as it was read at a time.
-    pub(super) fn token_as_of(self, revision: Revision, time: Timestamp) -> ZedToken {
+    pub(crate) fn token_as_of(self, revision: Revision, time: Timestamp) -> ZedToken {
         let mut payload = revision.0.to_be_bytes().to_vec();
         payload.extend(time.unix_seconds().to_be_bytes());
         payload.extend(time.subsec_nanos().to_be_bytes());
-        ZedToken { token: bytes::seal(KIND_AS_OF, self.store, &payload) }
+        ZedToken { token: sealed_token::seal(KIND_AS_OF, self.store, &payload) }
     }
 
     /// The token of a place in the history. To reads it stands for its revision.
-    pub(super) fn place(self, position: &WatchPosition) -> ZedToken {
-        ZedToken { token: bytes::seal(KIND, self.store, &position.to_bytes()) }
+    pub(crate) fn place(self, position: &WatchPosition) -> ZedToken {
+        ZedToken { token: sealed_token::seal(KIND, self.store, &position.to_bytes()) }
     }
 
     /// The place that a watch is to go on from.
-    pub(super) fn start(self, token: &ZedToken) -> Result<WatchStart, Status> {
+    pub(crate) fn start(self, token: &ZedToken) -> Result<WatchStart, Status> {
         match self.named(token) {
             Ok(Named::Place(position)) => Ok(WatchStart::Position(position)),
             Ok(Named::Past(point)) => Ok(WatchStart::AsOf(point)),
@@ -90,7 +90,7 @@ impl Tokens {
     }
 
     /// The moment that a request asks for. A call without the message reads the newest one.
-    pub(super) fn consistency(
+    pub(crate) fn consistency(
         self,
         message: Option<ConsistencyMessage>,
     ) -> Result<Consistency, Status> {
@@ -134,12 +134,12 @@ impl Tokens {
 
     fn named(self, token: &ZedToken) -> Result<Named, Status> {
         let malformed = || Status::invalid_argument("invalid revision requested");
-        let opened = bytes::open(KIND, &token.token).map(|opened| {
+        let opened = sealed_token::open(KIND, &token.token).map(|opened| {
             let named = WatchPosition::from_bytes(&opened.payload).map(Named::Place);
             (opened.store, named)
         });
         let opened = opened.or_else(|| {
-            let opened = bytes::open(KIND_AS_OF, &token.token)?;
+            let opened = sealed_token::open(KIND_AS_OF, &token.token)?;
             Some((opened.store, past(&opened.payload)))
         });
         let (store, named) = opened.ok_or_else(malformed)?;

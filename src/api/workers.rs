@@ -1,8 +1,8 @@
 //! The one bridge from async to sync: below it are plain functions, one request on one thread.
 
-use super::bytes::StoreBytes;
-use super::reopening::{Reopening, reopening};
-use super::status;
+use crate::api::reopening::{Reopening, reopening};
+use crate::api::sealed_token::StoreBytes;
+use crate::api::status;
 use crate::database::{Consistency, Database, View};
 use crate::engine::Stopwatch;
 use crate::relationship::Timestamp;
@@ -21,7 +21,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// What a piece of work is for. Each kind has threads of its own, so that much work of one kind does not hold up the
 /// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Answering questions.
     Read,
     /// Examining writes, each for some milliseconds. None of them waits for the writer there.
@@ -68,29 +68,29 @@ pub struct Workers {
     /// Whether watches have to end, because the server is about to.
     ending: watch::Sender<bool>,
     clock: Clock,
-    pub(super) reopening: Reopening,
+    pub(crate) reopening: Reopening,
 }
 
 /// What a piece of work may use.
-pub(super) struct Job<'j> {
-    pub(super) database: &'j Database,
-    pub(super) now: Timestamp,
+pub(crate) struct Job<'j> {
+    pub(crate) database: &'j Database,
+    pub(crate) now: Timestamp,
     /// How long the work has been going on.
-    pub(super) stopwatch: Stopwatch<'j>,
+    pub(crate) stopwatch: Stopwatch<'j>,
     /// Whether nobody waits for the result any more. To be asked often while working.
-    pub(super) interrupted: &'j dyn Fn() -> bool,
+    pub(crate) interrupted: &'j dyn Fn() -> bool,
 }
 
 impl<'j> Job<'j> {
     /// The database at the moment that a request asks for.
-    pub(super) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
+    pub(crate) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
         let view = self.database.view(consistency, self.now).map_err(status::of_database)?;
         Ok(view.timed_by(self.stopwatch))
     }
 }
 
 /// Set when the future that waits for the work is dropped: the client went away, or its deadline has passed.
-pub(super) struct Abandoned(pub(super) Arc<AtomicBool>);
+pub(crate) struct Abandoned(pub(crate) Arc<AtomicBool>);
 
 impl Drop for Abandoned {
     fn drop(&mut self) {
@@ -124,7 +124,7 @@ impl Workers {
     /// Waits for a free thread, runs `work` on it and gives back its result.
     ///
     /// Dropping the future interrupts the work.
-    pub(super) async fn run<T, W>(&self, work: W) -> Result<T, Status>
+    pub(crate) async fn run<T, W>(&self, work: W) -> Result<T, Status>
     where
         T: Send + 'static,
         W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
@@ -133,7 +133,7 @@ impl Workers {
     }
 
     /// The same for work of another kind.
-    pub(super) async fn run_for<T, W>(&self, purpose: Purpose, work: W) -> Result<T, Status>
+    pub(crate) async fn run_for<T, W>(&self, purpose: Purpose, work: W) -> Result<T, Status>
     where
         T: Send + 'static,
         W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
@@ -169,7 +169,7 @@ impl Workers {
 
     /// Does a piece of work on the calling thread, which must not be held up: it has to be short and need no disk. `None`
     /// when it turns out not to be; then it is for [`Self::run`].
-    pub(super) fn at_once<T>(
+    pub(crate) fn at_once<T>(
         &self,
         work: impl FnOnce(&Database, Timestamp, Stopwatch<'_>) -> Option<T>,
     ) -> Option<T> {
@@ -183,13 +183,13 @@ impl Workers {
     }
 
     /// Whether nobody waits for a piece of work any more: it was abandoned, or the server stops.
-    pub(super) fn interruption(&self, abandoned: &Abandoned) -> Interrupted {
+    pub(crate) fn interruption(&self, abandoned: &Abandoned) -> Interrupted {
         let (abandoned, stopping) = (Arc::clone(&abandoned.0), Arc::clone(&self.stopping));
         Arc::new(move || abandoned.load(Ordering::Relaxed) || stopping.load(Ordering::Relaxed))
     }
 
     /// The clock of writes.
-    pub(super) fn write_clock(&self) -> store::Clock {
+    pub(crate) fn write_clock(&self) -> store::Clock {
         let (clock, started) = (Arc::clone(&self.clock), Instant::now());
         store::Clock::new(move || clock(), move || started.elapsed())
     }
@@ -200,12 +200,12 @@ impl Workers {
     }
 
     /// Changes with each commit.
-    pub(super) fn commits(&self) -> watch::Receiver<()> {
+    pub(crate) fn commits(&self) -> watch::Receiver<()> {
         self.commits.subscribe()
     }
 
     /// Whether watches have to end.
-    pub(super) fn ending(&self) -> watch::Receiver<bool> {
+    pub(crate) fn ending(&self) -> watch::Receiver<bool> {
         self.ending.subscribe()
     }
 
@@ -246,7 +246,7 @@ impl Workers {
     }
 
     /// The id of the store, as tokens carry it.
-    pub(super) fn store_bytes(&self) -> StoreBytes {
+    pub(crate) fn store_bytes(&self) -> StoreBytes {
         self.store
     }
 
@@ -262,20 +262,20 @@ impl Workers {
         semaphore.acquire_owned().await.map_err(|_| shutting_down())
     }
 
-    pub(super) fn take_database(&self) -> Option<Arc<Database>> {
+    pub(crate) fn take_database(&self) -> Option<Arc<Database>> {
         self.database.write().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(super) fn put_database(&self, database: Arc<Database>) {
+    pub(crate) fn put_database(&self, database: Arc<Database>) {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
     }
 
-    pub(super) fn database(&self) -> Option<Arc<Database>> {
+    pub(crate) fn database(&self) -> Option<Arc<Database>> {
         self.database.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-pub(super) fn shutting_down() -> Status {
+pub(crate) fn shutting_down() -> Status {
     Status::unavailable("the server is shutting down")
 }
 

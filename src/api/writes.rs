@@ -1,7 +1,7 @@
 //! Writes on their way through the server: admitted, examined on a worker thread, and awaited without one.
 
-use super::status;
-use super::workers::{Abandoned, Purpose, Workers, shutting_down};
+use crate::api::status;
+use crate::api::workers::{Abandoned, Purpose, Workers, shutting_down};
 use crate::database::{Caller, Outcome, Proposal};
 use crate::relationship::Revision;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ impl Workers {
     /// as long as it waits.
     ///
     /// Dropping the future drops a write that has not begun, and rolls back a large one that has.
-    pub(super) async fn write<P: Proposal>(
+    pub(crate) async fn write<P: Proposal>(
         &self,
         bytes: usize,
         proposal: P,

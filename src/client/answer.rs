@@ -1,12 +1,12 @@
 //! Answers, and how they came about.
 
 use super::message::to_context;
-use crate::api::CUT_SOURCE;
-use crate::api::proto::authzed::api::v1::caveat_eval_info::Result as CaveatResult;
-use crate::api::proto::authzed::api::v1::check_debug_trace::{
+use crate::proto::TRUNCATED_TRACE_SOURCE;
+use crate::proto::authzed::api::v1::caveat_eval_info::Result as CaveatResult;
+use crate::proto::authzed::api::v1::check_debug_trace::{
     PermissionType, Permissionship as WirePermissionship, Resolution,
 };
-use crate::api::proto::authzed::api::v1::{
+use crate::proto::authzed::api::v1::{
     CaveatEvalInfo, CheckDebugTrace, DebugInformation, PartialCaveatInfo, SubjectReference,
 };
 use crate::schema::{self, Schema};
@@ -104,7 +104,7 @@ fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
         (WirePermissionship::ConditionalPermission, Some(told)) => caveat_mark(told),
     };
     let subject = shown_subject(trace.subject.as_ref());
-    let cut = trace.source.starts_with(CUT_SOURCE);
+    let cut = trace.source.starts_with(TRUNCATED_TRACE_SOURCE);
     let is_relation = trace.permission_type() != PermissionType::Permission;
     let names = is_relation && children.is_empty() && !cut;
     let note = match (known, names, mark) {

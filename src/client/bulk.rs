@@ -3,7 +3,7 @@
 use super::calls::Moment;
 use super::connection::{CallError, Connection};
 use super::message;
-use crate::api::proto::authzed::api::v1 as wire;
+use crate::proto::authzed::api::v1 as wire;
 use crate::relationship::{Relationship, RelationshipFilter};
 use std::pin::pin;
 use tokio::sync::mpsc;

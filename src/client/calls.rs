@@ -3,7 +3,7 @@
 use super::answer::{Answer, schema_of};
 use super::connection::{CallError, Connection, describe};
 use super::message;
-use crate::api::proto::authzed::api::v1 as wire;
+use crate::proto::authzed::api::v1 as wire;
 use crate::relationship::{
     Context, ObjectRef, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
 };

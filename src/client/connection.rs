@@ -1,12 +1,12 @@
 //! The connection, and what a failed call says.
 
-use crate::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
-use crate::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
-use crate::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
-use crate::api::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
-use crate::api::proto::kilwa::v1::permissions_service_client::PermissionsServiceClient as OwnPermissionsClient;
-use crate::api::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
-use crate::api::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
+use crate::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use crate::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use crate::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
+use crate::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
+use crate::proto::kilwa::v1::permissions_service_client::PermissionsServiceClient as OwnPermissionsClient;
+use crate::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
+use crate::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;

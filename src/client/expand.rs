@@ -3,9 +3,9 @@
 use super::calls::Moment;
 use super::connection::{CallError, Connection};
 use super::message;
-use crate::api::proto::authzed::api::v1 as wire;
-use crate::api::proto::authzed::api::v1::algebraic_subject_set::Operation as WireOperation;
-use crate::api::proto::authzed::api::v1::permission_relationship_tree::TreeType;
+use crate::proto::authzed::api::v1 as wire;
+use crate::proto::authzed::api::v1::algebraic_subject_set::Operation as WireOperation;
+use crate::proto::authzed::api::v1::permission_relationship_tree::TreeType;
 use crate::relationship::ObjectRef;
 use std::fmt;
 

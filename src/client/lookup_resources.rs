@@ -3,8 +3,8 @@
 use super::calls::Moment;
 use super::connection::{CallError, Connection};
 use super::message;
-use crate::api::proto::authzed::api::v1 as wire;
-use crate::api::proto::kilwa::v1::LookupResourcesWithinRequest;
+use crate::proto::authzed::api::v1 as wire;
+use crate::proto::kilwa::v1::LookupResourcesWithinRequest;
 use crate::relationship::{Context, Subject};
 use tonic::Streaming;
 

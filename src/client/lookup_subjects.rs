@@ -4,7 +4,7 @@ use super::answer::{Answer, Permissionship};
 use super::calls::Moment;
 use super::connection::{CallError, Connection};
 use super::message;
-use crate::api::proto::authzed::api::v1 as wire;
+use crate::proto::authzed::api::v1 as wire;
 use crate::relationship::{Context, ObjectRef};
 
 /// Which subjects have this permission on that resource?

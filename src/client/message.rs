@@ -2,7 +2,7 @@
 
 use super::calls::Moment;
 use super::connection::CallError;
-use crate::api::proto::authzed::api::v1 as wire;
+use crate::proto::authzed::api::v1 as wire;
 use crate::relationship::{
     Context, ContextualizedCaveat, ObjectIdFilter, ObjectRef, Relationship, RelationshipFilter,
     RelationshipUpdate, Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation,

@@ -3,8 +3,8 @@
 use super::calls::Asked;
 use super::connection::{CallError, Connection};
 use super::message;
-use crate::api::proto::authzed::api::v1::Relationship as RelationshipMessage;
-use crate::api::proto::kilwa::v1 as wire;
+use crate::proto::authzed::api::v1::Relationship as RelationshipMessage;
+use crate::proto::kilwa::v1 as wire;
 use crate::relationship::{ObjectRef, Relationship, RelationshipUpdate};
 
 /// What setting a relation changed.

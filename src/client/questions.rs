@@ -4,9 +4,9 @@ use super::answer::Answer;
 use super::calls::Moment;
 use super::connection::{CallError, Connection, describe};
 use super::message;
-use crate::api::proto::authzed::api::v1 as wire;
-use crate::api::proto::authzed::api::v1::reflection_type_reference::Typeref;
-use crate::api::proto::kilwa::v1 as own;
+use crate::proto::authzed::api::v1 as wire;
+use crate::proto::authzed::api::v1::reflection_type_reference::Typeref;
+use crate::proto::kilwa::v1 as own;
 use crate::relationship::{Context, ObjectRef, Subject, Timestamp};
 use crate::schema::diff::SubjectForm;
 use crate::schema::reflection::{

@@ -2,8 +2,8 @@
 
 use super::connection::{CallError, Connection};
 use super::message;
-use crate::api::proto::authzed::api::v1 as wire;
-use crate::api::proto::kilwa::v1 as own;
+use crate::proto::authzed::api::v1 as wire;
+use crate::proto::kilwa::v1 as own;
 use crate::relationship::{
     Context, RelationshipFilter, RelationshipUpdate, Timestamp, UpdateOperation,
 };

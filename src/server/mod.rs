@@ -16,6 +16,7 @@ pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_s
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, WRITES_HEALTH, Workers};
 use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource};
 use crate::database::{Consistency, Database, DatabaseError};
+use crate::proto;
 use crate::relationship::Timestamp;
 use crate::store::{OpenError, Store};
 use clock::{GuardedClock, since_epoch};
@@ -304,7 +305,7 @@ async fn report(health: &HealthReporter, status: ServingStatus) {
 fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
     let builder = || {
         tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(api::proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(

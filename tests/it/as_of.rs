@@ -3,10 +3,10 @@
 use crate::server_support::{
     Bearer, Fresh, KEY, Keyed, consistency, filter, fresh, question, require, soon,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::kilwa::v1 as own;
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, WriteRequest};
 use kilwa::engine::CheckQuery;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::kilwa::v1 as own;
 use kilwa::relationship::{
     Context, Permissionship, ReadPoint, Relationship, RelationshipFilter, RelationshipUpdate,
     Revision, Timestamp, UpdateOperation, parse_question,

@@ -3,12 +3,12 @@
 use crate::server_support::{
     Bearer, KEY, Running, SCHEMA, config, consistency, delete, question, start_with,
 };
-use kilwa::api::proto::authzed::api::v1::consistency::Requirement;
-use kilwa::api::proto::authzed::api::v1::{self as proto, WriteRelationshipsRequest};
-use kilwa::api::proto::kilwa::v1::RevisionAtRequest;
-use kilwa::api::proto::kilwa::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::config::Config;
 use kilwa::database::{Database, DatabaseOptions};
+use kilwa::proto::authzed::api::v1::consistency::Requirement;
+use kilwa::proto::authzed::api::v1::{self as proto, WriteRelationshipsRequest};
+use kilwa::proto::kilwa::v1::RevisionAtRequest;
+use kilwa::proto::kilwa::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::relationship::Timestamp;
 use kilwa::server::{CLOCK_HEALTH_NAME, Server, ServerError, TimeSource};
 use kilwa::store::StoreOptions;

@@ -3,7 +3,7 @@
 use crate::raw_http2::RawConnection;
 use crate::served::Served;
 use crate::server_support::{SCHEMA, question, touch};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::check_permission_response::Permissionship;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::path::Path;

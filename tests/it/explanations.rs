@@ -4,10 +4,10 @@ use crate::cli_serve::kilwa;
 use crate::reference::case::{Asked, now};
 use crate::schema_support::schema;
 use crate::server_support::{KEY, fresh, question};
-use kilwa::api::CUT_SOURCE;
-use kilwa::api::proto::authzed::api::v1::CheckDebugTrace;
-use kilwa::api::proto::authzed::api::v1::check_debug_trace::Resolution;
 use kilwa::engine::{EvalContext, check};
+use kilwa::proto::TRUNCATED_TRACE_SOURCE;
+use kilwa::proto::authzed::api::v1::CheckDebugTrace;
+use kilwa::proto::authzed::api::v1::check_debug_trace::Resolution;
 use kilwa::relationship::RelationshipSet;
 use kilwa::validation::Evidence;
 
@@ -70,8 +70,8 @@ async fn a_cut_trace_is_told_from_a_whole_one_over_the_wire_and_by_the_command()
     let trace = response.into_inner().debug_trace.unwrap().check.unwrap();
     let end = deepest(&trace);
     assert_eq!(end.resolution, None);
-    assert!(end.source.starts_with(CUT_SOURCE), "{}", end.source);
-    assert!(!trace.source.starts_with(CUT_SOURCE), "{}", trace.source);
+    assert!(end.source.starts_with(TRUNCATED_TRACE_SOURCE), "{}", end.source);
+    assert!(!trace.source.starts_with(TRUNCATED_TRACE_SOURCE), "{}", trace.source);
 
     let folder = tempfile::tempdir().unwrap();
     let explained = |user: &str| {

@@ -4,9 +4,9 @@
 use crate::cli_serve::kilwa;
 use crate::outside::skipped;
 use crate::server_support::{Bearer, Keyed};
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
-use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -2,7 +2,7 @@
 
 use crate::reference::case::{Case, now};
 use crate::server_support::touch;
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::permissions_service_client::PermissionsServiceClient;
 use proto::schema_service_client::SchemaServiceClient;
 use std::ffi::OsStr;

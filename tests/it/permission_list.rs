@@ -6,9 +6,9 @@ use crate::reference::random::Random;
 use crate::server_support::{
     Bearer, Fresh, KEY, Keyed, fresh, object, question, require, structure,
 };
-use kilwa::api::proto::kilwa::v1 as own;
 use kilwa::database::{Consistency, Database, DatabaseOptions, Listing, WriteRequest};
 use kilwa::engine::{CheckQuery, CheckResult};
+use kilwa::proto::kilwa::v1 as own;
 use kilwa::relationship::{Context, RelationshipUpdate, UpdateOperation};
 use kilwa::schema::compile;
 use kilwa::store::StoreOptions;

@@ -2,7 +2,7 @@
 //! texts, whatever numbers the names have, on every page and at every revision.
 
 use super::server_support::{filter as of_type, fresh, require, text};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{
     ObjectIdFilter, ReadError, Relationship, RelationshipFilter, Revision, SubjectFilter,
     SubjectRelationFilter, Timestamp,

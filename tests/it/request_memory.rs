@@ -3,8 +3,8 @@
 use crate::outside::tell;
 use crate::served::Served;
 use crate::server_support::{KEY, SCHEMA, question, relationship, soon, touch};
-use kilwa::api::proto::FILE_DESCRIPTOR_SET;
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::FILE_DESCRIPTOR_SET;
+use kilwa::proto::authzed::api::v1 as proto;
 use prost::bytes::{Buf as _, BufMut as _};
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use std::collections::BTreeSet;

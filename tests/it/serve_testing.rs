@@ -4,9 +4,9 @@ use crate::peer::keyed;
 use crate::server_support::{
     KEY, SCHEMA, config, create, filter, fresh_with, question, require, start, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::kilwa::v1 as own;
 use kilwa::config::{Bootstrap, Config};
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::kilwa::v1 as own;
 use kilwa::server::{ServerError, TestListeners, run_testing};
 use own::relationships_service_client::RelationshipsServiceClient;
 use proto::check_permission_response::Permissionship;

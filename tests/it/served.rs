@@ -1,8 +1,8 @@
 //! A server in a process of its own, as its users start it.
 
 use crate::server_support::{Bearer, KEY, Keyed};
-use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
-use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

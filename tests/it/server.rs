@@ -3,9 +3,9 @@
 use super::server_support::{
     Fresh, KEY, SCHEMA, config, fresh, fresh_with, question, require, soon, start,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::config::{Bootstrap, Config, KeySource};
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::server::Server;
 use prost::bytes::BufMut as _;
 use std::fs;

@@ -1,11 +1,11 @@
 //! A server on a port of its own, and clients that know its key.
 
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
-use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
-use kilwa::api::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
 use kilwa::api::{self, ApiOptions, Keys, RequestLimits, WatchOptions, Workers};
 use kilwa::config::Config;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use kilwa::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
 use kilwa::relationship::{Relationship, parse_question};
 use kilwa::server::{self, Server, ServerError};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use crate::raw_http2::{RawConnection, frame};
 use crate::served::{Served, await_exit};
 use crate::server_support::{SCHEMA, relationship};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use std::fs::File;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;

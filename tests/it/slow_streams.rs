@@ -4,8 +4,8 @@
 use super::server_support::{
     Bearer, KEY, Keyed, consistency, filter, fresh_with, object, soon, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use std::time::Duration;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};

@@ -13,7 +13,7 @@ use crate::reference::shrink::{Specimen, shrink};
 use crate::reference::solution::Verdict;
 use crate::reference::{Answer, Reference, generate};
 use crate::server_support::{object, structure};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{Relationship, Subject};
 use kilwa::schema::compile;
 use proto::check_permission_response::Permissionship;

@@ -14,11 +14,11 @@ use crate::reference::shrink::{Specimen, shrink};
 use crate::server_support::{object, structure};
 use crate::subject_agreement::listings;
 use crate::subject_lists::{Listing, ids, listed, said};
-use kilwa::api::proto::authzed::api::v1 as proto;
 use kilwa::engine::{
     EngineError, EvalContext, ExcludedSubject, ExpandTree, ExpandTreeKind, FoundSubject,
     SetOperation, expand,
 };
+use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{ObjectRef, Permissionship, Subject};
 use kilwa::schema::compile;
 use proto::algebraic_subject_set::Operation as OperationMessage;

@@ -7,7 +7,7 @@ use crate::peer::{Peer, keyed};
 use crate::reference::generate;
 use crate::reference::random::Random;
 use crate::server_support::{KEY, config, consistency, start};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::schema::{AllowedForm, Rule, Schema, compile};
 use proto::reflection_schema_diff::Diff;
 use proto::reflection_type_reference::Typeref;

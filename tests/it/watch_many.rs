@@ -6,9 +6,9 @@ use super::server_support::{
 };
 use super::watch_support::{Watched, from};
 use kilwa::api::Workers;
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
 use kilwa::database::{Database, DatabaseOptions};
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
 use kilwa::relationship::Timestamp;
 use kilwa::store::StoreOptions;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::server_support::{Running, SCHEMA, config, soon, start, touch};
 use super::watch_support::from;
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use tonic::Code;
 
 /// How many updates one write has.

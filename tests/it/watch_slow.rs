@@ -2,7 +2,7 @@
 
 use super::server_support::{Bearer, KEY, fresh_with, require, soon, touch};
 use super::watch_support::{Watched, from};
-use kilwa::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
+use kilwa::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
 use std::time::Duration;
 use tonic::Code;
 use tonic::transport::Channel;

@@ -1,9 +1,9 @@
 //! Watching a server of the tests.
 
 use super::server_support::{Bearer, KEY, Keyed, Running, soon, text};
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
-use kilwa::api::proto::kilwa::v1 as own;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
+use kilwa::proto::kilwa::v1 as own;
 use proto::relationship_update::Operation;
 use tonic::{Status, Streaming};
 

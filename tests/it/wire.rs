@@ -1,7 +1,7 @@
 //! The descriptors of the wire are those of the published protocol.
 
 use crate::outside::published_protocol;
-use kilwa::api::proto::FILE_DESCRIPTOR_SET;
+use kilwa::proto::FILE_DESCRIPTOR_SET;
 use prost::Message as _;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FileDescriptorSet, MethodDescriptorProto,

@@ -1,7 +1,7 @@
 //! `CheckPermission` and `CheckBulkPermissions`.
 
 use super::server_support::{Fresh, fresh, fresh_with, object, question, require, structure};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::check_bulk_permissions_pair::Response as Answer;
 use proto::check_permission_response::Permissionship;
 use std::time::Duration;

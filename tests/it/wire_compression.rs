@@ -5,7 +5,7 @@ use crate::server_support::{SCHEMA, consistency, filter, fresh, question, soon};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use prost::Message;
 use proto::consistency::Requirement;
 use std::io::{Read as _, Write as _};

@@ -3,8 +3,8 @@
 use super::server_support::{
     Bearer, KEY, Running, SCHEMA, config, filter, fresh, require, start, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::experimental_service_client::ExperimentalServiceClient;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::experimental_service_client::ExperimentalServiceClient;
 use proto::experimental_count_relationships_response::CounterResult;
 use tonic::{Code, Status};
 

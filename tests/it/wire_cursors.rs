@@ -1,7 +1,7 @@
 //! Streams, limits and cursors.
 
 use super::server_support::{Fresh, consistency, delete, filter, fresh, require, text, touch};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::consistency::Requirement;
 use tonic::Code;
 

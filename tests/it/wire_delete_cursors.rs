@@ -3,7 +3,7 @@
 use super::server_support::{
     Fresh, consistency, failure, filter, fresh, require, structure, text, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::consistency::Requirement;
 use proto::delete_relationships_response::DeletionProgress;
 use proto::precondition::Operation;

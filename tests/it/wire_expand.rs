@@ -1,7 +1,7 @@
 //! Expansions over the wire.
 
 use super::server_support::{Fresh, consistency, fresh, object, require, touch};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::algebraic_subject_set::Operation;
 use proto::consistency::Requirement;
 use proto::permission_relationship_tree::TreeType;

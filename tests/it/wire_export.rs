@@ -4,7 +4,7 @@ use super::server_support::{
     Bearer, Fresh, KEY, Running, config, consistency, delete, filter, fresh, fresh_with,
     relationship, require, soon, start, text, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::consistency::Requirement;
 use proto::experimental_service_client::ExperimentalServiceClient;
 use std::time::Duration;

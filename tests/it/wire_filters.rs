@@ -1,8 +1,8 @@
 //! Filters that name a permission, in every call that takes a filter of relationships.
 
 use super::server_support::{Bearer, Fresh, KEY, Keyed, failure, filter, fresh, object, touch};
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::kilwa::v1 as own;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::kilwa::v1 as own;
 use own::relationships_service_client::RelationshipsServiceClient;
 use own::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use proto::experimental_service_client::ExperimentalServiceClient;

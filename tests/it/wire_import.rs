@@ -3,7 +3,7 @@
 use super::server_support::{
     Bearer, KEY, Running, create, fresh, fresh_with, relationship, require, soon, text,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::experimental_service_client::ExperimentalServiceClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

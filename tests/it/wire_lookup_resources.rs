@@ -4,9 +4,9 @@ use super::server_support::{
     Bearer, Fresh, KEY, Running, config, consistency, delete, fresh, fresh_with, object, require,
     soon, start, structure, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::kilwa::v1::LookupResourcesWithinRequest;
-use kilwa::api::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::kilwa::v1::LookupResourcesWithinRequest;
+use kilwa::proto::kilwa::v1::lookup_service_client::LookupServiceClient;
 use kilwa::relationship::Subject;
 use proto::LookupPermissionship as Permissionship;
 use proto::LookupResourcesRequest as Asked;

@@ -1,7 +1,7 @@
 //! Lists of subjects over the wire.
 
 use super::server_support::{Fresh, consistency, delete, fresh, object, require, structure, touch};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::LookupPermissionship as Permissionship;
 use proto::consistency::Requirement;
 use proto::lookup_subjects_request::WildcardOption;

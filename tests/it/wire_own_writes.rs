@@ -4,9 +4,9 @@ use super::server_support::{
     Bearer, Fresh, KEY, Keyed, create, failure, filter, fresh, object, question, relationship,
     require, structure, text, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as authzed;
-use kilwa::api::proto::kilwa::v1 as proto;
-use kilwa::api::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
+use kilwa::proto::authzed::api::v1 as authzed;
+use kilwa::proto::kilwa::v1 as proto;
+use kilwa::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
 use std::collections::BTreeSet;
 use tonic::{Code, Status};
 

@@ -1,7 +1,7 @@
 //! `ReflectSchema`, `ComputablePermissions`, `DependentRelations`, `DiffSchema` and their older names.
 
 use super::server_support::{Bearer, KEY, Keyed, Running, SCHEMA, consistency, fresh, require};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::consistency::Requirement;
 use proto::experimental_service_client::ExperimentalServiceClient;
 use proto::reflection_schema_diff::Diff;

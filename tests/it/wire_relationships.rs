@@ -4,7 +4,7 @@ use super::server_support::{
     Fresh, create, delete, failure, filter, fresh, object, relationship, require, structure, text,
     touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::delete_relationships_response::DeletionProgress;
 use proto::precondition::Operation;
 use tonic::{Code, Status};

@@ -1,7 +1,7 @@
 //! `ReadSchema` and `WriteSchema`.
 
 use super::server_support::{Fresh, SCHEMA, failure, fresh, require, start};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use tonic::{Code, Status};
 
 async fn read(server: &Fresh) -> Result<proto::ReadSchemaResponse, Status> {

@@ -2,7 +2,7 @@
 
 use crate::raw_http2::RawConnection;
 use crate::server_support::{create, fresh, question};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use tonic::Code;
 
 const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";

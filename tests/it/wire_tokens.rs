@@ -3,9 +3,9 @@
 use super::server_support::{
     Fresh, SCHEMA, config, consistency, fresh, fresh_with, question, require, start,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::check_permission_response::Permissionship;
-use kilwa::api::proto::authzed::api::v1::consistency::Requirement;
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::check_permission_response::Permissionship;
+use kilwa::proto::authzed::api::v1::consistency::Requirement;
 use proto::ZedToken;
 use std::time::Duration;
 use tonic::{Code, Status};

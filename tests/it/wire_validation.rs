@@ -1,7 +1,7 @@
 //! `kilwa.v1.ValidationService`.
 
 use super::server_support::{Fresh, SCHEMA, fresh, fresh_with, require, soon};
-use kilwa::api::proto::kilwa::v1 as proto;
+use kilwa::proto::kilwa::v1 as proto;
 use proto::{Answer, diagnostic};
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -170,7 +170,7 @@ async fn a_live_assertion_about_unknown_names_is_an_error_of_its_own() {
 
 #[tokio::test]
 async fn a_service_of_kilwa_needs_a_key_too() {
-    use kilwa::api::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
+    use kilwa::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
     let server = fresh().await;
     let mut bare = ValidationServiceClient::new(server.channel().await);
     let refused = bare.validate(proto::ValidateRequest { input: None }).await.unwrap_err();

@@ -5,7 +5,7 @@ use super::server_support::{
     start, structure, text, touch,
 };
 use super::watch_support::{CHECKPOINTS, RELATIONSHIPS, SCHEMAS, from, told};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use std::time::Duration;
 use tonic::Code;
 

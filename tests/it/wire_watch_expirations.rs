@@ -2,14 +2,14 @@
 
 use super::server_support::{Bearer, KEY, SCHEMA, filter, soon, touch};
 use super::watch_support::{CHECKPOINTS, own_told, told};
-use kilwa::api::proto::authzed::api::v1 as proto;
-use kilwa::api::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
-use kilwa::api::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
-use kilwa::api::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
-use kilwa::api::proto::kilwa::v1 as own;
-use kilwa::api::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use kilwa::api::{self, ApiOptions, Keys, RequestLimits, WatchOptions, Workers};
 use kilwa::database::{Database, DatabaseOptions};
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use kilwa::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
+use kilwa::proto::kilwa::v1 as own;
+use kilwa::proto::kilwa::v1::watch_service_client::WatchServiceClient as OwnWatchServiceClient;
 use kilwa::relationship::Timestamp;
 use kilwa::store::StoreOptions;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use crate::served::Served;
 use crate::server_support::{
     Keyed, Running, fresh_with, question, relationship, require, soon, touch,
 };
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::permissions_service_client::PermissionsServiceClient;
 use std::fmt::Write as _;
 use std::process::Command;

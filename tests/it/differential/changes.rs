@@ -4,7 +4,7 @@ use super::{Pair, Tally};
 use crate::reference::case::{Case, now};
 use crate::reference::random::Random;
 use crate::server_support::{create, delete, touch};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{Relationship, RelationshipSet};
 use proto::relationship_update::Operation;
 

@@ -2,7 +2,7 @@
 
 use crate::reference::solution::Verdict;
 use crate::server_support::text;
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use proto::check_permission_response::Permissionship;
 use proto::permission_relationship_tree::TreeType;
 use std::collections::{BTreeMap, BTreeSet};

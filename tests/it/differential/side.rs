@@ -4,7 +4,7 @@ use super::said::{self, Said};
 use crate::peer::{Peer, keyed};
 use crate::reference::case::Asked;
 use crate::server_support::{consistency, object, structure};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{ObjectRef, Subject};
 use kilwa::schema::compile;
 use proto::permissions_service_client::PermissionsServiceClient;

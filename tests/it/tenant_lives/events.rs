@@ -1,8 +1,8 @@
 //! Reads `events.yaml`: what happens in the life of a system's tenants, and who may do what after it.
 
 use crate::server_support::{delete, touch};
-use kilwa::api::proto::authzed::api::v1::subject_filter::RelationFilter;
-use kilwa::api::proto::authzed::api::v1::{RelationshipFilter, RelationshipUpdate};
+use kilwa::proto::authzed::api::v1::subject_filter::RelationFilter;
+use kilwa::proto::authzed::api::v1::{RelationshipFilter, RelationshipUpdate};
 use saphyr::{LoadableYamlNode, Yaml};
 use std::collections::BTreeSet;
 

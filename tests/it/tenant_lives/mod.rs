@@ -7,7 +7,7 @@ mod matrix;
 use crate::served::Served;
 use crate::server_support::{Keyed, consistency, structure};
 use events::{Event, Life};
-use kilwa::api::proto::authzed::api::v1 as proto;
+use kilwa::proto::authzed::api::v1 as proto;
 use matrix::{Cell, Matrix, Value};
 use proto::check_bulk_permissions_pair::Response;
 use proto::check_permission_response::Permissionship;

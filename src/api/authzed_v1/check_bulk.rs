@@ -1,0 +1,64 @@
+//! Many checks at one moment.
+
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::convert::trace::TraceEncoder;
+use crate::api::status;
+use crate::database::DatabaseError;
+use crate::engine::{CheckQuery, CheckResult, Statistics};
+use crate::proto::authzed::api::v1 as proto;
+use crate::proto::authzed::api::v1::check_bulk_permissions_pair::Response as Answer;
+use crate::proto::encode;
+use crate::schema;
+use tonic::Status;
+
+/// Answers every item. What is wrong with one question is its own answer.
+pub(crate) async fn check(
+    context: &ServiceContext,
+    mut request: proto::CheckBulkPermissionsRequest,
+    tracing: bool,
+) -> Result<(proto::CheckBulkPermissionsResponse, Vec<Statistics>), Status> {
+    let (tokens, traces) = (context.tokens, context.traces.clone());
+    let consistency = tokens.consistency(request.consistency.take())?;
+    let (items, limits) = (request.items, context.limits);
+    context
+        .workers
+        .run(move |job| {
+            let view = job.view(consistency)?;
+            let asked = convert::bulk_items(&items, limits)?;
+            let questions: Vec<CheckQuery<'_>> =
+                asked.iter().map(convert::Asked::question).collect();
+            let answers = view.check_each(&questions, tracing, job.interrupted);
+            let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
+            let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
+            let pairs = items
+                .into_iter()
+                .zip(answers)
+                .map(|(request, answer)| pair(request, answer, &traces, &mut schema))
+                .collect();
+            let checked_at = Some(tokens.token(view.revision()));
+            Ok((proto::CheckBulkPermissionsResponse { checked_at, pairs }, statistics))
+        })
+        .await
+}
+
+/// The schema is told with the first trace only: with each of 10,000, it would be most of the response.
+fn pair(
+    request: proto::CheckBulkPermissionsRequestItem,
+    answer: Result<CheckResult, DatabaseError>,
+    traces: &TraceEncoder,
+    schema: &mut Option<String>,
+) -> proto::CheckBulkPermissionsPair {
+    let response = match answer {
+        Ok(CheckResult { permissionship, trace, .. }) => {
+            Answer::Item(proto::CheckBulkPermissionsResponseItem {
+                permissionship: encode::permissionship(&permissionship).into(),
+                partial_caveat_info: encode::partial_caveat_info(&permissionship),
+                debug_trace: trace
+                    .map(|trace| traces.information(&trace, &schema.take().unwrap_or_default())),
+            })
+        }
+        Err(error) => Answer::Error(status::to_message(&status::of_database(error))),
+    };
+    proto::CheckBulkPermissionsPair { request: Some(request), response: Some(response) }
+}

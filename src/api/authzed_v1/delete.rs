@@ -1,0 +1,64 @@
+//! Deletions by filter, whole or in parts that a cursor joins.
+
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::cursor::{self, Call};
+use crate::database::{DeleteRequest, Position};
+use crate::proto::authzed::api::v1 as proto;
+use prost::Message as _;
+use proto::delete_relationships_response::DeletionProgress;
+use tonic::Status;
+
+/// Deletes what a request selects. The answer to a part names where to resume.
+pub(crate) async fn delete(
+    context: &ServiceContext,
+    mut request: proto::DeleteRelationshipsRequest,
+) -> Result<proto::DeleteRelationshipsResponse, Status> {
+    let bytes = request.encoded_len();
+    let cursor = request.optional_cursor.take();
+    let call = call(context, &request);
+    let after = cursor.map(|cursor| resume(call, &request, &cursor)).transpose();
+    let deletion = convert::deletion(request)?;
+    let deletion = DeleteRequest { after: after?, ..deletion };
+
+    let (_, deleted) = context.workers.write(bytes, deletion).await?;
+
+    let next = deleted.last.filter(|_| !deleted.complete);
+    let progress =
+        if deleted.complete { DeletionProgress::Complete } else { DeletionProgress::Partial };
+    Ok(proto::DeleteRelationshipsResponse {
+        deleted_at: Some(context.tokens.token(deleted.revision)),
+        deletion_progress: progress.into(),
+        relationships_deleted_count: deleted.count,
+        after_result_cursor: next.map(|last| call.cursor(deleted.revision, &last.to_bytes())),
+    })
+}
+
+/// The call that a cursor belongs to. Preconditions and metadata may differ from part to part: a precondition that held
+/// for the first part need not hold for the next.
+fn call(context: &ServiceContext, request: &proto::DeleteRelationshipsRequest) -> Call {
+    let bound = proto::DeleteRelationshipsRequest {
+        relationship_filter: request.relationship_filter.clone(),
+        optional_limit: request.optional_limit,
+        ..proto::DeleteRelationshipsRequest::default()
+    };
+    Call::new(context.tokens, "DeleteRelationships", &bound)
+}
+
+/// The position that a cursor names. A deletion that is not done in parts cannot be resumed.
+fn resume(
+    call: Call,
+    request: &proto::DeleteRelationshipsRequest,
+    cursor: &proto::Cursor,
+) -> Result<Position, Status> {
+    if request.optional_limit == 0 {
+        return Err(Status::invalid_argument("optional_cursor requires optional_limit to be set"));
+    }
+    if !request.optional_allow_partial_deletions {
+        return Err(Status::invalid_argument(
+            "optional_cursor requires optional_allow_partial_deletions to be true",
+        ));
+    }
+    let place = call.place(cursor)?;
+    cursor::position(&place.position)
+}

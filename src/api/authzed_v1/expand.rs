@@ -1,0 +1,66 @@
+//! Relations and permissions as trees.
+
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::status;
+use crate::engine::{ExpandTree, ExpandTreeKind, SetOperation, Statistics};
+use crate::proto::authzed::api::v1 as proto;
+use crate::proto::authzed::api::v1::algebraic_subject_set::Operation as OperationMessage;
+use crate::proto::authzed::api::v1::permission_relationship_tree::TreeType;
+use crate::proto::encode;
+use tonic::Status;
+
+/// Expands what is asked for.
+pub(crate) async fn expand(
+    context: &ServiceContext,
+    mut request: proto::ExpandPermissionTreeRequest,
+) -> Result<(proto::ExpandPermissionTreeResponse, Statistics), Status> {
+    let tokens = context.tokens;
+    let consistency = tokens.consistency(request.consistency.take())?;
+    let asked = convert::expand(request);
+    context
+        .workers
+        .run(move |job| {
+            let view = job.view(consistency)?;
+            let (resource, permission) = asked?;
+            let expanded = view
+                .expand(&resource, &permission, job.interrupted)
+                .map_err(status::of_database)?;
+            let response = proto::ExpandPermissionTreeResponse {
+                expanded_at: Some(tokens.token(view.revision())),
+                tree_root: Some(tree(expanded.tree)),
+            };
+            Ok((response, expanded.statistics))
+        })
+        .await
+}
+
+/// A tree as a message. The engine bounds how deep it is.
+fn tree(tree: ExpandTree) -> proto::PermissionRelationshipTree {
+    let tree_type = match tree.kind {
+        ExpandTreeKind::Operation(kind, children) => {
+            let children = children.into_iter().map(self::tree).collect();
+            TreeType::Intermediate(proto::AlgebraicSubjectSet {
+                operation: operation(kind).into(),
+                children,
+            })
+        }
+        ExpandTreeKind::Subjects(subjects) => {
+            let subjects = subjects.iter().map(encode::subject).collect();
+            TreeType::Leaf(proto::DirectSubjectSet { subjects })
+        }
+    };
+    proto::PermissionRelationshipTree {
+        expanded_object: Some(encode::object(&tree.object)),
+        expanded_relation: tree.relation,
+        tree_type: Some(tree_type),
+    }
+}
+
+fn operation(operation: SetOperation) -> OperationMessage {
+    match operation {
+        SetOperation::Union => OperationMessage::Union,
+        SetOperation::Intersection => OperationMessage::Intersection,
+        SetOperation::Exclusion => OperationMessage::Exclusion,
+    }
+}

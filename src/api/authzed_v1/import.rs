@@ -1,0 +1,63 @@
+//! Imports: relationships that come in a stream and are created all or none.
+
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::status;
+use crate::api::workers::Purpose;
+use crate::database::CompleteImport;
+use crate::proto::authzed::api::v1 as proto;
+use std::time::Duration;
+use tonic::{Status, Streaming};
+
+/// A part of an import, in the form of either service.
+pub(crate) trait Part: Send + 'static {
+    fn relationships(self) -> Vec<proto::Relationship>;
+}
+
+impl Part for proto::ImportBulkRelationshipsRequest {
+    fn relationships(self) -> Vec<proto::Relationship> {
+        self.relationships
+    }
+}
+
+impl Part for proto::BulkImportRelationshipsRequest {
+    fn relationships(self) -> Vec<proto::Relationship> {
+        self.relationships
+    }
+}
+
+/// Takes in the whole stream, creates what came and says how many those are.
+///
+/// Nothing is held for the client while it takes its time, neither a thread nor the other writes; should it go away, or
+/// send nothing for too long, nothing is left.
+pub(crate) async fn import<P: Part>(
+    context: &ServiceContext,
+    mut parts: Streaming<P>,
+) -> Result<u64, Status> {
+    let limits = context.limits;
+    let mut import = context
+        .workers
+        .run_for(Purpose::Write, |job| {
+            job.database.begin_import(job.now).map_err(status::of_database)
+        })
+        .await?;
+    while let Some(part) = next(&mut parts, context.import_idle_max).await? {
+        let added = context.workers.run_for(Purpose::SlowWrite, move |_| {
+            let relationships = convert::import(part.relationships(), limits)?;
+            import.add(&relationships).map_err(status::of_database)?;
+            Ok(import)
+        });
+        import = added.await?;
+    }
+    let (_, count) = context.workers.write(0, CompleteImport::from(import)).await?;
+    Ok(count)
+}
+
+/// The next part; none at the end of the stream.
+async fn next<P: Part>(parts: &mut Streaming<P>, idle_max: Duration) -> Result<Option<P>, Status> {
+    tokio::time::timeout(idle_max, parts.message()).await.unwrap_or_else(|_| {
+        Err(Status::deadline_exceeded(format!(
+            "the import was given up, because the client sent nothing for {idle_max:?}; nothing was imported"
+        )))
+    })
+}

@@ -1,0 +1,207 @@
+//! `authzed.api.v1.PermissionsService`.
+
+use crate::api::authzed_v1::check_bulk;
+use crate::api::authzed_v1::delete;
+use crate::api::authzed_v1::expand;
+use crate::api::authzed_v1::export::Export;
+use crate::api::authzed_v1::import;
+use crate::api::authzed_v1::lookup_resources::LookupResources;
+use crate::api::authzed_v1::lookup_subjects;
+use crate::api::authzed_v1::read::Read;
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::middleware::debug_trailer::DebugTrailer;
+use crate::api::middleware::layer::Operations;
+use crate::api::result_stream::{Results, pages, stream};
+use crate::api::status;
+use crate::engine::{CheckResult, Statistics};
+use crate::proto::authzed::api::v1 as proto;
+use crate::proto::authzed::api::v1::permissions_service_server::PermissionsService;
+use crate::proto::encode;
+use crate::schema;
+use prost::Message as _;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Asks for a trace, as older clients do.
+const TRACE_ASKED: &str = "io.spicedb.requestdebuginfo";
+
+/// Relationships and questions.
+#[derive(Clone, Debug)]
+pub(crate) struct Permissions {
+    context: ServiceContext,
+}
+
+impl Permissions {
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
+    }
+}
+
+#[tonic::async_trait]
+impl PermissionsService for Permissions {
+    type ReadRelationshipsStream = Results<proto::ReadRelationshipsResponse>;
+    type LookupResourcesStream = Results<proto::LookupResourcesResponse>;
+    type LookupSubjectsStream = Results<proto::LookupSubjectsResponse>;
+    type ExportBulkRelationshipsStream = Results<proto::ExportBulkRelationshipsResponse>;
+
+    async fn check_permission(
+        &self,
+        request: Request<proto::CheckPermissionRequest>,
+    ) -> Result<Response<proto::CheckPermissionResponse>, Status> {
+        let asks_for_trailer = trace_asked(request.metadata());
+        let tracing = asks_for_trailer || request.get_ref().with_tracing;
+        let mut request = request.into_inner();
+        let (tokens, traces) = (self.context.tokens, self.context.traces.clone());
+        let consistency = tokens.consistency(request.consistency.take())?;
+        let asked = convert::check(request, self.context.limits);
+        if !tracing
+            && let Ok(asked) = &asked
+            && let Some((revision, checked)) =
+                self.context.workers.at_once(|database, now, stopwatch| {
+                    database.check_at_once(consistency, now, stopwatch, &asked.question())
+                })
+        {
+            let checked = checked.map_err(status::of_database)?;
+            let response = check_response(tokens.token(revision), &checked);
+            return Ok(with_operations(response, &[checked.statistics]));
+        }
+        let (response, statistics) = self
+            .context
+            .workers
+            .run(move |job| {
+                let view = job.view(consistency)?;
+                let asked = asked?;
+                let checked = view
+                    .check(&asked.question(), tracing, job.interrupted)
+                    .map_err(status::of_database)?;
+                let mut response = check_response(tokens.token(view.revision()), &checked);
+                response.debug_trace = checked.trace.as_ref().map(|trace| {
+                    traces.information(trace, &schema::format::canonical(view.schema()))
+                });
+                Ok((response, checked.statistics))
+            })
+            .await?;
+        let trace = response.debug_trace.as_ref().filter(|_| asks_for_trailer);
+        let trailer = trace.and_then(DebugTrailer::of);
+        let mut response = with_operations(response, &[statistics]);
+        if let Some(trailer) = trailer {
+            response.extensions_mut().insert(trailer);
+        }
+        Ok(response)
+    }
+
+    async fn check_bulk_permissions(
+        &self,
+        request: Request<proto::CheckBulkPermissionsRequest>,
+    ) -> Result<Response<proto::CheckBulkPermissionsResponse>, Status> {
+        let tracing = trace_asked(request.metadata()) || request.get_ref().with_tracing;
+        let (response, statistics) =
+            check_bulk::check(&self.context, request.into_inner(), tracing).await?;
+        Ok(with_operations(response, &statistics))
+    }
+
+    async fn read_relationships(
+        &self,
+        request: Request<proto::ReadRelationshipsRequest>,
+    ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
+        let read = Read::new(&self.context, request.into_inner())?;
+        let context = self.context.clone();
+        Ok(Response::new(stream(self.context.streams, |sink| read.send(context, sink))))
+    }
+
+    async fn write_relationships(
+        &self,
+        request: Request<proto::WriteRelationshipsRequest>,
+    ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        let write = convert::write(request, self.context.limits)?;
+        let (revision, ()) = self.context.workers.write(bytes, write).await?;
+        let written_at = Some(self.context.tokens.token(revision));
+        Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
+    }
+
+    async fn delete_relationships(
+        &self,
+        request: Request<proto::DeleteRelationshipsRequest>,
+    ) -> Result<Response<proto::DeleteRelationshipsResponse>, Status> {
+        let deleted = delete::delete(&self.context, request.into_inner()).await?;
+        Ok(Response::new(deleted))
+    }
+
+    async fn expand_permission_tree(
+        &self,
+        request: Request<proto::ExpandPermissionTreeRequest>,
+    ) -> Result<Response<proto::ExpandPermissionTreeResponse>, Status> {
+        let (response, statistics) = expand::expand(&self.context, request.into_inner()).await?;
+        Ok(with_operations(response, &[statistics]))
+    }
+
+    async fn lookup_resources(
+        &self,
+        request: Request<proto::LookupResourcesRequest>,
+    ) -> Result<Response<Self::LookupResourcesStream>, Status> {
+        let operations = Operations::default();
+        let lookup = LookupResources::new(&self.context, operations.clone(), request.into_inner())?;
+        let context = self.context.clone();
+        let results = stream(self.context.streams, |sink| lookup.send(context, sink));
+        Ok(operations.of(results))
+    }
+
+    async fn lookup_subjects(
+        &self,
+        request: Request<proto::LookupSubjectsRequest>,
+    ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
+        let lookup = lookup_subjects::Lookup::new(&self.context, request.into_inner())?;
+        let (context, operations) = (self.context.clone(), lookup.operations());
+        let mut response =
+            Response::new(stream(self.context.streams, |sink| lookup.send(context, sink)));
+        response.extensions_mut().insert(operations);
+        Ok(response)
+    }
+
+    async fn import_bulk_relationships(
+        &self,
+        request: Request<Streaming<proto::ImportBulkRelationshipsRequest>>,
+    ) -> Result<Response<proto::ImportBulkRelationshipsResponse>, Status> {
+        let num_loaded = import::import(&self.context, request.into_inner()).await?;
+        Ok(Response::new(proto::ImportBulkRelationshipsResponse { num_loaded }))
+    }
+
+    async fn export_bulk_relationships(
+        &self,
+        request: Request<proto::ExportBulkRelationshipsRequest>,
+    ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
+        let export = Export::new(&self.context, request.into_inner())?;
+        let context = self.context.clone();
+        Ok(Response::new(pages(self.context.streams, |sink| export.send(context, sink))))
+    }
+}
+
+fn trace_asked(metadata: &MetadataMap) -> bool {
+    metadata.contains_key(TRACE_ASKED)
+}
+
+/// The answer to a check, without a trace.
+fn check_response(
+    checked_at: proto::ZedToken,
+    checked: &CheckResult,
+) -> proto::CheckPermissionResponse {
+    proto::CheckPermissionResponse {
+        checked_at: Some(checked_at),
+        permissionship: encode::permissionship(&checked.permissionship).into(),
+        partial_caveat_info: encode::partial_caveat_info(&checked.permissionship),
+        debug_trace: None,
+        optional_expires_at: None,
+    }
+}
+
+/// A response that tells in its trailers what it cost.
+pub(crate) fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
+    let operations = Operations::default();
+    for Statistics { visits, cache_hits, .. } in statistics {
+        operations.add(*visits, *cache_hits);
+    }
+    operations.of(message)
+}

@@ -1,0 +1,115 @@
+//! `authzed.api.v1.WatchService` and `kilwa.v1.WatchService`.
+
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::watch::feed::Feed;
+use crate::api::watch::send_queue::{Outgoing, WatchOptions, outgoing};
+use crate::api::watch::session::{Told, Watch};
+use crate::proto::authzed::api::v1 as proto;
+use crate::proto::authzed::api::v1::watch_service_server::WatchService;
+use crate::proto::kilwa::v1 as own;
+use crate::proto::kilwa::v1::watch_service_server::WatchService as OwnWatchService;
+use prost_types::Struct;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+/// The changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Watching {
+    context: ServiceContext,
+    options: WatchOptions,
+    /// For watchers that do not want expirations.
+    changes: Arc<Feed>,
+    /// For those that do.
+    changes_and_expirations: Arc<Feed>,
+}
+
+/// How many changes are read at once, and so come at most in one response.
+const PAGE_COUNT_MAX: u32 = 1000;
+
+impl Watching {
+    pub(crate) fn new(context: ServiceContext, options: WatchOptions) -> Self {
+        let count_max = options.buffer_length.clamp(1, PAGE_COUNT_MAX);
+        let feed = || Feed::new(usize::try_from(count_max).unwrap_or(1));
+        Self { context, options, changes: feed(), changes_and_expirations: feed() }
+    }
+
+    /// Answers when it is sure from where on it follows, so that nothing written after that is missed.
+    async fn follow<T: From<Told> + Send + 'static>(
+        &self,
+        request: proto::WatchRequest,
+        expirations: bool,
+    ) -> Result<Response<Outgoing<T>>, Status> {
+        let (wanted, start) = convert::watch(request)?;
+        let start = start.map(|token| self.context.tokens.start(&token)).transpose()?;
+        let context = self.context.clone();
+        let feed = if expirations { &self.changes_and_expirations } else { &self.changes };
+        let (feed, wanted) = (Arc::clone(feed), (wanted, expirations));
+        let watch = Watch::start(context, self.options, feed, wanted, start).await?;
+        Ok(Response::new(outgoing(self.options, |outbox| watch.send(outbox))))
+    }
+}
+
+#[tonic::async_trait]
+impl WatchService for Watching {
+    type WatchStream = Outgoing<proto::WatchResponse>;
+
+    async fn watch(
+        &self,
+        request: Request<proto::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.follow(request.into_inner(), false).await
+    }
+}
+
+#[tonic::async_trait]
+impl OwnWatchService for Watching {
+    type WatchStream = Outgoing<own::WatchResponse>;
+
+    async fn watch(
+        &self,
+        request: Request<own::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let request = request.into_inner();
+        let shared = proto::WatchRequest {
+            optional_object_types: request.optional_object_types,
+            optional_start_cursor: request.optional_start_cursor,
+            optional_relationship_filters: request.optional_relationship_filters,
+            optional_update_kinds: request.optional_update_kinds,
+        };
+        self.follow(shared, request.include_expirations).await
+    }
+}
+
+impl From<Told> for proto::WatchResponse {
+    fn from(told: Told) -> Self {
+        let Told { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+        Self {
+            updates: updates.into_iter().filter_map(|update| update.update).collect(),
+            changes_through: Some(through),
+            optional_transaction_metadata: metadata.clone(),
+            schema_updated,
+            is_checkpoint,
+            full_revision_metadata: all(metadata),
+        }
+    }
+}
+
+impl From<Told> for own::WatchResponse {
+    fn from(told: Told) -> Self {
+        let Told { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+        Self {
+            updates,
+            changes_through: Some(through),
+            optional_transaction_metadata: metadata.clone(),
+            schema_updated,
+            is_checkpoint,
+            full_revision_metadata: all(metadata),
+        }
+    }
+}
+
+/// Everything that was said about a revision: one transaction made it.
+fn all(metadata: Option<Struct>) -> Vec<Struct> {
+    metadata.into_iter().collect()
+}

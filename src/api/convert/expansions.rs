@@ -1,0 +1,96 @@
+//! What is to be expanded, and whose subjects are to be listed.
+
+use crate::api::convert::context::context;
+use crate::api::convert::field::{Field, Violations};
+use crate::api::convert::limit::result_limit;
+use crate::api::convert::relationships::{object, optional_relation};
+use crate::api::request_limits::RequestLimits;
+use crate::engine::LookupSubjectsQuery;
+use crate::proto::authzed::api::v1 as proto;
+use crate::relationship::{Context, NameKind, ObjectRef, require_name};
+use proto::lookup_subjects_request::WildcardOption;
+use tonic::Status;
+
+/// The object of an expansion, and the relation or permission.
+pub(crate) fn expand(
+    request: proto::ExpandPermissionTreeRequest,
+) -> Result<(ObjectRef, String), Status> {
+    let mut violations = Violations::default();
+    let resource = object(&mut violations, Field::root("resource"), request.resource);
+    let field = Field::root("permission");
+    let permission = optional_relation(&mut violations, field, request.permission);
+    violations.finish(resource.zip(permission))
+}
+
+/// A question for subjects that owns its parts.
+#[derive(Debug)]
+pub(crate) struct AskedSubjects {
+    resource: ObjectRef,
+    permission: String,
+    subject_type: String,
+    subject_relation: String,
+    context: Context,
+    wildcards: bool,
+    /// How many subjects are wanted that are no wildcards.
+    pub(crate) limit: Option<usize>,
+}
+
+impl AskedSubjects {
+    /// The question as the engine takes it.
+    pub(crate) fn question(&self) -> LookupSubjectsQuery<'_> {
+        LookupSubjectsQuery {
+            resource: &self.resource,
+            permission: &self.permission,
+            subject_type: &self.subject_type,
+            subject_relation: Some(self.subject_relation.as_str()).filter(|name| !name.is_empty()),
+            context: &self.context,
+            wildcards: self.wildcards,
+        }
+    }
+}
+
+/// The question of a list of subjects.
+pub(crate) fn subjects(
+    request: proto::LookupSubjectsRequest,
+    limits: RequestLimits,
+) -> Result<AskedSubjects, Status> {
+    let mut violations = Violations::default();
+    let limit = result_limit(request.optional_concrete_limit, limits.read_limit_max);
+    let limit = limit.unwrap_or_else(|refusal| {
+        violations.refuse(refusal);
+        None
+    });
+    let wildcards = wildcards(&mut violations, request.wildcard_option);
+    let resource = object(&mut violations, Field::root("resource"), request.resource);
+    let field = Field::root("permission");
+    let permission = optional_relation(&mut violations, field, request.permission);
+    let named = require_name(NameKind::Definition, &request.subject_object_type);
+    let subject_type = violations.note(Field::root("subject_object_type"), named);
+    let field = Field::root("optional_subject_relation");
+    let relation = optional_relation(&mut violations, field, request.optional_subject_relation);
+    let context = context(&mut violations, Field::root("context"), request.context);
+    let asked = || {
+        Some(AskedSubjects {
+            resource: resource?,
+            permission: permission?,
+            subject_type: subject_type.map(|()| request.subject_object_type)?,
+            subject_relation: relation?,
+            context: context?,
+            wildcards: wildcards?,
+            limit: limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        })
+    };
+    violations.finish(asked())
+}
+
+fn wildcards(violations: &mut Violations, option: i32) -> Option<bool> {
+    match WildcardOption::try_from(option) {
+        Ok(WildcardOption::Unspecified | WildcardOption::IncludeWildcards) => Some(true),
+        Ok(WildcardOption::ExcludeWildcards) => Some(false),
+        Err(_) => {
+            let rule = format!("`{option}` is none of the options 0 to 2");
+            violations.add(Field::root("wildcard_option"), rule);
+            None
+        }
+    }
+}

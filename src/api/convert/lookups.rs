@@ -1,0 +1,109 @@
+//! Lookups.
+
+use crate::api::convert::checks::too_many_checks;
+use crate::api::convert::context::context;
+use crate::api::convert::field::{Field, Violations};
+use crate::api::convert::limit::result_limit;
+use crate::api::convert::relationships::subject;
+use crate::api::request_limits::RequestLimits;
+use crate::engine::{LookupResourcesQuery, ResourceFilter};
+use crate::proto::authzed::api::v1::LookupResourcesRequest;
+use crate::relationship::{Context, NameKind, Subject, require_name};
+use tonic::Status;
+
+/// A lookup of resources that owns its parts.
+#[derive(Debug)]
+pub(crate) struct SoughtResources {
+    resource_type: String,
+    permission: String,
+    subject: Subject,
+    context: Context,
+    within: ResourceFilter,
+    /// Whether an error about a way that is too long is to tell the way.
+    pub(crate) with_debug: bool,
+}
+
+impl SoughtResources {
+    /// The lookup as the engine takes it.
+    pub(crate) fn sought(&self) -> LookupResourcesQuery<'_> {
+        LookupResourcesQuery {
+            resource_type: &self.resource_type,
+            permission: &self.permission,
+            subject: &self.subject,
+            context: &self.context,
+            within: &self.within,
+        }
+    }
+}
+
+/// A lookup of all resources, and how many of them are wanted.
+pub(crate) fn lookup_resources(
+    request: LookupResourcesRequest,
+    limits: RequestLimits,
+) -> Result<(SoughtResources, Option<u32>), Status> {
+    let mut violations = Violations::default();
+    let read = sought(&mut violations, None, request, limits, ResourceFilter::default());
+    violations.finish(read)
+}
+
+/// A lookup of resources among some.
+pub(crate) fn lookup_resources_within(
+    request: Option<LookupResourcesRequest>,
+    ids: Vec<String>,
+    prefix: String,
+    limits: RequestLimits,
+) -> Result<(SoughtResources, Option<u32>), Status> {
+    if ids.len() > limits.checks_max {
+        return Err(too_many_checks(ids.len(), limits.checks_max));
+    }
+    let mut violations = Violations::default();
+    if ids.is_empty() && prefix.is_empty() {
+        let rule =
+            "give ids here or a `resource_id_prefix`, or use `LookupResources` to look at all";
+        violations.add(Field::root("resource_ids"), rule);
+    }
+    for (index, id) in ids.iter().enumerate() {
+        let named = require_name(NameKind::ObjectId, id);
+        violations.note(Field::root("resource_ids").item(index), named);
+    }
+    if !prefix.is_empty() {
+        let named = require_name(NameKind::ObjectId, &prefix);
+        violations.note(Field::root("resource_id_prefix"), named);
+    }
+    let field = Field::root("lookup");
+    let within = ResourceFilter { ids: ids.into_iter().collect(), prefix };
+    let read = violations
+        .require(field, request)
+        .and_then(|request| sought(&mut violations, Some(field), request, limits, within));
+    violations.finish(read)
+}
+
+fn sought(
+    violations: &mut Violations,
+    parent: Option<Field<'_>>,
+    request: LookupResourcesRequest,
+    limits: RequestLimits,
+    within: ResourceFilter,
+) -> Option<(SoughtResources, Option<u32>)> {
+    let at = |name| parent.as_ref().map_or_else(|| Field::root(name), |parent| parent.at(name));
+    let LookupResourcesRequest {
+        resource_object_type: resource_type, permission, with_debug, ..
+    } = request;
+    let limit = result_limit(request.optional_limit, limits.lookup_resources_limit_max);
+    let limit = limit.unwrap_or_else(|refusal| {
+        violations.refuse(refusal);
+        None
+    });
+    let named = require_name(NameKind::Definition, &resource_type);
+    let type_fits = violations.note(at("resource_object_type"), named);
+    let named = require_name(NameKind::Relation, &permission);
+    let permission_fits = violations.note(at("permission"), named);
+    let subject = subject(violations, at("subject"), request.subject);
+    let context = context(violations, at("context"), request.context);
+    type_fits.and(permission_fits)?;
+    let (subject, context) = (subject?, context?);
+    Some((
+        SoughtResources { resource_type, permission, subject, context, within, with_debug },
+        limit,
+    ))
+}

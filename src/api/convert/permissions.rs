@@ -1,0 +1,48 @@
+//! Questions of `kilwa.v1` about permissions.
+
+use crate::api::convert::checks::{require_small, too_many_checks};
+use crate::api::convert::context::context;
+use crate::api::convert::field::{Field, Violations};
+use crate::api::convert::relationships::{object, subject, timestamp};
+use crate::api::request_limits::RequestLimits;
+use crate::database::Listing;
+use crate::proto::kilwa::v1 as proto;
+use crate::relationship::{NameKind, Timestamp, require_name};
+use tonic::Status;
+
+/// The parts of a request for what a subject may do.
+pub(crate) fn listing(
+    request: proto::ListPermissionsRequest,
+    limits: RequestLimits,
+) -> Result<Listing, Status> {
+    let count = request.permissions.len();
+    if count > limits.checks_max {
+        return Err(too_many_checks(count, limits.checks_max));
+    }
+    let mut violations = Violations::default();
+    require_small(&mut violations, limits, request.context.as_ref());
+    let resource = object(&mut violations, Field::root("resource"), request.resource);
+    let subject = subject(&mut violations, Field::root("subject"), request.subject);
+    let context = context(&mut violations, Field::root("context"), request.context);
+    let field = Field::root("permissions");
+    for (index, name) in request.permissions.iter().enumerate() {
+        violations.note(field.item(index), require_name(NameKind::Relation, name));
+    }
+    let permissions = request.permissions;
+    let parts = resource.zip(subject).zip(context);
+    violations.finish(parts.map(|((resource, subject), context)| Listing {
+        resource,
+        subject,
+        context,
+        permissions,
+    }))
+}
+
+/// The time whose token is asked for.
+pub(crate) fn time(request: proto::RevisionAtRequest) -> Result<Timestamp, Status> {
+    let mut violations = Violations::default();
+    let field = Field::root("time");
+    let time = violations.require(field, request.time);
+    let time = time.and_then(|message| timestamp(&mut violations, field, message));
+    violations.finish(time)
+}

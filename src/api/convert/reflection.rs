@@ -1,0 +1,119 @@
+//! Schemas in structure, and what is between two of them, to messages.
+
+use crate::proto::authzed::api::v1 as proto;
+use crate::proto::authzed::api::v1::reflection_schema_diff::Diff;
+use crate::proto::authzed::api::v1::reflection_type_reference::Typeref;
+use crate::schema::changes::Change;
+use crate::schema::diff::SubjectForm;
+use crate::schema::reflection::{Caveat, Definition, Parameter, Permission, Relation};
+use crate::schema::{Node, Rule, Schema};
+
+/// A definition.
+pub(crate) fn definition(found: Definition) -> proto::ReflectionDefinition {
+    proto::ReflectionDefinition {
+        name: found.name,
+        comment: found.comment,
+        relations: found.relations.into_iter().map(relation).collect(),
+        permissions: found.permissions.into_iter().map(permission).collect(),
+    }
+}
+
+/// A caveat.
+pub(crate) fn caveat(found: Caveat) -> proto::ReflectionCaveat {
+    proto::ReflectionCaveat {
+        name: found.name,
+        comment: found.comment,
+        parameters: found.parameters.into_iter().map(parameter).collect(),
+        expression: found.expression,
+    }
+}
+
+/// Relations and permissions by their names.
+pub(crate) fn references(
+    schema: &Schema,
+    nodes: &[&Node],
+) -> Vec<proto::ReflectionRelationReference> {
+    let reference = |node: &&Node| proto::ReflectionRelationReference {
+        definition_name: schema.definition(node.definition).name.clone(),
+        relation_name: node.name.clone(),
+        is_permission: matches!(node.rule, Rule::Permission(_)),
+    };
+    nodes.iter().map(reference).collect()
+}
+
+/// A difference.
+pub(crate) fn change(change: Change) -> proto::ReflectionSchemaDiff {
+    let diff = match change {
+        Change::DefinitionAdded(is) => Diff::DefinitionAdded(definition(is)),
+        Change::DefinitionRemoved(was) => Diff::DefinitionRemoved(definition(was)),
+        Change::DefinitionCommentChanged(is) => Diff::DefinitionDocCommentChanged(definition(is)),
+        Change::RelationAdded(is) => Diff::RelationAdded(relation(is)),
+        Change::RelationRemoved(was) => Diff::RelationRemoved(relation(was)),
+        Change::RelationCommentChanged(is) => Diff::RelationDocCommentChanged(relation(is)),
+        Change::SubjectAdded(of, form) => Diff::RelationSubjectTypeAdded(subject(of, form)),
+        Change::SubjectRemoved(of, form) => Diff::RelationSubjectTypeRemoved(subject(of, form)),
+        Change::PermissionAdded(is) => Diff::PermissionAdded(permission(is)),
+        Change::PermissionRemoved(was) => Diff::PermissionRemoved(permission(was)),
+        Change::PermissionCommentChanged(is) => Diff::PermissionDocCommentChanged(permission(is)),
+        Change::PermissionExpressionChanged(is) => Diff::PermissionExprChanged(permission(is)),
+        Change::CaveatAdded(is) => Diff::CaveatAdded(caveat(is)),
+        Change::CaveatRemoved(was) => Diff::CaveatRemoved(caveat(was)),
+        Change::CaveatCommentChanged(is) => Diff::CaveatDocCommentChanged(caveat(is)),
+        Change::CaveatExpressionChanged(is) => Diff::CaveatExprChanged(caveat(is)),
+        Change::ParameterAdded(is) => Diff::CaveatParameterAdded(parameter(is)),
+        Change::ParameterRemoved(was) => Diff::CaveatParameterRemoved(parameter(was)),
+        Change::ParameterTypeChanged { parameter: is, previous_type } => {
+            Diff::CaveatParameterTypeChanged(proto::ReflectionCaveatParameterTypeChange {
+                parameter: Some(parameter(is)),
+                previous_type,
+            })
+        }
+    };
+    proto::ReflectionSchemaDiff { diff: Some(diff) }
+}
+
+fn relation(found: Relation) -> proto::ReflectionRelation {
+    proto::ReflectionRelation {
+        name: found.name,
+        comment: found.comment,
+        parent_definition_name: found.definition,
+        subject_types: found.subjects.into_iter().map(type_reference).collect(),
+    }
+}
+
+fn permission(found: Permission) -> proto::ReflectionPermission {
+    proto::ReflectionPermission {
+        name: found.name,
+        comment: found.comment,
+        parent_definition_name: found.definition,
+    }
+}
+
+fn parameter(found: Parameter) -> proto::ReflectionCaveatParameter {
+    proto::ReflectionCaveatParameter {
+        name: found.name,
+        r#type: found.parameter_type,
+        parent_caveat_name: found.caveat,
+    }
+}
+
+fn subject(of: Relation, form: SubjectForm) -> proto::ReflectionRelationSubjectTypeChange {
+    proto::ReflectionRelationSubjectTypeChange {
+        relation: Some(relation(of)),
+        changed_subject_type: Some(type_reference(form)),
+    }
+}
+
+/// Whether relationships of the form expire has no field.
+fn type_reference(form: SubjectForm) -> proto::ReflectionTypeReference {
+    let typeref = match form.subject_relation {
+        Some(relation) => Typeref::OptionalRelationName(relation),
+        None if form.is_wildcard => Typeref::IsPublicWildcard(true),
+        None => Typeref::IsTerminalSubject(true),
+    };
+    proto::ReflectionTypeReference {
+        subject_definition_name: form.subject_type,
+        optional_caveat_name: form.caveat.unwrap_or_default(),
+        typeref: Some(typeref),
+    }
+}

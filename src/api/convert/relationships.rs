@@ -1,0 +1,438 @@
+//! Objects, relationships, filters, and what is written and deleted with them.
+
+use crate::api::convert::context::context;
+use crate::api::convert::field::{Field, Violations};
+use crate::api::convert::limit::result_limit;
+use crate::api::request_limits::RequestLimits;
+use crate::api::status;
+use crate::database::{DeleteRequest, WriteRequest};
+use crate::proto::authzed::api::v1 as proto;
+use crate::relationship::{
+    Context, ContextualizedCaveat, NameKind, ObjectIdFilter, ObjectRef, Precondition,
+    PreconditionOperation, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
+    SubjectFilter, SubjectRelationFilter, Terms, Timestamp, UpdateOperation, require_name,
+};
+use prost::Message as _;
+use prost_types::Struct;
+use tonic::Status;
+
+const WILDCARD_ID: &str = "*";
+
+/// The updates and preconditions of a write.
+pub(crate) fn write(
+    request: proto::WriteRelationshipsRequest,
+    limits: RequestLimits,
+) -> Result<WriteRequest, Status> {
+    let mut violations = Violations::default();
+    let updates = updates(&mut violations, request.updates, limits);
+    let preconditions = preconditions(&mut violations, request.optional_preconditions);
+    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
+    let permissions = Vec::new();
+    violations.finish(Some(WriteRequest { updates, preconditions, permissions, metadata }))
+}
+
+/// The updates of a write.
+pub(crate) fn updates(
+    violations: &mut Violations,
+    messages: Vec<proto::RelationshipUpdate>,
+    limits: RequestLimits,
+) -> Vec<RelationshipUpdate> {
+    let field = Field::root("updates");
+    let mut updates = Vec::with_capacity(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        let sizes = message.relationship.as_ref().map(Sizes::of).unwrap_or_default();
+        let read = update(violations, field.item(index), message);
+        if let Some(RelationshipUpdate { relationship, .. }) = &read {
+            sizes.require_small(violations, relationship, limits);
+        }
+        updates.extend(read);
+    }
+    updates
+}
+
+/// How large a relationship is on the wire, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sizes {
+    /// All of it, which a refusal tells.
+    pub(crate) relationship: usize,
+    /// Its caveat, which is bounded.
+    pub(crate) caveat: usize,
+}
+
+impl Sizes {
+    fn of(relationship: &proto::Relationship) -> Self {
+        let caveat = relationship.optional_caveat.as_ref();
+        Self {
+            relationship: relationship.encoded_len(),
+            caveat: caveat.map_or(0, proto::ContextualizedCaveat::encoded_len),
+        }
+    }
+
+    /// Requires that the caveat of a relationship is no larger than is allowed.
+    pub(crate) fn require_small(
+        self,
+        violations: &mut Violations,
+        relationship: &Relationship,
+        RequestLimits { caveat_bytes_max: max, .. }: RequestLimits,
+    ) {
+        if self.caveat > max {
+            violations.refuse(status::caveat_too_large(relationship, self.relationship, max));
+        }
+    }
+}
+
+/// The filter, the bound and the preconditions of a deletion, from its start.
+pub(crate) fn deletion(
+    request: proto::DeleteRelationshipsRequest,
+) -> Result<DeleteRequest, Status> {
+    let mut violations = Violations::default();
+    let field = Field::root("relationship_filter");
+    let filter = required_filter(&mut violations, field, request.relationship_filter);
+    let preconditions = preconditions(&mut violations, request.optional_preconditions);
+    let limit = Some(request.optional_limit).filter(|limit| *limit > 0);
+    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
+    let allow_partial = request.optional_allow_partial_deletions;
+    violations.finish(filter.map(|filter| DeleteRequest {
+        filter,
+        preconditions,
+        limit,
+        allow_partial,
+        after: None,
+        metadata,
+    }))
+}
+
+/// The filter and the bound of a read.
+pub(crate) fn read_filter(
+    filter: Option<proto::RelationshipFilter>,
+    limit: u32,
+    limits: RequestLimits,
+) -> Result<(RelationshipFilter, Option<u32>), Status> {
+    let mut violations = Violations::default();
+    let limit = result_limit(limit, limits.read_limit_max).unwrap_or_else(|refusal| {
+        violations.refuse(refusal);
+        None
+    });
+    let filter = required_filter(&mut violations, Field::root("relationship_filter"), filter);
+    violations.finish(filter.map(|filter| (filter, limit)))
+}
+
+/// The filter of an export and how many relationships a message holds; 0 asks for as many as allowed.
+pub(crate) fn export(
+    message: Option<proto::RelationshipFilter>,
+    limit: u32,
+    limits: RequestLimits,
+) -> Result<(Option<RelationshipFilter>, usize), Status> {
+    let mut violations = Violations::default();
+    let limit = result_limit(limit, limits.export_limit_max).unwrap_or_else(|refusal| {
+        violations.refuse(refusal);
+        None
+    });
+    let count_max = usize::try_from(limit.unwrap_or(limits.export_limit_max)).unwrap_or(usize::MAX);
+    let field = Field::root("optional_relationship_filter");
+    let filter =
+        message.map_or(Some(None), |message| filter(&mut violations, field, message).map(Some));
+    violations.finish(filter.map(|filter| (filter, count_max)))
+}
+
+/// The relationships of one message of an import.
+pub(crate) fn import(
+    messages: Vec<proto::Relationship>,
+    limits: RequestLimits,
+) -> Result<Vec<Relationship>, Status> {
+    let mut violations = Violations::default();
+    let field = Field::root("relationships");
+    let mut read = Vec::with_capacity(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        let sizes = Sizes::of(&message);
+        let relationship = relationship(&mut violations, field.item(index), Some(message));
+        if let Some(relationship) = &relationship {
+            sizes.require_small(&mut violations, relationship, limits);
+        }
+        read.extend(relationship);
+    }
+    violations.finish(Some(read))
+}
+
+/// An object.
+pub(crate) fn object(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: Option<proto::ObjectReference>,
+) -> Option<ObjectRef> {
+    let proto::ObjectReference { object_type, object_id } = violations.require(field, message)?;
+    let named = require_name(NameKind::Definition, &object_type);
+    let type_fits = violations.note(field.at("object_type"), named).is_some();
+    let id_fits = if object_id == WILDCARD_ID {
+        violations.add(field.at("object_id"), "`*` is no object: only a subject may be a wildcard");
+        false
+    } else {
+        let named = require_name(NameKind::ObjectId, &object_id);
+        violations.note(field.at("object_id"), named).is_some()
+    };
+    if type_fits && id_fits { ObjectRef::new(object_type, object_id).ok() } else { None }
+}
+
+/// A subject: an object, a userset or a wildcard.
+pub(crate) fn subject(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: Option<proto::SubjectReference>,
+) -> Option<Subject> {
+    let message = violations.require(field, message)?;
+    let relation_field = field.at("optional_relation");
+    let relation = optional_relation(violations, relation_field, message.optional_relation);
+    let wildcard_type = message
+        .object
+        .as_ref()
+        .filter(|object| object.object_id == WILDCARD_ID)
+        .map(|object| object.object_type.clone());
+    let Some(object_type) = wildcard_type else {
+        let object = object(violations, field.at("object"), message.object)?;
+        let relation = relation?;
+        let itself = relation.is_empty();
+        return Some(if itself {
+            Subject::Object(object)
+        } else {
+            Subject::Userset(object, relation)
+        });
+    };
+    let named = require_name(NameKind::Definition, &object_type);
+    violations.note(field.at("object").at("object_type"), named)?;
+    if !relation?.is_empty() {
+        violations.add(relation_field, "a wildcard subject takes no relation");
+        return None;
+    }
+    Some(Subject::Wildcard(object_type))
+}
+
+/// The name of a relation or permission, or nothing.
+pub(crate) fn optional_relation(
+    violations: &mut Violations,
+    field: Field<'_>,
+    name: String,
+) -> Option<String> {
+    if !name.is_empty() {
+        violations.note(field, require_name(NameKind::Relation, &name))?;
+    }
+    Some(name)
+}
+
+fn update(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: proto::RelationshipUpdate,
+) -> Option<RelationshipUpdate> {
+    use proto::relationship_update::Operation;
+    let operation = match message.operation() {
+        Operation::Create => Some(UpdateOperation::Create),
+        Operation::Touch => Some(UpdateOperation::Touch),
+        Operation::Delete => Some(UpdateOperation::Delete),
+        Operation::Unspecified => {
+            let rule = format!("`{}` is none of the operations 1 to 3", message.operation);
+            violations.add(field.at("operation"), rule);
+            None
+        }
+    };
+    let field = field.at("relationship");
+    let relationship = relationship(violations, field, message.relationship);
+    Some(RelationshipUpdate { operation: operation?, relationship: relationship? })
+}
+
+fn relationship(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: Option<proto::Relationship>,
+) -> Option<Relationship> {
+    let message = violations.require(field, message)?;
+    let resource = object(violations, field.at("resource"), message.resource);
+    let named = require_name(NameKind::Relation, &message.relation);
+    let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
+    let subject = subject(violations, field.at("subject"), message.subject);
+    let terms = terms(violations, &field, message.optional_caveat, message.optional_expires_at);
+    let Terms { caveat, expires_at } = terms?;
+    Some(Relationship {
+        resource: resource?,
+        relation: relation?,
+        subject: subject?,
+        caveat,
+        expires_at,
+    })
+}
+
+/// What a relationship carries beside its key.
+pub(crate) fn terms(
+    violations: &mut Violations,
+    field: &Field<'_>,
+    optional_caveat: Option<proto::ContextualizedCaveat>,
+    optional_expires_at: Option<prost_types::Timestamp>,
+) -> Option<Terms> {
+    let caveat = optional_caveat.map_or(Some(None), |message| {
+        caveat(violations, field.at("optional_caveat"), message).map(Some)
+    });
+    let expires_at = optional_expires_at.map_or(Some(None), |message| {
+        timestamp(violations, field.at("optional_expires_at"), message).map(Some)
+    });
+    Some(Terms { caveat: caveat?, expires_at: expires_at? })
+}
+
+fn caveat(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: proto::ContextualizedCaveat,
+) -> Option<ContextualizedCaveat> {
+    let named = require_name(NameKind::Caveat, &message.caveat_name);
+    let name = violations.note(field.at("caveat_name"), named).map(|()| message.caveat_name);
+    let context = context(violations, field.at("context"), message.context);
+    Some(ContextualizedCaveat { name: name?, context: context? })
+}
+
+/// A point in time.
+pub(crate) fn timestamp(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: prost_types::Timestamp,
+) -> Option<Timestamp> {
+    let prost_types::Timestamp { seconds, nanos } = message;
+    let time = u32::try_from(nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000)
+        .and_then(|nanos| Timestamp::from_unix(seconds, nanos).ok());
+    if time.is_none() {
+        let rule = format!("{seconds} s {nanos} ns is no time within the years 1 to 9999");
+        violations.add(field, rule);
+    }
+    time
+}
+
+pub(crate) fn required_filter(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: Option<proto::RelationshipFilter>,
+) -> Option<RelationshipFilter> {
+    let message = violations.require(field, message)?;
+    filter(violations, field, message)
+}
+
+/// A filter.
+pub(crate) fn filter(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: proto::RelationshipFilter,
+) -> Option<RelationshipFilter> {
+    let proto::RelationshipFilter {
+        resource_type,
+        optional_resource_id: id,
+        optional_resource_id_prefix: prefix,
+        optional_relation: relation,
+        optional_subject_filter: subject,
+    } = message;
+    if !id.is_empty() && !prefix.is_empty() {
+        let rule = "resource_id and resource_id_prefix cannot be set at the same time";
+        let given = [
+            ("resource_type", &resource_type),
+            ("optional_resource_id", &id),
+            ("optional_resource_id_prefix", &prefix),
+            ("optional_relation", &relation),
+        ];
+        violations.refuse(status::invalid_filter(rule, &given));
+    }
+    let resource_type =
+        optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
+    let id = optional(violations, field.at("optional_resource_id"), NameKind::ObjectId, id);
+    let prefix =
+        optional(violations, field.at("optional_resource_id_prefix"), NameKind::ObjectId, prefix);
+    let relation =
+        optional(violations, field.at("optional_relation"), NameKind::Relation, relation);
+    let subject = subject.map_or(Some(None), |message| {
+        subject_filter(violations, field.at("optional_subject_filter"), message).map(Some)
+    });
+    let exact = id?.map(ObjectIdFilter::Exact);
+    Some(RelationshipFilter {
+        resource_type: resource_type?,
+        resource_id: exact.or(prefix?.map(ObjectIdFilter::Prefix)),
+        relation: relation?,
+        subject: subject?,
+    })
+}
+
+fn subject_filter(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: proto::SubjectFilter,
+) -> Option<SubjectFilter> {
+    let named = require_name(NameKind::Definition, &message.subject_type);
+    let subject_type =
+        violations.note(field.at("subject_type"), named).map(|()| message.subject_type);
+    let id = message.optional_subject_id;
+    let subject_id = if id == WILDCARD_ID {
+        Some(Some(id))
+    } else {
+        optional(violations, field.at("optional_subject_id"), NameKind::ObjectId, id)
+    };
+    let relation = match message.optional_relation {
+        None => Some(SubjectRelationFilter::Any),
+        Some(message) => {
+            let field = field.at("optional_relation");
+            optional(violations, field.at("relation"), NameKind::Relation, message.relation).map(
+                |name| name.map_or(SubjectRelationFilter::Itself, SubjectRelationFilter::Named),
+            )
+        }
+    };
+    Some(SubjectFilter {
+        subject_type: subject_type?,
+        subject_id: subject_id?,
+        relation: relation?,
+    })
+}
+
+/// A name of a kind, where the empty text means none.
+#[expect(clippy::option_option, reason = "wrong, absent, present")]
+fn optional(
+    violations: &mut Violations,
+    field: Field<'_>,
+    kind: NameKind,
+    name: String,
+) -> Option<Option<String>> {
+    if name.is_empty() {
+        return Some(None);
+    }
+    violations.note(field, require_name(kind, &name))?;
+    Some(Some(name))
+}
+
+pub(crate) fn preconditions(
+    violations: &mut Violations,
+    messages: Vec<proto::Precondition>,
+) -> Vec<Precondition> {
+    let field = Field::root("optional_preconditions");
+    let mut read = Vec::with_capacity(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        read.extend(precondition(violations, field.item(index), message));
+    }
+    read
+}
+
+fn precondition(
+    violations: &mut Violations,
+    field: Field<'_>,
+    message: proto::Precondition,
+) -> Option<Precondition> {
+    use proto::precondition::Operation;
+    let operation = match message.operation() {
+        Operation::MustMatch => Some(PreconditionOperation::MustMatch),
+        Operation::MustNotMatch => Some(PreconditionOperation::MustNotMatch),
+        Operation::Unspecified => {
+            let rule = format!("`{}` is none of the operations 1 and 2", message.operation);
+            violations.add(field.at("operation"), rule);
+            None
+        }
+    };
+    let filter = required_filter(violations, field.at("filter"), message.filter);
+    Some(Precondition { operation: operation?, filter: filter? })
+}
+
+pub(crate) fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Context> {
+    let field = Field::root("optional_transaction_metadata");
+    context(violations, field, Some(message?))
+}

@@ -1,0 +1,44 @@
+//! What validations are made of.
+
+use crate::api::convert::field::{Field, Violations};
+use crate::proto::kilwa::v1 as proto;
+use crate::validation::{Expectation, Parts};
+use tonic::Status;
+
+/// The value of a field that has to be there.
+pub(crate) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Status> {
+    let mut violations = Violations::default();
+    let value = violations.require(Field::root(field), value);
+    violations.finish(value)
+}
+
+/// The parts of a validation file.
+pub(crate) fn parts(parts: &proto::ValidationParts) -> Parts<'_> {
+    Parts {
+        schema: &parts.schema,
+        relationships: &parts.relationships,
+        assertions: parts.assertions.as_ref().map(assertions).unwrap_or_default(),
+        expected: parts
+            .expected_relations
+            .iter()
+            .map(|expected| {
+                let subjects = expected.subjects.iter().map(String::as_str).collect();
+                (expected.object_and_relation.as_str(), subjects)
+            })
+            .collect(),
+    }
+}
+
+/// Assertions with the answers that they want.
+pub(crate) fn assertions(message: &proto::Assertions) -> Vec<(Expectation, &str)> {
+    [
+        with(Expectation::True, &message.assert_true),
+        with(Expectation::Caveated, &message.assert_caveated),
+        with(Expectation::False, &message.assert_false),
+    ]
+    .concat()
+}
+
+fn with(expectation: Expectation, texts: &[String]) -> Vec<(Expectation, &str)> {
+    texts.iter().map(|text| (expectation, text.as_str())).collect()
+}

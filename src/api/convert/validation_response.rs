@@ -1,0 +1,182 @@
+//! Reports of validations to messages.
+
+use crate::api::convert::trace::TraceEncoder;
+use crate::proto::authzed::api::v1::ZedToken;
+use crate::proto::kilwa::v1 as proto;
+use crate::proto::kilwa::v1::diagnostic::{Severity as SeverityMessage, Stage as StageMessage};
+use crate::relationship::Permissionship;
+use crate::schema::{Diagnostic, Position, Severity, Stage};
+use crate::validation::{
+    AssertionResult, Block, Expectation, ExpectedResult, Finding, Outcome, Place, Report,
+};
+
+/// Assertions that were run outside of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'r> {
+    pub(crate) findings: &'r [Finding],
+    pub(crate) results: &'r [AssertionResult],
+}
+
+/// The most diagnostics of one answer. A file of 16 MiB can have a million faults, and nobody mends them one by one.
+const DIAGNOSTICS_MAX: usize = 10_000;
+
+/// What came of a file.
+pub(crate) fn file(report: &Report, traces: &TraceEncoder) -> proto::ValidateResponse {
+    let mut counts = count_assertions(&report.assertions);
+    counts.relationships = number(report.relationships_count);
+    counts.expected_relations = number(report.expected.len());
+    counts.expected_relations_failed =
+        number(report.expected.iter().filter(|result| !result.holds()).count());
+    proto::ValidateResponse {
+        ok: report.outcome() == Outcome::Holds,
+        diagnostics: diagnostics(&report.findings),
+        // The schema is in the request already.
+        assertions: report.assertions.iter().map(|result| assertion(result, traces, "")).collect(),
+        expected_relations: report.expected.iter().map(expected).collect(),
+        counts: Some(counts),
+    }
+}
+
+/// What the stored data answered. The schema is told with the first trace only.
+pub(crate) fn live(
+    checked_at: ZedToken,
+    run: Run<'_>,
+    traces: &TraceEncoder,
+    schema: &str,
+) -> proto::ValidateLiveResponse {
+    let mut schema = Some(schema);
+    let mut told = |result: &AssertionResult| {
+        let schema = result.trace.as_ref().and_then(|_| schema.take());
+        assertion(result, traces, schema.unwrap_or_default())
+    };
+    let faulty = run.findings.iter().any(|finding| finding.diagnostic.severity == Severity::Error);
+    proto::ValidateLiveResponse {
+        checked_at: Some(checked_at),
+        ok: !faulty && run.results.iter().all(AssertionResult::holds),
+        diagnostics: diagnostics(run.findings),
+        assertions: run.results.iter().map(&mut told).collect(),
+        counts: Some(count_assertions(run.results)),
+    }
+}
+
+/// The first ones, and one that counts the others.
+fn diagnostics(findings: &[Finding]) -> Vec<proto::Diagnostic> {
+    let mut told: Vec<_> = findings.iter().take(DIAGNOSTICS_MAX).map(diagnostic).collect();
+    let left = findings.len() - told.len();
+    if left > 0 {
+        told.push(proto::Diagnostic {
+            severity: SeverityMessage::Error.into(),
+            message: format!("{left} more are not listed: mend these first"),
+            ..proto::Diagnostic::default()
+        });
+    }
+    told
+}
+
+fn count_assertions(results: &[AssertionResult]) -> proto::ValidationCounts {
+    proto::ValidationCounts {
+        assertions: number(results.len()),
+        assertions_failed: number(results.iter().filter(|result| !result.holds()).count()),
+        ..proto::ValidationCounts::default()
+    }
+}
+
+fn assertion(
+    result: &AssertionResult,
+    traces: &TraceEncoder,
+    schema: &str,
+) -> proto::AssertionResult {
+    let missing = match &result.answer {
+        Ok(Permissionship::Conditional(names)) => names.iter().cloned().collect(),
+        Ok(Permissionship::HasPermission | Permissionship::NoPermission) | Err(_) => Vec::new(),
+    };
+    proto::AssertionResult {
+        text: result.assertion.text.clone(),
+        range: Some(place(&result.assertion.place)),
+        ok: result.holds(),
+        expected: wanted(result.assertion.expectation).into(),
+        actual: came(&result.answer).into(),
+        missing_context: missing,
+        trace: result.trace.as_ref().map(|trace| traces.information(trace, schema)),
+        error: result.answer.as_ref().err().cloned().unwrap_or_default(),
+    }
+}
+
+fn wanted(expectation: Expectation) -> proto::Answer {
+    match expectation {
+        Expectation::True => proto::Answer::HasPermission,
+        Expectation::Caveated => proto::Answer::ConditionalPermission,
+        Expectation::False => proto::Answer::NoPermission,
+    }
+}
+
+fn came(answer: &Result<Permissionship, String>) -> proto::Answer {
+    match answer {
+        Ok(Permissionship::HasPermission) => proto::Answer::HasPermission,
+        Ok(Permissionship::Conditional(_)) => proto::Answer::ConditionalPermission,
+        Ok(Permissionship::NoPermission) => proto::Answer::NoPermission,
+        Err(_) => proto::Answer::Unspecified,
+    }
+}
+
+fn expected(result: &ExpectedResult) -> proto::ExpectedRelationsResult {
+    let differences = result.failures.iter().map(|failure| proto::ExpectedRelationsDifference {
+        message: failure.mismatch.to_string(),
+        range: Some(place(&failure.place)),
+    });
+    proto::ExpectedRelationsResult {
+        text: result.expected.key(),
+        range: Some(place(result.expected.place())),
+        ok: result.holds(),
+        differences: differences.collect(),
+    }
+}
+
+fn diagnostic(finding: &Finding) -> proto::Diagnostic {
+    let Diagnostic { severity, code, message, help, source_name, .. } = &finding.diagnostic;
+    let severity = match severity {
+        Severity::Error => SeverityMessage::Error,
+        Severity::Warning => SeverityMessage::Warning,
+    };
+    proto::Diagnostic {
+        severity: severity.into(),
+        stage: stage(finding).into(),
+        code: (*code).to_owned(),
+        message: message.clone(),
+        help: help.clone().unwrap_or_default(),
+        range: Some(range(source_name, finding.diagnostic.start(), finding.diagnostic.end())),
+    }
+}
+
+fn stage(finding: &Finding) -> StageMessage {
+    match (finding.block, finding.diagnostic.stage) {
+        (Block::File, _) => StageMessage::File,
+        (Block::Schema, Stage::Parse) => StageMessage::SchemaParse,
+        (Block::Schema, Stage::Type) => StageMessage::SchemaType,
+        (Block::Schema, Stage::Lint) => StageMessage::SchemaLint,
+        (Block::Relationships, _) => StageMessage::Relationships,
+        (Block::Assertions, _) => StageMessage::Assertions,
+        (Block::ExpectedRelations, _) => StageMessage::ExpectedRelations,
+    }
+}
+
+fn place(place: &Place) -> proto::SourceRange {
+    range(&place.source_name, place.start(), place.end())
+}
+
+fn range(source_name: &str, start: Position, end: Position) -> proto::SourceRange {
+    proto::SourceRange {
+        source_name: source_name.to_owned(),
+        start: Some(position(start)),
+        end: Some(position(end)),
+    }
+}
+
+fn position(position: Position) -> proto::Position {
+    let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    proto::Position { line: small(position.line), column: small(position.column) }
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,121 @@
+//! Relationships, filters and preconditions as the metadata of errors.
+
+use crate::database::UnmetPermission;
+use crate::relationship::{
+    ObjectIdFilter, Precondition, PreconditionOperation, Relationship, RelationshipFilter,
+    SubjectFilter, SubjectRelationFilter,
+};
+
+/// A name and its value.
+type Part = (&'static str, String);
+
+/// Under which names the parts of a filter are told.
+pub(crate) struct FilterKeys {
+    resource_type: &'static str,
+    resource_id: &'static str,
+    resource_id_prefix: Option<&'static str>,
+    relation: &'static str,
+    subject_type: &'static str,
+    subject_id: &'static str,
+    subject_relation: &'static str,
+}
+
+/// The names for the filter of a deletion.
+pub(crate) const FILTER: FilterKeys = FilterKeys {
+    resource_type: "filter_resource_type",
+    resource_id: "filter_resource_id",
+    resource_id_prefix: None,
+    relation: "filter_relation",
+    subject_type: "filter_subject_type",
+    subject_id: "filter_subject_id",
+    subject_relation: "filter_subject_relation",
+};
+
+/// The names for the filter of a counter that is not registered.
+pub(crate) const NEW_FILTER: FilterKeys = FilterKeys {
+    resource_type: "new_filter_resource_type",
+    resource_id: "new_filter_resource_id",
+    resource_id_prefix: Some("new_filter_resource_id_prefix"),
+    relation: "new_filter_relation",
+    subject_type: "new_filter_subject_type",
+    subject_id: "new_filter_subject_id",
+    subject_relation: "new_filter_subject_relation",
+};
+
+/// The names for the filter of a precondition.
+const PRECONDITION: FilterKeys = FilterKeys {
+    resource_type: "precondition_resource_type",
+    resource_id: "precondition_resource_id",
+    resource_id_prefix: Some("precondition_resource_id_prefix"),
+    relation: "precondition_relation",
+    subject_type: "precondition_subject_type",
+    subject_id: "precondition_subject_id",
+    subject_relation: "precondition_subject_relation",
+};
+
+/// The text of a relationship without what it carries, which may be long.
+pub(crate) fn key_text(relationship: &Relationship) -> String {
+    let Relationship { resource, relation, subject, .. } = relationship;
+    format!("{resource}#{relation}@{subject}")
+}
+
+/// The key of a relationship.
+pub(crate) fn of_relationship(relationship: &Relationship) -> Vec<Part> {
+    let Relationship { resource, relation, subject, .. } = relationship;
+    vec![
+        ("relationship", key_text(relationship)),
+        ("resource_type", resource.object_type().to_owned()),
+        ("resource_object_id", resource.object_id().to_owned()),
+        ("resource_relation", relation.clone()),
+        ("subject_type", subject.object_type().to_owned()),
+        ("subject_object_id", subject.object_id().to_owned()),
+        ("subject_relation", subject.relation().unwrap_or_default().to_owned()),
+    ]
+}
+
+/// What a precondition wants, and of what.
+pub(crate) fn of_precondition(precondition: &Precondition) -> Vec<Part> {
+    let operation = match precondition.operation {
+        PreconditionOperation::MustMatch => "OPERATION_MUST_MATCH",
+        PreconditionOperation::MustNotMatch => "OPERATION_MUST_NOT_MATCH",
+    };
+    let mut parts = vec![("precondition_operation", operation.to_owned())];
+    parts.extend(of_filter(&precondition.filter, &PRECONDITION));
+    parts
+}
+
+/// A permission that is not held, and what context leaves it in doubt.
+pub(crate) fn of_unmet_permission(unmet: &UnmetPermission) -> Vec<Part> {
+    let UnmetPermission { required, missing_context } = unmet;
+    let mut parts = vec![
+        ("required_resource", required.resource.to_string()),
+        ("required_permission", required.permission.clone()),
+        ("required_subject", required.subject.to_string()),
+    ];
+    if !missing_context.is_empty() {
+        let names: Vec<&str> = missing_context.iter().map(String::as_str).collect();
+        parts.push(("missing_context", names.join(",")));
+    }
+    parts
+}
+
+/// The conditions of a filter that are set.
+pub(crate) fn of_filter(filter: &RelationshipFilter, keys: &FilterKeys) -> Vec<Part> {
+    let mut parts = Vec::new();
+    parts.extend(filter.resource_type.clone().map(|name| (keys.resource_type, name)));
+    parts.extend(filter.resource_id.as_ref().and_then(|id| match id {
+        ObjectIdFilter::Exact(id) => Some((keys.resource_id, id.clone())),
+        ObjectIdFilter::Prefix(prefix) => keys.resource_id_prefix.zip(Some(prefix.clone())),
+    }));
+    parts.extend(filter.relation.clone().map(|name| (keys.relation, name)));
+    if let Some(SubjectFilter { subject_type, subject_id, relation }) = &filter.subject {
+        parts.push((keys.subject_type, subject_type.clone()));
+        parts.extend(subject_id.clone().map(|id| (keys.subject_id, id)));
+        parts.extend(match relation {
+            SubjectRelationFilter::Any => None,
+            SubjectRelationFilter::Itself => Some((keys.subject_relation, String::new())),
+            SubjectRelationFilter::Named(name) => Some((keys.subject_relation, name.clone())),
+        });
+    }
+    parts
+}

@@ -1,0 +1,86 @@
+//! `kilwa.v1.PermissionsService`.
+
+use crate::api::authzed_v1::permissions::with_operations;
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::status;
+use crate::database::{DatabaseError, Listing, View};
+use crate::engine::{CheckResult, Statistics};
+use crate::proto::authzed::api::v1::ZedToken;
+use crate::proto::encode;
+use crate::proto::kilwa::v1 as proto;
+use crate::proto::kilwa::v1::permission_answer::Response as Answer;
+use crate::proto::kilwa::v1::permissions_service_server::PermissionsService;
+use tonic::{Request, Response, Status};
+
+/// Many questions in one, and moments by the time of day.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnPermissions {
+    context: ServiceContext,
+}
+
+impl OwnPermissions {
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
+    }
+}
+
+#[tonic::async_trait]
+impl PermissionsService for OwnPermissions {
+    async fn list_permissions(
+        &self,
+        request: Request<proto::ListPermissionsRequest>,
+    ) -> Result<Response<proto::ListPermissionsResponse>, Status> {
+        let mut request = request.into_inner();
+        let tokens = self.context.tokens;
+        let consistency = tokens.consistency(request.consistency.take())?;
+        let listing = convert::listing(request, self.context.limits);
+        let answer = self.context.workers.run(move |job| {
+            let view = job.view(consistency)?;
+            let checked_at = tokens.token(view.revision());
+            list(&view, checked_at, &listing?, job.interrupted)
+        });
+        let (response, statistics) = answer.await?;
+        Ok(with_operations(response, &statistics))
+    }
+
+    async fn revision_at(
+        &self,
+        request: Request<proto::RevisionAtRequest>,
+    ) -> Result<Response<proto::RevisionAtResponse>, Status> {
+        let time = convert::time(request.into_inner())?;
+        let revision = self
+            .context
+            .workers
+            .run(move |job| job.database.revision_at(time, job.now).map_err(status::of_database));
+        let token = Some(self.context.tokens.token_as_of(revision.await?, time));
+        Ok(Response::new(proto::RevisionAtResponse { token }))
+    }
+}
+
+/// The answers, with what they cost. What no answer can be without is wrong with the whole call.
+fn list(
+    view: &View<'_>,
+    checked_at: ZedToken,
+    listing: &Listing,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<(proto::ListPermissionsResponse, Vec<Statistics>), Status> {
+    let answers = view.permissions(listing, interrupted).map_err(status::of_database)?;
+    let statistics = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+    let statistics = statistics.map(|checked| checked.statistics).collect();
+    let permissions = answers.into_iter().map(message).collect();
+    Ok((proto::ListPermissionsResponse { checked_at: Some(checked_at), permissions }, statistics))
+}
+
+fn message(
+    (permission, answer): (String, Result<CheckResult, DatabaseError>),
+) -> proto::PermissionAnswer {
+    let response = match answer {
+        Ok(CheckResult { permissionship, .. }) => Answer::Item(proto::PermissionAnswerItem {
+            permissionship: encode::permissionship(&permissionship).into(),
+            partial_caveat_info: encode::partial_caveat_info(&permissionship),
+        }),
+        Err(error) => Answer::Error(status::to_message(&status::of_database(error))),
+    };
+    proto::PermissionAnswer { permission, response: Some(response) }
+}

@@ -1,0 +1,85 @@
+//! `kilwa.v1.RelationshipsService`.
+
+use crate::api::context::ServiceContext;
+use crate::api::convert;
+use crate::api::status;
+use crate::database::{Consistency, Mentions, RelationSet};
+use crate::proto::authzed::api::v1::Relationship as RelationshipMessage;
+use crate::proto::encode;
+use crate::proto::kilwa::v1 as proto;
+use crate::proto::kilwa::v1::relationships_service_server::RelationshipsService;
+use crate::relationship::Relationship;
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+
+/// Writes that are more than their updates.
+#[derive(Clone, Debug)]
+pub(crate) struct Relationships {
+    context: ServiceContext,
+}
+
+impl Relationships {
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
+    }
+}
+
+#[tonic::async_trait]
+impl RelationshipsService for Relationships {
+    async fn write_relationships(
+        &self,
+        request: Request<proto::WriteRelationshipsRequest>,
+    ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        let write = convert::own_write(request, self.context.limits)?;
+        let (revision, ()) = self.context.workers.write(bytes, write).await?;
+        let written_at = Some(self.context.tokens.token(revision));
+        Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
+    }
+
+    async fn set_relation(
+        &self,
+        request: Request<proto::SetRelationRequest>,
+    ) -> Result<Response<proto::SetRelationResponse>, Status> {
+        let request = request.into_inner();
+        let bytes = request.encoded_len();
+        let request = convert::set_relation(request, self.context.limits)?;
+        let (revision, set) = self.context.workers.write(bytes, request).await?;
+        let RelationSet { added, changed, removed } = set;
+        Ok(Response::new(proto::SetRelationResponse {
+            written_at: Some(self.context.tokens.token(revision)),
+            added: messages(&added),
+            changed: messages(&changed),
+            removed: messages(&removed),
+        }))
+    }
+
+    async fn delete_object(
+        &self,
+        request: Request<proto::DeleteObjectRequest>,
+    ) -> Result<Response<proto::DeleteObjectResponse>, Status> {
+        let request = request.into_inner();
+        let (bytes, is_dry_run) = (request.encoded_len(), request.dry_run);
+        let request = convert::delete_object(request, self.context.limits)?;
+        let (revision, Mentions { as_resource, as_subject }) = if is_dry_run {
+            let counting = self.context.workers.run(move |job| {
+                let view = job.view(Consistency::FullyConsistent)?;
+                let mentions = view.mentions(&request.object, job.interrupted);
+                Ok((view.revision(), mentions.map_err(status::of_database)?))
+            });
+            counting.await?
+        } else {
+            self.context.workers.write(bytes, request).await?
+        };
+        Ok(Response::new(proto::DeleteObjectResponse {
+            at: Some(self.context.tokens.token(revision)),
+            as_resource_count: as_resource,
+            as_subject_count: as_subject,
+        }))
+    }
+}
+
+fn messages(relationships: &[Relationship]) -> Vec<RelationshipMessage> {
+    relationships.iter().map(encode::relationship).collect()
+}

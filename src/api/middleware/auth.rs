@@ -1,0 +1,86 @@
+//! Preshared keys: who may call at all.
+
+use std::fmt;
+use subtle::{Choice, ConstantTimeEq as _};
+use tonic::Status;
+use tonic::codegen::http::HeaderMap;
+use tonic::codegen::http::header::AUTHORIZATION;
+
+const SCHEME: &str = "bearer";
+
+/// The keys that callers may show. Any one of them opens everything. `None` asks for no key.
+#[derive(Clone)]
+pub struct Keys(Option<Vec<String>>);
+
+/// Keys that cannot protect anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeysError {
+    /// There is no key.
+    #[error("a server needs at least one preshared key")]
+    Missing,
+    /// A key is the empty text or has blanks around it, which no header can carry.
+    #[error("a preshared key must not be empty and not start or end with a blank")]
+    Blank,
+}
+
+impl Keys {
+    /// The keys of this list.
+    pub fn new(keys: Vec<String>) -> Result<Self, KeysError> {
+        if keys.is_empty() {
+            return Err(KeysError::Missing);
+        }
+        if keys.iter().any(|key| key.is_empty() || key.trim() != key) {
+            return Err(KeysError::Blank);
+        }
+        Ok(Self(Some(keys)))
+    }
+
+    /// No keys: whoever calls is let in, whatever they show. For tests.
+    pub fn none_needed() -> Self {
+        Self(None)
+    }
+
+    /// Requires that the headers of a call show one of the keys.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
+        let Some(keys) = &self.0 else { return Ok(()) };
+        let shown = headers.get(AUTHORIZATION).ok_or_else(|| {
+            Status::unauthenticated(
+                "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`",
+            )
+        })?;
+        let key = shown.to_str().ok().and_then(bearer).ok_or_else(|| {
+            Status::unauthenticated(
+                "invalid preshared key: malformed authorization, it must read `Bearer <key>`",
+            )
+        })?;
+        if holds(keys, key) {
+            Ok(())
+        } else {
+            Err(Status::permission_denied("invalid preshared key: invalid token"))
+        }
+    }
+}
+
+/// Looks at every key in full, so that the time it takes tells nothing about them.
+fn holds(keys: &[String], shown: &str) -> bool {
+    let equal = |key: &String| key.as_bytes().ct_eq(shown.as_bytes());
+    keys.iter().map(equal).fold(Choice::from(0), |found, one| found | one).into()
+}
+
+/// Says how many keys there are, and none of them.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.0.as_ref().map_or(0, Vec::len))
+    }
+}
+
+/// The key that the headers of a call show, if they show one.
+pub fn shown_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok().and_then(bearer)
+}
+
+/// The key of a header value `Bearer <key>`.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case(SCHEME) && !key.is_empty()).then_some(key)
+}

@@ -1,0 +1,339 @@
+//! What requests may take of memory from their first byte to the end of their answer: each by its method, and all together.
+//!
+//! The bytes of a request are counted as they arrive, and what they will take in memory is reckoned before anything is
+//! built. Both are held against the method's bound and against one budget that all calls share, until the call has ended.
+//! Small requests cost the budget nothing: their number is bounded by the connections.
+
+use crate::api::status;
+use crate::proto::decoded_size::{SHAPES, TooMuch};
+use crate::proto::{DecodeGuard, guard_decoding};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tonic::body::Body;
+use tonic::codegen::Bytes;
+use tonic::{Code, Status};
+
+/// Up to so many bytes a request is small: it costs the shared budget nothing and is read where it arrives.
+const SMALL_BYTES: usize = 64 << 10;
+/// The same for what is compressed, which may grow a thousandfold.
+const SMALL_COMPRESSED_BYTES: usize = 1 << 10;
+/// Up to so many bytes a message is not measured: it cannot grow to more than a small request may take.
+const MEASURED_FROM_BYTES: usize = 512;
+/// What a large text takes while it is parsed, for each of its bytes: up to three times as much, by lists of short lines.
+const PARSING_FACTOR: usize = 16;
+/// Before each message stand a flag and its length.
+const FRAME_BYTES: usize = 5;
+
+/// What the requests of one method may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MethodLimits {
+    /// Bytes of one message, uncompressed.
+    pub(crate) message_bytes_max: usize,
+    /// Bytes of memory that one message may take once it is decoded.
+    pub(crate) decoded_bytes_max: usize,
+    /// Bytes of memory that parsing may take for each byte of the request, as far as the budget goes: so few large texts are
+    /// parsed at once.
+    pub(crate) parsing_factor: usize,
+    /// Whether answers may be large though the request is small.
+    pub(crate) answers_much: bool,
+}
+
+/// What all requests that are under way may take together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes_max: usize,
+    bytes: AtomicUsize,
+}
+
+/// What one call takes of the budget, from its first byte to the end of its answer.
+#[derive(Debug)]
+pub(crate) struct Call {
+    budget: Arc<Budget>,
+    limits: MethodLimits,
+    compressed: bool,
+    /// Bytes that have arrived and belong to no message yet.
+    arrived: AtomicUsize,
+    /// What the last message takes.
+    decoded: AtomicUsize,
+    /// What the budget was charged.
+    charged: AtomicUsize,
+    is_large: AtomicBool,
+}
+
+impl MethodLimits {
+    /// Of a method by the path of its calls.
+    pub(crate) fn of(path: &str) -> Self {
+        let method = path.rsplit('/').next().unwrap_or_default();
+        let (wire_mib, decoded_mib) = match method {
+            // Texts of some MiB, and as many relationships as a client likes to put into one message.
+            "WriteSchema"
+            | "DiffSchema"
+            | "ExperimentalDiffSchema"
+            | "Validate"
+            | "ValidateLive"
+            | "ImportBulkRelationships"
+            | "BulkImportRelationships" => (16, 96),
+            // Some names and one context.
+            "CheckPermission"
+            | "ExpandPermissionTree"
+            | "LookupResources"
+            | "LookupSubjects"
+            | "ReadRelationships"
+            | "ExportBulkRelationships"
+            | "BulkExportRelationships"
+            | "ReadSchema"
+            | "ReflectSchema"
+            | "ExperimentalReflectSchema"
+            | "ComputablePermissions"
+            | "ExperimentalComputablePermissions"
+            | "DependentRelations"
+            | "ExperimentalDependentRelations"
+            | "ExperimentalRegisterRelationshipCounter"
+            | "ExperimentalCountRelationships"
+            | "ExperimentalUnregisterRelationshipCounter"
+            | "ListPermissions"
+            | "RevisionAt"
+            | "Watch" => (1, 8),
+            // Up to some thousand questions or updates: as much as SpiceDB takes.
+            _ => (4, 32),
+        };
+        let answers_much = matches!(
+            method,
+            "ExpandPermissionTree"
+                | "ExportBulkRelationships"
+                | "BulkExportRelationships"
+                | "ReadSchema"
+                | "ReflectSchema"
+                | "ExperimentalReflectSchema"
+                | "DiffSchema"
+                | "ExperimentalDiffSchema"
+                | "Validate"
+                | "ValidateLive"
+                | "SetRelation"
+        );
+        let is_text = matches!(
+            method,
+            "WriteSchema" | "DiffSchema" | "ExperimentalDiffSchema" | "Validate" | "ValidateLive"
+        );
+        Self {
+            message_bytes_max: wire_mib << 20,
+            decoded_bytes_max: decoded_mib << 20,
+            parsing_factor: if is_text { PARSING_FACTOR } else { 0 },
+            answers_much,
+        }
+    }
+}
+
+impl Budget {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, bytes: AtomicUsize::new(0) }
+    }
+}
+
+impl Call {
+    pub(crate) fn new(budget: &Arc<Budget>, limits: MethodLimits, compressed: bool) -> Arc<Self> {
+        Arc::new(Self {
+            budget: Arc::clone(budget),
+            limits,
+            compressed,
+            arrived: AtomicUsize::new(0),
+            decoded: AtomicUsize::new(0),
+            charged: AtomicUsize::new(0),
+            is_large: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether its answer may be so large that writing it would hold up others.
+    pub(crate) fn answers_much(&self) -> bool {
+        self.limits.answers_much || self.is_large()
+    }
+
+    fn is_large(&self) -> bool {
+        self.is_large.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that have arrived.
+    fn receive(&self, count: usize) -> Result<(), Status> {
+        let arrived = self.arrived.fetch_add(count, Ordering::Relaxed) + count;
+        if arrived > SMALL_BYTES || (self.compressed && arrived > SMALL_COMPRESSED_BYTES) {
+            self.is_large.store(true, Ordering::Relaxed);
+        }
+        // What is compressed may be a little longer than what it stands for.
+        if arrived > self.limits.message_bytes_max + self.limits.message_bytes_max / 8 + FRAME_BYTES
+        {
+            return Err(self.too_large());
+        }
+        self.charge()
+    }
+
+    /// Counts a message that is too short to take much.
+    fn admit_short(&self) {
+        self.arrived.store(0, Ordering::Relaxed);
+        self.decoded.store(0, Ordering::Relaxed);
+        if self.charged.load(Ordering::Relaxed) > 0 {
+            let charged = self.charged.swap(0, Ordering::Relaxed);
+            self.budget.bytes.fetch_sub(charged, Ordering::Relaxed);
+        }
+    }
+
+    /// Requires that a message may be built.
+    fn admit_measured(&self, full_name: &str, message: &[u8]) -> Result<(), Status> {
+        let length = message.len();
+        if length > self.limits.message_bytes_max {
+            return Err(self.too_large());
+        }
+        let decoded = SHAPES
+            .measure(full_name, message, self.limits.decoded_bytes_max)
+            .map_err(|reason| self.refusal(&reason))?;
+        // One text always has room when nothing else is under way.
+        let room = self.budget.bytes_max.saturating_sub(length + decoded) / 4 * 3;
+        let parsed = (length * self.limits.parsing_factor).min(room);
+        self.arrived.store(length, Ordering::Relaxed);
+        self.decoded.store(decoded + parsed, Ordering::Relaxed);
+        self.charge()
+    }
+
+    /// Brings what the budget was charged in line with what the call takes.
+    fn charge(&self) -> Result<(), Status> {
+        let takes = self.arrived.load(Ordering::Relaxed) + self.decoded.load(Ordering::Relaxed);
+        let takes = if takes > SMALL_BYTES { takes } else { 0 };
+        let charged = self.charged.swap(takes, Ordering::Relaxed);
+        let Budget { bytes_max, bytes } = &*self.budget;
+        let Some(more) = takes.checked_sub(charged) else {
+            bytes.fetch_sub(charged - takes, Ordering::Relaxed);
+            return Ok(());
+        };
+        if more > 0 && bytes.fetch_add(more, Ordering::Relaxed) + more > *bytes_max {
+            return Err(exhausted(format!(
+                "the requests under way need more than {bytes_max} bytes of memory together, which is the limit: try again later"
+            )));
+        }
+        Ok(())
+    }
+
+    fn too_large(&self) -> Status {
+        let max = self.limits.message_bytes_max;
+        exhausted(format!(
+            "the request is larger than {max} bytes, which is the limit of this method: send less in one message"
+        ))
+    }
+
+    fn refusal(&self, reason: &TooMuch) -> Status {
+        match reason {
+            TooMuch::Memory(field) => {
+                let max = self.limits.decoded_bytes_max;
+                exhausted(format!(
+                    "the request would take more than {max} bytes of memory, which is the limit of this method: `{field}` holds too much, send less in one message"
+                ))
+            }
+            TooMuch::Depth => Status::invalid_argument(
+                "the request is no message of its type: its values lie too deep in one another",
+            ),
+            TooMuch::Group => Status::invalid_argument(
+                "the request is no message of its type: it has a group, which proto3 does not have",
+            ),
+        }
+    }
+}
+
+impl DecodeGuard for Call {
+    fn admit(&self, full_name: fn() -> String, message: &[u8]) -> Result<(), Status> {
+        if message.len() > MEASURED_FROM_BYTES {
+            return self.admit_measured(&full_name(), message);
+        }
+        self.admit_short();
+        Ok(())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.budget.bytes.fetch_sub(*self.charged.get_mut(), Ordering::Relaxed);
+    }
+}
+
+fn exhausted(message: String) -> Status {
+    status::with_reason(
+        Code::ResourceExhausted,
+        crate::proto::authzed::api::v1::ErrorReason::Unspecified,
+        message,
+        [],
+    )
+}
+
+/// The answer to a request. As soon as much has arrived, it is read and converted where it holds up nobody.
+pub(crate) async fn read<F: Future>(call: Arc<Call>, answer: F) -> F::Output {
+    let mut answer = pin!(guard_decoding(Arc::<Call>::clone(&call), answer));
+    poll_fn(|context| {
+        if call.is_large() {
+            aside(|| answer.as_mut().poll(context))
+        } else {
+            answer.as_mut().poll(context)
+        }
+    })
+    .await
+}
+
+/// Does work that takes some milliseconds on this thread, after handing over to another one whatever else this one is for.
+pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // There is no other thread.
+        _ => work(),
+    }
+}
+
+/// The body of a request, counted.
+pub(crate) struct Counted {
+    body: Body,
+    call: Arc<Call>,
+    /// What came when the request turned out to be large: the next poll, which is made aside, gives it.
+    kept: Option<Frame<Bytes>>,
+}
+
+impl Counted {
+    pub(crate) fn body(body: Body, call: &Arc<Call>) -> Body {
+        Body::new(Self { body, call: Arc::clone(call), kept: None })
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(frame) = self.kept.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let Poll::Ready(Some(Ok(frame))) = polled else { return polled };
+        let was_large = self.call.is_large();
+        if let Err(refusal) = self.call.receive(frame.data_ref().map_or(0, Bytes::len)) {
+            // No more of it is wanted.
+            self.body = Body::empty();
+            return Poll::Ready(Some(Err(refusal)));
+        }
+        if self.call.is_large() && !was_large {
+            self.kept = Some(frame);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.kept.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

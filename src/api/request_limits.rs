@@ -1,0 +1,34 @@
+//! Limits on the size of requests.
+
+/// How much a request may hold. What the database limits itself is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Bytes of a check's caveat context, as a serialized `google.protobuf.Struct`; `None` for no limit.
+    pub context_bytes_max: Option<usize>,
+    /// Bytes of a caveat that a relationship carries, its context included, as a serialized `ContextualizedCaveat`.
+    pub caveat_bytes_max: usize,
+    /// Checks in one bulk check.
+    pub checks_max: usize,
+    /// The largest limit of a read.
+    pub read_limit_max: u32,
+    /// The largest limit of a lookup of resources.
+    pub lookup_resources_limit_max: u32,
+    /// The most relationships in one message of an export.
+    pub export_limit_max: u32,
+    /// The memory that the requests under way may take together, in bytes.
+    pub all_bytes_max: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            context_bytes_max: Some(4_096),
+            caveat_bytes_max: 25_000,
+            checks_max: 10_000,
+            read_limit_max: 1_000,
+            lookup_resources_limit_max: 1_000,
+            export_limit_max: 10_000,
+            all_bytes_max: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The services of a server, with their middleware.
+
+use crate::api::authzed_v1::{experimental, permissions, schema, watch};
+use crate::api::context::ServiceContext;
+use crate::api::convert::trace::TraceEncoder;
+use crate::api::kilwa_v1;
+use crate::api::middleware::auth::Keys;
+use crate::api::middleware::intake::Budget;
+use crate::api::middleware::layer::{Edge, EdgeOptions, RequestIds};
+use crate::api::request_limits::RequestLimits;
+use crate::api::result_stream::Patience;
+use crate::api::token::Tokens;
+use crate::api::watch::send_queue::WatchOptions;
+use crate::api::workers::Workers;
+use crate::proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
+use crate::proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
+use crate::proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
+use crate::proto::authzed::api::v1::watch_service_server::WatchServiceServer;
+use crate::proto::kilwa::v1::lookup_service_server::LookupServiceServer;
+use crate::proto::kilwa::v1::permissions_service_server::PermissionsServiceServer as KilwaPermissionsServiceServer;
+use crate::proto::kilwa::v1::relationships_service_server::RelationshipsServiceServer;
+use crate::proto::kilwa::v1::validation_service_server::ValidationServiceServer;
+use crate::proto::kilwa::v1::watch_service_server::WatchServiceServer as KilwaWatchServiceServer;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::service::RoutesBuilder;
+
+/// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to. Most methods
+/// take less, see `intake`.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// The full names of the services whose health can be asked for; the empty name stands for the whole server.
+pub const HEALTH_NAMES: [&str; 9] = [
+    "",
+    "authzed.api.v1.PermissionsService",
+    "authzed.api.v1.SchemaService",
+    "authzed.api.v1.WatchService",
+    "kilwa.v1.LookupService",
+    "kilwa.v1.PermissionsService",
+    "kilwa.v1.RelationshipsService",
+    "kilwa.v1.ValidationService",
+    "kilwa.v1.WatchService",
+];
+
+/// The name under which the health of writes can be asked for. It is `NOT_SERVING` while writes are stopped because one could
+/// not be committed; the other names stay `SERVING` then, because reads continue.
+pub const WRITES_HEALTH: &str = "kilwa.writes";
+
+/// What the services need to know.
+#[derive(Clone)]
+pub struct ApiOptions {
+    /// Who may call.
+    pub keys: Keys,
+    /// How much a request may hold.
+    pub limits: RequestLimits,
+    /// How long a stream may go without a result.
+    pub stream_idle_max: Duration,
+    /// How long the client of an import may send nothing.
+    pub import_idle_max: Duration,
+    /// How long all results of a stream may wait for the client, together. Meanwhile what it reads cannot be collected.
+    pub stream_client_wait_max: Duration,
+    /// How patient the server is with those who watch.
+    pub watch: WatchOptions,
+    /// Makes ids for calls that bring none.
+    pub request_ids: RequestIds,
+    /// From when on a call is logged as slow.
+    pub slow_call: Duration,
+}
+
+impl fmt::Debug for ApiOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiOptions")
+            .field("keys", &self.keys)
+            .field("limits", &self.limits)
+            .field("stream_idle_max", &self.stream_idle_max)
+            .field("import_idle_max", &self.import_idle_max)
+            .field("stream_client_wait_max", &self.stream_client_wait_max)
+            .field("watch", &self.watch)
+            .field("slow_call", &self.slow_call)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
+pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
+    let ApiOptions { keys, limits, import_idle_max, watch, request_ids, slow_call, .. } = options;
+    let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
+    let budget = Arc::new(Budget::new(limits.all_bytes_max));
+    let edge = EdgeOptions { keys: Arc::new(keys), request_ids, slow_call, budget };
+    let context = ServiceContext {
+        workers: Arc::clone(workers),
+        tokens: Tokens::new(workers.store_bytes()),
+        traces: TraceEncoder::new(workers.store_bytes(), Arc::clone(&edge.request_ids)),
+        limits,
+        streams: Patience { idle_max, client_max },
+        import_idle_max,
+    };
+    macro_rules! add {
+        ($server:ident, $service:expr) => {
+            let server = $server::new($service)
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .accept_compressed(Gzip);
+            routes.add_service(Edge::new(server, edge.clone()));
+        };
+    }
+    let permissions = permissions::Permissions::new(context.clone());
+    let schemas = schema::Schemas::new(context.clone());
+    let (stable, schema) = (permissions.clone(), schemas.clone());
+    let experimental = experimental::Experimental::new(context.clone(), stable, schema);
+    add!(PermissionsServiceServer, permissions);
+    add!(SchemaServiceServer, schemas);
+    add!(LookupServiceServer, kilwa_v1::lookup::Lookups::new(context.clone()));
+    add!(RelationshipsServiceServer, kilwa_v1::relationships::Relationships::new(context.clone()));
+    add!(
+        KilwaPermissionsServiceServer,
+        kilwa_v1::permissions::OwnPermissions::new(context.clone())
+    );
+    add!(ValidationServiceServer, kilwa_v1::validation::Validation::new(context.clone()));
+    add!(ExperimentalServiceServer, experimental);
+    let watching = watch::Watching::new(context, watch);
+    add!(WatchServiceServer, watching.clone());
+    add!(KilwaWatchServiceServer, watching);
+}

@@ -1,0 +1,438 @@
+//! The head of the change log, read once for all watchers that have reached it.
+//!
+//! One task reads each new revision, decodes it and keeps it for a short while. Watchers at the head share what it read;
+//! those that it does not concern are not even woken. A watcher that falls out of the bounded window reads for itself
+//! again, from a position that is pinned against garbage collection, until it has caught up.
+//!
+//! There are two feeds: one with expirations and one without, because a position with expirations is also a time.
+
+use crate::api::context::ServiceContext;
+use crate::api::convert::Watching;
+use crate::api::status;
+use crate::api::workers::{Job, Purpose};
+use crate::database::{
+    Changes, Consistency, HeldChanges, RelationshipChange, RevisionChanges, View, WatchPosition,
+};
+use crate::relationship::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tonic::Status;
+
+/// How much the window holds at most, as [`weight`] counts it: about its bytes in memory.
+const WINDOW_WEIGHT_MAX: usize = 4 << 20;
+/// The most batches in the window.
+const WINDOW_BATCHES_MAX: usize = 1024;
+/// Batches of up to so many changes are matched against the filters of every watcher; larger ones by their types alone.
+const MATCHED_CHANGES_MAX: usize = 32;
+/// How long to sleep at most before the next expiration: the clock that counts may be set meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+
+/// A position in the change log, with what follows it pinned against garbage collection.
+#[derive(Debug)]
+pub(crate) struct PinnedPosition {
+    pub(crate) position: WatchPosition,
+    _pin: HeldChanges,
+}
+
+impl PinnedPosition {
+    /// Pins what follows a position that the view can read.
+    pub(crate) fn new(view: &View<'_>, position: WatchPosition) -> Arc<Self> {
+        Arc::new(Self { _pin: view.hold_changes(&position), position })
+    }
+}
+
+/// Changes that were read together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    from: Arc<PinnedPosition>,
+    pub(crate) through: Arc<PinnedPosition>,
+    pub(crate) parts: Vec<RevisionChanges>,
+    /// Whether nothing more was there.
+    pub(crate) complete: bool,
+    /// How long until something may expire.
+    sleep: Option<Duration>,
+}
+
+impl Batch {
+    /// Reads what follows a position, up to the newest revision.
+    pub(crate) fn read(
+        job: &Job<'_>,
+        from: Arc<PinnedPosition>,
+        count_max: usize,
+    ) -> Result<Self, Status> {
+        let view = job.view(Consistency::FullyConsistent)?;
+        Self::of(&view, job.now, from, count_max)
+    }
+
+    /// Reads what follows a position, up to exactly another one.
+    pub(crate) fn read_up_to(
+        job: &Job<'_>,
+        from: Arc<PinnedPosition>,
+        end: &WatchPosition,
+        count_max: usize,
+    ) -> Result<Self, Status> {
+        let now = end.expirations_until().unwrap_or(job.now);
+        let at = Consistency::AtExactSnapshot(end.revision());
+        let view = job.database.view(at, now).map_err(status::of_database)?;
+        Self::of(&view, job.now, from, count_max)
+    }
+
+    fn of(
+        view: &View<'_>,
+        now: Timestamp,
+        from: Arc<PinnedPosition>,
+        count_max: usize,
+    ) -> Result<Self, Status> {
+        let changes = view.changes(&from.position, count_max).map_err(status::of_database)?;
+        let Changes { parts, through, complete, next_expiration } = changes;
+        let through = PinnedPosition::new(view, through);
+        let sleep = next_expiration.map(|at| between(now, at));
+        Ok(Self { from, through, parts, complete, sleep })
+    }
+
+    /// The changes of relationships in all parts.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &RelationshipChange> {
+        self.parts.iter().flat_map(|part| &part.updates)
+    }
+
+    /// Whether it says anything, if only that time has passed without changes.
+    fn is_news(&self) -> bool {
+        let (from, through) = (&self.from.position, &self.through.position);
+        !self.parts.is_empty() || from.revision() < through.revision()
+    }
+}
+
+/// What of a batch decides whom it concerns.
+struct Concerns<'b> {
+    batch: &'b Batch,
+    schema: bool,
+    /// The types of the resources, when there are too many changes to look at each.
+    types: Option<BTreeSet<&'b str>>,
+}
+
+impl<'b> Concerns<'b> {
+    fn of(batch: &'b Batch) -> Self {
+        let schema = batch.parts.iter().any(|part| part.ends && part.schema_written);
+        let many = batch.changes().nth(MATCHED_CHANGES_MAX).is_some();
+        let resource_type =
+            |change: &'b RelationshipChange| change.update.relationship.resource.object_type();
+        let types = many.then(|| batch.changes().map(resource_type).collect());
+        Self { batch, schema, types }
+    }
+
+    /// Whether a watcher has to look at the batch.
+    fn concerns(&self, wanted: &Watching) -> bool {
+        if wanted.checkpoints || (wanted.schemas && self.schema) {
+            return true;
+        }
+        match &self.types {
+            Some(types) => types.iter().any(|name| wanted.may_want_type(name)),
+            None => self.batch.changes().any(|change| wanted.wants(&change.update.relationship)),
+        }
+    }
+}
+
+/// The shared reader of the change log's head.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    state: Mutex<State>,
+    /// Asks the task to read now.
+    kick: Notify,
+    /// Changes with each read.
+    progress: watch::Sender<u64>,
+    count_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How far the task has read; `None` while nobody watches here.
+    head: Option<Arc<PinnedPosition>>,
+    /// Whether nothing more was there when the task read last.
+    complete: bool,
+    /// What the task read last, oldest first.
+    window: VecDeque<(Arc<Batch>, usize)>,
+    /// What the window holds, as [`weight`] counts it.
+    weight: usize,
+    /// The number of the first batch of the window.
+    first: u64,
+    seats: BTreeMap<u64, SeatState>,
+    seats_made: u64,
+    running: bool,
+}
+
+#[derive(Debug)]
+struct SeatState {
+    wanted: Arc<Watching>,
+    wake: Arc<Notify>,
+    stand: Stand,
+}
+
+/// How far a watcher has taken what the feed read.
+#[derive(Debug)]
+enum Stand {
+    /// Nothing waits for it.
+    AtHead,
+    /// The batch with this number is the next one that concerns it.
+    Waiting(u64),
+    /// Its next batch has left the window.
+    Behind(Arc<PinnedPosition>),
+}
+
+/// What comes next for a watcher.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// These changes.
+    Batch(Arc<Batch>),
+    /// Whatever follows this position; it has to be read, for the feed no longer has it.
+    Behind(Arc<PinnedPosition>),
+}
+
+/// The place of a watcher in a feed; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    feed: Arc<Feed>,
+    id: u64,
+    wake: Arc<Notify>,
+}
+
+impl Feed {
+    /// A feed that reads at most `count_max` changes at once.
+    pub(crate) fn new(count_max: usize) -> Arc<Self> {
+        let state = Mutex::default();
+        let progress = watch::Sender::default();
+        Arc::new(Self { state, kick: Notify::new(), progress, count_max })
+    }
+
+    /// How many changes are read at once.
+    pub(crate) fn count_max(&self) -> usize {
+        self.count_max
+    }
+
+    /// Gives a watcher at `position`, which has read everything that was there, a seat, and the position from which on the
+    /// seat is served. Whatever lies between the two is still to be read. `None` when the feed has not come so far.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        context: &ServiceContext,
+        position: &Arc<PinnedPosition>,
+        wanted: &Arc<Watching>,
+    ) -> Option<(Seat, Arc<PinnedPosition>)> {
+        let mut state = self.lock();
+        if state.head.is_none() {
+            state.complete = true;
+            state.head = Some(Arc::clone(position));
+        }
+        let head = state.head.clone()?;
+        if !state.complete || !head.position.reaches(&position.position) {
+            self.kick.notify_one();
+            return None;
+        }
+
+        state.seats_made += 1;
+        let (id, wake) = (state.seats_made, Arc::<Notify>::default());
+        let seat =
+            SeatState { wanted: Arc::clone(wanted), wake: Arc::clone(&wake), stand: Stand::AtHead };
+        state.seats.insert(id, seat);
+        if !std::mem::replace(&mut state.running, true) {
+            tokio::spawn(Arc::clone(self).run(context.clone()));
+        }
+        drop(state);
+
+        Some((Seat { feed: Arc::clone(self), id, wake }, head))
+    }
+
+    /// Changes whenever the feed has read.
+    pub(crate) fn progress(&self) -> watch::Receiver<u64> {
+        self.progress.subscribe()
+    }
+
+    /// Reads whenever there is something new, for as long as somebody watches.
+    async fn run(self: Arc<Self>, context: ServiceContext) {
+        let (mut commits, mut ending) = (context.workers.commits(), context.workers.ending());
+        loop {
+            let Some(head) = self.head() else { return };
+            // Before the read, so that a commit that it misses is seen here afterwards.
+            commits.mark_unchanged();
+            let (from, count_max) = (Arc::clone(&head), self.count_max);
+            let read = move |job: &Job<'_>| Batch::read(job, from, count_max);
+            let read = context.workers.run_for(Purpose::Watch, read).await;
+            let (complete, sleep) = match read {
+                Ok(batch) => {
+                    let next = (batch.complete, batch.sleep);
+                    self.publish(&head, batch);
+                    next
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the change feed cannot read");
+                    self.dismiss(&head);
+                    (true, None)
+                }
+            };
+            if !complete {
+                continue;
+            }
+            tokio::select! {
+                changed = commits.changed() => if changed.is_err() { return },
+                () = self.kick.notified() => {}
+                () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => {}
+                _ = ending.wait_for(|ending| *ending) => return,
+            }
+        }
+    }
+
+    /// How far the task has read; `None` when it has to end because nobody watches.
+    fn head(&self) -> Option<Arc<PinnedPosition>> {
+        let mut state = self.lock();
+        if state.seats.is_empty() {
+            state.clear();
+            state.running = false;
+            return None;
+        }
+        state.head.clone()
+    }
+
+    /// Adds what was read behind `head`, and wakes the watchers that it concerns.
+    fn publish(&self, head: &Arc<PinnedPosition>, batch: Batch) {
+        let mut state = self.lock();
+        // The feed may have been emptied meanwhile, and begun elsewhere.
+        if state.head.as_ref().is_some_and(|now| Arc::ptr_eq(now, head)) {
+            state.head = Some(Arc::clone(&batch.through));
+            state.complete = batch.complete;
+            if batch.is_news() {
+                state.add(batch);
+            }
+        }
+        drop(state);
+        self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Sends all watchers away to read for themselves, and so to learn what is wrong.
+    fn dismiss(&self, head: &Arc<PinnedPosition>) {
+        let mut state = self.lock();
+        for seat in state.seats.values_mut() {
+            if matches!(seat.stand, Stand::AtHead) {
+                seat.stand = Stand::Behind(Arc::clone(head));
+                seat.wake.notify_one();
+            }
+        }
+        drop(state);
+        self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, batch: Batch) {
+        let number = self.first + u64::try_from(self.window.len()).unwrap_or_default();
+        let concerns = Concerns::of(&batch);
+        for seat in self.seats.values_mut() {
+            if matches!(seat.stand, Stand::AtHead) && concerns.concerns(&seat.wanted) {
+                seat.stand = Stand::Waiting(number);
+                seat.wake.notify_one();
+            }
+        }
+
+        let added = weight(&batch);
+        self.weight += added;
+        self.window.push_back((Arc::new(batch), added));
+        while (self.weight > WINDOW_WEIGHT_MAX || self.window.len() > WINDOW_BATCHES_MAX)
+            && let Some((oldest, weight)) = self.window.pop_front()
+        {
+            self.weight -= weight;
+            for seat in self.seats.values_mut() {
+                if matches!(seat.stand, Stand::Waiting(next) if next == self.first) {
+                    seat.stand = Stand::Behind(Arc::clone(&oldest.from));
+                }
+            }
+            self.first += 1;
+        }
+    }
+
+    /// The batch with a number, and whether it is the last one.
+    fn batch(&self, number: u64) -> Option<(Arc<Batch>, bool)> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let (batch, _) = self.window.get(index)?;
+        Some((Arc::clone(batch), index + 1 == self.window.len()))
+    }
+
+    /// Keeps nothing and pins nothing.
+    fn clear(&mut self) {
+        self.first += u64::try_from(self.window.len()).unwrap_or_default();
+        self.window.clear();
+        self.weight = 0;
+        self.head = None;
+    }
+}
+
+impl Seat {
+    /// What comes next, as soon as it comes. Batches that do not concern the watcher may be left out.
+    pub(crate) async fn next(&self) -> Next {
+        loop {
+            if let Some(next) = self.take() {
+                return next;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// The head of the feed, when nothing waits for the watcher.
+    pub(crate) fn head(&self) -> Option<Arc<PinnedPosition>> {
+        let state = self.feed.lock();
+        let seat = state.seats.get(&self.id)?;
+        state.head.clone().filter(|_| matches!(seat.stand, Stand::AtHead))
+    }
+
+    fn take(&self) -> Option<Next> {
+        let mut state = self.feed.lock();
+        let next = match &state.seats.get(&self.id)?.stand {
+            Stand::AtHead => return None,
+            Stand::Behind(position) => return Some(Next::Behind(Arc::clone(position))),
+            Stand::Waiting(number) => *number,
+        };
+        let (batch, is_last) = state.batch(next)?;
+        if let Some(seat) = state.seats.get_mut(&self.id) {
+            seat.stand = if is_last { Stand::AtHead } else { Stand::Waiting(next + 1) };
+        }
+        Some(Next::Batch(batch))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.feed.lock();
+        state.seats.remove(&self.id);
+        if state.seats.is_empty() {
+            // At once, for the task may sleep for long and its pins hold up garbage collection.
+            state.clear();
+            self.feed.kick.notify_one();
+        }
+    }
+}
+
+/// About how many bytes of memory a batch takes.
+fn weight(batch: &Batch) -> usize {
+    const CHANGE: usize = 256;
+    let change = |change: &RelationshipChange| {
+        let context = change.update.relationship.caveat.as_ref().map(|caveat| &caveat.context);
+        let context = context.filter(|context| !context.is_empty());
+        CHANGE + context.map_or(0, |context| 2 * context.to_string().len())
+    };
+    let metadata = |part: &RevisionChanges| {
+        part.metadata.as_ref().map_or(0, |metadata| 2 * metadata.to_string().len())
+    };
+    let parts = batch.parts.iter().map(|part| CHANGE + metadata(part));
+    CHANGE + parts.sum::<usize>() + batch.changes().map(change).sum::<usize>()
+}
+
+/// The time from one moment to a later one, as far as it matters.
+fn between(now: Timestamp, at: Timestamp) -> Duration {
+    let nanos = |time: Timestamp| {
+        i128::from(time.unix_seconds()) * 1_000_000_000 + i128::from(time.subsec_nanos())
+    };
+    let nanos = u64::try_from((nanos(at) - nanos(now)).max(0)).unwrap_or(u64::MAX);
+    Duration::from_nanos(nanos).min(SLEEP_MAX)
+}

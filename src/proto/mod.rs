@@ -1,0 +1,14 @@
+//! The protocol: generated messages, services and clients, and conversions between messages and the vocabulary.
+//!
+//! Servers and clients share this module, so that each conversion is written once.
+
+mod codec;
+pub(crate) mod decoded_size;
+pub(crate) mod encode;
+mod generated;
+
+pub(crate) use codec::{DecodeGuard, guard_decoding};
+pub use generated::{FILE_DESCRIPTOR_SET, authzed, kilwa};
+
+/// Prefix of the `source` of a trace step below which steps were left out.
+pub const TRUNCATED_TRACE_SOURCE: &str = "kilwa-cut:";
