@@ -87,7 +87,7 @@ pub(crate) fn shown(lines: &[&str]) -> Vec<Shown> {
 }
 
 /// Whether the lines are the same; `…` stands for any one line.
-fn are_alike(expected: &[String], actual: &[&str]) -> bool {
+pub(crate) fn are_alike(expected: &[String], actual: &[&str]) -> bool {
     expected.len() == actual.len()
         && expected
             .iter()
@@ -96,7 +96,7 @@ fn are_alike(expected: &[String], actual: &[&str]) -> bool {
 }
 
 /// Runs a program with the official client, as somebody whose own server is the one at `endpoint`.
-fn run_python(program: &str, home: &Path, endpoint: &str) -> String {
+pub(crate) fn run_python(program: &str, home: &Path, endpoint: &str) -> String {
     let data = home.join(".local/share/kilwa");
     fs::create_dir_all(&data).unwrap();
     fs::write(data.join("preshared.key"), KEY).unwrap();
@@ -110,7 +110,7 @@ fn run_python(program: &str, home: &Path, endpoint: &str) -> String {
 }
 
 /// Runs a command as a shell does, and gives what it prints on either stream.
-fn run(command: &str, folder: &Path, endpoint: &str) -> String {
+pub(crate) fn run(command: &str, folder: &Path, endpoint: &str) -> String {
     let mut folders = vec![PathBuf::from(env!("CARGO_BIN_EXE_kilwa")).parent().unwrap().to_owned()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
     let output = Command::new("sh")

@@ -1,5 +1,6 @@
 //! The pages of `docs`: their examples do what the pages say.
 
+mod operations;
 mod schema_language;
 mod tenant_events;
 mod validation_files;
