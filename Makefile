@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench figures fmt
+.PHONY: help serve quick test bench figures fmt
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -11,6 +11,9 @@ help: ## list the commands
 
 serve: ## build the server and start it with schema-examples/gitpod; data stay for the next time
 	@scripts/serve $(ARGS)
+
+quick: ## format, lints and the Rust tests, without clients of other languages; narrow down with ARGS="check_rules"
+	@scripts/quick $(ARGS)
 
 test: ## everything that has to pass: format, lints, docs, examples, tests, official clients
 	@scripts/test

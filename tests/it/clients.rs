@@ -1,7 +1,7 @@
 //! The official clients, unmodified, against real servers: an application that uses them, a tour of everything that they
 //! can call, and the tests that they are published with.
 
-use crate::outside::{has_interpreter, skipped};
+use crate::outside::{has_interpreter, is_quick, skipped};
 use crate::peer::Peer;
 use crate::served::Served;
 use crate::server_support::KEY;
@@ -51,12 +51,16 @@ fn node_published() {
 
 #[test]
 fn go_tour() {
-    play("go", "tour", &[BEYOND]);
+    if !is_quick("go") {
+        play("go", "tour", &[BEYOND]);
+    }
 }
 
 #[test]
 fn go_published() {
-    play_published("go");
+    if !is_quick("go") {
+        play_published("go");
+    }
 }
 
 /// Against a server with a key and an empty store.

@@ -37,6 +37,7 @@ mod connections;
 mod corpora;
 mod damage;
 mod database;
+mod dependencies;
 mod differential;
 mod examples;
 mod expand;

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 
 /// Set to anything, it makes a missing interpreter a failure.
 const CLIENTS_REQUIRED: &str = "KILWA_TEST_CLIENTS_REQUIRED";
+/// Set to anything, it leaves out what `make quick` leaves out.
+const QUICK: &str = "KILWA_TEST_QUICK";
 /// Where corpora and the published protocol lie when the environment does not say.
 const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
 
@@ -26,8 +28,20 @@ pub(crate) fn tell(what: &impl Display) {
     writeln!(stderr, "{what}").unwrap();
 }
 
+/// Whether this run leaves out other languages and packages. If so, that is said.
+pub(crate) fn is_quick(what: &str) -> bool {
+    let is_quick = env::var_os(QUICK).is_some();
+    if is_quick {
+        skipped(&format!("{what}: `make quick` leaves it out, `make test` does not"));
+    }
+    is_quick
+}
+
 /// Whether an interpreter can be run. When not, that is said, or is a failure where it has to be there.
 pub(crate) fn has_interpreter(interpreter: &str) -> bool {
+    if is_quick(interpreter) {
+        return false;
+    }
     let mut version = Command::new(interpreter);
     version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     let is_there = version.status().is_ok_and(|status| status.success());
