@@ -1,5 +1,6 @@
 //! The pages of `docs`: their examples do what the pages say.
 
+mod jobs;
 mod operations;
 mod schema_language;
 mod tenant_events;
@@ -85,4 +86,12 @@ fn sources(folder: &str) -> Vec<String> {
         }
     }
     texts
+}
+
+/// The file that README.md shows first.
+fn plans() -> String {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, lines) =
+        blocks(&page).into_iter().find(|(info, _)| *info == "yaml plans.yaml").unwrap();
+    lines.join("\n") + "\n"
 }

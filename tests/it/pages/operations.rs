@@ -1,6 +1,6 @@
 //! `docs/operations.md`: its commands print what the page shows, on a server that runs and on the folder of one that is stopped.
 
-use super::{page, root};
+use super::{page, plans};
 use crate::clients::client_folder;
 use crate::outside::has_interpreter;
 use crate::readme::{Shown, are_alike, blocks, run, run_python, shown};
@@ -61,12 +61,4 @@ fn set_running(server: &mut Option<Served>, folder: &Path, is_running: bool) {
 
 fn start(folder: &Path) -> Served {
     Served::bootstrapped(&folder.join("data"), &folder.join("plans.yaml"))
-}
-
-/// The file that README.md shows first.
-fn plans() -> String {
-    let page = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, lines) =
-        blocks(&page).into_iter().find(|(info, _)| *info == "yaml plans.yaml").unwrap();
-    lines.join("\n") + "\n"
 }
