@@ -17,6 +17,7 @@ mod exit;
 mod explanation_json;
 mod import;
 mod input_lines;
+mod man;
 mod permission;
 mod progress;
 mod relationship;
@@ -55,7 +56,6 @@ Flags and SPICEDB_ variables of `spicedb serve` are read too: docs/from-spicedb.
 #[command(
     name = "kilwa",
     version,
-    disable_help_subcommand = true,
     max_term_width = 100,
     after_help = EXIT_CODES
 )]
@@ -91,6 +91,8 @@ enum Command {
     Version(version::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
+    /// Write the manual pages.
+    Man(man::Arguments),
 }
 
 /// Runs the command that the arguments name, the program's own name first.
@@ -142,5 +144,6 @@ fn command(command: Command, notes: &spicedb::AdoptionNotes) -> Result<Exit, Cli
         Command::Backup(command) => backup::run(&command),
         Command::Version(arguments) => version::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     }
 }

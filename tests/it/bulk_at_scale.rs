@@ -10,6 +10,7 @@
 )]
 
 use crate::outside::{setting, tell};
+use crate::program;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::fs::{self, File};
@@ -49,7 +50,7 @@ fn write_relationships(path: &Path, count: u64) {
 /// memory the server has needed so far.
 fn run(server: &Served, folder: &Path, arguments: &[&str]) {
     let started = Instant::now();
-    let output = Command::new(env!("CARGO_BIN_EXE_kilwa"))
+    let output = program::kilwa()
         .current_dir(folder)
         .args(arguments)
         .env("KILWA_ENDPOINT", server.endpoint())

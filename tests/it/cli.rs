@@ -1,11 +1,12 @@
 //! The command line: the real binary, its output and its exit codes.
 
 use super::outside::skipped;
+use crate::program;
 use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 const GOOD: &str = "\
 schema: |-
@@ -41,7 +42,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn kilwa(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    let mut command = program::kilwa();
     command.current_dir(folder).args(arguments).env_remove("KILWA_ENDPOINT");
     command.env("XDG_DATA_HOME", folder).output().unwrap()
 }
@@ -305,7 +306,7 @@ fn version_and_completions_are_printed() {
 fn an_output_that_cannot_be_written_is_a_failure() {
     for arguments in [vec!["version"], vec!["completions", "bash"], vec!["validate", "good.yaml"]] {
         let folder = folder();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+        let mut command = program::kilwa();
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         command.current_dir(folder.path()).args(&arguments).stdout(full);
         let output = command.output().unwrap();
@@ -318,9 +319,50 @@ fn an_output_that_cannot_be_written_is_a_failure() {
 #[test]
 fn a_failure_is_one_even_when_nobody_reads_the_report() {
     let folder = folder();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    let mut command = program::kilwa();
     command.current_dir(folder.path()).args(["validate", "failing.yaml"]);
     let mut process = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(process.stdout.take());
     assert_eq!(process.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let (code, text) = run(&["help"]);
+    assert_eq!((code, &text), (0, &run(&["--help"]).1));
+    for command in [vec!["validate"], vec!["schema"], vec!["relationship", "read"]] {
+        let (code, text) = run(&[&["help"], &command[..]].concat());
+        assert_eq!(code, 0, "{command:?}");
+        assert!(text.contains("Usage: kilwa "), "{text}");
+        assert_eq!(text, run(&[&command[..], &["--help"]].concat()).1);
+    }
+    let (code, text) = fail(&["check", "good.yaml"]);
+    assert_eq!(code, 2);
+    for command in ["kilwa permission check", "kilwa schema check", "kilwa validate"] {
+        assert!(text.contains(command), "{text}");
+    }
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let folder = folder();
+    let output = kilwa(folder.path(), &["man", "pages/man1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    for (name, says) in [
+        ("kilwa", "kilwa\\-validate(1)"),
+        ("kilwa-serve", "KILWA_GRPC_ADDR"),
+        ("kilwa-permission-check", "\\-\\-explain"),
+    ] {
+        let path = folder.path().join(format!("pages/man1/{name}.1"));
+        let page = std::fs::read_to_string(&path).unwrap();
+        assert!(page.contains(".TH ") && page.contains(says), "{name}: {page}");
+        assert!(!page.contains(folder.path().to_str().unwrap()), "{name}");
+    }
+    assert!(run(&["man"]).1.contains(".TH kilwa 1"));
+
+    // A page is a file: the folder cannot be one.
+    let output = kilwa(folder.path(), &["man", "good.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("error: cannot write to `good.yaml`: "), "{error}");
 }

@@ -1,5 +1,6 @@
 //! `kilwa backup`, `kilwa import`, `kilwa relationship bulk-export` and `bulk-import`, all of them the real binary.
 
+use crate::program;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::fs;
@@ -53,7 +54,7 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+        let mut command = program::kilwa();
         command.current_dir(self.folder.path()).args(arguments);
         command.env("KILWA_ENDPOINT", self.server.endpoint()).env("KILWA_TOKEN", KEY);
         command

@@ -1,6 +1,7 @@
 //! Schema and validation files on the command line: which are read, as what, and what is said about their mistakes.
 
 use crate::cli_serve::Server;
+use crate::program;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::io::Write as _;
@@ -34,7 +35,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn kilwa(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    let mut command = program::kilwa();
     command.current_dir(folder).args(arguments).env_remove("KILWA_ENDPOINT");
     command.env("XDG_DATA_HOME", folder);
     command

@@ -1,8 +1,9 @@
 //! Trees and lists of subjects on the command line.
 
+use crate::program;
 use crate::served::Served;
 use crate::server_support::KEY;
-use std::process::{Command, Output};
+use std::process::Output;
 
 const FILE: &str = "\
 schema: |-
@@ -43,7 +44,7 @@ impl Shell {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_kilwa"))
+        program::kilwa()
             .args(arguments)
             .env("KILWA_ENDPOINT", self.server.endpoint())
             .env("KILWA_TOKEN", KEY)

@@ -2,6 +2,7 @@
 
 use crate::clients::client_folder;
 use crate::outside::has_interpreter;
+use crate::program;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -124,7 +125,7 @@ impl Drop for Server {
 }
 
 pub(crate) fn kilwa(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    let mut command = program::kilwa();
     command.current_dir(folder).env("XDG_DATA_HOME", folder).env_remove("KILWA_TOKEN");
     command
 }

@@ -1,5 +1,6 @@
 //! `kilwa relationship watch`, the real binary beside a real server.
 
+use crate::program;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::io::{BufRead as _, BufReader};
@@ -31,7 +32,7 @@ impl Trial {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+        let mut command = program::kilwa();
         let folder: &Path = self.folder.path();
         command.current_dir(folder).env("XDG_DATA_HOME", folder).args(arguments);
         command.env("KILWA_ENDPOINT", self.server.endpoint()).env("KILWA_TOKEN", KEY);

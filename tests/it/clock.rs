@@ -1,5 +1,6 @@
 //! A wall clock that is wrong for a while: what it may not spoil.
 
+use crate::program;
 use crate::server_support::{
     Bearer, KEY, Running, SCHEMA, config, consistency, delete, question, start_with,
 };
@@ -13,7 +14,6 @@ use kilwa::relationship::Timestamp;
 use kilwa::server::{CLOCK_HEALTH_NAME, Server, ServerError, TimeSource};
 use kilwa::store::StoreOptions;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -197,7 +197,7 @@ fn the_process_refuses_to_start_far_ahead_and_says_how() {
     database.write_schema(then, SCHEMA).unwrap();
     drop(database);
 
-    let refused = Command::new(env!("CARGO_BIN_EXE_kilwa"))
+    let refused = program::kilwa()
         .args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir"])
         .arg(dir.path())
         .output()

@@ -1,5 +1,6 @@
 //! Connections in bulk, idle, mute and refused: what a real server makes of them with few descriptors.
 
+use crate::program::without_variables;
 use crate::raw_http2::RawConnection;
 use crate::served::Served;
 use crate::server_support::{SCHEMA, question, touch};
@@ -165,7 +166,7 @@ fn a_bound_that_the_descriptors_do_not_allow_is_lowered() {
 #[test]
 fn the_limit_of_open_files_is_raised() {
     let folder = tempfile::tempdir().unwrap();
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = without_variables("sh");
     shell.args(["-c", "ulimit -Sn 128 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_kilwa")]);
     let server = Served::spawn(shell, folder.path(), &[]);
     let limits = std::fs::read_to_string(

@@ -57,6 +57,7 @@ mod outside;
 mod pages;
 mod peer;
 mod permission_list;
+mod program;
 mod raw_http2;
 mod read_order;
 mod readers;

@@ -2,6 +2,8 @@
 
 use crate::clients::client_folder;
 use crate::outside::has_interpreter;
+use crate::program;
+use crate::program::without_variables;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::fs;
@@ -43,8 +45,7 @@ fn the_commands_print_what_is_shown() {
 #[test]
 fn the_limits_are_those_of_the_flags() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let help =
-        Command::new(env!("CARGO_BIN_EXE_kilwa")).args(["serve", "--help"]).output().unwrap();
+    let help = program::kilwa().args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut flags = 0;
@@ -113,7 +114,7 @@ pub(crate) fn run_python(program: &str, home: &Path, endpoint: &str) -> String {
 pub(crate) fn run(command: &str, folder: &Path, endpoint: &str) -> String {
     let mut folders = vec![PathBuf::from(env!("CARGO_BIN_EXE_kilwa")).parent().unwrap().to_owned()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-    let output = Command::new("sh")
+    let output = without_variables("sh")
         .args(["-c", &format!("{{ {command}; }} 2>&1")])
         .current_dir(folder)
         .env("PATH", std::env::join_paths(folders).unwrap())

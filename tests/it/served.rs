@@ -1,5 +1,6 @@
 //! A server in a process of its own, as its users start it.
 
+use crate::program::without_variables;
 use crate::server_support::{Bearer, KEY, Keyed};
 use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
@@ -47,12 +48,12 @@ impl Served {
 
     /// The same, with more options.
     pub(crate) fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
-        Self::spawn(Command::new(program()), data_dir, arguments)
+        Self::spawn(without_variables(program()), data_dir, arguments)
     }
 
     /// The same, with a limit of open files that the server cannot raise.
     pub(crate) fn start_limited(open_files: u32, data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut shell = Command::new("sh");
+        let mut shell = without_variables("sh");
         let script = format!("ulimit -n {open_files} && exec \"$@\"");
         shell.args(["-c", &script, "sh", &program()]);
         Self::spawn(shell, data_dir, arguments)

@@ -1,5 +1,6 @@
 //! SIGTERM and SIGINT, sent to a real server: once, twice, and while it starts.
 
+use crate::program;
 use crate::raw_http2::{RawConnection, frame};
 use crate::served::{Served, await_exit};
 use crate::server_support::{SCHEMA, relationship};
@@ -109,7 +110,7 @@ fn a_signal_during_the_start_ends_it() {
         let key = data.join("preshared.key");
         assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
 
-        let mut server = Command::new(env!("CARGO_BIN_EXE_kilwa"))
+        let mut server = program::kilwa()
             .args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir"])
             .arg(&data)
             .env_remove("KILWA_GRPC_PRESHARED_KEY")

@@ -15,10 +15,6 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         &["lsp"],
         "Kilwa has no language server: `kilwa schema check FILE` finds the mistakes in a schema",
     ),
-    (
-        &["man"],
-        "Kilwa has no manual page: `kilwa --help` lists the commands, and each has its own `--help`",
-    ),
     (&["postgres-fdw"], "Kilwa has no foreign data wrapper for PostgreSQL"),
     (
         &["context", "use"],
@@ -34,7 +30,11 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "a backup of Kilwa has no revision: a ZedToken means nothing to another server",
     ),
     (&["mcp"], "Kilwa has no MCP server"),
-    (&["help"], "`kilwa --help` lists the commands, and each has its own `--help`"),
+    (
+        &["check"],
+        "`kilwa permission check` checks a permission, `kilwa schema check` a schema, and `kilwa validate` a \
+         validation file",
+    ),
 ];
 
 /// What there is to say about a command line that was refused, instead of what clap says.

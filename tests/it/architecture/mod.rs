@@ -54,6 +54,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("chrono", &["relationship", "caveat"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
     ("crc32c", &["store"]),
     ("crc32fast", &["cli"]),

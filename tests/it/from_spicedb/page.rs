@@ -1,5 +1,6 @@
 //! `docs/from-spicedb.md`: its commands run, and its table of flags covers every flag.
 
+use crate::program::without_variables;
 use crate::readme::{Shown, blocks, shown};
 use crate::served::Served;
 use crate::server_support::KEY;
@@ -120,7 +121,7 @@ impl Mover {
         let bin = PathBuf::from(env!("CARGO_BIN_EXE_kilwa")).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap();
         let folders = std::iter::once(bin).chain(std::env::split_paths(&path));
-        let mut shell = Command::new("sh");
+        let mut shell = without_variables("sh");
         shell.args(["-c", &format!("{{ {command}\n}} 2>&1")]).current_dir(self.folder.path());
         shell.env("PATH", std::env::join_paths(folders).unwrap());
         shell.env("KILWA_ENDPOINT", self.own.endpoint()).env("KILWA_TOKEN", KEY);

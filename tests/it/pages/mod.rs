@@ -6,10 +6,11 @@ mod schema_language;
 mod tenant_events;
 mod validation_files;
 
+use crate::program;
 use crate::readme::blocks;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// The text of a page of `docs`.
 fn page(name: &str) -> String {
@@ -56,7 +57,7 @@ fn run_examples(page: &str, reported: impl Fn(&Path, &str) -> Vec<String>) -> us
 }
 
 fn validate(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kilwa"));
+    let mut command = program::kilwa();
     command.arg("validate").args(arguments).current_dir(folder).output().unwrap()
 }
 
