@@ -24,7 +24,7 @@ use std::path::Path;
 const QUESTIONS_PER_CASE: usize = 12;
 /// Large enough that nothing is ever dropped in a test.
 const CACHE_BYTES: usize = 64 << 20;
-/// Room for a handful of entries, so that some are always being dropped.
+/// Enough for a few entries, so that some are always being dropped.
 const TINY_CACHE_BYTES: usize = 1 << 10;
 
 #[test]
@@ -256,7 +256,7 @@ fn broken_read(
         .then(|| format!("the engine then says {then:?}, the reference {answer:?}"))
 }
 
-/// One cache for the same questions at three moments and two revisions, in an order that goes back and forth.
+/// One cache for the same checks at three times and two revisions, in an order that goes back and forth.
 fn stale_answers(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
     let rules = Rules::of(&schema);

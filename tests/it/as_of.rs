@@ -109,7 +109,7 @@ fn only_times_within_the_window_can_be_asked_for() {
     database.revision_at(at(40), at(40)).unwrap();
 }
 
-/// A clock that goes on by one second with each look.
+/// A clock that advances by one second with each reading.
 fn ticking(from: i64) -> Clock {
     let looks = AtomicI64::new(from);
     let now = move || Timestamp::from_unix(looks.fetch_add(1, Ordering::SeqCst), 0).unwrap();

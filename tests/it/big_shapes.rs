@@ -1,4 +1,4 @@
-//! Shapes that break engines: long chains, wide groups, lattices with more paths than atoms, circles.
+//! Shapes that break engines: long chains, wide groups, lattices with more paths than atoms, cycles.
 
 use crate::readers::CountingReader;
 use crate::reference::case::{Asked, now};

@@ -46,7 +46,7 @@ fn write_relationships(path: &Path, count: u64) {
     file.into_inner().unwrap();
 }
 
-/// Runs a command against a server, with what it prints in the file `printed`, and tells how long it took and how much
+/// Runs a command against a server, with what it prints in the file `printed`, and returns how long it took and how much
 /// memory the server has needed so far.
 fn run(server: &Served, folder: &Path, arguments: &[&str]) {
     let started = Instant::now();

@@ -90,7 +90,7 @@ fn readers_see_a_large_write_whole_or_not_at_all() {
     let dir = TempDir::new().unwrap();
     let store = open(dir.path());
     let (started, done) = (AtomicBool::new(false), AtomicBool::new(false));
-    // Each change of the many keeps this one company: whoever sees the one sees the others.
+    // This change is in the same transaction as the many: a reader sees all of them or none.
     let look = |from: usize| {
         let snapshot = store.snapshot(at(1)).unwrap();
         let found = [from, MANY / 2, MANY - 1].map(|n| {
@@ -239,7 +239,7 @@ fn a_deletion_of_many_is_one_revision_and_is_collected() {
     assert_eq!(collected.dead, u64::try_from(MANY).unwrap());
 }
 
-/// The writer: makes a large change, saying how far it is, until it is killed; what it changes is told by its environment.
+/// The writer: makes a large change, reporting its progress, until it is killed; its environment says what it changes.
 #[test]
 #[ignore = "started by `a_kill_leaves_a_large_write_whole_or_not_at_all`"]
 #[expect(clippy::disallowed_methods, reason = "a process that is started again has no arguments")]

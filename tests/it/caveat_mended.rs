@@ -1,5 +1,5 @@
 //! What the `cel` crate has wrong against CEL's specification, each with the crate's own answer beside the right one: when
-//! one of these fails because the crate has it right, `src/caveat/mended.rs` has one thing less to do.
+//! one of these fails because the crate is fixed, `src/caveat/mended.rs` has one thing less to do.
 
 use crate::caveat::judged;
 use cel::{Context, Env, ExecutionError, Value};

@@ -158,7 +158,7 @@ fn an_error_leaves_nothing_behind_for_the_next_question() {
     assert_eq!(answers[2].as_ref().unwrap().permissionship, Permissionship::HasPermission);
 }
 
-/// Two traces of thousands of steps fit, a third does not; every question tells at least its root.
+/// Two traces of thousands of steps fit, a third does not; every check has at least its root.
 #[test]
 fn what_many_traces_tell_is_bounded_together() {
     fn count(trace: &Trace) -> usize {

@@ -1,4 +1,4 @@
-//! The rules of a check, one by one, where the definitions leave room for doubt.
+//! The rules of a check, one by one, where the definitions are ambiguous.
 
 use crate::reference::case::{Asked, now};
 use crate::schema_support::schema;

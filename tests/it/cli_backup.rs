@@ -354,7 +354,7 @@ struct BrokenOff {
     state: String,
 }
 
-/// What a broken-off backup of the moment of `whole.backup` leaves behind, after none of its relationships and after some.
+/// What an interrupted backup of the revision of `whole.backup` leaves, after none of its relationships and after some.
 fn broken_off(place: &Place) -> Vec<BrokenOff> {
     use kilwa::client::{Connection, Export, Moment};
     let whole = place.read("whole.backup");
@@ -499,7 +499,7 @@ fn a_restoration_that_was_killed_in_its_first_transaction_is_repeated() {
     assert_eq!(String::from_utf8(again.stdout).unwrap(), "606 relationships restored\n");
     to.done(&["backup", "create", "b.backup"]);
     assert!(to.read("b.backup") == from.read("a.backup"));
-    // What is somebody else's is not written over, however often it is tried.
+    // Another program's file is not overwritten, however often it is tried.
     for _ in 0..2 {
         assert!(to.refused(&restore).contains("ALREADY_EXISTS"));
     }

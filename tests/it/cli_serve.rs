@@ -109,7 +109,7 @@ impl Server {
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 
-    /// Tells the server to end, and gives its exit code.
+    /// Stops the server, and returns its exit code.
     fn end(&mut self) -> i32 {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());

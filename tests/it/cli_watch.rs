@@ -122,7 +122,7 @@ fn a_watch_prints_what_happens_until_it_is_interrupted() {
     let pid = all.process.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(all.process.wait().unwrap().code(), Some(0));
-    // Nobody reads the other one any more, so the next line is its last.
+    // The other one has no reader any more, so the next line is its last.
     drop(folders.lines.take());
     trial.touch("folder:g#owner@user:ann");
     assert_eq!(folders.process.wait().unwrap().code(), Some(0));

@@ -57,7 +57,7 @@ impl Clocks {
         self.jump(seconds);
     }
 
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock.
     fn jump(&self, seconds: i64) {
         self.wall.fetch_add(seconds, Ordering::SeqCst);
     }

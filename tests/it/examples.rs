@@ -83,7 +83,7 @@ fn a_rule_that_is_changed_fails_an_assertion() {
     }
 }
 
-/// Every operator of a permission replaced by each of the two others, and every operand by nobody.
+/// Every operator of a permission replaced by each of the two others, and every operand by `nil`.
 fn changes_of(schema: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut changes = Vec::new();
     let mut words = tokens(schema).into_iter().peekable();

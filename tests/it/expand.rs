@@ -1,4 +1,4 @@
-//! Expansions: their shapes, and that whoever reads one comes to the reference's answer.
+//! Expansions: their shapes, and that reading one gives the reference's answer.
 
 use crate::reference::Reference;
 use crate::reference::case::now;
@@ -198,7 +198,7 @@ fn what_cannot_be_told_is_refused() {
     let depth_max = Some(10);
     let shallow = refused(&chain, "folder:0#view", Limits { depth_max, ..defaults });
     assert!(matches!(shallow, EngineError::DepthExceeded { depth_max: 10 }), "{shallow}");
-    // Short of the end it is told.
+    // With a lower limit it is an error.
     expanded(&schema, &chain, "folder:199950#view", defaults).unwrap();
 }
 
@@ -233,7 +233,7 @@ fn leaves_agree_with_the_reference() {
         let case = specimen.case();
         let schema = compile(&case.schema).unwrap();
         let rules = Rules::of(&schema);
-        // Trees tell nothing of caveats.
+        // Trees have no caveats.
         let plain: RelationshipSet = case
             .relationships
             .iter()
@@ -252,7 +252,7 @@ fn leaves_agree_with_the_reference() {
             match reading.is_in(&place, &asked.subject, &mut Vec::new()) {
                 Err(error) => {
                     assert!(matches!(error, EngineError::EndlessTree { .. }), "{error}\n\n{case}");
-                    // Whoever asks for a userset is in it, wherever that leads to.
+                    // A userset is a member of itself, whatever it contains.
                     let stranger = Subject::new("user", "nobody-names-me", "").unwrap();
                     let (resource, permission) = (&asked.resource, &asked.permission);
                     let answer =
@@ -272,7 +272,7 @@ fn leaves_agree_with_the_reference() {
 
 type Place = (ObjectRef, String);
 
-/// What somebody who has only expansions would do.
+/// A check on the basis of expansions alone.
 struct Reading<'a> {
     schema: &'a Schema,
     relationships: &'a RelationshipSet,

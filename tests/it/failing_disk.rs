@@ -1,5 +1,5 @@
 //! A disk that takes no more: a write that could not be committed is never acknowledged, no write is taken after it, reads
-//! go on, and after a restart everything acknowledged is there.
+//! continue, and after a restart everything acknowledged is there.
 //!
 //! The test starts its own binary again as the writer, under a limit to the size of files; see [`child`].
 
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// In blocks of 512 bytes: room for some writes, but not for many.
+/// In blocks of 512 bytes: enough for some writes, but not for many.
 const BLOCKS_MAX: &str = "2048";
 /// How many relationships each write makes.
 const PARTS: usize = 200;

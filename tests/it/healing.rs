@@ -217,7 +217,7 @@ impl SmallDisk {
         None
     }
 
-    /// Takes all the room that is left.
+    /// Uses all the space that is left.
     fn fill(&self) {
         let mut file = File::create(self.0.path().join("ballast")).unwrap();
         for size in [1 << 20, 1 << 12, 1] {

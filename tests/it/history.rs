@@ -43,7 +43,7 @@ fn every_revision_agrees_with_the_reference() {
     for _ in 0..EPOCHS {
         let specimen = generate::specimen(&mut random, 8);
         live_through(&database, &specimen, &mut random, &mut moments);
-        // Now and then an old moment is asked about while newer ones are being written.
+        // Sometimes an old revision is read while newer ones are being written.
         let moment = random.pick(&moments);
         ask_at(&database, moment);
     }
@@ -53,7 +53,7 @@ fn every_revision_agrees_with_the_reference() {
     ask_head(&database, moments.last().unwrap());
 }
 
-/// Writes the specimen's schema, then its relationships bit by bit, and notes every moment.
+/// Writes the specimen's schema, then its relationships in several writes, and records every revision.
 fn live_through(
     database: &Database,
     specimen: &Specimen,
@@ -174,7 +174,7 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     }
 }
 
-/// A page, by a lookup that goes on where the last one was left.
+/// A page, by a lookup that resumes where the last one ended.
 fn look_up(
     view: &View<'_>,
     sought: &LookupResourcesQuery<'_>,

@@ -1,6 +1,6 @@
 //! What a list without context says holds in every context that is given later.
 //!
-//! Two conditions that lack the same parameters are not the same condition: a list may only leave out whoever has the value
+//! Two conditions that lack the same parameters are not the same condition: a list may only leave out subjects that have the value
 //! of the wildcard in every context, and may only call a subject or resource certain or absent if every context does.
 
 use crate::agreement::for_each_specimen;
@@ -266,7 +266,7 @@ fn everything<R: RelationshipReader>(
     looked_up.error.is_none().then_some(looked_up.found)
 }
 
-/// Whether a subject may have this value later, when everybody whom nobody names has that one.
+/// Whether a subject may have this value later, when every subject that no relationship names has that one.
 fn may_be(found: &[FoundSubject], id: &str, said: &Said, everybody: &Said) -> bool {
     let entry = |id: &str| found.iter().find(|found| found.object_id == id);
     let wildcard = entry("*");

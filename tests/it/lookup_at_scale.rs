@@ -96,7 +96,7 @@ fn request(permission: &str, limit: u32) -> proto::LookupResourcesRequest {
     }
 }
 
-/// Looks everything up in one stream. Gives how many results there were, a number that tells their sequence, and by how
+/// Looks everything up in one stream. Gives how many results there were, a number that identifies their sequence, and by how
 /// much memory grew.
 async fn stream_all(server: &Served, permission: &str) -> (usize, u64, u64) {
     let before = server.resident_kib();
@@ -150,7 +150,7 @@ async fn add_resources(server: Arc<Served>, stop: Arc<AtomicBool>, first: usize)
     added
 }
 
-/// A number that tells a sequence of ids from every other one that is likely.
+/// A number that distinguishes a sequence of ids from every other likely one.
 fn fold(sequence: u64, id: &str) -> u64 {
     id.bytes().chain([0]).fold(sequence, |sum, byte| {
         sum.wrapping_mul(0x100_0000_01b3).wrapping_add(u64::from(byte) + 1)

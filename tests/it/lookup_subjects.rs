@@ -341,7 +341,7 @@ fn a_long_chain_and_a_lattice_are_listed() {
     }
 }
 
-/// Many folders that are shared with the same hierarchy of groups, each with somebody taken away.
+/// Many folders that are shared with the same hierarchy of groups, each with a subject excluded.
 #[test]
 fn what_many_permissions_share_is_worked_out_once() {
     let text = "

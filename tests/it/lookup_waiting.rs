@@ -200,7 +200,7 @@ fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
     assert!(matches!(error, DatabaseError::LookupsTooLarge { .. }), "{error}");
     assert!(looks.get() < 10, "{}", looks.get());
 
-    // Nothing of it is left: others have all the room.
+    // Its memory is released: others can use all of it.
     let asked = Asked::parse("document:x#view@user:ann");
     let started = view.start_lookup(&asked.sought(&whole), None, false, &|| false);
     started.unwrap();

@@ -1,6 +1,6 @@
 //! Every small graph of groups that contain each other: where a memo that remembers too much is wrong.
 //!
-//! A "no" that was found while another question was open may lean on that question; remembered, it is wrong as
+//! A "no" that was found while another node was open may depend on that node; cached, it is wrong as
 //! soon as the open question becomes a "yes". Both ways of remembering are tried: within a question (an intersection
 //! asks for two groups, one after the other) and between questions (a shared cache).
 

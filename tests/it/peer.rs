@@ -100,7 +100,7 @@ impl Peer {
         started.unwrap_or_else(|| panic!("`{}` does not start", program.display()))
     }
 
-    /// Nothing when the program ends or does not answer, as when somebody else took the port meanwhile.
+    /// Nothing when the program ends or does not answer, as when another process took the port meanwhile.
     fn try_start(program: &OsStr, arguments: &[&str], runtime: &Runtime) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let endpoint = format!("127.0.0.1:{port}");

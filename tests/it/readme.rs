@@ -96,7 +96,7 @@ pub(crate) fn are_alike(expected: &[String], actual: &[&str]) -> bool {
             .all(|(expected, actual)| expected == "…" || expected == actual)
 }
 
-/// Runs a program with the official client, as somebody whose own server is the one at `endpoint`.
+/// Runs a program with the official client, as a user whose server is the one at `endpoint`.
 pub(crate) fn run_python(program: &str, home: &Path, endpoint: &str) -> String {
     let data = home.join(".local/share/kilwa");
     fs::create_dir_all(&data).unwrap();

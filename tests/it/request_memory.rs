@@ -72,7 +72,7 @@ impl Decoder for Bytes {
     }
 }
 
-/// A server, and somebody else who uses it meanwhile.
+/// A server, and another client that uses it meanwhile.
 struct Trial {
     /// Ends before the server.
     bystander: Bystander,
@@ -111,7 +111,7 @@ impl Trial {
         let key = MetadataValue::try_from(format!("Bearer {KEY}")).unwrap();
         request.metadata_mut().insert("authorization", key);
         if path.ends_with("/Watch") {
-            // It has nothing to tell.
+            // It returns nothing.
             request.set_timeout(Duration::from_millis(100));
         }
         let path = PathAndQuery::try_from(path).unwrap();
@@ -275,7 +275,7 @@ impl Around {
         }
     }
 
-    /// As many entries as there is room for.
+    /// As many entries as fit.
     fn add(&mut self, name: &str, entry: &[u8]) {
         let number = self.path.last().unwrap().number();
         let entry = enclosed(number, entry);
@@ -462,13 +462,13 @@ async fn requests_that_never_end_share_a_bound_and_give_it_back() {
         let (channel, bytes) = (trial.server.channel().await, bytes.clone());
         calls.spawn(async move { stalled(channel, IMPORT, bytes).await });
     }
-    // Four have room, and wait for the rest of their message; the others are refused.
+    // Four fit into the budget, and wait for the rest of their message; the others are refused.
     for _ in 0..16 {
         let refused = soon(calls.join_next()).await.unwrap().unwrap();
         assert_eq!(refused, "8");
     }
     trial.require_calm("requests that never end");
-    // Alone it would have room; beside them it has none, as soon as all of them have arrived.
+    // Alone it would fit; together with them it does not, as soon as all of them have arrived.
     let message = enclosed(1, &[]).repeat(100_000);
     let has_none = async {
         loop {
@@ -481,7 +481,7 @@ async fn requests_that_never_end_share_a_bound_and_give_it_back() {
     let refused = soon(has_none).await;
     assert!(refused.message().contains("under way"), "{refused}");
 
-    // Their room is given back when they are given up.
+    // Their budget is released when they are cancelled.
     calls.shutdown().await;
     let has_room = async {
         while trial.call(IMPORT, message.clone(), false).await.unwrap_err().code()

@@ -1,5 +1,5 @@
 //! Reads by filters that no index serves: they examine many rows for few results, so they come in pages of limited work
-//! and end when nobody waits any more.
+//! and end when no caller waits any more.
 
 use kilwa::database::{
     Caller, Consistency, Database, DatabaseError, DatabaseOptions, Position, View, WriteSchema,
@@ -57,7 +57,7 @@ fn robots() -> RelationshipFilter {
     }
 }
 
-/// Says from the second time on that nobody waits, and counts how often it is called.
+/// Reports from the second call on that no caller waits, and counts the calls.
 fn gone(calls: &Cell<u32>) -> impl Fn() -> bool {
     move || {
         calls.set(calls.get() + 1);

@@ -197,7 +197,7 @@ pub(crate) fn await_exit(process: &mut Child) -> ExitStatus {
 fn forward(output: impl Read + Send + 'static, lines: Sender<String>) {
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            // After the start nobody listens any more.
+            // After the start the receiver may be gone.
             drop(lines.send(line));
         }
     });

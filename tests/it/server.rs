@@ -291,7 +291,7 @@ async fn a_shutdown_waits_for_nobody_longer_than_the_grace_period() {
     for part in relationships.chunks(300) {
         server.touch(&part.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
     }
-    // A stream that nobody reads.
+    // A stream without a reader.
     let request = proto::ReadRelationshipsRequest {
         relationship_filter: Some(super::server_support::filter("document")),
         ..Default::default()

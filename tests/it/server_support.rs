@@ -196,7 +196,7 @@ impl Running {
         Ok(response.into_inner().written_at.unwrap())
     }
 
-    /// The answer to a question such as `document:plan#view@user:ann`, at the newest moment.
+    /// The answer to a check such as `document:plan#view@user:ann`, fully consistent.
     pub(crate) async fn check(&self, text: &str) -> Result<proto::CheckPermissionResponse, Status> {
         let response = self.permissions().await.check_permission(question(text)).await?;
         Ok(response.into_inner())

@@ -50,7 +50,7 @@ async fn the_first_signal_lets_calls_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Served::start_with(folder.path(), &["--shutdown-grace-period", "10m"]);
     let import = SlowImport::start(&server).await;
-    // A client that never says anything holds up nobody.
+    // A client that sends nothing delays no one else.
     let _mute = TcpStream::connect(server.endpoint()).await.unwrap();
 
     server.signal("TERM");
@@ -106,7 +106,7 @@ fn a_signal_during_the_start_ends_it() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         drop(Served::start(&data));
-        // The next start reads the key from here, and waits for as long as nobody writes it.
+        // The next start reads the key from here, and waits until it is written.
         let key = data.join("preshared.key");
         assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
 

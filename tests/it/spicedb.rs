@@ -1,7 +1,7 @@
 //! The reference beside a real `SpiceDB`, when `KILWA_TEST_SPICEDB` names its program.
 //!
 //! Both are asked the same random questions. Left out is what Kilwa answers differently on purpose: a wildcard covers
-//! no usersets, circles have answers, and every caveated relationship is found.
+//! no usersets, cycles have answers, and every caveated relationship is found.
 
 use crate::differential::known::overlooks_caveats;
 use crate::outside::program;
@@ -66,7 +66,7 @@ impl Spicedb {
                 &asked.subject,
                 &asked.context,
             );
-            // In circles it would not even come to an end: it walks every way, fifty steps deep.
+            // In cycles it would not end: it follows every path, fifty steps deep.
             if differs_on_purpose(case, asked, &answer) {
                 continue;
             }

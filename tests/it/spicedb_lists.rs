@@ -72,7 +72,7 @@ impl Peer {
         for asked in &case.questions {
             let ours =
                 expand(&EvalContext::new(&schema, &visible), &asked.resource, &asked.permission);
-            // In a circle it walks every way, fifty steps deep.
+            // In a cycle it follows every path, fifty steps deep.
             if matches!(ours, Err(EngineError::EndlessTree { .. })) {
                 continue;
             }

@@ -145,7 +145,7 @@ pub(crate) fn said(found: &[FoundSubject], id: &str) -> Permissionship {
     excluded.map_or(&wildcard.permissionship, |excluded| &excluded.permissionship).clone()
 }
 
-/// The ids that a list may be asked about: those that occur, that of the resource, and one that nobody names.
+/// The ids that are compared: those that occur, that of the resource, and one that no relationship names.
 pub(crate) fn ids<'r>(
     relationships: impl IntoIterator<Item = &'r Relationship>,
     resource: &ObjectRef,

@@ -427,7 +427,7 @@ fn much() -> String {
     )
 }
 
-/// Whichever stage it has come to, a validation asks again soon, and not once more after it was told to end.
+/// Whichever stage it has come to, a validation asks again soon, and not once more after it was interrupted.
 #[test]
 fn a_validation_ends_when_nobody_waits_for_it() {
     let text = much();

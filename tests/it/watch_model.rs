@@ -1,5 +1,5 @@
-//! Following a database: random writes, deletions, schemas, clocks that jump, collections and interruptions; whoever
-//! follows has in the end what the database has, and every expiration came once.
+//! Watching a database under random writes, deletions, schemas, clocks that jump, collections and interruptions: in the
+//! end each watcher has the state of the database, and has received every expiration once.
 
 use kilwa::database::{
     Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, HeldChanges,
@@ -40,10 +40,10 @@ enum Step {
     /// Everything of documents whose ids start so.
     Delete(u8),
     Schema,
-    /// The clock goes on, or back.
+    /// The clock advances, or goes back.
     Clock(i64),
     Collect,
-    /// Whoever follows looks at so many changes at once, and loses what comes after so many parts, if any.
+    /// The watcher reads so many changes at once, and loses its connection after so many responses, if any.
     Follow {
         count_max: usize,
         lost_after: Option<usize>,
@@ -83,7 +83,7 @@ fn key(relationship: &Relationship) -> String {
     Relationship { caveat: None, expires_at: None, ..relationship.clone() }.to_string()
 }
 
-/// Somebody who follows.
+/// A watcher.
 struct Follower {
     position: WatchPosition,
     expirations: bool,

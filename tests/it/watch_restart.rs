@@ -22,7 +22,7 @@ async fn write(server: &Running, numbers: std::ops::Range<usize>) {
     }
 }
 
-/// What a watcher has seen, and where it would go on.
+/// What a watcher has received, and the position from which it would resume.
 #[derive(Default)]
 struct Seen {
     numbers: Vec<usize>,
@@ -60,7 +60,7 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
     let count = updates();
     let configured = || {
         let mut config = config(dir.path());
-        // Room for everything, so that nobody counts as too slow.
+        // Enough for everything, so that no watcher counts as too slow.
         config.watch.buffer_length = 1_000_000;
         config
     };

@@ -20,7 +20,7 @@ pub(crate) fn from(start: Option<&proto::ZedToken>, kinds: &[i32]) -> proto::Wat
     }
 }
 
-/// A watch that is under way.
+/// A watch in progress.
 pub(crate) struct Watched(pub(crate) Streaming<proto::WatchResponse>);
 
 impl Running {

@@ -331,7 +331,7 @@ async fn a_bulk_check_traces_each_item() {
 #[tokio::test]
 async fn a_check_may_take_so_long() {
     let server = fresh_with(|config| config.database.limits.time_max = Some(Duration::ZERO)).await;
-    // What is told how it came about, is not answered at once.
+    // A check with a trace does not use the fast path.
     let refused = asked(&server, |request| request.with_tracing = true).await.unwrap_err();
     require(&refused, Code::DeadlineExceeded, "", &[]);
     assert!(refused.message().contains("longer than allowed"), "{refused}");

@@ -297,7 +297,7 @@ async fn the_trailers_tell_what_it_cost() {
     assert!(trailers.contains_key("io.spicedb.respmeta.cachedoperationscount"));
 }
 
-/// Old revisions go at once, but not the one that a stream reads; and a stream that nobody reads holds nothing up.
+/// Old revisions go at once, but not the one that a stream reads; and a stream without a reader delays nothing.
 #[tokio::test]
 async fn garbage_collection_spares_a_stream_and_a_client_may_go_away() {
     let server = fresh_with(|config| {

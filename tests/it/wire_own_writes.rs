@@ -1,4 +1,4 @@
-//! `kilwa.v1.RelationshipsService`: writes with required permissions, relations that are set, objects that are forgotten.
+//! `kilwa.v1.RelationshipsService`: writes with required permissions, relations that are set, objects that are deleted.
 
 use super::server_support::{
     Bearer, Fresh, KEY, Keyed, create, failure, filter, fresh, object, question, relationship,

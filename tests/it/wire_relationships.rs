@@ -118,7 +118,7 @@ async fn a_write_is_all_or_nothing() {
     let updates = vec![touch("document:a#owner@user:ann"), touch("document:a#nothing@user:ann")];
     server.write(updates).await.unwrap_err();
     assert_eq!(found(&server, filter("document")).await, Vec::<String>::new());
-    // Nothing at all is fine, and a moment of its own.
+    // A write without updates is accepted, and creates a revision.
     let first = server.write(Vec::new()).await.unwrap();
     assert_ne!(server.write(Vec::new()).await.unwrap(), first);
 }

@@ -1,4 +1,4 @@
-//! Watch: what is told, in which shape and order, and what is refused.
+//! Watch: which changes are reported, in which form and order, and which requests are refused.
 
 use super::server_support::{
     Fresh, SCHEMA, config, consistency, create, delete, filter, fresh, fresh_with, require, soon,
@@ -350,7 +350,7 @@ async fn who_wants_checkpoints_hears_that_nothing_happens() {
             ("checkpoint", Some(token.clone()))
         );
     }
-    // Nobody else does: the first thing to hear is what happens.
+    // The others do not: their first response is a change.
     let mut other = server.watch(from(None, &[SCHEMAS])).await.unwrap();
     for _ in 0..3 {
         watched.next().await.unwrap();

@@ -1,4 +1,4 @@
-//! `kilwa.v1.WatchService`: relationships that expire, told when they do, by a clock that the test sets.
+//! `kilwa.v1.WatchService`: expirations, which are reported when they happen, by a clock that the test sets.
 
 use super::server_support::{Bearer, KEY, SCHEMA, filter, soon, touch};
 use super::watch_support::{CHECKPOINTS, own_told, told};
@@ -96,7 +96,7 @@ impl Timed {
         response.into_inner().written_at.unwrap()
     }
 
-    /// A write that changes nothing, so that whoever waits looks again.
+    /// A write that changes nothing, so that waiting watchers check again.
     async fn ring(&self) {
         self.touch(&[]).await;
     }
@@ -155,7 +155,7 @@ async fn expirations_come_when_they_take_effect_and_once() {
     let last = watched.next().await;
     assert_eq!(own_told(&last), "+document:e#owner@user:ann");
 
-    // Whoever goes on from a token hears the rest, on another server too.
+    // A watch that resumes from a token receives the rest, on another server too.
     drop(watched);
     let server = server.again().await;
     let rest = [

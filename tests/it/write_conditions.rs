@@ -182,7 +182,7 @@ fn a_write_is_dated_to_its_turn() {
     assert_eq!(revision.unwrap().0, 20_000_000_000);
 }
 
-/// Writers that all want the same: whoever comes first. Exactly one may get it, round after round.
+/// Writers that compete for the same relationship. Exactly one may write it, in every round.
 fn race(requests: impl Fn(usize, usize) -> WriteRequest + Send + Sync + 'static, rounds: usize) {
     const WRITERS: usize = 8;
     let database = Arc::new(database());

@@ -55,7 +55,7 @@ fn start() -> Instant {
     Instant::now()
 }
 
-/// Begins to delete everything, and comes back when the deletion is under way.
+/// Begins to delete everything, and returns when the deletion is in progress.
 async fn long_deletion(client: &Client) -> JoinHandle<Result<(), Status>> {
     let mut deleting = client.clone();
     let deletion =
@@ -93,7 +93,7 @@ async fn locks(client: &mut Client, prefix: &str) -> usize {
     count
 }
 
-/// The longest check while a deletion of so many relationships is under way and 100 writes wait, of which all are given
+/// The longest check while a deletion of so many relationships is in progress and 100 writes wait, of which all are given
 /// up; and how long the deletion took.
 async fn checks_beside_a_deletion(server: &Running, count: usize) -> (Duration, Duration) {
     server.write_schema(SCHEMA).await.unwrap();
@@ -126,7 +126,7 @@ async fn checks_beside_a_deletion(server: &Running, count: usize) -> (Duration, 
     for write in writes {
         given_up += usize::from(write.await.unwrap().is_err());
     }
-    // Whoever comes next is served behind them.
+    // The next caller is served after them.
     client.write_relationships(lock("after")).await.unwrap();
     assert_eq!(locks(&mut client, "waiting").await, 100 - given_up, "{given_up} gave up");
     (longest, took)

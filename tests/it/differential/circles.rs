@@ -1,4 +1,4 @@
-//! Where a case leads into circles.
+//! Which cases contain cycles.
 
 use crate::reference::Reference;
 use crate::reference::case::{Asked, Case, now};
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// The ids that a case may name.
 pub(super) const IDS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Which pairs of an object and a relation or permission lead into a circle. `SpiceDB` walks past caveats that do not
+/// Which pairs of an object and a relation or permission lead into a cycle. `SpiceDB` walks past caveats that do not
 /// hold, so they count as if they held.
 pub(super) struct Circles {
     cyclic: HashMap<(ObjectRef, String), bool>,

@@ -8,7 +8,7 @@ use kilwa::schema::{AllowedForm, Node, Rule, Schema};
 /// Why an answer may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Known {
-    /// `SpiceDB` walks circles until it is fifty steps deep and then fails, if it has not found a yes before; with many
+    /// `SpiceDB` follows cycles until it is fifty steps deep and then fails, if it has not found a yes before; with many
     /// ways it does not come to an end. Kilwa answers. Not even asked.
     Circle,
     /// To `SpiceDB`'s check a wildcard covers usersets of its type as well, though not to its lookups. To Kilwa it covers

@@ -28,13 +28,13 @@ use std::fmt;
 use tokio::runtime::Runtime;
 
 /// How many questions each schema is asked, and how many of them one by one, looked up and expanded too: more where no
-/// circle is, for only there resources can be looked up.
+/// cycle is, because only there resources can be looked up.
 const QUESTIONS_PER_CASE: usize = 400;
 const LOOKUPS_PER_CASE: usize = 25;
 const LOOKUPS_PER_CASE_WITHOUT_CIRCLES: usize = 200;
 /// How many stores a Kilwa holds before it is replaced: each takes more than a megabyte.
 const CASES_PER_SERVER: usize = 50;
-/// How many disagreements are told in full.
+/// How many disagreements are reported in full.
 const TOLD_MAX: usize = 20;
 
 #[test]
@@ -184,7 +184,7 @@ async fn compare_checks(
     }
 }
 
-/// Lists and trees, of cases and questions in which `SpiceDB` does not meet a circle.
+/// Lists and trees, of cases and checks in which `SpiceDB` does not meet a cycle.
 async fn compare_lookups(
     pair: &mut Pair,
     case: &Case,

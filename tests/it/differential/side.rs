@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 /// How long one call may take.
 const TIME_MAX: Duration = Duration::from_secs(10);
 
-/// A store of a server, under a key that nobody else uses.
+/// A store of a server, under a key that no other test uses.
 pub(super) struct Side {
     permissions: PermissionsServiceClient<Channel>,
     schema: SchemaServiceClient<Channel>,
@@ -46,7 +46,7 @@ fn subject(subject: &Subject) -> proto::SubjectReference {
     }
 }
 
-/// A message with a key, and with an end for walks in circles.
+/// A message with a key, and with a deadline for evaluations of cycles.
 fn in_time<T>(key: &str, message: T) -> Request<T> {
     let mut request = keyed(key, message);
     request.set_timeout(TIME_MAX);
@@ -71,7 +71,7 @@ impl Side {
         }
     }
 
-    /// Forgets all relationships, where the store has been used before.
+    /// Deletes all relationships, where the store has been used before.
     pub(super) async fn clear(&mut self) {
         let request = proto::ReadSchemaRequest {};
         let Ok(read) = self.schema.read_schema(in_time(&self.key, request)).await else { return };

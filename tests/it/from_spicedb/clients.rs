@@ -1,4 +1,4 @@
-//! Variables and flags of `zed`, and what the commands say to somebody who is new.
+//! Variables and flags of `zed`, and the hints of the commands for new users.
 
 use super::said;
 use crate::cli_serve::kilwa;

@@ -94,7 +94,7 @@ pub(super) fn outcome<'p>(rows: &'p [Row], name: &str) -> Said<'p> {
     }
 }
 
-/// Somebody's own server, another that stands for `SpiceDB`, and a folder.
+/// A user's server, another that stands for `SpiceDB`, and a folder.
 struct Mover {
     own: Served,
     spicedb: Served,

@@ -5,7 +5,7 @@ use kilwa::relationship::{
 };
 use std::fmt;
 
-/// The moment at which every case is asked.
+/// The time at which every case is evaluated.
 pub(crate) fn now() -> Timestamp {
     Timestamp::parse("2030-01-01T00:00:00Z").unwrap()
 }

@@ -73,8 +73,8 @@ impl Answer {
     ///
     /// - Where an exclusion depends on itself, the engine says so exactly where the answer hinges on it, whatever the
     ///   order in which it looks.
-    /// - A circle adds nothing to itself: in `a = c or (a and d)` only `c` decides. The reference does not look that
-    ///   closely at why it does not know, so in circles the engine may name fewer names, and pass over a failure, as long
+    /// - A cycle adds nothing to itself: in `a = c or (a and d)` only `c` decides. The reference does not look that
+    ///   closely at why it does not know, so in cycles the engine may name fewer names, and pass over a failure, as long
     ///   as it names one.
     pub(crate) fn allows(&self, said: &Said) -> bool {
         match (&self.verdict, said) {

@@ -34,7 +34,7 @@ const CAVEATS: [CaveatModel; 5] = [
 const DEFINITIONS: [&str; 4] = ["group", "folder", "document", "org/team"];
 const RELATIONS: [&str; 6] = ["member", "owner", "parent", "viewer", "banned", "link"];
 const PERMISSIONS: [&str; 5] = ["view", "edit", "admin", "access", "all_members"];
-/// The ids of each type; a case uses the first few, so that circles and lattices are common.
+/// The ids of each type; a case uses the first few, so that cycles and lattices are common.
 const IDS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// A schema that compiles, relationships that fit it, and so many questions.

@@ -27,13 +27,13 @@ use solution::{Solution, Verdict};
 pub(crate) struct Answer {
     /// Whether the subject is a member.
     pub(crate) verdict: Verdict,
-    /// Whether what the question depends on goes in circles somewhere.
+    /// Whether the check depends on a cycle.
     pub(crate) cyclic: bool,
-    /// Whether one of these circles passes through a subtracted side.
+    /// Whether one of these cycles passes through the right side of an exclusion.
     pub(crate) cyclic_exclusion: bool,
 }
 
-/// A schema's rules and the relationships of one moment.
+/// A schema's rules and the relationships of one revision.
 pub(crate) struct Reference<'a> {
     rules: &'a Rules,
     schema: &'a Schema,

@@ -168,7 +168,7 @@ fn merge(mut left: Unknown, right: Unknown) -> Unknown {
     left
 }
 
-/// Which equations lie on a circle of dependencies, and on one through a subtracted side.
+/// Which equations are in a cycle of dependencies, and in one through the right side of an exclusion.
 struct Circles {
     needs: Vec<BTreeSet<usize>>,
     in_circle: BTreeSet<usize>,

@@ -11,7 +11,7 @@ pub(super) struct Matrix {
     subjects: BTreeSet<String>,
     /// The permissions of each object and subject, as rows give them.
     granted: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
-    /// Every permission that somebody had at some time, as `definition#permission`.
+    /// Every permission that a subject had at some time, as `definition#permission`.
     held: BTreeSet<String>,
 }
 
@@ -69,7 +69,7 @@ impl Matrix {
         cells
     }
 
-    /// The permissions that nobody ever had.
+    /// The permissions that no subject ever had.
     pub(super) fn never_held(&self) -> Vec<String> {
         let nodes = self.schema.nodes().iter();
         let permissions = nodes.filter(|node| matches!(node.rule, Rule::Permission(_)));
