@@ -22,7 +22,7 @@ const ATTEMPTS = 5;
 const DELETE_LIMIT = 1000;
 const FULL = { requirement: { oneofKind: "fullyConsistent", fullyConsistent: true } };
 
-/** The event contradicts what is stored. Repeating it does not help. */
+/** The event contradicts the stored relationships. Repeating it does not help. */
 class Refused extends Error {}
 
 /** Makes a call, and repeats it with growing pauses after a transient error. */

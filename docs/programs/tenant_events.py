@@ -51,7 +51,7 @@ FULL = Consistency(fully_consistent=True)
 
 
 class Refused(Exception):
-    """The event contradicts what is stored. Repeating it does not help."""
+    """The event contradicts the stored relationships. Repeating it does not help."""
 
 
 def retried(call, request):

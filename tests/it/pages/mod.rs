@@ -96,3 +96,43 @@ fn plans() -> String {
         blocks(&page).into_iter().find(|(info, _)| *info == "yaml plans.yaml").unwrap();
     lines.join("\n") + "\n"
 }
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut links = 0;
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") || target.contains(' ') {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if file.is_empty() { path.clone() } else { path.with_file_name(file) };
+            let linked_text = fs::read_to_string(&linked);
+            let linked_text =
+                linked_text.unwrap_or_else(|_| panic!("{}: {target}", path.display()));
+            let is_there =
+                anchor.is_empty() || linked_text.lines().any(|line| is_heading(line, anchor));
+            assert!(is_there, "{}: no heading for {target}", path.display());
+            links += 1;
+        }
+    }
+    assert!(links > 30, "{links} links");
+}
+
+/// The pages at the top of the repository and in `docs`.
+fn documents() -> Vec<std::path::PathBuf> {
+    let folders = [root().to_owned(), root().join("docs")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut pages: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages
+}
+
+/// Whether a line is the heading that an anchor names.
+fn is_heading(line: &str, anchor: &str) -> bool {
+    let heading = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    line.starts_with('#') && kept.collect::<String>() == anchor
+}
