@@ -6,7 +6,9 @@ use crate::database::DatabaseError;
 use crate::engine::EngineError;
 use crate::proto::authzed::api::v1::ErrorReason;
 use crate::relationship::{Relationship, RelationshipFilter};
-use crate::schema::{DependencyError, Diagnostic, Position, RelationshipError, Stage, UnknownName};
+use crate::schema::{
+    DependencyError, Diagnostic, DiagnosticStage, Position, RelationshipError, UnknownName,
+};
 use prost::Message as _;
 use std::collections::HashMap;
 use tonic::codegen::http::HeaderMap;
@@ -232,8 +234,10 @@ pub(crate) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
     };
     let lines: Vec<String> = diagnostics.iter().map(schema_fault).collect();
     let (code, reason) = match first.stage {
-        Stage::Parse => (Code::InvalidArgument, ErrorReason::SchemaParseError),
-        Stage::Type | Stage::Lint => (Code::FailedPrecondition, ErrorReason::SchemaTypeError),
+        DiagnosticStage::Parse => (Code::InvalidArgument, ErrorReason::SchemaParseError),
+        DiagnosticStage::Type | DiagnosticStage::Lint => {
+            (Code::FailedPrecondition, ErrorReason::SchemaTypeError)
+        }
     };
     let (start, end) = (first.start(), first.end());
     let from_zero = |number: usize| number.saturating_sub(1).to_string();
@@ -250,8 +254,8 @@ pub(crate) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
 
 fn schema_fault(diagnostic: &Diagnostic) -> String {
     let kind = match diagnostic.stage {
-        Stage::Parse => "parse error",
-        Stage::Type | Stage::Lint => "error",
+        DiagnosticStage::Parse => "parse error",
+        DiagnosticStage::Type | DiagnosticStage::Lint => "error",
     };
     let Position { line, column } = diagnostic.start();
     let Diagnostic { source_name, message, help, .. } = diagnostic;

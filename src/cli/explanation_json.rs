@@ -1,6 +1,6 @@
 //! An explanation for programs.
 
-use crate::validation::{Evidence, Mark};
+use crate::validation::{Evidence, EvidenceOutcome};
 use serde::Serialize;
 
 /// A step of an explanation, with the steps that it rests on.
@@ -15,10 +15,10 @@ pub(super) struct ExplanationStep {
 impl ExplanationStep {
     pub(super) fn new(evidence: &Evidence) -> Self {
         let result = match evidence.mark {
-            Mark::Yes => "true",
-            Mark::No => "false",
-            Mark::Conditional => "caveated",
-            Mark::Failed => "failed",
+            EvidenceOutcome::Yes => "true",
+            EvidenceOutcome::No => "false",
+            EvidenceOutcome::Conditional => "caveated",
+            EvidenceOutcome::Failed => "failed",
         };
         let steps = evidence.children.iter().map(Self::new).collect();
         Self { result, of: evidence.subject_of.clone(), note: evidence.note.clone(), steps }

@@ -6,7 +6,7 @@ use super::{boolean, bulk_touch, progress, render, schema, snippet, source_files
 use crate::cli::exit::Exit;
 use crate::relationship::{InvalidName, ObjectRef, Relationship, Subject};
 use crate::schema::{compile, prefix};
-use crate::validation::{Data, SchemaNeed};
+use crate::validation::{BootstrapData, SchemaNeed};
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let need = if arguments.schema { SchemaNeed::Required } else { SchemaNeed::Optional };
-    let Data { schema, mut relationships, .. } =
+    let BootstrapData { schema, mut relationships, .. } =
         source_files::read_all(std::slice::from_ref(&arguments.file), need)?;
     let mut schema = schema.filter(|_| arguments.schema);
     let prefix = arguments.schema_definition_prefix.trim_end_matches('/');

@@ -2,7 +2,7 @@
 
 use super::render;
 use crate::schema::{Diagnostic, Severity, SourceText};
-use crate::validation::Place;
+use crate::validation::SourceLocation;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub(super) struct SnippetMessage<'m> {
 
 /// A diagnostic with its source line.
 pub(super) fn diagnostic(diagnostic: &Diagnostic) -> String {
-    let place = Place {
+    let place = SourceLocation {
         source_name: diagnostic.source_name.clone(),
         source: diagnostic.source.clone(),
         span: diagnostic.span.clone(),
@@ -48,7 +48,7 @@ pub(super) fn note_all(diagnostics: &[Diagnostic]) {
 }
 
 /// A message with the source line that it is about, ended by a line break.
-pub(super) fn message(message: &SnippetMessage<'_>, place: &Place) -> String {
+pub(super) fn message(message: &SnippetMessage<'_>, place: &SourceLocation) -> String {
     let window = SourceWindow::around(&place.source, &place.span);
     let kind = AnnotationKind::Primary.span(window.span).label(non_empty(message.label));
     let snippet = Snippet::source(window.text)

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::{clock, input_lines, render, validate};
 use crate::schema::{self, Diagnostic, Schema};
-use crate::validation::{Data, Input, SchemaNeed, read_data};
+use crate::validation::{BootstrapData, Input, SchemaNeed, read_bootstrap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
 }
 
 /// The schemas and the relationships of validation files and schemas, as if they were one file.
-pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<Data, CliError> {
+pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<BootstrapData, CliError> {
     let names: Vec<String> = files.iter().map(|file| name(file)).collect();
     let texts = files.iter().zip(&names).map(|(file, name)| {
         let unreadable = |reason| CliError::new(format!("`{name}` cannot be read: {reason}"));
@@ -66,7 +66,7 @@ pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<Data, CliE
         .map(|((name, text), load)| Input { name, text, load })
         .collect();
 
-    read_data(&inputs, need, clock::now()).map_err(|reports| {
+    read_bootstrap(&inputs, need, clock::now()).map_err(|reports| {
         for report in reports {
             render::note(&validate::text::single(report));
         }

@@ -1,7 +1,7 @@
 //! Draws an explanation as a tree.
 
 use super::render::{BAD, DIM, DOUBTFUL, GOOD, styled};
-use crate::validation::{Evidence, Mark};
+use crate::validation::{Evidence, EvidenceOutcome};
 
 /// The explanation, a line a step, each line after `indent`.
 pub(super) fn draw(evidence: &Evidence, indent: &str) -> String {
@@ -38,10 +38,10 @@ pub(super) fn draw_nodes<N: Copy>(
 
 fn step(evidence: &Evidence) -> String {
     let mark = match evidence.mark {
-        Mark::Yes => styled(GOOD, "✓"),
-        Mark::No => styled(BAD, "✗"),
-        Mark::Conditional => styled(DOUBTFUL, "?"),
-        Mark::Failed => styled(BAD, "!"),
+        EvidenceOutcome::Yes => styled(GOOD, "✓"),
+        EvidenceOutcome::No => styled(BAD, "✗"),
+        EvidenceOutcome::Conditional => styled(DOUBTFUL, "?"),
+        EvidenceOutcome::Failed => styled(BAD, "!"),
     };
     match &*evidence.note {
         "" => format!("{mark} {}", evidence.subject_of),

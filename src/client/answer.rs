@@ -10,7 +10,7 @@ use crate::proto::authzed::api::v1::{
     CaveatEvalInfo, CheckDebugTrace, DebugInformation, PartialCaveatInfo, SubjectReference,
 };
 use crate::schema::{self, Schema};
-use crate::validation::{Evidence, Mark, permission_rule, with_cut};
+use crate::validation::{Evidence, EvidenceOutcome, permission_rule, with_cut};
 use std::fmt;
 
 /// Whether the subject has the permission.
@@ -97,10 +97,10 @@ fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
         caveat.chain(steps.iter().map(|step| evidence(step, schema))).collect();
     let resource = trace.resource.clone().unwrap_or_default();
     let mark = match (trace.result(), told) {
-        (WirePermissionship::HasPermission, _) => Mark::Yes,
-        (WirePermissionship::NoPermission, _) => Mark::No,
-        (WirePermissionship::Unspecified, _) => Mark::Failed,
-        (WirePermissionship::ConditionalPermission, None) => Mark::Conditional,
+        (WirePermissionship::HasPermission, _) => EvidenceOutcome::Yes,
+        (WirePermissionship::NoPermission, _) => EvidenceOutcome::No,
+        (WirePermissionship::Unspecified, _) => EvidenceOutcome::Failed,
+        (WirePermissionship::ConditionalPermission, None) => EvidenceOutcome::Conditional,
         (WirePermissionship::ConditionalPermission, Some(told)) => caveat_mark(told),
     };
     let subject = shown_subject(trace.subject.as_ref());
@@ -109,8 +109,8 @@ fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
     let names = is_relation && children.is_empty() && !cut;
     let note = match (known, names, mark) {
         (true, ..) => "known already".to_owned(),
-        (false, true, Mark::Yes) => format!("names {subject}"),
-        (false, true, Mark::No) => format!("does not name {subject}"),
+        (false, true, EvidenceOutcome::Yes) => format!("names {subject}"),
+        (false, true, EvidenceOutcome::No) => format!("does not name {subject}"),
         (false, ..) => schema
             .and_then(|schema| permission_rule(schema, &resource.object_type, &trace.permission))
             .map_or(String::new(), |rule| format!("= {rule}")),
@@ -131,12 +131,12 @@ fn shown_subject(subject: Option<&SubjectReference>) -> String {
     format!("{}:{}{relation}", object.object_type, object.object_id)
 }
 
-fn caveat_mark(info: &CaveatEvalInfo) -> Mark {
+fn caveat_mark(info: &CaveatEvalInfo) -> EvidenceOutcome {
     match info.result() {
-        CaveatResult::True => Mark::Yes,
-        CaveatResult::False => Mark::No,
-        CaveatResult::MissingSomeContext => Mark::Conditional,
-        CaveatResult::Unevaluated | CaveatResult::Unspecified => Mark::Failed,
+        CaveatResult::True => EvidenceOutcome::Yes,
+        CaveatResult::False => EvidenceOutcome::No,
+        CaveatResult::MissingSomeContext => EvidenceOutcome::Conditional,
+        CaveatResult::Unevaluated | CaveatResult::Unspecified => EvidenceOutcome::Failed,
     }
 }
 

@@ -8,9 +8,10 @@ use crate::proto::authzed::api::v1 as wire;
 use crate::proto::authzed::api::v1::reflection_type_reference::Typeref;
 use crate::proto::kilwa::v1 as own;
 use crate::relationship::{Context, ObjectRef, Subject, Timestamp};
-use crate::schema::diff::SubjectForm;
+use crate::schema::TypeReference;
 use crate::schema::reflection::{
-    Caveat, Definition, Filter, Parameter, Permission, Reflection, Relation,
+    ReflectedCaveat, ReflectedDefinition, ReflectedParameter, ReflectedPermission,
+    ReflectedRelation, Reflection, ReflectionFilter,
 };
 use tonic::Code;
 
@@ -67,7 +68,7 @@ impl Connection {
     /// The schema in structure, as far as a filter takes it, and the token of its moment.
     pub fn reflect_schema(
         &self,
-        filter: Option<&Filter>,
+        filter: Option<&ReflectionFilter>,
         moment: &Moment,
     ) -> Result<(Reflection, String), CallError> {
         let request = wire::ReflectSchemaRequest {
@@ -96,32 +97,34 @@ fn read(response: Option<own::permission_answer::Response>) -> Result<Answer, St
     }
 }
 
-fn filter_message(filter: &Filter) -> wire::ReflectionSchemaFilter {
+fn filter_message(filter: &ReflectionFilter) -> wire::ReflectionSchemaFilter {
     let mut message = wire::ReflectionSchemaFilter::default();
     match filter {
-        Filter::Definitions { definition } => {
+        ReflectionFilter::Definitions { definition } => {
             message.optional_definition_name_filter.clone_from(definition);
         }
-        Filter::Relations { definition, relation } => {
+        ReflectionFilter::Relations { definition, relation } => {
             message.optional_definition_name_filter.clone_from(definition);
             message.optional_relation_name_filter.clone_from(relation);
         }
-        Filter::Permissions { definition, permission } => {
+        ReflectionFilter::Permissions { definition, permission } => {
             message.optional_definition_name_filter.clone_from(definition);
             message.optional_permission_name_filter.clone_from(permission);
         }
-        Filter::Caveats { caveat } => message.optional_caveat_name_filter.clone_from(caveat),
+        ReflectionFilter::Caveats { caveat } => {
+            message.optional_caveat_name_filter.clone_from(caveat);
+        }
     }
     message
 }
 
-fn definition(message: wire::ReflectionDefinition) -> Definition {
-    let permission = |message: wire::ReflectionPermission| Permission {
+fn definition(message: wire::ReflectionDefinition) -> ReflectedDefinition {
+    let permission = |message: wire::ReflectionPermission| ReflectedPermission {
         name: message.name,
         comment: message.comment,
         definition: message.parent_definition_name,
     };
-    Definition {
+    ReflectedDefinition {
         name: message.name,
         comment: message.comment,
         relations: message.relations.into_iter().map(relation).collect(),
@@ -129,8 +132,8 @@ fn definition(message: wire::ReflectionDefinition) -> Definition {
     }
 }
 
-fn relation(message: wire::ReflectionRelation) -> Relation {
-    Relation {
+fn relation(message: wire::ReflectionRelation) -> ReflectedRelation {
+    ReflectedRelation {
         name: message.name,
         comment: message.comment,
         definition: message.parent_definition_name,
@@ -139,7 +142,7 @@ fn relation(message: wire::ReflectionRelation) -> Relation {
 }
 
 /// Whether relationships of the form expire is not told.
-fn subject_form(message: wire::ReflectionTypeReference) -> SubjectForm {
+fn subject_form(message: wire::ReflectionTypeReference) -> TypeReference {
     let subject_type = message.subject_definition_name;
     let caveat = Some(message.optional_caveat_name).filter(|name| !name.is_empty());
     let (is_wildcard, subject_relation) = match message.typeref {
@@ -156,16 +159,16 @@ fn subject_form(message: wire::ReflectionTypeReference) -> SubjectForm {
         Some(caveat) => format!("{text} with {caveat}"),
         None => text,
     };
-    SubjectForm { text, subject_type, subject_relation, is_wildcard, caveat, expires: false }
+    TypeReference { text, subject_type, subject_relation, is_wildcard, caveat, expires: false }
 }
 
-fn caveat(message: wire::ReflectionCaveat) -> Caveat {
-    let parameter = |message: wire::ReflectionCaveatParameter| Parameter {
+fn caveat(message: wire::ReflectionCaveat) -> ReflectedCaveat {
+    let parameter = |message: wire::ReflectionCaveatParameter| ReflectedParameter {
         name: message.name,
         parameter_type: message.r#type,
         caveat: message.parent_caveat_name,
     };
-    Caveat {
+    ReflectedCaveat {
         name: message.name,
         comment: message.comment,
         parameters: message.parameters.into_iter().map(parameter).collect(),

@@ -6,7 +6,7 @@ use crate::relationship::{
     ObjectIdFilter, Precondition, PreconditionOperation, ReadError, Relationship,
     RelationshipFilter, Revision, SubjectFilter, SubjectRelationFilter, Timestamp,
 };
-use crate::schema::diff::Removal;
+use crate::schema::removals::Removal;
 use crate::schema::{Diagnostic, RelationshipError, UnknownName};
 use crate::store::{QueueFull, SnapshotError, StageError, TimeError, WriteError};
 

@@ -12,7 +12,7 @@ use crate::relationship::{
     Context, ContextualizedCaveat, Page, RelationKey, RelationshipReader, ResourceKey, SubjectForm,
     SubjectKey, Terms,
 };
-use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, Schema, Stored};
+use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, RelationEdge, Schema};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -145,7 +145,7 @@ impl<'s, R: RelationshipReader> Reads<'s, R> {
     /// A page of the resources on which a subject stands in a relation.
     pub(super) fn resources(
         &mut self,
-        stored: Stored,
+        stored: RelationEdge,
         subject_id: &str,
         page: Page<'_>,
     ) -> Result<Vec<(String, Terms)>, EngineError> {

@@ -1,7 +1,8 @@
 //! What a permission is computed from, and what a relation is computed into.
 
-use super::compiled::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule, Schema};
-use super::write_rules::UnknownName;
+use crate::schema::admission::UnknownName;
+use crate::schema::model::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule};
+use crate::schema::schema::Schema;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Why nothing can be said about what a permission depends on.
@@ -20,7 +21,7 @@ pub enum DependencyError {
 
 /// Where the subjects come from whose way through a schema is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Source {
+enum SubjectSource {
     /// Single objects of a type, and its wildcard.
     Objects(DefinitionId),
     /// Usersets of a relation or permission.
@@ -47,8 +48,8 @@ impl Schema {
             let node = self.node(id);
             found.extend(followed(node));
             let nodes = sources(node).into_iter().filter_map(|source| match source {
-                Source::Node(node) => Some(node),
-                Source::Objects(_) => None,
+                SubjectSource::Node(node) => Some(node),
+                SubjectSource::Objects(_) => None,
             });
             open.extend(nodes.filter(|next| walked.insert(*next)));
         }
@@ -64,10 +65,10 @@ impl Schema {
         relation: Option<&str>,
     ) -> Result<Vec<&Node>, UnknownName> {
         let start = match relation {
-            Some(relation) => Source::Node(self.require(definition, relation)?.id),
-            None => Source::Objects(self.require_definition(definition)?),
+            Some(relation) => SubjectSource::Node(self.require(definition, relation)?.id),
+            None => SubjectSource::Objects(self.require_definition(definition)?),
         };
-        let mut takers: HashMap<Source, Vec<NodeId>> = HashMap::new();
+        let mut takers: HashMap<SubjectSource, Vec<NodeId>> = HashMap::new();
         for node in self.nodes() {
             for source in sources(node) {
                 takers.entry(source).or_default().push(node.id);
@@ -77,9 +78,9 @@ impl Schema {
         let mut open = vec![start];
         while let Some(source) = open.pop() {
             let takers = takers.get(&source).into_iter().flatten();
-            open.extend(takers.filter(|id| found.insert(**id)).map(|id| Source::Node(*id)));
+            open.extend(takers.filter(|id| found.insert(**id)).map(|id| SubjectSource::Node(*id)));
         }
-        if let Source::Node(start) = start {
+        if let SubjectSource::Node(start) = start {
             found.remove(&start);
         }
         Ok(self.by_name(found))
@@ -104,13 +105,15 @@ impl Schema {
 }
 
 /// Whose subjects play a part in a node. Whoever is subtracted plays one too.
-fn sources(node: &Node) -> BTreeSet<Source> {
+fn sources(node: &Node) -> BTreeSet<SubjectSource> {
     match &node.rule {
         Rule::Relation(allowed) => allowed
             .iter()
             .map(|allowed| match allowed.form {
-                AllowedForm::Object | AllowedForm::Wildcard => Source::Objects(allowed.definition),
-                AllowedForm::Userset(relation) => Source::Node(relation),
+                AllowedForm::Object | AllowedForm::Wildcard => {
+                    SubjectSource::Objects(allowed.definition)
+                }
+                AllowedForm::Userset(relation) => SubjectSource::Node(relation),
             })
             .collect(),
         Rule::Permission(expr) => {
@@ -119,13 +122,16 @@ fn sources(node: &Node) -> BTreeSet<Source> {
     }
 }
 
-fn sources_of_leaf(node: &Node, leaf: &Expr) -> Vec<Source> {
+fn sources_of_leaf(node: &Node, leaf: &Expr) -> Vec<SubjectSource> {
     match leaf {
-        Expr::Itself => vec![Source::Objects(node.definition)],
-        Expr::Node(id) => vec![Source::Node(*id)],
-        Expr::Arrow(arrow) => {
-            arrow.branches.iter().filter_map(|branch| branch.target).map(Source::Node).collect()
-        }
+        Expr::Itself => vec![SubjectSource::Objects(node.definition)],
+        Expr::Node(id) => vec![SubjectSource::Node(*id)],
+        Expr::Arrow(arrow) => arrow
+            .branches
+            .iter()
+            .filter_map(|branch| branch.target)
+            .map(SubjectSource::Node)
+            .collect(),
         Expr::Nil | Expr::Union(_) | Expr::Intersection(_) | Expr::Exclusion(..) => Vec::new(),
     }
 }

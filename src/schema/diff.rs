@@ -1,294 +1,219 @@
-//! What a new schema takes away, so far as stored relationships or fixed rules can forbid it.
+//! Everything that another schema would change.
 
-use super::compiled::{AllowedForm, AllowedSubject, Definition, Node, Rule, Schema};
-use crate::caveat::Caveat;
-use crate::relationship::{
-    Relationship, RelationshipFilter, Subject, SubjectFilter, SubjectRelationFilter,
+use crate::schema::format::expr_text;
+use crate::schema::model::{self, Node, NodeId, Rule};
+use crate::schema::reflection::{
+    ReflectedCaveat, ReflectedDefinition, ReflectedParameter, ReflectedPermission,
+    ReflectedRelation, unindented,
 };
+use crate::schema::schema::Schema;
+use crate::schema::type_reference::TypeReference;
+use std::collections::BTreeMap;
 
-/// Something that a new schema no longer has.
+/// One difference between two schemas. What is removed is told as it was, everything else as it will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// A definition. Forbidden while it has a relationship.
-    Definition {
-        /// Its name.
-        name: String,
-    },
-    /// A relation, removed or turned into a permission. Forbidden while it has a relationship, or one names its members
-    /// as subjects.
-    Relation {
-        /// The definition that it belongs to.
-        definition: String,
-        /// Its name.
-        relation: String,
-    },
-    /// A form of subject that a relation no longer takes. Forbidden while a relationship has exactly this form.
-    AllowedSubject {
-        /// The definition that the relation belongs to.
-        definition: String,
-        /// The relation.
-        relation: String,
-        /// The form.
-        allowed: SubjectForm,
-    },
-    /// A parameter of a caveat. Always forbidden.
-    CaveatParameter {
-        /// The caveat.
-        caveat: String,
+pub enum SchemaChange {
+    /// A new definition.
+    DefinitionAdded(ReflectedDefinition),
+    /// A definition that is gone.
+    DefinitionRemoved(ReflectedDefinition),
+    /// Another comment above a definition.
+    DefinitionCommentChanged(ReflectedDefinition),
+    /// A new relation of a definition that both have.
+    RelationAdded(ReflectedRelation),
+    /// A relation that is gone, or has become a permission.
+    RelationRemoved(ReflectedRelation),
+    /// Another comment above a relation.
+    RelationCommentChanged(ReflectedRelation),
+    /// A relation takes one more form of subject.
+    SubjectAdded(ReflectedRelation, TypeReference),
+    /// A relation no longer takes a form of subject.
+    SubjectRemoved(ReflectedRelation, TypeReference),
+    /// A new permission of a definition that both have.
+    PermissionAdded(ReflectedPermission),
+    /// A permission that is gone, or has become a relation.
+    PermissionRemoved(ReflectedPermission),
+    /// Another comment above a permission.
+    PermissionCommentChanged(ReflectedPermission),
+    /// Another expression of a permission, spelling apart.
+    PermissionExpressionChanged(ReflectedPermission),
+    /// A new caveat.
+    CaveatAdded(ReflectedCaveat),
+    /// A caveat that is gone.
+    CaveatRemoved(ReflectedCaveat),
+    /// Another comment above a caveat.
+    CaveatCommentChanged(ReflectedCaveat),
+    /// Another expression of a caveat, spelling apart.
+    CaveatExpressionChanged(ReflectedCaveat),
+    /// A new parameter of a caveat that both have.
+    ParameterAdded(ReflectedParameter),
+    /// A parameter that is gone.
+    ParameterRemoved(ReflectedParameter),
+    /// Another type of a parameter.
+    ParameterTypeChanged {
         /// The parameter.
-        parameter: String,
-    },
-    /// The type that a caveat's parameter had. Always forbidden.
-    CaveatParameterType {
-        /// The caveat.
-        caveat: String,
-        /// The parameter.
-        parameter: String,
+        parameter: ReflectedParameter,
+        /// The type that it had.
+        previous_type: String,
     },
 }
 
-/// A form of subject, by names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SubjectForm {
-    /// As the language writes it.
-    pub text: String,
-    /// The subject's type.
-    pub subject_type: String,
-    /// The subject's relation; `None` for objects and wildcards.
-    pub subject_relation: Option<String>,
-    /// Whether it is the wildcard.
-    pub is_wildcard: bool,
-    /// The caveat that relationships of this form carry.
-    pub caveat: Option<String>,
-    /// Whether relationships of this form expire.
-    pub expires: bool,
-}
-
-/// What `to` lacks that `from` has, in the order in which `from` is written.
-pub fn removals(from: &Schema, to: &Schema) -> Vec<Removal> {
-    let mut removals = Vec::new();
-    for definition in from.definitions() {
-        match to.find_definition(&definition.name) {
-            None => removals.push(Removal::Definition { name: definition.name.clone() }),
-            Some(kept) => {
-                let relations = definition.nodes.iter().map(|id| from.node(*id));
-                for relation in relations {
-                    removals.extend(removed_of_relation(from, relation, to, kept));
-                }
-            }
+/// What has to be done to `from` so that it means the same as `to`: definitions and caveats that come and go first, then
+/// what changes in those that stay. Always in the same order.
+pub fn changes(from: &Schema, to: &Schema) -> Vec<SchemaChange> {
+    let definitions = Pairs::of(from.definitions(), to.definitions(), |found| &found.name);
+    let caveats = Pairs::of(from.caveats(), to.caveats(), |found| found.name());
+    let caveat = |schema: &Schema, name: &str| {
+        schema.find_caveat(name).map(|id| ReflectedCaveat::new(schema, id))
+    };
+    let mut changes = Vec::new();
+    let added = definitions.added.iter().map(|added| ReflectedDefinition::new(to, added));
+    changes.extend(added.map(SchemaChange::DefinitionAdded));
+    let removed = definitions.removed.iter().map(|removed| ReflectedDefinition::new(from, removed));
+    changes.extend(removed.map(SchemaChange::DefinitionRemoved));
+    let added = caveats.added.iter().filter_map(|added| caveat(to, added.name()));
+    changes.extend(added.map(SchemaChange::CaveatAdded));
+    let removed = caveats.removed.iter().filter_map(|removed| caveat(from, removed.name()));
+    changes.extend(removed.map(SchemaChange::CaveatRemoved));
+    for (was, is) in definitions.kept {
+        add_definition_changes(&mut changes, (from, was), (to, is));
+    }
+    for (was, is) in caveats.kept {
+        if let (Some(was), Some(is)) = (caveat(from, was.name()), caveat(to, is.name())) {
+            add_caveat_changes(&mut changes, &was, &is);
         }
     }
-    for caveat in from.caveats() {
-        let kept = to.find_caveat(caveat.name()).map(|id| to.caveat(id));
-        removals.extend(kept.into_iter().flat_map(|kept| removed_parameters(caveat, kept)));
-    }
-    removals
+    changes
 }
 
-fn removed_of_relation(
-    from: &Schema,
-    relation: &Node,
-    to: &Schema,
-    definition: &Definition,
-) -> Vec<Removal> {
-    let Rule::Relation(allowed) = &relation.rule else { return Vec::new() };
-    let kept = to.find_node(definition.id, &relation.name).map(|node| &node.rule);
-    let Some(Rule::Relation(still_allowed)) = kept else {
-        return vec![Removal::Relation {
-            definition: definition.name.clone(),
-            relation: relation.name.clone(),
-        }];
-    };
-    let still: std::collections::HashSet<SubjectForm> =
-        still_allowed.iter().map(|allowed| SubjectForm::of(to, allowed)).collect();
-    allowed
-        .iter()
-        .map(|allowed| SubjectForm::of(from, allowed))
-        .filter(|form| !still.contains(form))
-        .map(|allowed| Removal::AllowedSubject {
-            definition: definition.name.clone(),
-            relation: relation.name.clone(),
-            allowed,
-        })
-        .collect()
+/// What two lists have in common and what only one of them has, each by name.
+struct Pairs<'s, T> {
+    added: Vec<&'s T>,
+    removed: Vec<&'s T>,
+    kept: Vec<(&'s T, &'s T)>,
 }
 
-fn removed_parameters(from: &Caveat, to: &Caveat) -> Vec<Removal> {
-    let removed = |name: &str| {
-        let (caveat, parameter) = (from.name().to_owned(), name.to_owned());
-        Removal::CaveatParameter { caveat, parameter }
-    };
-    let retyped = |name: &str| {
-        let (caveat, parameter) = (from.name().to_owned(), name.to_owned());
-        Removal::CaveatParameterType { caveat, parameter }
-    };
-    from.parameters()
-        .iter()
-        .filter_map(|was| match to.parameters().iter().find(|is| is.name == was.name) {
-            None => Some(removed(&was.name)),
-            Some(is) if is.parameter_type != was.parameter_type => Some(retyped(&was.name)),
-            Some(_) => None,
-        })
-        .collect()
-}
-
-impl Removal {
-    /// Whether this is forbidden whatever is stored.
-    pub fn is_always_forbidden(&self) -> bool {
-        match self {
-            Self::CaveatParameter { .. } | Self::CaveatParameterType { .. } => true,
-            Self::Definition { .. } | Self::Relation { .. } | Self::AllowedSubject { .. } => false,
-        }
-    }
-
-    /// Filters that together select every relationship that would be orphaned, and perhaps some more:
-    /// [`matches`](Self::matches) decides. Empty for what is always forbidden.
-    pub fn filters(&self) -> Vec<RelationshipFilter> {
-        match self {
-            Self::Definition { name } => {
-                vec![RelationshipFilter { resource_type: Some(name.clone()), ..Default::default() }]
-            }
-            Self::Relation { definition, relation } => {
-                let members = SubjectFilter {
-                    subject_type: definition.clone(),
-                    subject_id: None,
-                    relation: SubjectRelationFilter::Named(relation.clone()),
-                };
-                let as_subject =
-                    RelationshipFilter { subject: Some(members), ..Default::default() };
-                vec![on_relation(definition, relation), as_subject]
-            }
-            Self::AllowedSubject { definition, relation, allowed } => {
-                let filter = on_relation(definition, relation);
-                vec![RelationshipFilter { subject: Some(allowed.filter()), ..filter }]
-            }
-            Self::CaveatParameter { .. } | Self::CaveatParameterType { .. } => Vec::new(),
-        }
-    }
-
-    /// Whether the removal would orphan a relationship.
-    pub fn matches(&self, relationship: &Relationship) -> bool {
-        let exactly = match self {
-            Self::AllowedSubject { allowed, .. } => allowed.is_of(relationship),
-            Self::Definition { .. }
-            | Self::Relation { .. }
-            | Self::CaveatParameter { .. }
-            | Self::CaveatParameterType { .. } => true,
+impl<'s, T> Pairs<'s, T> {
+    fn of(
+        from: impl IntoIterator<Item = &'s T>,
+        to: impl IntoIterator<Item = &'s T>,
+        name: impl Fn(&'s T) -> &'s str,
+    ) -> Self {
+        let from: BTreeMap<&str, &T> = from.into_iter().map(|item| (name(item), item)).collect();
+        let to: BTreeMap<&str, &T> = to.into_iter().map(|item| (name(item), item)).collect();
+        let lacking = |items: &BTreeMap<&str, &'s T>, others: &BTreeMap<&str, &'s T>| {
+            let lacking = items.iter().filter(|(name, _)| !others.contains_key(**name));
+            lacking.map(|(_, item)| *item).collect()
         };
-        exactly && self.filters().iter().any(|filter| filter.matches(relationship))
-    }
-
-    /// The stable name of the forbidden operation. `example` is one of the relationships that forbid it.
-    pub fn operation(&self, example: Option<&Relationship>) -> &'static str {
-        match self {
-            Self::Definition { .. } => "delete_object_definition",
-            Self::Relation { definition, relation } => match example {
-                Some(example) if !on_relation(definition, relation).matches(example) => {
-                    "delete_relation_reverse_check"
-                }
-                _ => "delete_relation",
-            },
-            Self::AllowedSubject { .. } => "remove_allowed_type",
-            Self::CaveatParameter { .. } => "remove_parameter",
-            Self::CaveatParameterType { .. } => "change_parameter_type",
-        }
-    }
-
-    /// What is forbidden and why. `example` is one of the relationships that forbid it.
-    pub fn message(&self, example: Option<&Relationship>) -> String {
-        let message = match self {
-            Self::Definition { name } => format!(
-                "cannot delete object definition `{name}`, as at least one relationship exists under it"
-            ),
-            Self::Relation { definition, relation } => {
-                let why = if self.operation(example) == "delete_relation" {
-                    "exists under it"
-                } else {
-                    "references it as part of a subject"
-                };
-                format!(
-                    "cannot delete relation `{relation}` in object definition `{definition}`, as at least one \
-                     relationship {why}"
-                )
-            }
-            Self::AllowedSubject { definition, relation, allowed } => format!(
-                "cannot remove allowed type `{}` from relation `{relation}` in object definition `{definition}`, as a \
-                 relationship exists with it",
-                allowed.text
-            ),
-            Self::CaveatParameter { caveat, parameter } => {
-                format!("cannot remove parameter `{parameter}` on caveat `{caveat}`")
-            }
-            Self::CaveatParameterType { caveat, parameter } => {
-                format!("cannot change the type of parameter `{parameter}` on caveat `{caveat}`")
-            }
-        };
-        match example {
-            Some(example) => format!("{message}: {example}"),
-            None => message,
-        }
-    }
-
-    /// The same for programs, by key.
-    pub fn metadata(&self, example: Option<&Relationship>) -> Vec<(&'static str, String)> {
-        let mut metadata = vec![("operation", self.operation(example).to_owned())];
-        match self {
-            Self::Definition { name } => metadata.push(("resource_type", name.clone())),
-            Self::Relation { definition, relation } => metadata
-                .extend([("resource_type", definition.clone()), ("relation", relation.clone())]),
-            Self::AllowedSubject { definition, relation, allowed } => metadata.extend([
-                ("resource_type", definition.clone()),
-                ("relation", relation.clone()),
-                ("allowed_type", allowed.text.clone()),
-            ]),
-            Self::CaveatParameter { caveat, parameter }
-            | Self::CaveatParameterType { caveat, parameter } => metadata
-                .extend([("caveat_name", caveat.clone()), ("parameter_name", parameter.clone())]),
-        }
-        metadata.extend(example.map(|example| ("relationship", example.to_string())));
-        metadata
+        let kept = from.iter().filter_map(|(name, was)| to.get(name).map(|is| (*was, *is)));
+        Self { added: lacking(&to, &from), removed: lacking(&from, &to), kept: kept.collect() }
     }
 }
 
-fn on_relation(definition: &str, relation: &str) -> RelationshipFilter {
-    RelationshipFilter {
-        resource_type: Some(definition.to_owned()),
-        relation: Some(relation.to_owned()),
-        ..Default::default()
+/// A part of a schema with the schema.
+type Of<'s, T> = (&'s Schema, &'s T);
+
+fn add_definition_changes(
+    changes: &mut Vec<SchemaChange>,
+    (from, was): Of<'_, model::Definition>,
+    (to, is): Of<'_, model::Definition>,
+) {
+    if unindented(&was.comment) != unindented(&is.comment) {
+        changes.push(SchemaChange::DefinitionCommentChanged(ReflectedDefinition::new(to, is)));
+    }
+    let relations = Pairs::of(
+        nodes(from, &was.nodes, is_relation),
+        nodes(to, &is.nodes, is_relation),
+        |node| &node.name,
+    );
+    let permissions = Pairs::of(
+        nodes(from, &was.nodes, |node| !is_relation(node)),
+        nodes(to, &is.nodes, |node| !is_relation(node)),
+        |node| &node.name,
+    );
+    let relation = |schema, node: &&Node| ReflectedRelation::new(schema, node.id);
+    let permission = |schema, node: &&Node| ReflectedPermission::new(schema, node.id);
+    let removed = relations.removed.iter().map(|node| relation(from, node));
+    changes.extend(removed.map(SchemaChange::RelationRemoved));
+    let added = relations.added.iter().map(|node| relation(to, node));
+    changes.extend(added.map(SchemaChange::RelationAdded));
+    let removed = permissions.removed.iter().map(|node| permission(from, node));
+    changes.extend(removed.map(SchemaChange::PermissionRemoved));
+    let added = permissions.added.iter().map(|node| permission(to, node));
+    changes.extend(added.map(SchemaChange::PermissionAdded));
+    for (was, is) in permissions.kept {
+        add_permission_changes(changes, (from, was), (to, is));
+    }
+    for (was, is) in relations.kept {
+        add_relation_changes(changes, (from, was), (to, is));
     }
 }
 
-impl SubjectForm {
-    pub(super) fn of(schema: &Schema, allowed: &AllowedSubject) -> Self {
-        Self {
-            text: schema.allowed_text(allowed),
-            subject_type: schema.definition(allowed.definition).name.clone(),
-            subject_relation: match allowed.form {
-                AllowedForm::Userset(node) => Some(schema.node(node).name.clone()),
-                AllowedForm::Object | AllowedForm::Wildcard => None,
-            },
-            is_wildcard: allowed.form == AllowedForm::Wildcard,
-            caveat: allowed.caveat.map(|id| schema.caveat(id).name().to_owned()),
-            expires: allowed.expires,
-        }
-    }
+fn is_relation(node: &Node) -> bool {
+    matches!(node.rule, Rule::Relation(_))
+}
 
-    fn filter(&self) -> SubjectFilter {
-        SubjectFilter {
-            subject_type: self.subject_type.clone(),
-            subject_id: self.is_wildcard.then(|| "*".to_owned()),
-            relation: match &self.subject_relation {
-                Some(relation) => SubjectRelationFilter::Named(relation.clone()),
-                None => SubjectRelationFilter::Itself,
-            },
-        }
-    }
+fn nodes<'s>(
+    schema: &'s Schema,
+    ids: &'s [NodeId],
+    is_meant: impl Fn(&Node) -> bool,
+) -> impl Iterator<Item = &'s Node> {
+    ids.iter().map(|id| schema.node(*id)).filter(move |node| is_meant(node))
+}
 
-    /// Whether a relationship carries what this form asks for, and its subject is the wildcard or not.
-    fn is_of(&self, relationship: &Relationship) -> bool {
-        let caveat = relationship.caveat.as_ref().map(|caveat| caveat.name.as_str());
-        matches!(relationship.subject, Subject::Wildcard(_)) == self.is_wildcard
-            && caveat == self.caveat.as_deref()
-            && relationship.expires_at.is_some() == self.expires
+fn add_permission_changes(
+    changes: &mut Vec<SchemaChange>,
+    (from, was): Of<'_, Node>,
+    (to, is): Of<'_, Node>,
+) {
+    let text = |schema, node: &Node| match &node.rule {
+        Rule::Permission(expr) => expr_text(schema, expr),
+        Rule::Relation(_) => String::new(),
+    };
+    if text(from, was) != text(to, is) {
+        changes
+            .push(SchemaChange::PermissionExpressionChanged(ReflectedPermission::new(to, is.id)));
+    }
+    if unindented(&was.comment) != unindented(&is.comment) {
+        changes.push(SchemaChange::PermissionCommentChanged(ReflectedPermission::new(to, is.id)));
+    }
+}
+
+fn add_relation_changes(
+    changes: &mut Vec<SchemaChange>,
+    (from, was): Of<'_, Node>,
+    (to, is): Of<'_, Node>,
+) {
+    let relation = ReflectedRelation::new(to, is.id);
+    if unindented(&was.comment) != unindented(&is.comment) {
+        changes.push(SchemaChange::RelationCommentChanged(relation.clone()));
+    }
+    let subjects = ReflectedRelation::new(from, was.id).subjects;
+    let pairs = Pairs::of(&subjects, &relation.subjects, |form| &form.text);
+    let removed = pairs.removed.into_iter().cloned();
+    changes.extend(removed.map(|form| SchemaChange::SubjectRemoved(relation.clone(), form)));
+    let added = pairs.added.into_iter().cloned();
+    changes.extend(added.map(|form| SchemaChange::SubjectAdded(relation.clone(), form)));
+}
+
+fn add_caveat_changes(
+    changes: &mut Vec<SchemaChange>,
+    was: &ReflectedCaveat,
+    is: &ReflectedCaveat,
+) {
+    if was.comment != is.comment {
+        changes.push(SchemaChange::CaveatCommentChanged(is.clone()));
+    }
+    let parameters = Pairs::of(&was.parameters, &is.parameters, |parameter| &parameter.name);
+    changes.extend(parameters.removed.into_iter().cloned().map(SchemaChange::ParameterRemoved));
+    changes.extend(parameters.added.into_iter().cloned().map(SchemaChange::ParameterAdded));
+    let retyped =
+        parameters.kept.into_iter().filter(|(was, is)| was.parameter_type != is.parameter_type);
+    changes.extend(retyped.map(|(was, is)| SchemaChange::ParameterTypeChanged {
+        parameter: is.clone(),
+        previous_type: was.parameter_type.clone(),
+    }));
+    if was.expression != is.expression {
+        changes.push(SchemaChange::CaveatExpressionChanged(is.clone()));
     }
 }

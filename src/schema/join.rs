@@ -1,10 +1,12 @@
 //! Several schema texts as one.
 
-use super::fault::Faults;
-use super::format::canonical;
-use super::load;
-use super::parse::outline;
-use super::{Loader, Schema, compile};
+use crate::schema::compile::compile;
+use crate::schema::diagnostics::fault::Faults;
+use crate::schema::format::canonical;
+use crate::schema::imports;
+use crate::schema::imports::Loader;
+use crate::schema::parse::outline;
+use crate::schema::schema::Schema;
 use std::collections::BTreeSet;
 
 /// The flag of imports, which a text that holds what was imported does not need.
@@ -29,7 +31,7 @@ pub fn without_imports(schema: &Schema) -> String {
 /// Nothing when a text is not of the language, or an import cannot be read.
 pub fn with_imports(name: &str, text: &str, load: &Loader<'_>) -> Option<String> {
     let mut faults = Faults::default();
-    let program = load::load(name, text, Some(load), &mut faults);
+    let program = imports::read_files(name, text, Some(load), &mut faults);
     // What a file imports comes before it.
     let texts: Vec<&str> = program.files.iter().rev().map(|file| &*file.text).collect();
     match texts.as_slice() {

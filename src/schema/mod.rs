@@ -1,68 +1,44 @@
-//! The language: schema text in, a [`Schema`] or diagnostics out.
+//! The schema language: schema text in, a [`Schema`] or diagnostics out.
 //!
-//! Text → syntax tree (`parse`, by `grammar.pest`) → [`Schema`] (`check`). Every fault is a [`Diagnostic`], and as many as
-//! possible are found at once. What comes out has nothing left to look up, and holding it proves that it is right.
+//! Text → syntax tree (`parse`, by `parse/grammar.pest`) → [`Schema`] (`resolve`). Every error is a [`Diagnostic`], and as
+//! many as possible are found in one pass. A [`Schema`] has no unresolved names, and a value of this type is always valid.
 
-mod ast;
-pub mod changes;
-mod character;
-mod check;
-mod comments;
-mod compiled;
+mod admission;
+mod compile;
 mod dependencies;
-mod diagnostic;
+mod diagnostics;
 pub mod diff;
-mod fault;
 pub mod format;
+mod imports;
 mod join;
 pub mod lint;
-mod load;
-mod lost;
+mod model;
 mod parse;
 pub mod prefix;
 mod reachability;
 pub mod reflection;
+pub mod removals;
+mod resolve;
 mod routes;
-mod scan;
-mod source_text;
-mod syntax_error;
-mod write_rules;
+#[expect(clippy::module_inception, reason = "the file holds the type `Schema`")]
+mod schema;
+mod subject_traits;
+mod type_reference;
 
-pub use character::OddCharacter;
-pub use compiled::{
-    AllowedForm, AllowedSubject, Arrow, ArrowBranch, ArrowNotation, CaveatId, Definition,
-    DefinitionId, Expr, Node, NodeId, Quantifier, Rule, Schema,
-};
+pub use admission::{RelationshipError, UnknownName};
+pub use compile::{compile, compile_named};
 pub use dependencies::DependencyError;
-pub use diagnostic::{Diagnostic, Position, Severity, Stage};
-pub use fault::nearest;
+pub use diagnostics::diagnostic::{Diagnostic, DiagnosticStage, Severity};
+pub use diagnostics::odd_character::OddCharacter;
+pub use diagnostics::position::Position;
+pub use diagnostics::source_text::SourceText;
+pub use diagnostics::suggestion::nearest;
+pub use imports::Loader;
 pub use join::{join, with_imports, without_imports};
-pub use routes::{End, Route, Routes, Start, StartForm, Stored, Way};
-pub use source_text::SourceText;
-pub use write_rules::{RelationshipError, UnknownName};
-
-/// Reads a file by its path; the error says why it cannot.
-pub type Loader<'l> = dyn Fn(&str) -> Result<String, String> + 'l;
-
-/// The name under which diagnostics show a schema that came without a file.
-const UNNAMED: &str = "schema";
-
-/// Compiles a schema that stands for itself: imports are refused. Diagnostics call it `schema`.
-pub fn compile(source: &str) -> Result<Schema, Vec<Diagnostic>> {
-    compile_named(UNNAMED, source, None)
-}
-
-/// Compiles a schema whose text was read already, such as one that stands inside of a validation file. Without `load`,
-/// imports are refused.
-///
-/// `name` is the file's path as diagnostics show it. `load` reads the text of a file, given its path relative to the
-/// folder of `name`; its error says why it cannot.
-pub fn compile_named(
-    name: &str,
-    text: &str,
-    load: Option<&Loader<'_>>,
-) -> Result<Schema, Vec<Diagnostic>> {
-    let mut faults = fault::Faults::default();
-    let program = load::load(name, text, load, &mut faults);
-    check::check(program, faults)
-}
+pub use model::{
+    AllowedForm, AllowedSubject, Arrow, ArrowBranch, ArrowNotation, CaveatId, Definition,
+    DefinitionId, Expr, Node, NodeId, Quantifier, Rule,
+};
+pub use routes::{EntryForm, EntryPoint, RelationEdge, Route, RouteEnd, RouteStep, Routes};
+pub use schema::Schema;
+pub use type_reference::TypeReference;

@@ -1,15 +1,16 @@
 //! Schemas under a prefix, so that several can live in one store.
 
-use super::ast::{Member, Name};
-use super::compiled::Schema;
-use super::join::without_imports;
+use crate::schema::compile::compile;
+use crate::schema::join::without_imports;
+use crate::schema::parse::ast::{MemberSyntax, Name};
+use crate::schema::schema::Schema;
 use std::collections::BTreeSet;
 
 /// The text of a schema whose definitions and caveats stand under a prefix: `user` becomes `shop/user`. Names that have a
 /// prefix keep it. The text is not changed otherwise; what it imports is written into it.
 pub fn prefixed(schema: &Schema, prefix: &str) -> String {
     if schema.syntax.files.len() > 1
-        && let Ok(whole) = super::compile(&without_imports(schema))
+        && let Ok(whole) = compile(&without_imports(schema))
     {
         return prefixed(&whole, prefix);
     }
@@ -26,8 +27,8 @@ pub fn prefixed(schema: &Schema, prefix: &str) -> String {
 fn names(schema: &Schema) -> impl Iterator<Item = &Name> {
     let syntax = &schema.syntax;
     let relations = syntax.members.iter().filter_map(|member| match member {
-        Member::Relation(relation) => Some(relation),
-        Member::Permission(_) | Member::PartialReference(_) => None,
+        MemberSyntax::Relation(relation) => Some(relation),
+        MemberSyntax::Permission(_) | MemberSyntax::PartialReference(_) => None,
     });
     let allowed = relations
         .flat_map(|relation| &relation.allowed)

@@ -1,7 +1,7 @@
 //! Which subjects could ever be in which relation or permission.
 
-use super::compiled::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule};
-use super::routes::Routes;
+use crate::schema::model::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule};
+use crate::schema::routes::Routes;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::OnceLock;
 
@@ -12,16 +12,16 @@ use std::sync::OnceLock;
 #[derive(Debug, Default)]
 pub(super) struct Reachability {
     /// By node: what it names itself.
-    direct: Vec<Direct>,
+    direct: Vec<DirectSubjects>,
     /// By node: everything that can be in it.
-    reached: Vec<OnceLock<Reached>>,
+    reached: Vec<OnceLock<ReachableSubjects>>,
     /// By node: the ways into it.
     routes: Vec<OnceLock<Routes>>,
 }
 
 /// What can be in one node.
 #[derive(Debug)]
-struct Reached {
+struct ReachableSubjects {
     /// The types whose single objects can be in it.
     objects: HashSet<DefinitionId>,
     /// The nodes whose usersets can be in it, itself included.
@@ -32,7 +32,7 @@ impl Reachability {
     /// Prepares the answers. `nodes` are in id order.
     pub(super) fn of(nodes: &[Node]) -> Self {
         Self {
-            direct: nodes.iter().map(Direct::of).collect(),
+            direct: nodes.iter().map(DirectSubjects::of).collect(),
             reached: nodes.iter().map(|_| OnceLock::new()).collect(),
             routes: nodes.iter().map(|_| OnceLock::new()).collect(),
         }
@@ -51,7 +51,7 @@ impl Reachability {
         subject_relation: Option<NodeId>,
     ) -> bool {
         let Some(reached) = self.reached.get(node.index()) else { return false };
-        let reached = reached.get_or_init(|| Reached::by(node, &self.direct));
+        let reached = reached.get_or_init(|| ReachableSubjects::by(node, &self.direct));
         match subject_relation {
             Some(relation) => reached.usersets.contains(&relation),
             None => reached.objects.contains(&subject_type),
@@ -59,9 +59,9 @@ impl Reachability {
     }
 }
 
-impl Reached {
+impl ReachableSubjects {
     /// Walks over every node that the members of `start` can come from.
-    fn by(start: NodeId, direct: &[Direct]) -> Self {
+    fn by(start: NodeId, direct: &[DirectSubjects]) -> Self {
         let mut reached = Self { objects: HashSet::new(), usersets: HashSet::from([start]) };
         let mut open = vec![start];
         while let Some(direct) = open.pop().and_then(|node| direct.get(node.index())) {
@@ -78,12 +78,12 @@ impl Reached {
 
 /// What one node names itself.
 #[derive(Debug, Default)]
-struct Direct {
+struct DirectSubjects {
     objects: BTreeSet<DefinitionId>,
     nodes: BTreeSet<NodeId>,
 }
 
-impl Direct {
+impl DirectSubjects {
     fn of(node: &Node) -> Self {
         let mut direct = Self::default();
         match &node.rule {

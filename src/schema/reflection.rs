@@ -1,33 +1,34 @@
 //! A schema in structure, by names alone: what tools show of it.
 
-use super::compiled::{self, CaveatId, NodeId, Rule, Schema};
-use super::diff::SubjectForm;
+use crate::schema::model::{self, CaveatId, NodeId, Rule};
+use crate::schema::schema::Schema;
+use crate::schema::type_reference::TypeReference;
 
 /// A schema, or what filters leave of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reflection {
     /// The definitions, by name.
-    pub definitions: Vec<Definition>,
+    pub definitions: Vec<ReflectedDefinition>,
     /// The caveats, by name.
-    pub caveats: Vec<Caveat>,
+    pub caveats: Vec<ReflectedCaveat>,
 }
 
 /// A definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
+pub struct ReflectedDefinition {
     /// Its name, prefixes included.
     pub name: String,
     /// The comment above it as it is written, comment marks included, indentation not.
     pub comment: String,
     /// Its relations, in written order.
-    pub relations: Vec<Relation>,
+    pub relations: Vec<ReflectedRelation>,
     /// Its permissions, in written order.
-    pub permissions: Vec<Permission>,
+    pub permissions: Vec<ReflectedPermission>,
 }
 
 /// A relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relation {
+pub struct ReflectedRelation {
     /// Its name.
     pub name: String,
     /// The comment above it as it is written, comment marks included, indentation not.
@@ -35,12 +36,12 @@ pub struct Relation {
     /// The definition that it belongs to.
     pub definition: String,
     /// The forms of subject that it takes, in written order.
-    pub subjects: Vec<SubjectForm>,
+    pub subjects: Vec<TypeReference>,
 }
 
 /// A permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
+pub struct ReflectedPermission {
     /// Its name.
     pub name: String,
     /// The comment above it as it is written, comment marks included, indentation not.
@@ -51,20 +52,20 @@ pub struct Permission {
 
 /// A caveat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caveat {
+pub struct ReflectedCaveat {
     /// Its name, prefixes included.
     pub name: String,
     /// The comment above it as it is written, comment marks included, indentation not.
     pub comment: String,
     /// Its parameters, by name.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<ReflectedParameter>,
     /// Its expression in the canonical spelling.
     pub expression: String,
 }
 
 /// A parameter of a caveat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parameter {
+pub struct ReflectedParameter {
     /// Its name.
     pub name: String,
     /// Its type, as the language writes it.
@@ -75,7 +76,7 @@ pub struct Parameter {
 
 /// Asks for parts of a schema by how their names start. With several filters, one that fits is enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filter {
+pub enum ReflectionFilter {
     /// These definitions.
     Definitions {
         /// How their names start.
@@ -102,7 +103,7 @@ pub enum Filter {
     },
 }
 
-impl Filter {
+impl ReflectionFilter {
     fn takes_definition(&self, name: &str) -> bool {
         match self {
             Self::Definitions { definition }
@@ -138,34 +139,38 @@ pub(super) fn unindented(comment: &str) -> String {
 ///
 /// Filters that speak of relations leave out the other relations of every definition, those that speak of permissions the
 /// other permissions, as `SpiceDB`'s do.
-pub fn reflect(schema: &Schema, filters: Option<&[Filter]>) -> Reflection {
-    let any = |takes: &dyn Fn(&Filter) -> bool| filters.is_none_or(|all| all.iter().any(takes));
-    let mut definitions: Vec<Definition> = schema
+pub fn reflect(schema: &Schema, filters: Option<&[ReflectionFilter]>) -> Reflection {
+    let any =
+        |takes: &dyn Fn(&ReflectionFilter) -> bool| filters.is_none_or(|all| all.iter().any(takes));
+    let mut definitions: Vec<ReflectedDefinition> = schema
         .definitions()
         .iter()
         .filter(|definition| any(&|filter| filter.takes_definition(&definition.name)))
-        .map(|found| filtered(Definition::of(schema, found), filters.unwrap_or_default()))
+        .map(|found| filtered(ReflectedDefinition::new(schema, found), filters.unwrap_or_default()))
         .collect();
     definitions.sort_by(|left, right| left.name.cmp(&right.name));
-    let mut caveats: Vec<Caveat> = schema
+    let mut caveats: Vec<ReflectedCaveat> = schema
         .caveats()
         .iter()
         .filter(|caveat| any(&|filter| filter.takes_caveat(caveat.name())))
         .filter_map(|caveat| schema.find_caveat(caveat.name()))
-        .map(|id| Caveat::of(schema, id))
+        .map(|id| ReflectedCaveat::new(schema, id))
         .collect();
     caveats.sort_by(|left, right| left.name.cmp(&right.name));
     Reflection { definitions, caveats }
 }
 
 /// A definition without the relations and permissions that filters leave out.
-fn filtered(mut definition: Definition, filters: &[Filter]) -> Definition {
+fn filtered(
+    mut definition: ReflectedDefinition,
+    filters: &[ReflectionFilter],
+) -> ReflectedDefinition {
     let name = &definition.name;
     definition.relations.retain(|relation| {
         one_takes(filters.iter().filter_map(|filter| filter.takes_relation(name, &relation.name)))
     });
     definition.permissions.retain(|permission| {
-        let takes = |filter: &Filter| filter.takes_permission(name, &permission.name);
+        let takes = |filter: &ReflectionFilter| filter.takes_permission(name, &permission.name);
         one_takes(filters.iter().filter_map(takes))
     });
     definition
@@ -176,26 +181,32 @@ fn one_takes(said: impl Iterator<Item = bool>) -> bool {
     said.reduce(|left, right| left || right).unwrap_or(true)
 }
 
-impl Definition {
-    pub(super) fn of(schema: &Schema, definition: &compiled::Definition) -> Self {
+impl ReflectedDefinition {
+    pub(super) fn new(schema: &Schema, definition: &model::Definition) -> Self {
         let is_relation = |id: &&NodeId| matches!(schema.node(**id).rule, Rule::Relation(_));
         let ids = definition.nodes.iter();
         let (relations, permissions): (Vec<&NodeId>, Vec<&NodeId>) = ids.partition(is_relation);
         Self {
             name: definition.name.clone(),
             comment: unindented(&definition.comment),
-            relations: relations.into_iter().map(|id| Relation::of(schema, *id)).collect(),
-            permissions: permissions.into_iter().map(|id| Permission::of(schema, *id)).collect(),
+            relations: relations
+                .into_iter()
+                .map(|id| ReflectedRelation::new(schema, *id))
+                .collect(),
+            permissions: permissions
+                .into_iter()
+                .map(|id| ReflectedPermission::new(schema, *id))
+                .collect(),
         }
     }
 }
 
-impl Relation {
-    pub(super) fn of(schema: &Schema, id: NodeId) -> Self {
+impl ReflectedRelation {
+    pub(super) fn new(schema: &Schema, id: NodeId) -> Self {
         let node = schema.node(id);
         let subjects = match &node.rule {
             Rule::Relation(allowed) => {
-                allowed.iter().map(|allowed| SubjectForm::of(schema, allowed)).collect()
+                allowed.iter().map(|allowed| TypeReference::new(schema, allowed)).collect()
             }
             Rule::Permission(_) => Vec::new(),
         };
@@ -208,8 +219,8 @@ impl Relation {
     }
 }
 
-impl Permission {
-    pub(super) fn of(schema: &Schema, id: NodeId) -> Self {
+impl ReflectedPermission {
+    pub(super) fn new(schema: &Schema, id: NodeId) -> Self {
         let node = schema.node(id);
         Self {
             name: node.name.clone(),
@@ -219,14 +230,14 @@ impl Permission {
     }
 }
 
-impl Caveat {
-    pub(super) fn of(schema: &Schema, id: CaveatId) -> Self {
+impl ReflectedCaveat {
+    pub(super) fn new(schema: &Schema, id: CaveatId) -> Self {
         let caveat = schema.caveat(id);
         let written = schema.syntax.caveats.get(id.index());
-        let mut parameters: Vec<Parameter> = caveat
+        let mut parameters: Vec<ReflectedParameter> = caveat
             .parameters()
             .iter()
-            .map(|parameter| Parameter {
+            .map(|parameter| ReflectedParameter {
                 name: parameter.name.clone(),
                 parameter_type: parameter.parameter_type.to_string(),
                 caveat: caveat.name().to_owned(),

@@ -1,6 +1,6 @@
 //! The ways on which subjects come into one relation or permission, seen from the subjects: what a lookup walks.
 
-use super::compiled::{
+use crate::schema::model::{
     AllowedForm, AllowedSubject, Arrow, DefinitionId, Expr, Node, NodeId, Quantifier, Rule,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub struct Routes {
     onward: BTreeMap<NodeId, Vec<Route>>,
-    starts: BTreeMap<DefinitionId, Vec<Start>>,
-    ends: BTreeMap<NodeId, End>,
+    starts: BTreeMap<DefinitionId, Vec<EntryPoint>>,
+    ends: BTreeMap<NodeId, RouteEnd>,
 }
 
 /// A step from one station to the next: who is in a station of one object is in the next station of some objects.
@@ -22,23 +22,23 @@ pub struct Route {
     /// The next station.
     pub to: NodeId,
     /// On which objects.
-    pub way: Way,
+    pub way: RouteStep,
     /// Whether nothing else has to hold, but for caveats on the relationships.
     pub certain: bool,
 }
 
 /// From which object to which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum RouteStep {
     /// To the same object.
-    Same,
+    SameObject,
     /// To every object on which it stands in a relation.
-    Stored(Stored),
+    Related(RelationEdge),
 }
 
 /// A relation with one form of its subjects: where to look for relationships.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stored {
+pub struct RelationEdge {
     /// The relation.
     pub relation: NodeId,
     /// The subjects' type.
@@ -49,18 +49,18 @@ pub struct Stored {
 
 /// A first step: from an object, as a subject, to a station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Start {
+pub struct EntryPoint {
     /// The station.
     pub to: NodeId,
     /// On which objects.
-    pub form: StartForm,
+    pub form: EntryForm,
     /// Whether nothing else has to hold, but for caveats on the relationships.
     pub certain: bool,
 }
 
 /// On which objects a subject is in a station by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartForm {
+pub enum EntryForm {
     /// Those whose relation, the station, names the subject.
     Object,
     /// Those whose relation, the station, names everything of the subject's type.
@@ -71,7 +71,7 @@ pub enum StartForm {
 
 /// A station from which only steps on the same object are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
+pub struct RouteEnd {
     /// Whether these steps are certain.
     pub certain: bool,
     /// How many they are at least.
@@ -89,7 +89,7 @@ impl Routes {
                 let (to, certain) = (node.id, arrival.certain);
                 match arrival.from {
                     From::Type(definition, form) => {
-                        routes.starts.entry(definition).or_default().push(Start {
+                        routes.starts.entry(definition).or_default().push(EntryPoint {
                             to,
                             form,
                             certain,
@@ -120,22 +120,23 @@ impl Routes {
     }
 
     /// The first steps from an object of a type.
-    pub fn starts(&self, definition: DefinitionId) -> &[Start] {
+    pub fn starts(&self, definition: DefinitionId) -> &[EntryPoint] {
         self.starts.get(&definition).map_or(&[], Vec::as_slice)
     }
 
     /// What is left to the target, when that is nothing but steps on the same object.
-    pub fn end(&self, station: NodeId) -> Option<End> {
+    pub fn end(&self, station: NodeId) -> Option<RouteEnd> {
         self.ends.get(&station).copied()
     }
 
     /// The largest set of stations of which every step stays on the same object and in the set. Every station leads to
     /// the target, so either it is in the set or the set is empty.
-    fn find_ends(&self, target: NodeId, stations: &BTreeSet<NodeId>) -> BTreeMap<NodeId, End> {
+    fn find_ends(&self, target: NodeId, stations: &BTreeSet<NodeId>) -> BTreeMap<NodeId, RouteEnd> {
         let mut staying = stations.clone();
         loop {
             let before = staying.len();
-            let stays = |route: &Route| route.way == Way::Same && staying.contains(&route.to);
+            let stays =
+                |route: &Route| route.way == RouteStep::SameObject && staying.contains(&route.to);
             staying = staying
                 .iter()
                 .copied()
@@ -150,8 +151,9 @@ impl Routes {
         }
         let steps = self.steps_to(target, &staying, |_| true);
         let certain = self.steps_to(target, &staying, |route| route.certain);
-        let end =
-            |(station, steps)| (station, End { steps, certain: certain.contains_key(&station) });
+        let end = |(station, steps)| {
+            (station, RouteEnd { steps, certain: certain.contains_key(&station) })
+        };
         steps.into_iter().map(end).collect()
     }
 
@@ -192,8 +194,8 @@ struct Arrival {
 }
 
 enum From {
-    Type(DefinitionId, StartForm),
-    Station(NodeId, Way),
+    Type(DefinitionId, EntryForm),
+    Station(NodeId, RouteStep),
 }
 
 impl Arrivals {
@@ -215,12 +217,12 @@ impl Arrivals {
         let forms: BTreeSet<_> = subjects.iter().map(|it| (it.definition, it.form)).collect();
         for (subject_type, form) in forms {
             let from = match form {
-                AllowedForm::Object => From::Type(subject_type, StartForm::Object),
-                AllowedForm::Wildcard => From::Type(subject_type, StartForm::Wildcard),
+                AllowedForm::Object => From::Type(subject_type, EntryForm::Object),
+                AllowedForm::Wildcard => From::Type(subject_type, EntryForm::Wildcard),
                 AllowedForm::Userset(userset) => {
                     let subject_relation = Some(userset);
-                    let stored = Stored { relation, subject_type, subject_relation };
-                    From::Station(userset, Way::Stored(stored))
+                    let stored = RelationEdge { relation, subject_type, subject_relation };
+                    From::Station(userset, RouteStep::Related(stored))
                 }
             };
             self.add(from, true);
@@ -232,8 +234,8 @@ impl Arrivals {
         while let Some((expr, certain)) = open.pop() {
             match expr {
                 Expr::Nil => {}
-                Expr::Itself => self.add(From::Type(node.definition, StartForm::Itself), certain),
-                Expr::Node(from) => self.add(From::Station(*from, Way::Same), certain),
+                Expr::Itself => self.add(From::Type(node.definition, EntryForm::Itself), certain),
+                Expr::Node(from) => self.add(From::Station(*from, RouteStep::SameObject), certain),
                 Expr::Arrow(arrow) => self.of_arrow(arrow, certain),
                 Expr::Union(operands) => {
                     open.extend(operands.iter().map(|operand| (operand, certain)));
@@ -251,12 +253,12 @@ impl Arrivals {
         let certain = certain && arrow.quantifier == Quantifier::Any;
         for branch in &arrow.branches {
             let Some(target) = branch.target else { continue };
-            let stored = Stored {
+            let stored = RelationEdge {
                 relation: arrow.tupleset,
                 subject_type: branch.definition,
                 subject_relation: branch.subject_relation,
             };
-            self.add(From::Station(target, Way::Stored(stored)), certain);
+            self.add(From::Station(target, RouteStep::Related(stored)), certain);
         }
     }
 }

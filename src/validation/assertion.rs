@@ -1,7 +1,7 @@
 //! Assertions: what a check must answer.
 
 use super::evidence::Evidence;
-use super::source::{Place, Source};
+use super::source::{NamedText, SourceLocation};
 use crate::engine::{CheckQuery, CheckResult, Trace, TraceBudget};
 use crate::relationship::{
     Context, ContextError, ObjectRef, ParseError, Permissionship, Subject, parse_question,
@@ -60,7 +60,7 @@ pub struct Assertion {
     /// The assertion as it was written.
     pub text: String,
     /// Where it was written.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// A text that is no assertion.
@@ -80,14 +80,14 @@ pub enum AssertionError {
 impl Assertion {
     /// Reads `document:plan#view@user:ann`, or the same followed by ` with {"day": "monday"}`.
     pub fn parse(expectation: Expectation, text: &str) -> Result<Self, AssertionError> {
-        let place = Source::new("assertion", text).place(0..text.len());
+        let place = NamedText::new("assertion", text).place(0..text.len());
         Self::parse_at(expectation, text, place)
     }
 
     pub(super) fn parse_at(
         expectation: Expectation,
         text: &str,
-        place: Place,
+        place: SourceLocation,
     ) -> Result<Self, AssertionError> {
         let text = text.trim();
         let (question, context) = match text.split_once(CONTEXT_SEPARATOR) {

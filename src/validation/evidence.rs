@@ -12,7 +12,7 @@ const STEPS_NOT_SHOWN: &str = "steps below are not shown";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// What came of the step.
-    pub mark: Mark,
+    pub mark: EvidenceOutcome,
     /// What was looked into, such as `document:plan#view`.
     pub subject_of: String,
     /// What else there is to say about it; may be empty.
@@ -23,7 +23,7 @@ pub struct Evidence {
 
 /// What came of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mark {
+pub enum EvidenceOutcome {
     /// Yes.
     Yes,
     /// No.
@@ -40,10 +40,10 @@ impl Evidence {
         let mut children: Vec<Self> = trace.caveats.iter().map(Self::caveat).collect();
         children.extend(trace.children.iter().map(|child| Self::of(child, schema)));
         let mark = match &trace.permissionship {
-            Some(Permissionship::HasPermission) => Mark::Yes,
-            Some(Permissionship::NoPermission) => Mark::No,
-            Some(Permissionship::Conditional(_)) => Mark::Conditional,
-            None => Mark::Failed,
+            Some(Permissionship::HasPermission) => EvidenceOutcome::Yes,
+            Some(Permissionship::NoPermission) => EvidenceOutcome::No,
+            Some(Permissionship::Conditional(_)) => EvidenceOutcome::Conditional,
+            None => EvidenceOutcome::Failed,
         };
         let subject_of = format!("{}#{}", trace.resource, trace.permission);
         let note = note(trace, mark, children.is_empty() && !trace.cut);
@@ -55,12 +55,12 @@ impl Evidence {
 
     fn caveat(caveat: &CaveatTrace) -> Self {
         let (mark, outcome) = match &caveat.outcome {
-            CaveatOutcome::True => (Mark::Yes, "holds".to_owned()),
-            CaveatOutcome::False => (Mark::No, "does not hold".to_owned()),
+            CaveatOutcome::True => (EvidenceOutcome::Yes, "holds".to_owned()),
+            CaveatOutcome::False => (EvidenceOutcome::No, "does not hold".to_owned()),
             CaveatOutcome::Missing(names) => {
-                (Mark::Conditional, format!("lacks {}", quoted(names)))
+                (EvidenceOutcome::Conditional, format!("lacks {}", quoted(names)))
             }
-            CaveatOutcome::Failed(reason) => (Mark::Failed, reason.clone()),
+            CaveatOutcome::Failed(reason) => (EvidenceOutcome::Failed, reason.clone()),
         };
         let context = if caveat.context.is_empty() {
             String::new()
@@ -78,14 +78,20 @@ pub fn with_cut(note: &str) -> String {
     format!("{note}{separator}{STEPS_NOT_SHOWN}")
 }
 
-fn note(trace: &Trace, mark: Mark, is_leaf: bool) -> String {
+fn note(trace: &Trace, mark: EvidenceOutcome, is_leaf: bool) -> String {
     if trace.known {
         return "known already".to_owned();
     }
     match (mark, is_leaf, trace.is_permission) {
-        (Mark::Yes, true, false) => format!("names {}", trace.subject),
-        (Mark::No, true, false) => format!("does not name {}", trace.subject),
-        (Mark::Yes | Mark::No | Mark::Conditional | Mark::Failed, ..) => String::new(),
+        (EvidenceOutcome::Yes, true, false) => format!("names {}", trace.subject),
+        (EvidenceOutcome::No, true, false) => format!("does not name {}", trace.subject),
+        (
+            EvidenceOutcome::Yes
+            | EvidenceOutcome::No
+            | EvidenceOutcome::Conditional
+            | EvidenceOutcome::Failed,
+            ..,
+        ) => String::new(),
     }
 }
 

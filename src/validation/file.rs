@@ -4,19 +4,19 @@ use super::assertion::{Assertion, Expectation};
 use super::expected::ExpectedRelations;
 use super::hints;
 use super::keys::{self, Meant};
-use super::lines::{self, Line};
-use super::problem::{Block, Fault, Problems};
+use super::lines::{self, RelationshipLine};
+use super::problem::{FileProblem, FileSection, Problems};
 use super::source::{ScalarMap, Style};
-use super::yaml::{self, Node, Value};
+use super::yaml::{self, YamlNode, YamlValue};
 use crate::schema::OddCharacter;
 use std::fmt::Display;
 use std::ops::Range;
 
 /// A validation file, taken apart. What could not be read is missing here and noted as a problem.
 #[derive(Debug, Default)]
-pub(super) struct File {
+pub(super) struct ValidationFile {
     pub(super) schema: Option<SchemaPart>,
-    pub(super) relationships: Vec<Line>,
+    pub(super) relationships: Vec<RelationshipLine>,
     pub(super) assertions: Vec<Assertion>,
     pub(super) expected: Vec<ExpectedRelations>,
 }
@@ -42,17 +42,17 @@ pub enum SchemaNeed {
 }
 
 /// Reads a validation file.
-pub(super) fn read(problems: &mut Problems, need: SchemaNeed) -> File {
+pub(super) fn read(problems: &mut Problems, need: SchemaNeed) -> ValidationFile {
     let text = problems.source.text.clone();
     let root = parse(&text, problems);
-    root.map(|root| Reader { text: &text, problems }.file(&root, need)).unwrap_or_default()
+    root.map(|root| FileReader { text: &text, problems }.file(&root, need)).unwrap_or_default()
 }
 
 /// Reads the assertions of a file and looks at nothing else.
 pub(super) fn read_assertions(problems: &mut Problems) -> Vec<Assertion> {
     let text = problems.source.text.clone();
     let Some(root) = parse(&text, problems) else { return vec![] };
-    let mut reader = Reader { text: &text, problems };
+    let mut reader = FileReader { text: &text, problems };
     let mut assertions = Vec::new();
     for (key, value) in reader.entries(&root, "the file") {
         match scalar_text(key) {
@@ -64,23 +64,23 @@ pub(super) fn read_assertions(problems: &mut Problems) -> Vec<Assertion> {
     assertions
 }
 
-fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
+fn parse(text: &str, problems: &mut Problems) -> Option<YamlNode> {
     let parsed = yaml::parse(text).map_err(|error| {
-        let fault = Fault::new(Block::File, "yaml", error.message);
+        let fault = FileProblem::new(FileSection::File, "yaml", error.message);
         let hint = hints::yaml(text, error.span.start);
         problems.error(error.span, fault.help_if(hint));
     });
     parsed.ok()
 }
 
-struct Reader<'r> {
+struct FileReader<'r> {
     text: &'r str,
     problems: &'r mut Problems,
 }
 
-impl Reader<'_> {
-    fn file(&mut self, root: &Node, need: SchemaNeed) -> File {
-        let mut file = File::default();
+impl FileReader<'_> {
+    fn file(&mut self, root: &YamlNode, need: SchemaNeed) -> ValidationFile {
+        let mut file = ValidationFile::default();
         let mut schema_keys = 0;
         for (key, value) in self.entries(root, "the file") {
             match scalar_text(key) {
@@ -109,11 +109,11 @@ impl Reader<'_> {
     }
 
     /// A block under a misspelt key would be left out without a word: assertions that nobody runs look as if they held.
-    fn unknown_key(&mut self, key: &Node) {
+    fn unknown_key(&mut self, key: &YamlNode) {
         let name = scalar_text(key);
-        let fault = |message: String| Fault::new(Block::File, "unknown-key", message);
+        let fault = |message: String| FileProblem::new(FileSection::File, "unknown-key", message);
         match keys::meant_at_top(name) {
-            Meant::Block(block) => {
+            Meant::FileSection(block) => {
                 let message = format!("`{name}` is no key of a validation file");
                 let fault = fault(message).help(format!("did you mean `{block}`?"));
                 self.problems.error(key.span.clone(), fault);
@@ -136,18 +136,21 @@ impl Reader<'_> {
         }
     }
 
-    fn shape(&mut self, node: &Node, message: impl Display, help: &str) {
-        self.problems.error(head(node), Fault::new(Block::File, "file-shape", message).help(help));
+    fn shape(&mut self, node: &YamlNode, message: impl Display, help: &str) {
+        self.problems.error(
+            head(node),
+            FileProblem::new(FileSection::File, "file-shape", message).help(help),
+        );
     }
 
-    fn require_one_schema(&mut self, root: &Node, count: usize) {
+    fn require_one_schema(&mut self, root: &YamlNode, count: usize) {
         let start = root.span.start..root.span.start;
         let fault = match count {
-            0 => Fault::new(Block::File, "schema-missing", "the file has no schema").help(
+            0 => FileProblem::new(FileSection::File, "schema-missing", "the file has no schema").help(
                 "put the schema's text under `schema`, or the path of its file under `schemaFile`",
             ),
-            _ => Fault::new(
-                Block::File,
+            _ => FileProblem::new(
+                FileSection::File,
                 "schema-twice",
                 "the file has both `schema` and `schemaFile`",
             )
@@ -156,23 +159,24 @@ impl Reader<'_> {
         self.problems.error(start, fault);
     }
 
-    fn legacy(&mut self, key: &Node, instead: &str) {
+    fn legacy(&mut self, key: &YamlNode, instead: &str) {
         let message = format!("the key `{}` is no longer understood", scalar_text(key));
         self.shape(key, message, &format!("use `{instead}`"));
     }
 
     /// The entries of a mapping; nothing for what counts as empty. A key may stand there once.
-    fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
-        let Value::Mapping(entries) = &node.value else {
+    fn entries<'n>(&mut self, node: &'n YamlNode, what: &str) -> &'n [(YamlNode, YamlNode)] {
+        let YamlValue::Mapping(entries) = &node.value else {
             if !is_empty(node) {
                 let message = format!("{what} must be a mapping of keys to values");
                 let help = match &node.value {
-                    Value::Text(_, Style::Block | Style::Folded) => {
+                    YamlValue::Text(_, Style::Block | Style::Folded) => {
                         "leave out the `|` after the key: what follows it is no text"
                     }
-                    Value::Text(..) | Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
-                        "write lines like `key: value`"
-                    }
+                    YamlValue::Text(..)
+                    | YamlValue::Null
+                    | YamlValue::Sequence(_)
+                    | YamlValue::Mapping(_) => "write lines like `key: value`",
                 };
                 self.shape(node, message, help);
             }
@@ -188,16 +192,17 @@ impl Reader<'_> {
         entries
     }
 
-    fn inline_schema(&mut self, node: &Node) -> Option<SchemaPart> {
+    fn inline_schema(&mut self, node: &YamlNode) -> Option<SchemaPart> {
         let (text, map) = self.block(node, "schema")?;
-        let is_folded = matches!(node.value, Value::Text(_, Style::Folded));
+        let is_folded = matches!(node.value, YamlValue::Text(_, Style::Folded));
         Some(SchemaPart::Inline { text, map, is_folded })
     }
 
-    fn schema_file(&mut self, node: &Node) -> Option<SchemaPart> {
+    fn schema_file(&mut self, node: &YamlNode) -> Option<SchemaPart> {
         let (path, _) = self.block(node, "schemaFile")?;
         if path.trim().is_empty() {
-            let fault = Fault::new(Block::File, "schema-file", "`schemaFile` names no file");
+            let fault =
+                FileProblem::new(FileSection::File, "schema-file", "`schemaFile` names no file");
             self.problems.error(node.span.clone(), fault);
             return None;
         }
@@ -205,14 +210,14 @@ impl Reader<'_> {
     }
 
     /// A text and the way back from it; `None` for what is no text.
-    fn block(&mut self, node: &Node, key: &str) -> Option<(String, ScalarMap)> {
+    fn block(&mut self, node: &YamlNode, key: &str) -> Option<(String, ScalarMap)> {
         match &node.value {
-            Value::Text(text, style) => Some((text.clone(), self.map(node, text, *style))),
-            Value::Null => Some((String::new(), ScalarMap::default())),
-            Value::Mapping(entries) if entries.is_empty() => {
+            YamlValue::Text(text, style) => Some((text.clone(), self.map(node, text, *style))),
+            YamlValue::Null => Some((String::new(), ScalarMap::default())),
+            YamlValue::Mapping(entries) if entries.is_empty() => {
                 Some((String::new(), ScalarMap::default()))
             }
-            Value::Sequence(_) | Value::Mapping(_) => {
+            YamlValue::Sequence(_) | YamlValue::Mapping(_) => {
                 let message = format!("`{key}` must be a text");
                 self.shape(
                     node,
@@ -224,18 +229,18 @@ impl Reader<'_> {
         }
     }
 
-    fn map(&self, node: &Node, text: &str, style: Style) -> ScalarMap {
+    fn map(&self, node: &YamlNode, text: &str, style: Style) -> ScalarMap {
         ScalarMap::new(self.text, &node.span, text, style)
     }
 
-    fn relationships(&mut self, node: &Node) -> Vec<Line> {
+    fn relationships(&mut self, node: &YamlNode) -> Vec<RelationshipLine> {
         match self.block(node, "relationships") {
             Some((text, map)) => lines::read(&text, |span| map.span(span), self.problems),
             None => vec![],
         }
     }
 
-    fn assertions(&mut self, node: &Node) -> Vec<Assertion> {
+    fn assertions(&mut self, node: &YamlNode) -> Vec<Assertion> {
         let mut assertions = Vec::new();
         for (key, items) in self.entries(node, "`assertions`") {
             let expectation = match scalar_text(key) {
@@ -252,8 +257,10 @@ impl Reader<'_> {
                 match Assertion::parse_at(expectation, text, place) {
                     Ok(assertion) => assertions.push(assertion),
                     Err(error) => {
-                        self.problems
-                            .error(span, Fault::new(Block::Assertions, "assertion", error));
+                        self.problems.error(
+                            span,
+                            FileProblem::new(FileSection::Assertions, "assertion", error),
+                        );
                     }
                 }
             }
@@ -261,10 +268,11 @@ impl Reader<'_> {
         assertions
     }
 
-    fn unknown_assertion_kind(&mut self, key: &Node) {
+    fn unknown_assertion_kind(&mut self, key: &YamlNode) {
         let name = scalar_text(key);
-        let fault =
-            |message: String| Fault::new(Block::Assertions, "unknown-assertion-kind", message);
+        let fault = |message: String| {
+            FileProblem::new(FileSection::Assertions, "unknown-assertion-kind", message)
+        };
         if let Some(list) = keys::meant_assertion(name) {
             let message = format!("`{name}` is no list of assertions");
             let fault = fault(message).help(format!("did you mean `{list}`?"));
@@ -277,17 +285,18 @@ impl Reader<'_> {
     }
 
     /// The items of a list of texts, with where each is written.
-    fn texts<'n>(&mut self, node: &'n Node, key: &str) -> Vec<(&'n str, Range<usize>)> {
-        let Value::Sequence(items) = &node.value else {
+    fn texts<'n>(&mut self, node: &'n YamlNode, key: &str) -> Vec<(&'n str, Range<usize>)> {
+        let YamlValue::Sequence(items) = &node.value else {
             if !is_empty(node) {
                 let message = format!("`{key}` must be a list");
                 let help = match &node.value {
-                    Value::Text(_, Style::Block | Style::Folded) => {
+                    YamlValue::Text(_, Style::Block | Style::Folded) => {
                         "leave out the `|` after the key, and write each item after `- `"
                     }
-                    Value::Text(..) | Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
-                        "write each item on a line of its own, after `- `"
-                    }
+                    YamlValue::Text(..)
+                    | YamlValue::Null
+                    | YamlValue::Sequence(_)
+                    | YamlValue::Mapping(_) => "write each item on a line of its own, after `- `",
                 };
                 self.shape(node, message, help);
             }
@@ -296,11 +305,11 @@ impl Reader<'_> {
         let mut texts = Vec::new();
         for item in items {
             match &item.value {
-                Value::Text(text, style) => {
+                YamlValue::Text(text, style) => {
                     let map = self.map(item, text, *style);
                     texts.push((text.as_str(), map.span(0..text.trim_end().len())));
                 }
-                Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
+                YamlValue::Null | YamlValue::Sequence(_) | YamlValue::Mapping(_) => {
                     let message = format!("each item of `{key}` must be a text");
                     let help = hints::quotes(self.line_from(item.span.start));
                     self.shape(item, message, &help);
@@ -316,7 +325,7 @@ impl Reader<'_> {
         rest.lines().next().unwrap_or_default()
     }
 
-    fn expected(&mut self, node: &Node) -> Vec<ExpectedRelations> {
+    fn expected(&mut self, node: &YamlNode) -> Vec<ExpectedRelations> {
         let mut all = Vec::new();
         for (key, items) in self.entries(node, "`validation`") {
             let place = self.problems.source.place(key.span.clone());
@@ -325,7 +334,7 @@ impl Reader<'_> {
                 Err(message) => {
                     self.problems.error(
                         key.span.clone(),
-                        Fault::new(Block::ExpectedRelations, "expected-key", message),
+                        FileProblem::new(FileSection::ExpectedRelations, "expected-key", message),
                     );
                     continue;
                 }
@@ -335,7 +344,11 @@ impl Reader<'_> {
                 if let Err(message) = expected.add(text, place) {
                     self.problems.error(
                         span,
-                        Fault::new(Block::ExpectedRelations, "expected-subject", message),
+                        FileProblem::new(
+                            FileSection::ExpectedRelations,
+                            "expected-subject",
+                            message,
+                        ),
                     );
                 }
             }
@@ -346,27 +359,27 @@ impl Reader<'_> {
 }
 
 /// The text of a scalar; nothing for any other node.
-fn scalar_text(node: &Node) -> &str {
+fn scalar_text(node: &YamlNode) -> &str {
     match &node.value {
-        Value::Text(text, _) => text,
-        Value::Null | Value::Sequence(_) | Value::Mapping(_) => "",
+        YamlValue::Text(text, _) => text,
+        YamlValue::Null | YamlValue::Sequence(_) | YamlValue::Mapping(_) => "",
     }
 }
 
 /// Whether a block holds nothing, in whichever way that is written.
-fn is_empty(node: &Node) -> bool {
+fn is_empty(node: &YamlNode) -> bool {
     match &node.value {
-        Value::Null => true,
-        Value::Text(text, _) => text.trim().is_empty(),
-        Value::Sequence(items) => items.is_empty(),
-        Value::Mapping(entries) => entries.is_empty(),
+        YamlValue::Null => true,
+        YamlValue::Text(text, _) => text.trim().is_empty(),
+        YamlValue::Sequence(items) => items.is_empty(),
+        YamlValue::Mapping(entries) => entries.is_empty(),
     }
 }
 
 /// The first byte of a node, to point at without underlining a whole block.
-fn head(node: &Node) -> Range<usize> {
+fn head(node: &YamlNode) -> Range<usize> {
     match &node.value {
-        Value::Text(..) | Value::Null => node.span.clone(),
-        Value::Sequence(_) | Value::Mapping(_) => node.span.start..node.span.start,
+        YamlValue::Text(..) | YamlValue::Null => node.span.clone(),
+        YamlValue::Sequence(_) | YamlValue::Mapping(_) => node.span.start..node.span.start,
     }
 }

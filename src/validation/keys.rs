@@ -26,7 +26,7 @@ const OTHER_WORDS: [(&str, &str); 10] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meant {
     /// A block of the file.
-    Block(&'static str),
+    FileSection(&'static str),
     /// A list that belongs under `assertions`.
     Assertion(&'static str),
     /// Something that only other programs read.
@@ -47,7 +47,7 @@ pub(super) fn meant_at_top(key: &str) -> Meant {
     let plain = plain(key);
     let other = OTHER_WORDS.iter().find(|(word, _)| *word == plain).map(|(_, block)| *block);
     match other.or_else(|| alike(key, BLOCKS)) {
-        Some(block) => Meant::Block(block),
+        Some(block) => Meant::FileSection(block),
         None if key.starts_with(['_', '.']) || key.starts_with("x-") => Meant::Foreign,
         None => Meant::Unknown,
     }

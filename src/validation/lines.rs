@@ -1,8 +1,8 @@
 //! A block of relationships: one a line.
 
 use super::hints;
-use super::problem::{Block, Fault, Problems};
-use super::setting::Setting;
+use super::problem::{FileProblem, FileSection, Problems};
+use super::run_options::RunOptions;
 use crate::engine::EngineError;
 use crate::relationship::{Relationship, RelationshipSet};
 use crate::schema::Schema;
@@ -14,7 +14,7 @@ const LINES_PER_INTERRUPTION: usize = 256;
 
 /// A relationship and where it is written.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct RelationshipLine {
     pub(super) relationship: Relationship,
     pub(super) span: Range<usize>,
 }
@@ -25,7 +25,7 @@ pub(super) fn read(
     text: &str,
     span: impl Fn(Range<usize>) -> Range<usize>,
     problems: &mut Problems,
-) -> Vec<Line> {
+) -> Vec<RelationshipLine> {
     let mut lines = Vec::new();
     let mut start = 0;
     for raw in text.split_inclusive('\n') {
@@ -34,9 +34,9 @@ pub(super) fn read(
         let span = || span(start + indent..start + indent + line.len());
         if !line.is_empty() && !line.starts_with("//") {
             match line.parse() {
-                Ok(relationship) => lines.push(Line { relationship, span: span() }),
+                Ok(relationship) => lines.push(RelationshipLine { relationship, span: span() }),
                 Err(error) => {
-                    let fault = Fault::new(Block::Relationships, "relationship", error);
+                    let fault = FileProblem::new(FileSection::Relationships, "relationship", error);
                     problems.error(span(), fault.help_if(hints::several_relationships(line)));
                 }
             }
@@ -48,20 +48,22 @@ pub(super) fn read(
 
 /// Puts the relationships together and checks each against the schema and that nothing says the same twice.
 pub(super) fn load(
-    lines: Vec<Line>,
+    lines: Vec<RelationshipLine>,
     schema: Option<&Schema>,
     problems: &mut Problems,
-    setting: &Setting<'_>,
+    options: &RunOptions<'_>,
 ) -> Result<RelationshipSet, EngineError> {
     let mut set = RelationshipSet::default();
     let mut known: HashMap<String, Range<usize>> = HashMap::new();
-    for (at, Line { relationship, span }) in lines.into_iter().enumerate() {
+    for (at, RelationshipLine { relationship, span }) in lines.into_iter().enumerate() {
         if at.is_multiple_of(LINES_PER_INTERRUPTION) {
-            setting.require_going_on()?;
+            options.check_interruption()?;
         }
         if let Some(Err(error)) = schema.map(|schema| schema.check_relationship(&relationship)) {
-            problems
-                .type_error(span.clone(), Fault::new(Block::Relationships, "relationship", error));
+            problems.type_error(
+                span.clone(),
+                FileProblem::new(FileSection::Relationships, "relationship", error),
+            );
         }
         let Relationship { resource, relation, subject, .. } = &relationship;
         let key = format!("{resource}#{relation}@{subject}");
@@ -83,6 +85,6 @@ fn repeated(
     let earlier = problems.source.place(earlier).start().line;
     let message = format!("found repeated relationship `{relationship}`");
     let help = format!("line {earlier} has the same resource, relation and subject");
-    let fault = Fault::new(Block::Relationships, "relationship-repeated", message);
+    let fault = FileProblem::new(FileSection::Relationships, "relationship-repeated", message);
     problems.error(span, fault.help(help));
 }

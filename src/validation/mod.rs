@@ -7,8 +7,8 @@
 //! Invariant: no files, no clock, no threads. Other files come through a function; the time and the stopwatch are arguments.
 
 mod assertion;
+mod bootstrap;
 mod content;
-mod data;
 mod evidence;
 mod expected;
 mod file;
@@ -17,21 +17,21 @@ mod keys;
 mod lines;
 mod problem;
 mod report;
-mod run;
-mod setting;
+mod run_options;
 mod source;
+mod stages;
 mod yaml;
 
 pub use assertion::{Assertion, AssertionError, AssertionResult, Expectation, run_assertions};
+pub use bootstrap::{BootstrapData, Example, Input, read_bootstrap};
 pub use content::is_schema;
-pub use data::{Data, Example, Input, read_data};
-pub use evidence::{Evidence, Mark, permission_rule, with_cut};
+pub use evidence::{Evidence, EvidenceOutcome, permission_rule, with_cut};
 pub use expected::{ExpectedFailure, ExpectedRelations, ExpectedResult, Mismatch};
 pub use file::SchemaNeed;
-pub use problem::{Block, Finding};
-pub use report::{Outcome, Report};
-pub use run::{
-    Parts, check_schema, parse_assertions, read_assertions, validate_file, validate_parts,
+pub use problem::{FileDiagnostic, FileSection};
+pub use report::{Report, ReportOutcome};
+pub use run_options::RunOptions;
+pub use source::SourceLocation;
+pub use stages::{
+    InlineFile, check_schema, parse_assertions, read_assertions, validate_file, validate_inline,
 };
-pub use setting::Setting;
-pub use source::Place;

@@ -1,23 +1,23 @@
 //! What is wrong with a file, collected on the way.
 
 use super::hints;
-use super::source::{ScalarMap, Source};
-use crate::schema::{Diagnostic, OddCharacter, Severity, Stage};
+use super::source::{NamedText, ScalarMap};
+use crate::schema::{Diagnostic, DiagnosticStage, OddCharacter, Severity};
 use std::fmt::Display;
 use std::ops::Range;
 
 /// Something to say about a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct FileDiagnostic {
     /// The part of the file that it is about.
-    pub block: Block,
+    pub block: FileSection,
     /// What there is to say, and where.
     pub diagnostic: Diagnostic,
 }
 
 /// A part of a validation file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Block {
+pub enum FileSection {
     /// Its form: YAML, keys, the files that it names.
     File,
     /// The schema, here or in a file of its own.
@@ -33,21 +33,21 @@ pub enum Block {
 /// The problems of one file.
 #[derive(Debug)]
 pub(super) struct Problems {
-    pub(super) source: Source,
-    pub(super) found: Vec<Finding>,
+    pub(super) source: NamedText,
+    pub(super) found: Vec<FileDiagnostic>,
 }
 
 /// What a problem says, beside where it is.
 #[derive(Debug)]
-pub(super) struct Fault {
-    block: Block,
+pub(super) struct FileProblem {
+    block: FileSection,
     code: &'static str,
     message: String,
     help: Option<String>,
 }
 
-impl Fault {
-    pub(super) fn new(block: Block, code: &'static str, message: impl Display) -> Self {
+impl FileProblem {
+    pub(super) fn new(block: FileSection, code: &'static str, message: impl Display) -> Self {
         let message = message.to_string();
         Self { block, code, message, help: None }
     }
@@ -65,7 +65,7 @@ impl Fault {
 }
 
 impl Problems {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(source: NamedText) -> Self {
         Self { source, found: Vec::new() }
     }
 
@@ -74,20 +74,26 @@ impl Problems {
         self.found.iter().any(|finding| finding.diagnostic.severity == Severity::Error)
     }
 
-    pub(super) fn error(&mut self, span: Range<usize>, fault: Fault) {
-        self.add(Severity::Error, Stage::Parse, span, fault);
+    pub(super) fn error(&mut self, span: Range<usize>, fault: FileProblem) {
+        self.add(Severity::Error, DiagnosticStage::Parse, span, fault);
     }
 
     /// A fault that only the schema shows.
-    pub(super) fn type_error(&mut self, span: Range<usize>, fault: Fault) {
-        self.add(Severity::Error, Stage::Type, span, fault);
+    pub(super) fn type_error(&mut self, span: Range<usize>, fault: FileProblem) {
+        self.add(Severity::Error, DiagnosticStage::Type, span, fault);
     }
 
-    pub(super) fn warning(&mut self, span: Range<usize>, fault: Fault) {
-        self.add(Severity::Warning, Stage::Lint, span, fault);
+    pub(super) fn warning(&mut self, span: Range<usize>, fault: FileProblem) {
+        self.add(Severity::Warning, DiagnosticStage::Lint, span, fault);
     }
 
-    fn add(&mut self, severity: Severity, stage: Stage, span: Range<usize>, fault: Fault) {
+    fn add(
+        &mut self,
+        severity: Severity,
+        stage: DiagnosticStage,
+        span: Range<usize>,
+        fault: FileProblem,
+    ) {
         let place = self.source.place(span);
         let faulty = place.source.get(place.span.clone()).unwrap_or_default();
         let odd = OddCharacter::first_in(faulty).filter(|_| severity == Severity::Error);
@@ -106,7 +112,7 @@ impl Problems {
             help: fault.help,
             names: Vec::new(),
         };
-        self.found.push(Finding { block: fault.block, diagnostic });
+        self.found.push(FileDiagnostic { block: fault.block, diagnostic });
     }
 
     /// Takes over diagnostics of a schema. Those of the schema that stands in this file itself are brought to the
@@ -118,7 +124,7 @@ impl Problems {
                 diagnostic.source = place.source;
                 diagnostic.span = place.span;
             }
-            self.found.push(Finding { block: Block::Schema, diagnostic });
+            self.found.push(FileDiagnostic { block: FileSection::Schema, diagnostic });
         }
     }
 }

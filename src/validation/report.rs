@@ -2,7 +2,7 @@
 
 use super::assertion::AssertionResult;
 use super::expected::ExpectedResult;
-use super::problem::Finding;
+use super::problem::FileDiagnostic;
 use crate::schema::{Diagnostic, Severity};
 
 /// Everything that was found about a file.
@@ -13,7 +13,7 @@ pub struct Report {
     /// Whether the file is a schema alone.
     pub is_schema: bool,
     /// What is wrong or doubtful in the file itself: its form, its schema, its relationships. In order of place.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<FileDiagnostic>,
     /// How many relationships were read.
     pub relationships_count: usize,
     /// What came of each assertion, in written order. Empty when the file is unusable.
@@ -24,7 +24,7 @@ pub struct Report {
 
 /// What a report comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
+pub enum ReportOutcome {
     /// Every assertion and expectation holds.
     Holds,
     /// At least one does not.
@@ -35,15 +35,15 @@ pub enum Outcome {
 
 impl Report {
     /// What the report comes to.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> ReportOutcome {
         let holds = self.assertions.iter().all(AssertionResult::holds)
             && self.expected.iter().all(ExpectedResult::holds);
         if self.errors().next().is_some() {
-            Outcome::Unusable
+            ReportOutcome::Unusable
         } else if holds {
-            Outcome::Holds
+            ReportOutcome::Holds
         } else {
-            Outcome::Fails
+            ReportOutcome::Fails
         }
     }
 

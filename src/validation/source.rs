@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A part of a named text, for messages that point at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The text's name, as a rule its file name.
     pub source_name: Arc<str>,
     /// The whole text.
@@ -15,7 +15,7 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
-impl Place {
+impl SourceLocation {
     /// Where the part starts.
     pub fn start(&self) -> Position {
         self.source.position(self.span.start)
@@ -34,20 +34,24 @@ impl Place {
 
 /// A named text.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(super) struct NamedText {
     pub(super) name: Arc<str>,
     pub(super) text: SourceText,
 }
 
-impl Source {
+impl NamedText {
     pub(super) fn new(name: &str, text: &str) -> Self {
         Self { name: name.into(), text: text.into() }
     }
 
-    pub(super) fn place(&self, span: Range<usize>) -> Place {
+    pub(super) fn place(&self, span: Range<usize>) -> SourceLocation {
         let start = floor(&self.text, span.start);
         let end = floor(&self.text, span.end).max(start);
-        Place { source_name: self.name.clone(), source: self.text.clone(), span: start..end }
+        SourceLocation {
+            source_name: self.name.clone(),
+            source: self.text.clone(),
+            span: start..end,
+        }
     }
 }
 
@@ -89,7 +93,7 @@ impl ScalarMap {
     /// YAML folds and strips, are stepped over; all else stands there in the same order.
     pub(super) fn new(source: &str, span: &Range<usize>, value: &str, style: Style) -> Self {
         let mut map = Self { runs: Vec::new(), end: span.end };
-        let mut cursor = Cursor { text: source, at: span.start, end: span.end, style };
+        let mut cursor = ScalarCursor { text: source, at: span.start, end: span.end, style };
         cursor.enter();
         for (at, character) in value.char_indices().filter(|(_, c)| !is_blank(*c)) {
             match cursor.find(character) {
@@ -130,14 +134,14 @@ fn is_blank(character: char) -> bool {
 }
 
 /// Walks the text of a scalar.
-struct Cursor<'t> {
+struct ScalarCursor<'t> {
     text: &'t str,
     at: usize,
     end: usize,
     style: Style,
 }
 
-impl Cursor<'_> {
+impl ScalarCursor<'_> {
     fn rest(&self) -> &str {
         self.text.get(self.at..self.end).unwrap_or_default()
     }

@@ -18,19 +18,19 @@ const NODE_BYTES: usize = 64;
 
 /// A node of a YAML document.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) value: Value,
+pub(super) struct YamlNode {
+    pub(super) value: YamlValue,
     /// Where it was written, in bytes.
     pub(super) span: Range<usize>,
 }
 
 /// What a node holds. Every scalar but null is text.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(super) enum YamlValue {
     Null,
     Text(String, Style),
-    Sequence(Vec<Node>),
-    Mapping(Vec<(Node, Node)>),
+    Sequence(Vec<YamlNode>),
+    Mapping(Vec<(YamlNode, YamlNode)>),
 }
 
 /// Why a text is no usable YAML.
@@ -41,14 +41,14 @@ pub(super) struct YamlError {
 }
 
 /// Reads the one document of a text; a text without any is null.
-pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
+pub(super) fn parse(text: &str) -> Result<YamlNode, YamlError> {
     let offsets = Offsets::new(text);
-    let mut builder = Builder::default();
+    let mut builder = TreeBuilder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| scan_error(&error, &offsets))?;
         builder.take(event, offsets.span(&span))?;
     }
-    Ok(builder.root.unwrap_or(Node { value: Value::Null, span: 0..0 }))
+    Ok(builder.root.unwrap_or(YamlNode { value: YamlValue::Null, span: 0..0 }))
 }
 
 fn scan_error(error: &ScanError, offsets: &Offsets) -> YamlError {
@@ -79,24 +79,24 @@ impl Offsets {
 }
 
 /// A collection whose end has not come yet.
-struct Open {
-    node: Node,
+struct OpenCollection {
+    node: YamlNode,
     /// A key that waits for its value.
-    key: Option<Node>,
+    key: Option<YamlNode>,
     anchor: usize,
 }
 
 /// Puts nodes together as events come in.
 #[derive(Default)]
-struct Builder {
-    root: Option<Node>,
-    open: Vec<Open>,
-    anchored: HashMap<usize, Node>,
+struct TreeBuilder {
+    root: Option<YamlNode>,
+    open: Vec<OpenCollection>,
+    anchored: HashMap<usize, YamlNode>,
     copied_bytes: usize,
     nodes: usize,
 }
 
-impl Builder {
+impl TreeBuilder {
     fn take(&mut self, event: Event<'_>, span: Range<usize>) -> Result<(), YamlError> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
@@ -106,10 +106,12 @@ impl Builder {
         }
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                self.place(Node { value: scalar(text.into_owned(), style), span }, anchor)
+                self.place(YamlNode { value: scalar(text.into_owned(), style), span }, anchor)
             }
-            Event::SequenceStart(anchor, _) => self.enter(Value::Sequence(vec![]), span, anchor),
-            Event::MappingStart(anchor, _) => self.enter(Value::Mapping(vec![]), span, anchor),
+            Event::SequenceStart(anchor, _) => {
+                self.enter(YamlValue::Sequence(vec![]), span, anchor)
+            }
+            Event::MappingStart(anchor, _) => self.enter(YamlValue::Mapping(vec![]), span, anchor),
             Event::SequenceEnd | Event::MappingEnd => self.leave(&span),
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::DocumentStart(_) if self.root.is_some() => Err(YamlError {
@@ -124,12 +126,17 @@ impl Builder {
         }
     }
 
-    fn enter(&mut self, value: Value, span: Range<usize>, anchor: usize) -> Result<(), YamlError> {
+    fn enter(
+        &mut self,
+        value: YamlValue,
+        span: Range<usize>,
+        anchor: usize,
+    ) -> Result<(), YamlError> {
         if self.open.len() >= NESTING_MAX {
             let message = format!("collections are nested more than {NESTING_MAX} deep");
             return Err(YamlError { message, span });
         }
-        self.open.push(Open { node: Node { value, span }, key: None, anchor });
+        self.open.push(OpenCollection { node: YamlNode { value, span }, key: None, anchor });
         Ok(())
     }
 
@@ -137,7 +144,7 @@ impl Builder {
         match self.open.pop() {
             Some(mut open) => {
                 open.node.span.end = span.end.max(open.node.span.start);
-                if let Value::Mapping(entries) = &mut open.node.value {
+                if let YamlValue::Mapping(entries) = &mut open.node.value {
                     merge(entries)?;
                 }
                 self.place(open.node, open.anchor)
@@ -155,7 +162,7 @@ impl Builder {
         self.place(node, 0)
     }
 
-    fn place(&mut self, node: Node, anchor: usize) -> Result<(), YamlError> {
+    fn place(&mut self, node: YamlNode, anchor: usize) -> Result<(), YamlError> {
         if anchor > 0 {
             self.require_copy(&node)?;
             self.anchored.insert(anchor, node.clone());
@@ -165,17 +172,17 @@ impl Builder {
             return Ok(());
         };
         match &mut parent.node.value {
-            Value::Sequence(items) => items.push(node),
-            Value::Mapping(entries) => match parent.key.take() {
+            YamlValue::Sequence(items) => items.push(node),
+            YamlValue::Mapping(entries) => match parent.key.take() {
                 Some(key) => entries.push((key, node)),
                 None => parent.key = Some(node),
             },
-            Value::Null | Value::Text(..) => {}
+            YamlValue::Null | YamlValue::Text(..) => {}
         }
         Ok(())
     }
 
-    fn require_copy(&mut self, node: &Node) -> Result<(), YamlError> {
+    fn require_copy(&mut self, node: &YamlNode) -> Result<(), YamlError> {
         self.copied_bytes += weight(node);
         if self.copied_bytes <= COPIED_BYTES_MAX {
             return Ok(());
@@ -187,7 +194,7 @@ impl Builder {
 
 /// Puts the entries of merge keys (`<<`) into their mapping. Its own entries win, then those of the mapping that is merged
 /// first. Nothing is copied: what an alias copied was counted when the alias was read.
-fn merge(entries: &mut Vec<(Node, Node)>) -> Result<(), YamlError> {
+fn merge(entries: &mut Vec<(YamlNode, YamlNode)>) -> Result<(), YamlError> {
     if !entries.iter().any(|(key, _)| is_merge_key(key)) {
         return Ok(());
     }
@@ -210,52 +217,52 @@ fn merge(entries: &mut Vec<(Node, Node)>) -> Result<(), YamlError> {
 }
 
 /// What a merge key names: the entries of a mapping, or of each mapping of a list.
-fn merged_entries(value: Node) -> Result<Vec<(Node, Node)>, YamlError> {
+fn merged_entries(value: YamlNode) -> Result<Vec<(YamlNode, YamlNode)>, YamlError> {
     let wrong = |span: Range<usize>| {
         let message = "`<<` takes a mapping or a list of mappings, such as `<<: *name`";
         YamlError { message: message.to_owned(), span }
     };
     match value.value {
-        Value::Mapping(entries) => Ok(entries),
-        Value::Sequence(items) => {
+        YamlValue::Mapping(entries) => Ok(entries),
+        YamlValue::Sequence(items) => {
             let mut all = Vec::new();
             for item in items {
                 match item.value {
-                    Value::Mapping(entries) => all.extend(entries),
-                    Value::Null | Value::Text(..) | Value::Sequence(_) => {
+                    YamlValue::Mapping(entries) => all.extend(entries),
+                    YamlValue::Null | YamlValue::Text(..) | YamlValue::Sequence(_) => {
                         return Err(wrong(item.span));
                     }
                 }
             }
             Ok(all)
         }
-        Value::Null | Value::Text(..) => Err(wrong(value.span)),
+        YamlValue::Null | YamlValue::Text(..) => Err(wrong(value.span)),
     }
 }
 
 /// A `<<` in quotes is a key like any other.
-fn is_merge_key(key: &Node) -> bool {
-    matches!(&key.value, Value::Text(text, Style::Plain) if text == "<<")
+fn is_merge_key(key: &YamlNode) -> bool {
+    matches!(&key.value, YamlValue::Text(text, Style::Plain) if text == "<<")
 }
 
-fn key_text(key: &Node) -> Option<String> {
+fn key_text(key: &YamlNode) -> Option<String> {
     match &key.value {
-        Value::Text(text, _) => Some(text.clone()),
-        Value::Null | Value::Sequence(_) | Value::Mapping(_) => None,
+        YamlValue::Text(text, _) => Some(text.clone()),
+        YamlValue::Null | YamlValue::Sequence(_) | YamlValue::Mapping(_) => None,
     }
 }
 
 /// What a copy of the node costs, in bytes.
-fn weight(node: &Node) -> usize {
+fn weight(node: &YamlNode) -> usize {
     let mut bytes = 0;
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         bytes += NODE_BYTES;
         match &node.value {
-            Value::Null => {}
-            Value::Text(text, _) => bytes += text.len(),
-            Value::Sequence(items) => open.extend(items),
-            Value::Mapping(entries) => {
+            YamlValue::Null => {}
+            YamlValue::Text(text, _) => bytes += text.len(),
+            YamlValue::Sequence(items) => open.extend(items),
+            YamlValue::Mapping(entries) => {
                 open.extend(entries.iter().flat_map(|(key, value)| [key, value]));
             }
         }
@@ -263,7 +270,7 @@ fn weight(node: &Node) -> usize {
     bytes
 }
 
-fn scalar(text: String, style: ScalarStyle) -> Value {
+fn scalar(text: String, style: ScalarStyle) -> YamlValue {
     let style = match style {
         ScalarStyle::Plain => Style::Plain,
         ScalarStyle::SingleQuoted => Style::Single,
@@ -272,7 +279,7 @@ fn scalar(text: String, style: ScalarStyle) -> Value {
         ScalarStyle::Folded => Style::Folded,
     };
     let null = style == Style::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-    if null { Value::Null } else { Value::Text(text, style) }
+    if null { YamlValue::Null } else { YamlValue::Text(text, style) }
 }
 
 #[cfg(test)]
@@ -286,7 +293,7 @@ mod tests {
     #[test]
     fn positions_are_bytes_also_behind_wide_characters() {
         let text = "é: 1\nkey: välue\n";
-        let Value::Mapping(entries) = parse(text).unwrap().value else { panic!("no mapping") };
+        let YamlValue::Mapping(entries) = parse(text).unwrap().value else { panic!("no mapping") };
         assert_eq!(&text[entries[1].0.span.clone()], "key");
         assert_eq!(&text[entries[1].1.span.clone()], "välue");
     }
@@ -294,7 +301,7 @@ mod tests {
     #[test]
     fn nothing_and_comments_are_null() {
         for text in ["", "# only a comment\n", "---\n", "~"] {
-            assert!(matches!(parse(text).unwrap().value, Value::Null), "{text}");
+            assert!(matches!(parse(text).unwrap().value, YamlValue::Null), "{text}");
         }
     }
 
@@ -323,11 +330,11 @@ mod tests {
 
     /// The entries of the last key of a text.
     fn last(text: &str) -> Vec<(String, String)> {
-        let Value::Mapping(entries) = parse(text).unwrap().value else { panic!("no mapping") };
-        let Value::Mapping(last) = entries.last().unwrap().1.value.clone() else {
+        let YamlValue::Mapping(entries) = parse(text).unwrap().value else { panic!("no mapping") };
+        let YamlValue::Mapping(last) = entries.last().unwrap().1.value.clone() else {
             panic!("{text}")
         };
-        let text = |node: &Node| key_text(node).unwrap_or_default();
+        let text = |node: &YamlNode| key_text(node).unwrap_or_default();
         last.iter().map(|(key, value)| (text(key), text(value))).collect()
     }
 

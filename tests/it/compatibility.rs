@@ -2,7 +2,7 @@
 
 use kilwa::caveat::Steps;
 use kilwa::relationship::Context;
-use kilwa::schema::{Stage, compile};
+use kilwa::schema::{DiagnosticStage, compile};
 use std::fs;
 use std::path::Path;
 
@@ -75,8 +75,10 @@ fn said(text: &str) -> String {
     match compile(text) {
         Ok(_) => "accepts".to_owned(),
         Err(faults) => match faults[0].stage {
-            Stage::Parse => "refuses: `INVALID_ARGUMENT`".to_owned(),
-            Stage::Type | Stage::Lint => "refuses: `FAILED_PRECONDITION`".to_owned(),
+            DiagnosticStage::Parse => "refuses: `INVALID_ARGUMENT`".to_owned(),
+            DiagnosticStage::Type | DiagnosticStage::Lint => {
+                "refuses: `FAILED_PRECONDITION`".to_owned()
+            }
         },
     }
 }

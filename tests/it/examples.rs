@@ -2,7 +2,7 @@
 
 use kilwa::relationship::Timestamp;
 use kilwa::schema::{self, Rule};
-use kilwa::validation::{Expectation, Outcome, Report, Setting, validate_file};
+use kilwa::validation::{Expectation, Report, ReportOutcome, RunOptions, validate_file};
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
@@ -16,7 +16,7 @@ fn report(system: &str, schema: &str) -> Report {
     let text = fs::read_to_string(folder(system).join("validation.yaml")).unwrap();
     let load = |_: &str| -> Result<String, String> { Ok(schema.to_owned()) };
     let now = Timestamp::parse("2030-01-01T00:00:00Z").unwrap();
-    validate_file("validation.yaml", &text, &load, &Setting::unhurried(now)).unwrap()
+    validate_file("validation.yaml", &text, &load, &RunOptions::unhurried(now)).unwrap()
 }
 
 fn schema_of(system: &str) -> String {
@@ -32,7 +32,7 @@ fn every_permission_is_asserted_to_hold_and_not_to_hold() {
     for system in SYSTEMS {
         let text = schema_of(system);
         let report = report(system, &text);
-        assert_eq!(report.outcome(), Outcome::Holds, "{system}");
+        assert_eq!(report.outcome(), ReportOutcome::Holds, "{system}");
         assert!(report.assertions.len() >= ASSERTIONS_MIN, "{system}");
         assert!(!report.expected.is_empty(), "{system}");
         let permissions = permissions(&text);
@@ -76,7 +76,7 @@ fn a_rule_that_is_changed_fails_an_assertion() {
             let was = &schema[range];
             assert_eq!(
                 outcome,
-                Outcome::Fails,
+                ReportOutcome::Fails,
                 "{system}: nothing fails with `{replacement}` for `{was}` in line {line}"
             );
         }

@@ -3,7 +3,7 @@
 use crate::reference::generate;
 use crate::reference::random::Random;
 use crate::schema_support::schema;
-use kilwa::schema::changes::{Change, changes};
+use kilwa::schema::diff::{SchemaChange, changes};
 use kilwa::schema::format::canonical;
 
 const BEFORE: &str = "use expiration
@@ -32,33 +32,37 @@ fn changed(after: &str) -> String {
     changes(&schema(BEFORE), &schema(after)).iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn line(change: &Change) -> String {
+fn line(change: &SchemaChange) -> String {
     match change {
-        Change::DefinitionAdded(is) => format!("+ {}", is.name),
-        Change::DefinitionRemoved(was) => format!("- {}", was.name),
-        Change::DefinitionCommentChanged(is) => format!("{} says {:?}", is.name, is.comment),
-        Change::RelationAdded(is) => format!("+ relation {}#{}", is.definition, is.name),
-        Change::RelationRemoved(was) => format!("- relation {}#{}", was.definition, was.name),
-        Change::RelationCommentChanged(is) => {
+        SchemaChange::DefinitionAdded(is) => format!("+ {}", is.name),
+        SchemaChange::DefinitionRemoved(was) => format!("- {}", was.name),
+        SchemaChange::DefinitionCommentChanged(is) => format!("{} says {:?}", is.name, is.comment),
+        SchemaChange::RelationAdded(is) => format!("+ relation {}#{}", is.definition, is.name),
+        SchemaChange::RelationRemoved(was) => format!("- relation {}#{}", was.definition, was.name),
+        SchemaChange::RelationCommentChanged(is) => {
             format!("{}#{} says {:?}", is.definition, is.name, is.comment)
         }
-        Change::SubjectAdded(of, form) => format!("+ {}#{}@{}", of.definition, of.name, form.text),
-        Change::SubjectRemoved(of, form) => {
+        SchemaChange::SubjectAdded(of, form) => {
+            format!("+ {}#{}@{}", of.definition, of.name, form.text)
+        }
+        SchemaChange::SubjectRemoved(of, form) => {
             format!("- {}#{}@{}", of.definition, of.name, form.text)
         }
-        Change::PermissionAdded(is) => format!("+ permission {}#{}", is.definition, is.name),
-        Change::PermissionRemoved(was) => format!("- permission {}#{}", was.definition, was.name),
-        Change::PermissionCommentChanged(is) => {
+        SchemaChange::PermissionAdded(is) => format!("+ permission {}#{}", is.definition, is.name),
+        SchemaChange::PermissionRemoved(was) => {
+            format!("- permission {}#{}", was.definition, was.name)
+        }
+        SchemaChange::PermissionCommentChanged(is) => {
             format!("{}#{} says {:?}", is.definition, is.name, is.comment)
         }
-        Change::PermissionExpressionChanged(is) => format!("= {}#{}", is.definition, is.name),
-        Change::CaveatAdded(is) => format!("+ caveat {}", is.name),
-        Change::CaveatRemoved(was) => format!("- caveat {}", was.name),
-        Change::CaveatCommentChanged(is) => format!("{} says {:?}", is.name, is.comment),
-        Change::CaveatExpressionChanged(is) => format!("{} = {}", is.name, is.expression),
-        Change::ParameterAdded(is) => format!("+ {}.{}", is.caveat, is.name),
-        Change::ParameterRemoved(was) => format!("- {}.{}", was.caveat, was.name),
-        Change::ParameterTypeChanged { parameter: is, previous_type } => {
+        SchemaChange::PermissionExpressionChanged(is) => format!("= {}#{}", is.definition, is.name),
+        SchemaChange::CaveatAdded(is) => format!("+ caveat {}", is.name),
+        SchemaChange::CaveatRemoved(was) => format!("- caveat {}", was.name),
+        SchemaChange::CaveatCommentChanged(is) => format!("{} says {:?}", is.name, is.comment),
+        SchemaChange::CaveatExpressionChanged(is) => format!("{} = {}", is.name, is.expression),
+        SchemaChange::ParameterAdded(is) => format!("+ {}.{}", is.caveat, is.name),
+        SchemaChange::ParameterRemoved(was) => format!("- {}.{}", was.caveat, was.name),
+        SchemaChange::ParameterTypeChanged { parameter: is, previous_type } => {
             format!("{}.{}: {previous_type} -> {}", is.caveat, is.name, is.parameter_type)
         }
     }
@@ -137,15 +141,17 @@ fn a_schema_and_its_canonical_text_are_the_same() {
 #[expect(clippy::wildcard_enum_match_arm, reason = "what changed did not come or go")]
 fn there_and_back_again_adds_what_was_removed() {
     let mut random = Random::new(7);
-    let kind = |change: &Change| match change {
-        Change::DefinitionAdded(is) => format!("a {}", is.name),
-        Change::DefinitionRemoved(was) => format!("r {}", was.name),
-        Change::RelationAdded(is) => format!("a {}#{}", is.definition, is.name),
-        Change::RelationRemoved(was) => format!("r {}#{}", was.definition, was.name),
-        Change::PermissionAdded(is) => format!("a {}#{}", is.definition, is.name),
-        Change::PermissionRemoved(was) => format!("r {}#{}", was.definition, was.name),
-        Change::SubjectAdded(of, form) => format!("a {}#{}@{}", of.definition, of.name, form.text),
-        Change::SubjectRemoved(of, form) => {
+    let kind = |change: &SchemaChange| match change {
+        SchemaChange::DefinitionAdded(is) => format!("a {}", is.name),
+        SchemaChange::DefinitionRemoved(was) => format!("r {}", was.name),
+        SchemaChange::RelationAdded(is) => format!("a {}#{}", is.definition, is.name),
+        SchemaChange::RelationRemoved(was) => format!("r {}#{}", was.definition, was.name),
+        SchemaChange::PermissionAdded(is) => format!("a {}#{}", is.definition, is.name),
+        SchemaChange::PermissionRemoved(was) => format!("r {}#{}", was.definition, was.name),
+        SchemaChange::SubjectAdded(of, form) => {
+            format!("a {}#{}@{}", of.definition, of.name, form.text)
+        }
+        SchemaChange::SubjectRemoved(of, form) => {
             format!("r {}#{}@{}", of.definition, of.name, form.text)
         }
         other => format!("c {}", line(other)),

@@ -2,7 +2,7 @@
 
 use crate::schema_support::schema;
 use kilwa::relationship::Relationship;
-use kilwa::schema::diff::{Removal, removals};
+use kilwa::schema::removals::{Removal, removals};
 
 const BEFORE: &str = "use expiration
 caveat cav(day int, hour int) { day == hour }

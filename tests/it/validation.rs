@@ -5,8 +5,8 @@ use kilwa::engine::EngineError;
 use kilwa::relationship::{ParseError, Timestamp};
 use kilwa::schema::Severity;
 use kilwa::validation::{
-    Expectation, Outcome, Parts, Report, Setting, parse_assertions, read_assertions, validate_file,
-    validate_parts,
+    Expectation, InlineFile, Report, ReportOutcome, RunOptions, parse_assertions, read_assertions,
+    validate_file, validate_inline,
 };
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,8 +15,8 @@ fn now() -> Timestamp {
     Timestamp::parse("2026-01-01T00:00:00Z").unwrap()
 }
 
-fn unhurried() -> Setting<'static> {
-    Setting::unhurried(now())
+fn unhurried() -> RunOptions<'static> {
+    RunOptions::unhurried(now())
 }
 
 fn no_files(name: &str) -> Result<String, String> {
@@ -88,7 +88,7 @@ validation:
 ",
     );
     assert_eq!(complaints(&report), Vec::<String>::new());
-    assert_eq!(report.outcome(), Outcome::Holds);
+    assert_eq!(report.outcome(), ReportOutcome::Holds);
     assert_eq!(report.relationships_count, 4);
     assert_eq!((report.assertions.len(), report.expected.len()), (5, 2));
 }
@@ -97,16 +97,16 @@ validation:
 fn empty_blocks_are_no_fault() {
     for empty in ["", "''", "null", "~", "{}", "[]"] {
         let rest = format!("assertions: {empty}\nvalidation: {empty}\n");
-        assert_eq!(with_schema(&rest).outcome(), Outcome::Holds, "{empty}");
+        assert_eq!(with_schema(&rest).outcome(), ReportOutcome::Holds, "{empty}");
         let rest = format!("assertions:\n  assertTrue: {empty}\n  assertFalse: {empty}\n");
-        assert_eq!(with_schema(&rest).outcome(), Outcome::Holds, "{empty}");
+        assert_eq!(with_schema(&rest).outcome(), ReportOutcome::Holds, "{empty}");
     }
     for empty in ["", "''", "null", "{}"] {
         let rest = format!("relationships: {empty}\n");
-        assert_eq!(with_schema(&rest).outcome(), Outcome::Holds, "{empty}");
+        assert_eq!(with_schema(&rest).outcome(), ReportOutcome::Holds, "{empty}");
     }
-    assert_eq!(validate("schema: ''\n").outcome(), Outcome::Holds);
-    assert_eq!(with_schema("something: [else, {entirely: 1}]\n").outcome(), Outcome::Holds);
+    assert_eq!(validate("schema: ''\n").outcome(), ReportOutcome::Holds);
+    assert_eq!(with_schema("something: [else, {entirely: 1}]\n").outcome(), ReportOutcome::Holds);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn every_refusal_has_its_line() {
         let report = with_schema(rest);
         let found = complaints(&report);
         assert!(found.iter().any(|line| line.contains(wanted)), "{rest}\n{found:#?}");
-        assert_eq!(report.outcome(), Outcome::Unusable, "{rest}");
+        assert_eq!(report.outcome(), ReportOutcome::Unusable, "{rest}");
     }
     assert_eq!(complaints(&validate("")), ["1:1 schema-missing: the file has no schema"]);
     assert_eq!(complaints(&validate("- a\n")).len(), 2);
@@ -176,7 +176,7 @@ assertions:
     - document:plan#vew@user:ann
 ",
     );
-    assert_eq!(report.outcome(), Outcome::Fails);
+    assert_eq!(report.outcome(), ReportOutcome::Fails);
     assert_eq!(
         complaints(&report),
         [
@@ -202,7 +202,7 @@ assertions:
     - document:plan#view@user:ann
 ",
     );
-    assert_eq!(report.outcome(), Outcome::Unusable);
+    assert_eq!(report.outcome(), ReportOutcome::Unusable);
     let lines: Vec<usize> = report.errors().map(|error| error.start().line).collect();
     assert_eq!(lines, [13, 14, 15, 16]);
     assert!(report.assertions.is_empty());
@@ -216,7 +216,7 @@ fn two_relationships_with_one_key_are_a_repetition_whatever_their_caveats() {
   group:eng#member@user:ann[on_day]
 ",
     );
-    assert_eq!(report.outcome(), Outcome::Unusable);
+    assert_eq!(report.outcome(), ReportOutcome::Unusable);
     assert!(complaints(&report)[0].starts_with("14:3 relationship-repeated"));
 }
 
@@ -307,7 +307,7 @@ validation:
   folder:a#view: []
 ",
     );
-    assert_eq!(report.outcome(), Outcome::Fails);
+    assert_eq!(report.outcome(), ReportOutcome::Fails);
     assert!(complaints(&report)[0].contains("depends on itself"), "{:?}", complaints(&report));
 }
 
@@ -367,21 +367,21 @@ fn a_schema_file_is_read_by_its_path_from_the_files_folder() {
     for (path, name) in [("./broken.zed", "dir/broken.zed"), ("../broken.zed", "broken.zed")] {
         let broken = run(path);
         assert!(broken.errors().all(|error| &*error.source_name == name), "{path}");
-        assert_eq!(broken.outcome(), Outcome::Unusable);
+        assert_eq!(broken.outcome(), ReportOutcome::Unusable);
     }
 }
 
 #[test]
 fn a_schema_alone_is_compiled() {
     let good = validate_file("user.zed", "definition user {}\n", &no_files, &unhurried()).unwrap();
-    assert_eq!((good.outcome(), good.is_schema), (Outcome::Holds, true));
+    assert_eq!((good.outcome(), good.is_schema), (ReportOutcome::Holds, true));
     let bad = validate_file("user.zed", "definition user {\n", &no_files, &unhurried()).unwrap();
-    assert_eq!(bad.outcome(), Outcome::Unusable);
+    assert_eq!(bad.outcome(), ReportOutcome::Unusable);
 }
 
 #[test]
 fn parts_are_validated_like_a_file() {
-    let parts = Parts {
+    let parts = InlineFile {
         schema: "definition user {}\ndefinition doc {\n  relation viewer: user\n}\n",
         relationships: "doc:1#viewer@user:ann\n// more\ndoc:1#viewer@user:bob",
         assertions: vec![
@@ -390,7 +390,7 @@ fn parts_are_validated_like_a_file() {
         ],
         expected: vec![("doc:1#viewer", vec!["[user:ann] is <doc:1#viewer>"])],
     };
-    let report = validate_parts(&parts, &unhurried()).unwrap();
+    let report = validate_inline(&parts, &unhurried()).unwrap();
     assert_eq!(
         complaints(&report),
         [
@@ -437,13 +437,13 @@ fn a_validation_ends_when_nobody_waits_for_it() {
             asked.set(asked.get() + 1);
             asked.get() > patience
         };
-        let setting = Setting { interrupted: &interrupted, ..unhurried() };
+        let setting = RunOptions { interrupted: &interrupted, ..unhurried() };
         let ended = validate_file("test.yaml", &text, &no_files, &setting).unwrap_err();
         assert!(matches!(ended, EngineError::Interrupted), "{ended}");
         assert_eq!(asked.get(), patience + 1);
     }
     let report = validate(&text);
-    assert_eq!((report.outcome(), report.expected.len()), (Outcome::Holds, 600));
+    assert_eq!((report.outcome(), report.expected.len()), (ReportOutcome::Holds, 600));
 }
 
 /// The bound holds for everything in the file together: no stage and no question begins anew.
@@ -457,7 +457,7 @@ fn a_whole_validation_may_take_so_long() {
             second * looked.get()
         };
         let time_max = Some(second * looks);
-        let setting = Setting { stopwatch: &stopwatch, time_max, ..unhurried() };
+        let setting = RunOptions { stopwatch: &stopwatch, time_max, ..unhurried() };
         let ended = validate_file("test.yaml", &text, &no_files, &setting).unwrap_err();
         assert!(matches!(ended, EngineError::TimeExceeded { .. }), "{ended}");
         assert_eq!(looked.get(), looks + 1);
@@ -487,7 +487,7 @@ fn the_corpus_holds() {
         let text = std::fs::read_to_string(&file).unwrap();
         let report =
             validate_file(&file.to_string_lossy(), &text, &no_files, &unhurried()).unwrap();
-        if report.outcome() != Outcome::Holds {
+        if report.outcome() != ReportOutcome::Holds {
             wrong.push(format!("{}\n  {}", file.display(), complaints(&report).join("\n  ")));
         }
     }

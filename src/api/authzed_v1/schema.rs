@@ -7,7 +7,7 @@ use crate::api::status;
 use crate::database::{Consistency, WriteSchema};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::schema_service_server::SchemaService;
-use crate::schema::changes::changes;
+use crate::schema::diff::changes;
 use crate::schema::reflection::{Reflection, reflect};
 use crate::schema::{self, Schema};
 use tonic::{Request, Response, Status};

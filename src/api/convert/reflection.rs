@@ -3,13 +3,16 @@
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::reflection_schema_diff::Diff;
 use crate::proto::authzed::api::v1::reflection_type_reference::Typeref;
-use crate::schema::changes::Change;
-use crate::schema::diff::SubjectForm;
-use crate::schema::reflection::{Caveat, Definition, Parameter, Permission, Relation};
+use crate::schema::TypeReference;
+use crate::schema::diff::SchemaChange;
+use crate::schema::reflection::{
+    ReflectedCaveat, ReflectedDefinition, ReflectedParameter, ReflectedPermission,
+    ReflectedRelation,
+};
 use crate::schema::{Node, Rule, Schema};
 
 /// A definition.
-pub(crate) fn definition(found: Definition) -> proto::ReflectionDefinition {
+pub(crate) fn definition(found: ReflectedDefinition) -> proto::ReflectionDefinition {
     proto::ReflectionDefinition {
         name: found.name,
         comment: found.comment,
@@ -19,7 +22,7 @@ pub(crate) fn definition(found: Definition) -> proto::ReflectionDefinition {
 }
 
 /// A caveat.
-pub(crate) fn caveat(found: Caveat) -> proto::ReflectionCaveat {
+pub(crate) fn caveat(found: ReflectedCaveat) -> proto::ReflectionCaveat {
     proto::ReflectionCaveat {
         name: found.name,
         comment: found.comment,
@@ -42,27 +45,35 @@ pub(crate) fn references(
 }
 
 /// A difference.
-pub(crate) fn change(change: Change) -> proto::ReflectionSchemaDiff {
+pub(crate) fn change(change: SchemaChange) -> proto::ReflectionSchemaDiff {
     let diff = match change {
-        Change::DefinitionAdded(is) => Diff::DefinitionAdded(definition(is)),
-        Change::DefinitionRemoved(was) => Diff::DefinitionRemoved(definition(was)),
-        Change::DefinitionCommentChanged(is) => Diff::DefinitionDocCommentChanged(definition(is)),
-        Change::RelationAdded(is) => Diff::RelationAdded(relation(is)),
-        Change::RelationRemoved(was) => Diff::RelationRemoved(relation(was)),
-        Change::RelationCommentChanged(is) => Diff::RelationDocCommentChanged(relation(is)),
-        Change::SubjectAdded(of, form) => Diff::RelationSubjectTypeAdded(subject(of, form)),
-        Change::SubjectRemoved(of, form) => Diff::RelationSubjectTypeRemoved(subject(of, form)),
-        Change::PermissionAdded(is) => Diff::PermissionAdded(permission(is)),
-        Change::PermissionRemoved(was) => Diff::PermissionRemoved(permission(was)),
-        Change::PermissionCommentChanged(is) => Diff::PermissionDocCommentChanged(permission(is)),
-        Change::PermissionExpressionChanged(is) => Diff::PermissionExprChanged(permission(is)),
-        Change::CaveatAdded(is) => Diff::CaveatAdded(caveat(is)),
-        Change::CaveatRemoved(was) => Diff::CaveatRemoved(caveat(was)),
-        Change::CaveatCommentChanged(is) => Diff::CaveatDocCommentChanged(caveat(is)),
-        Change::CaveatExpressionChanged(is) => Diff::CaveatExprChanged(caveat(is)),
-        Change::ParameterAdded(is) => Diff::CaveatParameterAdded(parameter(is)),
-        Change::ParameterRemoved(was) => Diff::CaveatParameterRemoved(parameter(was)),
-        Change::ParameterTypeChanged { parameter: is, previous_type } => {
+        SchemaChange::DefinitionAdded(is) => Diff::DefinitionAdded(definition(is)),
+        SchemaChange::DefinitionRemoved(was) => Diff::DefinitionRemoved(definition(was)),
+        SchemaChange::DefinitionCommentChanged(is) => {
+            Diff::DefinitionDocCommentChanged(definition(is))
+        }
+        SchemaChange::RelationAdded(is) => Diff::RelationAdded(relation(is)),
+        SchemaChange::RelationRemoved(was) => Diff::RelationRemoved(relation(was)),
+        SchemaChange::RelationCommentChanged(is) => Diff::RelationDocCommentChanged(relation(is)),
+        SchemaChange::SubjectAdded(of, form) => Diff::RelationSubjectTypeAdded(subject(of, form)),
+        SchemaChange::SubjectRemoved(of, form) => {
+            Diff::RelationSubjectTypeRemoved(subject(of, form))
+        }
+        SchemaChange::PermissionAdded(is) => Diff::PermissionAdded(permission(is)),
+        SchemaChange::PermissionRemoved(was) => Diff::PermissionRemoved(permission(was)),
+        SchemaChange::PermissionCommentChanged(is) => {
+            Diff::PermissionDocCommentChanged(permission(is))
+        }
+        SchemaChange::PermissionExpressionChanged(is) => {
+            Diff::PermissionExprChanged(permission(is))
+        }
+        SchemaChange::CaveatAdded(is) => Diff::CaveatAdded(caveat(is)),
+        SchemaChange::CaveatRemoved(was) => Diff::CaveatRemoved(caveat(was)),
+        SchemaChange::CaveatCommentChanged(is) => Diff::CaveatDocCommentChanged(caveat(is)),
+        SchemaChange::CaveatExpressionChanged(is) => Diff::CaveatExprChanged(caveat(is)),
+        SchemaChange::ParameterAdded(is) => Diff::CaveatParameterAdded(parameter(is)),
+        SchemaChange::ParameterRemoved(was) => Diff::CaveatParameterRemoved(parameter(was)),
+        SchemaChange::ParameterTypeChanged { parameter: is, previous_type } => {
             Diff::CaveatParameterTypeChanged(proto::ReflectionCaveatParameterTypeChange {
                 parameter: Some(parameter(is)),
                 previous_type,
@@ -72,7 +83,7 @@ pub(crate) fn change(change: Change) -> proto::ReflectionSchemaDiff {
     proto::ReflectionSchemaDiff { diff: Some(diff) }
 }
 
-fn relation(found: Relation) -> proto::ReflectionRelation {
+fn relation(found: ReflectedRelation) -> proto::ReflectionRelation {
     proto::ReflectionRelation {
         name: found.name,
         comment: found.comment,
@@ -81,7 +92,7 @@ fn relation(found: Relation) -> proto::ReflectionRelation {
     }
 }
 
-fn permission(found: Permission) -> proto::ReflectionPermission {
+fn permission(found: ReflectedPermission) -> proto::ReflectionPermission {
     proto::ReflectionPermission {
         name: found.name,
         comment: found.comment,
@@ -89,7 +100,7 @@ fn permission(found: Permission) -> proto::ReflectionPermission {
     }
 }
 
-fn parameter(found: Parameter) -> proto::ReflectionCaveatParameter {
+fn parameter(found: ReflectedParameter) -> proto::ReflectionCaveatParameter {
     proto::ReflectionCaveatParameter {
         name: found.name,
         r#type: found.parameter_type,
@@ -97,7 +108,10 @@ fn parameter(found: Parameter) -> proto::ReflectionCaveatParameter {
     }
 }
 
-fn subject(of: Relation, form: SubjectForm) -> proto::ReflectionRelationSubjectTypeChange {
+fn subject(
+    of: ReflectedRelation,
+    form: TypeReference,
+) -> proto::ReflectionRelationSubjectTypeChange {
     proto::ReflectionRelationSubjectTypeChange {
         relation: Some(relation(of)),
         changed_subject_type: Some(type_reference(form)),
@@ -105,7 +119,7 @@ fn subject(of: Relation, form: SubjectForm) -> proto::ReflectionRelationSubjectT
 }
 
 /// Whether relationships of the form expire has no field.
-fn type_reference(form: SubjectForm) -> proto::ReflectionTypeReference {
+fn type_reference(form: TypeReference) -> proto::ReflectionTypeReference {
     let typeref = match form.subject_relation {
         Some(relation) => Typeref::OptionalRelationName(relation),
         None if form.is_wildcard => Typeref::IsPublicWildcard(true),

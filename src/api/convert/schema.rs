@@ -5,7 +5,7 @@ use crate::api::status;
 use crate::proto::authzed::api::v1::{
     DiffSchemaRequest, ReflectionSchemaFilter, WriteSchemaRequest,
 };
-use crate::schema::reflection::Filter;
+use crate::schema::reflection::ReflectionFilter;
 use tonic::Status;
 
 /// The longest schema.
@@ -37,7 +37,7 @@ fn text(field: Field<'_>, text: String) -> Result<String, Status> {
 /// Which parts of a schema to look at; `None` for all of it.
 pub(crate) fn reflection_filters(
     messages: &[ReflectionSchemaFilter],
-) -> Result<Option<Vec<Filter>>, Status> {
+) -> Result<Option<Vec<ReflectionFilter>>, Status> {
     if messages.is_empty() {
         return Ok(None);
     }
@@ -52,7 +52,7 @@ pub(crate) fn reflection_filters(
 }
 
 /// Nothing for a filter without conditions: it asks for nothing.
-fn reflection_filter(message: &ReflectionSchemaFilter) -> Result<Option<Filter>, Status> {
+fn reflection_filter(message: &ReflectionSchemaFilter) -> Result<Option<ReflectionFilter>, Status> {
     let rule = |rule: &str| Err(invalid_filter(rule, message));
     let ReflectionSchemaFilter {
         optional_definition_name_filter: definition,
@@ -66,10 +66,14 @@ fn reflection_filter(message: &ReflectionSchemaFilter) -> Result<Option<Filter>,
         (false, _, true, _) => rule("relation name match requires definition name match"),
         (_, _, true, true) => rule("cannot filter by both relation and permission name"),
         (false, _, _, true) => rule("permission name match requires definition name match"),
-        (true, false, true, false) => Ok(Some(Filter::Relations { definition, relation })),
-        (true, false, false, true) => Ok(Some(Filter::Permissions { definition, permission })),
-        (true, false, false, false) => Ok(Some(Filter::Definitions { definition })),
-        (false, true, false, false) => Ok(Some(Filter::Caveats { caveat })),
+        (true, false, true, false) => {
+            Ok(Some(ReflectionFilter::Relations { definition, relation }))
+        }
+        (true, false, false, true) => {
+            Ok(Some(ReflectionFilter::Permissions { definition, permission }))
+        }
+        (true, false, false, false) => Ok(Some(ReflectionFilter::Definitions { definition })),
+        (false, true, false, false) => Ok(Some(ReflectionFilter::Caveats { caveat })),
         (false, false, false, false) => Ok(None),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::api::convert::field::{Field, Violations};
 use crate::proto::kilwa::v1 as proto;
-use crate::validation::{Expectation, Parts};
+use crate::validation::{Expectation, InlineFile};
 use tonic::Status;
 
 /// The value of a field that has to be there.
@@ -13,8 +13,8 @@ pub(crate) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, St
 }
 
 /// The parts of a validation file.
-pub(crate) fn parts(parts: &proto::ValidationParts) -> Parts<'_> {
-    Parts {
+pub(crate) fn parts(parts: &proto::ValidationParts) -> InlineFile<'_> {
+    InlineFile {
         schema: &parts.schema,
         relationships: &parts.relationships,
         assertions: parts.assertions.as_ref().map(assertions).unwrap_or_default(),

@@ -5,15 +5,16 @@ use crate::proto::authzed::api::v1::ZedToken;
 use crate::proto::kilwa::v1 as proto;
 use crate::proto::kilwa::v1::diagnostic::{Severity as SeverityMessage, Stage as StageMessage};
 use crate::relationship::Permissionship;
-use crate::schema::{Diagnostic, Position, Severity, Stage};
+use crate::schema::{Diagnostic, DiagnosticStage, Position, Severity};
 use crate::validation::{
-    AssertionResult, Block, Expectation, ExpectedResult, Finding, Outcome, Place, Report,
+    AssertionResult, Expectation, ExpectedResult, FileDiagnostic, FileSection, Report,
+    ReportOutcome, SourceLocation,
 };
 
 /// Assertions that were run outside of a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run<'r> {
-    pub(crate) findings: &'r [Finding],
+    pub(crate) findings: &'r [FileDiagnostic],
     pub(crate) results: &'r [AssertionResult],
 }
 
@@ -28,7 +29,7 @@ pub(crate) fn file(report: &Report, traces: &TraceEncoder) -> proto::ValidateRes
     counts.expected_relations_failed =
         number(report.expected.iter().filter(|result| !result.holds()).count());
     proto::ValidateResponse {
-        ok: report.outcome() == Outcome::Holds,
+        ok: report.outcome() == ReportOutcome::Holds,
         diagnostics: diagnostics(&report.findings),
         // The schema is in the request already.
         assertions: report.assertions.iter().map(|result| assertion(result, traces, "")).collect(),
@@ -60,7 +61,7 @@ pub(crate) fn live(
 }
 
 /// The first ones, and one that counts the others.
-fn diagnostics(findings: &[Finding]) -> Vec<proto::Diagnostic> {
+fn diagnostics(findings: &[FileDiagnostic]) -> Vec<proto::Diagnostic> {
     let mut told: Vec<_> = findings.iter().take(DIAGNOSTICS_MAX).map(diagnostic).collect();
     let left = findings.len() - told.len();
     if left > 0 {
@@ -132,7 +133,7 @@ fn expected(result: &ExpectedResult) -> proto::ExpectedRelationsResult {
     }
 }
 
-fn diagnostic(finding: &Finding) -> proto::Diagnostic {
+fn diagnostic(finding: &FileDiagnostic) -> proto::Diagnostic {
     let Diagnostic { severity, code, message, help, source_name, .. } = &finding.diagnostic;
     let severity = match severity {
         Severity::Error => SeverityMessage::Error,
@@ -148,19 +149,19 @@ fn diagnostic(finding: &Finding) -> proto::Diagnostic {
     }
 }
 
-fn stage(finding: &Finding) -> StageMessage {
+fn stage(finding: &FileDiagnostic) -> StageMessage {
     match (finding.block, finding.diagnostic.stage) {
-        (Block::File, _) => StageMessage::File,
-        (Block::Schema, Stage::Parse) => StageMessage::SchemaParse,
-        (Block::Schema, Stage::Type) => StageMessage::SchemaType,
-        (Block::Schema, Stage::Lint) => StageMessage::SchemaLint,
-        (Block::Relationships, _) => StageMessage::Relationships,
-        (Block::Assertions, _) => StageMessage::Assertions,
-        (Block::ExpectedRelations, _) => StageMessage::ExpectedRelations,
+        (FileSection::File, _) => StageMessage::File,
+        (FileSection::Schema, DiagnosticStage::Parse) => StageMessage::SchemaParse,
+        (FileSection::Schema, DiagnosticStage::Type) => StageMessage::SchemaType,
+        (FileSection::Schema, DiagnosticStage::Lint) => StageMessage::SchemaLint,
+        (FileSection::Relationships, _) => StageMessage::Relationships,
+        (FileSection::Assertions, _) => StageMessage::Assertions,
+        (FileSection::ExpectedRelations, _) => StageMessage::ExpectedRelations,
     }
 }
 
-fn place(place: &Place) -> proto::SourceRange {
+fn place(place: &SourceLocation) -> proto::SourceRange {
     range(&place.source_name, place.start(), place.end())
 }
 

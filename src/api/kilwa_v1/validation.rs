@@ -13,8 +13,8 @@ use crate::proto::kilwa::v1::validate_request::Input;
 use crate::proto::kilwa::v1::validation_service_server::ValidationService;
 use crate::schema::format;
 use crate::validation::{
-    Assertion, Finding, Report, Setting, parse_assertions, read_assertions, run_assertions,
-    validate_file, validate_parts,
+    Assertion, FileDiagnostic, Report, RunOptions, parse_assertions, read_assertions,
+    run_assertions, validate_file, validate_inline,
 };
 use std::collections::HashMap;
 use tonic::{Request, Response, Status};
@@ -80,21 +80,21 @@ impl ValidationService for Validation {
 }
 
 /// A whole file may take as long as the questions of any other request.
-fn setting<'j>(job: &Job<'j>) -> Setting<'j> {
+fn setting<'j>(job: &Job<'j>) -> RunOptions<'j> {
     let Job { database, now, stopwatch, interrupted } = *job;
-    Setting { now, interrupted, stopwatch, time_max: database.options().limits.time_max }
+    RunOptions { now, interrupted, stopwatch, time_max: database.options().limits.time_max }
 }
 
-fn validate(input: &Input, setting: &Setting<'_>) -> Result<Report, EngineError> {
+fn validate(input: &Input, setting: &RunOptions<'_>) -> Result<Report, EngineError> {
     match input {
         Input::File(file) => validate_whole(file, setting),
-        Input::Parts(parts) => validate_parts(&convert::parts(parts), setting),
+        Input::Parts(parts) => validate_inline(&convert::parts(parts), setting),
     }
 }
 
 fn validate_whole(
     file: &proto::ValidationFile,
-    setting: &Setting<'_>,
+    setting: &RunOptions<'_>,
 ) -> Result<Report, EngineError> {
     let name = if file.name.is_empty() { FILE_NAME } else { &file.name };
     let files: HashMap<&str, &str> =
@@ -121,7 +121,7 @@ fn require_local(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn assertions(input: &LiveInput) -> (Vec<Assertion>, Vec<Finding>) {
+fn assertions(input: &LiveInput) -> (Vec<Assertion>, Vec<FileDiagnostic>) {
     match input {
         LiveInput::Assertions(assertions) => parse_assertions(&convert::assertions(assertions)),
         LiveInput::File(text) => read_assertions(FILE_NAME, text),

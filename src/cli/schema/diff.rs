@@ -4,7 +4,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{input_lines, render, snippet, source_files};
-use crate::schema::changes::{Change, changes};
+use crate::schema::diff::{SchemaChange, changes};
 use crate::schema::{self, Schema};
 use clap::Args;
 use serde::Serialize;
@@ -79,7 +79,7 @@ const REMOVED: &str = "removed";
 const CHANGED: &str = "changed";
 
 impl<'a> Told<'a> {
-    fn new(change: &'a Change) -> Self {
+    fn new(change: &'a SchemaChange) -> Self {
         let told = |change, what, name: &str, detail: Option<&'a str>| Told {
             change,
             what,
@@ -88,59 +88,59 @@ impl<'a> Told<'a> {
         };
         let member = |of: &str, name: &str| format!("{of}#{name}");
         match change {
-            Change::DefinitionAdded(is) => told(ADDED, "definition", &is.name, None),
-            Change::DefinitionRemoved(was) => told(REMOVED, "definition", &was.name, None),
-            Change::DefinitionCommentChanged(is) => {
+            SchemaChange::DefinitionAdded(is) => told(ADDED, "definition", &is.name, None),
+            SchemaChange::DefinitionRemoved(was) => told(REMOVED, "definition", &was.name, None),
+            SchemaChange::DefinitionCommentChanged(is) => {
                 told(CHANGED, "comment of definition", &is.name, Some(&is.comment))
             }
-            Change::RelationAdded(is) => {
+            SchemaChange::RelationAdded(is) => {
                 told(ADDED, "relation", &member(&is.definition, &is.name), None)
             }
-            Change::RelationRemoved(was) => {
+            SchemaChange::RelationRemoved(was) => {
                 told(REMOVED, "relation", &member(&was.definition, &was.name), None)
             }
-            Change::RelationCommentChanged(is) => {
+            SchemaChange::RelationCommentChanged(is) => {
                 let name = member(&is.definition, &is.name);
                 told(CHANGED, "comment of relation", &name, Some(&is.comment))
             }
-            Change::SubjectAdded(of, form) => told(
+            SchemaChange::SubjectAdded(of, form) => told(
                 ADDED,
                 "subject of relation",
                 &member(&of.definition, &of.name),
                 Some(&form.text),
             ),
-            Change::SubjectRemoved(of, form) => {
+            SchemaChange::SubjectRemoved(of, form) => {
                 let name = member(&of.definition, &of.name);
                 told(REMOVED, "subject of relation", &name, Some(&form.text))
             }
-            Change::PermissionAdded(is) => {
+            SchemaChange::PermissionAdded(is) => {
                 told(ADDED, "permission", &member(&is.definition, &is.name), None)
             }
-            Change::PermissionRemoved(was) => {
+            SchemaChange::PermissionRemoved(was) => {
                 told(REMOVED, "permission", &member(&was.definition, &was.name), None)
             }
-            Change::PermissionCommentChanged(is) => {
+            SchemaChange::PermissionCommentChanged(is) => {
                 let name = member(&is.definition, &is.name);
                 told(CHANGED, "comment of permission", &name, Some(&is.comment))
             }
-            Change::PermissionExpressionChanged(is) => {
+            SchemaChange::PermissionExpressionChanged(is) => {
                 told(CHANGED, "permission", &member(&is.definition, &is.name), None)
             }
-            Change::CaveatAdded(is) => told(ADDED, "caveat", &is.name, None),
-            Change::CaveatRemoved(was) => told(REMOVED, "caveat", &was.name, None),
-            Change::CaveatCommentChanged(is) => {
+            SchemaChange::CaveatAdded(is) => told(ADDED, "caveat", &is.name, None),
+            SchemaChange::CaveatRemoved(was) => told(REMOVED, "caveat", &was.name, None),
+            SchemaChange::CaveatCommentChanged(is) => {
                 told(CHANGED, "comment of caveat", &is.name, Some(&is.comment))
             }
-            Change::CaveatExpressionChanged(is) => {
+            SchemaChange::CaveatExpressionChanged(is) => {
                 told(CHANGED, "caveat", &is.name, Some(&is.expression))
             }
-            Change::ParameterAdded(is) => {
+            SchemaChange::ParameterAdded(is) => {
                 told(ADDED, "parameter of caveat", &is.caveat, Some(&is.name))
             }
-            Change::ParameterRemoved(was) => {
+            SchemaChange::ParameterRemoved(was) => {
                 told(REMOVED, "parameter of caveat", &was.caveat, Some(&was.name))
             }
-            Change::ParameterTypeChanged { parameter: is, .. } => {
+            SchemaChange::ParameterTypeChanged { parameter: is, .. } => {
                 told(CHANGED, "parameter of caveat", &is.caveat, Some(&is.name))
             }
         }

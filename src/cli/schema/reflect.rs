@@ -5,8 +5,10 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
-use crate::schema::diff::SubjectForm;
-use crate::schema::reflection::{Caveat, Definition, Filter, Reflection, Relation};
+use crate::schema::TypeReference;
+use crate::schema::reflection::{
+    ReflectedCaveat, ReflectedDefinition, ReflectedRelation, Reflection, ReflectionFilter,
+};
 use clap::Args;
 use serde::Serialize;
 
@@ -46,16 +48,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 }
 
 impl Arguments {
-    fn filter(&self) -> Option<Filter> {
+    fn filter(&self) -> Option<ReflectionFilter> {
         let Self { definition, relation, permission, caveat, .. } = self;
         if let Some(caveat) = caveat.clone() {
-            return Some(Filter::Caveats { caveat });
+            return Some(ReflectionFilter::Caveats { caveat });
         }
         let definition = definition.clone()?;
         Some(match (relation.clone(), permission.clone()) {
-            (Some(relation), _) => Filter::Relations { definition, relation },
-            (None, Some(permission)) => Filter::Permissions { definition, permission },
-            (None, None) => Filter::Definitions { definition },
+            (Some(relation), _) => ReflectionFilter::Relations { definition, relation },
+            (None, Some(permission)) => ReflectionFilter::Permissions { definition, permission },
+            (None, None) => ReflectionFilter::Definitions { definition },
         })
     }
 }
@@ -160,7 +162,7 @@ impl<'a> ReflectionJson<'a> {
 }
 
 impl<'a> DefinitionJson<'a> {
-    fn new(definition: &'a Definition) -> Self {
+    fn new(definition: &'a ReflectedDefinition) -> Self {
         let permissions = definition.permissions.iter().map(|permission| MemberJson {
             name: &permission.name,
             comment: &permission.comment,
@@ -176,7 +178,7 @@ impl<'a> DefinitionJson<'a> {
 }
 
 impl<'a> RelationJson<'a> {
-    fn new(relation: &'a Relation) -> Self {
+    fn new(relation: &'a ReflectedRelation) -> Self {
         let member = MemberJson {
             name: &relation.name,
             comment: &relation.comment,
@@ -187,7 +189,7 @@ impl<'a> RelationJson<'a> {
 }
 
 impl<'a> SubjectTypeJson<'a> {
-    fn new(form: &'a SubjectForm) -> Self {
+    fn new(form: &'a TypeReference) -> Self {
         let which = match &form.subject_relation {
             Some(relation) => SubjectKindJson::OptionalRelationName(relation),
             None if form.is_wildcard => SubjectKindJson::IsPublicWildcard(true),
@@ -202,7 +204,7 @@ impl<'a> SubjectTypeJson<'a> {
 }
 
 impl<'a> ReflectedCaveatJson<'a> {
-    fn new(caveat: &'a Caveat) -> Self {
+    fn new(caveat: &'a ReflectedCaveat) -> Self {
         let parameters = caveat.parameters.iter().map(|parameter| ParameterJson {
             name: &parameter.name,
             r#type: &parameter.parameter_type,

@@ -3,7 +3,7 @@
 use super::validated::ValidatedFile;
 use crate::cli::tree;
 use crate::schema::{Diagnostic, Position, Severity};
-use crate::validation::{AssertionResult, Outcome, Report};
+use crate::validation::{AssertionResult, Report, ReportOutcome};
 use std::collections::HashSet;
 use std::env;
 use std::path::Path;
@@ -26,9 +26,9 @@ fn file(file: &ValidatedFile) -> Vec<String> {
         )],
     };
     lines.push(match file.outcome() {
-        Outcome::Holds => format!("{} holds", file.name),
-        Outcome::Fails => format!("{} fails", file.name),
-        Outcome::Unusable => format!("{} cannot be used", file.name),
+        ReportOutcome::Holds => format!("{} holds", file.name),
+        ReportOutcome::Fails => format!("{} fails", file.name),
+        ReportOutcome::Unusable => format!("{} cannot be used", file.name),
     });
     lines
 }

@@ -4,7 +4,7 @@ use super::validated::ValidatedFile;
 use crate::cli::error::CliError;
 use crate::cli::explanation_json::ExplanationStep;
 use crate::schema::{Diagnostic, Position, Severity};
-use crate::validation::{AssertionResult, ExpectedResult, Outcome, Place};
+use crate::validation::{AssertionResult, ExpectedResult, ReportOutcome, SourceLocation};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -74,17 +74,17 @@ struct MismatchJson {
 pub(super) fn report(files: &[ValidatedFile]) -> Result<String, CliError> {
     let outcome = files.iter().map(ValidatedFile::outcome).max();
     let all = ReportJson {
-        outcome: outcome_name(outcome.unwrap_or(Outcome::Holds)),
+        outcome: outcome_name(outcome.unwrap_or(ReportOutcome::Holds)),
         files: files.iter().map(file).collect(),
     };
     Ok(serde_json::to_string_pretty(&all)? + "\n")
 }
 
-fn outcome_name(outcome: Outcome) -> &'static str {
+fn outcome_name(outcome: ReportOutcome) -> &'static str {
     match outcome {
-        Outcome::Holds => "holds",
-        Outcome::Fails => "fails",
-        Outcome::Unusable => "unusable",
+        ReportOutcome::Holds => "holds",
+        ReportOutcome::Fails => "fails",
+        ReportOutcome::Unusable => "unusable",
     }
 }
 
@@ -138,7 +138,7 @@ fn assertion(result: &AssertionResult) -> AssertionJson<'_> {
 
 fn expected(result: &ExpectedResult) -> ExpectedJson {
     let Position { line, column } = result.expected.place().start();
-    let missed = |place: &Place, message: String| {
+    let missed = |place: &SourceLocation, message: String| {
         let Position { line, column } = place.start();
         MismatchJson { message, line, column }
     };

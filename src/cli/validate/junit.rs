@@ -4,7 +4,7 @@ use super::validated::ValidatedFile;
 use crate::cli::error::CliError;
 use crate::cli::tree;
 use crate::schema::{Diagnostic, Severity};
-use crate::validation::{AssertionResult, ExpectedResult, Place, Report};
+use crate::validation::{AssertionResult, ExpectedResult, Report, SourceLocation};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 /// The whole report.
@@ -71,7 +71,7 @@ fn line(diagnostic: &Diagnostic) -> String {
     )
 }
 
-fn at(place: &Place) -> String {
+fn at(place: &SourceLocation) -> String {
     let start = place.start();
     format!("{}:{}:{}", place.source_name, start.line, start.column)
 }

@@ -10,7 +10,7 @@ mod validated;
 use super::error::CliError;
 use super::{clock, render};
 use crate::cli::exit::Exit;
-use crate::validation::{Outcome, Setting, check_schema, validate_file};
+use crate::validation::{ReportOutcome, RunOptions, check_schema, validate_file};
 use clap::{Args, ValueEnum};
 use validated::ValidatedFile;
 
@@ -53,7 +53,7 @@ pub(super) struct SchemaArguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let now = clock::now();
     let validate = |name: &str, text: &str, load: files::LoadFn<'_>| {
-        let setting = Setting::unhurried(now);
+        let setting = RunOptions::unhurried(now);
         validate_file(name, text, load, &setting).map_err(|error| error.to_string())
     };
     report(&arguments.files, arguments.format, arguments.fail_on_warn, &validate)
@@ -84,8 +84,8 @@ fn report(
         ReportFormat::Github => github::report(&validated),
     })?;
     Ok(match validated.iter().map(ValidatedFile::outcome).max() {
-        None | Some(Outcome::Holds) => Exit::Success,
-        Some(Outcome::Fails) => Exit::Failure,
-        Some(Outcome::Unusable) => Exit::Error,
+        None | Some(ReportOutcome::Holds) => Exit::Success,
+        Some(ReportOutcome::Fails) => Exit::Failure,
+        Some(ReportOutcome::Unusable) => Exit::Error,
     })
 }

@@ -4,7 +4,7 @@ use super::validated::ValidatedFile;
 use crate::cli::render::{BAD, DOUBTFUL, GOOD, STRONG, styled};
 use crate::cli::{snippet, tree};
 use crate::schema::{Diagnostic, Severity, lint};
-use crate::validation::{AssertionResult, ExpectedFailure, Mismatch, Outcome, Report};
+use crate::validation::{AssertionResult, ExpectedFailure, Mismatch, Report, ReportOutcome};
 use std::collections::HashSet;
 
 /// How many unused relations are named.
@@ -121,16 +121,16 @@ fn expected(failure: &ExpectedFailure) -> String {
     snippet::message(&message, &failure.place)
 }
 
-fn summary(report: &Report, outcome: Outcome) -> String {
+fn summary(report: &Report, outcome: ReportOutcome) -> String {
     let name = strong(&report.name);
     match outcome {
-        Outcome::Holds => {
+        ReportOutcome::Holds => {
             format!("{} {name}: {}{}", styled(GOOD, "✓"), counts(report), warnings(report))
         }
-        Outcome::Fails => {
+        ReportOutcome::Fails => {
             format!("{} {name}: {}{}", styled(BAD, "✗"), failures(report), warnings(report))
         }
-        Outcome::Unusable => {
+        ReportOutcome::Unusable => {
             let errors = counted(report.errors().count(), "error");
             format!("{} {name} cannot be used: {errors}{}", styled(BAD, "✗"), warnings(report))
         }
@@ -175,8 +175,8 @@ fn total(files: &[ValidatedFile]) -> String {
     format!(
         "{}: {} hold, {} fail, {} cannot be used\n",
         counted(files.len(), "file"),
-        with(Outcome::Holds),
-        with(Outcome::Fails),
-        with(Outcome::Unusable)
+        with(ReportOutcome::Holds),
+        with(ReportOutcome::Fails),
+        with(ReportOutcome::Unusable)
     )
 }

@@ -1,6 +1,6 @@
 //! The result of validating one file.
 
-use crate::validation::{Outcome, Report};
+use crate::validation::{Report, ReportOutcome};
 
 /// A file with its report.
 #[derive(Debug)]
@@ -14,10 +14,10 @@ pub(in crate::cli) struct ValidatedFile {
 
 impl ValidatedFile {
     /// The outcome of the file, in which warnings count as failures under `--fail-on-warn`.
-    pub(super) fn outcome(&self) -> Outcome {
-        let Ok(report) = &self.report else { return Outcome::Unusable };
+    pub(super) fn outcome(&self) -> ReportOutcome {
+        let Ok(report) = &self.report else { return ReportOutcome::Unusable };
         let outcome = report.outcome();
         let warned = self.fail_on_warn && report.warnings().next().is_some();
-        if outcome == Outcome::Holds && warned { Outcome::Fails } else { outcome }
+        if outcome == ReportOutcome::Holds && warned { ReportOutcome::Fails } else { outcome }
     }
 }

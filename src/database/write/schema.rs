@@ -8,7 +8,7 @@ use super::requirements::came;
 use crate::database::error::DatabaseError;
 use crate::database::handle::Database;
 use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision, Timestamp};
-use crate::schema::diff::{self, Removal};
+use crate::schema::removals::{self, Removal};
 use crate::schema::{self, Schema};
 use crate::store::{Change, ChangePosition, ScanBudget, Snapshot, Transaction};
 use std::sync::{Arc, OnceLock};
@@ -88,7 +88,7 @@ impl Examined {
         let schema_revision = snapshot.schema_revision()?;
         let current = database.schemas.get(schema_revision, || snapshot.schema())?;
         let same = schema_revision > Revision::default() && current.source() == new.source();
-        let removals = diff::removals(&current, new);
+        let removals = removals::removals(&current, new);
         let budget = ScanBudget::new(interrupted);
         for removal in &removals {
             Users::stored(snapshot, removal, &budget)?.require_none(removal)?;

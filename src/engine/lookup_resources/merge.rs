@@ -10,7 +10,7 @@ use crate::engine::question::EvalContext;
 use crate::engine::reads::Reads;
 use crate::engine::walk::Asked;
 use crate::relationship::RelationshipReader;
-use crate::schema::{End, NodeId, Routes, StartForm, Stored, Way};
+use crate::schema::{EntryForm, NodeId, RelationEdge, RouteEnd, RouteStep, Routes};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -106,26 +106,26 @@ impl Merge {
             }
         };
         if let Some(node) = asked.node {
-            if let Some(End { certain, steps }) = routes.end(node) {
+            if let Some(RouteEnd { certain, steps }) = routes.end(node) {
                 self.sources.push(one(certain, steps)?);
             }
             return Ok(());
         }
         for start in routes.starts(asked.definition) {
-            let Some(End { certain, steps }) = routes.end(start.to) else { continue };
+            let Some(RouteEnd { certain, steps }) = routes.end(start.to) else { continue };
             let (certain, depth) = (start.certain && certain, 1 + steps);
-            let stored = Stored {
+            let stored = RelationEdge {
                 relation: start.to,
                 subject_type: asked.definition,
                 subject_relation: None,
             };
             let subject = match start.form {
-                StartForm::Itself => {
+                EntryForm::Itself => {
                     self.sources.push(one(certain, depth)?);
                     continue;
                 }
-                StartForm::Object => StreamSubject::Asked,
-                StartForm::Wildcard => StreamSubject::Wildcard,
+                EntryForm::Object => StreamSubject::Asked,
+                EntryForm::Wildcard => StreamSubject::Wildcard,
             };
             let mut stream = Stream::new(stored, subject, certain, after);
             stream.is_too_deep = certain && too_deep(depth).is_some();
@@ -142,18 +142,18 @@ impl Merge {
         target: NodeId,
         after: &str,
     ) -> Result<(), EngineError> {
-        let mut families: BTreeMap<Stored, Family> = BTreeMap::new();
+        let mut families: BTreeMap<RelationEdge, Family> = BTreeMap::new();
         for slot in 0..self.stations.all.len() {
             let Some(node) = self.stations.all.get(slot).map(|station| station.node) else { break };
             if node == target {
                 self.add_known(slot, true, after);
             }
             for route in routes.onward(node) {
-                let Some(End { certain, steps }) = routes.end(route.to) else { continue };
+                let Some(RouteEnd { certain, steps }) = routes.end(route.to) else { continue };
                 let certain = certain && route.certain;
                 match route.way {
-                    Way::Same => self.add_known(slot, certain, after),
-                    Way::Stored(stored) => {
+                    RouteStep::SameObject => self.add_known(slot, certain, after),
+                    RouteStep::Related(stored) => {
                         let origin = Origin { slot, certain, steps: steps + 1 };
                         families.entry(stored).or_default().0.push(origin);
                     }
@@ -183,7 +183,7 @@ impl Merge {
     fn add_family<R>(
         &mut self,
         scope: &EvalContext<'_, R>,
-        stored: Stored,
+        stored: RelationEdge,
         family: &Family,
         after: &str,
     ) -> Result<(), EngineError> {

@@ -11,7 +11,7 @@ use crate::engine::question::EvalContext;
 use crate::engine::reads::Reads;
 use crate::engine::walk::Asked;
 use crate::relationship::{Page, RelationshipReader};
-use crate::schema::{NodeId, Routes, StartForm, Stored, Way};
+use crate::schema::{EntryForm, NodeId, RelationEdge, RouteStep, Routes};
 
 /// How many resources are read at first: most subjects stand on few.
 const FIRST_PAGE_COUNT: usize = 32;
@@ -24,7 +24,7 @@ const PLACES_PER_INTERRUPTION: u64 = 1024;
 #[derive(Debug, Default)]
 struct Onward {
     same: Vec<(usize, bool)>,
-    stored: Vec<(Stored, Vec<(usize, bool)>)>,
+    stored: Vec<(RelationEdge, Vec<(usize, bool)>)>,
 }
 
 /// Finds the stations' objects.
@@ -83,15 +83,15 @@ impl<'r, 's, R: RelationshipReader> Spread<'r, 's, R> {
         let routes = self.routes;
         for start in routes.starts(self.asked.definition) {
             let Some(slot) = self.stations.slot(start.to) else { continue };
-            let stored = Stored {
+            let stored = RelationEdge {
                 relation: start.to,
                 subject_type: self.asked.definition,
                 subject_relation: None,
             };
             match start.form {
-                StartForm::Itself => self.put(slot, id, start.certain)?,
-                StartForm::Object => self.follow(stored, id, &[(slot, start.certain)])?,
-                StartForm::Wildcard => self.follow(stored, "*", &[(slot, start.certain)])?,
+                EntryForm::Itself => self.put(slot, id, start.certain)?,
+                EntryForm::Object => self.follow(stored, id, &[(slot, start.certain)])?,
+                EntryForm::Wildcard => self.follow(stored, "*", &[(slot, start.certain)])?,
             }
         }
         Ok(())
@@ -173,7 +173,7 @@ impl<'r, 's, R: RelationshipReader> Spread<'r, 's, R> {
     /// Puts every object on which a subject stands in a relation into stations.
     fn follow(
         &mut self,
-        stored: Stored,
+        stored: RelationEdge,
         subject_id: &str,
         ends: &[(usize, bool)],
     ) -> Result<(), EngineError> {
@@ -233,8 +233,8 @@ fn onward(stations: &Stations, routes: &Routes) -> Vec<Onward> {
             let Some(slot) = stations.slot(route.to) else { continue };
             let step = (slot, route.certain);
             match route.way {
-                Way::Same => onward.same.push(step),
-                Way::Stored(stored) => {
+                RouteStep::SameObject => onward.same.push(step),
+                RouteStep::Related(stored) => {
                     match onward.stored.iter_mut().find(|(known, _)| *known == stored) {
                         Some((_, steps)) => steps.push(step),
                         None => onward.stored.push((stored, vec![step])),

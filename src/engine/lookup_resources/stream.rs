@@ -6,7 +6,7 @@ use crate::engine::question::EvalContext;
 use crate::engine::reads::Reads;
 use crate::engine::walk::Asked;
 use crate::relationship::{Page, RelationshipReader};
-use crate::schema::Stored;
+use crate::schema::RelationEdge;
 
 /// How many ids are read at once: at first, and later.
 const FIRST_PAGE_COUNT: usize = 32;
@@ -25,7 +25,7 @@ pub(super) struct Candidate {
 /// What one subject stands on.
 #[derive(Debug)]
 pub(super) struct Stream {
-    stored: Stored,
+    stored: RelationEdge,
     subject: StreamSubject,
     certain: bool,
     /// Whether what comes from here lies deeper than is allowed.
@@ -48,7 +48,12 @@ pub(super) enum StreamSubject {
 
 impl Stream {
     /// The candidates on which a subject stands, behind `after`.
-    pub(super) fn new(stored: Stored, subject: StreamSubject, certain: bool, after: &str) -> Self {
+    pub(super) fn new(
+        stored: RelationEdge,
+        subject: StreamSubject,
+        certain: bool,
+        after: &str,
+    ) -> Self {
         Self {
             stored,
             subject,

@@ -4,11 +4,10 @@
 //! order, one in a line, after a tab. Doc comments stay. Imports and partials are written out, annotations are gone. The
 //! text compiles to the same schema, and its canonical text is itself.
 
-use super::super::comments::{split_comments, unmarked_lines};
-use super::super::compiled::{
-    Arrow, ArrowNotation, Definition, Expr, NodeId, Quantifier, Rule, Schema,
-};
 use crate::caveat::Caveat;
+use crate::schema::model::{Arrow, ArrowNotation, Definition, Expr, NodeId, Quantifier, Rule};
+use crate::schema::parse::comments::{split_comments, unmarked_lines};
+use crate::schema::schema::Schema;
 
 /// The canonical text of a schema, without a line break at its end.
 pub fn canonical(schema: &Schema) -> String {

@@ -1,6 +1,6 @@
 //! The text between the braces of a caveat, laid out: its lines are moved together, and what they say stays as written.
 
-use super::tokens::Token;
+use super::tokens::LayoutToken;
 use std::ops::Range;
 
 /// A body, without its braces.
@@ -14,11 +14,11 @@ pub(super) enum Body<'t> {
 }
 
 /// Whether a body stands on the line of its braces.
-pub(super) fn is_short(token: &Token<'_>) -> bool {
+pub(super) fn is_short(token: &LayoutToken<'_>) -> bool {
     !token.text.contains(['\n', '\r'])
 }
 
-pub(super) fn body<'t>(token: &Token<'t>, line_ending: &str) -> Body<'t> {
+pub(super) fn body<'t>(token: &LayoutToken<'t>, line_ending: &str) -> Body<'t> {
     let trimmed = token.text.trim();
     if trimmed.is_empty() {
         Body::Empty
@@ -29,7 +29,7 @@ pub(super) fn body<'t>(token: &Token<'t>, line_ending: &str) -> Body<'t> {
     }
 }
 
-fn lines(token: &Token<'_>, line_ending: &str) -> String {
+fn lines(token: &LayoutToken<'_>, line_ending: &str) -> String {
     let lines = split(token.text, &token.literals);
     let common = common_indent(lines.get(1..).unwrap_or_default());
     let mut text = String::new();
@@ -66,7 +66,7 @@ fn lines(token: &Token<'_>, line_ending: &str) -> String {
 }
 
 /// A line of a body.
-struct Line<'t> {
+struct BodyLine<'t> {
     text: &'t str,
     /// Its line break.
     ending: &'t str,
@@ -74,7 +74,7 @@ struct Line<'t> {
     ends_in_literal: bool,
 }
 
-fn split<'t>(text: &'t str, literals: &[Range<usize>]) -> Vec<Line<'t>> {
+fn split<'t>(text: &'t str, literals: &[Range<usize>]) -> Vec<BodyLine<'t>> {
     let is_inside = |at: usize| {
         let next = literals.partition_point(|literal| literal.end <= at);
         literals.get(next).is_some_and(|literal| literal.start < at)
@@ -86,7 +86,7 @@ fn split<'t>(text: &'t str, literals: &[Range<usize>]) -> Vec<Line<'t>> {
         let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
         let after = rest.get(length..).unwrap_or_default();
         let ending = if after.starts_with("\r\n") { 2 } else { after.len().min(1) };
-        lines.push(Line {
+        lines.push(BodyLine {
             text: rest.get(..length).unwrap_or_default(),
             ending: after.get(..ending).unwrap_or_default(),
             starts_in_literal: is_inside(start),
@@ -100,7 +100,7 @@ fn split<'t>(text: &'t str, literals: &[Range<usize>]) -> Vec<Line<'t>> {
 }
 
 /// The spaces and tabs that all lines start with.
-fn common_indent<'t>(lines: &[Line<'t>]) -> &'t str {
+fn common_indent<'t>(lines: &[BodyLine<'t>]) -> &'t str {
     let moved = lines.iter().filter(|line| !line.starts_in_literal && !line.text.trim().is_empty());
     let indents = moved.map(|line| {
         let spaces = line.text.len() - line.text.trim_start_matches([' ', '\t']).len();

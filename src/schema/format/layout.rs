@@ -5,7 +5,7 @@
 //! laid out text keeps, so that laying out a second time changes nothing.
 
 use super::caveat_body::{self, Body};
-use super::tokens::{Kind, Token};
+use super::tokens::{LayoutToken, TokenKind};
 
 /// What stands between two tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ enum Gap {
 }
 
 /// The text of tokens, laid out, with the given line ending.
-pub(super) fn layout(tokens: &[Token<'_>], line_ending: &'static str) -> String {
+pub(super) fn layout(tokens: &[LayoutToken<'_>], line_ending: &'static str) -> String {
     let mut layout = Layout { line_ending, ..Layout::default() };
     let following = following(tokens);
     let mut previous = None;
@@ -34,7 +34,7 @@ pub(super) fn layout(tokens: &[Token<'_>], line_ending: &'static str) -> String 
 }
 
 /// For each token, the first of it and its successors that is no comment.
-fn following<'a, 't>(tokens: &'a [Token<'t>]) -> Vec<Option<&'a Token<'t>>> {
+fn following<'a, 't>(tokens: &'a [LayoutToken<'t>]) -> Vec<Option<&'a LayoutToken<'t>>> {
     let mut next = None;
     let mut following: Vec<_> = tokens
         .iter()
@@ -65,9 +65,9 @@ struct Layout {
 impl Layout {
     fn put(
         &mut self,
-        previous: Option<&Token<'_>>,
-        token: &Token<'_>,
-        following: Option<&Token<'_>>,
+        previous: Option<&LayoutToken<'_>>,
+        token: &LayoutToken<'_>,
+        following: Option<&LayoutToken<'_>>,
     ) {
         if token.starts_statement {
             self.parentheses.clear();
@@ -83,15 +83,15 @@ impl Layout {
         }
 
         match token.kind {
-            Kind::LineComment => self.text.push_str(token.text.trim_end()),
-            Kind::BlockComment => self.block_comment(token),
-            Kind::CaveatBody => self.caveat_body(token),
-            Kind::Word | Kind::Sign | Kind::Quoted => self.text.push_str(token.text),
+            TokenKind::LineComment => self.text.push_str(token.text.trim_end()),
+            TokenKind::BlockComment => self.block_comment(token),
+            TokenKind::CaveatBody => self.caveat_body(token),
+            TokenKind::Word | TokenKind::Sign | TokenKind::Quoted => self.text.push_str(token.text),
         }
         self.note_brackets(token);
     }
 
-    fn note_brackets(&mut self, token: &Token<'_>) {
+    fn note_brackets(&mut self, token: &LayoutToken<'_>) {
         if token.is_sign("{") {
             self.depth += 1;
             self.is_one_line = true;
@@ -114,19 +114,19 @@ impl Layout {
         self.is_one_line = false;
     }
 
-    fn gap(&self, previous: Option<&Token<'_>>, token: &Token<'_>) -> Gap {
+    fn gap(&self, previous: Option<&LayoutToken<'_>>, token: &LayoutToken<'_>) -> Gap {
         let Some(previous) = previous else { return Gap::Nothing };
         let after_opening = previous.is_sign("{") || previous.is_sign("(");
         let before_closing = token.is_sign("}") || token.is_sign(")");
         let line = Gap::Line { blank: token.breaks > 1 && !after_opening && !before_closing };
 
-        if previous.kind == Kind::LineComment || token.starts_statement {
+        if previous.kind == TokenKind::LineComment || token.starts_statement {
             return line;
         }
         if token.is_comment() {
             return if token.breaks > 0 { line } else { Gap::Space };
         }
-        if token.kind == Kind::CaveatBody || token.is_sign(";") {
+        if token.kind == TokenKind::CaveatBody || token.is_sign(";") {
             return Gap::Nothing;
         }
         if token.is_sign("}") {
@@ -141,9 +141,11 @@ impl Layout {
         }
     }
 
-    fn gap_before_brace(&self, previous: &Token<'_>, brace: &Token<'_>) -> Gap {
-        let is_short_body = previous.kind == Kind::CaveatBody && caveat_body::is_short(previous);
-        let is_empty_body = previous.kind == Kind::CaveatBody && previous.text.trim().is_empty();
+    fn gap_before_brace(&self, previous: &LayoutToken<'_>, brace: &LayoutToken<'_>) -> Gap {
+        let is_short_body =
+            previous.kind == TokenKind::CaveatBody && caveat_body::is_short(previous);
+        let is_empty_body =
+            previous.kind == TokenKind::CaveatBody && previous.text.trim().is_empty();
         if previous.is_sign("{") || is_empty_body {
             Gap::Nothing
         } else if is_short_body || (self.is_one_line && brace.breaks == 0) {
@@ -155,7 +157,7 @@ impl Layout {
 
     /// How far a token that starts a line is indented. `following` is the first of it and its successors that is no
     /// comment: a comment is indented like what it stands above.
-    fn level(&self, token: &Token<'_>, following: Option<&Token<'_>>) -> usize {
+    fn level(&self, token: &LayoutToken<'_>, following: Option<&LayoutToken<'_>>) -> usize {
         let inside = self.parentheses.last();
         if token.is_sign("}") {
             return self.depth.saturating_sub(1);
@@ -163,8 +165,9 @@ impl Layout {
         if token.is_sign(")") {
             return inside.copied().unwrap_or(self.depth);
         }
-        let between_statements =
-            |next: &Token<'_>| next.starts_statement || next.is_sign("}") || next.is_sign(";");
+        let between_statements = |next: &LayoutToken<'_>| {
+            next.starts_statement || next.is_sign("}") || next.is_sign(";")
+        };
         if token.is_sign("{") || following.is_none_or(between_statements) {
             return self.depth;
         }
@@ -172,7 +175,7 @@ impl Layout {
     }
 
     /// Moves the lines of a comment as far as its first one is moved.
-    fn block_comment(&mut self, token: &Token<'_>) {
+    fn block_comment(&mut self, token: &LayoutToken<'_>) {
         let mut lines = token.text.lines();
         self.text.push_str(lines.next().unwrap_or_default().trim_end());
         for line in lines {
@@ -188,7 +191,7 @@ impl Layout {
         }
     }
 
-    fn caveat_body(&mut self, token: &Token<'_>) {
+    fn caveat_body(&mut self, token: &LayoutToken<'_>) {
         match caveat_body::body(token, self.line_ending) {
             Body::Empty => {}
             Body::Short(text) => {
@@ -204,15 +207,15 @@ impl Layout {
 }
 
 /// Whether a line break that stands between two tokens stays. Elsewhere the second belongs to the line of the first.
-fn may_break(previous: &Token<'_>, token: &Token<'_>) -> bool {
+fn may_break(previous: &LayoutToken<'_>, token: &LayoutToken<'_>) -> bool {
     let joins_before = ["{", ":", "=", "#", "/", "<", ">", "*"].iter().any(|s| token.is_sign(s));
     let joins_after = ["#", "/", "<"].iter().any(|sign| previous.is_sign(sign));
-    let opens_call = token.is_sign("(") && previous.kind == Kind::Word;
+    let opens_call = token.is_sign("(") && previous.kind == TokenKind::Word;
     !(joins_before || joins_after || opens_call)
 }
 
 /// Whether two tokens of one line have a space between them.
-fn is_spaced(previous: &Token<'_>, token: &Token<'_>) -> bool {
+fn is_spaced(previous: &LayoutToken<'_>, token: &LayoutToken<'_>) -> bool {
     if previous.is_comment() {
         return !(token.is_sign(",") || token.is_sign(")"));
     }
@@ -221,6 +224,6 @@ fn is_spaced(previous: &Token<'_>, token: &Token<'_>) -> bool {
     let tight_after = ["(", "<", "#", "/", ".", "->"].iter().any(|sign| previous.is_sign(sign));
     let is_wildcard = previous.is_sign(":") && token.is_sign("*");
     let is_partial = previous.is_sign("...") && previous.starts_statement;
-    let opens_call = token.is_sign("(") && previous.kind == Kind::Word;
+    let opens_call = token.is_sign("(") && previous.kind == TokenKind::Word;
     !(tight_before || tight_after || is_wildcard || is_partial || opens_call)
 }

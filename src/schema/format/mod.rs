@@ -5,10 +5,10 @@ mod caveat_body;
 mod layout;
 mod tokens;
 
-use super::diagnostic::Diagnostic;
-use super::fault::{Faults, SourceFile};
-use super::parse::{self, outline};
-use super::scan::scan;
+use crate::schema::diagnostics::diagnostic::Diagnostic;
+use crate::schema::diagnostics::fault::{Faults, SourceFile};
+use crate::schema::parse::scan::scan;
+use crate::schema::parse::{self, outline};
 pub use canonical::canonical;
 pub(super) use canonical::expr_text;
 use std::sync::Arc;

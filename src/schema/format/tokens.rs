@@ -1,13 +1,13 @@
 //! The tokens of a schema text whose syntax is right, comments among them.
 
-use super::super::parse::Outline;
-use super::super::scan::{Scan, string_length};
-use super::super::syntax_error::first_word;
+use crate::schema::parse::Outline;
+use crate::schema::parse::scan::{Scan, string_length};
+use crate::schema::parse::syntax_error::first_word;
 use std::ops::Range;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Word,
     /// An operator, a bracket or other punctuation.
     Sign,
@@ -23,8 +23,8 @@ pub(super) enum Kind {
 
 /// A token, with what the text has before it.
 #[derive(Debug)]
-pub(super) struct Token<'t> {
-    pub(super) kind: Kind,
+pub(super) struct LayoutToken<'t> {
+    pub(super) kind: TokenKind,
     pub(super) text: &'t str,
     /// How many line breaks stand between the token before and this one.
     pub(super) breaks: usize,
@@ -36,27 +36,27 @@ pub(super) struct Token<'t> {
     pub(super) literals: Vec<Range<usize>>,
 }
 
-impl Token<'_> {
+impl LayoutToken<'_> {
     pub(super) fn is_comment(&self) -> bool {
-        matches!(self.kind, Kind::LineComment | Kind::BlockComment)
+        matches!(self.kind, TokenKind::LineComment | TokenKind::BlockComment)
     }
 
     pub(super) fn is_sign(&self, sign: &str) -> bool {
-        self.kind == Kind::Sign && self.text == sign
+        self.kind == TokenKind::Sign && self.text == sign
     }
 }
 
 /// Takes a text apart.
-pub(super) fn tokens<'t>(text: &'t str, scanned: &Scan, outline: &Outline) -> Vec<Token<'t>> {
+pub(super) fn tokens<'t>(text: &'t str, scanned: &Scan, outline: &Outline) -> Vec<LayoutToken<'t>> {
     let mut tokens = Vec::new();
-    let mut reader = Reader { text, scanned, outline, at: 0, bodies_read: 0, indent: "" };
+    let mut reader = Tokenizer { text, scanned, outline, at: 0, bodies_read: 0, indent: "" };
     while let Some(token) = reader.next_token() {
         tokens.push(token);
     }
     tokens
 }
 
-struct Reader<'t, 's> {
+struct Tokenizer<'t, 's> {
     text: &'t str,
     scanned: &'s Scan,
     outline: &'s Outline,
@@ -66,8 +66,8 @@ struct Reader<'t, 's> {
     indent: &'t str,
 }
 
-impl<'t> Reader<'t, '_> {
-    fn next_token(&mut self) -> Option<Token<'t>> {
+impl<'t> Tokenizer<'t, '_> {
+    fn next_token(&mut self) -> Option<LayoutToken<'t>> {
         // A body follows its brace at once: the spaces at its ends are part of it.
         let body = self.outline.caveat_bodies.get(self.bodies_read);
         if let Some(body) = body.filter(|body| body.start == self.at) {
@@ -83,31 +83,38 @@ impl<'t> Reader<'t, '_> {
         let indent = self.indent;
         self.at += length;
         self.pass_lines(start..self.at);
-        Some(Token { kind, text: token, breaks, starts_statement, indent, literals: Vec::new() })
+        Some(LayoutToken {
+            kind,
+            text: token,
+            breaks,
+            starts_statement,
+            indent,
+            literals: Vec::new(),
+        })
     }
 
-    fn kind_and_length(&self) -> Option<(Kind, usize)> {
+    fn kind_and_length(&self) -> Option<(TokenKind, usize)> {
         let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
         let comments = &self.scanned.comments;
         let comment = comments.binary_search_by_key(&self.at, |comment| comment.start).ok();
         if let Some(comment) = comment.and_then(|at| comments.get(at)) {
             let is_block = rest.starts_with("/*");
-            let kind = if is_block { Kind::BlockComment } else { Kind::LineComment };
+            let kind = if is_block { TokenKind::BlockComment } else { TokenKind::LineComment };
             return Some((kind, comment.len()));
         }
         if rest.starts_with(['"', '\'']) {
             let length = string_length(rest).and_then(Result::ok).unwrap_or(rest.len());
-            return Some((Kind::Quoted, length));
+            return Some((TokenKind::Quoted, length));
         }
         Some(match first_word(rest).len() {
-            0 if rest.starts_with("...") => (Kind::Sign, 3),
-            0 if rest.starts_with("->") => (Kind::Sign, 2),
-            0 => (Kind::Sign, rest.chars().next().map_or(0, char::len_utf8)),
-            length => (Kind::Word, length),
+            0 if rest.starts_with("...") => (TokenKind::Sign, 3),
+            0 if rest.starts_with("->") => (TokenKind::Sign, 2),
+            0 => (TokenKind::Sign, rest.chars().next().map_or(0, char::len_utf8)),
+            length => (TokenKind::Word, length),
         })
     }
 
-    fn caveat_body(&mut self, body: Range<usize>) -> Token<'t> {
+    fn caveat_body(&mut self, body: Range<usize>) -> LayoutToken<'t> {
         let indent = self.indent;
         self.at = body.end;
         self.pass_lines(body.clone());
@@ -117,8 +124,8 @@ impl<'t> Reader<'t, '_> {
         let literals =
             literals.map(|literal| literal.start - body.start..literal.end - body.start).collect();
         let text = self.text.get(body).unwrap_or_default();
-        let kind = Kind::CaveatBody;
-        Token { kind, text, breaks: 0, starts_statement: false, indent, literals }
+        let kind = TokenKind::CaveatBody;
+        LayoutToken { kind, text, breaks: 0, starts_statement: false, indent, literals }
     }
 
     /// Steps over spaces and line breaks, and counts these. A byte order mark is no token.

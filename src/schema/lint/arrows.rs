@@ -1,25 +1,27 @@
 //! Arrows that lead nowhere, or elsewhere than it seems.
 
-use super::super::ast::{Arrow, ArrowNotation, Expr, ExprKind, Span};
-use super::super::compiled::{self, AllowedForm, DefinitionId, Rule, Schema};
-use super::{Place, Remark, Remarks, places};
+use super::warnings::{LintNode, LintWarning, LintWarnings, lint_nodes};
+use crate::schema::diagnostics::position::Span;
+use crate::schema::model::{self, AllowedForm, DefinitionId, Rule};
+use crate::schema::parse::ast::{ArrowOperator, ArrowSyntax, ExprKind, ExprSyntax};
+use crate::schema::schema::Schema;
 
-pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
-    for place in places(schema) {
-        let Some(permission) = place.permission() else { continue };
-        let mut linting = Linting { schema, place: &place, remarks };
-        linting.expr(&permission.expr);
+pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {
+    for linted in lint_nodes(schema) {
+        let Some(permission) = linted.permission() else { continue };
+        let mut linter = ArrowLinter { schema, linted: &linted, warnings };
+        linter.expr(&permission.expr);
     }
 }
 
-struct Linting<'l, 's> {
+struct ArrowLinter<'l, 's> {
     schema: &'l Schema,
-    place: &'l Place<'l>,
-    remarks: &'l mut Remarks<'s>,
+    linted: &'l LintNode<'l>,
+    warnings: &'l mut LintWarnings<'s>,
 }
 
-impl Linting<'_, '_> {
-    fn expr(&mut self, expr: &Expr) {
+impl ArrowLinter<'_, '_> {
+    fn expr(&mut self, expr: &ExprSyntax) {
         match &expr.kind {
             ExprKind::Nil | ExprKind::Itself | ExprKind::Name(_) => {}
             ExprKind::Arrow(arrow) => self.arrow(arrow, expr.span),
@@ -30,7 +32,7 @@ impl Linting<'_, '_> {
         }
     }
 
-    fn arrow(&mut self, arrow: &Arrow, span: Span) {
+    fn arrow(&mut self, arrow: &ArrowSyntax, span: Span) {
         let types = self.types(&arrow.left.text);
         let (having, lacking): (Vec<DefinitionId>, Vec<DefinitionId>) = types
             .into_iter()
@@ -46,7 +48,7 @@ impl Linting<'_, '_> {
 
     /// The types that the left side of an arrow points to, each once.
     fn types(&self, left: &str) -> Vec<DefinitionId> {
-        let tupleset = self.place.sibling(self.schema, left).map(|id| &self.schema.node(id).rule);
+        let tupleset = self.linted.sibling(self.schema, left).map(|id| &self.schema.node(id).rule);
         let Some(Rule::Relation(allowed)) = tupleset else { return Vec::new() };
         let mut types: Vec<DefinitionId> = allowed.iter().map(|a| a.definition).collect();
         types.sort_unstable();
@@ -56,59 +58,59 @@ impl Linting<'_, '_> {
 
     /// Whether objects of a type that lacks an arrow's target are met in vain. Often another arrow of the permission is
     /// there for them, or the relation itself is in the permission, so that they count themselves.
-    fn is_skipped(&self, arrow: &Arrow, lacking: DefinitionId) -> bool {
-        let Rule::Permission(expr) = &self.place.node.rule else { return false };
-        let tupleset = self.place.sibling(self.schema, &arrow.left.text);
-        let serves = |leaf: &compiled::Expr| match leaf {
-            compiled::Expr::Node(id) => tupleset == Some(*id),
-            compiled::Expr::Arrow(other) => {
+    fn is_skipped(&self, arrow: &ArrowSyntax, lacking: DefinitionId) -> bool {
+        let Rule::Permission(expr) = &self.linted.node.rule else { return false };
+        let tupleset = self.linted.sibling(self.schema, &arrow.left.text);
+        let serves = |leaf: &model::Expr| match leaf {
+            model::Expr::Node(id) => tupleset == Some(*id),
+            model::Expr::Arrow(other) => {
                 tupleset == Some(other.tupleset)
                     && other.branches.iter().any(|b| b.definition == lacking && b.target.is_some())
             }
-            compiled::Expr::Nil
-            | compiled::Expr::Itself
-            | compiled::Expr::Union(_)
-            | compiled::Expr::Intersection(_)
-            | compiled::Expr::Exclusion(..) => false,
+            model::Expr::Nil
+            | model::Expr::Itself
+            | model::Expr::Union(_)
+            | model::Expr::Intersection(_)
+            | model::Expr::Exclusion(..) => false,
         };
-        arrow.notation == ArrowNotation::All || !expr.leaves().into_iter().any(serves)
+        arrow.operator == ArrowOperator::All || !expr.leaves().into_iter().any(serves)
     }
 
-    fn unreachable(&mut self, arrow: &Arrow, span: Span) {
+    fn unreachable(&mut self, arrow: &ArrowSyntax, span: Span) {
         let (text, right, left) = (shown(arrow), &arrow.right.text, &arrow.left.text);
         let message = format!(
             "arrow `{text}` under permission `{}` references relation/permission `{right}` that does not exist on any \
              subject types of relation `{left}`",
-            self.place.node.name
+            self.linted.node.name
         );
         let help = "nobody is ever found this way; is the name right?";
         let code = "arrow-references-unreachable-relation";
-        self.remarks.about(self.place.node, Remark { code, span, message, help });
+        self.warnings.about(self.linted.node, LintWarning { code, span, message, help });
     }
 
-    fn skips(&mut self, arrow: &Arrow, lacking: DefinitionId, span: Span) {
+    fn skips(&mut self, arrow: &ArrowSyntax, lacking: DefinitionId, span: Span) {
         let lacking = &self.schema.definition(lacking).name;
         let (text, right) = (shown(arrow), &arrow.right.text);
-        let (effect, help) = match arrow.notation {
-            ArrowNotation::All => (
+        let (effect, help) = match arrow.operator {
+            ArrowOperator::All => (
                 "one such object makes the answer no for everybody",
                 "give every type of the relation that name",
             ),
-            ArrowNotation::Arrow | ArrowNotation::Any => (
+            ArrowOperator::Arrow | ArrowOperator::Any => (
                 "nobody is found through such objects",
                 "add the name to that type, or silence this remark if that is meant",
             ),
         };
         let message = format!(
             "arrow `{text}` under permission `{}` meets objects of type `{lacking}`, which has no `{right}`: {effect}",
-            self.place.node.name
+            self.linted.node.name
         );
         let code = "arrow-skips-type";
-        self.remarks.about(self.place.node, Remark { code, span, message, help });
+        self.warnings.about(self.linted.node, LintWarning { code, span, message, help });
     }
 
-    fn walks_usersets(&mut self, arrow: &Arrow, span: Span) {
-        let Some(tupleset) = self.place.sibling(self.schema, &arrow.left.text) else { return };
+    fn walks_usersets(&mut self, arrow: &ArrowSyntax, span: Span) {
+        let Some(tupleset) = self.linted.sibling(self.schema, &arrow.left.text) else { return };
         let Rule::Relation(allowed) = &self.schema.node(tupleset).rule else { return };
         let Some(userset) = allowed.iter().find(|a| matches!(a.form, AllowedForm::Userset(_)))
         else {
@@ -118,18 +120,18 @@ impl Linting<'_, '_> {
             "arrow `{}` under permission `{}` walks relation `{}` that has subject type `{}`: the subject's relation is \
              ignored",
             shown(arrow),
-            self.place.node.name,
+            self.linted.node.name,
             arrow.left.text,
             self.schema.allowed_text(userset)
         );
         let help = "let the relation take the objects themselves, without `#…`";
         let code = "arrow-walks-subject-relation";
-        self.remarks.about(self.place.node, Remark { code, span, message, help });
+        self.warnings.about(self.linted.node, LintWarning { code, span, message, help });
     }
 
-    fn targets_relation(&mut self, arrow: &Arrow, having: &[DefinitionId], span: Span) {
+    fn targets_relation(&mut self, arrow: &ArrowSyntax, having: &[DefinitionId], span: Span) {
         // Within one definition, relations and permissions change together.
-        let others = having.iter().filter(|id| **id != self.place.definition.id);
+        let others = having.iter().filter(|id| **id != self.linted.definition.id);
         let relation = others.copied().find(|id| {
             let node = self.schema.find_node(*id, &arrow.right.text);
             node.is_some_and(|node| matches!(node.rule, Rule::Relation(_)))
@@ -138,22 +140,22 @@ impl Linting<'_, '_> {
         let message = format!(
             "arrow `{}` under permission `{}` references relation `{}` on definition `{}`",
             shown(arrow),
-            self.place.node.name,
+            self.linted.node.name,
             arrow.right.text,
             self.schema.definition(definition).name
         );
         let help = "point it to a permission, so that it need not change when that definition does";
         let code = "arrow-references-relation";
-        self.remarks.about(self.place.node, Remark { code, span, message, help });
+        self.warnings.about(self.linted.node, LintWarning { code, span, message, help });
     }
 }
 
 /// An arrow as it is written.
-pub(super) fn shown(arrow: &Arrow) -> String {
+pub(super) fn shown(arrow: &ArrowSyntax) -> String {
     let (left, right) = (&arrow.left.text, &arrow.right.text);
-    match arrow.notation {
-        ArrowNotation::Arrow => format!("{left}->{right}"),
-        ArrowNotation::Any => format!("{left}.any({right})"),
-        ArrowNotation::All => format!("{left}.all({right})"),
+    match arrow.operator {
+        ArrowOperator::Arrow => format!("{left}->{right}"),
+        ArrowOperator::Any => format!("{left}.any({right})"),
+        ArrowOperator::All => format!("{left}.all({right})"),
     }
 }

@@ -1,29 +1,30 @@
 //! Expressions that are easily misread, or that name themselves.
 
-use super::super::ast::{Expr, ExprKind};
-use super::super::compiled::Schema;
-use super::{Place, Remark, Remarks, arrows, places};
+use super::arrows;
+use super::warnings::{LintNode, LintWarning, LintWarnings, lint_nodes};
+use crate::schema::parse::ast::{ExprKind, ExprSyntax};
+use crate::schema::schema::Schema;
 
-/// The longest expression, in bytes, that a remark spells out.
+/// The longest expression, in bytes, that a warning spells out.
 const SHOWN_BYTES_MAX: usize = 120;
 
-pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
-    for place in places(schema) {
-        if let Some(permission) = place.permission() {
-            mixed(&place, &permission.expr, remarks);
-            itself(&place, &permission.expr, remarks);
+pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {
+    for linted in lint_nodes(schema) {
+        if let Some(permission) = linted.permission() {
+            mixed(&linted, &permission.expr, warnings);
+            itself(&linted, &permission.expr, warnings);
         }
     }
 }
 
-/// Remarks on operators of different kinds that meet without parentheses.
-fn mixed(place: &Place<'_>, expr: &Expr, remarks: &mut Remarks<'_>) {
+/// Warns about operators of different kinds that meet without parentheses.
+fn mixed(linted: &LintNode<'_>, expr: &ExprSyntax, warnings: &mut LintWarnings<'_>) {
     let (ExprKind::Union(operands)
     | ExprKind::Intersection(operands)
     | ExprKind::Exclusion(operands)) = &expr.kind
     else {
         if let ExprKind::Group(inner) = &expr.kind {
-            mixed(place, inner, remarks);
+            mixed(linted, inner, warnings);
         }
         return;
     };
@@ -33,17 +34,17 @@ fn mixed(place: &Place<'_>, expr: &Expr, remarks: &mut Remarks<'_>) {
             if read.len() > SHOWN_BYTES_MAX { String::new() } else { format!(" as `{read}`") };
         let message = format!(
             "permission `{}` mixes operators without parentheses; it is read{read}",
-            place.node.name
+            linted.node.name
         );
         let help = "write the parentheses: `+` binds tighter than `&`, and `&` tighter than `-`";
         let (code, span) = ("mixed-operators-without-parentheses", expr.span);
-        remarks.about(place.node, Remark { code, span, message, help });
+        warnings.about(linted.node, LintWarning { code, span, message, help });
     }
-    groups(operands, &mut |inner| mixed(place, inner, remarks));
+    groups(operands, &mut |inner| mixed(linted, inner, warnings));
 }
 
 /// What stands in parentheses below these operands, not counting parentheses in parentheses.
-fn groups<'e>(operands: &'e [Expr], visit: &mut impl FnMut(&'e Expr)) {
+fn groups<'e>(operands: &'e [ExprSyntax], visit: &mut impl FnMut(&'e ExprSyntax)) {
     for operand in operands {
         match &operand.kind {
             ExprKind::Group(inner) => visit(inner),
@@ -55,13 +56,13 @@ fn groups<'e>(operands: &'e [Expr], visit: &mut impl FnMut(&'e Expr)) {
     }
 }
 
-fn is_chain(expr: &Expr) -> bool {
+fn is_chain(expr: &ExprSyntax) -> bool {
     matches!(expr.kind, ExprKind::Union(_) | ExprKind::Intersection(_) | ExprKind::Exclusion(_))
 }
 
 /// The expression with parentheses around every operation that is inside of another.
-fn explicit(expr: &Expr) -> String {
-    let join = |operator: &str, operands: &[Expr]| {
+fn explicit(expr: &ExprSyntax) -> String {
+    let join = |operator: &str, operands: &[ExprSyntax]| {
         let parts: Vec<String> = operands
             .iter()
             .map(|o| if is_chain(o) { format!("({})", explicit(o)) } else { explicit(o) })
@@ -80,19 +81,23 @@ fn explicit(expr: &Expr) -> String {
     }
 }
 
-/// Remarks on a permission that names itself.
-fn itself(place: &Place<'_>, expr: &Expr, remarks: &mut Remarks<'_>) {
+/// Warns about a permission that names itself.
+fn itself(linted: &LintNode<'_>, expr: &ExprSyntax, warnings: &mut LintWarnings<'_>) {
     match &expr.kind {
-        ExprKind::Name(name) if *name == place.node.name => {
+        ExprKind::Name(name) if *name == linted.node.name => {
             let message = format!("permission `{name}` references itself");
             let help = "nobody gets in by already being in; take it out";
             let (code, span) = ("permission-references-itself", expr.span);
-            remarks.about(place.node, Remark { code, span, message, help });
+            warnings.about(linted.node, LintWarning { code, span, message, help });
         }
         ExprKind::Nil | ExprKind::Itself | ExprKind::Name(_) | ExprKind::Arrow(_) => {}
-        ExprKind::Group(inner) => itself(place, inner, remarks),
+        ExprKind::Group(inner) => itself(linted, inner, warnings),
         ExprKind::Union(operands)
         | ExprKind::Intersection(operands)
-        | ExprKind::Exclusion(operands) => operands.iter().for_each(|o| itself(place, o, remarks)),
+        | ExprKind::Exclusion(operands) => {
+            for operand in operands {
+                itself(linted, operand, warnings);
+            }
+        }
     }
 }

@@ -1,18 +1,19 @@
 //! Permissions that nobody can ever have.
 
-use super::super::ast::{ExprKind, Member};
-use super::super::compiled::{Expr, NodeId, Rule, Schema};
-use super::{Remark, Remarks, places};
+use super::warnings::{LintWarning, LintWarnings, lint_nodes};
+use crate::schema::model::{Expr, NodeId, Rule};
+use crate::schema::parse::ast::{ExprKind, MemberSyntax};
+use crate::schema::schema::Schema;
 
-pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
+pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {
     let possible = Possible::of(schema);
-    for place in places(schema) {
-        let Some(permission) = place.permission() else { continue };
-        if !possible.node(place.node.id) {
-            let message = format!("permission `{}` can never be true", place.node.name);
+    for linted in lint_nodes(schema) {
+        let Some(permission) = linted.permission() else { continue };
+        if !possible.node(linted.node.id) {
+            let message = format!("permission `{}` can never be true", linted.node.name);
             let help = "if that is meant, write `nil`";
             let (code, span) = ("permission-never-true", permission.expr.span);
-            remarks.about(place.node, Remark { code, span, message, help });
+            warnings.about(linted.node, LintWarning { code, span, message, help });
         }
     }
 }
@@ -45,7 +46,7 @@ impl Possible {
     fn decide(&self, schema: &Schema, id: NodeId) -> bool {
         match &schema.node(id).rule {
             Rule::Relation(_) => true,
-            // Written on purpose, as a place to fill; so whatever builds on it is on purpose too.
+            // Written on purpose, as a linted to fill; so whatever builds on it is on purpose too.
             Rule::Permission(Expr::Nil) => is_plain_nil(schema, id),
             Rule::Permission(expr) => self.expr(expr),
         }
@@ -69,8 +70,8 @@ impl Possible {
 
 fn is_plain_nil(schema: &Schema, id: NodeId) -> bool {
     match schema.syntax.members.get(id.index()) {
-        Some(Member::Permission(permission)) => matches!(permission.expr.kind, ExprKind::Nil),
-        Some(Member::Relation(_) | Member::PartialReference(_)) | None => false,
+        Some(MemberSyntax::Permission(permission)) => matches!(permission.expr.kind, ExprKind::Nil),
+        Some(MemberSyntax::Relation(_) | MemberSyntax::PartialReference(_)) | None => false,
     }
 }
 

@@ -1,34 +1,38 @@
 //! Relations and caveats that nothing uses.
 
-use super::super::compiled::{AllowedForm, Expr, NodeId, Rule, Schema};
 use super::never::named_nodes;
-use super::{Remark, Remarks, UNUSED_RELATION, places};
+use super::warnings::{LintWarning, LintWarnings, lint_nodes};
+use crate::schema::model::{AllowedForm, Expr, NodeId, Rule};
+use crate::schema::schema::Schema;
 use std::collections::HashSet;
 
-pub(super) fn lint(schema: &Schema, remarks: &mut Remarks<'_>) {
-    relations(schema, remarks);
-    caveats(schema, remarks);
+/// The code of the remark that nothing uses a relation.
+pub const UNUSED_RELATION: &str = "unused-relation";
+
+pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {
+    relations(schema, warnings);
+    caveats(schema, warnings);
 }
 
 /// A definition without permissions is asked about by its relations; in others a relation that no permission and no
 /// other relation names was probably forgotten.
-fn relations(schema: &Schema, remarks: &mut Remarks<'_>) {
+fn relations(schema: &Schema, warnings: &mut LintWarnings<'_>) {
     let used = used_nodes(schema);
     let with_permissions: HashSet<_> =
-        places(schema).filter(|p| p.permission().is_some()).map(|p| p.definition.id).collect();
-    for place in places(schema) {
-        let id = place.node.id;
-        if place.relation().is_some()
-            && with_permissions.contains(&place.definition.id)
+        lint_nodes(schema).filter(|p| p.permission().is_some()).map(|p| p.definition.id).collect();
+    for linted in lint_nodes(schema) {
+        let id = linted.node.id;
+        if linted.relation().is_some()
+            && with_permissions.contains(&linted.definition.id)
             && !used.contains(&id)
         {
-            let name = &place.node.name;
+            let name = &linted.node.name;
             let message = format!(
                 "relation `{name}` is used by no permission and by no other relation of the schema"
             );
             let help = "add it to a permission, or take it out";
-            let (code, span) = (UNUSED_RELATION, place.member.name().span);
-            remarks.about(place.node, Remark { code, span, message, help });
+            let (code, span) = (UNUSED_RELATION, linted.member.name().span);
+            warnings.about(linted.node, LintWarning { code, span, message, help });
         }
     }
 }
@@ -64,7 +68,7 @@ fn tupleset(leaf: &Expr) -> Option<NodeId> {
     }
 }
 
-fn caveats(schema: &Schema, remarks: &mut Remarks<'_>) {
+fn caveats(schema: &Schema, warnings: &mut LintWarnings<'_>) {
     let mut used = HashSet::new();
     for node in &schema.nodes {
         if let Rule::Relation(allowed) = &node.rule {
@@ -77,7 +81,7 @@ fn caveats(schema: &Schema, remarks: &mut Remarks<'_>) {
             let message = format!("caveat `{}` is used by no relation", name.text);
             let help = "let a relation take it with `with`, or take it out";
             let (code, span) = ("unused-caveat", name.span);
-            remarks.below(&written.comment.written, Remark { code, span, message, help });
+            warnings.below(&written.comment.written, LintWarning { code, span, message, help });
         }
     }
 }

@@ -1,20 +1,26 @@
 //! What permissions compute: operators, arrows, parentheses.
 
-use super::super::ast::{Arrow, ArrowNotation, Expr, ExprKind, Name};
-use super::super::syntax_error;
-use super::{Builder, Rule};
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of all rules only a few can occur at each position"
+)]
+
+use super::builder::SyntaxBuilder;
+use super::grammar::Rule;
+use crate::schema::parse::ast::{ArrowOperator, ArrowSyntax, ExprKind, ExprSyntax, Name};
+use crate::schema::parse::syntax_error;
 use pest::iterators::Pair;
 
-impl Builder<'_, '_> {
-    pub(super) fn exclusion(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+impl SyntaxBuilder<'_, '_> {
+    pub(super) fn exclusion(&mut self, pair: Pair<'_, Rule>) -> Option<ExprSyntax> {
         self.chain(pair, Self::intersection, ExprKind::Exclusion)
     }
 
-    fn intersection(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+    fn intersection(&mut self, pair: Pair<'_, Rule>) -> Option<ExprSyntax> {
         self.chain(pair, Self::union, ExprKind::Intersection)
     }
 
-    fn union(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+    fn union(&mut self, pair: Pair<'_, Rule>) -> Option<ExprSyntax> {
         self.chain(pair, Self::operand, ExprKind::Union)
     }
 
@@ -22,34 +28,34 @@ impl Builder<'_, '_> {
     fn chain(
         &mut self,
         pair: Pair<'_, Rule>,
-        operand: impl Fn(&mut Self, Pair<'_, Rule>) -> Option<Expr>,
-        kind: impl FnOnce(Vec<Expr>) -> ExprKind,
-    ) -> Option<Expr> {
+        operand: impl Fn(&mut Self, Pair<'_, Rule>) -> Option<ExprSyntax>,
+        kind: impl FnOnce(Vec<ExprSyntax>) -> ExprKind,
+    ) -> Option<ExprSyntax> {
         let pairs = pair.into_inner();
         let count = pairs.len();
-        let mut operands: Vec<Expr> = pairs.filter_map(|part| operand(self, part)).collect();
+        let mut operands: Vec<ExprSyntax> = pairs.filter_map(|part| operand(self, part)).collect();
         if operands.len() < count {
             return None;
         }
         match (operands.first(), operands.last()) {
             (Some(first), Some(last)) if count > 1 => {
                 let span = first.span.to(last.span);
-                Some(Expr { kind: kind(operands), span })
+                Some(ExprSyntax { kind: kind(operands), span })
             }
             _ => operands.pop(),
         }
     }
 
-    fn operand(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
+    fn operand(&mut self, pair: Pair<'_, Rule>) -> Option<ExprSyntax> {
         let span = self.span(&pair);
         let mut name = None;
         let mut arrow = None;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::nil => return Some(Expr { kind: ExprKind::Nil, span }),
+                Rule::nil => return Some(ExprSyntax { kind: ExprKind::Nil, span }),
                 Rule::exclusion => {
                     let inner = Box::new(self.exclusion(part)?);
-                    return Some(Expr { kind: ExprKind::Group(inner), span });
+                    return Some(ExprSyntax { kind: ExprKind::Group(inner), span });
                 }
                 Rule::name => name = Some(part),
                 Rule::arrow | Rule::function if arrow.is_some() => {
@@ -63,32 +69,32 @@ impl Builder<'_, '_> {
         }
         let name = name?;
         let kind = match arrow {
-            Some((notation, right)) => {
-                ExprKind::Arrow(Arrow { left: self.name(&name)?, right, notation })
+            Some((operator, right)) => {
+                ExprKind::Arrow(ArrowSyntax { left: self.name(&name)?, right, operator })
             }
             None if self.flags.itself && name.as_str() == "self" => ExprKind::Itself,
             None => ExprKind::Name(self.name(&name)?.text),
         };
-        Some(Expr { kind, span })
+        Some(ExprSyntax { kind, span })
     }
 
     /// What follows the left side of an arrow.
-    fn step(&mut self, pair: Pair<'_, Rule>) -> Option<(ArrowNotation, Name)> {
+    fn step(&mut self, pair: Pair<'_, Rule>) -> Option<(ArrowOperator, Name)> {
         let is_arrow = pair.as_rule() == Rule::arrow;
         let mut names = pair.into_inner().filter(|part| part.as_rule() == Rule::name);
         let first = names.next()?;
         if is_arrow {
-            return Some((ArrowNotation::Arrow, self.name(&first)?));
+            return Some((ArrowOperator::Arrow, self.name(&first)?));
         }
-        let notation = match first.as_str() {
-            "any" => ArrowNotation::Any,
-            "all" => ArrowNotation::All,
+        let operator = match first.as_str() {
+            "any" => ArrowOperator::Any,
+            "all" => ArrowOperator::All,
             other => {
                 let fault = syntax_error::unknown_function(other, self.span(&first));
                 self.faults.push(fault);
                 return None;
             }
         };
-        Some((notation, self.name(&names.next()?)?))
+        Some((operator, self.name(&names.next()?)?))
     }
 }

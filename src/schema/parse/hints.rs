@@ -1,6 +1,6 @@
 //! Advice about statements that look like those of other languages, or like what people write by habit.
 
-use super::super::syntax_error::{Expected, first_word};
+use crate::schema::parse::syntax_error::{ExpectedSyntax, first_word};
 
 const COMMENT: &str = "comments start with `//`";
 const UNION: &str = "the union of two sets is written `a + b`";
@@ -19,13 +19,13 @@ pub(super) struct Mistake<'t> {
     /// From there on.
     pub(super) rest: &'t str,
     /// What should have stood there; nothing when the statement does not even start like one.
-    pub(super) expected: Option<Expected>,
+    pub(super) expected: Option<ExpectedSyntax>,
 }
 
 /// Advice about a mistake that is known.
 pub(super) fn hint(mistake: Mistake<'_>) -> Option<String> {
     let Mistake { before, rest, expected } = mistake;
-    if rest.starts_with('#') || (expected == Some(Expected::End) && ends_in_comment(before)) {
+    if rest.starts_with('#') || (expected == Some(ExpectedSyntax::End) && ends_in_comment(before)) {
         return Some(COMMENT.to_owned());
     }
     let line = rest.lines().next().unwrap_or_default();
@@ -132,7 +132,7 @@ fn permission(mistake: Mistake<'_>, line: &str) -> Option<String> {
     let Mistake { before, rest, expected } = mistake;
     let after_word = before.strip_prefix("permission").unwrap_or_default().trim_start();
     let name = first_word(after_word);
-    if expected == Some(Expected::Token("=")) {
+    if expected == Some(ExpectedSyntax::Token("=")) {
         let after_name = after_word.get(name.len()..).unwrap_or_default().trim_start();
         if let Some(rule) = after_name.strip_prefix(':') {
             let whole = format!("{rule}{line}");
@@ -142,7 +142,7 @@ fn permission(mistake: Mistake<'_>, line: &str) -> Option<String> {
         }
         return hyphenated(after_word, rest);
     }
-    if expected == Some(Expected::Token("("))
+    if expected == Some(ExpectedSyntax::Token("("))
         && let Some((left, right)) = dotted(before)
     {
         return Some(match right {
@@ -184,7 +184,7 @@ fn relation(mistake: Mistake<'_>, line: &str) -> Option<String> {
     let Mistake { before, rest, expected } = mistake;
     let after_word = before.strip_prefix("relation").unwrap_or_default().trim_start();
     let name = first_word(after_word);
-    if expected == Some(Expected::Token(":")) {
+    if expected == Some(ExpectedSyntax::Token(":")) {
         let assigned = line.strip_prefix(['=', '@']).map(str::trim);
         return match assigned {
             Some(types) => Some(format!("write `relation {name}: {types}`")),
@@ -211,10 +211,10 @@ fn definition(mistake: Mistake<'_>, line: &str) -> Option<String> {
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '/');
     let name = if name.chars().all(is_name) { name } else { "name" };
     match expected {
-        Some(Expected::Token("{")) => hyphenated(name, rest).or_else(|| {
+        Some(ExpectedSyntax::Token("{")) => hyphenated(name, rest).or_else(|| {
             Some(format!("its relations and permissions stand in braces: `{word} {name} {{ … }}`"))
         }),
-        Some(Expected::Identifier) if line.starts_with(['"', '\'', '`']) => {
+        Some(ExpectedSyntax::Identifier) if line.starts_with(['"', '\'', '`']) => {
             Some("names stand without quotes".to_owned())
         }
         _ => None,

@@ -1,15 +1,16 @@
 //! What is wrong with a statement that is none.
 
-use super::super::ast::Span;
-use super::super::character::OddCharacter;
-use super::super::syntax_error::{self, Expected};
+use super::builder::SyntaxBuilder;
+use super::grammar::{Grammar, Rule};
 use super::hints::{self, Mistake};
-use super::{Builder, Grammar, Rule};
+use crate::schema::diagnostics::odd_character::OddCharacter;
+use crate::schema::diagnostics::position::Span;
+use crate::schema::parse::syntax_error::{self, ExpectedSyntax};
 use pest::Parser as _;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 
-impl Builder<'_, '_> {
+impl SyntaxBuilder<'_, '_> {
     /// Reports a broken statement, unless it is the rest of one that was reported.
     pub(super) fn broken(&mut self, pair: &Pair<'_, Rule>) {
         let start = pair.as_span().start();
@@ -47,7 +48,7 @@ impl Builder<'_, '_> {
 
     /// Where the statement at `start` goes wrong, and what should have stood there; `None` when it does not even
     /// start like an item.
-    fn mistake(&self, start: usize, is_item: bool) -> (usize, Option<Expected>) {
+    fn mistake(&self, start: usize, is_item: bool) -> (usize, Option<ExpectedSyntax>) {
         let text = self.text.get(start..).unwrap_or_default();
         let rule = match (is_item, syntax_error::first_word(text)) {
             (true, "definition") => Rule::definition_item,
@@ -59,10 +60,10 @@ impl Builder<'_, '_> {
             (false, "relation") => Rule::relation_member,
             (false, "permission") => Rule::permission_member,
             (false, _) if text.starts_with("...") => Rule::reference_member,
-            (false, _) => return (start, Some(Expected::End)),
+            (false, _) => return (start, Some(ExpectedSyntax::End)),
         };
         let Err(error) = Grammar::parse(rule, text) else {
-            return (start, Some(Expected::End));
+            return (start, Some(ExpectedSyntax::End));
         };
         let offset = match error.location {
             InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
@@ -86,26 +87,29 @@ fn odd_character(text: &str) -> Option<(usize, OddCharacter)> {
 }
 
 /// What stands for a set of rules of which one should have matched.
-fn expected(positives: &[Rule]) -> Expected {
+fn expected(positives: &[Rule]) -> ExpectedSyntax {
     let order = [
         (
-            Expected::Operand,
+            ExpectedSyntax::Operand,
             [Rule::exclusion, Rule::intersection, Rule::union, Rule::operand].as_slice(),
         ),
-        (Expected::Identifier, &[Rule::name, Rule::segment, Rule::path, Rule::allowed_subject]),
-        (Expected::Identifier, &[Rule::parameter, Rule::parameter_type]),
-        (Expected::BodyEnd, &[Rule::body_end]),
-        (Expected::Path, &[Rule::quoted]),
-        (Expected::End, &[Rule::end]),
-        (Expected::Token(":"), &[Rule::colon]),
-        (Expected::Token("="), &[Rule::equals]),
-        (Expected::Token("("), &[Rule::opening]),
-        (Expected::Token(")"), &[Rule::closing]),
-        (Expected::Token(">"), &[Rule::type_end]),
-        (Expected::Token("{"), &[Rule::body_start]),
+        (
+            ExpectedSyntax::Identifier,
+            &[Rule::name, Rule::segment, Rule::path, Rule::allowed_subject],
+        ),
+        (ExpectedSyntax::Identifier, &[Rule::parameter, Rule::parameter_type]),
+        (ExpectedSyntax::BodyEnd, &[Rule::body_end]),
+        (ExpectedSyntax::Path, &[Rule::quoted]),
+        (ExpectedSyntax::End, &[Rule::end]),
+        (ExpectedSyntax::Token(":"), &[Rule::colon]),
+        (ExpectedSyntax::Token("="), &[Rule::equals]),
+        (ExpectedSyntax::Token("("), &[Rule::opening]),
+        (ExpectedSyntax::Token(")"), &[Rule::closing]),
+        (ExpectedSyntax::Token(">"), &[Rule::type_end]),
+        (ExpectedSyntax::Token("{"), &[Rule::body_start]),
     ];
     order
         .into_iter()
         .find(|(_, rules)| rules.iter().any(|rule| positives.contains(rule)))
-        .map_or(Expected::End, |(expected, _)| expected)
+        .map_or(ExpectedSyntax::End, |(expected, _)| expected)
 }

@@ -3,359 +3,84 @@
 //! The grammar accepts any text: what is no statement becomes a `broken_…` node, which is then read a second time by the
 //! rule that it should have matched, for the place and the kind of the mistake. So one mistake does not hide the next.
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "of all rules only a few can occur at each place"
-)]
-
+pub(super) mod ast;
+mod builder;
+pub(super) mod comments;
 mod expressions;
+mod grammar;
 mod hints;
 mod mistakes;
 mod outline;
+pub(super) mod scan;
+pub(super) mod syntax_error;
 
-use super::ast::{
-    AllowedForm, AllowedSubject, Caveat, Definition, File, Flags, Item, Member, Name, Parameter,
-    ParameterType, Permission, Relation, Span,
-};
-use super::comments::Comments;
-use super::fault::{Fault, Faults};
-use super::scan::{NESTING_MAX, ScanError, TOKENS_MAX, scan};
-use super::syntax_error::{self, Expected};
+use crate::schema::diagnostics::fault::{Faults, SchemaFault};
+use crate::schema::diagnostics::position::Span;
+use ast::FileSyntax;
+use builder::SyntaxBuilder;
+use comments::Comments;
+use grammar::{Grammar, Rule};
 pub(super) use outline::{Outline, outline};
 use pest::Parser as _;
-use pest::iterators::Pair;
-use std::ops::Range;
-use std::sync::Arc;
-
-#[derive(pest_derive::Parser)]
-#[grammar = "schema/grammar.pest"]
-struct Grammar;
+use scan::{NESTING_MAX, ScanError, TOKENS_MAX, scan};
 
 /// The largest schema text, in bytes.
 const TEXT_BYTES_MAX: usize = 4_194_304;
 
 /// Reads a text; `file` is its position among the files of the schema.
-pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> File {
-    let empty = File::default();
+pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> FileSyntax {
+    let empty = FileSyntax::default();
     let comments = match prepare(file, text) {
         Ok(comments) => comments,
         Err(fault) => {
             faults.push(*fault);
-            faults.lost.anything();
+            faults.unread.anything();
             return empty;
         }
     };
     let Some(schema) = Grammar::parse(Rule::schema, text).ok().and_then(|mut pairs| pairs.next())
     else {
         faults.push(too_deep(Span { file, start: 0, end: 0 }));
-        faults.lost.anything();
+        faults.unread.anything();
         return empty;
     };
-    let mut builder = Builder { file, text, flags: Flags::default(), comments, faults, resume: 0 };
+    let mut builder = SyntaxBuilder::new(file, text, comments, faults);
     let items = builder.items(schema);
-    File { items, checks_annotations: builder.flags.typechecking }
+    FileSyntax { items, checks_annotations: builder.checks_annotations() }
 }
 
 /// Refuses what would be unsafe or hopeless to parse, and finds the comments.
-fn prepare(file: usize, text: &str) -> Result<Comments<'_>, Box<Fault>> {
+fn prepare(file: usize, text: &str) -> Result<Comments<'_>, Box<SchemaFault>> {
     if text.len() > TEXT_BYTES_MAX {
         let span = Span { file, start: 0, end: 0 };
         let message = format!("validation error: schema: must be at most {TEXT_BYTES_MAX} bytes");
-        return Err(Fault::parse("schema-too-large", span, message).into());
+        return Err(SchemaFault::parse("schema-too-large", span, message).into());
     }
     let found = scan(text).map_err(|error| match error {
         ScanError::UnclosedComment(at) => {
             let span = Span { file, start: at.start, end: at.end };
-            Fault::parse("unclosed-comment", span, "this comment is not closed")
+            SchemaFault::parse("unclosed-comment", span, "this comment is not closed")
                 .help("close it with `*/`")
         }
         ScanError::UnclosedString(at) => {
             let span = Span { file, start: at.start, end: at.end };
-            Fault::parse("unclosed-string", span, "this quote opens a string that is not closed")
+            SchemaFault::parse(
+                "unclosed-string",
+                span,
+                "this quote opens a string that is not closed",
+            )
         }
         ScanError::TooDeep(at) => too_deep(Span { file, start: at.start, end: at.end }),
         ScanError::TooMany(at) => {
             let span = Span { file, start: at.start, end: at.end };
             let message = format!("the schema has more than {TOKENS_MAX} words and signs");
-            Fault::parse("schema-too-large", span, message).help("write a smaller schema")
+            SchemaFault::parse("schema-too-large", span, message).help("write a smaller schema")
         }
     })?;
     Ok(Comments::new(text, found.comments))
 }
 
-fn too_deep(span: Span) -> Fault {
+fn too_deep(span: Span) -> SchemaFault {
     let message = format!("brackets nest more than {NESTING_MAX} levels deep");
-    Fault::parse("nested-too-deep", span, message)
-}
-
-struct Builder<'t, 'f> {
-    file: usize,
-    text: &'t str,
-    flags: Flags,
-    comments: Comments<'t>,
-    faults: &'f mut Faults,
-    /// Broken statements that start before this place are the rest of one that was reported.
-    resume: usize,
-}
-
-/// Each method takes the node of one rule apart. `None` means that a fault was reported instead.
-impl Builder<'_, '_> {
-    fn items(&mut self, schema: Pair<'_, Rule>) -> Vec<Item> {
-        let mut items = Vec::new();
-        let mut any_definition = false;
-        for pair in schema.into_inner() {
-            any_definition |= matches!(pair.as_rule(), Rule::definition | Rule::caveat);
-            let text = pair.as_str();
-            let item = match pair.as_rule() {
-                Rule::use_flag => {
-                    self.use_flag(&pair, any_definition);
-                    continue;
-                }
-                Rule::import => self.import(pair),
-                Rule::definition => self.definition(pair).map(Item::Definition),
-                Rule::partial => self.partial(pair),
-                Rule::caveat => self.caveat(pair).map(Item::Caveat),
-                Rule::broken_item => {
-                    self.broken(&pair);
-                    None
-                }
-                _ => continue,
-            };
-            self.note_lost(text, item.as_ref());
-            items.extend(item);
-        }
-        items
-    }
-
-    fn use_flag(&mut self, pair: &Pair<'_, Rule>, is_late: bool) {
-        let Some(name) = pair.clone().into_inner().find(|part| part.as_rule() == Rule::name) else {
-            return;
-        };
-        let flag = match name.as_str() {
-            "expiration" => &mut self.flags.expiration,
-            "import" => &mut self.flags.import,
-            "partial" => &mut self.flags.partial,
-            "self" => &mut self.flags.itself,
-            "typechecking" => &mut self.flags.typechecking,
-            other => {
-                let fault = syntax_error::unknown_flag(other, self.span(&name));
-                self.faults.push(fault);
-                self.faults.lost.statement(&syntax_error::FLAGS.join(" "));
-                return;
-            }
-        };
-        *flag = true;
-        if is_late {
-            let message = "`use` expressions must be declared before any definition";
-            self.faults.push(Fault::parse("late-use", self.span(pair), message));
-        }
-    }
-
-    fn import(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
-        if !self.flags.import {
-            return self.without_flag(&pair, "import");
-        }
-        let path = pair.into_inner().find(|part| part.as_rule() == Rule::quoted)?;
-        let inside = path.as_str().trim_matches(path.as_str().chars().next()?);
-        Some(Item::Import(Name { text: inside.to_owned(), span: self.span(&path) }))
-    }
-
-    fn partial(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
-        if !self.flags.partial {
-            return self.without_flag(&pair, "partial");
-        }
-        self.definition(pair).map(Item::Partial)
-    }
-
-    /// An item whose first word means nothing without its flag.
-    fn without_flag(&mut self, pair: &Pair<'_, Rule>, flag: &str) -> Option<Item> {
-        let start = pair.as_span().start();
-        let span = Span { file: self.file, start, end: start + flag.len() };
-        let fault = syntax_error::unexpected_at_root(self.text, span)
-            .help(format!("write `use {flag}` at the top to use this statement"));
-        self.faults.push(fault);
-        None
-    }
-
-    fn definition(&mut self, pair: Pair<'_, Rule>) -> Option<Definition> {
-        let comment = self.comments.above(pair.as_span().start());
-        let mut name = None;
-        let mut members = Vec::new();
-        for part in pair.into_inner() {
-            let text = part.as_str();
-            let member = match part.as_rule() {
-                Rule::path => {
-                    name = self.name(&part);
-                    continue;
-                }
-                Rule::relation => self.relation(part).map(Arc::new).map(Member::Relation),
-                Rule::permission => self.permission(part).map(Arc::new).map(Member::Permission),
-                Rule::partial_reference => self.first_name(part).map(Member::PartialReference),
-                Rule::broken_member => {
-                    self.broken(&part);
-                    None
-                }
-                _ => continue,
-            };
-            self.note_lost(text, member.as_ref());
-            members.extend(member);
-        }
-        Some(Definition { name: name?, comment, members })
-    }
-
-    /// Notes a statement that came to nothing.
-    fn note_lost<T>(&mut self, text: &str, statement: Option<&T>) {
-        if statement.is_none() {
-            self.faults.lost.statement(text);
-        }
-    }
-
-    fn relation(&mut self, pair: Pair<'_, Rule>) -> Option<Relation> {
-        let comment = self.comments.above(pair.as_span().start());
-        let mut name = None;
-        let mut allowed = Vec::new();
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::name => name = self.name(&part),
-                Rule::allowed_subject => allowed.extend(self.allowed_subject(part)),
-                _ => {}
-            }
-        }
-        Some(Relation { name: name?, comment, allowed })
-    }
-
-    fn allowed_subject(&mut self, pair: Pair<'_, Rule>) -> Option<AllowedSubject> {
-        let span = self.span(&pair);
-        let mut definition = None;
-        let mut form = AllowedForm::Object;
-        let (mut caveat, mut expires) = (None, false);
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::path => definition = self.name(&part),
-                Rule::wildcard => form = AllowedForm::Wildcard,
-                Rule::subject_relation => form = AllowedForm::Userset(self.first_name(part)?),
-                Rule::carries => (caveat, expires) = self.carries(part)?,
-                _ => {}
-            }
-        }
-        Some(AllowedSubject { definition: definition?, form, caveat, expires, span })
-    }
-
-    /// What stands behind `with`: a caveat, whether there is an expiration.
-    fn carries(&mut self, pair: Pair<'_, Rule>) -> Option<(Option<Name>, bool)> {
-        let is_word = |part: &Pair<'_, Rule>| part.as_rule() == Rule::and_word;
-        let parts: Vec<_> = pair.into_inner().skip(1).collect();
-        let paths: Vec<_> = parts.iter().filter(|part| !is_word(part)).collect();
-        let is_expiration = |path: &Pair<'_, Rule>| path.as_str() == "expiration";
-        let fault = match (self.flags.expiration, paths.as_slice()) {
-            (true, [only]) if is_expiration(only) => return Some((None, true)),
-            (_, [only]) => return Some((Some(self.name(only)?), false)),
-            (true, [caveat, last]) if is_expiration(last) && !is_expiration(caveat) => {
-                return Some((Some(self.name(caveat)?), true));
-            }
-            (true, [first, last]) if is_expiration(first) => {
-                syntax_error::caveat_after_expiration(self.span(first).to(self.span(last)))
-            }
-            (true, [_, last]) => {
-                syntax_error::expected(Expected::Expiration, self.text, self.span(last))
-            }
-            _ => {
-                let and = parts.iter().find(|part| is_word(part))?;
-                syntax_error::expected(Expected::End, self.text, self.span(and)).help(
-                    "write `use expiration` at the top to combine a caveat with an expiration",
-                )
-            }
-        };
-        self.faults.push(fault);
-        None
-    }
-
-    fn permission(&mut self, pair: Pair<'_, Rule>) -> Option<Permission> {
-        let comment = self.comments.above(pair.as_span().start());
-        let (mut name, mut annotation, mut expr) = (None, None, None);
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::name => name = self.name(&part),
-                Rule::annotation => {
-                    annotation = Some(part.into_inner().filter_map(|p| self.name(&p)).collect());
-                }
-                Rule::exclusion => expr = self.exclusion(part),
-                _ => {}
-            }
-        }
-        Some(Permission { name: name?, comment, annotation, expr: expr? })
-    }
-
-    fn caveat(&mut self, pair: Pair<'_, Rule>) -> Option<Caveat> {
-        let comment = self.comments.above(pair.as_span().start());
-        let (mut name, mut body) = (None, None);
-        let mut parameters = Vec::new();
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::path => name = self.name(&part),
-                Rule::parameter => parameters.push(self.parameter(part)?),
-                Rule::caveat_body => body = Some(self.caveat_body(&part)),
-                _ => {}
-            }
-        }
-        Some(Caveat { name: name?, comment, parameters, body: body? })
-    }
-
-    /// The text of a body without the comments at its ends, which CEL need not understand.
-    fn caveat_body(&self, pair: &Pair<'_, Rule>) -> Name {
-        let span = pair.as_span();
-        let Range { start, end } = self.comments.between(span.start()..span.end());
-        let text = self.text.get(start..end).unwrap_or_default().to_owned();
-        Name { text, span: Span { file: self.file, start, end } }
-    }
-
-    fn parameter(&mut self, pair: Pair<'_, Rule>) -> Option<Parameter> {
-        let mut parts = pair.into_inner();
-        let name = self.name(&parts.next()?)?;
-        Some(Parameter { name, parameter_type: self.parameter_type(parts.next()?)? })
-    }
-
-    fn parameter_type(&mut self, pair: Pair<'_, Rule>) -> Option<ParameterType> {
-        let span = self.span(&pair);
-        let mut name = None;
-        let mut arguments = Vec::new();
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::name => name = Some(self.name(&part)?),
-                Rule::parameter_type => arguments.push(self.parameter_type(part)?),
-                _ => {}
-            }
-        }
-        Some(ParameterType { name: name?, arguments, span })
-    }
-
-    fn first_name(&mut self, pair: Pair<'_, Rule>) -> Option<Name> {
-        let name = pair.into_inner().find(|part| part.as_rule() == Rule::name)?;
-        self.name(&name)
-    }
-
-    /// A word or path that names something, unless a flag took one of its words out of use.
-    fn name(&mut self, pair: &Pair<'_, Rule>) -> Option<Name> {
-        let words = match pair.as_rule() {
-            Rule::path => pair.clone().into_inner().collect(),
-            _ => vec![pair.clone()],
-        };
-        for word in &words {
-            if let Some(flag) = self.flags.reserving(word.as_str()) {
-                let fault =
-                    syntax_error::expected(Expected::Identifier, self.text, self.span(word));
-                let help = format!("`use {flag}` makes `{}` a reserved word", word.as_str());
-                self.faults.push(fault.help(help));
-                return None;
-            }
-        }
-        let words: Vec<&str> = words.iter().map(Pair::as_str).collect();
-        Some(Name { text: words.join("/"), span: self.span(pair) })
-    }
-
-    fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        let span = pair.as_span();
-        let end = span.start() + pair.as_str().trim_end().len();
-        Span { file: self.file, start: span.start(), end }
-    }
+    SchemaFault::parse("nested-too-deep", span, message)
 }

@@ -1,6 +1,11 @@
 //! Where the parts of a text are that its layout depends on.
 
-use super::{Grammar, Rule};
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "of all rules only a few can occur at each position"
+)]
+
+use super::grammar::{Grammar, Rule};
 use pest::Parser as _;
 use std::ops::Range;
 

@@ -1,16 +1,17 @@
 //! Expected subjects against found ones.
 
-use super::set::{Form, FormSet, Found, SubjectSet};
-use super::{ExpectedRelations, ExpectedSubject, Item};
+use super::parse::ExpectedSubject;
+use super::relations::{ExpectedLine, ExpectedRelations};
+use super::set::{Provenance, SubjectSet, SubjectType, TypeSubjects};
 use crate::relationship::Subject;
-use crate::validation::source::Place;
+use crate::validation::source::SourceLocation;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A way in which expected relations were not met.
 #[derive(Clone, Debug)]
 pub struct ExpectedFailure {
     /// The line of the expectation, or its key.
-    pub place: Place,
+    pub place: SourceLocation,
     /// What differs.
     pub mismatch: Mismatch,
 }
@@ -120,7 +121,7 @@ pub(super) fn compare(expected: &ExpectedRelations, found: &SubjectSet) -> Vec<E
     failures
 }
 
-fn failure(item: &Item, mismatch: Mismatch) -> ExpectedFailure {
+fn failure(item: &ExpectedLine, mismatch: Mismatch) -> ExpectedFailure {
     ExpectedFailure { place: item.place.clone(), mismatch }
 }
 
@@ -159,13 +160,13 @@ fn compare_one(key: &str, expected: &ExpectedSubject, found: &SubjectSet) -> Vec
 }
 
 /// A subject of a set with all that is known of it.
-struct FoundSubject<'s> {
+struct ActualSubject<'s> {
     subject: Subject,
-    found: &'s Found,
+    found: &'s Provenance,
     exclusions: Option<&'s BTreeMap<String, bool>>,
 }
 
-impl FoundSubject<'_> {
+impl ActualSubject<'_> {
     fn through(&self) -> BTreeSet<String> {
         self.found.through.iter().map(ToString::to_string).collect()
     }
@@ -189,7 +190,7 @@ impl FoundSubject<'_> {
     }
 }
 
-fn look_up<'s>(set: &'s SubjectSet, subject: &Subject) -> Option<FoundSubject<'s>> {
+fn look_up<'s>(set: &'s SubjectSet, subject: &Subject) -> Option<ActualSubject<'s>> {
     let form = (subject.object_type().to_owned(), subject.relation().map(str::to_owned));
     let set = set.forms.get(&form)?;
     let (found, exclusions) = match subject {
@@ -199,25 +200,25 @@ fn look_up<'s>(set: &'s SubjectSet, subject: &Subject) -> Option<FoundSubject<'s
         }
         Subject::Object(_) | Subject::Userset(..) => (set.concrete.get(subject.object_id())?, None),
     };
-    Some(FoundSubject { subject: subject.clone(), found, exclusions })
+    Some(ActualSubject { subject: subject.clone(), found, exclusions })
 }
 
-fn all(set: &SubjectSet) -> impl Iterator<Item = FoundSubject<'_>> {
+fn all(set: &SubjectSet) -> impl Iterator<Item = ActualSubject<'_>> {
     set.forms.iter().flat_map(|(form, set)| subjects(form, set))
 }
 
 fn subjects<'s>(
-    (object_type, relation): &'s Form,
-    set: &'s FormSet,
-) -> impl Iterator<Item = FoundSubject<'s>> + use<'s> {
-    let wildcard = set.wildcard.iter().map(|wildcard| FoundSubject {
+    (object_type, relation): &'s SubjectType,
+    set: &'s TypeSubjects,
+) -> impl Iterator<Item = ActualSubject<'s>> + use<'s> {
+    let wildcard = set.wildcard.iter().map(|wildcard| ActualSubject {
         subject: Subject::Wildcard(object_type.clone()),
         found: &wildcard.found,
         exclusions: Some(&wildcard.exclusions),
     });
     let concrete = set.concrete.iter().filter_map(move |(id, found)| {
         let subject = Subject::new(object_type, id, relation.as_deref().unwrap_or_default());
-        Some(FoundSubject { subject: subject.ok()?, found, exclusions: None })
+        Some(ActualSubject { subject: subject.ok()?, found, exclusions: None })
     });
     wildcard.chain(concrete)
 }

@@ -4,13 +4,13 @@
 //! sets out from the leaves up; nodes that lie on a cycle are repeated together until nothing changes, which gives the
 //! least set that agrees with itself.
 
-use super::set::{Found, SubjectSet};
+use super::set::{Provenance, SubjectSet};
 use crate::engine::{EngineError, GraphEdge, components};
 use crate::relationship::{
     ObjectRef, Page, ReadError, RelationshipReader, ResourceKey, Subject, SubjectForm,
 };
 use crate::schema::{AllowedForm, Arrow, DefinitionId, Expr, NodeId, Quantifier, Rule, Schema};
-use crate::validation::setting::Setting;
+use crate::validation::run_options::RunOptions;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(super) enum ExpandError {
 pub(super) fn expand<R: RelationshipReader>(
     schema: &Schema,
     reader: &R,
-    setting: &Setting<'_>,
+    options: &RunOptions<'_>,
     (object, relation): (&ObjectRef, &str),
 ) -> Result<SubjectSet, ExpandError> {
     let definition = schema
@@ -52,7 +52,14 @@ pub(super) fn expand<R: RelationshipReader>(
             definition: definition.name.clone(),
             name: relation.to_owned(),
         })?;
-    let mut walk = Walk { schema, reader, setting, keys: vec![], indices: HashMap::new(), work: 0 };
+    let mut walk = SubjectExpansion {
+        schema,
+        reader,
+        options,
+        keys: vec![],
+        indices: HashMap::new(),
+        work: 0,
+    };
     walk.index((definition.id, object.object_id().to_owned(), node.id));
     let terms = walk.terms()?;
     walk.solve(&terms)
@@ -70,16 +77,16 @@ enum Term {
     Exclusion(Box<Term>, Box<Term>),
 }
 
-struct Walk<'w, R> {
+struct SubjectExpansion<'w, R> {
     schema: &'w Schema,
     reader: &'w R,
-    setting: &'w Setting<'w>,
+    options: &'w RunOptions<'w>,
     keys: Vec<Key>,
     indices: HashMap<Key, usize>,
     work: usize,
 }
 
-impl<R: RelationshipReader> Walk<'_, R> {
+impl<R: RelationshipReader> SubjectExpansion<'_, R> {
     fn index(&mut self, key: Key) -> usize {
         let next = self.keys.len();
         *self.indices.entry(key).or_insert_with_key(|key| {
@@ -98,7 +105,7 @@ impl<R: RelationshipReader> Walk<'_, R> {
     }
 
     fn spend(&mut self, subjects: usize) -> Result<(), ExpandError> {
-        self.setting.require_going_on().map_err(ExpandError::Ended)?;
+        self.options.check_interruption().map_err(ExpandError::Ended)?;
         self.work += subjects;
         if self.work > SUBJECTS_MAX { Err(ExpandError::TooLarge) } else { Ok(()) }
     }
@@ -131,7 +138,7 @@ impl<R: RelationshipReader> Walk<'_, R> {
         let mut operands = Vec::new();
         for (definition, relation) in forms {
             for (id, conditional) in self.subjects(key, definition, relation)? {
-                let found = Found { conditional, through: through.clone() };
+                let found = Provenance { conditional, through: through.clone() };
                 if let Some(subject) = self.subject(definition, &id, relation) {
                     direct.add(&subject, found);
                 }
@@ -185,7 +192,7 @@ impl<R: RelationshipReader> Walk<'_, R> {
                 let through = BTreeSet::from([self.name(key).into()]);
                 let mut itself = SubjectSet::default();
                 if let Some(subject) = self.subject(key.0, &key.1, None) {
-                    itself.add(&subject, Found { conditional: false, through });
+                    itself.add(&subject, Provenance { conditional: false, through });
                 }
                 Term::Set(itself)
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// How a subject came into a set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Provenance {
     /// Whether it is in only under a condition.
     pub(super) conditional: bool,
     /// The relations, written `type:id#relation`, whose relationships name it.
@@ -18,53 +18,53 @@ pub(super) struct Found {
 
 /// The wildcard in a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FoundWildcard {
-    pub(super) found: Found,
+pub(super) struct WildcardEntry {
+    pub(super) found: Provenance,
     /// The ids that it does not cover, and whether each is left out only under a condition.
     pub(super) exclusions: BTreeMap<String, bool>,
 }
 
 /// Subjects of one type and relation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct FormSet {
-    pub(super) concrete: BTreeMap<String, Found>,
-    pub(super) wildcard: Option<FoundWildcard>,
+pub(super) struct TypeSubjects {
+    pub(super) concrete: BTreeMap<String, Provenance>,
+    pub(super) wildcard: Option<WildcardEntry>,
 }
 
 /// The type of subjects, and their relation when they are usersets.
-pub(super) type Form = (String, Option<String>);
+pub(super) type SubjectType = (String, Option<String>);
 
 /// Subjects of any type and relation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SubjectSet {
-    pub(super) forms: BTreeMap<Form, FormSet>,
+    pub(super) forms: BTreeMap<SubjectType, TypeSubjects>,
 }
 
-impl Found {
+impl Provenance {
     /// In through either.
-    fn or(&mut self, other: &Found) {
+    fn or(&mut self, other: &Provenance) {
         self.conditional &= other.conditional;
         self.through.extend(other.through.iter().cloned());
     }
 
     /// In through both.
-    fn and(&self, other: &Found) -> Found {
+    fn and(&self, other: &Provenance) -> Provenance {
         let through = self.through.union(&other.through).cloned().collect();
-        Found { conditional: self.conditional || other.conditional, through }
+        Provenance { conditional: self.conditional || other.conditional, through }
     }
 
-    fn under(&self, conditional: bool) -> Found {
-        Found { conditional: self.conditional || conditional, through: self.through.clone() }
+    fn under(&self, conditional: bool) -> Provenance {
+        Provenance { conditional: self.conditional || conditional, through: self.through.clone() }
     }
 }
 
 impl SubjectSet {
-    pub(super) fn add(&mut self, subject: &Subject, found: Found) {
+    pub(super) fn add(&mut self, subject: &Subject, found: Provenance) {
         let form = (subject.object_type().to_owned(), subject.relation().map(str::to_owned));
-        let mut one = FormSet::default();
+        let mut one = TypeSubjects::default();
         match subject {
             Subject::Wildcard(_) => {
-                one.wildcard = Some(FoundWildcard { found, exclusions: BTreeMap::new() });
+                one.wildcard = Some(WildcardEntry { found, exclusions: BTreeMap::new() });
             }
             Subject::Object(_) | Subject::Userset(..) => {
                 one.concrete.insert(subject.object_id().to_owned(), found);
@@ -80,14 +80,14 @@ impl SubjectSet {
     }
 
     pub(super) fn intersect(&self, other: &SubjectSet) -> SubjectSet {
-        let both = |(form, left): (&Form, &FormSet)| {
+        let both = |(form, left): (&SubjectType, &TypeSubjects)| {
             Some((form.clone(), left.intersect(other.forms.get(form)?)))
         };
         SubjectSet { forms: self.forms.iter().filter_map(both).collect() }
     }
 
     pub(super) fn subtract(&self, other: &SubjectSet) -> SubjectSet {
-        let rest = |(form, base): (&Form, &FormSet)| {
+        let rest = |(form, base): (&SubjectType, &TypeSubjects)| {
             let rest = other.forms.get(form).map_or_else(|| base.clone(), |set| base.subtract(set));
             (form.clone(), rest)
         };
@@ -106,17 +106,17 @@ impl SubjectSet {
 
     /// How many subjects and exclusions there are.
     pub(super) fn len(&self) -> usize {
-        self.forms.values().map(FormSet::len).sum()
+        self.forms.values().map(TypeSubjects::len).sum()
     }
 }
 
-impl FormSet {
+impl TypeSubjects {
     fn len(&self) -> usize {
         self.concrete.len()
             + self.wildcard.as_ref().map_or(0, |wildcard| 1 + wildcard.exclusions.len())
     }
 
-    fn unite(&mut self, other: &FormSet) {
+    fn unite(&mut self, other: &TypeSubjects) {
         for (id, found) in &other.concrete {
             self.unite_one(id, found);
         }
@@ -128,7 +128,7 @@ impl FormSet {
         self.settle();
     }
 
-    fn unite_one(&mut self, id: &str, found: &Found) {
+    fn unite_one(&mut self, id: &str, found: &Provenance) {
         match self.concrete.get_mut(id) {
             Some(known) => known.or(found),
             None => drop(self.concrete.insert(id.to_owned(), found.clone())),
@@ -146,8 +146,8 @@ impl FormSet {
         });
     }
 
-    fn intersect(&self, other: &FormSet) -> FormSet {
-        let mut both = FormSet::default();
+    fn intersect(&self, other: &TypeSubjects) -> TypeSubjects {
+        let mut both = TypeSubjects::default();
         for (id, left) in &self.concrete {
             if let Some(right) = other.concrete.get(id) {
                 both.unite_one(id, &left.and(right));
@@ -166,8 +166,8 @@ impl FormSet {
     /// agrees only adds its condition.
     fn add_covered(
         &mut self,
-        concrete: &BTreeMap<String, Found>,
-        wildcard: Option<&FoundWildcard>,
+        concrete: &BTreeMap<String, Provenance>,
+        wildcard: Option<&WildcardEntry>,
     ) {
         let Some(wildcard) = wildcard else { return };
         for (id, found) in concrete {
@@ -181,8 +181,8 @@ impl FormSet {
         }
     }
 
-    fn subtract(&self, other: &FormSet) -> FormSet {
-        let mut rest = FormSet::default();
+    fn subtract(&self, other: &TypeSubjects) -> TypeSubjects {
+        let mut rest = TypeSubjects::default();
         for (id, found) in &self.concrete {
             if let Some(conditional) = other.leaves(id) {
                 rest.unite_one(id, &found.under(conditional));
@@ -216,8 +216,8 @@ impl FormSet {
     }
 }
 
-impl FoundWildcard {
-    fn unite(&mut self, other: &FoundWildcard) {
+impl WildcardEntry {
+    fn unite(&mut self, other: &WildcardEntry) {
         self.found.or(&other.found);
         self.exclusions.retain(|id, conditional| match other.exclusions.get(id) {
             Some(other) => {
@@ -228,13 +228,13 @@ impl FoundWildcard {
         });
     }
 
-    fn intersect(&self, other: &FoundWildcard) -> FoundWildcard {
+    fn intersect(&self, other: &WildcardEntry) -> WildcardEntry {
         let mut exclusions = self.exclusions.clone();
         for (id, conditional) in &other.exclusions {
             let both = exclusions.get(id).is_none_or(|known| *known) && *conditional;
             exclusions.insert(id.clone(), both);
         }
-        FoundWildcard { found: self.found.and(&other.found), exclusions }
+        WildcardEntry { found: self.found.and(&other.found), exclusions }
     }
 
     /// Whether an id is in: `None` when not, else whether its exclusion is conditional.
@@ -246,7 +246,7 @@ impl FoundWildcard {
     }
 
     /// What is left of the wildcard without `other`: nothing when that holds an unconditional one.
-    fn subtract(&self, other: &FormSet) -> Option<FoundWildcard> {
+    fn subtract(&self, other: &TypeSubjects) -> Option<WildcardEntry> {
         let conditional = match &other.wildcard {
             Some(wildcard) if !wildcard.found.conditional => return None,
             wildcard => wildcard.is_some(),
@@ -256,7 +256,7 @@ impl FoundWildcard {
             let both = exclusions.get(id).is_none_or(|known| *known) && found.conditional;
             exclusions.insert(id.clone(), both);
         }
-        Some(FoundWildcard { found: self.found.under(conditional), exclusions })
+        Some(WildcardEntry { found: self.found.under(conditional), exclusions })
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
 
     /// Reads `ann`, `ann[c]`, `*` and `*-ann-bob[c]`, separated by blanks.
     fn set(text: &str) -> SubjectSet {
-        let mut set = FormSet::default();
+        let mut set = TypeSubjects::default();
         let marked = |text: &str| match text.strip_suffix("[c]") {
             Some(id) => (id.to_owned(), true),
             None => (text.to_owned(), false),
@@ -274,9 +274,9 @@ mod tests {
         for word in text.split_whitespace() {
             let mut parts = word.split('-').map(marked);
             let (id, conditional) = parts.next().unwrap();
-            let found = Found { conditional, through: BTreeSet::new() };
+            let found = Provenance { conditional, through: BTreeSet::new() };
             if id == "*" {
-                set.wildcard = Some(FoundWildcard { found, exclusions: parts.collect() });
+                set.wildcard = Some(WildcardEntry { found, exclusions: parts.collect() });
             } else {
                 set.concrete.insert(id, found);
             }

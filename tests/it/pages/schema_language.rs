@@ -59,7 +59,7 @@ fn diagnostics(folder: &Path, name: &str) -> Vec<String> {
 fn every_rule_of_the_grammar_is_on_the_page() {
     let page = page(PAGE);
     let (_, table) = page.split_once("| rule | written |").unwrap();
-    let grammar = fs::read_to_string(root().join("src/schema/grammar.pest")).unwrap();
+    let grammar = fs::read_to_string(root().join("src/schema/parse/grammar.pest")).unwrap();
     let mut inner: BTreeSet<&str> = BTreeSet::from(INNER_RULES);
     let mut rules = 0;
     for line in grammar.lines() {
@@ -82,7 +82,7 @@ fn every_rule_of_the_grammar_is_on_the_page() {
 #[test]
 fn every_word_of_the_grammar_is_on_the_page() {
     let page = page(PAGE);
-    let grammar = fs::read_to_string(root().join("src/schema/grammar.pest")).unwrap();
+    let grammar = fs::read_to_string(root().join("src/schema/parse/grammar.pest")).unwrap();
     let code = grammar.lines().filter(|line| !line.trim_start().starts_with("//"));
     let words: BTreeSet<String> = code
         .flat_map(|line| line.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())

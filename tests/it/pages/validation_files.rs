@@ -57,8 +57,8 @@ fn every_code_is_on_the_page() {
     let page = page("validation-files.md");
     let mut codes = 0;
     for text in super::sources("src/validation") {
-        for fault in text.split("Fault::new(").skip(1) {
-            let Some((_, rest)) = fault.split_once("Block::") else { continue };
+        for fault in text.split("FileProblem::new(").skip(1) {
+            let Some((_, rest)) = fault.split_once("FileSection::") else { continue };
             let Some(code) = rest.split('"').nth(1) else { continue };
             if code.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
                 require_named(&page, code);
