@@ -1,4 +1,4 @@
-//! Loads a running server over gRPC and prints what a check costs beside what the cheapest call costs, and what it costs
+//! Loads a running server over gRPC and prints the cost of a check and that of the cheapest call, and what it costs
 //! when it comes from an official client.
 //!
 //! The server is a process of its own: its CPU time is read from the operating system, so the client's share of the
@@ -33,7 +33,7 @@ struct Arguments {
     /// Host and port of the server's gRPC interface.
     #[arg(long)]
     endpoint: String,
-    /// The key that the server asks for.
+    /// The server's key.
     #[arg(long)]
     token: String,
     /// The server's process, whose CPU time is read.

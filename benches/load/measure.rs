@@ -90,7 +90,7 @@ pub(crate) async fn round(
 
 async fn work(mut calls: Calls, worker: u32, end: Instant) -> Vec<Duration> {
     let mut latencies = Vec::new();
-    // Every worker asks other questions.
+    // Every worker makes other checks.
     let mut number = worker << 24;
     loop {
         let start = Instant::now();

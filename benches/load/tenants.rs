@@ -1,4 +1,4 @@
-//! Tenants of the shape of `schema-examples/gitpod`, and questions about them with their answers.
+//! Tenants of the shape of `schema-examples/gitpod`, and checks about them with their answers.
 
 use kilwa::proto::authzed::api::v1::{
     CheckPermissionRequest, ObjectReference, Relationship, SubjectReference,
@@ -35,7 +35,7 @@ impl Installation {
         site.into_iter().chain((0..self.organizations).flat_map(organization))
     }
 
-    /// A question that applications ask often, and whether the answer is yes. Every number gives another one.
+    /// A common check of applications, and whether the answer is yes. Every number gives another one.
     pub(crate) fn question(&self, number: u32) -> (CheckPermissionRequest, bool) {
         let mut draw = Draw(number.into());
         let org = draw.below(self.organizations);

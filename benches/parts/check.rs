@@ -54,7 +54,7 @@ fn each_case(
     group.finish();
 }
 
-/// Picks the newest revision and asks at it, as a check at full consistency does.
+/// Checks at the latest revision, as a fully consistent check does.
 fn check(database: &Database, question: &CheckQuery<'_>) -> Permissionship {
     let view = database.view(Consistency::FullyConsistent, now()).unwrap();
     view.check(question, false, &|| false).unwrap().permissionship

@@ -1,4 +1,4 @@
-//! A graph of documents, folders and groups, with a question for each way through it.
+//! A graph of documents, folders and groups, with a check for each way through it.
 
 use kilwa::relationship::Relationship;
 
@@ -21,7 +21,7 @@ const DEPTH: u32 = 40;
 /// Members of the one group.
 const MEMBERS: u32 = 1_000_000;
 
-/// A question about `view`, and whether the answer is yes.
+/// A check about `view`, and whether the answer is yes.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) resource: &'static str,

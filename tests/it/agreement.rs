@@ -1,7 +1,7 @@
-//! The engine agrees with the reference on random schemas, relationships and questions.
+//! The engine agrees with the reference on random schemas, relationships and checks.
 //!
-//! `KILWA_PROPERTY_QUESTIONS` asks for another number of questions, `KILWA_PROPERTY_SEED` for another sequence.
-//! A case that fails is made small and printed; put it into `tests/it/cases/` and it is asked first from then on.
+//! `KILWA_PROPERTY_QUESTIONS` sets another number of checks, `KILWA_PROPERTY_SEED` another sequence.
+//! A case that fails is minimized and printed; put it into `tests/it/cases/`, and it is run first from then on.
 
 use crate::outside::setting;
 use crate::readers::{CountingReader, FailingReader};
@@ -20,7 +20,7 @@ use kilwa::schema::{Diagnostic, Schema, compile};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How many questions each schema is asked.
+/// How many checks are made for each schema.
 const QUESTIONS_PER_CASE: usize = 12;
 /// Large enough that nothing is ever dropped in a test.
 const CACHE_BYTES: usize = 64 << 20;
@@ -108,10 +108,10 @@ fn a_cache_knows_the_time_and_the_revision() {
     for_each_specimen(1_500, |specimen| stale_answers(&specimen.case()));
 }
 
-/// Makes specimens until enough questions were asked, and makes the first one small that has a fault.
+/// Generates cases until enough checks were made, and minimizes the first one that fails.
 pub(crate) fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> Option<String>) {
     let questions = setting("KILWA_PROPERTY_QUESTIONS").map_or(questions, |count| {
-        // The whole number is for the plain comparison, the costlier ones ask in proportion.
+        // The whole number is for the plain comparison; the more expensive ones use a part of it.
         usize::try_from(count).unwrap() * questions / 4_000
     });
     let mut random = Random::new(setting("KILWA_PROPERTY_SEED").unwrap_or(2026));
@@ -124,7 +124,7 @@ pub(crate) fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> O
     }
 }
 
-/// What is wrong with the engine's answers to a case, asked in every way.
+/// The differences of the engine's answers to a case, in every form.
 fn disagreement(case: &Case, rules: Option<&Rules>) -> Option<String> {
     let schema = match compile(&case.schema) {
         Ok(schema) => schema,
@@ -176,7 +176,7 @@ impl Bench<'_> {
         self.questions().iter().map(answer).collect()
     }
 
-    /// Everything that the engine says, by the way in which it was asked.
+    /// All answers of the engine, by the form of the call.
     fn ways(&self, reader: &VisibleSet<'_>) -> Vec<(&'static str, Vec<Said>)> {
         let cache = Cache::new(CACHE_BYTES);
         let (bulk_cache, tiny_cache) = (Cache::new(CACHE_BYTES), Cache::new(TINY_CACHE_BYTES));

@@ -44,7 +44,7 @@ fn write(database: &Database, minute: u32, operation: UpdateOperation, text: &st
     database.write(at(minute), WriteRequest { updates, ..WriteRequest::default() }).unwrap()
 }
 
-/// Whether the question was true at one minute, asked at another.
+/// Whether the check was true at one minute, made at another.
 fn was(database: &Database, text: &str, minute: u32, asked_at: u32) -> bool {
     let revision = database.revision_at(at(minute), at(asked_at)).unwrap();
     let view = database
@@ -180,7 +180,7 @@ fn a_token_of_a_time_is_refused_once_what_expired_since_has_been_collected() {
         "the time 2030-01-01T12:04:00Z lies before the history that is kept, which begins at 2030-01-01T12:20:00Z"
     );
     database.view(past(20), at(50)).unwrap();
-    // Nor can it be asked for anew, whatever the window is.
+    // Nor can it be read again, whatever the window is.
     let refused = database.revision_at(at(4), at(20)).unwrap_err();
     assert!(matches!(refused, DatabaseError::Time(_)), "{refused}");
 }

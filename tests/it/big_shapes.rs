@@ -226,7 +226,7 @@ fn everyone_in_everyone(count: usize, link: &str, inside: &str) -> RelationshipS
     relationships
 }
 
-/// What the link between the groups carries, who is in the last one, who asks, and whether it depends on the day.
+/// The caveat of the link between the groups, the member of the last one, the subject, and whether the answer depends on the day.
 type Dense = (&'static str, &'static str, &'static str, Permissionship);
 
 fn ask_everyone(count: usize, cases: &[Dense]) {

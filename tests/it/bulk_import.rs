@@ -314,7 +314,7 @@ fn a_kill_leaves_a_large_write_whole_or_not_at_all() {
     }
 }
 
-/// The change log, played from the start, gives what is there, and a new write can be made and taken back.
+/// The change log, played from the start, gives the stored relationships, and a new write can be made and rolled back.
 fn assert_consistent(store: &Store, snapshot: &Snapshot<'_>, full: bool) {
     use kilwa::relationship::UpdateOperation;
     let mut there = std::collections::BTreeSet::new();

@@ -39,7 +39,7 @@ impl Bench {
             .unwrap()
     }
 
-    /// Whether a question is answered without a read.
+    /// Whether a check is answered without a read.
     fn knows(&self, question: &str) -> bool {
         let checked = self.ask(1, question, "{}");
         checked.statistics.cache_hits == 1 && checked.statistics.reads == 0

@@ -1,4 +1,4 @@
-//! Caveats: what compiles, what contexts mean, what three-valued evaluation answers, what is bounded.
+//! Caveats: compilation, contexts, three-valued evaluation, bounds.
 
 use kilwa::caveat::{
     Caveat, CaveatError, CompileErrorKind, Outcome, Parameter, ParameterType, Steps,

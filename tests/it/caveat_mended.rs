@@ -1,11 +1,11 @@
-//! What the `cel` crate has wrong against CEL's specification, each with the crate's own answer beside the right one: when
+//! Bugs of the `cel` crate against CEL's specification, each with the crate's answer and the right one: when
 //! one of these fails because the crate is fixed, `src/caveat/mended.rs` has one thing less to do.
 
 use crate::caveat::judged;
 use cel::{Context, Env, ExecutionError, Value};
 use std::sync::Arc;
 
-/// What the crate alone says of an expression without parameters.
+/// The crate's result for an expression without parameters.
 fn crate_says(body: &str) -> Result<Value, ExecutionError> {
     let env = Arc::new(Env::stdlib());
     let program = env.compile(body).unwrap();

@@ -26,7 +26,7 @@ fn relationships(text: &str) -> RelationshipSet {
     lines.map(|line| line.parse::<Relationship>().unwrap()).collect()
 }
 
-/// Asks in one go whether the user `ann` is in this permission of each of these objects.
+/// Checks in one call whether the user `ann` has this permission on each of these objects.
 fn ask(
     schema: &Schema,
     set: &RelationshipSet,

@@ -1,4 +1,4 @@
-//! The work of a question is bounded, and every relationship within the bounds is seen.
+//! The work of a check is bounded, and every relationship within the bounds is seen.
 
 use crate::readers::CountingReader;
 use crate::reference::case::{Asked, now};
@@ -44,7 +44,7 @@ fn ask<R: RelationshipReader>(
     check(scope, &Asked::parse(question).question())
 }
 
-/// Asks within limits about a chain that needs 100 visits and 200 reads.
+/// Checks within limits a chain that needs 100 visits and 200 reads.
 fn ask_within(limits: Limits) -> Result<CheckResult, EngineError> {
     let (schema, set) = (schema(SCHEMA), chain(100));
     let visible = set.visible_at(now());
@@ -76,7 +76,7 @@ fn a_question_that_reads_too_much_is_refused() {
     );
 }
 
-/// The steps of one question's caveats count together, and a long row of them is interrupted.
+/// The steps of one check's caveats count together, and a long row of them is interrupted.
 #[test]
 fn caveats_that_take_too_many_steps_end_the_question() {
     let schema = schema(

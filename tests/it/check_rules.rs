@@ -38,7 +38,7 @@ definition document {
     permission nobody = nil
 }";
 
-/// Asks about these relationships, one a line.
+/// Checks these relationships, one a line.
 fn ask(relationships: &str, question: &str, context: &str) -> Result<Permissionship, EngineError> {
     let schema = schema(SCHEMA);
     let lines = relationships.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -168,7 +168,7 @@ fn only_what_is_needed_is_missing() {
     assert_eq!(ask(r#"{"b": 1}"#), Permissionship::NoPermission);
     assert_eq!(ask(r#"{"b": 2}"#), missing(&["a"]));
     assert_eq!(ask(r#"{"a": 1, "b": 2}"#), Permissionship::HasPermission);
-    // What is stored wins over what is asked with, and an unconditional way over a conditional one.
+    // The stored context takes precedence over the request's, and an unconditional path over a conditional one.
     let fixed = "document:d#reader@user:ann[first:{\"a\": 1}]";
     let answer = self::ask(fixed, "document:d#read@user:ann", r#"{"a": 2}"#).unwrap();
     assert_eq!(answer, Permissionship::HasPermission);

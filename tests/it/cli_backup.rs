@@ -32,7 +32,7 @@ relationships: |-
   team:a#member@team:b#member
 ";
 
-/// A server with a folder for files beside it.
+/// A server with a folder for files.
 struct Place {
     server: Served,
     folder: TempDir,
@@ -75,7 +75,7 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What a command says that cannot be done.
+    /// The message of a command that fails.
     fn refused(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -1,4 +1,4 @@
-//! Schema and validation files on the command line: which are read, as what, and what is said about their mistakes.
+//! Schema and validation files on the command line: which are read, as what, and what is reported about their errors.
 
 use crate::cli_serve::Server;
 use crate::program;

@@ -1,4 +1,4 @@
-//! `kilwa relationship watch`, the real binary beside a real server.
+//! `kilwa relationship watch`: the real binary with a real server.
 
 use crate::program;
 use crate::served::Served;

@@ -123,7 +123,7 @@ async fn ten_minutes_ahead_and_back_show_no_access_that_was_revoked() {
     server.permissions().await.write_relationships(request).await.unwrap();
     clocks.jump(-600);
     clocks.pass(60);
-    // This check and the question about its time say the same.
+    // This check and the check as of its time agree.
     assert!(!server.has(ASKED).await);
     clocks.pass(60);
     let time = prost_types::Timestamp { seconds: START + 120, nanos: 0 };

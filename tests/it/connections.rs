@@ -1,4 +1,4 @@
-//! Connections in bulk, idle, mute and refused: what a real server makes of them with few descriptors.
+//! Connections in bulk, idle, silent and refused, on a real server with few descriptors.
 
 use crate::program::without_variables;
 use crate::raw_http2::RawConnection;
@@ -183,7 +183,7 @@ async fn write_schema(server: &Served) {
     server.schema().await.write_schema(request).await.unwrap();
 }
 
-/// Writes a relationship and asks for it, over a new connection.
+/// Writes a relationship and checks it, over a new connection.
 async fn write_and_check(server: &Served) {
     let work = async {
         let mut client = server.permissions().await;

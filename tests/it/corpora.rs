@@ -1,4 +1,4 @@
-//! Schemas with relationships and assertions from elsewhere: every assertion holds, and every question about what occurs
+//! Schemas with relationships and assertions from elsewhere: every assertion holds, and every check about what occurs
 //! in a file gets the reference's answer.
 
 use crate::outside::corpus_files;
@@ -33,7 +33,7 @@ pub(crate) fn schemas() -> Vec<String> {
     corpus_files().into_iter().map(read).collect()
 }
 
-/// What is wrong in one file, each with its name.
+/// The differences in one file, each with its name.
 fn faults_in(path: &Path) -> Vec<String> {
     let found = match Corpus::read(path) {
         Ok(corpus) => {
@@ -89,7 +89,7 @@ impl Corpus {
         })
     }
 
-    /// Asks for every relation and permission of every object by every subject, with every context that occurs.
+    /// Checks every relation and permission of every object for every subject, with every context that occurs.
     fn disagreements(&self) -> impl Iterator<Item = String> {
         let contexts = self.contexts().into_iter();
         contexts
@@ -154,7 +154,7 @@ impl Corpus {
         faults
     }
 
-    /// Asks for everybody in every relation and permission of every object, of every kind of subject that occurs.
+    /// Lists the subjects of every relation and permission of every object, of every kind that occurs.
     fn false_lists(&self) -> impl Iterator<Item = String> {
         let kind = |subject: &Subject| {
             (subject.object_type().to_owned(), subject.relation().map(str::to_owned))

@@ -124,7 +124,7 @@ fn killed() -> (Image, Revision) {
         write(&store, number);
     }
     drop(store);
-    // Opening moves what is in the log into table files.
+    // Opening moves the content of the log into table files.
     let store = open(dir.path()).unwrap();
     let revisions: Vec<_> = (WRITES / 2..WRITES).map(|number| write(&store, number)).collect();
     let files = image(dir.path());

@@ -209,7 +209,7 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
         assert!(at_once(&trial, consistency, "document:a", "view").is_none());
     }
     assert!(at_once(&trial, newest, "group:g0", "member").is_none());
-    // Nothing is in memory yet after a restart, and everything that was asked for is from then on.
+    // Nothing is in memory yet after a restart, and everything that was read is from then on.
     let trial = trial.reopened();
     assert!(at_once(&trial, newest, "document:a", "view").is_none());
     assert_eq!(check(&trial.head(3), "document:a#view@user:ann"), Permissionship::HasPermission);

@@ -1,4 +1,4 @@
-//! What the validation files of the example systems cover: no rule of a schema can change without an assertion failing.
+//! Coverage of the example systems' validation files: no rule of a schema can change without an assertion failing.
 
 use kilwa::relationship::Timestamp;
 use kilwa::schema::{self, Rule};

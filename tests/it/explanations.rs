@@ -1,4 +1,4 @@
-//! Explanations of answers that lie far away: what is left out is called left out, in every form.
+//! Explanations of deep answers: truncated steps are marked, in every form.
 
 use crate::cli_serve::kilwa;
 use crate::reference::case::{Asked, now};

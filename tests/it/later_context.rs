@@ -1,4 +1,4 @@
-//! What a list without context says holds in every context that is given later.
+//! A list without context agrees with checks in every context that is given later.
 //!
 //! Two conditions that lack the same parameters are not the same condition: a list may only leave out subjects that have the value
 //! of the wildcard in every context, and may only call a subject or resource certain or absent if every context does.
@@ -173,7 +173,7 @@ fn contexts(parameters: &[(&str, &[serde_json::Value])]) -> Vec<Context> {
     all.into_iter().map(Context::from_map).collect()
 }
 
-/// What a list without context says that a check in a later context does not.
+/// The differences between a list without context and checks in a later context.
 fn fault(case: &Case, contexts: &[Context]) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
     let mut case = case.clone();

@@ -44,7 +44,7 @@ definition document {
 const PART: usize = 100_000;
 /// How many documents lie in one folder.
 const FOLDER: usize = 25;
-/// What a lookup may need beside what the server holds anyway.
+/// The memory that a lookup may need in addition to the server's.
 const GROWTH_KIB_MAX: u64 = 64 << 10;
 
 fn now() -> Timestamp {
@@ -113,7 +113,7 @@ async fn stream_all(server: &Served, permission: &str) -> (usize, u64, u64) {
     (count, sequence, peak.max(server.resident_kib()) - before)
 }
 
-/// The same in pages. `begun` is called behind the first one.
+/// The same in pages. `begun` is called after the first one.
 async fn page_all(server: &Served, permission: &str, begun: impl FnOnce()) -> (usize, u64) {
     let mut client = server.permissions().await;
     let (mut count, mut sequence, mut cursor) = (0, 0, None);

@@ -39,7 +39,7 @@ fn a_lookup_survives_no_failed_read() {
     for_each_specimen(500, |specimen| broken_reads(&specimen.case()));
 }
 
-/// What is wrong with the engine's lookups about a case, made in every way.
+/// The differences of the engine's lookups of a case, in every form.
 fn disagreement(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
     let rules = Rules::of(&schema);

@@ -1,4 +1,4 @@
-//! What a lookup of resources finds, what it costs and where it ends.
+//! Results, cost and limits of a lookup of resources.
 
 use crate::readers::CountingReader;
 use crate::reference::case::{Asked, now};
@@ -16,7 +16,7 @@ fn stored<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> RelationshipSet 
     lines.into_iter().map(|line| line.as_ref().parse().unwrap()).collect()
 }
 
-/// Everything that a lookup finds, as the first page. The id in the question plays no part.
+/// Everything that a lookup finds, as the first page. The id of the query is ignored.
 fn page<R: RelationshipReader>(
     scope: &EvalContext<'_, R>,
     question: &str,
@@ -376,7 +376,7 @@ fn a_page_costs_what_it_returns() {
     }
 }
 
-/// Results from very many places come in order all the same, and every place is read about once.
+/// Results from very many objects come in order, and every object is read about once.
 #[test]
 fn many_sources_are_merged() {
     let schema = schema(WIDE);

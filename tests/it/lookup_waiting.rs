@@ -1,4 +1,4 @@
-//! Lookups that wait for their next page: they spare work, and never change what is found.
+//! Parked lookups: they save work, and never change the results.
 
 use crate::reference::case::Asked;
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, View, WriteRequest};
@@ -190,7 +190,7 @@ fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
     let whole = ResourceFilter::default();
     let asked = Asked::parse("document:x#view@user:ben");
     let sought = asked.sought(&whole);
-    // It asks so often whether anybody waits for it; all groups would take some twenty times as long.
+    // It checks so often whether its caller still waits; all groups would take some twenty times as long.
     let looks = Cell::new(0);
     let count = || {
         looks.set(looks.get() + 1);

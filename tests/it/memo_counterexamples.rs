@@ -1,8 +1,8 @@
 //! Every small graph of groups that contain each other: where a memo that remembers too much is wrong.
 //!
 //! A "no" that was found while another node was open may depend on that node; cached, it is wrong as
-//! soon as the open question becomes a "yes". Both ways of remembering are tried: within a question (an intersection
-//! asks for two groups, one after the other) and between questions (a shared cache).
+//! soon as the open check becomes a "yes". Both kinds of reuse are tried: within a check (an intersection
+//! evaluates two groups, one after the other) and between checks (a shared cache).
 
 use crate::reference::case::{Asked, now};
 use kilwa::engine::{Cache, EvalContext, check};

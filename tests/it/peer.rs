@@ -140,7 +140,7 @@ impl Peer {
         self.channel.clone()
     }
 
-    /// Gives the store of a key what a case holds, without what has expired.
+    /// Fills the store of a key with a case, without expired relationships.
     pub(crate) async fn load(&self, key: &str, case: &Case) -> Result<(), Status> {
         let mut schemas = SchemaServiceClient::new(self.channel());
         let request = proto::WriteSchemaRequest { schema: case.schema.clone() };

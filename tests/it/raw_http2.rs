@@ -132,7 +132,7 @@ impl Responding {
     }
 }
 
-/// A message behind its prefix.
+/// A message after its prefix.
 pub(crate) fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     [&[flag], length.as_slice(), message].concat()

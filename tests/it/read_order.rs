@@ -111,7 +111,7 @@ fn read(
         assert!(read.rows.len() <= page);
         found.extend(read.rows.iter().map(|(row, _)| row.to_string()));
         let Some(next) = read.next else { return found };
-        // The position behind the last row is as good as the one of the page.
+        // The position after the last row is equivalent to that of the page.
         let last = read.rows.last().map(|(_, position)| position.clone());
         let next = last.filter(|_| found.len() % 2 == 0 && read.rows.len() == page).unwrap_or(next);
         after = Some(ScanPosition::from_bytes(&next.to_bytes()).unwrap());

@@ -1,4 +1,4 @@
-//! Readers that count what is asked of them, and readers that break.
+//! Readers that count their reads, and readers that fail.
 
 use kilwa::relationship::{
     Page, ReadError, RelationKey, RelationshipReader, ResourceKey, SubjectForm, SubjectKey, Terms,

@@ -1,4 +1,4 @@
-//! What a request may take of the server's memory, whatever it holds, and how long it keeps others waiting.
+//! The memory of a request, whatever it contains, and how long it delays others.
 
 use crate::outside::tell;
 use crate::served::Served;
@@ -29,7 +29,7 @@ use tonic::{Code, Request, Status};
 /// The most memory that the server may hold at any time, with its stores and caches: far less than the 2,860 MiB that an
 /// unbounded decoder takes for 16 KiB of compressed request.
 const PEAK_KIB_MAX: u64 = 700 << 10;
-/// How long a check may take beside requests that are as large as can be. Generous, for the machine has other work too.
+/// How long a check may take during requests of the largest size. Generous, because the machine is shared.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// The largest message of any method.
 const LARGEST: usize = 16 << 20;
@@ -91,7 +91,7 @@ impl Trial {
         let server = Served::start_with(dir.path(), arguments);
         let request = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
         server.schema().await.write_schema(request).await.unwrap();
-        // As long as it is there, no empty schema can take the place of this one.
+        // While it exists, no empty schema can replace this one.
         let updates = vec![touch("document:plan#owner@user:ann")];
         let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
         server.permissions().await.write_relationships(request).await.unwrap();
@@ -155,7 +155,7 @@ impl Bystander {
         Self { stop, longest, thread: Some(thread) }
     }
 
-    /// The longest that it had to wait since it was asked last.
+    /// The longest wait since the last reading.
     fn waited(&self) -> Duration {
         std::mem::take(&mut *self.longest.lock().unwrap())
     }

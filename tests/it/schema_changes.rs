@@ -1,4 +1,4 @@
-//! What is between two schemas.
+//! The differences between two schemas.
 
 use crate::reference::generate;
 use crate::reference::random::Random;

@@ -1,4 +1,4 @@
-//! What is refused: each fault with its place, its stage and its words.
+//! Schemas that are refused: each error with its position, its stage and its message.
 
 use crate::schema_support::faults;
 

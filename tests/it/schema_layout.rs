@@ -148,7 +148,7 @@ fn line_ends_are_those_of_the_first_line() {
     assert_eq!(laid_out("\n // only\n\n"), "// only\n");
 }
 
-/// What stands inside of a literal is what the caveat compares with.
+/// The text inside of a literal is not changed.
 #[test]
 fn literals_of_caveats_stay_as_they_are() {
     let text = "caveat said(word string) {\n      word == \"\"\"a  \n   b\n\n\n c\"\"\" ||\n        word == '//'\n  }\n";

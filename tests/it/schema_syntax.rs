@@ -1,4 +1,4 @@
-//! What is accepted: line breaks, names, comments, forms.
+//! Accepted syntax: line breaks, names, comments, forms.
 
 use crate::schema_support::{faults, schema, tree};
 use kilwa::schema::{AllowedForm, Rule, Schema, format};

@@ -92,7 +92,7 @@ async fn each_key_has_a_database_of_its_own() {
     require(&unknown, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &["definition_name"]);
     server.write_schema("two").await;
     assert!(!has(&server.all, "two", "document:plan#view@user:ann").await.unwrap());
-    // What is taken there is free here.
+    // Names that are used there are free here.
     server.write("two", "document:plan#viewer@user:ann").await.unwrap();
     assert_eq!(
         server.write("two", "document:plan#viewer@user:ann").await.unwrap_err().code(),
@@ -109,7 +109,7 @@ async fn calls_without_a_key_share_one() {
     server.schema().write_schema(request).await.unwrap();
     let read = server.schema().read_schema(proto::ReadSchemaRequest {}).await.unwrap();
     assert_eq!(read.into_inner().schema_text, text);
-    // What is no key counts as none.
+    // A malformed key counts as none.
     let mut odd = Request::new(proto::ReadSchemaRequest {});
     odd.metadata_mut().insert("authorization", "Basic abc".parse().unwrap());
     let read = server.schema().read_schema(odd).await.unwrap();

@@ -25,7 +25,7 @@ fn program() -> String {
 const START_MAX: Duration = Duration::from_mins(2);
 const HOST: &str = "127.0.0.1:";
 
-/// A running server. Ends, without being asked to tidy up, when dropped.
+/// A running server. It is killed when dropped.
 pub(crate) struct Served {
     process: Child,
     endpoint: String,

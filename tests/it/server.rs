@@ -158,7 +158,7 @@ async fn a_response_ends_with_its_id_its_cost_and_the_version_when_asked() {
     request.metadata_mut().insert("x-request-id", "mine".parse().unwrap());
     request.metadata_mut().insert("io.spicedb.requestversion", "true".parse().unwrap());
     let response = server.permissions().await.check_permission(request).await.unwrap();
-    // The client library puts trailers beside the headers.
+    // The client library merges trailers with the headers.
     let metadata = response.metadata();
     assert_eq!(metadata.get("x-request-id").unwrap(), "mine");
     assert!(metadata.get("io.spicedb.debug.version").is_some());
@@ -329,7 +329,7 @@ fn a_key_is_made_once_and_kept_privately() {
     drop(Server::open(&config).unwrap());
     config.keys = Vec::new();
     let path = dir.path().join("preshared.key");
-    // Left behind by a start that was broken off.
+    // Left by an interrupted start.
     let unfinished = dir.path().join("preshared.key.new");
     fs::write(&unfinished, "half a k").unwrap();
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o644)).unwrap();
@@ -353,7 +353,7 @@ async fn the_kept_key_opens() {
     let key = fs::read_to_string(dir.path().join("preshared.key")).unwrap();
     let server = start(config).await;
     let mut client = server.permissions_as(key.trim()).await;
-    // No schema yet: the key was let in, the question was not understood.
+    // No schema yet: the key was accepted, the request refused.
     let refused = client.check_permission(question("document:plan#view@user:ann")).await;
     assert_eq!(refused.unwrap_err().code(), Code::FailedPrecondition);
     server.stop().await.unwrap();

@@ -1,6 +1,6 @@
-//! The reference beside a real `SpiceDB`, when `KILWA_TEST_SPICEDB` names its program.
+//! The reference compared with a real `SpiceDB`, when `KILWA_TEST_SPICEDB` names its program.
 //!
-//! Both are asked the same random questions. Left out is what Kilwa answers differently on purpose: a wildcard covers
+//! Both get the same random checks. Left out is what Kilwa answers differently on purpose: a wildcard covers
 //! no usersets, cycles have answers, and every caveated relationship is found.
 
 use crate::differential::known::overlooks_caveats;
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use tokio::runtime::Runtime;
 use tonic::{Code, Status};
 
-/// How many schemas are tried, and how many questions each is asked.
+/// How many schemas are tried, and how many checks are made for each.
 const CASES: usize = 150;
 const QUESTIONS_PER_CASE: usize = 20;
 #[test]
@@ -41,13 +41,13 @@ fn spicedb_agrees_with_the_reference() {
     }
 }
 
-/// A `SpiceDB`, and how it is asked.
+/// A connection to a `SpiceDB`.
 struct Spicedb {
     peer: Peer,
 }
 
 impl Spicedb {
-    /// What the peer says to the case's questions and the reference does not.
+    /// What the peer says to the case's checks and the reference does not.
     async fn disagreement(&self, case: &Case) -> Option<String> {
         let schema = compile(&case.schema).unwrap();
         if schema.nodes().iter().any(overlooks_caveats) {

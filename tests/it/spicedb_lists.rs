@@ -1,4 +1,4 @@
-//! Trees and lists of subjects beside those of a real `SpiceDB`, when `KILWA_TEST_SPICEDB` names its program.
+//! Trees and lists of subjects compared with those of a real `SpiceDB`, when `KILWA_TEST_SPICEDB` names its program.
 //!
 //! Left out is what Kilwa answers differently on purpose: see `docs/compatibility.md`.
 
@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 use tonic::Status;
 
-/// How many schemas are tried, and what is asked of each.
+/// How many schemas are tried, and what is compared for each.
 const CASES: usize = 120;
 const QUESTIONS_PER_CASE: usize = 8;
 

@@ -1,4 +1,4 @@
-//! What a real `SpiceDB` says about schemas, when `KILWA_TEST_SPICEDB` names its program: structure, dependencies and
+//! Comparison with a real `SpiceDB` on schemas, when `KILWA_TEST_SPICEDB` names its program: structure, dependencies and
 //! differences of random schemas and of those of the corpora.
 
 use crate::corpora;
@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tonic::Code;
 use tonic::transport::Channel;
 
-/// How many random schemas are compared, beside those of the corpora.
+/// How many random schemas are compared, in addition to those of the corpora.
 const RANDOM: usize = 150;
 
 /// Comments, prefixes, every form of subject, every operator, types that change.
@@ -107,7 +107,7 @@ struct Told {
 }
 
 impl Told {
-    /// Notes what both say to a question, and whether that is the same.
+    /// Notes what both say to a check, and whether that is the same.
     fn note<T: Debug>(&mut self, agree: bool, said: &(T, T), about: &str) {
         self.questions += 1;
         if !agree {
@@ -116,7 +116,7 @@ impl Told {
     }
 }
 
-/// Asks both about every schema, and for what is between it and the one before.
+/// Compares both on every schema, and on its differences from the one before.
 async fn compare(peer: &Peer, schemas: &[String]) -> Told {
     let dir = tempfile::tempdir().unwrap();
     let server = start(config(dir.path())).await;

@@ -1,4 +1,4 @@
-//! The store through its handle: folders it refuses, writers that meet, and what they leave behind.
+//! The store through its handle: folders it refuses, concurrent writers, and their results.
 
 use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
 use kilwa::store::{

@@ -1,4 +1,4 @@
-//! Lists of subjects agree with the reference, on random schemas, relationships and questions: in memory and on disk, at
+//! Lists of subjects agree with the reference, on random schemas, relationships and checks: in memory and on disk, at
 //! the head and at an older revision, whatever the size of the pages.
 //!
 //! `KILWA_PROPERTY_QUESTIONS` and `KILWA_PROPERTY_SEED` ask for more and for others, as for checks.
@@ -98,7 +98,7 @@ fn expression(random: &mut Random, relations: &[&str], depth: usize) -> String {
     format!("({left} {operator} {right})")
 }
 
-/// What is wrong with the lists of a case, made in every way.
+/// The differences of the lists of a case, in every form.
 fn disagreement(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
     let rules = Rules::of(&schema);
@@ -128,7 +128,7 @@ fn disagreement(case: &Case) -> Option<String> {
     })
 }
 
-/// Lists of every kind of subject that occurs, for what is asked in a case.
+/// Lists of every kind of subject that occurs, for the checks of a case.
 pub(crate) fn listings(case: &Case) -> Vec<Listing> {
     let asked = case.questions.iter().map(|asked| &asked.subject);
     let stored = case.relationships.iter().map(|stored| &stored.subject);

@@ -1,4 +1,4 @@
-//! Lists of subjects as tests ask for them, and what they have to agree with.
+//! Lists of subjects in tests, and the answers that they have to agree with.
 
 use crate::reference::Answer;
 use crate::reference::compare::Said;
@@ -9,7 +9,7 @@ use kilwa::relationship::{
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// An id that no relationship names: what is said of it is said of everybody else.
+/// An id that no relationship names: it stands for all such ids.
 const STRANGER: &str = "nobody-names-me";
 
 /// Which subjects have this permission on that resource?
@@ -88,7 +88,7 @@ pub(crate) fn listed<R: RelationshipReader>(
     }
 }
 
-/// The whole list in pages, each asked for anew after the last result of the one before.
+/// The whole list in pages, each requested after the last result of the one before.
 pub(crate) fn listed_anew<R: RelationshipReader>(
     scope: &EvalContext<'_, R>,
     listing: &Listing,
@@ -157,7 +157,7 @@ pub(crate) fn ids<'r>(
     named.chain([resource.object_id(), STRANGER]).map(str::to_owned).collect()
 }
 
-/// What is wrong with a list, as the reference sees it, which is asked about each of the ids.
+/// The differences between a list and the reference, by id.
 pub(crate) fn fault(
     listing: &Listing,
     ids: &BTreeSet<String>,

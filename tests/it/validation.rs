@@ -1,4 +1,4 @@
-//! Validation files: what is read, what is refused and where, what is reported.
+//! Validation files: what is accepted, refused and reported, and at which position.
 
 use crate::outside::corpus_files;
 use kilwa::engine::EngineError;
@@ -409,7 +409,7 @@ fn the_assertions_of_a_file_can_be_read_alone() {
     let (assertions, findings) = read_assertions("live.yaml", text);
     assert!(findings.is_empty(), "{findings:?}");
     assert_eq!(assertions[0].place.start().line, 4);
-    // What is left out for a slip does not look as if it held.
+    // A block with a misspelt key does not look as if it passed.
     let (assertions, findings) = read_assertions("live.yaml", "assertion:\n  assertTrue: [x]\n");
     let found = &findings[0].diagnostic;
     assert_eq!((assertions.len(), found.code, found.severity), (0, "unknown-key", Severity::Error));
@@ -446,7 +446,7 @@ fn a_validation_ends_when_nobody_waits_for_it() {
     assert_eq!((report.outcome(), report.expected.len()), (ReportOutcome::Holds, 600));
 }
 
-/// The bound holds for everything in the file together: no stage and no question begins anew.
+/// The bound holds for everything in the file together: no stage and no check starts again from zero.
 #[test]
 fn a_whole_validation_may_take_so_long() {
     let (text, second) = (much(), Duration::from_secs(1));

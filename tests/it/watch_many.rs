@@ -1,4 +1,4 @@
-//! Watch: many watchers at once. What is written is read once for all of them, whether or not it concerns them.
+//! Watch: many watchers at once. Each change is read once for all of them, whether or not it matches their filters.
 
 use super::served::Served;
 use super::server_support::{

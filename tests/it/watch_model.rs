@@ -393,7 +393,7 @@ fn what_is_held_stays_and_what_is_not_is_refused() {
     let error = view().changes(&position, 100).unwrap_err();
     assert!(matches!(error, DatabaseError::RevisionExpired { .. }), "{error}");
 
-    // The head is kept for ever, what expired behind it is not.
+    // The head is kept for ever, earlier expirations are not.
     let newest = view().revision();
     let expired = WatchPosition::at(newest, at(900));
     let error = view().changes(&expired, 100).unwrap_err();

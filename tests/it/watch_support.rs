@@ -11,7 +11,7 @@ pub(crate) const RELATIONSHIPS: i32 = 1;
 pub(crate) const SCHEMAS: i32 = 2;
 pub(crate) const CHECKPOINTS: i32 = 3;
 
-/// Everything behind a token, or what comes.
+/// Everything after a token, or new changes.
 pub(crate) fn from(start: Option<&proto::ZedToken>, kinds: &[i32]) -> proto::WatchRequest {
     proto::WatchRequest {
         optional_start_cursor: start.cloned(),

@@ -93,7 +93,7 @@ async fn parts_join_and_only_a_partial_answer_has_a_cursor() {
 async fn a_cursor_resumes_behind_the_last_deleted_relationship() {
     let server = with_documents(25).await;
     let cursor = begun(&server).await;
-    // What is written before that position stays; what is written behind it goes.
+    // A write before that position stays; a write after it is deleted.
     server.touch(&["document:d000#owner@user:ann", "document:d009x#owner@user:ann"]).await.unwrap();
     let second = delete(&server, request(Some(cursor.clone()))).await.unwrap();
     assert_eq!(second.relationships_deleted_count, u64::from(LIMIT));
@@ -102,7 +102,7 @@ async fn a_cursor_resumes_behind_the_last_deleted_relationship() {
     expected.insert(0, "document:d000#owner@user:ann".to_owned());
     assert_eq!(left(&server).await, expected);
 
-    // An older cursor is as good as a new one: it skips what is gone.
+    // An older cursor is as good as a new one: it skips deleted relationships.
     let last = delete(&server, request(Some(cursor))).await.unwrap();
     assert_eq!(last.deletion_progress(), DeletionProgress::Complete);
     assert_eq!(last.relationships_deleted_count, 6);

@@ -230,7 +230,7 @@ async fn a_late_duplicate_is_found_before_anything_is_applied() {
         assert_eq!(refused.code(), Code::AlreadyExists, "{refused}");
         assert_eq!(stored(&server).await.len(), 1);
     }
-    // Nothing was written, not even for a while: the next revision is the first one behind the token.
+    // Nothing was written, not even for a while: the next revision is the first one after the token.
     assert!(token.token != server.touch(&["group:g#member@user:bob"]).await.unwrap().token);
 }
 
@@ -257,6 +257,6 @@ async fn imports_take_no_more_disk_space_than_they_may() {
     let refused = import(&server, parts).await.unwrap_err();
     require(&refused, Code::ResourceExhausted, "", &[]);
     assert!(refused.message().contains("more than 100000 bytes of disk space"), "{refused}");
-    // What the refused one had taken is free again.
+    // The space of the refused one is free again.
     assert_eq!(import(&server, vec![part(&all[..1_000])]).await.unwrap(), 1_000);
 }

@@ -109,7 +109,7 @@ async fn a_write_happens_only_if_its_permissions_are_held() {
     require(&refused, Code::FailedPrecondition, reason, &names);
     assert_eq!(failure(&refused).metadata["required_subject"], "user:bob");
     assert!(!server.has("document:plan#view@user:eve").await);
-    // What the write itself would give does not count.
+    // Permissions that the write itself would grant do not count.
     let own_gift = write(&server, &["document:plan#owner@user:bob"], vec![edit("bob")]).await;
     assert_eq!(own_gift.unwrap_err().code(), Code::FailedPrecondition);
     // Nothing to require is a plain write.

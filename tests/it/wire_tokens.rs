@@ -147,7 +147,7 @@ async fn a_revision_that_is_no_longer_kept_is_out_of_range() {
     })
     .await;
     let token = server.touch(&["document:plan#owner@user:ann"]).await.unwrap();
-    // Garbage is collected in the background: ask until the revision is gone.
+    // Garbage is collected in the background: repeat until the revision is gone.
     let refused = super::server_support::soon(async {
         loop {
             server.touch(&["document:plan#owner@user:bob"]).await.unwrap();

@@ -28,7 +28,7 @@ async fn writes_come_in_order_and_creations_as_touches() {
     let response = watched.next().await.unwrap();
     assert_eq!(told(&response), "-document:a#owner@user:ann");
     assert_eq!(response.changes_through, Some(second));
-    // From a token on comes what comes behind it.
+    // A watch from a token receives the changes after it.
     let mut later = server.watch(from(Some(&first), &[])).await.unwrap();
     assert_eq!(later.told().await, "-document:a#owner@user:ann");
 }
@@ -245,7 +245,7 @@ async fn filters_are_for_relationships_only() {
             vec![of_subject.clone(), prefix],
             &["+document:a#owner@user:ann, +document:b#viewer@user:bob, +group:g#member@user:ann"],
         ),
-        // Where relationships are not asked for by name, both may be given, and both hold.
+        // Where relationships are not requested explicitly, both filters may be given, and both apply.
         (&["group"], vec![of_subject], &["+group:g#member@user:ann", "schema"]),
     ];
     for (types, filters, expected) in cases {
@@ -417,7 +417,7 @@ async fn a_large_revision_comes_in_parts_that_can_be_gone_on_from() {
     assert_eq!(all.last().unwrap().changes_through, deleted);
     let updates: Vec<_> = all.iter().flat_map(|response| &response.updates).collect();
     assert_eq!(updates.len(), COUNT);
-    // Behind each part comes the next one, with all that is said about the revision.
+    // After each part comes the next one, with the metadata of the revision.
     for (part, next) in all.iter().zip(&all[1..]) {
         let mut rest = server.watch(from(part.changes_through.as_ref(), &[])).await.unwrap();
         let found = rest.next().await.unwrap();

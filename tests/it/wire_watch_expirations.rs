@@ -146,7 +146,7 @@ async fn expirations_come_when_they_take_effect_and_once() {
     assert_eq!(own_told(&expired), "-document:a#viewer@user:ann!");
     let time = expired.updates[0].optional_expired_at;
     assert_eq!(time, Some(prost_types::Timestamp { seconds: 110, nanos: 0 }));
-    // A change behind it comes behind it, and the next expiration behind that.
+    // A later change comes after it, and the next expiration after that.
     server.touch(&["document:d#owner@user:ann"]).await;
     assert_eq!(watched.told().await, "+document:d#owner@user:ann");
     server.set(130_000);
@@ -242,7 +242,7 @@ async fn what_expired_and_was_forgotten_is_out_of_range() {
     let mut watched = server.watch(from(Some(&token))).await;
     server.set(1_000_000);
     server.workers.collect_garbage().await;
-    // What a watcher still needs is kept, however old.
+    // Changes that a watcher still needs are kept, however old.
     server.ring().await;
     assert_eq!(watched.told().await, "-document:a#viewer@user:ann!");
     drop(watched);

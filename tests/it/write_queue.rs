@@ -1,4 +1,4 @@
-//! One caller does not hold up the others: what a long write, waiting writes and slow preconditions cost everybody else.
+//! One caller does not delay the others: the cost of a long write, waiting writes and slow preconditions for them.
 
 use crate::cli_serve::kilwa;
 use crate::served::Served;
@@ -21,7 +21,7 @@ definition document {
   relation viewer: user
   permission view = viewer
 }";
-/// How many types of subjects [`slow_preconditions`] asks for.
+/// How many types of subjects [`slow_preconditions`] names.
 const ROBOTS: usize = 200;
 
 type Client = PermissionsServiceClient<Keyed>;
@@ -220,7 +220,7 @@ fn slow_preconditions(count: usize) -> Vec<proto::Precondition> {
     (0..count).map(|n| proto::Precondition { operation, filter: Some(filter(n)) }).collect()
 }
 
-/// The longest of many small writes beside so many with slow preconditions, and how long those took.
+/// The longest of many small writes during so many with slow preconditions, and how long those took.
 async fn writes_beside_preconditions(
     server: &Running,
     rows: usize,

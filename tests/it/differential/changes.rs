@@ -50,7 +50,7 @@ pub(super) async fn compare(
             tally.note("read", (&said.0, &said.1), || None, what);
         }
     }
-    // Back to what the case says, so that its questions are about something.
+    // Back to the relationships of the case, so that its checks depend on some.
     let updates = all.iter().map(|stored| touch(&stored.to_string())).collect();
     write(pair, case, tally, proto::WriteRelationshipsRequest { updates, ..Default::default() })
         .await;

@@ -40,7 +40,7 @@ impl Circles {
         Self { cyclic: cyclic.collect() }
     }
 
-    /// Whether a question leads into one. What the case does not know might.
+    /// Whether a check depends on one. Names that the case does not know might.
     pub(super) fn below(&self, asked: &Asked) -> bool {
         let pair = (asked.resource.clone(), asked.permission.clone());
         self.cyclic.get(&pair).copied().unwrap_or(true)

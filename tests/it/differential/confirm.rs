@@ -1,4 +1,4 @@
-//! What the check of `SpiceDB` says of lookups about which the two servers disagree.
+//! Checks of `SpiceDB` for lookups about which the two servers disagree.
 
 use super::circles::IDS;
 use super::known::Known;
@@ -61,7 +61,7 @@ pub(super) async fn resources(
     confirmed(side, asked).await
 }
 
-/// Whether the check says what Kilwa says, to each of these questions.
+/// Whether the check says what Kilwa says, to each of these checks.
 async fn confirmed(
     side: &mut Side,
     asked: impl IntoIterator<Item = (Asked, Option<bool>)>,

@@ -9,13 +9,13 @@ use kilwa::schema::{AllowedForm, Node, Rule, Schema};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Known {
     /// `SpiceDB` follows cycles until it is fifty steps deep and then fails, if it has not found a yes before; with many
-    /// ways it does not come to an end. Kilwa answers. Not even asked.
+    /// ways it does not end. Kilwa answers. Such checks are left out.
     Circle,
     /// To `SpiceDB`'s check a wildcard covers usersets of its type as well, though not to its lookups. To Kilwa it covers
     /// objects, everywhere.
     WildcardOfUsersets,
-    /// A lookup or a check of many questions of `SpiceDB` contradicts its own check of one, or says that it is at fault
-    /// itself. Kilwa says what that check says: in each case it is asked.
+    /// A lookup or a bulk check of `SpiceDB` contradicts its own check of one, or says that it is at fault
+    /// itself. Kilwa agrees with that check, which is made in each case.
     AgainstItsCheck,
     /// `SpiceDB` finds no caveated or expiring subjects in a relation that also takes usersets of the same type without.
     OverlookedCaveat,
@@ -35,7 +35,7 @@ impl<'c> Knowledge<'c> {
         Self { case, overlooks_caveats: schema.nodes().iter().any(overlooks_caveats) }
     }
 
-    /// Why the answers to a question may differ, of a check or of a lookup.
+    /// Why the answers to a check may differ, of a check or of a lookup.
     pub(super) fn of_question(&self, asked: &Asked, kilwa: &Said, spicedb: &Said) -> Option<Known> {
         let failed =
             ["ERROR_REASON_CAVEAT_EVALUATION_ERROR", "ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR"];

@@ -1,4 +1,4 @@
-//! Kilwa beside a real `SpiceDB`: the same random schemas, writes and questions for both, and every disagreement in what
+//! Kilwa compared with a real `SpiceDB`: the same random schemas, writes and checks for both, and every disagreement in what
 //! they answer, find, refuse and store.
 //!
 //! `KILWA_TEST_SPICEDB=… KILWA_DIFFERENTIAL_QUESTIONS=1000000 cargo test --release --test it differential -- --ignored`;
@@ -27,7 +27,7 @@ use std::env;
 use std::fmt;
 use tokio::runtime::Runtime;
 
-/// How many questions each schema is asked, and how many of them one by one, looked up and expanded too: more where no
+/// How many checks are made for each schema, and how many of them one by one, looked up and expanded too: more where no
 /// cycle is, because only there resources can be looked up.
 const QUESTIONS_PER_CASE: usize = 400;
 const LOOKUPS_PER_CASE: usize = 25;
@@ -76,13 +76,13 @@ struct Pair {
     spicedb: Side,
 }
 
-/// What was asked, and how it went.
+/// The counts of a run.
 #[derive(Default)]
 struct Tally {
     by_kind: BTreeMap<&'static str, u64>,
     known: BTreeMap<Known, u64>,
     disagreements: usize,
-    /// Whether `SpiceDB` walks without end since a question, and with it the server is of no more use.
+    /// Whether `SpiceDB` has not ended the evaluation of a check, so that the server is of no more use.
     endless: bool,
 }
 
@@ -225,7 +225,7 @@ async fn compare_lookups(
     }
 }
 
-/// A case without its questions.
+/// A case without its checks.
 fn told(case: &Case) -> Case {
     Case { questions: Vec::new(), ..case.clone() }
 }

@@ -1,4 +1,4 @@
-//! What a server says to one question, in a form in which two servers' answers can be compared.
+//! The answer of a server to one check, in a form in which two servers' answers can be compared.
 
 use crate::reference::solution::Verdict;
 use crate::server_support::text;

@@ -117,7 +117,7 @@ impl Side {
         Said::of(all(read).await, |responses| said::relationships(&responses))
     }
 
-    /// The answers to many questions in their order.
+    /// The answers to many checks in their order.
     pub(super) async fn check_each(&mut self, asked: &[Asked]) -> Vec<Said> {
         use proto::check_bulk_permissions_pair::Response;
         let items = asked.iter().map(|asked| proto::CheckBulkPermissionsRequestItem {

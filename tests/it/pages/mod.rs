@@ -23,8 +23,8 @@ fn root() -> &'static Path {
 
 /// Runs `kilwa validate` on every `zed` and `yaml` block of a page, and gives how many there are.
 ///
-/// A block is right, unless `wrong` or `doubtful` stands behind its language: then `reported` is compared with the `text`
-/// block that follows. A file name behind the language keeps the block for those that refer to it.
+/// A block is right, unless `wrong` or `doubtful` follows its language: then `reported` is compared with the `text`
+/// block that follows. A file name after the language keeps the block for those that refer to it.
 fn run_examples(page: &str, reported: impl Fn(&Path, &str) -> Vec<String>) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let mut expected: Option<Vec<String>> = None;

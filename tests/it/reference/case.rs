@@ -1,4 +1,4 @@
-//! A schema, relationships and questions as one text, so that a case that failed once can be kept.
+//! A schema, relationships and checks as one text, so that a case that failed once can be kept.
 
 use kilwa::relationship::{
     Context, ObjectRef, Relationship, RelationshipSet, Subject, Timestamp, parse_question,
@@ -19,7 +19,7 @@ pub(crate) struct Asked {
     pub(crate) context: Context,
 }
 
-/// What is asked of both the engine and the reference.
+/// A check for both the engine and the reference.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) schema: String,

@@ -1,4 +1,4 @@
-//! The engine beside the reference: what may differ, and what may not.
+//! The engine compared with the reference: which differences are allowed.
 
 use super::Answer;
 use super::case::Asked;
@@ -7,7 +7,7 @@ use kilwa::engine::{CheckQuery, CheckResult, EngineError, EvalContext, check, ch
 use kilwa::relationship::{Permissionship, RelationshipReader};
 use std::collections::BTreeSet;
 
-/// What the engine made of a question.
+/// The engine's answer to a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     NotMember,
@@ -17,7 +17,7 @@ pub(crate) enum Said {
     CaveatFailed,
     CyclicExclusion,
     ReadFailed,
-    /// An error that no question of ours should meet.
+    /// An error that no check should meet.
     Refused(String),
 }
 
@@ -54,12 +54,12 @@ impl Asked {
     }
 }
 
-/// What the engine says to one question.
+/// What the engine says to one check.
 pub(crate) fn ask<R: RelationshipReader>(scope: &EvalContext<'_, R>, asked: &Asked) -> Said {
     check(scope, &asked.question()).into()
 }
 
-/// What the engine says to several questions at once.
+/// What the engine says to several checks at once.
 pub(crate) fn ask_each<R: RelationshipReader>(
     scope: &EvalContext<'_, R>,
     asked: &[Asked],

@@ -1,4 +1,4 @@
-//! One equation for each (object, relation or permission) that a question can depend on.
+//! One equation for each (object, relation or permission) that a check can depend on.
 
 use super::rules::{Body, Rules, Term, Walk};
 use kilwa::caveat::{Outcome, Steps};
@@ -62,7 +62,7 @@ pub(crate) struct Equations {
     pub(crate) formulas: Vec<Formula>,
 }
 
-/// Who asks, and on what ground.
+/// The subject, and its context.
 pub(crate) struct Asker<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) schema: &'a Schema,
@@ -151,7 +151,7 @@ impl Writer<'_> {
             .collect()
     }
 
-    /// Whether the one who asks is a stored subject, or in it.
+    /// Whether the subject is a stored subject, or in it.
     fn subject(&mut self, stored: &Subject) -> Formula {
         match (stored, self.asker.subject) {
             (stored, asking) if stored == asking => Formula::Yes,

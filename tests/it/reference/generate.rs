@@ -1,4 +1,4 @@
-//! Random schemas, relationships that fit them, and questions.
+//! Random schemas, relationships that fit them, and checks.
 
 use super::case::Asked;
 use super::model::{AllowedModel, CaveatModel, DefinitionModel, FormModel, Model, RelationModel};
@@ -37,7 +37,7 @@ const PERMISSIONS: [&str; 5] = ["view", "edit", "admin", "access", "all_members"
 /// The ids of each type; a case uses the first few, so that cycles and lattices are common.
 const IDS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// A schema that compiles, relationships that fit it, and so many questions.
+/// A schema that compiles, relationships that fit it, and so many checks.
 pub(crate) fn specimen(random: &mut Random, questions: usize) -> Specimen {
     let model = schema(random);
     let ids = random.between(1, IDS.len());
@@ -328,7 +328,7 @@ fn context(random: &mut Random, parameters: &[(&str, &str)], chance: usize) -> C
     Context::from_map(values)
 }
 
-/// A question about a schema's objects, mostly about those that relationships name.
+/// A check about a schema's objects, mostly about those that relationships name.
 fn question(
     random: &mut Random,
     model: &Model,

@@ -1,4 +1,4 @@
-//! Lookups beside the reference: the results must be all resources that the reference says yes or conditional to.
+//! Lookups compared with the reference: the results must be all resources that the reference says yes or conditional to.
 
 use super::Answer;
 use super::Reference;
@@ -8,11 +8,11 @@ use kilwa::engine::{EngineError, FoundResource, LookupPage, LookupResourcesQuery
 use kilwa::relationship::{ObjectRef, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Gives one page: what is sought, behind which id, and how many at the most.
+/// Returns one page: of which query, after which id, and of how many at most.
 pub(crate) type Way<'w> =
     dyn Fn(&LookupResourcesQuery<'_>, Option<&str>, usize) -> Result<LookupPage, EngineError> + 'w;
 
-/// What a lookup gave, and how it broke off if it did.
+/// The results of a lookup, and its error if it failed.
 #[derive(Debug)]
 pub(crate) struct LookedUp {
     pub(crate) found: Vec<FoundResource>,
@@ -20,7 +20,7 @@ pub(crate) struct LookedUp {
 }
 
 impl Asked {
-    /// The lookup that has the question's resource among its results if the answer is not "no".
+    /// The lookup that has the check's resource among its results if the answer is not "no".
     pub(crate) fn sought<'q>(&'q self, within: &'q ResourceFilter) -> LookupResourcesQuery<'q> {
         LookupResourcesQuery {
             resource_type: self.resource.object_type(),
@@ -32,7 +32,7 @@ impl Asked {
     }
 }
 
-/// Pages of a size, each started behind the last id of the one before.
+/// Pages of a size, each started after the last id of the one before.
 pub(crate) fn by_pages(way: &Way<'_>, sought: &LookupResourcesQuery<'_>, size: usize) -> LookedUp {
     let mut looked_up = LookedUp { found: Vec::new(), error: None };
     loop {
@@ -82,7 +82,7 @@ pub(crate) fn expected(
     ids.into_iter().map(answer).collect()
 }
 
-/// What is wrong with the results.
+/// The differences of the results.
 pub(crate) fn fault(expected: &BTreeMap<String, Answer>, looked_up: &LookedUp) -> Option<String> {
     let ids: Vec<&str> = looked_up.found.iter().map(|found| found.object_id.as_str()).collect();
     if !ids.is_sorted_by(|left, right| left < right) {
@@ -90,7 +90,7 @@ pub(crate) fn fault(expected: &BTreeMap<String, Answer>, looked_up: &LookedUp) -
     }
     let mut found: BTreeMap<&str, Said> =
         looked_up.found.iter().map(|it| (it.object_id.as_str(), said(it))).collect();
-    // Results come in order, so it broke off at one of those behind the last one.
+    // Results come in order, so it failed at one of those after the last one.
     let mut explained = looked_up.error.is_none();
     for (id, answer) in expected {
         let said = found.remove(id.as_str());
@@ -113,7 +113,7 @@ fn said(found: &FoundResource) -> Said {
     if found.missing.is_empty() { Said::Member } else { Said::Conditional(found.missing.clone()) }
 }
 
-/// Whether the subject of a question is one that can be looked up for.
+/// Whether the subject of a check is one that can be looked up for.
 pub(crate) fn is_askable(asked: &Asked) -> bool {
     !matches!(asked.subject, Subject::Wildcard(_))
 }

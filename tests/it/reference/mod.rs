@@ -1,8 +1,8 @@
 //! The oracle: who is in what, straight from the definitions, by least fixpoint over all (node, object) pairs.
 //!
 //! It shares no code with the engine, walks no paths, cuts no cycles and knows no order of evaluation: it writes one
-//! equation for each pair that a question can depend on ([`equations`]) and solves them all at once ([`solution`]).
-//! Slow, and short enough to be believed. Around it stand the generators of questions ([`generate`], [`model`]) and what makes a
+//! equation for each pair that a check can depend on ([`equations`]) and solves them all at once ([`solution`]).
+//! Slow, and short enough to be believed. Around it stand the generators of checks ([`generate`], [`model`]) and what makes a
 //! failing case small ([`shrink`]).
 
 pub(crate) mod case;
@@ -22,7 +22,7 @@ use kilwa::schema::Schema;
 use rules::Rules;
 use solution::{Solution, Verdict};
 
-/// What the definitions say about one question.
+/// What the definitions say about one check.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     /// Whether the subject is a member.
@@ -55,7 +55,7 @@ impl<'a> Reference<'a> {
         Self { rules, schema, relationships }
     }
 
-    /// The answer to one question. Every name in it must exist in the rules.
+    /// The answer to one check. Every name in it must exist in the rules.
     pub(crate) fn answer(
         &self,
         resource: &ObjectRef,
@@ -67,7 +67,7 @@ impl<'a> Reference<'a> {
         self.solve(vec![pair.clone()], subject, context).answer(&pair)
     }
 
-    /// The answers to every question about these pairs by one subject.
+    /// The answers to every check about these pairs by one subject.
     pub(crate) fn solve(&self, roots: Vec<Pair>, subject: &Subject, context: &Context) -> Solution {
         let asker = Asker {
             rules: self.rules,

@@ -28,7 +28,7 @@ impl Specimen {
         kilwa::schema::compile(&self.model.to_string()).ok()
     }
 
-    /// Leaves out the relationships that the schema does not take, and is nothing when a question no longer fits.
+    /// Leaves out the relationships that the schema does not take, and is nothing when a check no longer fits.
     fn fitted(mut self) -> Option<Self> {
         let schema = self.compiles()?;
         self.relationships.retain(|stored| schema.check_relationship(stored).is_ok());

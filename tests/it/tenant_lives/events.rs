@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub(super) struct Life {
     /// Everybody whose permissions are checked.
     pub(super) subjects: Vec<String>,
-    /// What every check knows beside the relationships: a JSON object.
+    /// The context of every check: a JSON object.
     pub(super) context: String,
     pub(super) events: Vec<Event>,
 }

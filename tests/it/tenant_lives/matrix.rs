@@ -15,7 +15,7 @@ pub(super) struct Matrix {
     held: BTreeSet<String>,
 }
 
-/// One question with its answer.
+/// One check with its answer.
 pub(super) struct Cell {
     resource: String,
     permission: String,

@@ -16,7 +16,7 @@ use proto::permissions_service_client::PermissionsServiceClient;
 use std::fs;
 use std::path::Path;
 
-/// How many questions one bulk check takes.
+/// How many checks one bulk check takes.
 const QUESTIONS_MAX: usize = 10_000;
 /// How many wrong cells a failure shows.
 const WRONG_SHOWN_MAX: usize = 20;
@@ -92,7 +92,7 @@ async fn happen(client: &mut Client, event: &Event) -> Option<proto::ZedToken> {
     token
 }
 
-/// Asks for every cell, and fails with those that are wrong.
+/// Checks every cell, and fails with those that are wrong.
 async fn require(
     matrix: &Matrix,
     client: &mut Client,
