@@ -61,11 +61,11 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
 pub struct Throttle {
     lines_max: u32,
     interval: Duration,
-    window: Mutex<Window>,
+    window: Mutex<ThrottleWindow>,
 }
 
 #[derive(Debug)]
-struct Window {
+struct ThrottleWindow {
     start: Option<Instant>,
     lines: u32,
     suppressed: u64,
@@ -74,7 +74,7 @@ struct Window {
 impl Throttle {
     /// At most so many lines in each interval.
     pub const fn new(lines_max: u32, interval: Duration) -> Self {
-        let window = Window { start: None, lines: 0, suppressed: 0 };
+        let window = ThrottleWindow { start: None, lines: 0, suppressed: 0 };
         Self { lines_max, interval, window: Mutex::new(window) }
     }
 

@@ -6,7 +6,7 @@
 use crate::api::sealed_token;
 use crate::api::status;
 use crate::api::token::Tokens;
-use crate::database::Position;
+use crate::database::ReadPosition;
 use crate::proto::authzed::api::v1::{Cursor, ErrorReason};
 use crate::relationship::Revision;
 use prost::Message;
@@ -67,9 +67,9 @@ impl Call {
 }
 
 /// The position that a cursor of a read or an export names.
-pub(crate) fn read_position(bytes: &[u8]) -> Result<Position, Status> {
+pub(crate) fn read_position(bytes: &[u8]) -> Result<ReadPosition, Status> {
     let position = position(bytes)?;
-    if !position.is_of_read() {
+    if !position.is_read_position() {
         return Err(invalid(
             "error decoding cursor: it is from an earlier version, which read in another order; read again from the start",
         ));
@@ -78,8 +78,8 @@ pub(crate) fn read_position(bytes: &[u8]) -> Result<Position, Status> {
 }
 
 /// The position that a cursor names.
-pub(crate) fn position(bytes: &[u8]) -> Result<Position, Status> {
-    Position::from_bytes(bytes)
+pub(crate) fn position(bytes: &[u8]) -> Result<ReadPosition, Status> {
+    ReadPosition::from_bytes(bytes)
         .map_err(|_| invalid("error decoding cursor: it names no place in these results"))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::status;
 use crate::api::workers::{Abandoned, Purpose, Workers, shutting_down};
-use crate::database::{Caller, Outcome, Proposal};
+use crate::database::{Caller, Proposal, SubmitOutcome};
 use crate::relationship::Revision;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ impl Workers {
         &self,
         bytes: usize,
         proposal: P,
-    ) -> Result<(Revision, P::Made), Status> {
+    ) -> Result<(Revision, P::Output), Status> {
         let database = self.open_database().await?;
         let mut round = database.admit(&proposal, bytes).map_err(status::of_database)?;
         drop(database);
@@ -39,8 +39,8 @@ impl Workers {
             });
             submitting.await?;
             match answer.await.map_err(|_| shutting_down())? {
-                Outcome::Final(made) => return made.map_err(status::of_database),
-                Outcome::Again(next) => round = next,
+                SubmitOutcome::Final(made) => return made.map_err(status::of_database),
+                SubmitOutcome::Retry(next) => round = next,
             }
         }
     }

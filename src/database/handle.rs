@@ -2,16 +2,16 @@
 
 use super::consistency::Consistency;
 use super::error::DatabaseError;
-use super::read::lookup_resources::Lookups;
+use super::read::lookup_resources::LookupPool;
 use super::read::view::View;
-use super::schema_cache::Schemas;
+use super::schema_cache::SchemaCache;
 use super::write::bootstrap;
-use super::write::delete::{DeleteRequest, Deleted};
-use super::write::delete_object::{DeleteObjectRequest, Mentions};
+use super::write::delete::{DeleteRequest, DeletionSummary};
+use super::write::delete_object::{DeleteObjectRequest, ReferenceCounts};
 use super::write::proposal::Caller;
 use super::write::relationships::WriteRequest;
 use super::write::schema::WriteSchema;
-use super::write::set_relation::{RelationSet, SetRelationRequest};
+use super::write::set_relation::{RelationDiff, SetRelationRequest};
 use crate::engine::{Cache, CheckQuery, CheckResult, Limits, Stopwatch};
 use crate::relationship::{Relationship, Revision, Timestamp};
 use crate::store::{Clock, ClosedStore, Collected, OpenError, Store, StoreId, StoreOptions};
@@ -60,9 +60,9 @@ impl Default for DatabaseOptions {
 #[derive(Debug)]
 pub struct Database {
     pub(super) store: Store,
-    pub(super) schemas: Arc<Schemas>,
+    pub(super) schemas: Arc<SchemaCache>,
     pub(super) cache: Arc<Cache>,
-    pub(super) lookups: Arc<Lookups>,
+    pub(super) lookups: Arc<LookupPool>,
     pub(super) options: DatabaseOptions,
     pub(super) change_log_reads: Arc<AtomicU64>,
 }
@@ -71,7 +71,7 @@ impl Database {
     /// The database of a store.
     pub fn new(store: Store, options: DatabaseOptions) -> Self {
         let cache = Arc::new(Cache::new(options.cache_bytes));
-        let lookups = Lookups::new(options.lookups_bytes_max, options.waiting_lookups_bytes);
+        let lookups = LookupPool::new(options.lookups_bytes_max, options.waiting_lookups_bytes);
         let lookups = Arc::new(lookups);
         let (schemas, change_log_reads) = (Arc::default(), Arc::default());
         Self { store, schemas, cache, lookups, options, change_log_reads }
@@ -155,7 +155,7 @@ impl Database {
 
     /// Answers one question if that takes little time and no disk, so that a thread may do so which must not be held up.
     /// Gives the revision with the answer; `None` when it might take longer: ask a [`Self::view`] then.
-    pub fn check_at_once(
+    pub fn check_in_memory(
         &self,
         consistency: Consistency,
         now: Timestamp,
@@ -163,7 +163,7 @@ impl Database {
         question: &CheckQuery<'_>,
     ) -> Option<(Revision, Result<CheckResult, DatabaseError>)> {
         let view = View::in_memory(self, consistency, now)?.timed_by(stopwatch);
-        Some((view.revision(), view.check_at_once(question)?))
+        Some((view.revision(), view.check_in_memory(question)?))
     }
 
     /// Makes every update of a request or none.
@@ -172,18 +172,18 @@ impl Database {
         clock: impl Into<Clock>,
         request: WriteRequest,
     ) -> Result<Revision, DatabaseError> {
-        self.make(&Caller::patient(clock), request).map(|(revision, ())| revision)
+        self.execute(&Caller::patient(clock), request).map(|(revision, ())| revision)
     }
 
     /// Puts a schema into force and adds relationships, all or nothing, however many there are. Says whether it did:
     /// a database that has a schema is left alone.
-    pub fn fill(
+    pub fn bootstrap(
         &self,
         now: Timestamp,
         schema_text: &str,
         relationships: Vec<Relationship>,
     ) -> Result<bool, DatabaseError> {
-        bootstrap::fill(self, now, schema_text, relationships)
+        bootstrap::bootstrap(self, now, schema_text, relationships)
     }
 
     /// Deletes the relationships that a filter selects, the expired ones too.
@@ -191,8 +191,8 @@ impl Database {
         &self,
         clock: impl Into<Clock>,
         request: DeleteRequest,
-    ) -> Result<Deleted, DatabaseError> {
-        self.make(&Caller::patient(clock), request).map(|(_, deleted)| deleted)
+    ) -> Result<DeletionSummary, DatabaseError> {
+        self.execute(&Caller::patient(clock), request).map(|(_, deleted)| deleted)
     }
 
     /// Gives a relation of one resource exactly the subjects of a request, and says what that changed.
@@ -200,8 +200,8 @@ impl Database {
         &self,
         clock: impl Into<Clock>,
         request: SetRelationRequest,
-    ) -> Result<(Revision, RelationSet), DatabaseError> {
-        self.make(&Caller::patient(clock), request)
+    ) -> Result<(Revision, RelationDiff), DatabaseError> {
+        self.execute(&Caller::patient(clock), request)
     }
 
     /// Deletes every relationship that names an object, as its resource or as its subject.
@@ -209,8 +209,8 @@ impl Database {
         &self,
         clock: impl Into<Clock>,
         request: DeleteObjectRequest,
-    ) -> Result<(Revision, Mentions), DatabaseError> {
-        self.make(&Caller::patient(clock), request)
+    ) -> Result<(Revision, ReferenceCounts), DatabaseError> {
+        self.execute(&Caller::patient(clock), request)
     }
 
     /// Puts a schema into force, unless it has faults or removes what relationships use.
@@ -219,7 +219,7 @@ impl Database {
         clock: impl Into<Clock>,
         text: &str,
     ) -> Result<Revision, DatabaseError> {
-        let made = self.make(&Caller::patient(clock), WriteSchema::new(text));
+        let made = self.execute(&Caller::patient(clock), WriteSchema::new(text));
         made.map(|(revision, ())| revision)
     }
 
@@ -249,9 +249,9 @@ impl Database {
 #[derive(Debug)]
 pub struct ClosedDatabase {
     store: ClosedStore,
-    schemas: Arc<Schemas>,
+    schemas: Arc<SchemaCache>,
     cache: Arc<Cache>,
-    lookups: Arc<Lookups>,
+    lookups: Arc<LookupPool>,
     options: DatabaseOptions,
     change_log_reads: Arc<AtomicU64>,
 }

@@ -14,16 +14,18 @@ mod write;
 pub use consistency::Consistency;
 pub use error::DatabaseError;
 pub use handle::{ClosedDatabase, Database, DatabaseOptions};
-pub use read::list_permissions::Listing;
-pub use read::lookup_resources::LookupUnderWay;
-pub use read::view::{Held, InvalidPosition, Position, ReadPage, View};
-pub use read::watch::{Changes, HeldChanges, RelationshipChange, RevisionChanges, WatchPosition};
+pub use read::list_permissions::ListPermissionsQuery;
+pub use read::lookup_resources::ActiveLookup;
+pub use read::view::{InvalidReadPosition, ReadPage, ReadPosition, View, ViewPin};
+pub use read::watch::{Changes, ChangesPin, RelationshipChange, RevisionChanges, WatchPosition};
 pub use requirement::{RequiredPermission, UnmetPermission};
 pub use write::counters::{RegisterCounter, UnregisterCounter};
-pub use write::delete::{DeleteRequest, Deleted};
-pub use write::delete_object::{DeleteObjectRequest, Mentions};
+pub use write::delete::{DeleteRequest, DeletionSummary};
+pub use write::delete_object::{DeleteObjectRequest, ReferenceCounts};
 pub use write::import::{CompleteImport, Import};
-pub use write::proposal::{Caller, Examination, ExaminedWrite, Outcome, Proposal, Round};
+pub use write::proposal::{
+    Caller, Examination, ExaminedWrite, PendingWrite, Proposal, SubmitOutcome,
+};
 pub use write::relationships::WriteRequest;
 pub use write::schema::WriteSchema;
-pub use write::set_relation::{RelationSet, SetRelationRequest};
+pub use write::set_relation::{RelationDiff, SetRelationRequest};

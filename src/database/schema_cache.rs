@@ -12,11 +12,11 @@ const KEPT_MAX: usize = 8;
 
 /// A schema text never changes once it is written, so a compiled one never goes stale.
 #[derive(Debug, Default)]
-pub(super) struct Schemas {
+pub(super) struct SchemaCache {
     compiled: RwLock<BTreeMap<Revision, Arc<Schema>>>,
 }
 
-impl Schemas {
+impl SchemaCache {
     /// The schema that a revision wrote, if it is compiled already.
     pub(super) fn compiled(&self, revision: Revision) -> Option<Arc<Schema>> {
         let compiled = self.compiled.read().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +44,7 @@ impl Schemas {
     }
 
     /// The schema that a transaction sees.
-    pub(super) fn of_transaction(
+    pub(super) fn at_transaction(
         &self,
         transaction: &Transaction<'_>,
     ) -> Result<Arc<Schema>, DatabaseError> {

@@ -26,13 +26,13 @@ pub(super) struct Activity {
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum TimeoutStatus {
     /// It may stay; look again after this time.
     Keep(Duration),
     /// It has no call for too long.
     Idle,
     /// It has not spoken HTTP/2 in time.
-    Mute,
+    NoHandshake,
 }
 
 impl Activity {
@@ -63,20 +63,21 @@ impl Activity {
     }
 
     /// What is to become of the connection now.
-    pub(super) fn verdict(&self, options: &ConnectionOptions) -> Verdict {
-        self.verdict_at(self.started.elapsed(), options)
+    pub(super) fn status(&self, options: &ConnectionOptions) -> TimeoutStatus {
+        self.status_at(self.started.elapsed(), options)
     }
 
-    fn verdict_at(&self, age: Duration, options: &ConnectionOptions) -> Verdict {
+    fn status_at(&self, age: Duration, options: &ConnectionOptions) -> TimeoutStatus {
         if !self.has_handshake() {
-            return remaining(age, options.handshake_timeout).map_or(Verdict::Mute, Verdict::Keep);
+            return remaining(age, options.handshake_timeout)
+                .map_or(TimeoutStatus::NoHandshake, TimeoutStatus::Keep);
         }
         if self.has_streams() {
-            return Verdict::Keep(options.idle_timeout);
+            return TimeoutStatus::Keep(options.idle_timeout);
         }
         let idle_since = Duration::from_millis(self.idle_since.load(Ordering::Relaxed));
         let idle = age.saturating_sub(idle_since);
-        remaining(idle, options.idle_timeout).map_or(Verdict::Idle, Verdict::Keep)
+        remaining(idle, options.idle_timeout).map_or(TimeoutStatus::Idle, TimeoutStatus::Keep)
     }
 }
 
@@ -100,19 +101,19 @@ impl Drop for OpenStream {
 
 /// A connection's socket, which notes when the client has spoken HTTP/2.
 #[derive(Debug)]
-pub(super) struct Observed {
+pub(super) struct ObservedStream {
     stream: TcpStream,
     activity: Arc<Activity>,
     received: usize,
 }
 
-impl Observed {
+impl ObservedStream {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
         Self { stream, activity, received: 0 }
     }
 }
 
-impl AsyncRead for Observed {
+impl AsyncRead for ObservedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -131,7 +132,7 @@ impl AsyncRead for Observed {
     }
 }
 
-impl AsyncWrite for Observed {
+impl AsyncWrite for ObservedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -181,17 +182,17 @@ mod tests {
     fn a_connection_may_be_mute_and_idle_for_a_while() {
         let activity = Activity::start();
         let seconds = Duration::from_secs;
-        let verdict = |age| activity.verdict_at(seconds(age), &OPTIONS);
-        assert_eq!(verdict(0), Verdict::Keep(seconds(10)));
-        assert_eq!(verdict(10), Verdict::Mute);
+        let status = |age| activity.status_at(seconds(age), &OPTIONS);
+        assert_eq!(status(0), TimeoutStatus::Keep(seconds(10)));
+        assert_eq!(status(10), TimeoutStatus::NoHandshake);
 
         activity.has_handshake.store(true, Ordering::Relaxed);
-        assert_eq!(verdict(10), Verdict::Keep(seconds(50)));
+        assert_eq!(status(10), TimeoutStatus::Keep(seconds(50)));
         let call = activity.open_stream();
-        assert_eq!(verdict(3_600), Verdict::Keep(OPTIONS.idle_timeout));
+        assert_eq!(status(3_600), TimeoutStatus::Keep(OPTIONS.idle_timeout));
         drop(call);
         activity.idle_since.store(3_600_000, Ordering::Relaxed);
-        assert_eq!(verdict(3_600), Verdict::Keep(OPTIONS.idle_timeout));
-        assert_eq!(verdict(3_660), Verdict::Idle);
+        assert_eq!(status(3_600), TimeoutStatus::Keep(OPTIONS.idle_timeout));
+        assert_eq!(status(3_660), TimeoutStatus::Idle);
     }
 }

@@ -94,12 +94,12 @@ pub(super) struct GuardedClock {
     ahead_max: Duration,
     /// The time of the newest revision, when that is too far ahead of the clock to start from.
     newest: Option<Timestamp>,
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
 }
 
 /// All times in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug)]
-struct State {
+struct ClockState {
     /// A reading, and the monotonic time at which it was right.
     anchor: (i128, Duration),
     /// The last reading.
@@ -138,7 +138,7 @@ impl GuardedClock {
         // Behind the newest revision, readings start there, so that times of day tell what came first.
         let behind = newest.map_or(0, |newest| newest - reading);
         let first = if behind > 0 && behind <= span(window) { reading + behind } else { reading };
-        let state = State {
+        let state = ClockState {
             anchor: (first, monotonic),
             last: first,
             ahead: None,
@@ -218,7 +218,7 @@ impl GuardedClock {
         (timestamp(state.last), doubt)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClockState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -264,13 +264,13 @@ mod tests {
     }
 
     /// A clock that starts at [`START`], and what its two sources show, in seconds.
-    struct Trial {
+    struct ClockFixture {
         wall: Arc<AtomicI64>,
         monotonic: Arc<AtomicI64>,
         source: TimeSource,
     }
 
-    impl Trial {
+    impl ClockFixture {
         fn new() -> Self {
             let (wall, monotonic) = (Arc::new(AtomicI64::new(START)), Arc::<AtomicI64>::default());
             let (shown, passed) = (Arc::clone(&wall), Arc::clone(&monotonic));
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_jump_ahead_and_back_leaves_no_trace() {
-        let trial = Trial::new();
+        let trial = ClockFixture::new();
         let clock = trial.clock(10).unwrap();
         trial.pass(60);
         assert_eq!((clock.now(), clock.collectable()), (at(START + 60), Some(at(START + 60))));
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn a_jump_that_stays_is_followed_but_only_so_far_as_a_start_would_be() {
         for (jump, followed) in [(3 * HOUR, true), (30 * DAY, false)] {
-            let trial = Trial::new();
+            let trial = ClockFixture::new();
             let clock = trial.clock(10).unwrap();
             trial.jump(jump);
             clock.now();
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn readings_never_go_back_or_stand_still() {
-        let trial = Trial::new();
+        let trial = ClockFixture::new();
         let clock = trial.clock(10).unwrap();
         trial.jump(-600);
         clock.now();
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn only_what_has_certainly_passed_is_collected() {
-        let trial = Trial::new();
+        let trial = ClockFixture::new();
         // Within the history, a whole weekend, and two of them.
         assert_eq!(trial.clock(DAY).unwrap().collectable(), Some(at(START)));
         let clock = trial.clock(3 * DAY).unwrap();
@@ -358,14 +358,14 @@ mod tests {
         assert_eq!(clock.doubt(), None);
         assert_eq!(clock.collectable(), Some(at(START + 7 * HOUR)));
 
-        let refused = Trial::new().clock(9 * DAY).unwrap_err();
+        let refused = ClockFixture::new().clock(9 * DAY).unwrap_err();
         assert_eq!(refused, ClockAhead { wall: at(START), last_use: at(START - 9 * DAY) });
         assert!(refused.to_string().contains("--accept-clock"), "{refused}");
     }
 
     #[test]
     fn a_store_of_the_future_is_started_from_or_doubted() {
-        let trial = Trial::new();
+        let trial = ClockFixture::new();
         let clock = trial.clock(-600).unwrap();
         assert_eq!(clock.now(), at(START + 600));
         for _ in 0..20 {
@@ -374,7 +374,7 @@ mod tests {
         }
         assert_eq!((clock.now(), clock.doubt()), (at(START + 20 * 61), None));
 
-        let clock = Trial::new().clock(-30 * DAY).unwrap();
+        let clock = ClockFixture::new().clock(-30 * DAY).unwrap();
         assert_eq!((clock.now(), clock.collectable()), (at(START), None));
         assert!(matches!(clock.doubt(), Some(ClockDoubt::Behind { .. })));
     }

@@ -1,7 +1,7 @@
 //! One HTTP/2 connection: how it is served, and when it is closed.
 
-use super::activity::{Activity, Observed, OpenStream, Verdict};
-use super::registry::{Order, Ticket};
+use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
+use super::registry::{ConnectionCommand, Ticket};
 use crate::api::Admission;
 use crate::config::ConnectionOptions;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -50,7 +50,7 @@ pub(super) async fn serve(
     options: ConnectionOptions,
 ) {
     let activity = Activity::start();
-    let io = TokioIo::new(Observed::new(stream, Arc::clone(&activity)));
+    let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
     let proof = ticket.proof();
     let admission = {
         let proof = Arc::clone(&proof);
@@ -65,7 +65,7 @@ pub(super) async fn serve(
         let response = routes.clone().call(request);
         async move {
             let response = response.await?;
-            Ok::<_, Infallible>(response.map(|body| Counted { body, _stream: stream }))
+            Ok::<_, Infallible>(response.map(|body| TrackedBody { body, _stream: stream }))
         }
     });
 
@@ -81,8 +81,8 @@ pub(super) async fn serve(
                 }
                 return;
             }
-            order = ticket.orders().changed() => {
-                let closes = order.is_err() || *ticket.orders().borrow_and_update() == Order::Close;
+            command = ticket.commands().changed() => {
+                let closes = command.is_err() || *ticket.commands().borrow_and_update() == ConnectionCommand::Close;
                 // Before its handshake a connection has no call, and hyper would wait for the handshake.
                 if closes || !activity.has_handshake() {
                     return;
@@ -90,11 +90,11 @@ pub(super) async fn serve(
                 connection.as_mut().graceful_shutdown();
                 is_draining = true;
             }
-            () = &mut timer => match activity.verdict(&options) {
-                Verdict::Keep(time) => timer.as_mut().reset(Instant::now() + time),
-                Verdict::Mute => return,
-                Verdict::Idle if is_draining => return,
-                Verdict::Idle => {
+            () = &mut timer => match activity.status(&options) {
+                TimeoutStatus::Keep(time) => timer.as_mut().reset(Instant::now() + time),
+                TimeoutStatus::NoHandshake => return,
+                TimeoutStatus::Idle if is_draining => return,
+                TimeoutStatus::Idle => {
                     // Sends GOAWAY, so that a client which calls at this moment does so on another connection.
                     connection.as_mut().graceful_shutdown();
                     is_draining = true;
@@ -125,12 +125,12 @@ fn builder() -> http2::Builder<TokioExecutor> {
 }
 
 /// A response body that counts as a call under way until it is dropped.
-struct Counted {
+struct TrackedBody {
     body: Body,
     _stream: OpenStream,
 }
 
-impl HttpBody for Counted {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = Status;
 

@@ -43,7 +43,7 @@ pub(super) async fn supervise(workers: &Workers, health: &HealthReporter) {
 /// Done when the store takes writes again.
 async fn restore(workers: &Workers, reason: &str, delay: Duration) {
     let stopped = Instant::now();
-    let mut lines = Lines { next: stopped, pause: REPEAT_FIRST };
+    let mut lines = LogSchedule { next: stopped, pause: REPEAT_FIRST };
     let mut obstacle = None;
     let mut pause = delay;
     loop {
@@ -61,12 +61,12 @@ async fn restore(workers: &Workers, reason: &str, delay: Duration) {
 }
 
 /// When the next log line is due.
-struct Lines {
+struct LogSchedule {
     next: Instant,
     pause: Duration,
 }
 
-impl Lines {
+impl LogSchedule {
     fn report(&mut self, reason: &str, obstacle: Option<&str>) {
         let now = Instant::now();
         if now < self.next {

@@ -248,7 +248,7 @@ fn contents(
 ) -> Result<Contents, ServerError> {
     let failed = |error: DatabaseError| ServerError::Bootstrap(Box::new(error));
     if let Some(Bootstrap { schema, relationships }) = bootstrap {
-        let loaded = database.fill(now, schema, relationships.clone()).map_err(failed)?;
+        let loaded = database.bootstrap(now, schema, relationships.clone()).map_err(failed)?;
         tracing::info!(loaded, "bootstrap");
     }
     let view = database.view(Consistency::FullyConsistent, now).map_err(failed)?;

@@ -22,7 +22,7 @@ const CLOSING_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// What a connection is told to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ConnectionCommand {
     /// Take calls.
     #[default]
     Serve,
@@ -37,16 +37,16 @@ pub(super) enum Order {
 pub(super) struct Registry {
     max: usize,
     unproven_max: usize,
-    state: Mutex<State>,
+    state: Mutex<RegistryState>,
     /// Rings when a connection has closed.
     closed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RegistryState {
     next_id: u64,
     /// By id, and so by age.
-    peers: BTreeMap<u64, watch::Sender<Order>>,
+    peers: BTreeMap<u64, watch::Sender<ConnectionCommand>>,
     /// Those on which no call has shown a key yet, and which were not told to close.
     unproven: BTreeSet<u64>,
     /// How many were told to close to make room, and are still open.
@@ -66,7 +66,7 @@ pub(super) enum Refusal {
 #[derive(Debug)]
 pub(super) struct Ticket {
     proof: Arc<Proof>,
-    orders: watch::Receiver<Order>,
+    commands: watch::Receiver<ConnectionCommand>,
 }
 
 /// Whether a connection is proven.
@@ -121,13 +121,13 @@ impl Registry {
 
         let id = state.next_id;
         state.next_id += 1;
-        let (sender, orders) = watch::channel(Order::Serve);
+        let (sender, commands) = watch::channel(ConnectionCommand::Serve);
         state.peers.insert(id, sender);
         state.unproven.insert(id);
         drop(state);
 
         let proof = Proof { id, registry: Arc::clone(self), is_given: AtomicBool::new(false) };
-        Ok(Ticket { proof: Arc::new(proof), orders })
+        Ok(Ticket { proof: Arc::new(proof), commands })
     }
 
     /// Tells the oldest unproven connection to close, if there is one: descriptors are wanted.
@@ -138,22 +138,22 @@ impl Registry {
     /// Tells every connection to take no more calls.
     pub(super) fn drain(&self) {
         for peer in self.lock().peers.values() {
-            peer.send_if_modified(|order| {
-                let serves = *order == Order::Serve;
+            peer.send_if_modified(|command| {
+                let serves = *command == ConnectionCommand::Serve;
                 if serves {
-                    *order = Order::Drain;
+                    *command = ConnectionCommand::Drain;
                 }
                 serves
             });
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RegistryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl RegistryState {
     /// How many connections were not told to close.
     fn serving(&self) -> usize {
         self.peers.len() - self.closing
@@ -162,7 +162,7 @@ impl State {
     fn close_oldest_unproven(&mut self) {
         let Some(oldest) = self.unproven.pop_first() else { return };
         if let Some(peer) = self.peers.get(&oldest) {
-            peer.send_replace(Order::Close);
+            peer.send_replace(ConnectionCommand::Close);
             self.closing += 1;
         }
     }
@@ -170,8 +170,8 @@ impl State {
 
 impl Ticket {
     /// What the connection is told to do.
-    pub(super) fn orders(&mut self) -> &mut watch::Receiver<Order> {
-        &mut self.orders
+    pub(super) fn commands(&mut self) -> &mut watch::Receiver<ConnectionCommand> {
+        &mut self.commands
     }
 
     /// Where the connection becomes proven.
@@ -186,7 +186,7 @@ impl Drop for Ticket {
         let mut state = self.proof.registry.lock();
         state.unproven.remove(&id);
         let peer = state.peers.remove(&id);
-        if peer.is_some_and(|peer| *peer.borrow() == Order::Close) {
+        if peer.is_some_and(|peer| *peer.borrow() == ConnectionCommand::Close) {
             state.closing -= 1;
         }
         drop(state);
@@ -212,8 +212,8 @@ impl Proof {
 mod tests {
     use super::*;
 
-    fn order(ticket: &mut Ticket) -> Order {
-        *ticket.orders().borrow()
+    fn command(ticket: &mut Ticket) -> ConnectionCommand {
+        *ticket.commands().borrow()
     }
 
     #[test]
@@ -222,12 +222,12 @@ mod tests {
         let mut first = registry.admit_now().unwrap();
         let mut second = registry.admit_now().unwrap();
         let mut third = registry.admit_now().unwrap();
-        assert_eq!(order(&mut first), Order::Close);
-        assert_eq!(order(&mut second), Order::Serve);
+        assert_eq!(command(&mut first), ConnectionCommand::Close);
+        assert_eq!(command(&mut second), ConnectionCommand::Serve);
         second.proof().give();
         let _fourth = registry.admit_now().unwrap();
-        assert_eq!(order(&mut third), Order::Serve);
-        assert_eq!(order(&mut second), Order::Serve);
+        assert_eq!(command(&mut third), ConnectionCommand::Serve);
+        assert_eq!(command(&mut second), ConnectionCommand::Serve);
     }
 
     #[test]
@@ -241,12 +241,12 @@ mod tests {
             })
             .collect();
         assert_eq!(registry.admit_now().err(), Some(Refusal::Full));
-        assert!(proven.iter_mut().all(|ticket| order(ticket) == Order::Serve));
+        assert!(proven.iter_mut().all(|ticket| command(ticket) == ConnectionCommand::Serve));
         proven.pop();
         let mut last = registry.admit_now().unwrap();
         // There is always room for one more as long as one is unproven.
         let _next = registry.admit_now().unwrap();
-        assert_eq!(order(&mut last), Order::Close);
+        assert_eq!(command(&mut last), ConnectionCommand::Close);
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         let mut first = registry.admit_now().unwrap();
         let mut second = registry.admit_now().unwrap();
         registry.drain();
-        assert_eq!(order(&mut first), Order::Close);
-        assert_eq!(order(&mut second), Order::Drain);
+        assert_eq!(command(&mut first), ConnectionCommand::Close);
+        assert_eq!(command(&mut second), ConnectionCommand::Drain);
     }
 }

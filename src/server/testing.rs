@@ -80,8 +80,8 @@ async fn serve(
     let (health, usual) = usual_routes().await?;
     let usual = usual.routes();
     let routes = |writes| {
-        let door = Door { tenants: Arc::clone(&tenants), writes };
-        Routes::from(usual.clone().into_axum_router().fallback_service(door))
+        let router = TenantRouter { tenants: Arc::clone(&tenants), writes };
+        Routes::from(usual.clone().into_axum_router().fallback_service(router))
     };
     let (stop, stopped) = watch::channel(());
     let options = tenants.config.connections;
@@ -207,12 +207,12 @@ impl Tenants {
 
 /// Hands each call to the services of the key that it shows.
 #[derive(Clone)]
-struct Door {
+struct TenantRouter {
     tenants: Arc<Tenants>,
     writes: bool,
 }
 
-impl<B> Service<Request<B>> for Door
+impl<B> Service<Request<B>> for TenantRouter
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,

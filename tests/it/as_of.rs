@@ -191,7 +191,7 @@ fn a_stream_keeps_what_expires_while_it_is_read() {
     let text = "document:plan#viewer@user:ann[expiration:2030-01-01T12:05:00Z]";
     write(&database, 2, UpdateOperation::Touch, text);
     let first = database.view(Consistency::FullyConsistent, at(4)).unwrap();
-    let (held, next) = (first.hold(), first.pinned());
+    let (held, next) = (first.pin(), first.pinned());
     drop(first);
     let filter =
         RelationshipFilter { resource_type: Some("document".to_owned()), ..Default::default() };

@@ -2,7 +2,7 @@
 //! and views at every revision.
 
 use kilwa::database::{
-    Changes, Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, Deleted,
+    Changes, Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, DeletionSummary,
     RelationshipChange, RevisionChanges, View, WatchPosition, WriteRequest,
 };
 use kilwa::engine::{CheckQuery, EngineError};
@@ -78,7 +78,7 @@ impl Trial {
         filter: &str,
         limit: Option<u32>,
         allow_partial: bool,
-    ) -> Result<Deleted, DatabaseError> {
+    ) -> Result<DeletionSummary, DatabaseError> {
         let request =
             DeleteRequest { filter: of_type(filter), limit, allow_partial, ..Default::default() };
         self.database.delete(at(second), request)
@@ -186,7 +186,7 @@ fn a_question_is_answered_at_once_when_that_takes_little_and_no_disk() {
             CheckQuery { resource: &resource, permission, subject: &ann, context: &empty };
         let database = &trial.database;
         let (at, answer) =
-            database.check_at_once(consistency, at(3), &|| Duration::ZERO, &question)?;
+            database.check_in_memory(consistency, at(3), &|| Duration::ZERO, &question)?;
         assert_eq!(at, written);
         Some(answer.map(|checked| checked.permissionship))
     };
@@ -237,7 +237,7 @@ fn what_takes_long_is_not_answered_at_once() {
         };
         let database = &trial.database;
         let newest = Consistency::FullyConsistent;
-        let (_, answer) = database.check_at_once(newest, at(3), &|| took, &question)?;
+        let (_, answer) = database.check_in_memory(newest, at(3), &|| took, &question)?;
         Some(answer.unwrap().permissionship)
     };
     assert_eq!(at_once(3, Duration::ZERO), Some(Permissionship::HasPermission));
@@ -509,7 +509,7 @@ fn reads_are_paged_and_know_their_names() {
     let view = trial.head(2);
     let first = view.read(&of_type("document"), None, 3, &|| false).unwrap().rows;
     let position = first[2].1.to_bytes();
-    let position = kilwa::database::Position::from_bytes(&position).unwrap();
+    let position = kilwa::database::ReadPosition::from_bytes(&position).unwrap();
     let rest = view.read(&of_type("document"), Some(&position), 3, &|| false).unwrap().rows;
     let ids: Vec<_> = first.iter().chain(&rest).map(|(row, _)| row.resource.object_id()).collect();
     assert_eq!(ids, ["d0", "d1", "d2", "d3", "d4"]);
@@ -728,7 +728,7 @@ fn an_empty_database_is_filled_whole_or_not_at_all() {
     let trial = Trial::empty();
     let fill = |second: i64, relationships: &[&str]| {
         let relationships = relationships.iter().map(|text| relationship(text)).collect();
-        trial.database.fill(at(second), SCHEMA, relationships)
+        trial.database.bootstrap(at(second), SCHEMA, relationships)
     };
     fill(1, &["document:plan#owner@user:ann", "document:plan#owner@group:eng#member"]).unwrap_err();
     assert_eq!(trial.head(1).schema_text(), None);

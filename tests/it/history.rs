@@ -146,12 +146,12 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     for ((asked, question), together) in case.questions.iter().zip(&questions).zip(together) {
         let answer =
             reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context);
-        let at_once = database.check_at_once(consistency, now(), &|| Duration::ZERO, question).map(
-            |(at, result)| {
+        let at_once = database
+            .check_in_memory(consistency, now(), &|| Duration::ZERO, question)
+            .map(|(at, result)| {
                 assert_eq!(at, *revision);
                 result
-            },
-        );
+            });
         for result in [view.check(question, false, &|| false), together].into_iter().chain(at_once)
         {
             let said = match result {
@@ -187,10 +187,10 @@ fn look_up(
     };
     let (mut lookup, _) =
         view.start_lookup(sought, after, false, &|| false).map_err(engine_error)?;
-    let page = view.go_on_with_lookup(&mut lookup, sought, size, &|| false);
+    let page = view.continue_lookup(&mut lookup, sought, size, &|| false);
     let page = page.map_err(engine_error)?;
     if let Some(last) = page.found.last() {
-        view.leave_lookup(lookup, sought, &last.object_id);
+        view.park_lookup(lookup, sought, &last.object_id);
     }
     Ok(page)
 }

@@ -59,10 +59,10 @@ fn page(
     let asked = Asked::parse(question);
     let sought = asked.sought(within);
     let (mut lookup, cost) = view.start_lookup(&sought, after, false, &|| false).unwrap();
-    let page = view.go_on_with_lookup(&mut lookup, &sought, 2, &|| false).unwrap();
+    let page = view.continue_lookup(&mut lookup, &sought, 2, &|| false).unwrap();
     let ids: Vec<String> = page.found.into_iter().map(|found| found.object_id).collect();
     if let Some(last) = ids.last() {
-        view.leave_lookup(lookup, &sought, last);
+        view.park_lookup(lookup, &sought, last);
     }
     (ids, cost)
 }

@@ -6,7 +6,7 @@ use crate::reference::random::Random;
 use crate::server_support::{
     Bearer, Fresh, KEY, Keyed, fresh, object, question, require, structure,
 };
-use kilwa::database::{Consistency, Database, DatabaseOptions, Listing, WriteRequest};
+use kilwa::database::{Consistency, Database, DatabaseOptions, ListPermissionsQuery, WriteRequest};
 use kilwa::engine::{CheckQuery, CheckResult};
 use kilwa::proto::kilwa::v1 as own;
 use kilwa::relationship::{Context, RelationshipUpdate, UpdateOperation};
@@ -168,7 +168,7 @@ fn it_says_what_single_checks_say() {
             let definition = schema.find_definition(resource.object_type()).unwrap();
             let names: Vec<String> =
                 definition.nodes.iter().map(|id| schema.node(*id).name.clone()).collect();
-            let listing = Listing {
+            let listing = ListPermissionsQuery {
                 resource: resource.clone(),
                 subject: subject.clone(),
                 context: context.clone(),
@@ -212,7 +212,7 @@ definition document {
     let relationships: Vec<_> = lines.iter().map(|line| line.parse().unwrap()).collect();
     let database = database(&schema, relationships.iter());
     let view = database.view(Consistency::FullyConsistent, now()).unwrap();
-    let listing = Listing {
+    let listing = ListPermissionsQuery {
         resource: "document:plan".parse().unwrap(),
         subject: "user:ann".parse().unwrap(),
         context: Context::default(),

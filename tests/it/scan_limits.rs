@@ -2,7 +2,7 @@
 //! and end when no caller waits any more.
 
 use kilwa::database::{
-    Caller, Consistency, Database, DatabaseError, DatabaseOptions, Position, View, WriteSchema,
+    Caller, Consistency, Database, DatabaseError, DatabaseOptions, ReadPosition, View, WriteSchema,
 };
 use kilwa::engine::EngineError;
 use kilwa::relationship::{
@@ -88,7 +88,7 @@ fn a_page_without_results_ends_and_says_where_to_continue() {
         assert!(page.rows.is_empty());
         pages += 1;
         let Some(next) = page.next else { break };
-        after = Some(Position::from_bytes(&next.to_bytes()).unwrap());
+        after = Some(ReadPosition::from_bytes(&next.to_bytes()).unwrap());
     }
     assert!(pages >= 3, "{pages} pages for {ROWS} rows");
 }
@@ -119,7 +119,7 @@ fn every_scan_ends_when_nobody_waits() {
     ends(|gone| view.export(Some(&robots()), None, 1_000, gone));
     ends(|gone| view.export(None, None, usize::MAX, gone));
     let document = ObjectRef::new("document", "none").unwrap();
-    let error = view.mentions(&document, &|| true).unwrap_err();
+    let error = view.count_references(&document, &|| true).unwrap_err();
     assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
 
     database.register_counter(at(3), "robots", robots()).unwrap();
@@ -136,7 +136,7 @@ fn a_schema_change_ends_when_nobody_waits() {
     let count = Arc::clone(&calls);
     let interrupted = Arc::new(move || count.fetch_add(1, Ordering::SeqCst) > 0);
     let caller = Caller { clock: at(3).into(), interrupted };
-    let error = database.make(&caller, WriteSchema::new(&*less)).unwrap_err();
+    let error = database.execute(&caller, WriteSchema::new(&*less)).unwrap_err();
     assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     database.write_schema(at(3), &less).unwrap();

@@ -2,7 +2,7 @@
 //! end each watcher has the state of the database, and has received every expiration once.
 
 use kilwa::database::{
-    Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, HeldChanges,
+    ChangesPin, Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest,
     RevisionChanges, WatchPosition, WriteRequest,
 };
 use kilwa::relationship::{
@@ -87,7 +87,7 @@ fn key(relationship: &Relationship) -> String {
 struct Follower {
     position: WatchPosition,
     expirations: bool,
-    held: Option<HeldChanges>,
+    held: Option<ChangesPin>,
     rows: Rows,
     /// The newest time and the last revision that it heard of.
     newest: i64,
@@ -107,7 +107,7 @@ impl Follower {
             last: Revision(0),
         };
         let view = database.view(Consistency::FullyConsistent, at(0)).unwrap();
-        follower.held = Some(view.hold_changes(&follower.position));
+        follower.held = Some(view.pin_changes(&follower.position));
         follower
     }
 
@@ -132,7 +132,7 @@ impl Follower {
             }
             // As it comes back from a token.
             self.position = WatchPosition::from_bytes(&self.position.to_bytes()).unwrap();
-            self.held = Some(view.hold_changes(&self.position));
+            self.held = Some(view.pin_changes(&self.position));
             if lost.is_some() || changes.complete {
                 return;
             }
@@ -235,7 +235,7 @@ impl Trial {
                     if *restarts {
                         let view = database.view(Consistency::FullyConsistent, at(self.now));
                         follower.held = None;
-                        follower.held = Some(view.unwrap().hold_changes(&follower.position));
+                        follower.held = Some(view.unwrap().pin_changes(&follower.position));
                     }
                 }
             }
@@ -276,7 +276,7 @@ impl Trial {
         let database = open(&self.dir);
         let view = database.view(Consistency::FullyConsistent, at(self.now)).unwrap();
         for follower in &mut self.followers {
-            follower.held = Some(view.hold_changes(&follower.position));
+            follower.held = Some(view.pin_changes(&follower.position));
         }
         drop(view);
         self.database = Some(database);
@@ -384,7 +384,7 @@ fn what_is_held_stays_and_what_is_not_is_refused() {
     trial.now = 1_000;
     touch(&trial, "document:c#viewer@user:u");
     let view = || trial.database().view(Consistency::FullyConsistent, at(1_000)).unwrap();
-    let held = view().hold_changes(&position);
+    let held = view().pin_changes(&position);
     trial.database().collect_garbage(at(1_000)).unwrap();
     let changes = view().changes(&position, 100).unwrap();
     assert_eq!(changes.parts.len(), 4, "{changes:?}");

@@ -2,7 +2,7 @@
 
 use kilwa::database::{
     Caller, Consistency, Database, DatabaseError, DatabaseOptions, DeleteObjectRequest,
-    DeleteRequest, Outcome, RequiredPermission, WriteRequest,
+    DeleteRequest, RequiredPermission, SubmitOutcome, WriteRequest,
 };
 use kilwa::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, PreconditionOperation, RelationshipFilter,
@@ -169,7 +169,7 @@ fn many_changes_during_an_examination_do_not_keep_a_write_from_being_made() {
     };
     let clock = Clock::new(now, || Duration::ZERO);
     let caller = Caller { clock, interrupted: Arc::new(interrupted) };
-    database.make(&caller, request).unwrap();
+    database.execute(&caller, request).unwrap();
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn of_writes_that_require_an_absence_one_is_made() {
 fn of_writes_that_require_and_take_a_relationship_one_is_made() {
     race(
         |round, _| {
-            // Round by round, the token moves on.
+            // PendingWrite by round, the token moves on.
             let (from, to) = (format!("t{round}"), format!("t{}", round + 1));
             let mut updates =
                 vec![update(UpdateOperation::Touch, &format!("token:{to}#owner@user:ann"))];
@@ -358,8 +358,8 @@ fn a_limited_deletion_counts_what_is_there_at_its_turn() {
         });
         release.take().into_iter().for_each(|release| release.send(()).unwrap());
         match answer.recv().unwrap() {
-            Outcome::Final(made) => break made.unwrap().1,
-            Outcome::Again(next) => round = next,
+            SubmitOutcome::Final(made) => break made.unwrap().1,
+            SubmitOutcome::Retry(next) => round = next,
         }
     };
     assert_eq!((deleted.count, deleted.complete), (2, true));

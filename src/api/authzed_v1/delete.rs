@@ -3,7 +3,7 @@
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::cursor::{self, Call};
-use crate::database::{DeleteRequest, Position};
+use crate::database::{DeleteRequest, ReadPosition};
 use crate::proto::authzed::api::v1 as proto;
 use prost::Message as _;
 use proto::delete_relationships_response::DeletionProgress;
@@ -50,7 +50,7 @@ fn resume(
     call: Call,
     request: &proto::DeleteRelationshipsRequest,
     cursor: &proto::Cursor,
-) -> Result<Position, Status> {
+) -> Result<ReadPosition, Status> {
     if request.optional_limit == 0 {
         return Err(Status::invalid_argument("optional_cursor requires optional_limit to be set"));
     }

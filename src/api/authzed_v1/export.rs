@@ -5,7 +5,7 @@ use crate::api::convert;
 use crate::api::cursor::{self, Call, Place};
 use crate::api::result_stream::Sink;
 use crate::api::status;
-use crate::database::{Consistency, Held, Position, ReadPage, View};
+use crate::database::{Consistency, ReadPage, ReadPosition, View, ViewPin};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::encode;
 use crate::relationship::{RelationshipFilter, Revision};
@@ -23,7 +23,7 @@ pub(crate) struct Export {
     call: Call,
     consistency: Consistency,
     /// From the first page on, so that the last one is still there when its turn comes.
-    held: Option<Held>,
+    held: Option<ViewPin>,
     wanted: Result<Wanted, Status>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Export {
 struct Wanted {
     filter: Option<RelationshipFilter>,
     count_max: usize,
-    after: Option<Position>,
+    after: Option<ReadPosition>,
 }
 
 /// A part of an export, in the form of either service.
@@ -67,7 +67,7 @@ struct Page {
     revision: Revision,
     /// What the next page reads.
     consistency: Consistency,
-    held: Held,
+    held: ViewPin,
     relationships: Vec<proto::Relationship>,
     wanted: Wanted,
     /// Whether nothing follows.
@@ -141,7 +141,7 @@ impl Export {
             .workers
             .run(move |job| {
                 let view = job.view(consistency)?;
-                let held = held.unwrap_or_else(|| view.hold());
+                let held = held.unwrap_or_else(|| view.pin());
                 let mut wanted = wanted?;
                 let (relationships, ended) = wanted.take(&view, job.interrupted)?;
                 let (revision, consistency) = (view.revision(), view.pinned());

@@ -6,7 +6,7 @@ use crate::api::cursor::{self, Call, Place};
 use crate::api::middleware::layer::Operations;
 use crate::api::result_stream::Sink;
 use crate::api::status;
-use crate::database::{Consistency, Held, LookupUnderWay};
+use crate::database::{ActiveLookup, Consistency, ViewPin};
 use crate::engine::{FoundResource, Statistics};
 use crate::proto::authzed::api::v1::{
     LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, PartialCaveatInfo,
@@ -46,8 +46,8 @@ struct Way {
     /// For the whole stream, so that nothing expires in the middle of it.
     point: ReadPoint,
     /// So that it can still be read when the last page's turn comes.
-    _held: Held,
-    lookup: LookupUnderWay,
+    _held: ViewPin,
+    lookup: ActiveLookup,
 }
 
 /// One page, and where it ended.
@@ -138,7 +138,7 @@ impl LookupResources {
                 let mut way = match stage {
                     Stage::Under(way) => way,
                     Stage::Asked(_) => {
-                        let held = view.hold();
+                        let held = view.pin();
                         let (lookup, cost) = view
                             .start_lookup(
                                 &sought,
@@ -153,7 +153,7 @@ impl LookupResources {
                 };
                 let count_max = wanted.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
                 let page = view
-                    .go_on_with_lookup(&mut way.lookup, &sought, count_max, job.interrupted)
+                    .continue_lookup(&mut way.lookup, &sought, count_max, job.interrupted)
                     .map_err(status::of_database)?;
                 add(&operations, &page.statistics);
                 let token = tokens.token(revision);
@@ -169,7 +169,7 @@ impl LookupResources {
                 }
                 if wanted.left == Some(0) {
                     if let Some(last) = page.found.last() {
-                        view.leave_lookup(way.lookup, &sought, &last.object_id);
+                        view.park_lookup(way.lookup, &sought, &last.object_id);
                     }
                     return Ok(Page { results, next: None });
                 }

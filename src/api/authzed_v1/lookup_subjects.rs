@@ -7,7 +7,7 @@ use crate::api::middleware::layer::Operations;
 use crate::api::result_stream::Sink;
 use crate::api::status;
 use crate::api::token::Tokens;
-use crate::database::{Consistency, Held, View};
+use crate::database::{Consistency, View, ViewPin};
 use crate::engine::{ExcludedSubject, FoundSubject, SubjectLookup};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::LookupPermissionship;
@@ -41,7 +41,7 @@ struct Going {
     revision: Revision,
     consistency: Consistency,
     /// From the first page on, so that the last one is still there when its turn comes.
-    _held: Held,
+    _held: ViewPin,
     /// How many subjects are still wanted that are no wildcards.
     left: Option<usize>,
 }
@@ -100,7 +100,7 @@ impl Lookup {
             .workers
             .run(move |job| {
                 let view = job.view(consistency)?;
-                let held = view.hold();
+                let held = view.pin();
                 let Wanted { asked, after } = wanted?;
                 let lookup = view
                     .look_up_subjects(&asked.question(), after.as_deref(), job.interrupted)

@@ -59,7 +59,7 @@ impl PermissionsService for Permissions {
             && let Ok(asked) = &asked
             && let Some((revision, checked)) =
                 self.context.workers.at_once(|database, now, stopwatch| {
-                    database.check_at_once(consistency, now, stopwatch, &asked.question())
+                    database.check_in_memory(consistency, now, stopwatch, &asked.question())
                 })
         {
             let checked = checked.map_err(status::of_database)?;

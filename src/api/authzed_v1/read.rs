@@ -5,7 +5,7 @@ use crate::api::convert;
 use crate::api::cursor::{self, Call, Place};
 use crate::api::result_stream::Sink;
 use crate::api::status;
-use crate::database::{Consistency, Held, Position, ReadPage};
+use crate::database::{Consistency, ReadPage, ReadPosition, ViewPin};
 use crate::proto::authzed::api::v1::{ReadRelationshipsRequest, ReadRelationshipsResponse};
 use crate::proto::encode;
 use crate::relationship::RelationshipFilter;
@@ -22,7 +22,7 @@ pub(crate) struct Read {
     call: Call,
     consistency: Consistency,
     /// From the first page on, so that the last one is still there when its turn comes.
-    held: Option<Held>,
+    held: Option<ViewPin>,
     wanted: Result<Wanted, Status>,
 }
 
@@ -30,14 +30,14 @@ pub(crate) struct Read {
 struct Wanted {
     filter: Arc<RelationshipFilter>,
     left: Option<usize>,
-    after: Option<Position>,
+    after: Option<ReadPosition>,
 }
 
 /// One page, and where it ended.
 struct Page {
     /// What the next page reads.
     consistency: Consistency,
-    held: Held,
+    held: ViewPin,
     results: Vec<ReadRelationshipsResponse>,
     next: Option<Wanted>,
 }
@@ -112,7 +112,7 @@ impl Read {
             .workers
             .run(move |job| {
                 let view = job.view(consistency)?;
-                let held = held.unwrap_or_else(|| view.hold());
+                let held = held.unwrap_or_else(|| view.pin());
                 let wanted = wanted?;
                 let revision = view.revision();
                 let page_max = match wanted.after {
@@ -124,11 +124,12 @@ impl Read {
                     .read(&wanted.filter, wanted.after.as_ref(), count_max, job.interrupted)
                     .map_err(status::of_database)?;
                 let next = wanted.after_rows(rows.len(), next);
-                let result = |(relationship, position): &(_, Position)| ReadRelationshipsResponse {
-                    read_at: Some(tokens.token(revision)),
-                    relationship: Some(encode::relationship(relationship)),
-                    after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
-                };
+                let result =
+                    |(relationship, position): &(_, ReadPosition)| ReadRelationshipsResponse {
+                        read_at: Some(tokens.token(revision)),
+                        relationship: Some(encode::relationship(relationship)),
+                        after_result_cursor: Some(call.cursor(revision, &position.to_bytes())),
+                    };
                 let results = rows.iter().map(result).collect();
                 Ok(Page { consistency: view.pinned(), held, results, next })
             })
@@ -138,7 +139,7 @@ impl Read {
 
 impl Wanted {
     /// What is still wanted after so many relationships, when more may follow behind `next`.
-    fn after_rows(self, count: usize, next: Option<Position>) -> Option<Self> {
+    fn after_rows(self, count: usize, next: Option<ReadPosition>) -> Option<Self> {
         let left = self.left.map(|left| left.saturating_sub(count));
         let after = Some(next?);
         (left != Some(0)).then_some(Self { left, after, ..self })

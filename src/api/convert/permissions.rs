@@ -5,7 +5,7 @@ use crate::api::convert::context::context;
 use crate::api::convert::field::{Field, Violations};
 use crate::api::convert::relationships::{object, subject, timestamp};
 use crate::api::request_limits::RequestLimits;
-use crate::database::Listing;
+use crate::database::ListPermissionsQuery;
 use crate::proto::kilwa::v1 as proto;
 use crate::relationship::{NameKind, Timestamp, require_name};
 use tonic::Status;
@@ -14,7 +14,7 @@ use tonic::Status;
 pub(crate) fn listing(
     request: proto::ListPermissionsRequest,
     limits: RequestLimits,
-) -> Result<Listing, Status> {
+) -> Result<ListPermissionsQuery, Status> {
     let count = request.permissions.len();
     if count > limits.checks_max {
         return Err(too_many_checks(count, limits.checks_max));
@@ -30,7 +30,7 @@ pub(crate) fn listing(
     }
     let permissions = request.permissions;
     let parts = resource.zip(subject).zip(context);
-    violations.finish(parts.map(|((resource, subject), context)| Listing {
+    violations.finish(parts.map(|((resource, subject), context)| ListPermissionsQuery {
         resource,
         subject,
         context,

@@ -4,7 +4,7 @@ use crate::api::authzed_v1::permissions::with_operations;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::status;
-use crate::database::{DatabaseError, Listing, View};
+use crate::database::{DatabaseError, ListPermissionsQuery, View};
 use crate::engine::{CheckResult, Statistics};
 use crate::proto::authzed::api::v1::ZedToken;
 use crate::proto::encode;
@@ -62,7 +62,7 @@ impl PermissionsService for OwnPermissions {
 fn list(
     view: &View<'_>,
     checked_at: ZedToken,
-    listing: &Listing,
+    listing: &ListPermissionsQuery,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<(proto::ListPermissionsResponse, Vec<Statistics>), Status> {
     let answers = view.permissions(listing, interrupted).map_err(status::of_database)?;

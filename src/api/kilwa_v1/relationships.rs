@@ -3,7 +3,7 @@
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::status;
-use crate::database::{Consistency, Mentions, RelationSet};
+use crate::database::{Consistency, ReferenceCounts, RelationDiff};
 use crate::proto::authzed::api::v1::Relationship as RelationshipMessage;
 use crate::proto::encode;
 use crate::proto::kilwa::v1 as proto;
@@ -46,7 +46,7 @@ impl RelationshipsService for Relationships {
         let bytes = request.encoded_len();
         let request = convert::set_relation(request, self.context.limits)?;
         let (revision, set) = self.context.workers.write(bytes, request).await?;
-        let RelationSet { added, changed, removed } = set;
+        let RelationDiff { added, changed, removed } = set;
         Ok(Response::new(proto::SetRelationResponse {
             written_at: Some(self.context.tokens.token(revision)),
             added: messages(&added),
@@ -62,10 +62,10 @@ impl RelationshipsService for Relationships {
         let request = request.into_inner();
         let (bytes, is_dry_run) = (request.encoded_len(), request.dry_run);
         let request = convert::delete_object(request, self.context.limits)?;
-        let (revision, Mentions { as_resource, as_subject }) = if is_dry_run {
+        let (revision, ReferenceCounts { as_resource, as_subject }) = if is_dry_run {
             let counting = self.context.workers.run(move |job| {
                 let view = job.view(Consistency::FullyConsistent)?;
-                let mentions = view.mentions(&request.object, job.interrupted);
+                let mentions = view.count_references(&request.object, job.interrupted);
                 Ok((view.revision(), mentions.map_err(status::of_database)?))
             });
             counting.await?

@@ -11,7 +11,7 @@ use crate::api::convert::Watching;
 use crate::api::status;
 use crate::api::workers::{Job, Purpose};
 use crate::database::{
-    Changes, Consistency, HeldChanges, RelationshipChange, RevisionChanges, View, WatchPosition,
+    Changes, ChangesPin, Consistency, RelationshipChange, RevisionChanges, View, WatchPosition,
 };
 use crate::relationship::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,13 +33,13 @@ const SLEEP_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct PinnedPosition {
     pub(crate) position: WatchPosition,
-    _pin: HeldChanges,
+    _pin: ChangesPin,
 }
 
 impl PinnedPosition {
     /// Pins what follows a position that the view can read.
     pub(crate) fn new(view: &View<'_>, position: WatchPosition) -> Arc<Self> {
-        Arc::new(Self { _pin: view.hold_changes(&position), position })
+        Arc::new(Self { _pin: view.pin_changes(&position), position })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whole stores, page by page.
 
 use crate::database::error::DatabaseError;
-use crate::database::read::view::{Position, ROWS_PER_PAGE, ReadPage, View, require_filter};
+use crate::database::read::view::{ROWS_PER_PAGE, ReadPage, ReadPosition, View, require_filter};
 use crate::relationship::RelationshipFilter;
 use crate::store::ScanBudget;
 
@@ -12,7 +12,7 @@ impl View<'_> {
     pub fn export(
         &self,
         filter: Option<&RelationshipFilter>,
-        after: Option<&Position>,
+        after: Option<&ReadPosition>,
         count_max: usize,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<ReadPage, DatabaseError> {

@@ -8,7 +8,7 @@ use crate::schema::{Rule, UnknownName};
 
 /// Which permissions of a resource a subject is asked about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listing {
+pub struct ListPermissionsQuery {
     /// The object that access is about.
     pub resource: ObjectRef,
     /// Who asks for access.
@@ -31,10 +31,10 @@ impl View<'_> {
     /// alone is its own answer.
     pub fn permissions(
         &self,
-        listing: &Listing,
+        listing: &ListPermissionsQuery,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Answers, DatabaseError> {
-        let Listing { resource, subject, context, permissions } = listing;
+        let ListPermissionsQuery { resource, subject, context, permissions } = listing;
         let names = if permissions.is_empty() {
             self.permissions_of(resource)?
         } else {
@@ -45,7 +45,11 @@ impl View<'_> {
             .map(|permission| CheckQuery { resource, permission, subject, context })
             .collect();
         let answers = self.check_each(&questions, false, interrupted);
-        names.into_iter().zip(answers).map(|(name, answer)| Ok((name, of_call(answer)?))).collect()
+        names
+            .into_iter()
+            .zip(answers)
+            .map(|(name, answer)| Ok((name, call_error(answer)?)))
+            .collect()
     }
 
     /// The permissions of an object's definition, as written.
@@ -61,7 +65,7 @@ impl View<'_> {
 }
 
 /// Tells what is wrong with the whole call from what is wrong with one answer.
-fn of_call(
+fn call_error(
     answer: Result<CheckResult, DatabaseError>,
 ) -> Result<Result<CheckResult, DatabaseError>, DatabaseError> {
     match answer {

@@ -15,17 +15,17 @@ const WAITING_MAX: usize = 256;
 
 /// What all lookups share.
 #[derive(Debug)]
-pub(in crate::database) struct Lookups {
+pub(in crate::database) struct LookupPool {
     bytes_max: usize,
     bytes: Arc<AtomicUsize>,
     waiting_bytes_max: usize,
-    waiting: Mutex<VecDeque<Waiting>>,
+    waiting: Mutex<VecDeque<ParkedLookup>>,
 }
 
 /// A lookup that was left behind one of its results, for the next page. Those that have waited longest are dropped first:
 /// one that is not there only costs time.
 #[derive(Debug)]
-struct Waiting {
+struct ParkedLookup {
     key: String,
     validity: Validity,
     lookup: ResourceLookup,
@@ -34,20 +34,20 @@ struct Waiting {
 
 /// A lookup under way, and its share of the memory that all of them may need.
 #[derive(Debug)]
-pub struct LookupUnderWay {
+pub struct ActiveLookup {
     lookup: ResourceLookup,
-    _share: Share,
+    _share: MemoryLease,
 }
 
 /// What one lookup holds of the memory for all of them. Given back when it is dropped.
 #[derive(Debug)]
-struct Share {
+struct MemoryLease {
     all: Arc<AtomicUsize>,
     all_max: usize,
     bytes: AtomicUsize,
 }
 
-impl Share {
+impl MemoryLease {
     /// Makes the share as large as the lookup is by now. `false` when all of them together are too large.
     fn resize(&self, bytes: usize) -> bool {
         let before = self.bytes.swap(bytes, Ordering::Relaxed);
@@ -59,34 +59,34 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryLease {
     fn drop(&mut self) {
         self.all.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 
-impl Lookups {
+impl LookupPool {
     /// `bytes_max` bytes are for lookups under way, `waiting_bytes_max` for those that wait.
     pub(in crate::database) fn new(bytes_max: usize, waiting_bytes_max: usize) -> Self {
         let bytes = Arc::default();
         Self { bytes_max, bytes, waiting_bytes_max, waiting: Mutex::default() }
     }
 
-    fn share(&self) -> Share {
+    fn share(&self) -> MemoryLease {
         let all = Arc::clone(&self.bytes);
-        Share { all, all_max: self.bytes_max, bytes: AtomicUsize::default() }
+        MemoryLease { all, all_max: self.bytes_max, bytes: AtomicUsize::default() }
     }
 
     /// A lookup with the share that it takes until it ends.
-    fn under_way(
+    fn activate(
         &self,
         lookup: ResourceLookup,
-        share: Share,
-    ) -> Result<LookupUnderWay, DatabaseError> {
+        share: MemoryLease,
+    ) -> Result<ActiveLookup, DatabaseError> {
         if !share.resize(lookup.bytes_max()) {
             return Err(self.too_large());
         }
-        Ok(LookupUnderWay { lookup, _share: share })
+        Ok(ActiveLookup { lookup, _share: share })
     }
 
     fn too_large(&self) -> DatabaseError {
@@ -110,10 +110,10 @@ impl Lookups {
             let Some(dropped) = waiting.pop_front() else { break };
             all -= dropped.bytes;
         }
-        waiting.push_back(Waiting { key, validity, lookup, bytes });
+        waiting.push_back(ParkedLookup { key, validity, lookup, bytes });
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<ParkedLookup>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,12 +127,12 @@ impl View<'_> {
         after: Option<&str>,
         tracing: bool,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<(LookupUnderWay, Statistics), DatabaseError> {
+    ) -> Result<(ActiveLookup, Statistics), DatabaseError> {
         let lookups = &self.database.lookups;
         if let Some(after) = after.filter(|_| sought.within.ids.is_empty())
             && let Some(lookup) = lookups.take(&key(sought, after), self.point())
         {
-            return Ok((lookups.under_way(lookup, lookups.share())?, Statistics::default()));
+            return Ok((lookups.activate(lookup, lookups.share())?, Statistics::default()));
         }
         let share = lookups.share();
         let room = |bytes| share.resize(bytes);
@@ -142,13 +142,13 @@ impl View<'_> {
             return Err(lookups.too_large());
         }
         let (lookup, cost) = started?;
-        Ok((lookups.under_way(lookup, share)?, cost))
+        Ok((lookups.activate(lookup, share)?, cost))
     }
 
     /// The next results of a lookup that was started with the same question at the same revision.
-    pub fn go_on_with_lookup(
+    pub fn continue_lookup(
         &self,
-        lookup: &mut LookupUnderWay,
+        lookup: &mut ActiveLookup,
         sought: &LookupResourcesQuery<'_>,
         count_max: usize,
         interrupted: &dyn Fn() -> bool,
@@ -157,12 +157,7 @@ impl View<'_> {
     }
 
     /// Leaves a lookup behind its last result, for whoever goes on there.
-    pub fn leave_lookup(
-        &self,
-        lookup: LookupUnderWay,
-        sought: &LookupResourcesQuery<'_>,
-        last: &str,
-    ) {
+    pub fn park_lookup(&self, lookup: ActiveLookup, sought: &LookupResourcesQuery<'_>, last: &str) {
         if lookup.lookup.is_worth_keeping() {
             let validity = self.point().valid_until(lookup.lookup.until());
             self.database.lookups.keep(key(sought, last), validity, lookup.lookup);

@@ -23,22 +23,22 @@ pub struct View<'d> {
 
 /// How far a read has come. Fits the same filter, at every revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position(pub(in crate::database) ScanPosition);
+pub struct ReadPosition(pub(in crate::database) ScanPosition);
 
 /// Relationships that a read by filter found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadPage {
     /// The relationships, each with the position behind it.
-    pub rows: Vec<(Relationship, Position)>,
+    pub rows: Vec<(Relationship, ReadPosition)>,
     /// The position to continue from; `None` when everything has been read. A page without rows may have it: reads by
     /// filters that select little of what they examine come in pages of limited work.
-    pub next: Option<Position>,
+    pub next: Option<ReadPosition>,
 }
 
 impl From<ScanPage> for ReadPage {
     fn from(page: ScanPage) -> Self {
-        let rows = page.rows.into_iter().map(|(row, position)| (row, Position(position)));
-        Self { rows: rows.collect(), next: page.next.map(Position) }
+        let rows = page.rows.into_iter().map(|(row, position)| (row, ReadPosition(position)));
+        Self { rows: rows.collect(), next: page.next.map(ReadPosition) }
     }
 }
 
@@ -58,7 +58,7 @@ const AT_ONCE: Limits = Limits {
 
 /// As long as it lives, the read point of its view can be read, however old that grows.
 #[derive(Debug)]
-pub struct Held {
+pub struct ViewPin {
     _revision: Hold,
     _time: Hold<Timestamp>,
 }
@@ -66,12 +66,12 @@ pub struct Held {
 /// Bytes that are no position of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the position is not one that a read gave")]
-pub struct InvalidPosition;
+pub struct InvalidReadPosition;
 
-impl Position {
+impl ReadPosition {
     /// Whether it is a position of [`View::read`] or [`View::export`], and not of a deletion or of an earlier version's
     /// reads, which had another order.
-    pub fn is_of_read(&self) -> bool {
+    pub fn is_read_position(&self) -> bool {
         self.0.is_ordered()
     }
 
@@ -81,8 +81,8 @@ impl Position {
     }
 
     /// Reads a position.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPosition> {
-        ScanPosition::from_bytes(bytes).map(Self).map_err(|_| InvalidPosition)
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidReadPosition> {
+        ScanPosition::from_bytes(bytes).map(Self).map_err(|_| InvalidReadPosition)
     }
 }
 
@@ -103,7 +103,7 @@ impl<'d> View<'d> {
         Self { stopwatch: Some(stopwatch), ..self }
     }
 
-    /// The newest revision, for [`Self::check_at_once`] only; `None` when it does not serve or is not at hand.
+    /// The newest revision, for [`Self::check_in_memory`] only; `None` when it does not serve or is not at hand.
     pub(in crate::database) fn in_memory(
         database: &'d Database,
         consistency: Consistency,
@@ -157,9 +157,9 @@ impl<'d> View<'d> {
 
     /// Protects what the view shows from garbage collection, for reads that continue in pieces: its revision, and what
     /// expires after its time.
-    pub fn hold(&self) -> Held {
+    pub fn pin(&self) -> ViewPin {
         let store = &self.database.store;
-        Held { _revision: store.hold(self.revision()), _time: store.hold_expirations(self.now) }
+        ViewPin { _revision: store.hold(self.revision()), _time: store.hold_expirations(self.now) }
     }
 
     /// Answers one question. `interrupted` is asked now and then whether to give up.
@@ -173,7 +173,7 @@ impl<'d> View<'d> {
     }
 
     /// Answers one question if that takes little time and no disk; `None` when it might not.
-    pub(in crate::database) fn check_at_once(
+    pub(in crate::database) fn check_in_memory(
         &self,
         question: &CheckQuery<'_>,
     ) -> Option<Result<CheckResult, DatabaseError>> {
@@ -202,7 +202,7 @@ impl<'d> View<'d> {
     pub fn read(
         &self,
         filter: &RelationshipFilter,
-        after: Option<&Position>,
+        after: Option<&ReadPosition>,
         count_max: usize,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<ReadPage, DatabaseError> {

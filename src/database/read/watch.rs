@@ -21,7 +21,7 @@ pub struct WatchPosition {
 
 /// As long as it lives, what comes behind a position stays known.
 #[derive(Debug)]
-pub struct HeldChanges {
+pub struct ChangesPin {
     _revision: Hold,
     _expirations: Option<Hold<Timestamp>>,
 }
@@ -167,10 +167,10 @@ impl View<'_> {
             None => None,
         };
         let mut gathering =
-            Gathering { view: self, position: after.clone(), parts: Vec::new(), count_max };
+            ChangeCollector { view: self, position: after.clone(), parts: Vec::new(), count_max };
         let all = gathering.revisions(by_revision(after, page), next.map(|next| next.revision))?;
         let complete = all && gathering.rest(next.is_none())?;
-        let Gathering { position, parts, .. } = gathering;
+        let ChangeCollector { position, parts, .. } = gathering;
         let next_expiration = match &position.expirations {
             Some(expirations) => self.snapshot.next_expiration(expirations)?,
             None => None,
@@ -179,10 +179,10 @@ impl View<'_> {
     }
 
     /// Keeps what comes behind a position known.
-    pub fn hold_changes(&self, position: &WatchPosition) -> HeldChanges {
+    pub fn pin_changes(&self, position: &WatchPosition) -> ChangesPin {
         let store = &self.database.store;
         let expirations = position.expirations.as_ref();
-        HeldChanges {
+        ChangesPin {
             _revision: store.hold(position.needed()),
             _expirations: expirations.map(|position| store.hold_expirations(position.time())),
         }
@@ -233,7 +233,7 @@ fn by_revision(after: &WatchPosition, page: Entries) -> Vec<(Revision, Entries)>
 }
 
 /// Changes that are being gathered.
-struct Gathering<'g, 'd> {
+struct ChangeCollector<'g, 'd> {
     view: &'g View<'d>,
     /// How far they go.
     position: WatchPosition,
@@ -241,7 +241,7 @@ struct Gathering<'g, 'd> {
     count_max: usize,
 }
 
-impl Gathering<'_, '_> {
+impl ChangeCollector<'_, '_> {
     /// Takes the changes of these revisions, of which the last one may go on: `next` is the revision of the next change.
     /// `false` when too much expired in between.
     fn revisions(

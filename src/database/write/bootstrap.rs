@@ -8,7 +8,7 @@ use crate::schema;
 use std::sync::Arc;
 
 /// Schema and relationships are one write: a database that was filled halfway would look like one that is in use.
-pub(in crate::database) fn fill(
+pub(in crate::database) fn bootstrap(
     database: &Database,
     now: Timestamp,
     schema_text: &str,

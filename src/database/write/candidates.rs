@@ -1,7 +1,7 @@
 //! The relationships that a deletion is about: listed on a snapshot, so that the writer need not look for them.
 
 use super::proposal::{Examination, Rejection};
-use super::requirements::{came, is_there};
+use super::requirements::{added_relationship, exists};
 use crate::database::error::DatabaseError;
 use crate::relationship::{ReadError, Relationship, RelationshipFilter};
 use crate::store::{Change, ScanBudget, ScanPosition, Transaction};
@@ -13,7 +13,7 @@ const PAGE: usize = 1000;
 pub(in crate::database) const LISTED_MAX: usize = 10_000;
 
 /// What a filter selects on a snapshot, the expired relationships too.
-pub(in crate::database) struct Listed {
+pub(in crate::database) struct DeletionCandidates {
     filter: RelationshipFilter,
     /// In the order of the scan, without caveats: a removal needs the key alone, and the list may wait for long.
     pub(in crate::database) rows: Vec<Relationship>,
@@ -23,7 +23,7 @@ pub(in crate::database) struct Listed {
     pub(in crate::database) is_complete: bool,
 }
 
-impl Listed {
+impl DeletionCandidates {
     /// The matches behind `after`, at most `count_max`.
     pub(in crate::database) fn examine(
         examination: &Examination<'_>,
@@ -68,10 +68,10 @@ impl Listed {
         let listed = self.rows.iter().map(key);
         let mut known: HashSet<String> = listed.collect();
         let mut newcomers = Vec::new();
-        for relationship in changes.into_iter().filter_map(came) {
+        for relationship in changes.into_iter().filter_map(added_relationship) {
             if self.filter.matches(&relationship)
                 && known.insert(key(&relationship))
-                && is_there(transaction, &relationship)?
+                && exists(transaction, &relationship)?
             {
                 newcomers.push(relationship);
             }

@@ -1,7 +1,7 @@
 //! Counters: filters under a name, whose relationships are counted when somebody asks.
 
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
-use super::requirements::{Fulfilled, Required};
+use super::requirements::{Prerequisites, VerifiedPrerequisites};
 use crate::database::error::DatabaseError;
 use crate::database::handle::Database;
 use crate::database::read::view::{View, require_filter};
@@ -19,7 +19,7 @@ pub struct RegisterCounter {
     pub filter: RelationshipFilter,
 }
 
-impl Required for RegisterCounter {
+impl Prerequisites for RegisterCounter {
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
         require_filter(schema, &self.filter)
     }
@@ -30,13 +30,13 @@ impl Required for RegisterCounter {
 }
 
 impl Proposal for RegisterCounter {
-    type Made = ();
+    type Output = ();
 
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<()>, DatabaseError> {
-        let fulfilled = Fulfilled::examine(self, examination)?;
+        let fulfilled = VerifiedPrerequisites::examine(self, examination)?;
         let request = Arc::clone(self);
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             fulfilled.confirm(transaction, attempt)?;
@@ -58,7 +58,7 @@ pub struct UnregisterCounter {
 }
 
 impl Proposal for UnregisterCounter {
-    type Made = ();
+    type Output = ();
 
     fn examine(self: &Arc<Self>, _: &Examination<'_>) -> Result<ExaminedWrite<()>, DatabaseError> {
         let request = Arc::clone(self);
@@ -81,7 +81,7 @@ impl Database {
         filter: RelationshipFilter,
     ) -> Result<(), DatabaseError> {
         let request = RegisterCounter { name: name.to_owned(), filter };
-        self.make(&Caller::patient(clock), request).map(|(_, ())| ())
+        self.execute(&Caller::patient(clock), request).map(|(_, ())| ())
     }
 
     /// Removes a counter.
@@ -91,7 +91,7 @@ impl Database {
         name: &str,
     ) -> Result<(), DatabaseError> {
         let request = UnregisterCounter { name: name.to_owned() };
-        self.make(&Caller::patient(clock), request).map(|(_, ())| ())
+        self.execute(&Caller::patient(clock), request).map(|(_, ())| ())
     }
 }
 

@@ -1,14 +1,14 @@
 //! Deletions by filter.
 
-use super::candidates::{LISTED_MAX, Listed, remove_all, remove_each};
+use super::candidates::{DeletionCandidates, LISTED_MAX, remove_all, remove_each};
 use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
 use super::relationships::{
     require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
 };
-use super::requirements::{Fulfilled, Required};
+use super::requirements::{Prerequisites, VerifiedPrerequisites};
 use crate::database::error::DatabaseError;
 use crate::database::handle::DatabaseOptions;
-use crate::database::read::view::{Position, require_filter};
+use crate::database::read::view::{ReadPosition, require_filter};
 use crate::relationship::{Context, Precondition, RelationshipFilter, Revision};
 use crate::schema::Schema;
 use crate::store::Transaction;
@@ -26,14 +26,14 @@ pub struct DeleteRequest {
     /// Whether to delete as many as the limit allows when more match, and not refuse.
     pub allow_partial: bool,
     /// Where an earlier, partial deletion with this filter ended. What lies before is neither read nor deleted.
-    pub after: Option<Position>,
+    pub after: Option<ReadPosition>,
     /// What to tell those who follow the database.
     pub metadata: Option<Context>,
 }
 
 /// What was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deleted {
+pub struct DeletionSummary {
     /// The revision without them.
     pub revision: Revision,
     /// How many relationships went, those that had expired among them.
@@ -41,10 +41,10 @@ pub struct Deleted {
     /// Whether none that match are left.
     pub complete: bool,
     /// Behind the last relationship that was deleted. `None` when none was.
-    pub last: Option<Position>,
+    pub last: Option<ReadPosition>,
 }
 
-impl Required for DeleteRequest {
+impl Prerequisites for DeleteRequest {
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
         require_filter(schema, &self.filter)?;
         require_known_filters(schema, &self.preconditions)
@@ -56,18 +56,18 @@ impl Required for DeleteRequest {
 }
 
 impl Proposal for DeleteRequest {
-    type Made = Deleted;
+    type Output = DeletionSummary;
 
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,
-    ) -> Result<ExaminedWrite<Deleted>, DatabaseError> {
+    ) -> Result<ExaminedWrite<DeletionSummary>, DatabaseError> {
         self.require_bounds(&examination.database.options)?;
-        let fulfilled = Fulfilled::examine(self, examination)?;
+        let fulfilled = VerifiedPrerequisites::examine(self, examination)?;
         let limit = self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let after = self.after.clone().map(|Position(position)| position);
+        let after = self.after.clone().map(|ReadPosition(position)| position);
         let count_max = limit.unwrap_or(LISTED_MAX);
-        let listed = Listed::examine(examination, &self.filter, after, count_max)?;
+        let listed = DeletionCandidates::examine(examination, &self.filter, after, count_max)?;
         let request = Arc::clone(self);
         if limit.is_none() && !listed.is_complete {
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
@@ -75,7 +75,12 @@ impl Proposal for DeleteRequest {
                 set_metadata(transaction, request.metadata.as_ref())?;
                 let count = remove_all(transaction, &request.filter)?;
                 until.require_not_passed(transaction)?;
-                Ok(Deleted { revision: transaction.revision(), count, complete: true, last: None })
+                Ok(DeletionSummary {
+                    revision: transaction.revision(),
+                    count,
+                    complete: true,
+                    last: None,
+                })
             };
             return Ok(ExaminedWrite::new(delete).large().deletion());
         }
@@ -112,9 +117,9 @@ impl DeleteRequest {
     fn delete_listed(
         &self,
         transaction: &mut Transaction<'_>,
-        fulfilled: &Fulfilled<Self>,
-        listed: &Listed,
-    ) -> Result<Deleted, Rejection> {
+        fulfilled: &VerifiedPrerequisites<Self>,
+        listed: &DeletionCandidates,
+    ) -> Result<DeletionSummary, Rejection> {
         let mut complete = listed.is_complete;
         let mut newcomers = Vec::new();
         if complete && self.after.is_none() {
@@ -133,7 +138,7 @@ impl DeleteRequest {
 
         set_metadata(transaction, self.metadata.as_ref())?;
         let count = remove_each(transaction, listed.rows.iter().chain(&newcomers))?;
-        let last = listed.last.clone().map(Position);
-        Ok(Deleted { revision: transaction.revision(), count, complete, last })
+        let last = listed.last.clone().map(ReadPosition);
+        Ok(DeletionSummary { revision: transaction.revision(), count, complete, last })
     }
 }

@@ -1,11 +1,11 @@
 //! Deletes every relationship that names an object.
 
-use super::candidates::{LISTED_MAX, Listed, remove_all, remove_each};
+use super::candidates::{DeletionCandidates, LISTED_MAX, remove_all, remove_each};
 use super::proposal::{Examination, ExaminedWrite, Proposal};
 use super::relationships::{
     require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
 };
-use super::requirements::{Fulfilled, Required};
+use super::requirements::{Prerequisites, VerifiedPrerequisites};
 use crate::database::error::DatabaseError;
 use crate::database::read::view::{View, require_filter};
 use crate::database::requirement::{RequiredPermission, require_few_permissions};
@@ -35,14 +35,14 @@ pub struct DeleteObjectRequest {
 
 /// How many stored relationships name an object, those that have expired among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mentions {
+pub struct ReferenceCounts {
     /// Those whose resource it is.
     pub as_resource: u64,
     /// Those of other resources whose subject it is, or a userset of it.
     pub as_subject: u64,
 }
 
-impl Required for DeleteObjectRequest {
+impl Prerequisites for DeleteObjectRequest {
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
         require_filter(schema, &filters(&self.object).0)?;
         require_known_filters(schema, &self.preconditions)
@@ -58,21 +58,21 @@ impl Required for DeleteObjectRequest {
 }
 
 impl Proposal for DeleteObjectRequest {
-    type Made = Mentions;
+    type Output = ReferenceCounts;
 
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,
-    ) -> Result<ExaminedWrite<Mentions>, DatabaseError> {
+    ) -> Result<ExaminedWrite<ReferenceCounts>, DatabaseError> {
         let options = &examination.database.options;
         require_small_metadata(options, self.metadata.as_ref())?;
         require_few_preconditions(options, &self.preconditions)?;
         require_few_permissions(&self.permissions)?;
-        let fulfilled = Fulfilled::examine(self, examination)?;
+        let fulfilled = VerifiedPrerequisites::examine(self, examination)?;
         let (as_resource, as_subject) = filters(&self.object);
         let listed = [
-            Listed::examine(examination, &as_resource, None, LISTED_MAX)?,
-            Listed::examine(examination, &as_subject, None, LISTED_MAX)?,
+            DeletionCandidates::examine(examination, &as_resource, None, LISTED_MAX)?,
+            DeletionCandidates::examine(examination, &as_subject, None, LISTED_MAX)?,
         ];
         let is_complete = listed.iter().all(|listed| listed.is_complete);
         let request = Arc::clone(self);
@@ -81,7 +81,7 @@ impl Proposal for DeleteObjectRequest {
                 let until = fulfilled.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;
                 // What names the object on both sides goes with the first.
-                let mentions = Mentions {
+                let mentions = ReferenceCounts {
                     as_resource: remove_all(transaction, &as_resource)?,
                     as_subject: remove_all(transaction, &as_subject)?,
                 };
@@ -91,7 +91,7 @@ impl Proposal for DeleteObjectRequest {
             return Ok(ExaminedWrite::new(delete).large().deletion());
         }
 
-        let bytes = listed.iter().map(Listed::bytes).sum();
+        let bytes = listed.iter().map(DeletionCandidates::bytes).sum();
         let delete = move |transaction: &mut Transaction<'_>, attempt| {
             fulfilled.confirm(transaction, attempt)?;
             // Looked for before anything is removed: the removals are changes too, and as many as are allowed.
@@ -101,10 +101,10 @@ impl Proposal for DeleteObjectRequest {
             let subject_newcomers = as_subject.newcomers(transaction, changes)?;
 
             set_metadata(transaction, request.metadata.as_ref())?;
-            let mut remove = |listed: &Listed, newcomers: &[Relationship]| {
+            let mut remove = |listed: &DeletionCandidates, newcomers: &[Relationship]| {
                 remove_each(transaction, listed.rows.iter().chain(newcomers))
             };
-            Ok(Mentions {
+            Ok(ReferenceCounts {
                 as_resource: remove(as_resource, &resource_newcomers)?,
                 as_subject: remove(as_subject, &subject_newcomers)?,
             })
@@ -116,15 +116,15 @@ impl Proposal for DeleteObjectRequest {
 impl View<'_> {
     /// How many relationships a deletion of the object would delete. `interrupted` is asked now and then whether to give
     /// up.
-    pub fn mentions(
+    pub fn count_references(
         &self,
         object: &ObjectRef,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<Mentions, DatabaseError> {
+    ) -> Result<ReferenceCounts, DatabaseError> {
         let (as_resource, as_subject) = filters(object);
         require_filter(self.schema(), &as_resource)?;
         let budget = ScanBudget::new(interrupted);
-        let mut mentions = Mentions::default();
+        let mut mentions = ReferenceCounts::default();
         for (filter, count) in
             [(&as_resource, &mut mentions.as_resource), (&as_subject, &mut mentions.as_subject)]
         {

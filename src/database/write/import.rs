@@ -2,7 +2,7 @@
 
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use super::relationships::require_relationship;
-use super::requirements::{came, is_there};
+use super::requirements::{added_relationship, exists};
 use crate::database::error::DatabaseError;
 use crate::database::handle::Database;
 use crate::engine::EngineError;
@@ -76,9 +76,11 @@ impl Import {
             let page = snapshot.changes(after, PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(None) };
             after = *last;
-            for relationship in page.into_iter().filter_map(|(_, change)| came(change)) {
+            for relationship in
+                page.into_iter().filter_map(|(_, change)| added_relationship(change))
+            {
                 // In this order: to find one among those that are staged may read all of them.
-                if is_there(snapshot, &relationship)? && self.staged.contains(&relationship)? {
+                if exists(snapshot, &relationship)? && self.staged.contains(&relationship)? {
                     return Ok(Some(relationship));
                 }
             }
@@ -94,8 +96,8 @@ impl Import {
         };
 
         for change in changes(transaction, known)? {
-            if let Some(relationship) = came(change)
-                && is_there(transaction, &relationship)?
+            if let Some(relationship) = added_relationship(change)
+                && exists(transaction, &relationship)?
                 && self.staged.contains(&relationship)?
             {
                 return Err(already_exists(relationship).into());
@@ -139,7 +141,7 @@ impl From<Import> for CompleteImport {
 
 impl Proposal for CompleteImport {
     /// How many relationships were created.
-    type Made = u64;
+    type Output = u64;
 
     fn is_slow(&self) -> bool {
         true
@@ -175,7 +177,7 @@ impl Database {
         clock: impl Into<Clock>,
         import: Import,
     ) -> Result<(Revision, u64), DatabaseError> {
-        self.make(&Caller::patient(clock), CompleteImport::from(import))
+        self.execute(&Caller::patient(clock), CompleteImport::from(import))
     }
 
     /// Creates every relationship or none, without the bounds that [`Self::write`] sets to their number.

@@ -29,7 +29,7 @@ const QUICK_TIME_MAX: Duration = Duration::from_millis(20);
 /// A write that somebody wants to be made.
 pub trait Proposal: Send + Sync + 'static {
     /// What the caller learns about the write.
-    type Made: Send + 'static;
+    type Output: Send + 'static;
 
     /// Whether its examination may well take long.
     fn is_slow(&self) -> bool {
@@ -40,7 +40,7 @@ pub trait Proposal: Send + Sync + 'static {
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,
-    ) -> Result<ExaminedWrite<Self::Made>, DatabaseError>;
+    ) -> Result<ExaminedWrite<Self::Output>, DatabaseError>;
 }
 
 /// What an examination may use.
@@ -153,14 +153,14 @@ impl<T> fmt::Debug for ExaminedWrite<T> {
 
 /// How often a write has been examined, and its slot in the queue.
 #[derive(Debug)]
-pub struct Round {
+pub struct PendingWrite {
     /// Free again when the write is answered.
     slot: QueueSlot,
     examinations: u32,
     is_slow: bool,
 }
 
-impl Round {
+impl PendingWrite {
     /// Whether the examination may take long, and so should hold up only others that may.
     pub fn is_slow(&self) -> bool {
         self.is_slow
@@ -191,41 +191,45 @@ impl fmt::Debug for Caller {
 
 /// What became of a round.
 #[derive(Debug)]
-pub enum Outcome<T> {
+pub enum SubmitOutcome<T> {
     /// The write was made or refused.
     Final(Result<(Revision, T), DatabaseError>),
     /// The write has to be examined again.
-    Again(Round),
+    Retry(PendingWrite),
 }
 
 impl Database {
     /// Lets a write into the queue, unless too many wait already. `bytes` is the size of its request.
-    pub fn admit(&self, proposal: &impl Proposal, bytes: usize) -> Result<Round, DatabaseError> {
+    pub fn admit(
+        &self,
+        proposal: &impl Proposal,
+        bytes: usize,
+    ) -> Result<PendingWrite, DatabaseError> {
         let slot = self.store.admit(bytes)?;
-        Ok(Round { slot, examinations: 0, is_slow: proposal.is_slow() })
+        Ok(PendingWrite { slot, examinations: 0, is_slow: proposal.is_slow() })
     }
 
     /// Examines a write and hands it to the writer. `answer` is called with the outcome, mostly from the writer's thread,
     /// where it must be quick and not panic.
     pub fn submit<P: Proposal>(
         &self,
-        round: Round,
+        round: PendingWrite,
         proposal: &Arc<P>,
         caller: &Caller,
-        answer: impl FnOnce(Outcome<P::Made>) + Send + 'static,
+        answer: impl FnOnce(SubmitOutcome<P::Output>) + Send + 'static,
     ) {
         let examined = self.examine(&round, proposal, caller);
         let ExaminedWrite { make, is_large, is_deletion, bytes } = match examined {
             Ok(examined) => examined,
             Err(DatabaseError::Engine(EngineError::TimeExceeded { .. })) if !round.is_slow => {
-                return answer(Outcome::Again(Round { is_slow: true, ..round }));
+                return answer(SubmitOutcome::Retry(PendingWrite { is_slow: true, ..round }));
             }
-            Err(error) => return answer(Outcome::Final(Err(error))),
+            Err(error) => return answer(SubmitOutcome::Final(Err(error))),
         };
 
-        let mut round = Round { examinations: round.examinations + 1, ..round };
+        let mut round = PendingWrite { examinations: round.examinations + 1, ..round };
         if let Err(full) = round.slot.hold(bytes) {
-            return answer(Outcome::Final(Err(full.into())));
+            return answer(SubmitOutcome::Final(Err(full.into())));
         }
         let attempt = if round.examinations < EXAMINATIONS_MAX {
             Attempt::Confirm
@@ -244,10 +248,10 @@ impl Database {
 
     fn examine<P: Proposal>(
         &self,
-        round: &Round,
+        round: &PendingWrite,
         proposal: &Arc<P>,
         Caller { clock, interrupted }: &Caller,
-    ) -> Result<ExaminedWrite<P::Made>, DatabaseError> {
+    ) -> Result<ExaminedWrite<P::Output>, DatabaseError> {
         if self.store.is_read_only() {
             return Err(DatabaseError::ReadOnly);
         }
@@ -269,11 +273,11 @@ impl Database {
     }
 
     /// Makes a write and waits for it, however often it has to be examined.
-    pub fn make<P: Proposal>(
+    pub fn execute<P: Proposal>(
         &self,
         caller: &Caller,
         proposal: P,
-    ) -> Result<(Revision, P::Made), DatabaseError> {
+    ) -> Result<(Revision, P::Output), DatabaseError> {
         let mut round = self.admit(&proposal, 0)?;
         let proposal = Arc::new(proposal);
         loop {
@@ -283,21 +287,21 @@ impl Database {
                 let _gone = reply.send(outcome);
             });
             match answer.recv() {
-                Ok(Outcome::Final(result)) => return result,
-                Ok(Outcome::Again(next)) => round = next,
+                Ok(SubmitOutcome::Final(result)) => return result,
+                Ok(SubmitOutcome::Retry(next)) => round = next,
                 Err(mpsc::RecvError) => return Err(DatabaseError::Closed),
             }
         }
     }
 }
 
-fn outcome<T>(made: Answer<T, Rejection>, round: Round) -> Outcome<T> {
-    Outcome::Final(match made {
+fn outcome<T>(made: Answer<T, Rejection>, round: PendingWrite) -> SubmitOutcome<T> {
+    SubmitOutcome::Final(match made {
         Ok(Ok(made)) => Ok(made),
         Ok(Err(WriteError::Refused(Rejection::Outdated)))
             if round.examinations < EXAMINATIONS_MAX =>
         {
-            return Outcome::Again(round);
+            return SubmitOutcome::Retry(round);
         }
         Ok(Err(error)) => Err(error.into()),
         Err(_panic) => Err(DatabaseError::Fault),

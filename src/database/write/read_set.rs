@@ -12,14 +12,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 const RELATIONS_MAX: usize = 100_000;
 
 /// Reads from another reader, and notes it.
-pub(in crate::database) struct NotedReads<'r, R> {
+pub(in crate::database) struct ReadTracker<'r, R> {
     reader: &'r R,
-    noted: RefCell<Noted>,
+    noted: RefCell<ReadSet>,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(in crate::database) struct Noted {
+pub(in crate::database) struct ReadSet {
     /// Hashes of the relations of resources whose relationships were read. Two relations with the same hash only cost an
     /// evaluation that was not needed.
     relations: HashSet<u64>,
@@ -29,7 +29,7 @@ pub(in crate::database) struct Noted {
     until: Option<Timestamp>,
 }
 
-impl Noted {
+impl ReadSet {
     /// Whether nothing that was read has expired by a time.
     pub(in crate::database) fn stands_at(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
@@ -65,17 +65,17 @@ fn hash(relation: ResourceKey<'_>) -> u64 {
     hasher.finish()
 }
 
-impl<'r, R> NotedReads<'r, R> {
-    pub(in crate::database) fn of(reader: &'r R) -> Self {
+impl<'r, R> ReadTracker<'r, R> {
+    pub(in crate::database) fn new(reader: &'r R) -> Self {
         Self { reader, noted: RefCell::default() }
     }
 
-    pub(in crate::database) fn into_noted(self) -> Noted {
+    pub(in crate::database) fn into_noted(self) -> ReadSet {
         self.noted.into_inner()
     }
 }
 
-impl<R: RelationshipReader> RelationshipReader for NotedReads<'_, R> {
+impl<R: RelationshipReader> RelationshipReader for ReadTracker<'_, R> {
     fn find(
         &self,
         resource: ResourceKey<'_>,
@@ -131,14 +131,14 @@ mod tests {
         set.insert(stored.clone());
         let visible = set.visible_at(now);
 
-        let reads = NotedReads::of(&visible);
+        let reads = ReadTracker::new(&visible);
         assert!(reads.find(stored.resource_key(), stored.subject.key()).unwrap().is_some());
         let noted = reads.into_noted();
         assert!(noted.rests_on(&stored) && !noted.rests_on(&other));
         assert!(noted.stands_at(now));
         assert!(!noted.stands_at(Timestamp::parse("2030-01-01T00:00:00Z").unwrap()));
 
-        let reads = NotedReads::of(&visible);
+        let reads = ReadTracker::new(&visible);
         let relation = RelationKey { object_type: "document", relation: "viewer" };
         let page = Page { after: None, count_max: 10 };
         reads.resources(relation, stored.subject.key(), page).unwrap();

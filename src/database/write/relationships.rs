@@ -1,7 +1,7 @@
 //! Writes: updates of relationships, all or none.
 
 use super::proposal::{Examination, ExaminedWrite, Proposal};
-use super::requirements::{Fulfilled, Required};
+use super::requirements::{Prerequisites, VerifiedPrerequisites};
 use crate::database::error::DatabaseError;
 use crate::database::handle::DatabaseOptions;
 use crate::database::read::view::require_filter;
@@ -28,7 +28,7 @@ pub struct WriteRequest {
     pub metadata: Option<Context>,
 }
 
-impl Required for WriteRequest {
+impl Prerequisites for WriteRequest {
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
         require_known_filters(schema, &self.preconditions)?;
         require_allowed(schema, &self.updates)
@@ -44,7 +44,7 @@ impl Required for WriteRequest {
 }
 
 impl Proposal for WriteRequest {
-    type Made = ();
+    type Output = ();
 
     fn examine(
         self: &Arc<Self>,
@@ -52,7 +52,7 @@ impl Proposal for WriteRequest {
     ) -> Result<ExaminedWrite<()>, DatabaseError> {
         self.require_bounds(&examination.database.options)?;
         let request = Arc::clone(self);
-        let fulfilled = Fulfilled::examine(self, examination)?.catch_up(examination)?;
+        let fulfilled = VerifiedPrerequisites::examine(self, examination)?.catch_up(examination)?;
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             fulfilled.confirm(transaction, attempt)?;
             set_metadata(transaction, request.metadata.as_ref())?;

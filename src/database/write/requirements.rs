@@ -1,17 +1,17 @@
 //! What a write requires of the state before it: the schema's rules, preconditions and permissions.
 //!
 //! They are examined on a snapshot. The writer then confirms the result from the changes since: a precondition that
-//! nothing may match fails only through a relationship that came, one that something must match only when the
+//! nothing may match fails only through a relationship that was added, one that something must match only when the
 //! relationship that was found has gone, and a permission has to be checked again only when a relation changed that its
 //! check had read.
 
 use super::proposal::{Attempt, Examination, Rejection};
-use super::read_set::{Noted, NotedReads};
+use super::read_set::{ReadSet, ReadTracker};
 use crate::database::consistency::Consistency;
 use crate::database::error::DatabaseError;
 use crate::database::read::view::View;
 use crate::database::requirement::{RequiredPermission, require_permissions};
-use crate::database::schema_cache::Schemas;
+use crate::database::schema_cache::SchemaCache;
 use crate::engine::{EngineError, EvalContext, Limits};
 use crate::relationship::{
     Precondition, PreconditionOperation, ReadError, Relationship, RelationshipFilter,
@@ -56,7 +56,7 @@ fn within_writer(reads_max: u64, permissions: usize) -> Limits {
 }
 
 /// A write that requires something of the state before it.
-pub(in crate::database) trait Required: Send + Sync + 'static {
+pub(in crate::database) trait Prerequisites: Send + Sync + 'static {
     /// Requires what the schema has to allow.
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError>;
 
@@ -70,9 +70,9 @@ pub(in crate::database) trait Required: Send + Sync + 'static {
 }
 
 /// What a write requires, as it was fulfilled at one revision.
-pub(in crate::database) struct Fulfilled<R> {
+pub(in crate::database) struct VerifiedPrerequisites<R> {
     required: Arc<R>,
-    schemas: Arc<Schemas>,
+    schemas: Arc<SchemaCache>,
     limits: Limits,
     revision: Revision,
     schema_revision: Revision,
@@ -82,10 +82,10 @@ pub(in crate::database) struct Fulfilled<R> {
     /// The preconditions that nothing may match, each filter once.
     absent: Vec<Precondition>,
     /// What the checks of the permissions rest on.
-    checked: Noted,
+    checked: ReadSet,
 }
 
-impl<R: Required> Fulfilled<R> {
+impl<R: Prerequisites> VerifiedPrerequisites<R> {
     /// Examines what a write requires on a snapshot. Fails when it is not fulfilled.
     pub(in crate::database) fn examine(
         required: &Arc<R>,
@@ -94,7 +94,7 @@ impl<R: Required> Fulfilled<R> {
         let Examination { view, database, .. } = examination;
         required.require_allowed(view.schema())?;
         let (present, absent) = examine_preconditions(required.preconditions(), examination)?;
-        let reads = NotedReads::of(&view.snapshot);
+        let reads = ReadTracker::new(&view.snapshot);
         let scope = EvalContext {
             limits: examination.limits,
             interrupted: examination.interrupted,
@@ -166,10 +166,12 @@ impl<R: Required> Fulfilled<R> {
             if page.iter().any(|(_, change)| is_related(change)) {
                 return Ok(None);
             }
-            for relationship in page.into_iter().filter_map(|(_, change)| came(change)) {
+            for relationship in
+                page.into_iter().filter_map(|(_, change)| added_relationship(change))
+            {
                 let mut absent = self.absent.iter();
                 if let Some(absent) = absent.find(|it| it.filter.matches(&relationship))
-                    && is_there(&newer.snapshot, &relationship)?
+                    && exists(&newer.snapshot, &relationship)?
                 {
                     return Err(failed(absent));
                 }
@@ -183,7 +185,7 @@ impl<R: Required> Fulfilled<R> {
         &self,
         transaction: &Transaction<'_>,
         attempt: Attempt,
-    ) -> Result<Until, Rejection> {
+    ) -> Result<ValidUntil, Rejection> {
         match attempt {
             Attempt::Confirm => self.confirm_by_changes(transaction),
             Attempt::Evaluate => self.evaluate(transaction),
@@ -211,7 +213,7 @@ impl<R: Required> Fulfilled<R> {
         }
     }
 
-    fn confirm_by_changes(&self, transaction: &Transaction<'_>) -> Result<Until, Rejection> {
+    fn confirm_by_changes(&self, transaction: &Transaction<'_>) -> Result<ValidUntil, Rejection> {
         let is_forgotten = transaction.oldest_revision() > self.revision;
         let is_other_schema = transaction.schema_revision() != self.schema_revision;
         // What had expired by the snapshot's time may not have by an earlier one.
@@ -219,7 +221,7 @@ impl<R: Required> Fulfilled<R> {
             return Err(Rejection::Outdated);
         }
 
-        let mut until = Until::default();
+        let mut until = ValidUntil::default();
         let budget = ScanBudget::unlimited().with_rows_max(ROWS_MAX);
         for (precondition, match_before) in &self.present {
             let key = (match_before.resource_key(), match_before.subject.key());
@@ -257,11 +259,11 @@ impl<R: Required> Fulfilled<R> {
         if changes.len().saturating_mul(self.absent.len()) > COMPARISONS_MAX {
             return Err(Rejection::Outdated);
         }
-        for relationship in changes.into_iter().filter_map(came) {
+        for relationship in changes.into_iter().filter_map(added_relationship) {
             let mut matching = self.absent.iter();
             let matching = matching.find(|absent| absent.filter.matches(&relationship));
             if let Some(precondition) = matching
-                && is_there(transaction, &relationship)?
+                && exists(transaction, &relationship)?
             {
                 return Err(failed(precondition).into());
             }
@@ -276,9 +278,9 @@ impl<R: Required> Fulfilled<R> {
         reads_max: u64,
     ) -> Result<Option<Timestamp>, Rejection> {
         let permissions = self.required.permissions();
-        let schema = self.schemas.of_transaction(transaction)?;
+        let schema = self.schemas.at_transaction(transaction)?;
         let limits = self.limits.and(within_writer(reads_max, permissions.len()));
-        let reads = NotedReads::of(transaction);
+        let reads = ReadTracker::new(transaction);
         let scope = EvalContext { limits, ..EvalContext::new(&schema, &reads) };
         match require_permissions(&scope, permissions) {
             Err(DatabaseError::Engine(EngineError::WorkExceeded { .. })) => {
@@ -292,11 +294,11 @@ impl<R: Required> Fulfilled<R> {
     }
 
     /// Requires everything anew, on the newest state.
-    fn evaluate(&self, transaction: &Transaction<'_>) -> Result<Until, Rejection> {
-        let schema = self.schemas.of_transaction(transaction)?;
+    fn evaluate(&self, transaction: &Transaction<'_>) -> Result<ValidUntil, Rejection> {
+        let schema = self.schemas.at_transaction(transaction)?;
         self.required.require_allowed(&schema)?;
         let budget = ScanBudget::unlimited().with_rows_max(EVALUATED_ROWS_MAX);
-        let mut until = Until::default();
+        let mut until = ValidUntil::default();
         for precondition in self.required.preconditions() {
             let found = first_match(transaction, &precondition.filter, &budget)?;
             if let Match::Found(expires_at) = found {
@@ -332,9 +334,9 @@ fn require_another_match(
 
 /// The time from which a write's requirements need not be fulfilled any more, because something expires that they rest on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::database) struct Until(Option<Timestamp>);
+pub(in crate::database) struct ValidUntil(Option<Timestamp>);
 
-impl Until {
+impl ValidUntil {
     fn limit(&mut self, expires_at: Option<Timestamp>) {
         self.0 = self.0.into_iter().chain(expires_at).min();
     }
@@ -351,13 +353,13 @@ impl Until {
     }
 }
 
-type Examined = (Vec<(Precondition, Relationship)>, Vec<Precondition>);
+type ExaminedPreconditions = (Vec<(Precondition, Relationship)>, Vec<Precondition>);
 
 /// Requires that the preconditions hold on a snapshot. Each filter is looked at once.
 fn examine_preconditions(
     preconditions: &[Precondition],
     examination: &Examination<'_>,
-) -> Result<Examined, DatabaseError> {
+) -> Result<ExaminedPreconditions, DatabaseError> {
     let budget = examination.scan_budget();
     let snapshot = &examination.view.snapshot;
     let mut looked_at: HashMap<&RelationshipFilter, bool> = HashMap::new();
@@ -411,7 +413,7 @@ fn first_match(
 }
 
 /// The relationship that a change added, or gave other terms.
-pub(in crate::database) fn came(change: Change) -> Option<Relationship> {
+pub(in crate::database) fn added_relationship(change: Change) -> Option<Relationship> {
     match change {
         Change::Relationship(update) => match update.operation {
             UpdateOperation::Create | UpdateOperation::Touch => Some(update.relationship),
@@ -422,7 +424,7 @@ pub(in crate::database) fn came(change: Change) -> Option<Relationship> {
 }
 
 /// Whether a relationship with this key is there and has not expired.
-pub(in crate::database) fn is_there(
+pub(in crate::database) fn exists(
     state: &impl RelationshipReader,
     relationship: &Relationship,
 ) -> Result<bool, ReadError> {

@@ -4,7 +4,7 @@
 //! others write on; the write itself then only looks at what has changed since.
 
 use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
-use super::requirements::came;
+use super::requirements::added_relationship;
 use crate::database::error::DatabaseError;
 use crate::database::handle::Database;
 use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision, Timestamp};
@@ -45,7 +45,7 @@ impl WriteSchema {
 }
 
 impl Proposal for WriteSchema {
-    type Made = ();
+    type Output = ();
 
     fn is_slow(&self) -> bool {
         true
@@ -57,7 +57,7 @@ impl Proposal for WriteSchema {
     ) -> Result<ExaminedWrite<()>, DatabaseError> {
         let Examination { database, view, interrupted, .. } = examination;
         let new = self.compiled()?;
-        let mut examined = Examined::on(database, &view.snapshot, &new, *interrupted)?;
+        let mut examined = ExaminedSchema::on(database, &view.snapshot, &new, *interrupted)?;
         examined.catch_up(database, view.now())?;
         let schemas = Arc::clone(&database.schemas);
         Ok(ExaminedWrite::new(move |transaction, _| {
@@ -70,7 +70,7 @@ impl Proposal for WriteSchema {
 }
 
 /// What a new schema takes away, after no use of it was found on a snapshot.
-struct Examined {
+struct ExaminedSchema {
     revision: Revision,
     schema_revision: Revision,
     /// Whether the text is the one in force already.
@@ -78,7 +78,7 @@ struct Examined {
     removals: Vec<Removal>,
 }
 
-impl Examined {
+impl ExaminedSchema {
     fn on(
         database: &Database,
         snapshot: &Snapshot<'_>,
@@ -91,7 +91,7 @@ impl Examined {
         let removals = removals::removals(&current, new);
         let budget = ScanBudget::new(interrupted);
         for removal in &removals {
-            Users::stored(snapshot, removal, &budget)?.require_none(removal)?;
+            RemovalUses::stored(snapshot, removal, &budget)?.require_none(removal)?;
         }
         Ok(Self { revision: snapshot.revision(), schema_revision, same, removals })
     }
@@ -136,23 +136,26 @@ impl Examined {
     /// more than `count_max`, of which it does not look at the rest.
     fn require_still_unused(
         &self,
-        state: &impl Changing,
+        state: &impl ChangeLogReader,
         count_max: usize,
     ) -> Result<Option<usize>, DatabaseError> {
         if self.removals.is_empty() {
             return Ok(Some(0));
         }
-        let mut users: Vec<Users> = self.removals.iter().map(|_| Users::default()).collect();
+        let mut users: Vec<RemovalUses> =
+            self.removals.iter().map(|_| RemovalUses::default()).collect();
         let (mut count, mut after) = (0, ChangePosition::after(self.revision));
         while count <= count_max {
             let page = state.changes(after, PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
             count += page.len();
-            for relationship in page.into_iter().filter_map(|(_, change)| came(change)) {
+            for relationship in
+                page.into_iter().filter_map(|(_, change)| added_relationship(change))
+            {
                 let removals = self.removals.iter().zip(&mut users);
                 let mut matching = removals.filter(|(it, _)| it.matches(&relationship)).peekable();
-                if matching.peek().is_some() && is_there(state, &relationship)? {
+                if matching.peek().is_some() && exists(state, &relationship)? {
                     matching.for_each(|(removal, users)| users.add(removal, relationship.clone()));
                 }
             }
@@ -167,7 +170,7 @@ impl Examined {
 
 /// The relationships that use what a schema takes away.
 #[derive(Default)]
-struct Users {
+struct RemovalUses {
     /// Whether it must not go whatever is stored.
     forbidden: bool,
     count: u64,
@@ -176,7 +179,7 @@ struct Users {
     example: Option<Box<Relationship>>,
 }
 
-impl Users {
+impl RemovalUses {
     /// Those of a snapshot.
     fn stored(
         snapshot: &Snapshot<'_>,
@@ -227,7 +230,7 @@ impl Users {
 }
 
 /// A state whose earlier changes are known.
-trait Changing: RelationshipReader {
+trait ChangeLogReader: RelationshipReader {
     fn changes(
         &self,
         after: ChangePosition,
@@ -235,7 +238,7 @@ trait Changing: RelationshipReader {
     ) -> Result<Vec<(ChangePosition, Change)>, ReadError>;
 }
 
-impl Changing for Snapshot<'_> {
+impl ChangeLogReader for Snapshot<'_> {
     fn changes(
         &self,
         after: ChangePosition,
@@ -245,7 +248,7 @@ impl Changing for Snapshot<'_> {
     }
 }
 
-impl Changing for Transaction<'_> {
+impl ChangeLogReader for Transaction<'_> {
     fn changes(
         &self,
         after: ChangePosition,
@@ -256,10 +259,7 @@ impl Changing for Transaction<'_> {
 }
 
 /// Whether a relationship is there with exactly these terms.
-fn is_there(
-    state: &impl RelationshipReader,
-    relationship: &Relationship,
-) -> Result<bool, ReadError> {
+fn exists(state: &impl RelationshipReader, relationship: &Relationship) -> Result<bool, ReadError> {
     let found = state.find(relationship.resource_key(), relationship.subject.key())?;
     Ok(found == Some(relationship.terms()))
 }
@@ -278,12 +278,12 @@ mod tests {
     const WITH: &str = "definition user {}\ndefinition document {\n relation owner: user\n}";
     const WITHOUT: &str = "definition user {}\ndefinition document {}";
 
-    struct Trial {
+    struct SchemaWriteFixture {
         _dir: TempDir,
         database: Database,
     }
 
-    impl Trial {
+    impl SchemaWriteFixture {
         fn new() -> Self {
             let dir = TempDir::new().unwrap();
             let (store, options) = (StoreOptions::default(), DatabaseOptions::default());
@@ -292,16 +292,16 @@ mod tests {
             Self { _dir: dir, database }
         }
 
-        fn examine(&self, second: i64) -> (Examined, Arc<Schema>) {
+        fn examine(&self, second: i64) -> (ExaminedSchema, Arc<Schema>) {
             let new = Arc::new(schema::compile(WITHOUT).unwrap());
             let snapshot = self.database.store.snapshot(at(second)).unwrap();
-            (Examined::on(&self.database, &snapshot, &new, &|| false).unwrap(), new)
+            (ExaminedSchema::on(&self.database, &snapshot, &new, &|| false).unwrap(), new)
         }
 
         fn finish(
             &self,
             second: i64,
-            (examined, new): (Examined, Arc<Schema>),
+            (examined, new): (ExaminedSchema, Arc<Schema>),
         ) -> Result<bool, WriteError<Rejection>> {
             let work = move |transaction: &mut Transaction<'_>| examined.finish(transaction, &new);
             self.database.store.write(at(second), work).map(|(_, written)| written)
@@ -330,14 +330,14 @@ mod tests {
 
     #[test]
     fn nothing_in_between() {
-        let trial = Trial::new();
+        let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         assert!(trial.finish(2, examined).unwrap());
     }
 
     #[test]
     fn a_relationship_that_comes_in_between_is_seen() {
-        let trial = Trial::new();
+        let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         trial.add(2, "document:plan#owner@user:ann");
         let refusal = trial.finish(2, examined).unwrap_err();
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_relationship_that_comes_and_goes_in_between_does_not_matter() {
-        let trial = Trial::new();
+        let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         trial.add(2, "document:plan#owner@user:ann");
         trial.clear(2);
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn another_schema_in_between_asks_for_a_second_look() {
-        let trial = Trial::new();
+        let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         trial.database.write_schema(at(2), &format!("{WITH}\n")).unwrap();
         let refusal = trial.finish(2, examined).unwrap_err();
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn changes_that_were_forgotten_in_between_ask_for_a_second_look() {
-        let trial = Trial::new();
+        let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         let later = 1_000_000;
         trial.add(later, "document:plan#owner@user:ann");

@@ -5,7 +5,7 @@ use super::relationships::{
     apply, require_allowed, require_distinct, require_few_preconditions, require_known_filters,
     require_small_metadata, set_metadata,
 };
-use super::requirements::{Fulfilled, Required};
+use super::requirements::{Prerequisites, VerifiedPrerequisites};
 use crate::database::error::DatabaseError;
 use crate::database::handle::DatabaseOptions;
 use crate::database::read::view::is_permission;
@@ -38,7 +38,7 @@ pub struct SetRelationRequest {
 
 /// What became of a relation.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RelationSet {
+pub struct RelationDiff {
     /// What was not there, or had expired.
     pub added: Vec<Relationship>,
     /// What was there and carried something else; as it is now.
@@ -86,7 +86,7 @@ struct Replacement {
     updates: Vec<RelationshipUpdate>,
 }
 
-impl Required for Replacement {
+impl Prerequisites for Replacement {
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
         let SetRelationRequest { resource, relation, preconditions, .. } = &*self.request;
         schema.check_filter(&self.filter)?;
@@ -108,18 +108,19 @@ impl Required for Replacement {
 }
 
 impl Proposal for SetRelationRequest {
-    type Made = RelationSet;
+    type Output = RelationDiff;
 
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,
-    ) -> Result<ExaminedWrite<RelationSet>, DatabaseError> {
+    ) -> Result<ExaminedWrite<RelationDiff>, DatabaseError> {
         let options = examination.database.options;
         self.require_bounds(&options)?;
         let (filter, updates) = (self.filter(), self.updates());
         require_distinct(&updates)?;
         let replacement = Arc::new(Replacement { request: Arc::clone(self), filter, updates });
-        let fulfilled = Fulfilled::examine(&replacement, examination)?.catch_up(examination)?;
+        let fulfilled =
+            VerifiedPrerequisites::examine(&replacement, examination)?.catch_up(examination)?;
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             let Replacement { request, filter, updates } = &*replacement;
             fulfilled.confirm(transaction, attempt)?;
@@ -135,7 +136,7 @@ fn replace(
     filter: &RelationshipFilter,
     updates: &[RelationshipUpdate],
     max: usize,
-) -> Result<RelationSet, DatabaseError> {
+) -> Result<RelationDiff, DatabaseError> {
     let count_max = max.saturating_mul(2) + 1;
     let stored = transaction.scan_stored(filter, None, count_max, &ScanBudget::unlimited())?.rows;
     let stored: HashMap<_, _> =
@@ -151,7 +152,7 @@ fn replace(
     if count > max {
         return Err(DatabaseError::TooManyUpdates { count, max });
     }
-    let mut done = RelationSet::default();
+    let mut done = RelationDiff::default();
     for update in updates {
         let relationship = &update.relationship;
         let key = (relationship.resource_key(), relationship.subject.key());
