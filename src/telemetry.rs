@@ -37,7 +37,10 @@ pub enum TelemetryError {
 pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     let wrong = || TelemetryError::Level { level: level.to_owned() };
     // To the filter a word that is no level is the name of something that logs, at any level.
-    if level.split(',').any(|rule| !rule.contains('=') && rule.parse::<LevelFilter>().is_err()) {
+    let is_wrong = |rule: &str| {
+        rule.trim().is_empty() || !rule.contains('=') && rule.parse::<LevelFilter>().is_err()
+    };
+    if level.split(',').any(is_wrong) {
         return Err(wrong());
     }
     let filter = EnvFilter::try_new(level).map_err(|_| wrong())?;

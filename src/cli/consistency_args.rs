@@ -1,6 +1,8 @@
 //! The moment that a question is about, as flags.
 
-use crate::client::{CallError, Connection, Moment};
+use super::error::CliError;
+use super::time_args;
+use crate::client::{Connection, Moment};
 use crate::relationship::Timestamp;
 use clap::Args;
 
@@ -21,14 +23,14 @@ pub(super) struct ConsistencyArgs {
     /// Ask about the moment that is quickest to read.
     #[arg(long = "consistency-min-latency")]
     min_latency: bool,
-    /// Ask about what was stored at a time of day, such as 2030-01-02T03:04:05Z.
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    /// Read the data as of a point in time: 5m (ago), 2030-01-02 or 2030-01-02T03:04:05Z.
+    #[arg(long, value_name = "TIME", value_parser = time_args::parse_past)]
     as_of: Option<Timestamp>,
 }
 
 impl ConsistencyArgs {
     /// The moment. Which one belongs to a time of day, the server says.
-    pub(super) fn moment(&self, connection: &Connection) -> Result<Moment, CallError> {
+    pub(super) fn moment(&self, connection: &Connection) -> Result<Moment, CliError> {
         self.moment_or(Moment::MinimizeLatency, connection)
     }
 
@@ -37,9 +39,11 @@ impl ConsistencyArgs {
         &self,
         unsaid: Moment,
         connection: &Connection,
-    ) -> Result<Moment, CallError> {
+    ) -> Result<Moment, CliError> {
         if let Some(time) = self.as_of {
-            return Ok(Moment::AtExactSnapshot(connection.revision_at(time)?));
+            let moment = Moment::AtExactSnapshot(connection.revision_at(time)?);
+            require_schema(time, &moment, connection)?;
+            return Ok(moment);
         }
         Ok(match (self.full, &self.at_least, &self.at_exactly) {
             (true, ..) => Moment::FullyConsistent,
@@ -49,4 +53,19 @@ impl ConsistencyArgs {
             (false, None, None) => unsaid,
         })
     }
+}
+
+/// Requires that the server had a schema at that time: before its first write, every answer would be misleading.
+fn require_schema(
+    time: Timestamp,
+    moment: &Moment,
+    connection: &Connection,
+) -> Result<(), CliError> {
+    let (reflection, _) = connection.reflect_schema(None, moment)?;
+    if reflection.definitions.is_empty() && reflection.caveats.is_empty() {
+        return Err(CliError::new(format!(
+            "nothing had been stored at {time}: the server had no schema yet"
+        )));
+    }
+    Ok(())
 }

@@ -1,10 +1,11 @@
-//! Durations as Go writes them: `24h`, `1h30m`, `500ms`.
+//! Durations in Go's format, and with days and weeks: `24h0m0s`, `1h30m`, `500ms`, `8d`.
 
 use std::time::Duration;
 
 /// Reads a duration.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
-    let invalid = || format!("`{text}` is not a duration: write it like `24h`, `1h30m` or `500ms`");
+    let invalid =
+        || format!("`{text}` is not a duration: write it like `30s`, `24h`, `1h30m` or `8d`");
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -24,10 +25,10 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(invalid()) } else { Ok(total) }
 }
 
-/// Reads a duration that is longer than nothing.
+/// Reads a duration above zero.
 pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
     match parse(text)? {
-        Duration::ZERO => Err(format!("`{text}` is no time at all: the shortest is `1ns`")),
+        Duration::ZERO => Err(format!("`{text}` must be longer than zero")),
         duration => Ok(duration),
     }
 }
@@ -40,6 +41,8 @@ fn unit_seconds(unit: &str) -> Option<f64> {
         "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
+        "d" => 86_400.0,
+        "w" => 604_800.0,
         _ => return None,
     })
 }

@@ -1,18 +1,20 @@
-//! Relationships and questions, one a line.
+//! Input with one relationship or check per line.
 
 use super::error::CliError;
-use super::render;
+use super::source_files::note_terminal;
 use std::fmt::Display;
-use std::io::IsTerminal as _;
-use std::path::Path;
+use std::io::{self, BufRead, IsTerminal as _, Read as _, StdinLock};
 
-/// A relationship or a question as text.
+/// The longest line, in bytes, so that input without line breaks does not fill the memory.
+const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// A relationship or a check as text.
 #[derive(Debug)]
 pub(super) struct InputLine {
-    /// In one word, whatever the form in which it was given.
+    /// In the form `resource#relation@subject`, whichever form was given.
     pub(super) text: String,
-    /// Where it stands in standard input, counted from 1; nothing for an argument.
-    number: Option<usize>,
+    /// The line number, counted from 1; `None` for an argument.
+    number: Option<u64>,
 }
 
 impl InputLine {
@@ -20,8 +22,8 @@ impl InputLine {
         Self { text: joined(text), number: None }
     }
 
-    /// What is wrong with it.
-    pub(super) fn wrong(&self, error: impl Display) -> CliError {
+    /// An error in this line.
+    pub(super) fn error(&self, error: impl Display) -> CliError {
         match self.number {
             Some(number) => CliError::new(format!("line {number}: {error}")),
             None => CliError::new(error),
@@ -29,66 +31,87 @@ impl InputLine {
     }
 }
 
-/// Every line of standard input but the blank ones and `//` comments. `what` the lines hold is for the refusal of none.
+/// Reads lines as they are needed, without blank lines and `//` comments.
+#[derive(Debug)]
+pub(super) struct LineReader<R> {
+    input: R,
+    /// The number of lines read so far.
+    number: u64,
+}
+
+/// The lines of standard input.
+pub(super) fn stdin() -> LineReader<StdinLock<'static>> {
+    note_terminal();
+    LineReader::new(io::stdin().lock())
+}
+
+impl<R: BufRead> LineReader<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { input, number: 0 }
+    }
+
+    fn read(&mut self) -> Result<Option<InputLine>, CliError> {
+        let mut text = String::new();
+        loop {
+            text.clear();
+            self.number += 1;
+            let error =
+                |error: &dyn Display| CliError::new(format!("line {}: {error}", self.number));
+            let input = self.input.by_ref();
+            let length = input.take(LINE_BYTES_MAX).read_line(&mut text).map_err(|e| error(&e))?;
+            if length == 0 {
+                return Ok(None);
+            }
+            if u64::try_from(length) == Ok(LINE_BYTES_MAX) {
+                return Err(error(&"the line is longer than 1 MiB"));
+            }
+
+            let line = without_mark(&text, self.number).trim();
+            if !line.is_empty() && !line.starts_with("//") {
+                return Ok(Some(InputLine { text: joined(line), number: Some(self.number) }));
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for LineReader<R> {
+    type Item = Result<InputLine, CliError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+/// All lines of standard input, at least one. `what` names their content in the error message.
 pub(super) fn read_stdin(what: &str) -> Result<Vec<InputLine>, CliError> {
-    let text = read_all()?;
-    let numbered = without_mark(&text, 1).lines().map(str::trim).zip(1..);
-    let lines: Vec<InputLine> = numbered
-        .filter(|(line, _)| !line.is_empty() && !line.starts_with("//"))
-        .map(|(line, number)| InputLine { text: joined(line), number: Some(number) })
-        .collect();
+    let lines = stdin().collect::<Result<Vec<_>, _>>()?;
     if lines.is_empty() {
         return Err(CliError::new(format!("standard input holds no {what}")));
     }
     Ok(lines)
 }
 
-/// The same, but not from somebody who was not told to type.
-pub(super) fn read_piped(what: &str) -> Result<Vec<InputLine>, CliError> {
+/// Requires lines from a file or another program, for a command without the argument `-`.
+pub(super) fn require_piped_lines(what: &str) -> Result<(), CliError> {
     require_piped(|| {
         format!(
-            "no {what} is given: write it as argument, or pipe some in, one a line; `--help` says how"
+            "no {what} is given: pass one as argument, or pipe them in, one per line (see `--help`)"
         )
-    })?;
-    read_stdin(what)
+    })
 }
 
-/// Requires that standard input comes from a file or another program, for a command that was not told to read it.
+/// Requires that standard input is not a terminal: without an argument that names it, nobody expects to type.
 pub(super) fn require_piped(otherwise: impl FnOnce() -> String) -> Result<(), CliError> {
-    if std::io::stdin().is_terminal() { Err(CliError::new(otherwise())) } else { Ok(()) }
+    if io::stdin().is_terminal() { Err(CliError::new(otherwise())) } else { Ok(()) }
 }
 
-/// Whether a file's name stands for standard input.
-pub(super) fn is_stdin(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
-/// The text of a file, or of standard input.
-pub(super) fn read_text(path: &Path) -> Result<String, CliError> {
-    if is_stdin(path) {
-        return read_all();
-    }
-    std::fs::read_to_string(path)
-        .map_err(|error| CliError::new(format!("`{}` cannot be read: {error}", path.display())))
-}
-
-/// The text of line `number` and what follows, without the byte order mark with which some editors begin a file.
-pub(super) fn without_mark(text: &str, number: u64) -> &str {
+/// The text without the byte order mark that some editors write at the start of the first line.
+fn without_mark(text: &str, number: u64) -> &str {
     text.strip_prefix('\u{feff}').filter(|_| number == 1).unwrap_or(text)
 }
 
-/// All of standard input.
-pub(super) fn read_all() -> Result<String, CliError> {
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        render::note("reading what you type; Ctrl-D ends it");
-    }
-    std::io::read_to_string(stdin)
-        .map_err(|error| CliError::new(format!("standard input cannot be read: {error}")))
-}
-
-/// `document:plan viewer user:ann`, as zed writes it, as `document:plan#viewer@user:ann`; anything else as it is.
-pub(super) fn joined(text: &str) -> String {
+/// `document:plan viewer user:ann`, the form of zed, as `document:plan#viewer@user:ann`; anything else unchanged.
+fn joined(text: &str) -> String {
     let words = text.split_once(char::is_whitespace).and_then(|(resource, rest)| {
         let (relation, subject) = rest.trim_start().split_once(char::is_whitespace)?;
         Some((resource, relation, subject.trim_start()))

@@ -29,6 +29,7 @@ mod server_args;
 mod snippet;
 mod source_files;
 mod spicedb;
+mod time_args;
 mod tree;
 mod validate;
 mod version;

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -39,6 +39,11 @@ pub(super) fn out_next(text: &str) -> Result<(), CliError> {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| CliError::from_output(&error))
+}
+
+/// Standard output for bytes that are not text.
+pub(super) fn binary_out() -> impl Write {
+    BufWriter::new(std::io::stdout().lock())
 }
 
 /// A token as the wire writes it in JSON.
@@ -99,6 +104,12 @@ pub(super) fn table(
 /// Prints a remark to standard error.
 pub(super) fn note(text: &str) {
     drop(writeln!(anstream::stderr().lock(), "{text}"));
+}
+
+/// Prints a prompt to standard error, on whose line the answer is typed.
+pub(super) fn prompt(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    drop(write!(stderr, "{text}").and_then(|()| stderr.flush()));
 }
 
 /// Says why a command could not be done, and how it ends by that.

@@ -92,6 +92,11 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         read_only: arguments.readonly_grpc_enabled.then_some(read_only),
     };
     run_testing_until_signal(&addresses, arguments.config()?, |addresses| {
+        if arguments.log_format == LogFormatArg::Json {
+            let read_only = addresses.read_only.map(|address| address.to_string());
+            tracing::info!(address = %addresses.all, read_only, "serving gRPC for tests");
+            return;
+        }
         // It serves whether or not anybody reads this.
         drop(render::out(&banner(&addresses)));
     })?;

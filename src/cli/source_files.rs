@@ -1,56 +1,52 @@
-//! Schemas and relationships from files, for servers to start with and for import.
+//! Schemas and validation files, from files or standard input.
 
 use super::error::CliError;
-use super::{clock, input_lines, render, validate};
+use super::{clock, render, validate};
 use crate::schema::{self, Diagnostic, Schema};
 use crate::validation::{BootstrapData, Input, SchemaNeed, read_bootstrap};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
-/// The largest file that is read as a whole, in bytes. Larger imports are `kilwa relationship bulk-import`'s.
+/// The largest validation file, in bytes. `kilwa relationship bulk-import` reads larger data line by line.
 const FILE_BYTES_MAX: u64 = 1 << 30;
-/// The largest schema file, in bytes.
+/// The largest schema, in bytes.
 const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 
-/// Reads another file by its path from the folder of `file`; absolute paths as they are.
+/// Whether a path stands for standard input.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// The name of a file in messages.
+pub(super) fn name(file: &Path) -> String {
+    if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+/// Reads other files by their paths relative to the folder of `file`.
 pub(super) fn beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     move |path| read(&folder.join(path), SCHEMA_BYTES_MAX)
 }
 
-/// The text of a file, or of standard input when it is called `-`; the error says why there is none.
+/// The text of a file or of standard input; the error says why it cannot be read.
 pub(super) fn text(file: &Path) -> Result<String, String> {
-    if !input_lines::is_stdin(file) {
-        return read(file, FILE_BYTES_MAX);
-    }
-    input_lines::read_all().map_err(|failure| match failure {
-        CliError::Message(message) => message,
-        CliError::OutputClosed => String::new(),
-    })
+    read(file, FILE_BYTES_MAX)
 }
 
-/// How a file is called in messages.
-pub(super) fn name(file: &Path) -> String {
-    if input_lines::is_stdin(file) {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    }
+/// The text of a schema.
+pub(super) fn schema_text(file: &Path) -> Result<String, CliError> {
+    read(file, SCHEMA_BYTES_MAX)
+        .map_err(|reason| CliError::new(format!("`{}` cannot be read: {reason}", name(file))))
 }
 
-/// Devices and pipes have no size that could be looked at first, so reading itself is bounded.
-fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(bytes_max + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if u64::try_from(text.len()).is_ok_and(|length| length > bytes_max) {
-        return Err(format!("it is larger than {bytes_max} bytes"));
-    }
-    Ok(text)
+/// The schema of a file with its imports, or the diagnostics of why it does not compile.
+pub(super) fn compile_schema(file: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, CliError> {
+    let text = schema_text(file)?;
+    Ok(schema::compile_named(&name(file), &text, Some(&beside(file))))
 }
 
-/// The schemas and the relationships of validation files and schemas, as if they were one file.
+/// The schemas and relationships of several validation files and schemas, combined.
 pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<BootstrapData, CliError> {
     let names: Vec<String> = files.iter().map(|file| name(file)).collect();
     let texts = files.iter().zip(&names).map(|(file, name)| {
@@ -71,12 +67,31 @@ pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<BootstrapD
             render::note(&validate::text::single(report));
         }
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        CliError::new(format!("nothing can be loaded from {}", quoted.join(", ")))
+        CliError::new(format!("{} cannot be loaded", quoted.join(", ")))
     })
 }
 
-/// The schema of a file, with what it imports, or what is wrong with it.
-pub(super) fn compile_schema(path: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, CliError> {
-    let text = input_lines::read_text(path)?;
-    Ok(schema::compile_named(&name(path), &text, Some(&beside(path))))
+/// Says on a terminal that the command waits for typed input.
+pub(super) fn note_terminal() {
+    if io::stdin().is_terminal() {
+        render::note("reading standard input; Ctrl-D ends it");
+    }
+}
+
+/// Devices, pipes and standard input have no size that could be checked first, so the read itself is bounded.
+fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
+    if is_stdin(path) {
+        note_terminal();
+        return read_bounded(io::stdin().lock(), bytes_max);
+    }
+    read_bounded(File::open(path).map_err(|error| error.to_string())?, bytes_max)
+}
+
+fn read_bounded(input: impl Read, bytes_max: u64) -> Result<String, String> {
+    let mut text = String::new();
+    let length = input.take(bytes_max + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
+    if u64::try_from(length).is_ok_and(|length| length > bytes_max) {
+        return Err(format!("it is larger than {bytes_max} bytes"));
+    }
+    Ok(text)
 }

@@ -52,8 +52,8 @@ pub enum CallError {
     },
     /// The server asks for a key, or for another one than was shown.
     #[error(
-        "{0}; give the key with `--token` or in KILWA_TOKEN: a server that made its own keeps it in the file \
-         `preshared.key` of its data folder"
+        "{0}: set KILWA_TOKEN or `--token`; a server that generated its key keeps it in the file `preshared.key` of its \
+         data folder"
     )]
     Denied(String),
     /// The server has no schema yet.
@@ -201,7 +201,7 @@ impl Connection {
         match info.as_ref().and_then(most) {
             Some(max) => CallError::TooMany { message, max },
             None if status.code() == Code::AlreadyExists => CallError::Exists(message),
-            None if concerns_key(status) => CallError::Denied(message),
+            None if concerns_key(status) => CallError::Denied(denied(status.code(), message)),
             None if concerns_missing_schema(status) => CallError::NoSchema(message),
             None => CallError::Refused(message),
         }
@@ -215,6 +215,14 @@ fn concerns_key(status: &Status) -> bool {
             && status.message().starts_with("invalid preshared key")
     };
     status.code() == Code::Unauthenticated || is_wrong()
+}
+
+/// What is wrong with the key. A server speaks of gRPC metadata when there is none, which does not help here.
+fn denied(code: Code, message: String) -> String {
+    if code == Code::Unauthenticated {
+        return "UNAUTHENTICATED: invalid preshared key: no key was sent".to_owned();
+    }
+    message
 }
 
 /// Whether a server refuses to read a schema because there is none.

@@ -249,7 +249,11 @@ fn contents(
     let failed = |error: DatabaseError| ServerError::Bootstrap(Box::new(error));
     if let Some(Bootstrap { schema, relationships }) = bootstrap {
         let loaded = database.bootstrap(now, schema, relationships.clone()).map_err(failed)?;
-        tracing::info!(loaded, "bootstrap");
+        if loaded {
+            tracing::info!(loaded, "bootstrap: loaded into the empty store");
+        } else {
+            tracing::info!(loaded, "bootstrap: skipped, because the store already holds a schema");
+        }
     }
     let view = database.view(Consistency::FullyConsistent, now).map_err(failed)?;
     Ok(match (view.schema_text(), bootstrap) {

@@ -106,9 +106,9 @@ fn the_text_report_shows_the_line_and_the_reason() {
        ├─ ✓ document:plan#viewer names user:ann
        └─ ✗ document:plan#banned does not name user:ann
 
-    ✗ failing.yaml: 1 of 2 assertions and 0 of 1 expected relation fail
-    ✓ good.yaml: 3 relationships, 2 assertions and 1 expected relation hold
-    2 files: 1 hold, 1 fail, 0 cannot be used
+    ✗ failing.yaml: 1 of 2 assertions and 0 of 1 expected relation failed
+    ✓ good.yaml: 3 relationships; 2 assertions and 1 expected relation passed
+    2 files: 1 passed, 1 failed, 0 invalid
     ");
 }
 
@@ -161,6 +161,10 @@ fn reports_say_that_warnings_count_as_failures() {
         let (exit, text) = report(&[&options[..], &["--format", "junit"]].concat());
         let junit = quick_junit::Report::deserialize_from_str(&text).unwrap();
         assert_eq!((exit, junit.failures), (code, failures));
+        let (exit, text) = report(&options);
+        let last = text.lines().last().unwrap();
+        assert_eq!((exit, last.starts_with('✓')), (code, code == 0), "{text}");
+        assert_eq!(last.contains("warnings count as failures"), code == 1, "{text}");
     }
 }
 

@@ -171,7 +171,7 @@ fn annotations_name_files_from_here_and_each_fault_once() {
         annotations[0].starts_with("::error file=policies/schema.zed,line=4,col=20::"),
         "{out}"
     );
-    assert_eq!(out.lines().filter(|line| line.ends_with("cannot be used")).count(), 4, "{out}");
+    assert_eq!(out.lines().filter(|line| line.ends_with("is invalid")).count(), 4, "{out}");
 
     let (_, out, _) = run(&folder, &["validate", "policies/one.yaml", "policies/tests/three.yaml"]);
     assert_eq!(out.matches("policies/schema.zed:4:20").count(), 1, "{out}");

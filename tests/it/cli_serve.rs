@@ -245,7 +245,7 @@ document:two viewer user:eve
 
     for (arguments, input, reason) in [
         (vec!["relationship", "create"], "", "error: standard input holds no relationship\n"),
-        (vec!["permission", "bulk"], "// none\n", "error: standard input holds no question\n"),
+        (vec!["permission", "bulk"], "// none\n", "error: standard input holds no check\n"),
         (vec!["relationship", "create"], "\ndocument:two viewer\n", "error: line 2: "),
         (
             vec!["relationship", "create", "--batch-size", "1"],
@@ -340,7 +340,7 @@ fn relationships_are_written_read_and_removed() {
     assert_eq!(read(&["document", "--limit", "1"]).lines().count(), 1);
     server.ask(&["relationship", "delete", "document:two", "viewer", "user:dan"]);
     let removed = server.ask(&["relationship", "bulk-delete", "document", "--batch-size", "1"]);
-    assert!(removed.starts_with("4 removed\n"), "{removed}");
+    assert!(removed.starts_with("4 deleted\n"), "{removed}");
     assert_eq!(read(&["document"]), "");
 }
 
@@ -379,7 +379,7 @@ fn a_server_that_takes_little_in_one_call_is_called_more_often() {
     assert_eq!(server.ask(&read).lines().count(), 8);
     assert_eq!(server.ask(&[&read[..], &["--limit", "5"]].concat()).lines().count(), 5);
     let removed = server.ask(&["relationship", "bulk-delete", "document:many"]);
-    assert!(removed.starts_with("8 removed\n"), "{removed}");
+    assert!(removed.starts_with("8 deleted\n"), "{removed}");
 }
 
 #[test]

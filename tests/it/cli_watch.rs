@@ -145,6 +145,6 @@ fn a_watch_that_ends_says_where_to_go_on() {
     let mut error = String::new();
     let mut stderr = BufReader::new(watch.process.stderr.take().unwrap());
     stderr.read_line(&mut error).unwrap();
-    assert!(error.contains(&format!("go on with `--revision {token}`")), "{error}");
+    assert!(error.contains(&format!("resume with `--revision {token}`")), "{error}");
     assert_eq!(watch.process.wait().unwrap().code(), Some(2));
 }

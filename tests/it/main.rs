@@ -29,6 +29,7 @@ mod cli_files;
 mod cli_lists;
 mod cli_questions;
 mod cli_serve;
+mod cli_tasks;
 mod cli_watch;
 mod clients;
 mod clock;

@@ -5,7 +5,7 @@ use super::resume_file::ResumeFile;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
-use crate::cli::{input_lines, progress, render};
+use crate::cli::{progress, render, source_files};
 use crate::client::{CallError, Connection, Export, Moment};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -21,7 +21,7 @@ const ENDING: &str = ".unfinished";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file to write, or to resume.
+    /// The file to write or to resume; - for standard output, which cannot be resumed.
     file: PathBuf,
     /// How many relationships a block has, or as many as the server gives at a time.
     #[arg(
@@ -48,8 +48,8 @@ struct CreateProgress {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    if input_lines::is_stdin(&arguments.file) {
-        return Err(CliError::new("a backup needs a file, so that it can be resumed: name one"));
+    if source_files::is_stdin(&arguments.file) {
+        return write_to_stdout(arguments);
     }
     let state = ResumeFile::beside(&arguments.file, ENDING);
     let connection = arguments.server.connect()?;
@@ -69,6 +69,48 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     written.map_err(|failure| backup.unfinished(failure))?;
     let count = backup.finish(&arguments.file)?;
     render::out(&format!("{count} relationships in {}\n", arguments.file.display()))?;
+    Ok(Exit::Success)
+}
+
+/// Writes a backup to standard output, which cannot be resumed. Everything else goes to standard error.
+fn write_to_stdout(arguments: &Arguments) -> Result<Exit, CliError> {
+    // A reader that has gone is an error here: what it received is no backup.
+    let unwritable =
+        |error: io::Error| CliError::new(format!("standard output cannot be written: {error}"));
+    let connection = arguments.server.connect()?;
+    let (schema, token) = connection.read_schema()?;
+    let mut writer = BackupWriter::begin(render::binary_out(), &schema).map_err(unwritable)?;
+
+    let bar = progress::counting();
+    let mut part_size = arguments.block_size;
+    loop {
+        let export = Export {
+            moment: Moment::AtExactSnapshot(token.clone()),
+            part_size,
+            ..Export::default()
+        };
+        let exported = connection.export(&export, |relationships, _| {
+            writer
+                .relationships(&relationships)
+                .map_err(|error| ExportError::Own(unwritable(error)))?;
+            bar.inc(u64::try_from(relationships.len()).unwrap_or_default());
+            Ok(())
+        });
+        match exported {
+            // Refused before the first block, so nothing is written twice.
+            Err(ExportError::Call(CallError::TooMany { max, .. })) if max < part_size => {
+                part_size = max;
+            }
+            Err(ExportError::Call(error)) => return Err(error.into()),
+            Err(ExportError::Own(error)) => return Err(error),
+            Ok(()) => break,
+        }
+    }
+    bar.finish_and_clear();
+
+    let count = writer.done.count;
+    writer.end().map_err(unwritable)?;
+    render::note(&format!("{count} relationships"));
     Ok(Exit::Success)
 }
 

@@ -3,7 +3,7 @@
 use super::format::{BackupBlock, BackupReader};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::{input_lines, progress, render};
+use crate::cli::{progress, render, source_files};
 use clap::Args;
 use indicatif::ProgressBar;
 use std::fmt::Write as _;
@@ -60,7 +60,7 @@ pub(super) fn for_each_block(
 
 /// A file, or standard input, and how much of it has been read.
 pub(super) fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), CliError> {
-    if input_lines::is_stdin(path) {
+    if source_files::is_stdin(path) {
         return Ok((Box::new(io::stdin().lock()), ProgressBar::hidden()));
     }
     let unreadable =

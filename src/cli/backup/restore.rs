@@ -6,7 +6,7 @@ use super::resume_file::ResumeFile;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
-use crate::cli::{bulk_touch, input_lines, render};
+use crate::cli::{bulk_touch, render, source_files};
 use crate::client::{CallError, Connection};
 use crate::relationship::Relationship;
 use clap::{Args, ValueEnum};
@@ -61,7 +61,7 @@ struct RestoreProgress {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    if input_lines::is_stdin(&arguments.file) {
+    if source_files::is_stdin(&arguments.file) {
         return Err(CliError::new(
             "a backup is read twice, first to see whether it is whole: write standard input to a file, and name that",
         ));
@@ -140,7 +140,9 @@ impl RestoreRun {
             }
             Err(error @ CallError::Exists(_)) => {
                 self.withdraw()?;
-                Err(error.into())
+                Err(CliError::new(format!(
+                    "{error}; to overwrite existing relationships, use `--conflict-strategy touch`"
+                )))
             }
             done => done.map(drop).map_err(|error: CallError| error.into()),
         }

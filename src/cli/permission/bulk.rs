@@ -65,8 +65,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
 fn questions(arguments: &[String]) -> Result<Vec<InputLine>, CliError> {
     match arguments {
-        [] => input_lines::read_piped("question"),
-        [one] if one == "-" => input_lines::read_stdin("question"),
+        [] => {
+            input_lines::require_piped_lines("check")?;
+            input_lines::read_stdin("check")
+        }
+        [one] if one == "-" => input_lines::read_stdin("check"),
         _ => Ok(arguments.iter().map(|question| InputLine::argument(question)).collect()),
     }
 }
@@ -74,7 +77,7 @@ fn questions(arguments: &[String]) -> Result<Vec<InputLine>, CliError> {
 /// Reads a question, which is written like an assertion.
 fn asked(line: &InputLine) -> Result<Asked, CliError> {
     let Assertion { resource, permission, subject, context, .. } =
-        Assertion::parse(Expectation::True, &line.text).map_err(|error| line.wrong(error))?;
+        Assertion::parse(Expectation::True, &line.text).map_err(|error| line.error(error))?;
     Ok(Asked { resource, permission, subject, context })
 }
 

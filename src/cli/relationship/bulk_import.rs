@@ -2,22 +2,23 @@
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::input_lines::{self, LineReader};
 use crate::cli::server_args::ServerArgs;
-use crate::cli::{input_lines, progress, render};
+use crate::cli::{progress, render, source_files};
+use crate::client::Connection;
 use crate::relationship::{ParseError, Relationship};
+use crate::schema::{self, Schema};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// How many relationships go into one message.
 const PART_SIZE: usize = 1000;
 /// Once the lines of a message have so many bytes, it takes no more of them.
 const PART_BYTES: usize = 1 << 20;
-/// No relationship is so long, in bytes: what has no line ends must not take all memory.
-const LINE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -37,12 +38,16 @@ struct ImportJson {
     num_loaded: u64,
 }
 
-/// All lines are created or none.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (input, bar) = open(arguments.file.as_deref())?;
-    let parts = ImportBatches { input, line: 0, bar: bar.clone() };
-    let loaded = arguments.server.connect()?.import(parts);
+    let connection = arguments.server.connect()?;
+    let schema = server_schema(&connection);
+    let batches = ImportBatches { lines: LineReader::new(input), schema, bar: bar.clone() };
+
+    // One call, so that all lines are created or none.
+    let loaded = connection.import(batches);
     bar.finish_and_clear();
+
     let num_loaded = loaded?;
     if arguments.json {
         render::json(&ImportJson { num_loaded })?;
@@ -52,11 +57,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
+/// The schema of the server, to name the line that violates it. The server checks every relationship itself, so a schema
+/// that cannot be read here is no error.
+fn server_schema(connection: &Connection) -> Option<Schema> {
+    let (text, _) = connection.read_schema().ok()?;
+    schema::compile(&text).ok()
+}
+
 fn open(path: Option<&Path>) -> Result<(Box<dyn BufRead>, ProgressBar), CliError> {
-    let Some(path) = path.filter(|path| !input_lines::is_stdin(path)) else {
+    let Some(path) = path.filter(|path| !source_files::is_stdin(path)) else {
         if path.is_none() {
             input_lines::require_piped(|| {
-                "no file is given: name one, or pipe relationships in, one a line".to_owned()
+                "no file is given: name one, or pipe relationships in, one per line".to_owned()
             })?;
         }
         return Ok((Box::new(io::stdin().lock()), progress::counting()));
@@ -68,40 +80,32 @@ fn open(path: Option<&Path>) -> Result<(Box<dyn BufRead>, ProgressBar), CliError
     Ok((Box::new(BufReader::new(bar.wrap_read(file))), bar))
 }
 
-/// Reads lines as they are wanted, so that there may be any number of them.
+/// Reads lines as they are needed, so that a file may have any number of them.
 struct ImportBatches {
-    input: Box<dyn BufRead>,
-    line: u64,
+    lines: LineReader<Box<dyn BufRead>>,
+    schema: Option<Schema>,
     bar: ProgressBar,
 }
 
 impl ImportBatches {
-    /// The next relationship and how long its line was; `None` at the end.
+    /// The next relationship with the length of its line in bytes; `None` at the end.
     fn next_row(&mut self) -> Result<Option<(Relationship, usize)>, CliError> {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            self.line += 1;
-            let wrong = |error: &dyn std::fmt::Display, line: u64| {
-                CliError::new(format!("line {line}: {error}; nothing was created"))
-            };
-            let read = self.input.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
-            let length = read.map_err(|error| wrong(&error, self.line))?;
-            if length == 0 {
-                return Ok(None);
-            }
-            if u64::try_from(length) == Ok(LINE_BYTES_MAX) {
-                return Err(wrong(&"the line is too long for a relationship", self.line));
-            }
-            let text = input_lines::without_mark(&line, self.line).trim();
-            if text.is_empty() || text.starts_with("//") {
-                continue;
-            }
-            let relationship = input_lines::joined(text)
-                .parse()
-                .map_err(|error: ParseError| wrong(&error, self.line))?;
-            return Ok(Some((relationship, line.len())));
+        let Some(line) = self.lines.next() else { return Ok(None) };
+        let line = line.map_err(nothing_created)?;
+        let relationship: Relationship =
+            line.text.parse().map_err(|error: ParseError| nothing_created(line.error(error)))?;
+        if let Some(schema) = &self.schema {
+            let checked = schema.check_relationship(&relationship);
+            checked.map_err(|error| nothing_created(line.error(error)))?;
         }
+        Ok(Some((relationship, line.text.len())))
+    }
+}
+
+fn nothing_created(error: CliError) -> CliError {
+    match error {
+        CliError::Message(message) => CliError::new(format!("{message}; nothing was created")),
+        CliError::OutputClosed => error,
     }
 }
 
@@ -109,20 +113,22 @@ impl Iterator for ImportBatches {
     type Item = Result<Vec<Relationship>, CliError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (mut part, mut bytes) = (Vec::new(), 0);
-        while part.len() < PART_SIZE && bytes < PART_BYTES {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < PART_SIZE && bytes < PART_BYTES {
             match self.next_row() {
                 Ok(Some((relationship, length))) => {
                     bytes += length;
-                    part.push(relationship);
+                    batch.push(relationship);
                 }
                 Ok(None) => break,
-                Err(failure) => return Some(Err(failure)),
+                Err(error) => return Some(Err(error)),
             }
         }
+
+        // The bar of a file counts its bytes instead.
         if self.bar.length().is_none() {
-            self.bar.inc(u64::try_from(part.len()).unwrap_or_default());
+            self.bar.inc(u64::try_from(batch.len()).unwrap_or_default());
         }
-        (!part.is_empty()).then_some(Ok(part))
+        (!batch.is_empty()).then_some(Ok(batch))
     }
 }

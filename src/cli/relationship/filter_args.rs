@@ -8,13 +8,14 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct FilterArgs {
     /// Type and id of the resources: document, document:plan, or document:pl% for ids that start with pl.
-    resource: String,
+    #[arg(required_unless_present = "any_relation_subject")]
+    resource: Option<String>,
     /// The relation.
     relation: Option<String>,
     /// The subjects: user, user:ann, or group:eng#member.
     #[arg(conflicts_with = "any_relation_subject")]
     subject: Option<String>,
-    /// The subjects, where no relation is given.
+    /// The subjects, without naming a relation: --subject-filter user:ann alone selects every relationship of user:ann.
     #[arg(long = "subject-filter", value_name = "SUBJECT")]
     any_relation_subject: Option<String>,
 }
@@ -38,7 +39,7 @@ pub(super) struct OptionalFilterArgs {
 impl OptionalFilterArgs {
     pub(super) fn filter(&self) -> Option<RelationshipFilter> {
         let filter = FilterArgs {
-            resource: self.resource.clone().unwrap_or_default(),
+            resource: self.resource.clone(),
             relation: self.relation.clone(),
             subject: self.subject.clone(),
             any_relation_subject: self.any_relation_subject.clone(),
@@ -49,7 +50,8 @@ impl OptionalFilterArgs {
 
 impl FilterArgs {
     pub(super) fn filter(&self) -> RelationshipFilter {
-        let (resource_type, id) = self.resource.split_once(':').unwrap_or((&self.resource, ""));
+        let resource = self.resource.as_deref().unwrap_or_default();
+        let (resource_type, id) = resource.split_once(':').unwrap_or((resource, ""));
         let resource_id = match id.strip_suffix('%') {
             Some(prefix) => Some(ObjectIdFilter::Prefix(prefix.to_owned())),
             None => given(id).map(ObjectIdFilter::Exact),
@@ -64,6 +66,15 @@ impl FilterArgs {
     }
 }
 
+impl FilterArgs {
+    /// The object, when that is all that is given: it may be meant as subject too.
+    pub(super) fn lone_object(&self) -> Option<&str> {
+        let resource = self.resource.as_deref().filter(|resource| resource.contains(':'))?;
+        let is_alone = self.relation.is_none() && self.any_relation_subject.is_none();
+        is_alone.then_some(resource)
+    }
+}
+
 /// A filter in one word, such as `document:plan#viewer@user:ann`, of which every part may be left out.
 pub(super) fn parse(text: &str) -> RelationshipFilter {
     let (left, subject) = match text.split_once('@') {
@@ -71,7 +82,7 @@ pub(super) fn parse(text: &str) -> RelationshipFilter {
         None => (text, None),
     };
     let (resource, relation) = left.split_once('#').unwrap_or((left, ""));
-    let (resource, relation) = (resource.to_owned(), given(relation));
+    let (resource, relation) = (given(resource), given(relation));
     FilterArgs { resource, relation, subject, any_relation_subject: None }.filter()
 }
 

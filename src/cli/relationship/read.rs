@@ -50,7 +50,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let as_table = !arguments.json && render::to_terminal();
     let mut rows = Vec::new();
-    let take = |relationship: Relationship| {
+    let mut count = 0_u64;
+    let print = |relationship: Relationship| {
+        count += 1;
         if as_table {
             rows.push(row(&relationship));
             Ok(())
@@ -63,7 +65,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let count_max = (arguments.limit > 0).then_some(arguments.limit);
     let filter = arguments.filter.filter();
     let moment = arguments.consistency.moment(&connection)?;
-    connection.read(&filter, &moment, count_max, take)?;
+    connection.read(&filter, &moment, count_max, print)?;
+    if let Some(object) = arguments.filter.lone_object().filter(|_| count == 0) {
+        render::note(&format!(
+            "no relationship has `{object}` as its resource; to list those that have it as subject: `kilwa relationship read --subject-filter {object}`"
+        ));
+        return Ok(Exit::Success);
+    }
     if as_table {
         render::table(&["resource", "relation", "subject", "caveat", "expires"], rows.into_iter())?;
     }

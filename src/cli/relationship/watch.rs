@@ -70,20 +70,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         checkpoints: arguments.checkpoints,
         expirations: arguments.expirations,
     };
-    let mut last = None;
-    let take = |news: News| {
+    let mut last = arguments.revision.clone();
+    let print = |news: News| {
         let printed = if arguments.json { render::json_line(&line(&news))? } else { text(&news) };
         render::out_next(&printed)?;
         last = Some(news.token);
         Ok(())
     };
-    match arguments.server.connect()?.watch(&following, take) {
-        Ok(()) => Ok(Exit::Success),
-        Err(CliError::Message(message)) => Err(CliError::new(match last {
-            Some(token) => format!("{message}; go on with `--revision {token}`"),
-            None => message,
-        })),
-        Err(CliError::OutputClosed) => Err(CliError::OutputClosed),
+    let ended = arguments.server.connect()?.watch(&following, print);
+
+    match (ended, last) {
+        // In JSON every line has its token.
+        (Ok(()), Some(token)) if !arguments.json => {
+            render::note(&format!("resume with `--revision {token}`"));
+            Ok(Exit::Success)
+        }
+        (Ok(()), _) => Ok(Exit::Success),
+        (Err(CliError::Message(message)), Some(token)) => {
+            Err(CliError::new(format!("{message}; resume with `--revision {token}`")))
+        }
+        (Err(error), _) => Err(error),
     }
 }
 

@@ -4,8 +4,8 @@ use super::requirement_args::RequirementArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::input_lines::{self, InputLine};
-use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
+use crate::cli::{render, time_args};
 use crate::client::CallError;
 use crate::relationship::{
     ParseError, Relationship, RelationshipUpdate, Timestamp, UpdateOperation,
@@ -26,9 +26,14 @@ pub(in crate::cli) struct Arguments {
     subject: Option<String>,
     #[arg(long, value_name = "NAME[:JSON]", help = CAVEAT_HELP)]
     caveat: Option<String>,
-    /// The time from which it no longer holds, such as 2030-01-02T03:04:05Z.
-    #[arg(long, alias = "expiration-time", value_name = "TIME")]
-    expires_at: Option<String>,
+    /// Time at which the relationship expires: 30d (from now), 2030-01-02 or 2030-01-02T03:04:05Z.
+    #[arg(
+        long,
+        alias = "expiration-time",
+        value_name = "TIME",
+        value_parser = time_args::parse_future
+    )]
+    expires_at: Option<Timestamp>,
     /// How many relationships to send in one call, or as many as the server allows; each call is one revision.
     #[arg(
         long,
@@ -48,51 +53,80 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<Exit, CliError> {
-    let update = |relationship| RelationshipUpdate { operation, relationship };
-    let updates: Vec<_> = relationships(arguments)?.into_iter().map(update).collect();
-    let connection = arguments.server.connect()?;
+    let mut lines = lines(arguments)?;
     let required = arguments.requirements.read()?;
-    let (mut token, mut rest) = (String::new(), &updates[..]);
-    let mut batch_size = arguments.batch_size;
-    while !rest.is_empty() {
-        let (batch, later) = rest.split_at(rest.len().min(usize::try_from(batch_size)?));
-        match connection.write_if(batch, &required) {
-            Ok(written) => (token, rest) = (written, later),
-            Err(CallError::TooMany { max, .. }) if max < batch_size => batch_size = max,
-            Err(error) => return Err(stopped(&error, updates.len() - rest.len())),
+    let connection = arguments.server.connect()?;
+    let (mut batch_size, mut written) = (usize::try_from(arguments.batch_size)?, 0);
+    let mut token = String::new();
+
+    // Standard input may have any number of lines, so only one batch of them is in memory.
+    let mut pending = Vec::new();
+    loop {
+        while pending.len() < batch_size
+            && let Some(line) = lines.next()
+        {
+            let relationship = line.and_then(|line| relationship(&line, arguments));
+            let relationship = relationship.map_err(|error| stopped(error, written))?;
+            pending.push(RelationshipUpdate { operation, relationship });
         }
+        if pending.is_empty() {
+            break;
+        }
+
+        let (batch, later) = pending.split_at(pending.len().min(batch_size));
+        match connection.write_if(batch, &required) {
+            Ok(written_at) => token = written_at,
+            Err(CallError::TooMany { max, .. }) if usize::try_from(max)? < batch_size => {
+                batch_size = usize::try_from(max)?;
+                continue;
+            }
+            Err(error) => return Err(stopped(error.into(), written)),
+        }
+        written += batch.len();
+        pending = later.to_vec();
+    }
+
+    if written == 0 {
+        return Err(CliError::new("standard input holds no relationship"));
     }
     render::written(token, arguments.json)?;
     Ok(Exit::Success)
 }
 
-/// A refused batch, with what became of those before it.
-fn stopped(error: &CallError, done: usize) -> CliError {
-    match done {
-        0 => CliError::new(error),
-        _ => CliError::new(format!("{error}; relationships written before that: {done}")),
+/// An error with the number of relationships in the batches before it, which stay written.
+fn stopped(error: CliError, written: usize) -> CliError {
+    match error {
+        CliError::Message(message) if written > 0 => {
+            CliError::new(format!("{message}; relationships written before that: {written}"))
+        }
+        CliError::Message(_) | CliError::OutputClosed => error,
     }
 }
 
-fn relationships(arguments: &Arguments) -> Result<Vec<Relationship>, CliError> {
-    let lines = match (arguments.resource.as_deref(), &arguments.relation, &arguments.subject) {
-        (None, ..) => input_lines::read_piped("relationship")?,
-        (Some("-"), None, None) => input_lines::read_stdin("relationship")?,
-        (Some(resource), Some(relation), Some(subject)) => {
-            vec![InputLine::argument(&format!("{resource}#{relation}@{subject}"))]
+type Lines = Box<dyn Iterator<Item = Result<InputLine, CliError>>>;
+
+fn lines(arguments: &Arguments) -> Result<Lines, CliError> {
+    let argument = match (arguments.resource.as_deref(), &arguments.relation, &arguments.subject) {
+        (None, ..) => {
+            input_lines::require_piped_lines("relationship")?;
+            return Ok(Box::new(input_lines::stdin()));
         }
-        (Some(whole), ..) => vec![InputLine::argument(whole)],
+        (Some("-"), None, None) => return Ok(Box::new(input_lines::stdin())),
+        (Some(resource), Some(relation), Some(subject)) => {
+            InputLine::argument(&format!("{resource}#{relation}@{subject}"))
+        }
+        (Some(whole), ..) => InputLine::argument(whole),
     };
-    lines.iter().map(|line| relationship(line, arguments)).collect()
+    Ok(Box::new(std::iter::once(Ok(argument))))
 }
 
 fn relationship(line: &InputLine, arguments: &Arguments) -> Result<Relationship, CliError> {
     let caveat = arguments.caveat.as_ref().map(|caveat| format!("[{caveat}]"));
     let text = format!("{}{}", line.text, caveat.unwrap_or_default());
     let mut relationship: Relationship =
-        text.parse().map_err(|error: ParseError| line.wrong(error))?;
-    if let Some(time) = &arguments.expires_at {
-        relationship.expires_at = Some(Timestamp::parse(time)?);
+        text.parse().map_err(|error: ParseError| line.error(error))?;
+    if let Some(time) = arguments.expires_at {
+        relationship.expires_at = Some(time);
     }
     Ok(relationship)
 }

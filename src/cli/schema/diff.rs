@@ -3,7 +3,7 @@
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
-use crate::cli::{input_lines, render, snippet, source_files};
+use crate::cli::{render, snippet, source_files};
 use crate::schema::diff::{SchemaChange, changes};
 use crate::schema::{self, Schema};
 use clap::Args;
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     if arguments.after.as_ref().is_some_and(|after| {
-        [after, &arguments.before].iter().all(|path| input_lines::is_stdin(path))
+        [after, &arguments.before].iter().all(|path| source_files::is_stdin(path))
     }) {
         return Err(CliError::new("only one of the files can be standard input"));
     }

@@ -3,7 +3,7 @@
 use super::layout_diff;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::{input_lines, render, snippet, source_files};
+use crate::cli::{render, snippet, source_files};
 use crate::schema::{self, Diagnostic};
 use clap::Args;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 }
 
 fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
-    if input_lines::is_stdin(file) && arguments.write {
+    if source_files::is_stdin(file) && arguments.write {
         return Ok(render::error("standard input cannot be written to: leave out `--write`"));
     }
     let name = source_files::name(file);

@@ -3,7 +3,7 @@
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
-use crate::cli::{input_lines, render, snippet, source_files};
+use crate::cli::{render, snippet, source_files};
 use crate::schema::{self, Diagnostic};
 use clap::Args;
 use serde::Serialize;
@@ -73,8 +73,8 @@ pub(in crate::cli) fn require_content(schema: &str) -> Result<(), CliError> {
 /// The text to write: the file as it is, or with its imports in one, for servers take no imports.
 fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, CliError> {
     let path = file.unwrap_or(Path::new("-"));
-    let text = input_lines::read_text(path)?;
-    if input_lines::is_stdin(path) {
+    let text = source_files::schema_text(path)?;
+    if source_files::is_stdin(path) {
         return Ok(Ok(text));
     }
     if schema::compile(&text).is_ok() {

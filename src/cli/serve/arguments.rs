@@ -113,6 +113,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         env = "KILWA_HTTP_ENABLED",
+        hide = true,
         value_name = "BOOL",
         action = ArgAction::Set,
         num_args = 0..=1,
@@ -126,6 +127,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         env = "KILWA_METRICS_ENABLED",
+        hide = true,
         value_name = "BOOL",
         action = ArgAction::Set,
         num_args = 0..=1,
@@ -307,7 +309,7 @@ pub(in crate::cli) struct LimitArgs {
     max_delete_relationships_limit: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum LogFormatArg {
     #[default]
     #[value(alias = "console", alias = "auto")]

@@ -34,6 +34,11 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         example = data.example;
     }
     server::run_until_signal(&arguments.address(), &config, |address, server| {
+        if arguments.log_format == LogFormatArg::Json {
+            // Whoever reads JSON from both streams reads nothing else.
+            tracing::info!(%address, data_dir = %config.data_dir.display(), "serving gRPC");
+            return;
+        }
         let (data_dir, keys) = (&config.data_dir, server.key_source());
         let banner = Banner { program: program(), address, data_dir, keys };
         // It serves whether or not anybody reads this.

@@ -1,7 +1,7 @@
 //! Which files are meant, and validating all of them at once.
 
 use super::validated::ValidatedFile;
-use crate::cli::{input_lines, source_files};
+use crate::cli::source_files;
 use crate::validation::Report;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashSet;
@@ -39,7 +39,7 @@ fn identity(path: &Path) -> PathBuf {
 
 fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
     let path = PathBuf::from(argument);
-    if input_lines::is_stdin(&path) {
+    if source_files::is_stdin(&path) {
         return Ok(vec![path]);
     }
     if path.is_dir() {

@@ -26,9 +26,9 @@ fn file(file: &ValidatedFile) -> Vec<String> {
         )],
     };
     lines.push(match file.outcome() {
-        ReportOutcome::Holds => format!("{} holds", file.name),
-        ReportOutcome::Fails => format!("{} fails", file.name),
-        ReportOutcome::Unusable => format!("{} cannot be used", file.name),
+        ReportOutcome::Holds => format!("{} passed", file.name),
+        ReportOutcome::Fails => format!("{} failed", file.name),
+        ReportOutcome::Unusable => format!("{} is invalid", file.name),
     });
     lines
 }

@@ -132,7 +132,7 @@ fn summary(report: &Report, outcome: ReportOutcome) -> String {
         }
         ReportOutcome::Unusable => {
             let errors = counted(report.errors().count(), "error");
-            format!("{} {name} cannot be used: {errors}{}", styled(BAD, "✗"), warnings(report))
+            format!("{} {name} is invalid: {errors}{}", styled(BAD, "✗"), warnings(report))
         }
     }
 }
@@ -142,7 +142,7 @@ fn counts(report: &Report) -> String {
         return "the schema is valid".to_owned();
     }
     format!(
-        "{}, {} and {} hold",
+        "{}; {} and {} passed",
         counted(report.relationships_count, "relationship"),
         counted(report.assertions.len(), "assertion"),
         counted(report.expected.len(), "expected relation"),
@@ -152,8 +152,11 @@ fn counts(report: &Report) -> String {
 fn failures(report: &Report) -> String {
     let assertions = report.assertions.iter().filter(|result| !result.holds()).count();
     let expected = report.expected.iter().filter(|result| !result.holds()).count();
+    if assertions + expected == 0 {
+        return format!("{}, but warnings count as failures", counts(report));
+    }
     format!(
-        "{assertions} of {} and {expected} of {} fail",
+        "{assertions} of {} and {expected} of {} failed",
         counted(report.assertions.len(), "assertion"),
         counted(report.expected.len(), "expected relation"),
     )
@@ -173,7 +176,7 @@ fn counted(count: usize, noun: &str) -> String {
 fn total(files: &[ValidatedFile]) -> String {
     let with = |outcome| files.iter().filter(|file| file.outcome() == outcome).count();
     format!(
-        "{}: {} hold, {} fail, {} cannot be used\n",
+        "{}: {} passed, {} failed, {} invalid\n",
         counted(files.len(), "file"),
         with(ReportOutcome::Holds),
         with(ReportOutcome::Fails),
