@@ -1,8 +1,8 @@
 //! From the JSON of a context to the typed values of parameters.
 
-use super::address::Address;
-use super::mended;
-use super::types::ParameterType;
+use crate::caveat::eval::cel_fixes;
+use crate::caveat::eval::ip::IpValue;
+use crate::caveat::parameter::ParameterType;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cel::common::types::{
@@ -113,7 +113,7 @@ fn bytes(value: &Value) -> Result<CelValue, String> {
 }
 
 fn duration(value: &Value) -> Result<CelValue, String> {
-    let nanos = mended::parse_duration(text(value, "a duration string such as `1h30m`")?);
+    let nanos = cel_fixes::parse_duration(text(value, "a duration string such as `1h30m`")?);
     let span = nanos.map(|nanos| boxed(CelDuration::from(TimeDelta::nanoseconds(nanos))));
     span.ok_or_else(|| {
         format!("a duration such as `1h30m` is required, but found {}", shown(value))
@@ -122,13 +122,13 @@ fn duration(value: &Value) -> Result<CelValue, String> {
 
 fn timestamp(value: &Value) -> Result<CelValue, String> {
     let wanted = "an RFC 3339 string such as `2030-01-02T03:04:05Z`";
-    mended::parse_timestamp(text(value, wanted)?)
+    cel_fixes::parse_timestamp(text(value, wanted)?)
         .map(boxed)
         .ok_or_else(|| format!("{wanted} is required, but found {}", shown(value)))
 }
 
 fn ip_address(value: &Value) -> Result<CelValue, String> {
-    let address = Address::parse(text(value, "an IP address string")?);
+    let address = IpValue::parse(text(value, "an IP address string")?);
     address
         .map(boxed)
         .ok_or_else(|| format!("an IP address is required, but found {}", shown(value)))

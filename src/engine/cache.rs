@@ -30,12 +30,12 @@ struct Generations {
 
 #[derive(Debug, Default)]
 struct Generation {
-    entries: DashMap<Box<[u8]>, Entry>,
+    entries: DashMap<Box<[u8]>, CachedAnswer>,
     bytes: AtomicUsize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct CachedAnswer {
     member: bool,
     validity: Validity,
 }
@@ -69,7 +69,7 @@ impl Cache {
         self.len() == 0
     }
 
-    fn find(&self, key: &[u8]) -> Option<Entry> {
+    fn find(&self, key: &[u8]) -> Option<CachedAnswer> {
         let generations = self.generations();
         if let Some(entry) = generations.young.entries.get(key) {
             return Some(*entry);
@@ -80,7 +80,7 @@ impl Cache {
         Some(entry)
     }
 
-    fn insert(&self, key: Box<[u8]>, entry: Entry) {
+    fn insert(&self, key: Box<[u8]>, entry: CachedAnswer) {
         let cost = key.len() + ENTRY_OVERHEAD_BYTES;
         if cost > self.half() {
             return;
@@ -132,7 +132,7 @@ impl CacheAt<'_> {
     pub(super) fn insert(&self, key: &[u8], member: bool, until: Option<Timestamp>) {
         if self.cache.bytes_max > 0 {
             let validity = self.point.valid_until(until);
-            self.cache.insert(key.into(), Entry { member, validity });
+            self.cache.insert(key.into(), CachedAnswer { member, validity });
         }
     }
 }

@@ -3,13 +3,13 @@
 //! Permissions are written out down to the relations that they rest on, through arrows too; usersets are told, not
 //! looked into. Caveats and expressions of context play no part.
 
-use super::check::{require_definition, require_node};
-use super::error::{EngineError, WorkKind};
-use super::frames::{Branch, Branches};
-use super::memo::Place;
-use super::question::{EvalContext, Statistics};
-use super::reads::Reads;
-use super::walk::{CYCLE_NAMES_MAX, place_name};
+use crate::engine::check::branches::{Branch, Branches};
+use crate::engine::check::reader::CountedReader;
+use crate::engine::error::{EngineError, WorkKind};
+use crate::engine::eval_context::EvalContext;
+use crate::engine::limits::Statistics;
+use crate::engine::object_and_relation::{CYCLE_NAMES_MAX, ObjectAndRelation, place_name};
+use crate::engine::resolve::{require_definition, require_node};
 use crate::relationship::{Context, ObjectRef, ReadError, RelationshipReader, Subject};
 use crate::schema::{AllowedSubject, Arrow, Expr, Quantifier, Rule};
 
@@ -67,59 +67,62 @@ pub fn expand<R: RelationshipReader>(
     let definition = require_definition(scope.schema, resource.object_type())?;
     let node = require_node(scope.schema, definition, permission)?;
     let context = Context::default();
-    let mut expansion = Expansion::new(scope, Reads::new(scope, &context));
-    expansion
-        .tasks
-        .push(Task { depth: 1, kind: TaskKind::Place((node, resource.object_id().into())) });
+    let mut expansion = Expander::new(scope, CountedReader::new(scope, &context));
+    expansion.tasks.push(ExpandTask {
+        depth: 1,
+        kind: ExpandTaskKind::Place((node, resource.object_id().into())),
+    });
     expansion.run()
 }
 
 /// What is still to be done.
-struct Task<'s> {
+struct ExpandTask<'s> {
     /// How deep its part of the tree lies.
     depth: u32,
-    kind: TaskKind<'s>,
+    kind: ExpandTaskKind<'s>,
 }
 
-enum TaskKind<'s> {
+enum ExpandTaskKind<'s> {
     /// Expand a relation or permission of an object.
-    Place(Place),
+    Place(ObjectAndRelation),
     /// Expand an expression of the permission of an object.
-    Part(Place, &'s Expr),
+    Part(ObjectAndRelation, &'s Expr),
     /// Join the last so many trees, which are the operands of an expression of that place.
-    Join(Place, SetOperation, usize),
+    Join(ObjectAndRelation, SetOperation, usize),
     /// Nobody, in the expression of that place.
-    Nobody(Place),
+    Nobody(ObjectAndRelation),
     /// Everything of the innermost permission is expanded.
     Leave,
 }
 
-struct Expansion<'s, 'r, R> {
+struct Expander<'s, 'r, R> {
     scope: EvalContext<'s, R>,
-    reads: Reads<'r, R>,
-    tasks: Vec<Task<'s>>,
+    reads: CountedReader<'r, R>,
+    tasks: Vec<ExpandTask<'s>>,
     done: Vec<ExpandTree>,
     /// The permissions around the task that is under way.
-    path: Vec<Place>,
+    path: Vec<ObjectAndRelation>,
     parts: u64,
     visits: u64,
     depth: u64,
 }
 
-impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
-    fn new(scope: &EvalContext<'s, R>, reads: Reads<'r, R>) -> Self {
+impl<'s, 'r, R: RelationshipReader> Expander<'s, 'r, R> {
+    fn new(scope: &EvalContext<'s, R>, reads: CountedReader<'r, R>) -> Self {
         let (tasks, done, path) = (Vec::new(), Vec::new(), Vec::new());
         Self { scope: *scope, reads, tasks, done, path, parts: 0, visits: 0, depth: 0 }
     }
 
     fn run(mut self) -> Result<ExpandResult, EngineError> {
-        while let Some(Task { depth, kind }) = self.tasks.pop() {
+        while let Some(ExpandTask { depth, kind }) = self.tasks.pop() {
             match kind {
-                TaskKind::Place(place) => self.place(place, depth)?,
-                TaskKind::Part(place, expr) => self.part(place, expr, depth)?,
-                TaskKind::Join(place, operation, count) => self.join(&place, operation, count)?,
-                TaskKind::Nobody(place) => self.leaf(&place, Vec::new())?,
-                TaskKind::Leave => drop(self.path.pop()),
+                ExpandTaskKind::Place(place) => self.place(place, depth)?,
+                ExpandTaskKind::Part(place, expr) => self.part(place, expr, depth)?,
+                ExpandTaskKind::Join(place, operation, count) => {
+                    self.join(&place, operation, count)?;
+                }
+                ExpandTaskKind::Nobody(place) => self.leaf(&place, Vec::new())?,
+                ExpandTaskKind::Leave => drop(self.path.pop()),
             }
         }
         let (reads, caveat_steps) = self.reads.counts();
@@ -130,7 +133,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
         Ok(ExpandResult { tree, statistics })
     }
 
-    fn place(&mut self, place: Place, depth: u32) -> Result<(), EngineError> {
+    fn place(&mut self, place: ObjectAndRelation, depth: u32) -> Result<(), EngineError> {
         self.scope.count_visit(&mut self.visits)?;
         match &self.scope.schema.node(place.0).rule {
             Rule::Relation(subjects) => self.relation(&place, subjects, depth),
@@ -142,7 +145,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
                     return Err(EngineError::EndlessTree { cycle });
                 }
                 self.path.push(place.clone());
-                self.tasks.push(Task { depth, kind: TaskKind::Leave });
+                self.tasks.push(ExpandTask { depth, kind: ExpandTaskKind::Leave });
                 match expr {
                     Expr::Union(_) | Expr::Intersection(_) | Expr::Exclusion(..) => {
                         self.part(place, expr, depth)
@@ -150,8 +153,8 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
                     // What stands alone is told as a union of one.
                     Expr::Nil | Expr::Itself | Expr::Node(_) | Expr::Arrow(_) => {
                         self.open(&place, SetOperation::Union, 1, depth)?;
-                        let part = TaskKind::Part(place, expr);
-                        self.tasks.push(Task { depth: depth + 1, kind: part });
+                        let part = ExpandTaskKind::Part(place, expr);
+                        self.tasks.push(ExpandTask { depth: depth + 1, kind: part });
                         Ok(())
                     }
                 }
@@ -159,7 +162,12 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
         }
     }
 
-    fn part(&mut self, place: Place, expr: &'s Expr, depth: u32) -> Result<(), EngineError> {
+    fn part(
+        &mut self,
+        place: ObjectAndRelation,
+        expr: &'s Expr,
+        depth: u32,
+    ) -> Result<(), EngineError> {
         match expr {
             Expr::Nil => self.leaf(&place, Vec::new()),
             Expr::Itself => {
@@ -181,7 +189,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
 
     fn operands<I>(
         &mut self,
-        place: &Place,
+        place: &ObjectAndRelation,
         operation: SetOperation,
         operands: I,
         depth: u32,
@@ -191,14 +199,20 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
     {
         let operands = operands.into_iter();
         self.open(place, operation, operands.len(), depth)?;
-        let part = |expr| TaskKind::Part(place.clone(), expr);
+        let part = |expr| ExpandTaskKind::Part(place.clone(), expr);
         // The last task pushed is done first.
-        self.tasks.extend(operands.rev().map(|expr| Task { depth: depth + 1, kind: part(expr) }));
+        self.tasks
+            .extend(operands.rev().map(|expr| ExpandTask { depth: depth + 1, kind: part(expr) }));
         Ok(())
     }
 
     /// One child for each object that the tupleset names.
-    fn arrow(&mut self, place: &Place, arrow: &Arrow, depth: u32) -> Result<(), EngineError> {
+    fn arrow(
+        &mut self,
+        place: &ObjectAndRelation,
+        arrow: &Arrow,
+        depth: u32,
+    ) -> Result<(), EngineError> {
         let tupleset = (arrow.tupleset, &*place.1);
         let limit = self.scope.limits.subjects_max;
         let mut children = Vec::new();
@@ -211,10 +225,10 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
             };
             self.reads.all_subjects(tupleset, form, |_, id, _| {
                 let kind = match target {
-                    Some(target) => TaskKind::Place((target, id.into())),
-                    None => TaskKind::Nobody(place.clone()),
+                    Some(target) => ExpandTaskKind::Place((target, id.into())),
+                    None => ExpandTaskKind::Nobody(place.clone()),
                 };
-                children.push(Task { depth: depth + 1, kind });
+                children.push(ExpandTask { depth: depth + 1, kind });
                 require_small(self.parts, children.len(), limit)
             })?;
         }
@@ -229,7 +243,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
 
     fn relation(
         &mut self,
-        place: &Place,
+        place: &ObjectAndRelation,
         allowed: &[AllowedSubject],
         depth: u32,
     ) -> Result<(), EngineError> {
@@ -252,20 +266,20 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
     /// Announces that the next so many trees belong together.
     fn open(
         &mut self,
-        place: &Place,
+        place: &ObjectAndRelation,
         operation: SetOperation,
         count: usize,
         depth: u32,
     ) -> Result<(), EngineError> {
         self.require_depth(depth)?;
-        let kind = TaskKind::Join(place.clone(), operation, count);
-        self.tasks.push(Task { depth, kind });
+        let kind = ExpandTaskKind::Join(place.clone(), operation, count);
+        self.tasks.push(ExpandTask { depth, kind });
         Ok(())
     }
 
     fn join(
         &mut self,
-        place: &Place,
+        place: &ObjectAndRelation,
         operation: SetOperation,
         count: usize,
     ) -> Result<(), EngineError> {
@@ -273,14 +287,18 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
         self.tell(place, ExpandTreeKind::Operation(operation, children), 1)
     }
 
-    fn leaf(&mut self, place: &Place, subjects: Vec<Subject>) -> Result<(), EngineError> {
+    fn leaf(
+        &mut self,
+        place: &ObjectAndRelation,
+        subjects: Vec<Subject>,
+    ) -> Result<(), EngineError> {
         let parts = subjects.len() + 1;
         self.tell(place, ExpandTreeKind::Subjects(subjects), parts)
     }
 
     fn tell(
         &mut self,
-        place: &Place,
+        place: &ObjectAndRelation,
         kind: ExpandTreeKind,
         parts: usize,
     ) -> Result<(), EngineError> {
@@ -292,7 +310,7 @@ impl<'s, 'r, R: RelationshipReader> Expansion<'s, 'r, R> {
         Ok(())
     }
 
-    fn object(&self, (node, id): &Place) -> Result<ObjectRef, EngineError> {
+    fn object(&self, (node, id): &ObjectAndRelation) -> Result<ObjectRef, EngineError> {
         let schema = self.scope.schema;
         let definition = schema.definition(schema.node(*node).definition);
         Ok(ObjectRef::new(&definition.name, &**id).map_err(ReadError::new)?)

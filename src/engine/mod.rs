@@ -1,41 +1,36 @@
-//! The questions: pure walks over a [`Schema`](crate::schema::Schema) and a
+//! Permission queries: evaluation over a [`Schema`](crate::schema::Schema) and a
 //! [`RelationshipReader`](crate::relationship::RelationshipReader).
 //!
-//! [`check`] answers whether a subject is in a relation or permission of a resource. An answer has three values, for a
-//! caveat may lack context. A [`ResourceLookup`] goes the other way: from the subject to the resources. Nothing here reads a clock, touches a disk or starts a thread, and the work of one question
-//! is bounded by [`Limits`].
+//! [`check`] decides whether a subject has a permission on a resource. The result has three values, because a caveat may
+//! lack context. A [`ResourceLookup`] runs the other way: from the subject to the resources. A [`SubjectLookup`] lists the
+//! subjects that have a permission, and [`expand`] returns the tree of the permission's expression. The engine reads no
+//! clock, touches no disk and starts no thread; [`Limits`] bound the work of each query.
 
 mod cache;
 mod check;
-mod components;
-mod condition;
 mod error;
+mod eval_context;
 mod expand;
-mod finding;
-mod frames;
+mod limits;
 mod lookup_resources;
 mod lookup_subjects;
-mod memo;
-mod question;
-mod reads;
-mod shared;
-mod subject_graph;
-mod subject_plan;
-mod subject_set;
-mod subject_values;
-mod subject_windows;
+mod object_and_relation;
+mod resolve;
 mod trace;
-mod walk;
+mod truth;
 
 pub use cache::{Cache, CacheAt};
+pub use check::query::{CheckQuery, CheckResult};
 pub use check::{check, check_each};
-pub use components::{Component, GraphEdge, components};
-pub use condition::Condition;
 pub use error::{EngineError, WorkKind};
+pub use eval_context::EvalContext;
 pub use expand::{ExpandResult, ExpandTree, ExpandTreeKind, SetOperation, expand};
+pub use limits::{Limits, Statistics, Stopwatch};
 pub use lookup_resources::{
     FoundResource, LookupPage, LookupResourcesQuery, ResourceFilter, ResourceLookup,
 };
+pub use lookup_subjects::components::{Component, GraphEdge, components};
 pub use lookup_subjects::{ExcludedSubject, FoundSubject, LookupSubjectsQuery, SubjectLookup};
-pub use question::{CheckQuery, CheckResult, EvalContext, Limits, Statistics, Stopwatch};
-pub use trace::{CaveatOutcome, CaveatTrace, Trace, TraceBudget};
+pub use trace::condition::Condition;
+pub use trace::tracer::TraceBudget;
+pub use trace::{CaveatTrace, Trace};

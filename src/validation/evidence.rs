@@ -1,6 +1,7 @@
 //! A trace in words: why an answer is what it is, as a tree for people to read.
 
-use crate::engine::{CaveatOutcome, CaveatTrace, Trace};
+use crate::caveat::CaveatResult;
+use crate::engine::{CaveatTrace, Trace};
 use crate::relationship::Permissionship;
 use crate::schema::{Arrow, Expr, Quantifier, Rule, Schema};
 use std::collections::BTreeSet;
@@ -54,13 +55,13 @@ impl Evidence {
     }
 
     fn caveat(caveat: &CaveatTrace) -> Self {
-        let (mark, outcome) = match &caveat.outcome {
-            CaveatOutcome::True => (EvidenceOutcome::Yes, "holds".to_owned()),
-            CaveatOutcome::False => (EvidenceOutcome::No, "does not hold".to_owned()),
-            CaveatOutcome::Missing(names) => {
+        let (mark, outcome) = match &caveat.result {
+            Ok(CaveatResult::True) => (EvidenceOutcome::Yes, "holds".to_owned()),
+            Ok(CaveatResult::False) => (EvidenceOutcome::No, "does not hold".to_owned()),
+            Ok(CaveatResult::Missing(names)) => {
                 (EvidenceOutcome::Conditional, format!("lacks {}", quoted(names)))
             }
-            CaveatOutcome::Failed(reason) => (EvidenceOutcome::Failed, reason.clone()),
+            Err(reason) => (EvidenceOutcome::Failed, reason.clone()),
         };
         let context = if caveat.context.is_empty() {
             String::new()

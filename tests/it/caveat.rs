@@ -1,7 +1,7 @@
 //! Caveats: compilation, contexts, three-valued evaluation, bounds.
 
 use kilwa::caveat::{
-    Caveat, CaveatError, CompileErrorKind, Outcome, Parameter, ParameterType, Steps,
+    Caveat, CaveatError, CaveatResult, CompileErrorKind, Parameter, ParameterType, Steps,
 };
 use kilwa::relationship::Context;
 use proptest::prelude::*;
@@ -37,9 +37,9 @@ fn compiled(given: &str, body: &str) -> Caveat {
 pub(crate) fn judged(given: &str, body: &str, stored: &str, request: &str) -> String {
     let (stored, request) = (Context::parse(stored).unwrap(), Context::parse(request).unwrap());
     match compiled(given, body).evaluate(&stored, &request, &Steps::default()) {
-        Ok(Outcome::True) => "true".to_owned(),
-        Ok(Outcome::False) => "false".to_owned(),
-        Ok(Outcome::Missing(names)) => {
+        Ok(CaveatResult::True) => "true".to_owned(),
+        Ok(CaveatResult::False) => "false".to_owned(),
+        Ok(CaveatResult::Missing(names)) => {
             format!("missing {}", names.into_iter().collect::<Vec<_>>().join(" "))
         }
         Err(CaveatError::Evaluation { message, .. }) => message,
@@ -615,9 +615,9 @@ fn an_evaluation_takes_no_more_steps_than_it_is_given() {
     let request = Context::parse(r#"{"l": [1, 2, 3, 4, 5]}"#).unwrap();
     let within = |steps: &Steps| caveat.evaluate(&Context::default(), &request, steps);
     let plenty = Steps::default();
-    assert_eq!(within(&plenty), Ok(Outcome::True));
+    assert_eq!(within(&plenty), Ok(CaveatResult::True));
     let needed = plenty.taken();
-    assert_eq!(within(&Steps::at_most(needed)), Ok(Outcome::True));
+    assert_eq!(within(&Steps::at_most(needed)), Ok(CaveatResult::True));
     for fewer in 0..needed {
         let error = within(&Steps::at_most(fewer)).unwrap_err();
         assert_eq!(error, CaveatError::Exhausted { caveat: "c".to_owned(), steps_max: fewer });
@@ -626,7 +626,10 @@ fn an_evaluation_takes_no_more_steps_than_it_is_given() {
     let long = compiled("s string, ok bool", "ok || s == ''");
     let request = Context::parse(&format!(r#"{{"ok": true, "s": "{}"}}"#, "a".repeat(32_000)));
     let steps = Steps::default();
-    assert_eq!(long.evaluate(&Context::default(), &request.unwrap(), &steps), Ok(Outcome::True));
+    assert_eq!(
+        long.evaluate(&Context::default(), &request.unwrap(), &steps),
+        Ok(CaveatResult::True)
+    );
     assert!(steps.taken() > 1_000);
 }
 
@@ -640,7 +643,8 @@ fn many_threads_evaluate_one_caveat() {
             let (caveat, stored) = (&caveat, &stored);
             scope.spawn(move || {
                 let request = Context::parse(&format!(r#"{{"a": {a}}}"#)).unwrap();
-                let expected = if (1..=3).contains(&a) { Outcome::True } else { Outcome::False };
+                let expected =
+                    if (1..=3).contains(&a) { CaveatResult::True } else { CaveatResult::False };
                 for _ in 0..200 {
                     let answer = caveat.evaluate(stored, &request, &Steps::default());
                     assert_eq!(answer, Ok(expected.clone()));

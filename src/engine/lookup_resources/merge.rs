@@ -3,12 +3,16 @@
 //! A source is what one subject stands on, read page by page, or objects that are known already. However many sources
 //! there are, what is read ahead of them stays within [`ROWS_MAX`] ids or so.
 
-use super::stations::{Place, Station, Stations, require_room};
-use super::stream::{Candidate, PAGE_COUNT_MAX, ROW_BYTES, Stream, StreamSubject};
+use crate::engine::check::reader::CountedReader;
 use crate::engine::error::EngineError;
-use crate::engine::question::EvalContext;
-use crate::engine::reads::Reads;
-use crate::engine::walk::Asked;
+use crate::engine::eval_context::EvalContext;
+use crate::engine::lookup_resources::reached::{
+    ReachedObject, ReachedSet, ReachedSets, require_room,
+};
+use crate::engine::lookup_resources::source::{
+    Candidate, PAGE_COUNT_MAX, ROW_BYTES, RowSource, RowSubject,
+};
+use crate::engine::resolve::ResolvedSubject;
 use crate::relationship::RelationshipReader;
 use crate::schema::{EntryForm, NodeId, RelationEdge, RouteEnd, RouteStep, Routes};
 use std::cmp::{Ordering, Reverse};
@@ -21,14 +25,15 @@ const PAGE_COUNT_MIN: usize = 4;
 /// How many new sources pass between two looks at how much memory they take.
 const SOURCES_PER_LOOK: usize = 1024;
 /// What a source takes of memory with its head.
-const SOURCE_BYTES: usize = size_of::<Source>() + size_of::<Stream>() + size_of::<Head>();
+const SOURCE_BYTES: usize =
+    size_of::<ResultSource>() + size_of::<RowSource>() + size_of::<SourceHead>();
 
 /// All sources, merged.
 #[derive(Debug)]
-pub(super) struct Merge {
-    pub(super) stations: Stations,
-    sources: Vec<Source>,
-    heads: BinaryHeap<Reverse<Head>>,
+pub(super) struct ResultMerge {
+    pub(super) stations: ReachedSets,
+    sources: Vec<ResultSource>,
+    heads: BinaryHeap<Reverse<SourceHead>>,
     /// The first sources that have given no head yet.
     unopened: usize,
     page_count_max: usize,
@@ -36,14 +41,14 @@ pub(super) struct Merge {
 
 /// The next candidate of a source.
 #[derive(Debug)]
-struct Head {
+struct SourceHead {
     candidate: Candidate,
     source: usize,
 }
 
 #[derive(Debug)]
-enum Source {
-    Read(Box<Stream>),
+enum ResultSource {
+    Read(Box<RowSource>),
     /// Objects of a station, the rest of them in order, last first.
     Known {
         slot: usize,
@@ -56,23 +61,23 @@ enum Source {
 
 /// Steps from stations to the target that need the relationships of the same form.
 #[derive(Debug, Default)]
-struct Family(Vec<Origin>);
+struct RouteGroup(Vec<RouteOrigin>);
 
 #[derive(Clone, Copy, Debug)]
-struct Origin {
+struct RouteOrigin {
     slot: usize,
     certain: bool,
     /// How many relations and permissions there are from the station's object to the target.
     steps: usize,
 }
 
-impl Merge {
+impl ResultMerge {
     /// The candidates whose ids come after `after`.
     pub(super) fn new<R>(
         scope: &EvalContext<'_, R>,
-        asked: &Asked<'_>,
+        asked: &ResolvedSubject<'_>,
         target: NodeId,
-        stations: Stations,
+        stations: ReachedSets,
         after: &str,
     ) -> Result<Self, EngineError> {
         let routes = scope.schema.routes(target);
@@ -92,7 +97,7 @@ impl Merge {
         &mut self,
         scope: &EvalContext<'_, R>,
         routes: &Routes,
-        asked: &Asked<'_>,
+        asked: &ResolvedSubject<'_>,
         after: &str,
     ) -> Result<(), EngineError> {
         let too_deep =
@@ -102,7 +107,7 @@ impl Merge {
             let candidate = (id > after).then(|| Candidate { id: id.into(), certain });
             match (too_deep(depth), &candidate) {
                 (Some(depth_max), Some(_)) => Err(EngineError::DepthExceeded { depth_max }),
-                _ => Ok(Source::One(candidate)),
+                _ => Ok(ResultSource::One(candidate)),
             }
         };
         if let Some(node) = asked.node {
@@ -124,12 +129,12 @@ impl Merge {
                     self.sources.push(one(certain, depth)?);
                     continue;
                 }
-                EntryForm::Object => StreamSubject::Asked,
-                EntryForm::Wildcard => StreamSubject::Wildcard,
+                EntryForm::Object => RowSubject::Asked,
+                EntryForm::Wildcard => RowSubject::Wildcard,
             };
-            let mut stream = Stream::new(stored, subject, certain, after);
+            let mut stream = RowSource::new(stored, subject, certain, after);
             stream.is_too_deep = certain && too_deep(depth).is_some();
-            self.sources.push(Source::Read(Box::new(stream)));
+            self.sources.push(ResultSource::Read(Box::new(stream)));
         }
         Ok(())
     }
@@ -142,7 +147,7 @@ impl Merge {
         target: NodeId,
         after: &str,
     ) -> Result<(), EngineError> {
-        let mut families: BTreeMap<RelationEdge, Family> = BTreeMap::new();
+        let mut families: BTreeMap<RelationEdge, RouteGroup> = BTreeMap::new();
         for slot in 0..self.stations.all.len() {
             let Some(node) = self.stations.all.get(slot).map(|station| station.node) else { break };
             if node == target {
@@ -154,7 +159,7 @@ impl Merge {
                 match route.way {
                     RouteStep::SameObject => self.add_known(slot, certain, after),
                     RouteStep::Related(stored) => {
-                        let origin = Origin { slot, certain, steps: steps + 1 };
+                        let origin = RouteOrigin { slot, certain, steps: steps + 1 };
                         families.entry(stored).or_default().0.push(origin);
                     }
                 }
@@ -176,7 +181,7 @@ impl Merge {
             numbers.drain(..past);
             numbers.reverse();
             let certain = certain && from_certain;
-            self.sources.push(Source::Known { slot, numbers, from_certain, certain });
+            self.sources.push(ResultSource::Known { slot, numbers, from_certain, certain });
         }
     }
 
@@ -184,7 +189,7 @@ impl Merge {
         &mut self,
         scope: &EvalContext<'_, R>,
         stored: RelationEdge,
-        family: &Family,
+        family: &RouteGroup,
         after: &str,
     ) -> Result<(), EngineError> {
         let limits = scope.limits;
@@ -202,12 +207,12 @@ impl Merge {
                     if is_read {
                         continue;
                     }
-                    let subject = StreamSubject::Member(Place { slot, number }, from_certain);
+                    let subject = RowSubject::Member(ReachedObject { slot, number }, from_certain);
                     let depth = station.depth(number) + origin.steps;
-                    let mut stream = Stream::new(stored, subject, certain, after);
+                    let mut stream = RowSource::new(stored, subject, certain, after);
                     stream.is_too_deep = from_certain
                         && limits.depth_max.is_some_and(|depth_max| is_deeper(depth, depth_max));
-                    self.sources.push(Source::Read(Box::new(stream)));
+                    self.sources.push(ResultSource::Read(Box::new(stream)));
                     if self.sources.len().is_multiple_of(SOURCES_PER_LOOK) {
                         self.require_room(scope)?;
                     }
@@ -224,9 +229,11 @@ impl Merge {
     /// What it takes of memory, roughly.
     pub(super) fn bytes(&self) -> usize {
         let sources = self.sources.iter().map(|source| match source {
-            Source::Read(stream) => SOURCE_BYTES + stream.bytes(),
-            Source::Known { numbers, .. } => SOURCE_BYTES + size_of::<u32>() * numbers.capacity(),
-            Source::One(_) => SOURCE_BYTES,
+            ResultSource::Read(stream) => SOURCE_BYTES + stream.bytes(),
+            ResultSource::Known { numbers, .. } => {
+                SOURCE_BYTES + size_of::<u32>() * numbers.capacity()
+            }
+            ResultSource::One(_) => SOURCE_BYTES,
         });
         self.stations.bytes() + sources.sum::<usize>()
     }
@@ -234,9 +241,11 @@ impl Merge {
     /// The most that it takes of memory until it ends, roughly.
     pub(super) fn bytes_max(&self) -> usize {
         let sources = self.sources.iter().map(|source| match source {
-            Source::Read(_) => SOURCE_BYTES + ROW_BYTES * self.page_count_max,
-            Source::Known { numbers, .. } => SOURCE_BYTES + size_of::<u32>() * numbers.capacity(),
-            Source::One(_) => SOURCE_BYTES,
+            ResultSource::Read(_) => SOURCE_BYTES + ROW_BYTES * self.page_count_max,
+            ResultSource::Known { numbers, .. } => {
+                SOURCE_BYTES + size_of::<u32>() * numbers.capacity()
+            }
+            ResultSource::One(_) => SOURCE_BYTES,
         });
         self.stations.bytes() + sources.sum::<usize>()
     }
@@ -245,14 +254,14 @@ impl Merge {
     pub(super) fn next<R: RelationshipReader>(
         &mut self,
         scope: &EvalContext<'_, R>,
-        asked: &Asked<'_>,
-        reads: &mut Reads<'_, R>,
+        asked: &ResolvedSubject<'_>,
+        reads: &mut CountedReader<'_, R>,
     ) -> Result<Option<Candidate>, EngineError> {
         while let Some(source) = self.unopened.checked_sub(1) {
             self.advance(source, scope, asked, reads)?;
             self.unopened = source;
         }
-        let Some(Reverse(Head { mut candidate, source })) = self.heads.pop() else {
+        let Some(Reverse(SourceHead { mut candidate, source })) = self.heads.pop() else {
             return Ok(None);
         };
         self.advance(source, scope, asked, reads)?;
@@ -272,31 +281,31 @@ impl Merge {
         &mut self,
         source: usize,
         scope: &EvalContext<'_, R>,
-        asked: &Asked<'_>,
-        reads: &mut Reads<'_, R>,
+        asked: &ResolvedSubject<'_>,
+        reads: &mut CountedReader<'_, R>,
     ) -> Result<(), EngineError> {
         let next = match self.sources.get_mut(source) {
             None => None,
-            Some(Source::One(one)) => one.take(),
-            Some(Source::Known { slot, numbers, from_certain, certain }) => {
+            Some(ResultSource::One(one)) => one.take(),
+            Some(ResultSource::Known { slot, numbers, from_certain, certain }) => {
                 let station = self.stations.all.get(*slot);
                 numbers.pop().zip(station).map(|(number, station)| Candidate {
                     id: station.ids(*from_certain).get(number).into(),
                     certain: *certain,
                 })
             }
-            Some(Source::Read(stream)) => {
+            Some(ResultSource::Read(stream)) => {
                 stream.next((scope, asked), reads, &mut self.stations, self.page_count_max)?
             }
         };
-        self.heads.extend(next.map(|candidate| Reverse(Head { candidate, source })));
+        self.heads.extend(next.map(|candidate| Reverse(SourceHead { candidate, source })));
         Ok(())
     }
 }
 
-impl Origin {
+impl RouteOrigin {
     /// Whether streams from here give what one from this object would, and as certainly.
-    fn covers(&self, stations: &Stations, id: &str, certain: bool) -> bool {
+    fn covers(&self, stations: &ReachedSets, id: &str, certain: bool) -> bool {
         let Some(station) = stations.all.get(self.slot) else { return false };
         if station.certain.contains(id) {
             self.certain || !certain
@@ -311,26 +320,26 @@ fn is_deeper(depth: usize, depth_max: u32) -> bool {
 }
 
 /// Whether an object of a station's possible ones is among the certain ones too.
-fn is_certain_too(station: &Station, from_certain: bool, id: &str) -> bool {
+fn is_certain_too(station: &ReachedSet, from_certain: bool, id: &str) -> bool {
     !from_certain && station.certain.contains(id)
 }
 
-impl Ord for Head {
+impl Ord for SourceHead {
     fn cmp(&self, other: &Self) -> Ordering {
         (&self.candidate.id, self.source).cmp(&(&other.candidate.id, other.source))
     }
 }
 
-impl PartialOrd for Head {
+impl PartialOrd for SourceHead {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Head {
+impl PartialEq for SourceHead {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Head {}
+impl Eq for SourceHead {}

@@ -5,23 +5,24 @@
 //! Whatever is certain on its way is a result. For the others the check's own walk decides, so that lookup and check
 //! cannot disagree.
 
-mod ids;
+mod frontier;
+mod id_set;
 mod merge;
-mod spread;
-mod stations;
-mod stream;
+mod reached;
+mod source;
 
-use super::check::{ask_about, membership_of, require_definition, require_node};
-use super::error::{EngineError, WorkKind};
-use super::question::{EvalContext, Statistics};
-use super::reads::Reads;
-use super::walk::{Asked, Walk};
+use crate::engine::check::reader::CountedReader;
+use crate::engine::check::walk::CheckWalk;
+use crate::engine::error::{EngineError, WorkKind};
+use crate::engine::eval_context::EvalContext;
+use crate::engine::limits::Statistics;
+use crate::engine::lookup_resources::frontier::Frontier;
+use crate::engine::lookup_resources::merge::ResultMerge;
+use crate::engine::lookup_resources::source::Candidate;
+use crate::engine::resolve::{ResolvedSubject, ask_about, require_definition, require_node};
 use crate::relationship::{Context, Permissionship, RelationshipReader, Subject, Timestamp};
 use crate::schema::NodeId;
-use merge::Merge;
-use spread::Spread;
 use std::collections::BTreeSet;
-use stream::Candidate;
 
 /// How much work may lie between two pages that are not empty, in visits and reads.
 const PAGE_WORK: u64 = 20_000;
@@ -82,7 +83,7 @@ pub struct LookupPage {
 pub struct ResourceLookup {
     target: NodeId,
     prefix: String,
-    candidates: Candidates,
+    candidates: CandidateSource,
     /// How many candidates have been asked about.
     asked_about: u64,
     /// Why it could not go on behind the last page.
@@ -90,8 +91,8 @@ pub struct ResourceLookup {
 }
 
 #[derive(Debug)]
-enum Candidates {
-    Reached(Box<Merge>),
+enum CandidateSource {
+    Reached(Box<ResultMerge>),
     Listed(std::collections::btree_set::IntoIter<String>),
 }
 
@@ -116,15 +117,15 @@ impl ResourceLookup {
         if !ids.is_empty() {
             let rest = ids.iter().filter(|id| id.as_str() > after).cloned();
             let listed = rest.collect::<BTreeSet<_>>().into_iter();
-            return Ok((lookup(Candidates::Listed(listed)), Statistics::default()));
+            return Ok((lookup(CandidateSource::Listed(listed)), Statistics::default()));
         }
-        let mut reads = Reads::new(scope, asked.context);
+        let mut reads = CountedReader::new(scope, asked.context);
         let routes = scope.schema.routes(target);
-        let (stations, visits) = Spread::new(scope, asked, &mut reads, routes).run()?;
-        let merge = Merge::new(scope, &asked, target, stations, after)?;
+        let (stations, visits) = Frontier::new(scope, asked, &mut reads, routes).run()?;
+        let merge = ResultMerge::new(scope, &asked, target, stations, after)?;
         let (reads, caveat_steps) = reads.counts();
         let statistics = Statistics { visits, reads, caveat_steps, ..Statistics::default() };
-        Ok((lookup(Candidates::Reached(Box::new(merge))), statistics))
+        Ok((lookup(CandidateSource::Reached(Box::new(merge))), statistics))
     }
 
     /// The next results, at most `count_max`, in byte order of their ids: fewer when the next one costs much. Only the last
@@ -141,7 +142,7 @@ impl ResourceLookup {
             return Err(failure);
         }
         let (_, asked) = resolve(scope, sought)?;
-        let mut turn = Turn::new(scope, asked);
+        let mut turn = PageWork::new(scope, asked);
         let mut page = LookupPage::default();
         while page.found.len() < count_max && (page.found.is_empty() || turn.work() < PAGE_WORK) {
             match self.next(&mut turn) {
@@ -165,48 +166,48 @@ impl ResourceLookup {
     /// From when on it may no longer be gone on with, because a relationship that it has read will have expired.
     pub fn until(&self) -> Option<Timestamp> {
         match &self.candidates {
-            Candidates::Reached(merge) => merge.stations.until,
-            Candidates::Listed(_) => None,
+            CandidateSource::Reached(merge) => merge.stations.until,
+            CandidateSource::Listed(_) => None,
         }
     }
 
     /// Whether to start it anew would cost more than its next page.
     pub fn is_worth_keeping(&self) -> bool {
-        matches!(self.candidates, Candidates::Reached(_)) && self.failure.is_none()
+        matches!(self.candidates, CandidateSource::Reached(_)) && self.failure.is_none()
     }
 
     /// The most that it takes of memory until it ends, roughly.
     pub fn bytes_max(&self) -> usize {
         match &self.candidates {
-            Candidates::Reached(merge) => merge.bytes_max(),
-            Candidates::Listed(_) => self.bytes(),
+            CandidateSource::Reached(merge) => merge.bytes_max(),
+            CandidateSource::Listed(_) => self.bytes(),
         }
     }
 
     /// What it takes of memory, roughly.
     pub fn bytes(&self) -> usize {
         match &self.candidates {
-            Candidates::Reached(merge) => merge.bytes(),
-            Candidates::Listed(ids) => ids.len() * LISTED_BYTES,
+            CandidateSource::Reached(merge) => merge.bytes(),
+            CandidateSource::Listed(ids) => ids.len() * LISTED_BYTES,
         }
     }
 
     fn next<R: RelationshipReader>(
         &mut self,
-        turn: &mut Turn<'_, R>,
+        turn: &mut PageWork<'_, R>,
     ) -> Result<Option<FoundResource>, EngineError> {
         loop {
             let candidate = match &mut self.candidates {
-                Candidates::Reached(merge) => {
+                CandidateSource::Reached(merge) => {
                     merge.next(&turn.scope, &turn.asked, &mut turn.reads)?
                 }
-                Candidates::Listed(ids) => {
+                CandidateSource::Listed(ids) => {
                     ids.next().map(|id| Candidate { id: id.into(), certain: false })
                 }
             };
             let Some(Candidate { id, certain }) = candidate else { return Ok(None) };
             if !id.starts_with(&self.prefix) {
-                if matches!(self.candidates, Candidates::Reached(_)) {
+                if matches!(self.candidates, CandidateSource::Reached(_)) {
                     return Ok(None);
                 }
                 continue;
@@ -228,23 +229,23 @@ impl ResourceLookup {
 }
 
 /// The work for one page.
-struct Turn<'s, R> {
+struct PageWork<'s, R> {
     scope: EvalContext<'s, R>,
-    asked: Asked<'s>,
-    reads: Reads<'s, R>,
-    walk: Walk<'s, R>,
+    asked: ResolvedSubject<'s>,
+    reads: CountedReader<'s, R>,
+    walk: CheckWalk<'s, R>,
     /// What the checks have cost.
     checks: Statistics,
 }
 
-impl<'s, R: RelationshipReader> Turn<'s, R> {
-    fn new(scope: &EvalContext<'s, R>, asked: Asked<'s>) -> Self {
+impl<'s, R: RelationshipReader> PageWork<'s, R> {
+    fn new(scope: &EvalContext<'s, R>, asked: ResolvedSubject<'s>) -> Self {
         Self {
             scope: *scope,
             asked,
-            reads: Reads::new(scope, asked.context),
+            reads: CountedReader::new(scope, asked.context),
             // What the checks find is not told.
-            walk: Walk::new(&EvalContext { tracing: false, ..*scope }, asked),
+            walk: CheckWalk::new(&EvalContext { tracing: false, ..*scope }, asked),
             checks: Statistics::default(),
         }
     }
@@ -282,7 +283,7 @@ impl<'s, R: RelationshipReader> Turn<'s, R> {
                 return Err(EngineError::WorkExceeded { work, limit });
             }
         }
-        membership_of(truth)
+        truth.query_result()
     }
 }
 
@@ -290,7 +291,7 @@ impl<'s, R: RelationshipReader> Turn<'s, R> {
 fn resolve<'q, R>(
     scope: &EvalContext<'_, R>,
     sought: &LookupResourcesQuery<'q>,
-) -> Result<(NodeId, Asked<'q>), EngineError> {
+) -> Result<(NodeId, ResolvedSubject<'q>), EngineError> {
     let definition = require_definition(scope.schema, sought.resource_type)?;
     let target = require_node(scope.schema, definition, sought.permission)?;
     if let Subject::Wildcard(subject_type) = sought.subject {

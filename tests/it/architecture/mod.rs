@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &["relationship", "caveat", "schema"]),
     ("store", &["relationship"]),
     ("database", &["relationship", "schema", "engine", "store"]),
-    ("validation", &["relationship", "schema", "engine"]),
+    ("validation", &["relationship", "caveat", "schema", "engine"]),
     ("proto", &["relationship"]),
     (
         "api",

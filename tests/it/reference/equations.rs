@@ -1,7 +1,7 @@
 //! One equation for each (object, relation or permission) that a check can depend on.
 
 use super::rules::{Body, Rules, Term, Walk};
-use kilwa::caveat::{Outcome, Steps};
+use kilwa::caveat::{CaveatResult, Steps};
 use kilwa::relationship::{Context, ObjectRef, Relationship, Subject};
 use kilwa::schema::Schema;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,9 +91,9 @@ impl Asker<'_> {
         };
         let id = self.schema.find_caveat(&carried.name).expect("a relationship's caveat exists");
         match self.schema.caveat(id).evaluate(&carried.context, self.context, &Steps::default()) {
-            Ok(Outcome::True) => Formula::Yes,
-            Ok(Outcome::False) => Formula::No,
-            Ok(Outcome::Missing(missing)) => {
+            Ok(CaveatResult::True) => Formula::Yes,
+            Ok(CaveatResult::False) => Formula::No,
+            Ok(CaveatResult::Missing(missing)) => {
                 Formula::Unknown(Unknown { missing, ..Unknown::default() })
             }
             Err(_) => Formula::Unknown(Unknown { failed: true, ..Unknown::default() }),

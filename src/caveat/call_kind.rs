@@ -1,0 +1,192 @@
+//! What a call means: the parser makes one of every operator, function, method and macro.
+
+use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
+use std::borrow::Cow;
+
+/// A call by the way in which its operands are evaluated.
+#[derive(Debug)]
+pub(super) enum CallKind<'e> {
+    /// Terms of which one that is `deciding` decides: true for an or, false for an and.
+    Logical { terms: &'e [IdedExpr], deciding: bool },
+    /// `condition ? then : otherwise`
+    Conditional([&'e IdedExpr; 3]),
+    /// `!operand`
+    Not(&'e IdedExpr),
+    /// `has(operand.field)`
+    Has(&'e IdedExpr),
+    /// `operand[index]` or `operand[?index]`
+    Index { operand: &'e IdedExpr, index: &'e IdedExpr, access: Access },
+    /// `operand.?field`
+    OptionalField { operand: &'e IdedExpr, field: &'e IdedExpr },
+    /// The first of two optionals that has a value, or that value itself.
+    OrElse { operands: [&'e IdedExpr; 2], unwrapped: bool },
+    /// An expression that is evaluated for each element of a list, or key of a map.
+    Macro(MacroCall<'e>),
+    /// What reads all its arguments, of a method the target first. A method's name begins with a point.
+    Function { name: Cow<'e, str>, target: Option<&'e IdedExpr>, arguments: &'e [IdedExpr] },
+}
+
+/// How a part of a value is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Access {
+    /// It has to be there.
+    Required,
+    /// As an optional.
+    Optional,
+    /// Whether it is there.
+    Test,
+}
+
+/// A macro with a variable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MacroCall<'e> {
+    pub(super) kind: MacroKind,
+    pub(super) operand: &'e IdedExpr,
+    /// The variable's name, unless something else is written in its place.
+    pub(super) variable: &'e IdedExpr,
+    /// For `map` with a condition.
+    pub(super) condition: Option<&'e IdedExpr>,
+    pub(super) body: &'e IdedExpr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MacroKind {
+    All,
+    Exists,
+    ExistsOne,
+    Filter,
+    Map,
+    /// Over the value of an optional, to a value.
+    OptionalMap,
+    /// Over the value of an optional, to an optional.
+    OptionalFlatMap,
+}
+
+/// The macros with a variable, by their names.
+const MACROS: [(&str, MacroKind); 8] = [
+    ("all", MacroKind::All),
+    ("exists", MacroKind::Exists),
+    ("exists_one", MacroKind::ExistsOne),
+    ("existsOne", MacroKind::ExistsOne),
+    ("filter", MacroKind::Filter),
+    ("map", MacroKind::Map),
+    ("optMap", MacroKind::OptionalMap),
+    ("optFlatMap", MacroKind::OptionalFlatMap),
+];
+
+impl MacroKind {
+    pub(super) fn is_over_optional(self) -> bool {
+        matches!(self, Self::OptionalMap | Self::OptionalFlatMap)
+    }
+}
+
+impl<'e> MacroCall<'e> {
+    /// The variable; empty when something else than a simple name is written in its place.
+    pub(super) fn name(&self) -> &'e str {
+        let Expr::Ident(name) = &self.variable.expr else { return "" };
+        if name.starts_with('.') { "" } else { name }
+    }
+}
+
+/// What a call means where these names are variables.
+pub(super) fn call_kind(call: &CallExpr, is_declared: impl Fn(&str) -> bool) -> CallKind<'_> {
+    let arguments = call.args.as_slice();
+    let name = call.func_name.as_str();
+    match (call.target.as_deref(), arguments, name) {
+        (None, terms, operators::LOGICAL_AND) => CallKind::Logical { terms, deciding: false },
+        (None, terms, operators::LOGICAL_OR) => CallKind::Logical { terms, deciding: true },
+        (None, [operand], operators::LOGICAL_NOT) => CallKind::Not(operand),
+        (None, [operand, index], operators::INDEX) => {
+            CallKind::Index { operand, index, access: Access::Required }
+        }
+        (None, [operand, index], operators::OPT_INDEX) => {
+            CallKind::Index { operand, index, access: Access::Optional }
+        }
+        (None, [operand, field], operators::OPT_SELECT) => {
+            CallKind::OptionalField { operand, field }
+        }
+        (None, [tested], operators::HAS) => CallKind::Has(tested),
+        (None, [condition, then, otherwise], operators::CONDITIONAL) => {
+            CallKind::Conditional([condition, then, otherwise])
+        }
+        (None, ..) => {
+            let name = name.strip_prefix('.').unwrap_or(name).into();
+            CallKind::Function { name, target: None, arguments }
+        }
+        (Some(target), ..) => of_target(name, target, arguments, is_declared),
+    }
+}
+
+fn of_target<'e>(
+    name: &'e str,
+    target: &'e IdedExpr,
+    arguments: &'e [IdedExpr],
+    is_declared: impl Fn(&str) -> bool,
+) -> CallKind<'e> {
+    let kind = MACROS.into_iter().find(|(macro_name, _)| *macro_name == name);
+    let plain = match (name, arguments, kind) {
+        (_, [variable, body], Some((_, kind))) => {
+            return CallKind::Macro(MacroCall {
+                kind,
+                operand: target,
+                variable,
+                condition: None,
+                body,
+            });
+        }
+        ("map", [variable, condition, body], Some((_, kind))) => {
+            let condition = Some(condition);
+            return CallKind::Macro(MacroCall { kind, operand: target, variable, condition, body });
+        }
+        ("or", [second], _) => CallKind::OrElse { operands: [target, second], unwrapped: false },
+        ("orValue", [second], _) => {
+            CallKind::OrElse { operands: [target, second], unwrapped: true }
+        }
+        _ => CallKind::Function { name: name.into(), target: Some(target), arguments },
+    };
+    match qualified_name(target, &is_declared) {
+        Some(namespace) => {
+            let name = format!("{namespace}.{name}").into();
+            CallKind::Function { name, target: None, arguments }
+        }
+        None => plain,
+    }
+}
+
+/// The name that a chain of fields writes, if its first part is no variable.
+pub(super) fn qualified_name(
+    expr: &IdedExpr,
+    is_declared: &impl Fn(&str) -> bool,
+) -> Option<String> {
+    let mut first = expr;
+    let mut fields = Vec::new();
+    while let Expr::Select(select) = &first.expr {
+        fields.push(select.field.as_str());
+        first = &select.operand;
+    }
+    let Expr::Ident(name) = &first.expr else { return None };
+    let declared = is_declared(name);
+    fields.push(name.strip_prefix('.').unwrap_or(name));
+    fields.reverse();
+    (!declared).then(|| fields.join("."))
+}
+
+/// The types that can be named, by their names in CEL.
+pub(super) fn type_of_name(name: &str) -> Option<&'static str> {
+    const NAMES: [&str; 13] = [
+        "null_type",
+        "bool",
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "type",
+        "optional_type",
+        "google.protobuf.Duration",
+        "google.protobuf.Timestamp",
+    ];
+    NAMES.into_iter().find(|known| *known == name)
+}

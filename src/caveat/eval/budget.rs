@@ -1,0 +1,133 @@
+//! What one evaluation may take, and why an expression may have no value.
+
+use cel::common::types::{CelBytes, CelList, CelMap, CelOptional, CelString};
+use cel::common::value::{CowVal, Val};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+/// How many steps one evaluation may take at most.
+const STEPS_MAX: usize = 1_000_000;
+
+/// How many bytes of text are read or copied in one step.
+const BYTES_A_STEP: usize = 32;
+
+/// Why an expression has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::caveat) enum EvalStop {
+    /// It reads parameters that have no value.
+    Missing(BTreeSet<String>),
+    /// It failed.
+    Failed(String),
+    /// It took more steps than are allowed. Nothing can make up for that, not even `|| true`.
+    Exhausted,
+}
+
+/// A value, which may be a part of the expression, of a parameter or of a macro's variable; or why there is none.
+pub(in crate::caveat) type EvalResult<'b> = Result<CowVal<'b, 'static>, EvalStop>;
+
+/// An evaluation's failure.
+pub(in crate::caveat) fn failed<T>(message: impl Into<String>) -> Result<T, EvalStop> {
+    Err(EvalStop::Failed(message.into()))
+}
+
+/// The failure of an operation that is not there for these values.
+pub(in crate::caveat) fn no_such_overload<T>() -> Result<T, EvalStop> {
+    failed("no such overload")
+}
+
+/// The steps that an evaluation may still take.
+///
+/// Every expression is one step, and whatever walks over content or copies it takes more: each element of a list or map,
+/// each 32 bytes of a text. So neither time nor memory grows beyond a known measure.
+#[derive(Debug)]
+pub struct Steps {
+    max: usize,
+    left: Cell<usize>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self::at_most(STEPS_MAX)
+    }
+}
+
+impl Steps {
+    /// So many steps, but no more than any evaluation may take.
+    pub fn at_most(count: usize) -> Self {
+        let max = count.min(STEPS_MAX);
+        Self { max, left: Cell::new(max) }
+    }
+
+    /// How many steps were taken.
+    pub fn taken(&self) -> usize {
+        self.max - self.left.get()
+    }
+
+    /// How many steps there were.
+    pub(in crate::caveat) fn max(&self) -> usize {
+        self.max
+    }
+
+    pub(in crate::caveat) fn take(&self, count: usize) -> Result<(), EvalStop> {
+        let left = self.left.get().checked_sub(count);
+        self.left.set(left.unwrap_or(0));
+        left.map(drop).ok_or(EvalStop::Exhausted)
+    }
+
+    pub(in crate::caveat) fn take_for_bytes(&self, length: usize) -> Result<(), EvalStop> {
+        self.take(length / BYTES_A_STEP)
+    }
+
+    /// Takes what it takes to copy a value with all that it holds.
+    pub(in crate::caveat) fn take_for_copy(
+        &self,
+        value: &(dyn Val + 'static),
+    ) -> Result<(), EvalStop> {
+        if let Some(text) = value.downcast_ref::<CelString<'_>>() {
+            return self.take_for_bytes(text.inner().len());
+        }
+        if let Some(bytes) = value.downcast_ref::<CelBytes<'_>>() {
+            return self.take_for_bytes(bytes.inner().len());
+        }
+        if let Some(list) = value.downcast_ref::<CelList<'_>>() {
+            self.take(list.inner().len())?;
+            return list
+                .inner()
+                .iter()
+                .try_for_each(|element| self.take_for_copy(element.as_ref()));
+        }
+        if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
+            self.take(map.inner().len())?;
+            return map.inner().iter().try_for_each(|(key, value)| {
+                self.take_for_copy(key.inner())?;
+                self.take_for_copy(value.as_ref())
+            });
+        }
+        let optional = value.downcast_ref::<CelOptional<'_>>().and_then(CelOptional::option);
+        optional.map_or(Ok(()), |value| self.take_for_copy(value))
+    }
+
+    /// The value as one of its own.
+    pub(in crate::caveat) fn owned(
+        &self,
+        value: CowVal<'_, 'static>,
+    ) -> Result<Box<dyn Val>, EvalStop> {
+        if let CowVal::Borrowed(value) = value {
+            self.take_for_copy(value)?;
+        }
+        Ok(value.into_owned())
+    }
+}
+
+/// The value as failures show it.
+pub(in crate::caveat) fn shown(value: &dyn Val) -> String {
+    use cel::common::types::{CelBool, CelDouble, CelInt, CelUInt};
+    if let Some(text) = value.downcast_ref::<CelString<'_>>() {
+        return text.inner().chars().take(100).collect();
+    }
+    let bool = value.downcast_ref::<CelBool>().map(|bool| bool.to_string());
+    let int = value.downcast_ref::<CelInt>().map(|int| int.to_string());
+    let uint = value.downcast_ref::<CelUInt>().map(|uint| uint.to_string());
+    let double = value.downcast_ref::<CelDouble>().map(|double| double.to_string());
+    bool.or(int).or(uint).or(double).unwrap_or_else(|| value.get_type().name().to_owned())
+}

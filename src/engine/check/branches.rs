@@ -1,0 +1,70 @@
+//! The subject forms that a walk over a relation follows.
+
+use crate::schema::{AllowedForm, AllowedSubject, Arrow, DefinitionId, NodeId, Quantifier};
+
+/// One form of subject to follow, and where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Branch {
+    pub(in crate::engine) definition: DefinitionId,
+    pub(in crate::engine) subject_relation: Option<NodeId>,
+    pub(in crate::engine) target: Option<NodeId>,
+}
+
+/// The forms of subject that a walk over a relation follows.
+#[derive(Debug)]
+pub(in crate::engine) struct Branches(pub(in crate::engine) Vec<Branch>);
+
+impl Branches {
+    /// The usersets among a relation's subjects, each form once; those that cannot lead to who is looked for left out.
+    pub(in crate::engine) fn of_usersets(
+        subjects: &[AllowedSubject],
+        can_reach: impl Fn(NodeId) -> bool,
+    ) -> Self {
+        let mut branches: Vec<Branch> = subjects
+            .iter()
+            .filter_map(|subject| match subject.form {
+                AllowedForm::Userset(relation) if can_reach(relation) => Some(Branch {
+                    definition: subject.definition,
+                    subject_relation: Some(relation),
+                    target: Some(relation),
+                }),
+                AllowedForm::Userset(_) | AllowedForm::Object | AllowedForm::Wildcard => None,
+            })
+            .collect();
+        branches.sort_unstable_by_key(|branch| branch.target);
+        branches.dedup_by_key(|branch| branch.target);
+        Self(branches)
+    }
+
+    /// Every form of subject that a relation takes, each once, single objects before usersets.
+    pub(in crate::engine) fn of_relation(subjects: &[AllowedSubject]) -> Vec<Branch> {
+        let mut branches: Vec<Branch> = Vec::new();
+        for usersets in [false, true] {
+            for subject in subjects {
+                let target = match subject.form {
+                    AllowedForm::Userset(relation) => Some(relation),
+                    AllowedForm::Object | AllowedForm::Wildcard => None,
+                };
+                let definition = subject.definition;
+                let branch = Branch { definition, subject_relation: target, target };
+                if target.is_some() == usersets && !branches.contains(&branch) {
+                    branches.push(branch);
+                }
+            }
+        }
+        branches
+    }
+
+    /// An arrow's branches. Where one object is enough, those that lead nowhere are left out; where all are needed, one
+    /// object there is an answer.
+    pub(in crate::engine) fn of_arrow(arrow: &Arrow, can_reach: impl Fn(NodeId) -> bool) -> Self {
+        let branches = arrow.branches.iter().map(|branch| Branch {
+            definition: branch.definition,
+            subject_relation: branch.subject_relation,
+            target: branch.target.filter(|target| can_reach(*target)),
+        });
+        let followed =
+            |branch: &Branch| arrow.quantifier == Quantifier::All || branch.target.is_some();
+        Self(branches.filter(followed).collect())
+    }
+}
