@@ -8,6 +8,7 @@ use crate::schema::reflection::{
 };
 use crate::schema::schema::Schema;
 use crate::schema::type_reference::TypeReference;
+use crate::schema::widening;
 use std::collections::BTreeMap;
 
 /// One difference between two schemas. What is removed is told as it was, everything else as it will be.
@@ -36,7 +37,17 @@ pub enum SchemaChange {
     /// Another comment above a permission.
     PermissionCommentChanged(ReflectedPermission),
     /// Another expression of a permission, spelling apart.
-    PermissionExpressionChanged(ReflectedPermission),
+    PermissionExpressionChanged {
+        /// The permission.
+        permission: ReflectedPermission,
+        /// The expression that it had, in canonical form.
+        previous_expression: String,
+        /// The expression that it has now, in canonical form.
+        expression: String,
+        /// Whether the change can only add subjects: the new expression covers the old one, and no exclusion subtracts
+        /// the permission.
+        only_adds: bool,
+    },
     /// A new caveat.
     CaveatAdded(ReflectedCaveat),
     /// A caveat that is gone.
@@ -44,7 +55,12 @@ pub enum SchemaChange {
     /// Another comment above a caveat.
     CaveatCommentChanged(ReflectedCaveat),
     /// Another expression of a caveat, spelling apart.
-    CaveatExpressionChanged(ReflectedCaveat),
+    CaveatExpressionChanged {
+        /// The caveat.
+        caveat: ReflectedCaveat,
+        /// The expression that it had, in canonical form.
+        previous_expression: String,
+    },
     /// A new parameter of a caveat that both have.
     ParameterAdded(ReflectedParameter),
     /// A parameter that is gone.
@@ -56,6 +72,40 @@ pub enum SchemaChange {
         /// The type that it had.
         previous_type: String,
     },
+}
+
+impl SchemaChange {
+    /// Why the change is breaking; `None` when it is not.
+    ///
+    /// A change is breaking when it can take access away, makes stored relationships invalid, or makes requests of
+    /// clients fail. Additions and comments are not breaking, nor is an expression that can only add subjects: more
+    /// operands of a union, fewer of an intersection, one exclusion less. A caveat's new parameter is not, but it always comes with a new expression of the caveat, which is.
+    pub fn breaking_reason(&self) -> Option<&'static str> {
+        match self {
+            Self::DefinitionRemoved(_) | Self::RelationRemoved(_) => {
+                Some("its relationships become invalid, and requests that name it fail")
+            }
+            Self::SubjectRemoved(..) => Some("relationships with this subject type become invalid"),
+            Self::PermissionRemoved(_) => Some("requests that name it fail"),
+            Self::PermissionExpressionChanged { only_adds: false, .. }
+            | Self::CaveatExpressionChanged { .. } => Some("subjects may lose access"),
+            Self::CaveatRemoved(_) => Some("relationships can no longer carry it"),
+            Self::ParameterRemoved(_) | Self::ParameterTypeChanged { .. } => {
+                Some("stored contexts may no longer fit, so servers reject the schema")
+            }
+            Self::PermissionExpressionChanged { only_adds: true, .. }
+            | Self::DefinitionAdded(_)
+            | Self::DefinitionCommentChanged(_)
+            | Self::RelationAdded(_)
+            | Self::RelationCommentChanged(_)
+            | Self::SubjectAdded(..)
+            | Self::PermissionAdded(_)
+            | Self::PermissionCommentChanged(_)
+            | Self::CaveatAdded(_)
+            | Self::CaveatCommentChanged(_)
+            | Self::ParameterAdded(_) => None,
+        }
+    }
 }
 
 /// What has to be done to `from` so that it means the same as `to`: definitions and caveats that come and go first, then
@@ -166,16 +216,20 @@ fn add_permission_changes(
     (from, was): Of<'_, Node>,
     (to, is): Of<'_, Node>,
 ) {
-    let text = |schema, node: &Node| match &node.rule {
-        Rule::Permission(expr) => expr_text(schema, expr),
-        Rule::Relation(_) => String::new(),
-    };
-    if text(from, was) != text(to, is) {
-        changes
-            .push(SchemaChange::PermissionExpressionChanged(ReflectedPermission::new(to, is.id)));
+    if let (Rule::Permission(was_expr), Rule::Permission(is_expr)) = (&was.rule, &is.rule) {
+        let (previous_expression, expression) = (expr_text(from, was_expr), expr_text(to, is_expr));
+        if previous_expression != expression {
+            changes.push(SchemaChange::PermissionExpressionChanged {
+                permission: ReflectedPermission::new(to, is.id),
+                previous_expression,
+                expression,
+                only_adds: widening::only_adds((from, was_expr), (to, is_expr), is.id),
+            });
+        }
     }
     if unindented(&was.comment) != unindented(&is.comment) {
-        changes.push(SchemaChange::PermissionCommentChanged(ReflectedPermission::new(to, is.id)));
+        let permission = ReflectedPermission::new(to, is.id);
+        changes.push(SchemaChange::PermissionCommentChanged(permission));
     }
 }
 
@@ -214,6 +268,9 @@ fn add_caveat_changes(
         previous_type: was.parameter_type.clone(),
     }));
     if was.expression != is.expression {
-        changes.push(SchemaChange::CaveatExpressionChanged(is.clone()));
+        changes.push(SchemaChange::CaveatExpressionChanged {
+            caveat: is.clone(),
+            previous_expression: was.expression.clone(),
+        });
     }
 }

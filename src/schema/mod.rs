@@ -24,6 +24,7 @@ mod routes;
 mod schema;
 mod subject_traits;
 mod type_reference;
+mod widening;
 
 pub use admission::{RelationshipError, UnknownName};
 pub use compile::{compile, compile_named};

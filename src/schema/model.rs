@@ -182,4 +182,19 @@ impl Expr {
         }
         leaves
     }
+
+    /// Every relation and permission that the expression names: targets of arrows included, their tuplesets not.
+    pub fn named_nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.leaves().into_iter().flat_map(|leaf| match leaf {
+            Self::Node(id) => vec![*id],
+            Self::Arrow(arrow) => {
+                arrow.branches.iter().filter_map(|branch| branch.target).collect()
+            }
+            Self::Nil
+            | Self::Itself
+            | Self::Union(_)
+            | Self::Intersection(_)
+            | Self::Exclusion(..) => Vec::new(),
+        })
+    }
 }

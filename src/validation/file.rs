@@ -82,8 +82,10 @@ impl FileReader<'_> {
     fn file(&mut self, root: &YamlNode, need: SchemaNeed) -> ValidationFile {
         let mut file = ValidationFile::default();
         let mut schema_keys = 0;
+        let mut null_schema = None;
         for (key, value) in self.entries(root, "the file") {
             match scalar_text(key) {
+                "schema" if matches!(value.value, YamlValue::Null) => null_schema = Some(key),
                 "schema" => {
                     schema_keys += 1;
                     file.schema = self.inline_schema(value);
@@ -103,7 +105,7 @@ impl FileReader<'_> {
         }
         let is_enough = schema_keys == 0 && need == SchemaNeed::Optional;
         if schema_keys != 1 && !is_enough {
-            self.require_one_schema(root, schema_keys);
+            self.require_one_schema(null_schema.unwrap_or(root), schema_keys);
         }
         file
     }
@@ -143,9 +145,8 @@ impl FileReader<'_> {
         );
     }
 
-    fn require_one_schema(&mut self, root: &YamlNode, count: usize) {
-        let start = root.span.start..root.span.start;
-        let fault = match count {
+    fn require_one_schema(&mut self, faulty: &YamlNode, count: usize) {
+        let problem = match count {
             0 => FileProblem::new(FileSection::File, "schema-missing", "the file has no schema").help(
                 "put the schema's text under `schema`, or the path of its file under `schemaFile`",
             ),
@@ -156,7 +157,7 @@ impl FileReader<'_> {
             )
             .help("keep one of them"),
         };
-        self.problems.error(start, fault);
+        self.problems.error(head(faulty), problem);
     }
 
     fn legacy(&mut self, key: &YamlNode, instead: &str) {

@@ -107,10 +107,12 @@ fn schemas_are_compared() {
     };
     let smaller = write("smaller.zed", SMALLER);
     let expected = "\
-removed caveat on_day
-removed relation document#banned
+removed caveat on_day [breaking: relationships can no longer carry it]
+removed relation document#banned [breaking: its relationships become invalid, and requests that name it fail]
 changed permission document#view
-removed subject of relation document#viewer: user with on_day
+  - viewer - banned
+  + viewer
+removed subject of relation document#viewer: user with on_day [breaking: relationships with this subject type become invalid]
 added subject of relation document#viewer: user:*
 ";
     assert_eq!(server.ask(&["schema", "diff", &smaller]), expected);
@@ -123,7 +125,19 @@ added subject of relation document#viewer: user:*
     assert_eq!((other.status.code(), text(&other.stdout).as_str()), (Some(1), expected));
     let json = server.ask(&["schema", "diff", &stored, &smaller, "--json"]);
     let first = json.lines().next().unwrap();
-    assert_eq!(first, r#"{"change":"removed","what":"caveat","name":"on_day"}"#);
+    let wanted = r#"{"change":"removed","what":"caveat","name":"on_day","breaking":true,"#;
+    assert!(first.starts_with(wanted), "{first}");
+    let third: serde_json::Value = serde_json::from_str(json.lines().nth(2).unwrap()).unwrap();
+    assert_eq!((&third["before"], &third["after"]), (&"viewer - banned".into(), &"viewer".into()));
+
+    let breaking = |before: &str, after: &str| {
+        server.run(&["schema", "diff", before, after, "--error-on-breaking"]).status.code()
+    };
+    assert_eq!(breaking(&stored, &smaller), Some(1));
+    let wider = write("wider.zed", &SMALLER.replace("view = viewer", "view = viewer + self"));
+    let wider_text = std::fs::read_to_string(&wider).unwrap();
+    std::fs::write(&wider, format!("use self\n{wider_text}")).unwrap();
+    assert_eq!(breaking(&smaller, &wider), Some(0));
     let broken = write("broken.zed", "definition {");
     let (code, error) = server.fail(&["schema", "diff", &stored, &broken]);
     assert_eq!(code, 2);

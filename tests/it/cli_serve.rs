@@ -407,7 +407,20 @@ fn schemas_are_read_and_written_with_their_imports() {
     let (code, error) = server.fail(&["schema", "write", "all.zed"]);
     assert_eq!(code, 2);
     assert!(error.contains("cannot delete object definition `document`"), "{error}");
+    let dry_run = || {
+        let output = server.run(&["schema", "write", "--dry-run", "all.zed"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = dry_run();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("rejected: cannot delete object definition `document`"), "{text}");
+    assert!(text.contains("under it: document:plan#"), "{text}");
     server.ask(&["relationship", "bulk-delete", "document"]);
+    let (code, text) = dry_run();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("removed definition document [breaking"), "{text}");
+    assert!(text.contains("would accept the schema; nothing was written"), "{text}");
+    assert_eq!(server.ask(&["schema", "read"]), schema);
     server.ask(&["schema", "write", "all.zed"]);
     let schema = server.ask(&["schema", "read"]);
     assert!(schema.contains("definition user {}") && schema.contains("definition folder {"));

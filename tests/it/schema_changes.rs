@@ -55,11 +55,15 @@ fn line(change: &SchemaChange) -> String {
         SchemaChange::PermissionCommentChanged(is) => {
             format!("{}#{} says {:?}", is.definition, is.name, is.comment)
         }
-        SchemaChange::PermissionExpressionChanged(is) => format!("= {}#{}", is.definition, is.name),
+        SchemaChange::PermissionExpressionChanged { permission: is, .. } => {
+            format!("= {}#{}", is.definition, is.name)
+        }
         SchemaChange::CaveatAdded(is) => format!("+ caveat {}", is.name),
         SchemaChange::CaveatRemoved(was) => format!("- caveat {}", was.name),
         SchemaChange::CaveatCommentChanged(is) => format!("{} says {:?}", is.name, is.comment),
-        SchemaChange::CaveatExpressionChanged(is) => format!("{} = {}", is.name, is.expression),
+        SchemaChange::CaveatExpressionChanged { caveat: is, .. } => {
+            format!("{} = {}", is.name, is.expression)
+        }
         SchemaChange::ParameterAdded(is) => format!("+ {}.{}", is.caveat, is.name),
         SchemaChange::ParameterRemoved(was) => format!("- {}.{}", was.caveat, was.name),
         SchemaChange::ParameterTypeChanged { parameter: is, previous_type } => {
@@ -174,5 +178,57 @@ fn there_and_back_again_adds_what_was_removed() {
         assert_eq!(only(&forth, "r "), only(&back, "a "));
         assert_eq!(only(&forth, "c ").len(), only(&back, "c ").len());
         before = after;
+    }
+}
+
+#[test]
+fn a_change_that_can_take_access_away_is_breaking() {
+    let before = "use expiration
+caveat cav(day int) { day == 1 }
+definition user {}
+definition group {
+    relation member: user
+    permission all = member
+}
+definition doc {
+    relation owner: user
+    relation viewer: user | user with cav | group#member
+    relation banned: user
+    permission blocked = banned
+    permission view = owner + viewer
+    permission edit = owner & viewer
+    permission look = view - blocked
+    permission none = nil
+}";
+    for (was, is, breaking) in [
+        ("view = owner + viewer", "view = owner + viewer + banned", None),
+        ("view = owner + viewer", "view = viewer + owner", None),
+        ("edit = owner & viewer", "edit = viewer", None),
+        ("look = view - blocked", "look = view + banned", None),
+        ("none = nil", "none = owner", None),
+        ("permission none = nil", "permission none = nil\n permission new = owner", None),
+        ("relation owner: user", "relation owner: user | user:*", None),
+        ("relation owner: user", "// The owner.\n relation owner: user", None),
+        ("view = owner + viewer", "view = owner", Some("doc#view")),
+        ("view = owner + viewer", "view = owner & viewer", Some("doc#view")),
+        ("edit = owner & viewer", "edit = owner & viewer & banned", Some("doc#edit")),
+        ("look = view - blocked", "look = view - owner", Some("doc#look")),
+        // More subjects who are blocked are fewer who may look.
+        ("blocked = banned", "blocked = banned + viewer", Some("doc#blocked")),
+        ("    relation banned: user", "    relation banned: user\n    relation new: user", None),
+        ("day == 1", "day == 2", Some("cav")),
+        ("day int", "day any", Some("day")),
+        ("    permission all = member", "", Some("group#all")),
+        ("user | user with cav |", "user |", Some("user with cav")),
+        ("| group#member", "", Some("group#member")),
+    ] {
+        assert!(before.contains(was), "{was}");
+        let changes = changes(&schema(before), &schema(&before.replace(was, is)));
+        let found = changes.iter().filter(|change| change.breaking_reason().is_some());
+        let lines = found.map(line).collect::<Vec<_>>().join("\n");
+        match breaking {
+            Some(name) => assert!(lines.contains(name), "{was} -> {is}: {lines}"),
+            None => assert_eq!(lines, "", "{was} -> {is}"),
+        }
     }
 }

@@ -145,6 +145,16 @@ fn every_refusal_has_its_line() {
         assert_eq!(report.outcome(), ReportOutcome::Unusable, "{rest}");
     }
     assert_eq!(complaints(&validate("")), ["1:1 schema-missing: the file has no schema"]);
+    for (schema, start) in
+        [("schema: null", "1:1"), ("schema:", "1:1"), ("x-a: b\nschema: ~", "2:1")]
+    {
+        let report = validate(&format!("{schema}\nrelationships: ''\n"));
+        assert_eq!(
+            complaints(&report),
+            [format!("{start} schema-missing: the file has no schema")]
+        );
+        assert_eq!(report.outcome(), ReportOutcome::Unusable, "{schema}");
+    }
     assert_eq!(complaints(&validate("- a\n")).len(), 2);
 }
 

@@ -64,13 +64,15 @@ pub(crate) fn change(change: SchemaChange) -> proto::ReflectionSchemaDiff {
         SchemaChange::PermissionCommentChanged(is) => {
             Diff::PermissionDocCommentChanged(permission(is))
         }
-        SchemaChange::PermissionExpressionChanged(is) => {
+        SchemaChange::PermissionExpressionChanged { permission: is, .. } => {
             Diff::PermissionExprChanged(permission(is))
         }
         SchemaChange::CaveatAdded(is) => Diff::CaveatAdded(caveat(is)),
         SchemaChange::CaveatRemoved(was) => Diff::CaveatRemoved(caveat(was)),
         SchemaChange::CaveatCommentChanged(is) => Diff::CaveatDocCommentChanged(caveat(is)),
-        SchemaChange::CaveatExpressionChanged(is) => Diff::CaveatExprChanged(caveat(is)),
+        SchemaChange::CaveatExpressionChanged { caveat: is, .. } => {
+            Diff::CaveatExprChanged(caveat(is))
+        }
         SchemaChange::ParameterAdded(is) => Diff::CaveatParameterAdded(parameter(is)),
         SchemaChange::ParameterRemoved(was) => Diff::CaveatParameterRemoved(parameter(was)),
         SchemaChange::ParameterTypeChanged { parameter: is, previous_type } => {

@@ -1,7 +1,9 @@
 //! `kilwa schema`: schemas on a server and in files.
 
+mod change_row;
 mod copy;
 mod diff;
+mod dry_run;
 mod format;
 mod layout_diff;
 mod read_write;
@@ -20,11 +22,11 @@ pub(in crate::cli) enum Command {
     Write(read_write::WriteArguments),
     /// Print the structure of a server's schema: definitions, relations, permissions, caveats.
     Reflect(reflect::Arguments),
-    /// Tell what is different between two schema files, or between the schema of a server and a file.
+    /// Show the differences between two schema files, or between the schema of a server and a file, and which are breaking.
     Diff(diff::Arguments),
     /// Write the schema of one server to another.
     Copy(copy::Arguments),
-    /// Compile schema files and look for doubtful places.
+    /// Compile schema files and report errors and lint warnings.
     Check(super::validate::SchemaArguments),
     /// Format schema files, or check that they are formatted.
     Format(format::Arguments),

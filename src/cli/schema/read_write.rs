@@ -1,5 +1,6 @@
 //! `kilwa schema read` and `kilwa schema write`.
 
+use super::dry_run;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
@@ -22,6 +23,10 @@ pub(in crate::cli) struct ReadArguments {
 pub(in crate::cli) struct WriteArguments {
     /// The schema's file; standard input without one. What it imports is written with it.
     file: Option<PathBuf>,
+    /// Write nothing: show what would change, and the stored relationships that forbid it. Exits with 1 when the schema
+    /// would be rejected.
+    #[arg(long)]
+    dry_run: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -55,7 +60,12 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, CliError> {
         }
     };
     require_content(&schema)?;
-    let token = arguments.server.connect()?.write_schema(schema)?;
+    let connection = arguments.server.connect()?;
+    if arguments.dry_run {
+        return dry_run::run(&connection, &schema, arguments.json);
+    }
+
+    let token = connection.write_schema(schema)?;
     render::written(token, arguments.json)?;
     Ok(Exit::Success)
 }

@@ -80,7 +80,7 @@ fn users(schema: &Schema) -> Vec<Vec<NodeId>> {
     let mut users = vec![Vec::new(); schema.nodes.len()];
     for node in &schema.nodes {
         if let Rule::Permission(expr) = &node.rule {
-            for used in named_nodes(expr) {
+            for used in expr.named_nodes() {
                 if let Some(users) = users.get_mut(used.index()) {
                     users.push(node.id);
                 }
@@ -88,15 +88,4 @@ fn users(schema: &Schema) -> Vec<Vec<NodeId>> {
         }
     }
     users
-}
-
-/// Every relation and permission that an expression names, arrows' targets included, their tuplesets not.
-pub(super) fn named_nodes(expr: &Expr) -> impl Iterator<Item = NodeId> {
-    expr.leaves().into_iter().flat_map(|leaf| match leaf {
-        Expr::Node(id) => vec![*id],
-        Expr::Arrow(arrow) => arrow.branches.iter().filter_map(|branch| branch.target).collect(),
-        Expr::Nil | Expr::Itself | Expr::Union(_) | Expr::Intersection(_) | Expr::Exclusion(..) => {
-            Vec::new()
-        }
-    })
 }

@@ -1,6 +1,5 @@
 //! Relations and caveats that nothing uses.
 
-use super::never::named_nodes;
 use super::warnings::{LintWarning, LintWarnings, lint_nodes};
 use crate::schema::model::{AllowedForm, Expr, NodeId, Rule};
 use crate::schema::schema::Schema;
@@ -42,7 +41,7 @@ fn used_nodes(schema: &Schema) -> HashSet<NodeId> {
     for node in &schema.nodes {
         match &node.rule {
             Rule::Permission(expr) => {
-                used.extend(named_nodes(expr));
+                used.extend(expr.named_nodes());
                 used.extend(expr.leaves().into_iter().filter_map(tupleset));
             }
             Rule::Relation(allowed) => {
