@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve quick test bench figures fmt
+.PHONY: help serve quick test dist rocksdb bench figures fmt
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,12 @@ quick: ## format, lints and the Rust tests, without clients of other languages; 
 
 test: ## everything that has to pass: format, lints, docs, examples, tests, official clients
 	@scripts/test
+
+dist: ## make the packages that users install, in dist/: tarball, Debian package, Python wheel, Dockerfile
+	@scripts/dist
+
+rocksdb: ## keep the compiled RocksDB as one file, for builds on other machines
+	@scripts/rocksdb
 
 bench: ## benchmarks of the parts; narrow down with ARGS="check"
 	@. scripts/common.sh; scripts/prepare build; cargo bench --locked --bench parts -- $(ARGS)

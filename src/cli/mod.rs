@@ -15,6 +15,7 @@ mod duration;
 mod error;
 mod exit;
 mod explanation_json;
+mod health;
 mod import;
 mod input_lines;
 mod man;
@@ -88,6 +89,8 @@ enum Command {
     /// Schema and relationships of a server as a file, and back.
     #[command(subcommand)]
     Backup(backup::Command),
+    /// Check whether a server serves requests; exit code 1 if it does not.
+    Health(health::Arguments),
     /// Print the version of this program, and of a server.
     Version(version::Arguments),
     /// Print a completion script for a shell.
@@ -143,6 +146,7 @@ fn command(command: Command, notes: &spicedb::AdoptionNotes) -> Result<Exit, Cli
         Command::Permission(command) => permission::run(&command),
         Command::Import(arguments) => import::run(&arguments),
         Command::Backup(command) => backup::run(&command),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Man(arguments) => man::run(&arguments, Arguments::command()),

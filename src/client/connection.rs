@@ -138,6 +138,10 @@ impl Connection {
         &self.endpoint
     }
 
+    pub(super) fn wire(&self) -> Wire {
+        self.wire.clone()
+    }
+
     pub(super) fn permissions(&self) -> PermissionsServiceClient<Wire> {
         PermissionsServiceClient::new(self.wire.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)

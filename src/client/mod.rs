@@ -9,6 +9,7 @@ mod bulk;
 mod calls;
 mod connection;
 mod expand;
+mod health;
 mod lookup_resources;
 mod lookup_subjects;
 mod message;

@@ -46,6 +46,11 @@ impl Served {
         Self::start_with(data_dir, &["--bootstrap", file.to_str().unwrap()])
     }
 
+    /// The same, of a program that was installed.
+    pub(crate) fn installed(program: &Path, data_dir: &Path, file: &Path) -> Self {
+        Self::spawn(without_variables(program), data_dir, &["--bootstrap", file.to_str().unwrap()])
+    }
+
     /// The same, with more options.
     pub(crate) fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
         Self::spawn(without_variables(program()), data_dir, arguments)

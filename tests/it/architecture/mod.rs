@@ -92,7 +92,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("tokio", &["proto", "api", "server", "client"]),
     ("tokio_stream", &["api", "server", "client"]),
     ("tonic", &["proto", "api", "server", "client"]),
-    ("tonic_health", &["server"]),
+    ("tonic_health", &["server", "client"]),
     ("tonic_prost", &["proto"]),
     ("tonic_reflection", &["server"]),
     ("tonic_types", &["proto", "api", "client"]),
