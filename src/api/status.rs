@@ -5,10 +5,11 @@ use crate::caveat::CaveatError;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
 use crate::proto::authzed::api::v1::ErrorReason;
-use crate::relationship::{Relationship, RelationshipFilter};
+use crate::relationship::{ReadError, Relationship, RelationshipFilter};
 use crate::schema::{
     DependencyError, Diagnostic, DiagnosticStage, Position, RelationshipError, UnknownName,
 };
+use crate::store::WriteFailure;
 use prost::Message as _;
 use std::collections::HashMap;
 use tonic::codegen::http::HeaderMap;
@@ -186,10 +187,9 @@ pub(crate) fn of_database(error: DatabaseError) -> Status {
         DatabaseError::Contended => Status::aborted(message),
         DatabaseError::Fault => Status::internal(message),
         DatabaseError::Engine(error) => of_engine(&error),
-        DatabaseError::Read(_) => unreadable(message),
-        DatabaseError::Commit { .. } => {
-            tracing::error!(message, "a write failed");
-            Status::internal(message)
+        DatabaseError::Read(error) => unreadable(message, &error),
+        DatabaseError::Write(failure) | DatabaseError::Commit(failure) => {
+            unwritable(message, &failure)
         }
         DatabaseError::ReadOnly => read_only(message),
         DatabaseError::Stopped { .. } | DatabaseError::Closed => Status::unavailable(message),
@@ -348,7 +348,7 @@ pub(crate) fn of_engine(error: &EngineError) -> Status {
         EngineError::TimeExceeded { .. } => Status::deadline_exceeded(message),
         EngineError::Interrupted => Status::cancelled(message),
         EngineError::Caveat(error) => of_caveat(error),
-        EngineError::Read(_) => unreadable(message),
+        EngineError::Read(error) => unreadable(message, error),
     }
 }
 
@@ -412,9 +412,33 @@ fn read_only(message: String) -> Status {
     with_reason(Code::Unavailable, ErrorReason::ServiceReadOnly, message, [])
 }
 
-fn unreadable(message: String) -> Status {
+/// The answer to a failed read. Reads that fail with UNAVAILABLE may be repeated.
+fn unreadable(message: String, error: &ReadError) -> Status {
+    if error.is_corrupt() {
+        tracing::error!(message, "stored data are corrupt");
+        return Status::data_loss(message);
+    }
+    if error.is_not_cached() {
+        tracing::error!(message, "a read from memory was not repeated from disk");
+        return Status::internal(message);
+    }
     tracing::error!(message, "the store cannot be read");
     Status::unavailable(message)
+}
+
+/// The answer to a failed write. It has no code with which clients repeat a call by themselves: after a failed commit the
+/// write may have been made.
+fn unwritable(message: String, failure: &WriteFailure) -> Status {
+    match failure {
+        WriteFailure::DiskFull { .. } => {
+            tracing::error!(message, "the disk of the data folder is full");
+            Status::resource_exhausted(message)
+        }
+        WriteFailure::Io { .. } => {
+            tracing::error!(message, "a write failed");
+            Status::internal(message)
+        }
+    }
 }
 
 /// A text of at most so many bytes.

@@ -6,7 +6,7 @@ use crate::api::status;
 use crate::database::{Consistency, Database, View};
 use crate::engine::Stopwatch;
 use crate::relationship::Timestamp;
-use crate::store::{self, Interrupted};
+use crate::store::{self, IsInterrupted};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -183,15 +183,15 @@ impl Workers {
     }
 
     /// Whether nobody waits for a piece of work any more: it was abandoned, or the server stops.
-    pub(crate) fn interruption(&self, abandoned: &Abandoned) -> Interrupted {
+    pub(crate) fn interruption(&self, abandoned: &Abandoned) -> IsInterrupted {
         let (abandoned, stopping) = (Arc::clone(&abandoned.0), Arc::clone(&self.stopping));
         Arc::new(move || abandoned.load(Ordering::Relaxed) || stopping.load(Ordering::Relaxed))
     }
 
     /// The clock of writes.
-    pub(crate) fn write_clock(&self) -> store::Clock {
+    pub(crate) fn write_clock(&self) -> store::WriteClock {
         let (clock, started) = (Arc::clone(&self.clock), Instant::now());
-        store::Clock::new(move || clock(), move || started.elapsed())
+        store::WriteClock::new(move || clock(), move || started.elapsed())
     }
 
     /// How often the database's change log has been read; 0 once it is closed.

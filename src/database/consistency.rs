@@ -45,8 +45,8 @@ impl Consistency {
     }
 
     /// The newest snapshot, without waiting for a disk, if that serves it.
-    pub(super) fn snapshot_in_memory(self, store: &Store, now: Timestamp) -> Option<Snapshot<'_>> {
-        let snapshot = store.snapshot_in_memory(now).ok()?;
+    pub(super) fn snapshot_cached(self, store: &Store, now: Timestamp) -> Option<Snapshot<'_>> {
+        let snapshot = store.snapshot_cached(now).ok()?;
         let serves = match self {
             Self::MinimizeLatency | Self::FullyConsistent => true,
             Self::AtLeastAsFresh(revision) => revision <= snapshot.revision(),

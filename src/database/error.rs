@@ -8,7 +8,9 @@ use crate::relationship::{
 };
 use crate::schema::removals::Removal;
 use crate::schema::{Diagnostic, RelationshipError, UnknownName};
-use crate::store::{QueueFull, SnapshotError, StageError, TimeError, WriteError};
+use crate::store::{
+    QueueFull, SnapshotError, SpillError, TimeError, TransactionError, WriteError, WriteFailure,
+};
 
 /// Why a request was not served. After any of these nothing has changed, but for [`DatabaseError::Commit`].
 #[derive(Debug, thiserror::Error)]
@@ -199,12 +201,12 @@ pub enum DatabaseError {
         /// What is missing, how much is wanted, and what to do.
         reason: String,
     },
+    /// Relationships could not be written to disk. Nothing was changed.
+    #[error("relationships cannot be written: {0}")]
+    Write(WriteFailure),
     /// The write could not be committed. When the store has been opened again it is there whole or not at all.
-    #[error("the write could not be committed: {reason}")]
-    Commit {
-        /// What went wrong, for the operator.
-        reason: String,
-    },
+    #[error("the write could not be committed: {0}")]
+    Commit(WriteFailure),
     /// An earlier write could not be committed, so none is taken until the store has been opened again.
     #[error(
         "writes are refused until the data folder can be written again, because one could not be committed: {reason}"
@@ -253,9 +255,6 @@ impl From<ReadError> for DatabaseError {
         if error.is_interrupted() {
             return Self::Engine(EngineError::Interrupted);
         }
-        if error.is_exhausted() {
-            return Self::NoRoom { reason: error.reason };
-        }
         match error.timed_out_after() {
             Some(time_max) => Self::Engine(EngineError::TimeExceeded { time_max }),
             None => Self::Read(error),
@@ -276,13 +275,25 @@ impl From<SnapshotError> for DatabaseError {
     }
 }
 
-impl From<StageError> for DatabaseError {
-    fn from(error: StageError) -> Self {
+impl From<SpillError> for DatabaseError {
+    fn from(error: SpillError) -> Self {
         match error {
-            StageError::Full { bytes_max } => Self::ImportTooLarge { bytes_max },
-            StageError::TooMany { imports_max } => Self::TooManyImports { imports_max },
-            StageError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
-            StageError::Read(error) => error.into(),
+            SpillError::Full { bytes_max } => Self::ImportTooLarge { bytes_max },
+            SpillError::TooMany { imports_max } => Self::TooManyImports { imports_max },
+            SpillError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
+            SpillError::Write(failure) => Self::Write(failure),
+            SpillError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<TransactionError> for DatabaseError {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Read(error) => error.into(),
+            TransactionError::Write(failure) => Self::Write(failure),
+            TransactionError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
+            TransactionError::Interrupted => Self::Engine(EngineError::Interrupted),
         }
     }
 }
@@ -301,7 +312,7 @@ impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
         match error {
             WriteError::Refused(refusal) => refusal.into(),
             WriteError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
-            WriteError::Commit { reason } => Self::Commit { reason },
+            WriteError::Commit(failure) => Self::Commit(failure),
             WriteError::Stopped { reason } => Self::Stopped { reason },
             WriteError::Interrupted => Self::Engine(EngineError::Interrupted),
             WriteError::Closed => Self::Closed,

@@ -14,7 +14,9 @@ use super::write::schema::WriteSchema;
 use super::write::set_relation::{RelationDiff, SetRelationRequest};
 use crate::engine::{Cache, CheckQuery, CheckResult, Limits, Stopwatch};
 use crate::relationship::{Relationship, Revision, Timestamp};
-use crate::store::{Clock, ClosedStore, Collected, OpenError, Store, StoreId, StoreOptions};
+use crate::store::{
+    ClosedStore, CollectionStats, OpenError, Store, StoreId, StoreOptions, WriteClock,
+};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -169,7 +171,7 @@ impl Database {
     /// Makes every update of a request or none.
     pub fn write(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         request: WriteRequest,
     ) -> Result<Revision, DatabaseError> {
         self.execute(&Caller::patient(clock), request).map(|(revision, ())| revision)
@@ -189,7 +191,7 @@ impl Database {
     /// Deletes the relationships that a filter selects, the expired ones too.
     pub fn delete(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         request: DeleteRequest,
     ) -> Result<DeletionSummary, DatabaseError> {
         self.execute(&Caller::patient(clock), request).map(|(_, deleted)| deleted)
@@ -198,7 +200,7 @@ impl Database {
     /// Gives a relation of one resource exactly the subjects of a request, and says what that changed.
     pub fn set_relation(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         request: SetRelationRequest,
     ) -> Result<(Revision, RelationDiff), DatabaseError> {
         self.execute(&Caller::patient(clock), request)
@@ -207,7 +209,7 @@ impl Database {
     /// Deletes every relationship that names an object, as its resource or as its subject.
     pub fn delete_object(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         request: DeleteObjectRequest,
     ) -> Result<(Revision, ReferenceCounts), DatabaseError> {
         self.execute(&Caller::patient(clock), request)
@@ -216,7 +218,7 @@ impl Database {
     /// Puts a schema into force, unless it has faults or removes what relationships use.
     pub fn write_schema(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         text: &str,
     ) -> Result<Revision, DatabaseError> {
         let made = self.execute(&Caller::patient(clock), WriteSchema::new(text));
@@ -229,7 +231,7 @@ impl Database {
     }
 
     /// Forgets history that is older than the store's window, and relationships that expired before it.
-    pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, DatabaseError> {
+    pub fn collect_garbage(&self, now: Timestamp) -> Result<CollectionStats, DatabaseError> {
         Ok(self.store.collect_garbage(now)?)
     }
 

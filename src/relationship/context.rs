@@ -5,12 +5,12 @@ use std::fmt;
 
 /// Named JSON values, sorted by name.
 ///
-/// Numbers are IEEE doubles, as on the wire (`google.protobuf.Struct`), whichever way the context came in, so that the
-/// same text means the same in a file, on the command line and over gRPC.
+/// Numbers are IEEE doubles, as on the wire (`google.protobuf.Struct`), wherever the context comes from, so that the same
+/// text means the same in a file, on the command line and over gRPC.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Context(Map<String, Value>);
 
-/// A text that is no context.
+/// A text that is not a context.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContextError {
     /// The text is not JSON.
@@ -22,12 +22,12 @@ pub enum ContextError {
 }
 
 impl Context {
-    /// The context of these values; numbers are brought to doubles.
+    /// The context of these values; numbers become doubles.
     pub fn from_map(values: Map<String, Value>) -> Self {
         Self(values.into_iter().map(|(name, value)| (name, with_doubles(value))).collect())
     }
 
-    /// The context that a JSON object writes.
+    /// Parses a JSON object.
     pub fn parse(json: &str) -> Result<Self, ContextError> {
         match serde_json::from_str(json) {
             Ok(Value::Object(values)) => Ok(Self::from_map(values)),
@@ -46,7 +46,7 @@ impl Context {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Whether there is no value at all.
+    /// Whether the context has no value.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,14 +1,14 @@
-//! Filters: which relationships a read, a deletion or a precondition means.
+//! Filters that select relationships, for reads, deletions, preconditions and counters.
 
 use super::subject::Subject;
-use super::update::Relationship;
+use super::tuple::Relationship;
 
-/// A conjunction of conditions on a relationship's key. Never looks at caveats or expirations.
+/// A conjunction of conditions on a relationship's key. Caveats and expirations play no part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RelationshipFilter {
     /// The resource's type.
     pub resource_type: Option<String>,
-    /// The resource's id, or how it starts.
+    /// The resource's id, or a prefix of it.
     pub resource_id: Option<ObjectIdFilter>,
     /// The relation.
     pub relation: Option<String>,
@@ -21,7 +21,7 @@ pub struct RelationshipFilter {
 pub enum ObjectIdFilter {
     /// Exactly this id.
     Exact(String),
-    /// Ids that start with this text.
+    /// Ids that start with this prefix.
     Prefix(String),
 }
 

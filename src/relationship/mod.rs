@@ -1,16 +1,18 @@
-//! The vocabulary: what a relationship is and how it is written.
+//! The vocabulary: relationships, and how they are written.
 //!
-//! A relationship says that a *subject* stands in a *relation* to a *resource*: `document:plan#viewer@user:ann`.
-//! Everything above speaks in these words. The room also holds the one seam between evaluation and storage,
-//! [`RelationshipReader`], with its in-memory implementation [`RelationshipSet`].
+//! A relationship says that a *subject* has a *relation* to a *resource*: `document:plan#viewer@user:ann`. Every other
+//! module uses these types. The module also defines the interface between evaluation and storage, [`RelationshipReader`],
+//! and its in-memory implementation [`RelationshipSet`].
 //!
-//! Invariant: nothing here knows a schema, a disk, a clock or a wire format.
+//! Invariant: this module knows no schema, disk, clock or wire format.
 
 mod context;
 mod filter;
+mod keys;
 mod name;
 mod object;
 mod permissionship;
+mod read_error;
 mod read_point;
 mod reader;
 mod revision;
@@ -18,23 +20,22 @@ mod set;
 mod subject;
 mod text;
 mod timestamp;
+mod tuple;
 mod update;
 
 pub use context::{Context, ContextError};
 pub use filter::{ObjectIdFilter, RelationshipFilter, SubjectFilter, SubjectRelationFilter};
+pub use keys::{RelationKey, ResourceKey, SubjectForm, SubjectKey};
 pub use name::{InvalidName, NameKind, require_name};
 pub use object::ObjectRef;
 pub use permissionship::Permissionship;
+pub use read_error::ReadError;
 pub use read_point::{ReadPoint, Validity};
-pub use reader::{
-    Page, ReadError, RelationKey, RelationshipReader, ResourceKey, SubjectForm, SubjectKey, Terms,
-};
+pub use reader::{IdPage, RelationshipReader};
 pub use revision::Revision;
 pub use set::{RelationshipSet, VisibleSet};
-pub use subject::Subject;
-pub use text::{ParseError, parse_question};
+pub use subject::{Subject, WILDCARD_ID};
+pub use text::{ParseError, parse_relationship_key};
 pub use timestamp::{Timestamp, TimestampError};
-pub use update::{
-    ContextualizedCaveat, Precondition, PreconditionOperation, Relationship, RelationshipUpdate,
-    UpdateOperation,
-};
+pub use tuple::{ContextualizedCaveat, Qualifiers, Relationship};
+pub use update::{Precondition, PreconditionOperation, RelationshipUpdate, UpdateOperation};

@@ -1,4 +1,4 @@
-//! Which names and ids may occur in a relationship.
+//! Patterns of the names and ids in a relationship.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ const NAME_BYTES_MAX: usize = 64;
 /// The longest prefix segment of a definition name, in bytes.
 const PREFIX_BYTES_MAX: usize = 63;
 
-/// What a name names; decides the pattern that it has to match.
+/// The kind of a name, which decides the pattern that it must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NameKind {
     /// A definition: segments of 3 to 64 characters joined by `/`, 128 bytes at most.
@@ -44,7 +44,7 @@ impl fmt::Display for NameKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} `{}` is not valid: {}", shown(.value), rule(*.kind))]
 pub struct InvalidName {
-    /// What the value should have named.
+    /// The kind of name that was expected.
     pub kind: NameKind,
     /// The value as given.
     pub value: String,

@@ -1,4 +1,4 @@
-//! Objects: the things that relationships connect.
+//! Objects: what relationships connect.
 
 use super::name::{InvalidName, NameKind, require_name};
 use std::fmt;

@@ -1,17 +1,16 @@
-//! What a read sees, and how long what it found may be remembered.
+//! Read points, and how long a result that was read at one may be cached.
 
 use super::revision::Revision;
 use super::timestamp::Timestamp;
 
-/// What a read sees: a revision, without the relationships that have expired by a time.
+/// The state that a read sees: a revision, without the relationships that have expired by a time.
 ///
-/// Whatever is remembered of a read is remembered for its read point: the revision alone does not say which relationships
-/// had expired.
+/// A cached result belongs to its read point: the revision alone does not say which relationships had expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadPoint {
     /// The revision.
     pub revision: Revision,
-    /// The time for which relationships count as expired or not.
+    /// The time at which relationships count as expired or not.
     pub time: Timestamp,
 }
 
@@ -21,15 +20,15 @@ impl ReadPoint {
         Self { revision, time }
     }
 
-    /// The read points at which something holds that was found here, and that rests on relationships of which the first one
-    /// expires at `until`.
+    /// The read points at which a result of this one stays valid. `until` is the first expiration of the relationships on
+    /// which it depends.
     pub fn valid_until(self, until: Option<Timestamp>) -> Validity {
         Validity { since: self, until }
     }
 }
 
-/// The read points at which something holds that was found at the first of them: those of the same revision up to the first
-/// expiration that matters. Earlier times are none of them, because what had expired by then was not seen.
+/// The read points at which a result is valid: those of the same revision, from the time of the read up to the first
+/// expiration that matters. Earlier times are excluded, because the read did not see what had expired by its own time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     since: ReadPoint,
@@ -37,7 +36,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Whether it holds at a read point.
+    /// Whether the result is valid at a read point.
     pub fn covers(&self, point: ReadPoint) -> bool {
         self.since.revision == point.revision
             && self.since.time <= point.time

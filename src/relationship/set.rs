@@ -1,25 +1,25 @@
-//! The in-memory twin of the store: relationships in two ordered maps.
+//! Relationships in memory, in two ordered maps: the reader that needs no store.
 
-use super::reader::{
-    Page, ReadError, RelationKey, RelationshipReader, ResourceKey, SubjectForm, SubjectKey, Terms,
-};
+use super::keys::{RelationKey, ResourceKey, SubjectForm, SubjectKey};
+use super::read_error::ReadError;
+use super::reader::{IdPage, RelationshipReader};
 use super::timestamp::Timestamp;
-use super::update::Relationship;
+use super::tuple::{Qualifiers, Relationship};
 use std::collections::BTreeMap;
 
-/// Ends every part of a key: no name or id holds it, and it sorts before all that they hold.
+/// Ends every part of a key. No name or id contains it, and it sorts before every character that they contain.
 const END: char = '\0';
 
-/// Relationships in memory. Serves validation files, properties and fuzzing.
+/// Relationships in memory, for validation files, property tests and fuzzing.
 #[derive(Clone, Debug, Default)]
 pub struct RelationshipSet {
     /// Resource type, relation, resource id, subject type, subject relation, subject id.
     by_resource: BTreeMap<String, Relationship>,
     /// Subject type, subject id, subject relation, resource type, relation, resource id.
-    by_subject: BTreeMap<String, Terms>,
+    by_subject: BTreeMap<String, Qualifiers>,
 }
 
-/// A [`RelationshipSet`] as it stands at one moment: what has expired is not there.
+/// A [`RelationshipSet`] at one point in time, without the relationships that had expired by then.
 #[derive(Clone, Copy, Debug)]
 pub struct VisibleSet<'a> {
     set: &'a RelationshipSet,
@@ -27,34 +27,34 @@ pub struct VisibleSet<'a> {
 }
 
 impl RelationshipSet {
-    /// Adds a relationship, and gives back the one with the same key that it replaces.
+    /// Adds a relationship, and returns the one with the same key that it replaces.
     pub fn insert(&mut self, relationship: Relationship) -> Option<Relationship> {
-        self.by_subject.insert(subject_first(&relationship), relationship.terms());
+        self.by_subject.insert(subject_first(&relationship), relationship.qualifiers());
         self.by_resource.insert(resource_first(&relationship), relationship)
     }
 
-    /// Removes the relationship with the key of this one, and gives it back.
+    /// Removes the relationship with the key of this one, and returns it.
     pub fn remove(&mut self, relationship: &Relationship) -> Option<Relationship> {
         self.by_subject.remove(&subject_first(relationship));
         self.by_resource.remove(&resource_first(relationship))
     }
 
-    /// Every relationship, the expired ones too, in key order.
+    /// Every relationship, expired ones included, in key order.
     pub fn iter(&self) -> impl Iterator<Item = &Relationship> {
         self.by_resource.values()
     }
 
-    /// How many relationships there are, the expired ones too.
+    /// How many relationships there are, expired ones included.
     pub fn len(&self) -> usize {
         self.by_resource.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.by_resource.is_empty()
     }
 
-    /// The set as it stands at `now`.
+    /// The set at `now`.
     pub fn visible_at(&self, now: Timestamp) -> VisibleSet<'_> {
         VisibleSet { set: self, now }
     }
@@ -71,24 +71,24 @@ impl FromIterator<Relationship> for RelationshipSet {
 }
 
 impl VisibleSet<'_> {
-    fn holds(&self, terms: &Terms) -> bool {
-        terms.expires_at.is_none_or(|at| self.now < at)
+    fn is_visible(&self, qualifiers: &Qualifiers) -> bool {
+        qualifiers.expires_at.is_none_or(|at| self.now < at)
     }
 
-    /// The visible entries whose key is `prefix` and an id, in order of the id.
+    /// The visible entries whose key is `prefix` followed by an id, in the order of ids.
     fn page<'m, V>(
         &self,
         map: &'m BTreeMap<String, V>,
         prefix: &str,
-        page: Page<'_>,
-        terms: impl Fn(&'m V) -> Terms,
-    ) -> Vec<(String, Terms)> {
+        page: IdPage<'_>,
+        qualifiers: impl Fn(&'m V) -> Qualifiers,
+    ) -> Vec<(String, Qualifiers)> {
         let start = page.after.map_or_else(|| prefix.to_owned(), |id| format!("{prefix}{id}{END}"));
         map.range(start.clone()..)
             .skip_while(|(key, _)| page.after.is_some() && **key == start)
             .map_while(|(key, value)| Some((key.strip_prefix(prefix)?, value)))
-            .map(|(id, value)| (id.trim_end_matches(END).to_owned(), terms(value)))
-            .filter(|(_, terms)| self.holds(terms))
+            .map(|(id, value)| (id.trim_end_matches(END).to_owned(), qualifiers(value)))
+            .filter(|(_, qualifiers)| self.is_visible(qualifiers))
             .take(page.count_max)
             .collect()
     }
@@ -99,30 +99,30 @@ impl RelationshipReader for VisibleSet<'_> {
         &self,
         resource: ResourceKey<'_>,
         subject: SubjectKey<'_>,
-    ) -> Result<Option<Terms>, ReadError> {
+    ) -> Result<Option<Qualifiers>, ReadError> {
         let key = by_resource_key(resource, subject);
-        let found = self.set.by_resource.get(&key).map(Relationship::terms);
-        Ok(found.filter(|terms| self.holds(terms)))
+        let found = self.set.by_resource.get(&key).map(Relationship::qualifiers);
+        Ok(found.filter(|qualifiers| self.is_visible(qualifiers)))
     }
 
     fn subjects(
         &self,
         resource: ResourceKey<'_>,
         form: SubjectForm<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let prefix = by_resource_prefix(resource, form);
-        Ok(self.page(&self.set.by_resource, &prefix, page, Relationship::terms))
+        Ok(self.page(&self.set.by_resource, &prefix, page, Relationship::qualifiers))
     }
 
     fn resources(
         &self,
         relation: RelationKey<'_>,
         subject: SubjectKey<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let prefix = by_subject_prefix(relation, subject);
-        Ok(self.page(&self.set.by_subject, &prefix, page, Terms::clone))
+        Ok(self.page(&self.set.by_subject, &prefix, page, Qualifiers::clone))
     }
 }
 

@@ -1,26 +1,26 @@
-//! Subjects: who or what a relationship is granted to.
+//! Subjects: the users, groups and other objects to which relationships grant access.
 
+use super::keys::SubjectKey;
 use super::name::{InvalidName, NameKind, require_name};
 use super::object::ObjectRef;
-use super::reader::SubjectKey;
 use std::fmt;
 
-/// The object id that stands for every object of a type.
-const WILDCARD_ID: &str = "*";
+/// The object id of a wildcard, which stands for every object of a type.
+pub const WILDCARD_ID: &str = "*";
 
 /// The right side of a relationship.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// One object: `user:ann`.
     Object(ObjectRef),
-    /// Everyone in a relation or permission of an object: `group:eng#member`.
+    /// The subjects of a relation or permission of an object: `group:eng#member`.
     Userset(ObjectRef, String),
     /// Every object of a type: `user:*`. Covers objects, never usersets.
     Wildcard(String),
 }
 
 impl Subject {
-    /// The subject with these parts; an id of `*` makes a wildcard, which takes no relation.
+    /// The subject with these parts; an id of `*` makes a wildcard, which has no relation.
     /// A relation of `""` or `...` means the object itself.
     pub fn new(
         object_type: impl Into<String>,

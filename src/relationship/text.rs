@@ -1,15 +1,15 @@
-//! How relationships are written: `document:plan#viewer@group:eng#member[office_hours:{"hour":9}][expiration:2030-01-01T00:00:00Z]`.
+//! The text form of relationships: `document:plan#viewer@group:eng#member[office_hours:{"hour":9}][expiration:2030-01-01T00:00:00Z]`.
 
 use super::context::{Context, ContextError};
 use super::name::{InvalidName, NameKind, require_name};
 use super::object::ObjectRef;
 use super::subject::Subject;
 use super::timestamp::{Timestamp, TimestampError};
-use super::update::{ContextualizedCaveat, Relationship};
+use super::tuple::{ContextualizedCaveat, Qualifiers, Relationship};
 use std::fmt;
 use std::str::FromStr;
 
-/// A text that is no relationship, object or subject.
+/// A text that is not a relationship, object or subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// A separator is missing.
@@ -69,16 +69,16 @@ impl FromStr for Relationship {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
-        // Names and ids hold no bracket, so the first one starts what the relationship carries.
-        let (key, carried) = text.split_at(text.find('[').unwrap_or(text.len()));
-        let (resource, relation, subject) = parse_question(key)?;
-        let (caveat, expires_at) = parse_carried(carried)?;
+        // Names and ids contain no bracket, so the first one starts the qualifiers.
+        let (key, qualifiers) = text.split_at(text.find('[').unwrap_or(text.len()));
+        let (resource, relation, subject) = parse_relationship_key(key)?;
+        let Qualifiers { caveat, expires_at } = parse_qualifiers(qualifiers)?;
         Ok(Self { resource, relation, subject, caveat, expires_at })
     }
 }
 
 /// Reads `document:plan#view@user:ann`: the resource, the permission or relation, and the subject.
-pub fn parse_question(text: &str) -> Result<(ObjectRef, String, Subject), ParseError> {
+pub fn parse_relationship_key(text: &str) -> Result<(ObjectRef, String, Subject), ParseError> {
     let what = "a relationship";
     let (left, subject) = split(text.trim(), '@', what, RELATIONSHIP_EXAMPLE)?;
     let (resource, relation) = split(left, '#', what, RELATIONSHIP_EXAMPLE)?;
@@ -100,20 +100,19 @@ fn split<'t>(
     })
 }
 
-type Carried = (Option<ContextualizedCaveat>, Option<Timestamp>);
-
-fn parse_carried(text: &str) -> Result<Carried, ParseError> {
+fn parse_qualifiers(text: &str) -> Result<Qualifiers, ParseError> {
     if text.is_empty() {
-        return Ok((None, None));
+        return Ok(Qualifiers::default());
     }
     let invalid = || ParseError::Bracket(text.to_owned());
-    // A context may itself hold `][expiration:`, an expiration no bracket: look from the end.
+    // A context may contain `][expiration:`, but an expiration contains no bracket: so the search starts at the end.
     let (caveat, expiration) = match text.rfind("[expiration:") {
         Some(at) if text.get(at..).is_some_and(|tail| tail.find(']') == Some(tail.len() - 1)) => {
             text.split_at(at)
         }
         _ => (text, ""),
     };
+
     let expires_at = match expiration {
         "" => None,
         _ => Some(Timestamp::parse(inside(expiration, "[expiration:").ok_or_else(invalid)?)?),
@@ -122,7 +121,7 @@ fn parse_carried(text: &str) -> Result<Carried, ParseError> {
         "" => None,
         _ => Some(parse_caveat(inside(caveat, "[").ok_or_else(invalid)?)?),
     };
-    Ok((caveat, expires_at))
+    Ok(Qualifiers { caveat, expires_at })
 }
 
 fn inside<'t>(text: &'t str, opening: &str) -> Option<&'t str> {

@@ -1,11 +1,11 @@
 //! Revisions by the time of day.
 
-use super::expirations;
-use super::handle::{Store, read_head};
-use super::rocks::{Reach, Source};
+use super::handle::Store;
+use super::head::{HeadRecord, read_head};
+use super::read::expirations;
+use super::rocks::source::{ReadSource, ReadTier};
 use super::time;
-use super::values::Head;
-use super::visibility::stored_batch;
+use super::visibility;
 use crate::relationship::{ReadError, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
 
@@ -50,16 +50,19 @@ impl Store {
 
         let stored = || {
             let frozen = SnapshotWithThreadMode::new(self.db());
-            stored_batch(Source::snapshot(self.db(), &frozen, Reach::Disk), wanted)
+            visibility::stored_batch(
+                ReadSource::snapshot(self.db(), &frozen, ReadTier::Disk),
+                wanted,
+            )
         };
         let revision = self.visibility().revision_at(wanted, stored)?;
         Ok(revision.max(head.horizon))
     }
 
     /// The head, and up to which time expirations have been forgotten.
-    fn newest_head(&self) -> Result<(Head, Option<Timestamp>), ReadError> {
+    fn newest_head(&self) -> Result<(HeadRecord, Option<Timestamp>), ReadError> {
         let frozen = SnapshotWithThreadMode::new(self.db());
-        let source = Source::snapshot(self.db(), &frozen, Reach::Disk);
+        let source = ReadSource::snapshot(self.db(), &frozen, ReadTier::Disk);
         Ok((read_head(source)?, expirations::collected(source)?))
     }
 }

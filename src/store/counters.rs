@@ -1,10 +1,12 @@
 //! Filters that are kept under a name, for their relationships to be counted.
 
-use super::keys::{self, Corrupt};
-use super::rocks::{Family, Source};
-use super::snapshot::Snapshot;
-use super::transaction::Transaction;
-use super::values;
+use super::layout::keys::{self, CorruptBytes};
+use super::layout::values;
+use super::read::snapshot::Snapshot;
+use super::rocks::column_family::ColumnFamily;
+use super::rocks::source::ReadSource;
+use super::write::error::TransactionError;
+use super::write::transaction::Transaction;
 use crate::relationship::{
     ObjectIdFilter, ReadError, RelationshipFilter, SubjectFilter, SubjectRelationFilter,
 };
@@ -20,7 +22,7 @@ impl Snapshot<'_> {
 impl Transaction<'_> {
     /// The filter of a counter; `None` when there is no such counter.
     pub fn counter(&self, name: &str) -> Result<Option<RelationshipFilter>, ReadError> {
-        find(self.source(), name)
+        find(self.batch.source(), name)
     }
 
     /// Keeps a counter, or forgets it. Counters have no history, and nobody who follows the store hears of them.
@@ -28,17 +30,22 @@ impl Transaction<'_> {
         &mut self,
         name: &str,
         filter: Option<&RelationshipFilter>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), TransactionError> {
         let key = keys::counter(name);
         match filter {
-            Some(filter) => self.set(Family::Meta, &key, &values::counter(&written(filter))),
-            None => self.clear(Family::Meta, &key),
+            Some(filter) => {
+                let value = values::counter(&written(filter));
+                Ok(self.batch.set(ColumnFamily::Meta, &key, &value)?)
+            }
+            None => Ok(self.batch.clear(ColumnFamily::Meta, &key)?),
         }
     }
 }
 
-fn find(source: Source<'_>, name: &str) -> Result<Option<RelationshipFilter>, ReadError> {
-    let Some(value) = source.get(Family::Meta, &keys::counter(name))? else { return Ok(None) };
+fn find(source: ReadSource<'_>, name: &str) -> Result<Option<RelationshipFilter>, ReadError> {
+    let Some(value) = source.get(ColumnFamily::Meta, &keys::counter(name))? else {
+        return Ok(None);
+    };
     Ok(Some(read(&values::split_counter(&value)?)?))
 }
 
@@ -77,9 +84,9 @@ fn written(filter: &RelationshipFilter) -> Value {
     Value::Object(set.map(|(name, value)| (name, json!(value))).collect())
 }
 
-fn read(value: &Value) -> Result<RelationshipFilter, Corrupt> {
+fn read(value: &Value) -> Result<RelationshipFilter, CorruptBytes> {
     let conditions: &Map<String, Value> =
-        value.as_object().ok_or(Corrupt("a counter's filter is no JSON object"))?;
+        value.as_object().ok_or(CorruptBytes("a counter's filter is no JSON object"))?;
     let text = |name| conditions.get(name).and_then(Value::as_str).map(str::to_owned);
     let exact = text(RESOURCE_ID).map(ObjectIdFilter::Exact);
     let subject = text(SUBJECT_TYPE).map(|subject_type| SubjectFilter {

@@ -1,24 +1,32 @@
-//! The store's handle: open, read, write.
+//! The handle of a store: open, read, write, collect garbage.
 
-use super::clock::Clock;
-use super::folder::{OpenError, Scratch};
-use super::garbage::{self, Collected};
-use super::health::WriteHealth;
-use super::holds::{Hold, Holds};
-use super::job::{Answer, Job, Kind, WriteError, WriteOptions};
-use super::keys;
-use super::names::Names;
-use super::opening::{self, Opened};
-use super::pieces;
-use super::queue::{Queue, QueueFull, QueueLimits, QueueSlot};
-use super::rocks::{Db, Family, Reach, Source};
-use super::room::{Reserve, Room};
-use super::snapshot::{Snapshot, SnapshotError};
-use super::staged::{self, Spill, StageError, Staged};
-use super::transaction::Transaction;
-use super::values::{self, Head};
+use super::head::{HeadRecord, read_head};
+use super::inner::StoreInner;
+use super::layout::keys;
+use super::layout::names::NameCatalog;
+use super::layout::values;
+use super::open::error::OpenError;
+use super::open::opening::{self, OpenedDatabase};
+use super::open::scratch::ScratchFolder;
+use super::options::{StoreId, StoreOptions};
+use super::pins::{Pin, Pins};
+use super::read::snapshot::{Snapshot, SnapshotError};
+use super::rocks::column_family::{ColumnFamily, Db};
+use super::rocks::source::{ReadSource, ReadTier};
 use super::visibility::Visibility;
-use super::writer::{Shared, Writer};
+use super::write::clock::WriteClock;
+use super::write::error::{TransactionError, WriteError};
+use super::write::garbage::{self, CollectionStats};
+use super::write::health::WriteHealth;
+use super::write::job::{JobKind, WriteJob, WriteOutcome};
+use super::write::options::WriteOptions;
+use super::write::queue::{Queue, QueueFull, QueueSlot};
+use super::write::resources::{Reserve, SystemResources};
+use super::write::rollback;
+use super::write::spill::{self, SpillFile};
+use super::write::spill_quota::{SpillError, SpillQuota};
+use super::write::transaction::Transaction;
+use super::write::writer::WriterThread;
 use crate::relationship::{ReadError, ReadPoint, Revision, Timestamp};
 use rocksdb::SnapshotWithThreadMode;
 use std::fmt;
@@ -27,99 +35,61 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-/// How a store works.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreOptions {
-    /// For how long older revisions can be read. Garbage collection drops what is older.
-    pub history_window: Duration,
-    /// The most memory for blocks read from disk, their indexes and filters; in bytes.
-    pub block_cache_bytes: usize,
-    /// The most files that are kept open, beside logs and those that are being written.
-    pub open_files_max: u32,
-    /// Whether a write is acknowledged only when it is on disk. Without it a power loss can take the last writes, though
-    /// never half of one.
-    pub sync: bool,
-    /// How many writes may wait for their turn.
-    pub queue: QueueLimits,
-    /// The most disk space for relationships of imports that have not been made yet, in bytes.
-    pub import_bytes_max: u64,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            history_window: Duration::from_hours(24),
-            block_cache_bytes: 256 << 20,
-            open_files_max: 512,
-            sync: true,
-            queue: QueueLimits::default(),
-            import_bytes_max: 16 << 30,
-        }
-    }
-}
-
-/// Tells stores apart: random, made with the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StoreId(pub [u8; 16]);
-
 /// Relationships and schema texts on disk, at every revision within the history window.
 ///
-/// Any number of threads may read and write at the same time. A write is on disk when its call returns. Reads never
-/// wait for writes.
+/// Any number of threads may read and write at the same time. A write is on disk when its call returns. Reads never wait
+/// for writes.
 pub struct Store {
     id: StoreId,
     pub(super) options: StoreOptions,
-    pub(super) holds: Arc<Holds>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) writer: Arc<Writer>,
+    pub(super) pins: Arc<Pins>,
+    pub(super) inner: Arc<StoreInner>,
+    pub(super) writer: Arc<WriterThread>,
     queue: Arc<Queue>,
-    pub(super) spill: Arc<Spill>,
+    pub(super) spill_quota: Arc<SpillQuota>,
     pub(super) dir: PathBuf,
     pub(super) is_read_only: bool,
-    /// Where a store in memory keeps what has to lie on a disk for a while.
-    pub(super) scratch: Option<Arc<Scratch>>,
+    /// The folder for the spill files of a store in memory.
+    pub(super) scratch: Option<Arc<ScratchFolder>>,
     notes: Arc<[String]>,
 }
 
 impl Store {
-    /// Opens the data folder `dir`, or makes one where there is nothing.
+    /// Opens the data folder `dir`, or creates it.
     pub fn open(dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         Self::open_with(dir, options, false)
     }
 
-    /// The same for a store whose log may be damaged: it is opened without the writes that cannot be read, instead of being
-    /// refused. [`Self::notes`] say what is lost; the damaged files are copied into a folder `damaged-…` of the data folder
-    /// before.
+    /// Opens a data folder whose log may be damaged: the writes that cannot be read are lost. [`Self::notes`] say which. The
+    /// damaged files are first copied into a folder `damaged-…` of the data folder.
     pub fn recover(dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         Self::open_with(dir, options, true)
     }
 
     fn open_with(dir: &Path, options: &StoreOptions, recover: bool) -> Result<Self, OpenError> {
-        let opened = opening::open(dir, options, recover)?;
-        let notes = opened.notes.clone().into();
-        Ok(Self { notes, ..Self::of(opened, dir, options)? })
+        Self::from_opened(opening::open(dir, options, recover)?, dir, options)
     }
 
-    /// An empty store whose files are in memory, and gone with its last handle. Of the options, only the window plays a
-    /// part.
+    /// An empty store whose files are in memory until its last handle is dropped. Of the options, only the history window
+    /// and the limits of queue and imports matter.
     pub fn in_memory(options: &StoreOptions) -> Result<Self, OpenError> {
-        let scratch = Scratch::new()?;
+        let scratch = ScratchFolder::new()?;
         let dir = scratch.path();
-        let store = Self::of(opening::in_memory(dir)?, dir, options)?;
+        let store = Self::from_opened(opening::in_memory(dir)?, dir, options)?;
         Ok(Self { scratch: Some(Arc::new(scratch)), ..store })
     }
 
-    /// A handle of the same store that refuses to write.
+    /// A read-only handle of the same store.
     #[must_use]
     pub fn read_only(&self) -> Self {
         Self {
             id: self.id,
             options: self.options.clone(),
-            holds: Arc::clone(&self.holds),
-            shared: Arc::clone(&self.shared),
+            pins: Arc::clone(&self.pins),
+            inner: Arc::clone(&self.inner),
             writer: Arc::clone(&self.writer),
             queue: Arc::clone(&self.queue),
-            spill: Arc::clone(&self.spill),
+            spill_quota: Arc::clone(&self.spill_quota),
             dir: self.dir.clone(),
             is_read_only: true,
             scratch: self.scratch.clone(),
@@ -127,66 +97,61 @@ impl Store {
         }
     }
 
-    fn of(opened: Opened, dir: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
-        let damaged =
-            |error: ReadError| OpenError::Damaged { path: dir.into(), reason: error.reason };
-        let Opened { db, id, lock, .. } = opened;
-        staged::clear(dir)
-            .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
-        let (head, names) = {
-            let snapshot = SnapshotWithThreadMode::new(&db);
-            let source = Source::snapshot(&db, &snapshot, Reach::Disk);
-            (read_head(source).map_err(damaged)?, read_names(source).map_err(damaged)?)
+    fn from_opened(
+        opened: OpenedDatabase,
+        dir: &Path,
+        options: &StoreOptions,
+    ) -> Result<Self, OpenError> {
+        let io_error =
+            |error: std::io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+        let OpenedDatabase { db, id, lock, notes } = opened;
+        spill::clear(dir).map_err(io_error)?;
+
+        let (head, names) = read_state(&db).map_err(|error| OpenError::from_read(dir, &error))?;
+        let head = without_unfinished(dir, &db, head)?;
+
+        let is_on_disk = lock.is_some();
+        // A store that acknowledges writes without a sync may lose them with the power, so it records none.
+        let acknowledged = if is_on_disk && options.sync {
+            Some(opening::acknowledge(dir, id, head.revision)?)
+        } else {
+            None
         };
-        let head = finished(&db, head).map_err(damaged)?;
-        let acknowledged = match lock {
-            // What is acknowledged without a sync may be lost with the power.
-            Some(_) if options.sync => Some(opening::acknowledge(dir, id, head.revision)?),
-            Some(_) | None => None,
+        let resources = if is_on_disk {
+            Some(Arc::new(SystemResources::new(dir).map_err(io_error)?))
+        } else {
+            None
         };
-        let room =
-            match lock {
-                // What a store in memory needs is not on a disk.
-                Some(_) => Some(Arc::new(Room::new(dir).map_err(|error| OpenError::Io {
-                    path: dir.into(),
-                    reason: error.to_string(),
-                })?)),
-                None => None,
-            };
-        let shared = Arc::new(Shared {
+        let inner = Arc::new(StoreInner {
             db,
             acknowledged,
             health: WriteHealth::default(),
-            room,
+            resources,
             _lock: lock,
             names: RwLock::new(Arc::new(names)),
-            bells: Mutex::default(),
+            listeners: Mutex::default(),
             sync: options.sync,
             closing: AtomicBool::new(false),
             visibility: Visibility::default(),
         });
-        let writer = Writer::start(Arc::clone(&shared), head)
-            .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
-        let options = options.clone();
-        let (dir, holds, writer) = (dir.to_owned(), Arc::default(), Arc::new(writer));
-        let (is_read_only, scratch, notes) = (false, None, Arc::default());
-        let (queue, spill) = (Queue::new(options.queue), Spill::new(options.import_bytes_max));
+
+        let writer = WriterThread::start(Arc::clone(&inner), head).map_err(io_error)?;
         Ok(Self {
             id,
-            options,
-            holds,
-            shared,
-            writer,
-            queue,
-            spill,
-            dir,
-            is_read_only,
-            scratch,
-            notes,
+            options: options.clone(),
+            pins: Arc::default(),
+            inner,
+            writer: Arc::new(writer),
+            queue: Queue::new(options.queue),
+            spill_quota: SpillQuota::new(options.import_bytes_max),
+            dir: dir.to_owned(),
+            is_read_only: false,
+            scratch: None,
+            notes: notes.into(),
         })
     }
 
-    /// Whether this handle refuses to write.
+    /// Whether this handle is read-only.
     pub fn is_read_only(&self) -> bool {
         self.is_read_only
     }
@@ -196,44 +161,44 @@ impl Store {
         self.id
     }
 
-    /// What the operator should know about how the store was opened: repairs, and writes that were given up.
+    /// Notes for the operator on how the store was opened: repairs, and writes that were lost.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
     /// The newest revision, without what has expired by `now`.
     pub fn snapshot(&self, now: Timestamp) -> Result<Snapshot<'_>, ReadError> {
-        Snapshot::newest(self, now, Reach::Disk)
+        Snapshot::newest(&self.inner, now, ReadTier::Disk)
     }
 
-    /// The newest revision, for reads that must not wait for a disk: they fail as [`ReadError::not_in_memory`] instead.
-    pub fn snapshot_in_memory(&self, now: Timestamp) -> Result<Snapshot<'_>, ReadError> {
-        Snapshot::newest(self, now, Reach::Memory)
+    /// The newest revision, for reads that must not wait for a disk: they fail with [`ReadError::not_cached`] instead.
+    pub fn snapshot_cached(&self, now: Timestamp) -> Result<Snapshot<'_>, ReadError> {
+        Snapshot::newest(&self.inner, now, ReadTier::Memory)
     }
 
-    /// One revision, without what has expired by `now`. The revision need not be one that a write made.
+    /// A revision, without what has expired by `now`. The revision may be one that no write made.
     pub fn snapshot_at(
         &self,
         revision: Revision,
         now: Timestamp,
     ) -> Result<Snapshot<'_>, SnapshotError> {
-        Snapshot::at(self, revision, now)
+        Snapshot::at(&self.inner, revision, now)
     }
 
-    /// What was stored at a read point of the past: its revision, or the newest where that is older. Refused when anything
-    /// of it may have been collected: old revisions, or relationships that expired after its time.
+    /// The state at a read point of the past: at its revision, or at the newest revision if that is older. An error when any
+    /// of it may have been collected: the revision, or relationships that expired after its time.
     pub fn snapshot_as_of(&self, point: ReadPoint) -> Result<Snapshot<'_>, SnapshotError> {
-        Snapshot::as_of(self, point)
+        Snapshot::as_of(&self.inner, point)
     }
 
-    /// Runs `work` on the newest state and commits what it changed, together with other writes that wait. Blocks until
-    /// the write is on disk. Every write makes a revision, also one that changes nothing; an `Err` from `work` leaves
-    /// nothing behind. A panic of `work` leaves nothing behind either, and goes on in the calling thread.
+    /// Runs `work` on the newest state and commits its changes, together with other waiting writes. Blocks until the write
+    /// is on disk. Every write makes a revision, even if it changes nothing. If `work` returns an error, nothing is changed.
+    /// If `work` panics, nothing is changed, and the panic is resumed in the calling thread.
     ///
-    /// Writes are made one after the other, so `work` should not wait for anything, least of all for another write.
+    /// Writes run one after the other, so `work` must not wait for anything, least of all for another write.
     pub fn write<T: Send + 'static, E: Send + 'static>(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
         self.run(WriteOptions::new(clock), work)
@@ -242,7 +207,7 @@ impl Store {
     /// The same for a write that may be larger than memory; see [`WriteOptions::large`].
     pub fn write_large<T: Send + 'static, E: Send + 'static>(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<(Revision, T), WriteError<E>> {
         self.run(WriteOptions::new(clock).large(), work)
@@ -256,77 +221,80 @@ impl Store {
         if self.is_read_only {
             return Err(WriteError::ReadOnly);
         }
-        self.shared.require_room(options.reserve).map_err(WriteError::NoRoom)?;
+        self.inner.require_resources(options.reserve).map_err(WriteError::NoRoom)?;
         self.writer.run(kind(&options), options, work)
     }
 
-    /// The same without waiting: `answer` is called with the outcome, from the writer's thread: it must be quick and not
+    /// The same without waiting: `answer` is called with the outcome on the writer thread, so it must be quick and must not
     /// panic.
     pub fn submit<T: Send + 'static, E: Send + 'static>(
         &self,
         options: WriteOptions,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
-        answer: impl FnOnce(Answer<T, E>) + Send + 'static,
+        answer: impl FnOnce(WriteOutcome<T, E>) + Send + 'static,
     ) {
         if self.is_read_only {
             return answer(Ok(Err(WriteError::ReadOnly)));
         }
-        if let Err(shortage) = self.shared.require_room(options.reserve) {
+        if let Err(shortage) = self.inner.require_resources(options.reserve) {
             return answer(Ok(Err(WriteError::NoRoom(shortage))));
         }
-        self.writer.submit(Job::new(kind(&options), options, work, answer));
+        self.writer.submit(WriteJob::new(kind(&options), options, work, answer));
     }
 
-    /// A slot in the queue of the writes that wait, for a request of so many bytes.
+    /// A slot in the queue of waiting writes, for a request of so many bytes.
     pub fn admit(&self, bytes: usize) -> Result<QueueSlot, QueueFull> {
         self.queue.admit(bytes)
     }
 
-    /// Ends writing for good: what has not begun is refused, and a large write under way is left unfinished. It is taken
-    /// back when the store is opened again.
+    /// Ends writing for good: writes that have not begun are refused, and a large write in progress is left unfinished. It is
+    /// rolled back when the store is opened again.
     pub fn close_writes(&self) {
-        self.shared.closing.store(true, Ordering::Relaxed);
+        self.inner.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Room for relationships that are to be written together, and may be more than fit into memory.
-    pub fn stage(&self) -> Result<Staged, StageError> {
-        Staged::new(&self.dir, &self.spill, self.shared.room.clone())
+    /// An empty spill file for relationships that will be written together and may not fit into memory.
+    pub fn spill_file(&self) -> Result<SpillFile, SpillError> {
+        SpillFile::new(&self.dir, &self.spill_quota, self.inner.resources.clone())
     }
 
-    /// Keeps a revision readable for as long as the hold lives. Take it while a snapshot of the revision is alive.
-    pub fn hold(&self, revision: Revision) -> Hold {
-        self.holds.revisions.hold(revision)
+    /// Pins a revision: it stays readable until the pin is dropped. Call it while a snapshot of the revision exists.
+    pub fn pin(&self, revision: Revision) -> Pin {
+        self.pins.revisions.pin(revision)
     }
 
-    /// Keeps the expirations behind a time known for as long as the hold lives. Take it while a snapshot that knows them
-    /// is alive.
-    pub fn hold_expirations(&self, after: Timestamp) -> Hold<Timestamp> {
-        self.holds.expirations.hold(after)
+    /// Pins the expirations after a time: they stay known until the pin is dropped. Call it while a snapshot that knows them
+    /// exists.
+    pub fn pin_expirations(&self, after: Timestamp) -> Pin<Timestamp> {
+        self.pins.expirations.pin(after)
     }
 
-    /// Drops history older than the window, and relationships that expired before it. Snapshots and held revisions
-    /// keep what they show. Drops in small batches between the writes.
-    pub fn collect_garbage(&self, now: Timestamp) -> Result<Collected, WriteError<ReadError>> {
-        self.shared.require_room(Reserve::Half).map_err(WriteError::NoRoom)?;
-        let bounds = (self.options.history_window, &*self.holds);
+    /// Drops history older than the window, and relationships that expired before it, in small batches between the writes.
+    /// Snapshots and pinned revisions stay readable.
+    pub fn collect_garbage(
+        &self,
+        now: Timestamp,
+    ) -> Result<CollectionStats, WriteError<TransactionError>> {
+        self.inner.require_resources(Reserve::Half).map_err(WriteError::NoRoom)?;
+        let bounds = (self.options.history_window, &*self.pins);
         garbage::collect(self.db(), &self.writer, bounds, now)
     }
 
-    /// Has `bell` called after each commit with the newest revision, from the writer's thread: it must be quick and not
+    /// Calls `listener` after each commit with the newest revision, on the writer thread, so it must be quick and must not
     /// panic.
-    pub fn on_commit(&self, bell: impl Fn(Revision) + Send + 'static) {
-        let mut bells = self.shared.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.push(Box::new(bell));
+    pub fn on_commit(&self, listener: impl Fn(Revision) + Send + 'static) {
+        let mut listeners = self.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.push(Box::new(listener));
     }
 
-    /// When the store was in use before, as far as that can be told.
+    /// When the store was last in use, as far as its records show.
     pub fn last_use(&self) -> Result<LastUse, ReadError> {
         let db = self.db();
         let frozen = SnapshotWithThreadMode::new(db);
-        let source = Source::snapshot(db, &frozen, Reach::Disk);
+        let source = ReadSource::snapshot(db, &frozen, ReadTier::Disk);
         let head = read_head(source)?;
-        let collected_at = match source.get(Family::Meta, keys::COLLECTED)? {
-            Some(value) => Some(keys::take_time(&value)?.0),
+        let collected_at = match source.get(ColumnFamily::Meta, keys::COLLECTED)? {
+            Some(value) => Some(keys::split_time(&value)?.0),
             None => None,
         };
         let newest_revision = (head.revision > Revision::default()).then(|| head.revision.time());
@@ -338,20 +306,16 @@ impl Store {
     }
 
     pub(super) fn visibility(&self) -> &Visibility {
-        &self.shared.visibility
+        &self.inner.visibility
     }
 
     pub(super) fn db(&self) -> &Db {
-        &self.shared.db
+        &self.inner.db
     }
 
     #[cfg(test)]
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    pub(super) fn names(&self) -> Arc<Names> {
-        self.shared.names()
+    pub(super) fn inner(&self) -> &StoreInner {
+        &self.inner
     }
 }
 
@@ -361,43 +325,50 @@ impl fmt::Debug for Store {
     }
 }
 
-fn kind(options: &WriteOptions) -> Kind {
-    if options.is_large { Kind::Large } else { Kind::Write }
+fn kind(options: &WriteOptions) -> JobKind {
+    if options.is_large { JobKind::Large } else { JobKind::Write }
 }
 
-/// When a store was in use.
+/// When a store was last in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastUse {
-    /// The time of the newest revision; `None` when there is none.
+    /// The time of the newest revision; `None` when no write was made.
     pub newest_revision: Option<Timestamp>,
-    /// The time for which garbage was collected last; `None` when it never was.
+    /// The time of the last garbage collection; `None` when there was none.
     pub collected_at: Option<Timestamp>,
 }
 
-/// The head record.
-pub(super) fn read_head(source: Source<'_>) -> Result<Head, ReadError> {
-    let value = source.get(Family::Meta, keys::HEAD)?;
-    let value = value.ok_or_else(|| ReadError::new("the head record is missing"))?;
-    Ok(Head::from_bytes(&value)?)
+/// The head record and the names.
+fn read_state(db: &Db) -> Result<(HeadRecord, NameCatalog), ReadError> {
+    let snapshot = SnapshotWithThreadMode::new(db);
+    let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
+    Ok((read_head(source)?, read_names(source)?))
 }
 
-/// The head, after what was left of a write in pieces has been taken back.
-fn finished(db: &Db, head: Head) -> Result<Head, ReadError> {
-    if let Some(revision) = head.unfinished {
-        pieces::take_back(db, revision, head, &|| false)?;
-    }
-    Ok(Head { unfinished: None, ..head })
+/// The head, after a chunked write that a crash ended has been rolled back.
+fn without_unfinished(dir: &Path, db: &Db, head: HeadRecord) -> Result<HeadRecord, OpenError> {
+    let Some(revision) = head.unfinished else { return Ok(head) };
+    let rolled_back = rollback::roll_back(db, revision, head, &|| false);
+    rolled_back.map_err(|error| match error {
+        TransactionError::Read(error) => OpenError::from_read(dir, &error),
+        TransactionError::Write(_)
+        | TransactionError::NoRoom(_)
+        | TransactionError::Interrupted => {
+            OpenError::Io { path: dir.into(), reason: error.to_string() }
+        }
+    })?;
+    Ok(HeadRecord { unfinished: None, ..head })
 }
 
-fn read_names(source: Source<'_>) -> Result<Names, ReadError> {
+fn read_names(source: ReadSource<'_>) -> Result<NameCatalog, ReadError> {
     let mut entries = Vec::new();
-    let mut cursor = source.cursor(Family::Meta, keys::NAME_PREFIX)?;
+    let mut cursor = source.cursor(ColumnFamily::Meta, keys::NAME_PREFIX)?;
     cursor.seek(keys::NAME_PREFIX);
     while let Some((key, value)) = cursor.item()? {
         let text = key.strip_prefix(keys::NAME_PREFIX).map(<[u8]>::to_vec).unwrap_or_default();
-        let text = String::from_utf8(text).map_err(ReadError::new)?;
+        let text = String::from_utf8(text).map_err(ReadError::corrupt)?;
         entries.push((text, values::name_id(value)?));
         cursor.advance();
     }
-    Ok(Names::load(entries)?)
+    Ok(NameCatalog::load(entries)?)
 }

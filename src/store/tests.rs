@@ -1,12 +1,22 @@
-//! What only the room itself can do: break stored bytes, and look at what is left on disk.
+//! Tests that need the inside of the store: they damage stored bytes, and compare what is on disk.
 
-use super::keys::RowKey;
-use super::rocks::{Family, Reach, Source};
-use super::{
-    ChangePosition, OpenError, ScanBudget, Staged, Store, StoreOptions, Transaction, WriteError,
-};
+use super::handle::Store;
+use super::head::HeadRecord;
+use super::layout::keys::RowKey;
+use super::open::error::OpenError;
+use super::options::StoreOptions;
+use super::read::changelog::ChangePosition;
+use super::read::scan_budget::ScanBudget;
+use super::rocks::column_family::ColumnFamily;
+use super::rocks::source::{ReadSource, ReadTier};
+use super::write::commit_group::CommitGroup;
+use super::write::error::{TransactionError, WriteError};
+use super::write::job::{JobKind, WriteJob};
+use super::write::options::WriteOptions;
+use super::write::spill::SpillFile;
+use super::write::transaction::Transaction;
 use crate::relationship::{
-    Context, Page, ReadError, RelationKey, Relationship, RelationshipFilter, RelationshipReader,
+    Context, IdPage, ReadError, RelationKey, Relationship, RelationshipFilter, RelationshipReader,
     Revision, SubjectForm, Timestamp,
 };
 use rocksdb::SnapshotWithThreadMode;
@@ -43,7 +53,7 @@ fn remove(store: &Store, second: i64, text: &str) -> Revision {
 
 fn row(store: &Store) -> (Vec<u8>, Vec<u8>) {
     let relationship = parsed(RELATIONSHIP);
-    let names = store.names();
+    let names = store.inner.names();
     let id = |name| names.find(name).unwrap();
     let row = RowKey {
         resource_type: id("document"),
@@ -62,7 +72,7 @@ fn assert_unreadable(store: &Store, at_revision: Revision) {
     let (resource, subject) = (relationship.resource_key(), relationship.subject.key());
     let form = SubjectForm { object_type: "user", relation: None };
     let relation = RelationKey { object_type: "document", relation: "viewer" };
-    let page = Page { after: None, count_max: 10 };
+    let page = IdPage { after: None, count_max: 10 };
     let snapshot = store.snapshot_at(at_revision, at(9)).unwrap();
     snapshot.find(resource, subject).unwrap_err();
     snapshot.subjects(resource, form, page).unwrap_err();
@@ -84,8 +94,8 @@ fn corrupt_rows_are_errors_and_never_absent() {
         let second = put(&store, 2, "document:other#viewer@user:bob");
         let (by_resource, by_subject) = row(&store);
         let db = store.db();
-        db.put_cf(Family::Live.of(db).unwrap(), by_resource, broken).unwrap();
-        db.put_cf(Family::LiveBySubject.of(db).unwrap(), by_subject, broken).unwrap();
+        db.put_cf(ColumnFamily::Live.handle(db).unwrap(), by_resource, broken).unwrap();
+        db.put_cf(ColumnFamily::LiveBySubject.handle(db).unwrap(), by_subject, broken).unwrap();
         assert_unreadable(&store, second);
         assert_unreadable(&store, first);
     }
@@ -95,7 +105,7 @@ fn corrupt_rows_are_errors_and_never_absent() {
 fn a_corrupt_head_refuses_snapshots() {
     let (_dir, store) = opened();
     let db = store.db();
-    db.put_cf(Family::Meta.of(db).unwrap(), b"head", b"\x01short").unwrap();
+    db.put_cf(ColumnFamily::Meta.handle(db).unwrap(), b"head", b"\x01short").unwrap();
     store.snapshot(at(1)).unwrap_err();
 }
 
@@ -104,7 +114,7 @@ fn a_newer_format_in_the_database_is_refused_too() {
     let (dir, store) = opened();
     let reopened = |store: Store, format: &[u8]| {
         let db = store.db();
-        db.put_cf(Family::Meta.of(db).unwrap(), b"format", format).unwrap();
+        db.put_cf(ColumnFamily::Meta.handle(db).unwrap(), b"format", format).unwrap();
         drop(store);
         Store::open(dir.path(), &StoreOptions::default())
     };
@@ -117,16 +127,16 @@ fn a_newer_format_in_the_database_is_refused_too() {
 fn a_database_without_a_format_is_damaged() {
     let (dir, store) = opened();
     let db = store.db();
-    db.delete_cf(Family::Meta.of(db).unwrap(), b"format").unwrap();
+    db.delete_cf(ColumnFamily::Meta.handle(db).unwrap(), b"format").unwrap();
     drop(store);
     let error = Store::open(dir.path(), &StoreOptions::default()).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
-fn count(store: &Store, family: Family) -> usize {
+fn count(store: &Store, family: ColumnFamily) -> usize {
     let snapshot = SnapshotWithThreadMode::new(store.db());
     let mut cursor =
-        Source::snapshot(store.db(), &snapshot, Reach::Disk).cursor(family, &[]).unwrap();
+        ReadSource::snapshot(store.db(), &snapshot, ReadTier::Disk).cursor(family, &[]).unwrap();
     cursor.seek(&[]);
     std::iter::from_fn(|| {
         let found = cursor.item().unwrap().map(|_| ());
@@ -151,15 +161,23 @@ fn collection_leaves_nothing_behind() {
     for text in ["definition user {}", "definition user {} // again"] {
         store.write(at(6), move |transaction| transaction.set_schema(text)).unwrap();
     }
-    let families = [Family::Dead, Family::DeadBySubject, Family::Changes, Family::Expiring];
+    let families = [
+        ColumnFamily::Deleted,
+        ColumnFamily::DeletedBySubject,
+        ColumnFamily::Changes,
+        ColumnFamily::Expiring,
+    ];
     // The expiration of what was removed after it is still told to those who follow.
     assert_eq!(families.map(|family| count(&store, family)), [3, 3, 7, 2]);
     let collected = store.collect_garbage(at(100)).unwrap();
-    assert_eq!((collected.changes, collected.dead, collected.expired), (7, 3, 2));
+    assert_eq!((collected.changes, collected.deleted, collected.expired), (7, 3, 2));
     assert_eq!(collected.schemas, 1);
     assert_eq!(families.map(|family| count(&store, family)), [0; 4]);
-    assert_eq!([Family::Live, Family::LiveBySubject].map(|family| count(&store, family)), [0; 2]);
-    assert_eq!(count(&store, Family::Schema), 1);
+    assert_eq!(
+        [ColumnFamily::Live, ColumnFamily::LiveBySubject].map(|family| count(&store, family)),
+        [0; 2]
+    );
+    assert_eq!(count(&store, ColumnFamily::Schema), 1);
     let snapshot = store.snapshot(at(100)).unwrap();
     assert_eq!(snapshot.schema().unwrap().unwrap().text.as_ref(), "definition user {} // again");
     assert_eq!(snapshot.oldest_revision(), snapshot.revision());
@@ -180,7 +198,7 @@ fn collection_in_many_batches_spares_what_readers_hold() {
         .unwrap();
     let older = store.snapshot_at(old.revision(), at(2)).unwrap();
     let collected = store.collect_garbage(at(100)).unwrap();
-    assert_eq!((collected.changes, collected.dead), (5000, 2500));
+    assert_eq!((collected.changes, collected.deleted), (5000, 2500));
     let everything = RelationshipFilter::default();
     assert_eq!(
         old.scan(&everything, None, 9999, &ScanBudget::unlimited()).unwrap().rows.len(),
@@ -206,13 +224,13 @@ fn collection_in_many_batches_spares_what_readers_hold() {
 /// Everything that is stored, but for the names, which stay.
 fn dump(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
     let snapshot = SnapshotWithThreadMode::new(store.db());
-    let source = Source::snapshot(store.db(), &snapshot, Reach::Disk);
+    let source = ReadSource::snapshot(store.db(), &snapshot, ReadTier::Disk);
     let mut all = Vec::new();
-    for family in Family::ALL {
+    for family in ColumnFamily::ALL {
         let mut cursor = source.cursor(family, &[]).unwrap();
         cursor.seek(&[]);
         while let Some((key, value)) = cursor.item().unwrap() {
-            if family != Family::Meta || !key.starts_with(b"name/") {
+            if family != ColumnFamily::Meta || !key.starts_with(b"name/") {
                 all.push((key.to_vec(), value.to_vec()));
             }
             cursor.advance();
@@ -222,12 +240,13 @@ fn dump(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Changes of every kind, more than two pieces hold, some rows several times.
-fn change_much(transaction: &mut Transaction<'_>) -> Result<(), ReadError> {
+fn change_much(transaction: &mut Transaction<'_>) -> Result<(), TransactionError> {
     transaction.set_metadata(&Context::parse(r#"{"why": "much"}"#).unwrap())?;
     transaction.set_schema("definition other {}")?;
     for round in 0..3 {
         for n in 0..9_000 {
-            let row = |terms: &str| parsed(&format!("document:d{n}#viewer@user:ann{terms}"));
+            let row =
+                |qualifiers: &str| parsed(&format!("document:d{n}#viewer@user:ann{qualifiers}"));
             match (n + round) % 5 {
                 0 => transaction.remove(&row("")).map(drop)?,
                 1 => transaction.create(&row("[odd:{\"a\":2}]")).map(drop)?,
@@ -243,8 +262,10 @@ fn change_much(transaction: &mut Transaction<'_>) -> Result<(), ReadError> {
 /// A store in which rows of every kind live and have died.
 fn varied() -> (TempDir, Store) {
     let (dir, store) = opened();
-    let rows = |from: usize, step: usize, terms: &'static str| {
-        (from..9_000).step_by(step).map(move |n| format!("document:d{n}#viewer@user:ann{terms}"))
+    let rows = |from: usize, step: usize, qualifiers: &'static str| {
+        (from..9_000)
+            .step_by(step)
+            .map(move |n| format!("document:d{n}#viewer@user:ann{qualifiers}"))
     };
     let first: Vec<_> =
         rows(0, 2, "").chain(rows(1, 6, "[expiration:2030-01-01T00:00:00Z]")).collect();
@@ -271,14 +292,14 @@ fn a_large_write_that_is_refused_leaves_every_byte_as_it_was() {
     let seen = store.snapshot(at(4)).unwrap();
     let refused = store.write_large(at(5), |transaction| {
         change_much(transaction)?;
-        Err::<(), _>(ReadError::new("no"))
+        Err::<(), _>(TransactionError::Read(ReadError::new("no")))
     });
     assert!(
-        matches!(refused, Err(WriteError::Refused(ReadError { reason, .. })) if reason == "no")
+        matches!(&refused, Err(WriteError::Refused(TransactionError::Read(error))) if error.reason == "no")
     );
     assert!(dump(&store) == before);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        store.write_large(at(5), |transaction| -> Result<(), ReadError> {
+        store.write_large(at(5), |transaction| -> Result<(), TransactionError> {
             change_much(transaction)?;
             panic!("a test");
         })
@@ -301,7 +322,7 @@ fn a_name_of_a_large_write_that_was_refused_is_stored_with_its_next_use() {
     let refused = store.write_large(at(5), |transaction| {
         change_much(transaction)?;
         transaction.put(&parsed(LATE))?;
-        Err::<(), _>(ReadError::new("no"))
+        Err::<(), _>(TransactionError::Read(ReadError::new("no")))
     });
     refused.unwrap_err();
     put(&store, 6, LATE);
@@ -314,29 +335,31 @@ fn a_name_of_a_large_write_that_was_refused_is_stored_with_its_next_use() {
 
 #[test]
 fn a_large_write_is_the_same_as_one_at_once() {
-    let (_dir, in_pieces) = varied();
+    let (_dir, in_chunks) = varied();
     let (_other, at_once) = varied();
-    in_pieces.write_large(at(5), change_much).unwrap();
+    in_chunks.write_large(at(5), change_much).unwrap();
     at_once.write(at(5), change_much).unwrap();
     let rows = |store: &Store| {
         let all = dump(store).into_iter();
         all.filter(|(key, _)| key != b"store-id").collect::<Vec<_>>()
     };
-    assert!(rows(&in_pieces) == rows(&at_once));
+    assert!(rows(&in_chunks) == rows(&at_once));
 }
 
 /// Relationships that no store has, more than are written at once.
 fn newcomers() -> Vec<Relationship> {
-    let terms = |n: usize| match n % 3 {
+    let qualifiers = |n: usize| match n % 3 {
         0 => "[even:{\"a\":2}]",
         1 => "[expiration:2032-01-01T00:00:00Z]",
         _ => "",
     };
-    (0..30_000).map(|n| parsed(&format!("folder:f{n}#reader@group:g{n}#all{}", terms(n)))).collect()
+    (0..30_000)
+        .map(|n| parsed(&format!("folder:f{n}#reader@group:g{n}#all{}", qualifiers(n))))
+        .collect()
 }
 
-fn staged(store: &Store, relationships: &[Relationship]) -> Staged {
-    let mut staged = store.stage().unwrap();
+fn staged(store: &Store, relationships: &[Relationship]) -> SpillFile {
+    let mut staged = store.spill_file().unwrap();
     for relationship in relationships {
         staged.add(relationship).unwrap();
     }
@@ -345,18 +368,18 @@ fn staged(store: &Store, relationships: &[Relationship]) -> Staged {
 
 #[test]
 fn an_import_in_pieces_is_the_same_as_one_at_once() {
-    let (_dir, in_pieces) = varied();
+    let (_dir, in_chunks) = varied();
     let (_other, at_once) = varied();
-    let mut many = staged(&in_pieces, &newcomers());
-    let made = in_pieces.write_large(at(5), move |t| t.create_staged(&mut many)).unwrap();
+    let mut many = staged(&in_chunks, &newcomers());
+    let made = in_chunks.write_large(at(5), move |t| t.create_from_spill(&mut many)).unwrap();
     assert_eq!(made.1, None);
     let mut many = staged(&at_once, &newcomers());
-    at_once.write(at(5), move |t| t.create_staged(&mut many)).unwrap();
+    at_once.write(at(5), move |t| t.create_from_spill(&mut many)).unwrap();
     let rows = |store: &Store| {
         let all = dump(store).into_iter();
         all.filter(|(key, _)| key != b"store-id").collect::<Vec<_>>()
     };
-    assert!(rows(&in_pieces) == rows(&at_once));
+    assert!(rows(&in_chunks) == rows(&at_once));
 }
 
 #[test]
@@ -370,13 +393,64 @@ fn an_import_that_meets_what_exists_leaves_every_byte_as_it_was() {
         rows.push(last.clone());
         let mut rows = staged(&store, &rows);
         let refused = store.write_large(at(5), move |transaction| {
-            match transaction.create_staged(&mut rows)? {
-                Some(existing) => Err(ReadError::new(existing)),
+            match transaction.create_from_spill(&mut rows)? {
+                Some(existing) => Err(TransactionError::Read(ReadError::new(existing))),
                 None => Ok(()),
             }
         });
-        let Err(WriteError::Refused(error)) = refused else { panic!("{refused:?}") };
+        let Err(WriteError::Refused(TransactionError::Read(error))) = refused else {
+            panic!("{refused:?}")
+        };
         assert_eq!(error.reason, last.to_string());
         assert!(dump(&store) == before);
     }
+}
+
+fn job(text: &str, kept: bool) -> WriteJob {
+    let relationship: Relationship = text.parse().unwrap();
+    let options = WriteOptions::new(Timestamp::from_unix(1, 0).unwrap());
+    let work = move |transaction: &mut Transaction<'_>| {
+        assert!(transaction.create(&relationship).unwrap());
+        if kept { Ok(()) } else { Err(()) }
+    };
+    WriteJob::new(JobKind::Write, options, work, move |answer| {
+        assert_eq!(answer.unwrap().is_ok(), kept);
+    })
+}
+
+#[test]
+fn a_refused_write_within_a_batch_takes_back_its_rows_its_names_and_its_revision() {
+    let dir = TempDir::new().unwrap();
+    let open = || Store::open(dir.path(), &StoreOptions::default()).unwrap();
+    let store = open();
+    let (inner, mut head) = (store.inner(), HeadRecord::default());
+    let clock = Timestamp::from_unix(1, 0).unwrap().into();
+    let mut group = CommitGroup::begin(inner, head, &clock);
+    let mut replies = Vec::new();
+    for (text, kept) in [
+        ("document:a#viewer@user:ann", true),
+        ("folder:a#parent@folder:b", false),
+        ("group:a#member@robot:r2", true),
+    ] {
+        let reply;
+        (group, reply) = group.run(job(text, kept), None);
+        replies.push(reply);
+    }
+    group.commit(&mut head).unwrap();
+    for reply in replies {
+        reply(Ok(()));
+    }
+
+    assert_eq!(head.revision, Revision(1_000_000_001));
+    drop(store);
+
+    let store = open();
+    let snapshot = store.snapshot(Timestamp::from_unix(1, 0).unwrap()).unwrap();
+    assert_eq!(snapshot.revision(), head.revision);
+    let rows = snapshot
+        .scan(&RelationshipFilter::default(), None, 9, &ScanBudget::unlimited())
+        .unwrap()
+        .rows;
+    let rows: Vec<_> = rows.into_iter().map(|(row, _)| row.to_string()).collect();
+    assert_eq!(rows, ["document:a#viewer@user:ann", "group:a#member@robot:r2"]);
 }

@@ -5,8 +5,9 @@
 //! that was visible by then. The time at which a batch became visible is read after its commit and before its writes are
 //! acknowledged; it is stored with the next batch.
 
-use super::keys;
-use super::rocks::{Family, Source};
+use super::layout::keys;
+use super::rocks::column_family::ColumnFamily;
+use super::rocks::source::ReadSource;
 use crate::relationship::{ReadError, Revision};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,13 +19,13 @@ const LONG: u64 = 100_000_000;
 
 /// Revisions that became visible together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Batch {
+pub(super) struct VisibleBatch {
     first: Revision,
     /// When they did, as the number of a revision.
     visible: u64,
 }
 
-impl Batch {
+impl VisibleBatch {
     /// Its record in `meta`, key and value, unless it was visible as soon as it began.
     pub(super) fn record(self) -> Option<(Vec<u8>, [u8; 8])> {
         let is_late = self.visible > self.first.0;
@@ -39,14 +40,14 @@ impl Batch {
 
 /// When the newest revisions became visible.
 #[derive(Debug, Default)]
-pub(super) struct Visibility(Mutex<State>);
+pub(super) struct Visibility(Mutex<VisibilityState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct VisibilityState {
     /// The first revision of the batch that is being made.
     under_way: Option<Revision>,
     /// The batches before it, oldest first.
-    recent: VecDeque<Batch>,
+    recent: VecDeque<VisibleBatch>,
     /// The latest time that was asked for: no revision is numbered, and none becomes visible, at or before it any more.
     promised: u64,
 }
@@ -63,14 +64,14 @@ impl Visibility {
     }
 
     /// The batch has been committed by the time `now`; `last` is its last revision.
-    pub(super) fn finish(&self, last: Revision, now: Revision) -> Option<Batch> {
+    pub(super) fn finish(&self, last: Revision, now: Revision) -> Option<VisibleBatch> {
         let mut state = self.lock();
         let first = state.under_way.take()?;
         let mut visible = now.max(last).0;
         if state.promised >= first.0 {
             visible = visible.max(state.promised.saturating_add(1));
         }
-        let batch = Batch { first, visible };
+        let batch = VisibleBatch { first, visible };
         state.recent.push_back(batch);
         if state.recent.len() > RECENT_MAX {
             state.recent.pop_front();
@@ -84,7 +85,7 @@ impl Visibility {
     }
 
     /// The batch that was committed last.
-    pub(super) fn newest(&self) -> Option<Batch> {
+    pub(super) fn newest(&self) -> Option<VisibleBatch> {
         self.lock().recent.back().copied()
     }
 
@@ -93,7 +94,7 @@ impl Visibility {
     pub(super) fn revision_at(
         &self,
         time: Revision,
-        stored: impl FnOnce() -> Result<Option<Batch>, ReadError>,
+        stored: impl FnOnce() -> Result<Option<VisibleBatch>, ReadError>,
     ) -> Result<Revision, ReadError> {
         let recent = {
             let mut state = self.lock();
@@ -109,7 +110,7 @@ impl Visibility {
             None => stored()?,
         };
         Ok(match batch {
-            Some(Batch { first, visible }) if visible > time.0 => before(first),
+            Some(VisibleBatch { first, visible }) if visible > time.0 => before(first),
             Some(_) | None => time,
         })
     }
@@ -118,7 +119,7 @@ impl Visibility {
     pub(super) fn release(&self) -> Self {
         let state = std::mem::take(&mut *self.lock());
         // What became of a batch that was under way is read from disk.
-        Self(Mutex::new(State { under_way: None, ..state }))
+        Self(Mutex::new(VisibilityState { under_way: None, ..state }))
     }
 
     /// Continues from what was known before the store was closed.
@@ -126,7 +127,7 @@ impl Visibility {
         *self.lock() = std::mem::take(&mut *earlier.lock());
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, VisibilityState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,23 +137,26 @@ fn before(first: Revision) -> Revision {
 }
 
 /// The last batch that is stored and began at or before a time.
-pub(super) fn stored_batch(source: Source<'_>, time: Revision) -> Result<Option<Batch>, ReadError> {
-    let mut cursor = source.cursor(Family::Meta, &[])?;
+pub(super) fn stored_batch(
+    source: ReadSource<'_>,
+    time: Revision,
+) -> Result<Option<VisibleBatch>, ReadError> {
+    let mut cursor = source.cursor(ColumnFamily::Meta, &[])?;
     cursor.seek_back(&keys::visible(time));
     match cursor.item()? {
-        Some(item) => Ok(batch_of(item)?),
+        Some(item) => Ok(decode_batch(item)?),
         None => Ok(None),
     }
 }
 
 /// The batch of a record in `meta`; `None` for other records.
-fn batch_of((key, value): (&[u8], &[u8])) -> Result<Option<Batch>, ReadError> {
+fn decode_batch((key, value): (&[u8], &[u8])) -> Result<Option<VisibleBatch>, ReadError> {
     let Some(first) = key.strip_prefix(keys::VISIBLE_PREFIX) else { return Ok(None) };
     let number = |bytes: &[u8]| {
         let bytes = bytes.try_into().map_err(|_| ReadError::new("a time of visibility is cut"));
         bytes.map(u64::from_be_bytes)
     };
-    Ok(Some(Batch { first: Revision(number(first)?), visible: number(value)? }))
+    Ok(Some(VisibleBatch { first: Revision(number(first)?), visible: number(value)? }))
 }
 
 /// The key of a record that tells nothing about revisions after the horizon.
@@ -160,7 +164,7 @@ pub(super) fn old_record(
     (key, value): (&[u8], &[u8]),
     horizon: Revision,
 ) -> Result<Option<Vec<u8>>, ReadError> {
-    let batch = batch_of((key, value))?;
+    let batch = decode_batch((key, value))?;
     let is_old = batch.is_some_and(|batch| batch.visible <= horizon.0);
     Ok(is_old.then(|| key.to_vec()))
 }

@@ -4,7 +4,7 @@ use super::evidence::Evidence;
 use super::source::{NamedText, SourceLocation};
 use crate::engine::{CheckQuery, CheckResult, Trace, TraceBudget};
 use crate::relationship::{
-    Context, ContextError, ObjectRef, ParseError, Permissionship, Subject, parse_question,
+    Context, ContextError, ObjectRef, ParseError, Permissionship, Subject, parse_relationship_key,
 };
 use std::fmt;
 
@@ -97,7 +97,7 @@ impl Assertion {
         if let Some((_, bracket)) = question.split_once('[') {
             return Err(AssertionError::Bracket(format!("[{bracket}")));
         }
-        let (resource, permission, subject) = parse_question(question)?;
+        let (resource, permission, subject) = parse_relationship_key(question)?;
         let text = text.to_owned();
         Ok(Self { expectation, resource, permission, subject, context, text, place })
     }

@@ -9,9 +9,9 @@ use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::kilwa::v1 as own;
 use kilwa::relationship::{
     Context, Permissionship, ReadPoint, Relationship, RelationshipFilter, RelationshipUpdate,
-    Revision, Timestamp, UpdateOperation, parse_question,
+    Revision, Timestamp, UpdateOperation, parse_relationship_key,
 };
-use kilwa::store::{Clock, StoreOptions};
+use kilwa::store::{StoreOptions, WriteClock};
 use own::permissions_service_client::PermissionsServiceClient;
 use proto::consistency::Requirement;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -50,7 +50,7 @@ fn was(database: &Database, text: &str, minute: u32, asked_at: u32) -> bool {
     let view = database
         .view(Consistency::AsOf(ReadPoint::new(revision, at(minute))), at(asked_at))
         .unwrap();
-    let (resource, permission, subject) = parse_question(text).unwrap();
+    let (resource, permission, subject) = parse_relationship_key(text).unwrap();
     let context = Context::default();
     let question = CheckQuery {
         resource: &resource,
@@ -110,10 +110,10 @@ fn only_times_within_the_window_can_be_asked_for() {
 }
 
 /// A clock that advances by one second with each reading.
-fn ticking(from: i64) -> Clock {
+fn ticking(from: i64) -> WriteClock {
     let looks = AtomicI64::new(from);
     let now = move || Timestamp::from_unix(looks.fetch_add(1, Ordering::SeqCst), 0).unwrap();
-    Clock::new(now, || Duration::ZERO)
+    WriteClock::new(now, || Duration::ZERO)
 }
 
 #[test]

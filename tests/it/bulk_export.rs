@@ -1,7 +1,7 @@
 //! Exports: everything in an order that does not depend on the store, page by page.
 
-use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Timestamp};
-use kilwa::store::{ScanBudget, Snapshot, Store, StoreOptions};
+use kilwa::relationship::{Relationship, RelationshipFilter, Timestamp};
+use kilwa::store::{ScanBudget, Snapshot, Store, StoreOptions, TransactionError};
 use tempfile::TempDir;
 
 fn now() -> Timestamp {
@@ -17,7 +17,7 @@ fn store(relationships: &[String]) -> (Store, TempDir) {
         store
             .write(now(), move |transaction| {
                 transaction.put(&relationship).map(drop)?;
-                Ok::<_, ReadError>(())
+                Ok::<_, TransactionError>(())
             })
             .unwrap();
     }

@@ -3,9 +3,10 @@
 //! The kill tests start their own binary again as the writer; see [`child`].
 
 use kilwa::database::{Consistency, Database, DatabaseError, DatabaseOptions, DeleteRequest, View};
-use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
+use kilwa::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
 use kilwa::store::{
-    Change, ChangePosition, ScanBudget, Snapshot, Store, StoreOptions, Transaction,
+    ChangeLogEntry, ChangePosition, ScanBudget, Snapshot, Store, StoreOptions, Transaction,
+    TransactionError,
 };
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -236,7 +237,7 @@ fn a_deletion_of_many_is_one_revision_and_is_collected() {
     let then = database.view(Consistency::AtExactSnapshot(full), at(3)).unwrap();
     assert_eq!(exported(&then).len(), MANY);
     let collected = database.collect_garbage(at(1_000)).unwrap();
-    assert_eq!(collected.dead, u64::try_from(MANY).unwrap());
+    assert_eq!(collected.deleted, u64::try_from(MANY).unwrap());
 }
 
 /// The writer: makes a large change, reporting its progress, until it is killed; its environment says what it changes.
@@ -258,7 +259,7 @@ fn child() {
                 say("made");
             }
         }
-        Ok::<_, ReadError>(())
+        Ok::<_, TransactionError>(())
     };
     say("made");
     store.write_large(at(2), change).unwrap();
@@ -324,7 +325,7 @@ fn assert_consistent(store: &Store, snapshot: &Snapshot<'_>, full: bool) {
         let Some((last, _)) = changes.last() else { break };
         after = *last;
         for (_, change) in changes {
-            let Change::Relationship(update) = change else { panic!("{change:?}") };
+            let ChangeLogEntry::Relationship(update) = change else { panic!("{change:?}") };
             let id = update.relationship.resource.object_id().to_owned();
             let fits = match update.operation {
                 UpdateOperation::Delete => there.remove(&id),

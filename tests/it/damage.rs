@@ -6,7 +6,7 @@ use kilwa::relationship::{
     ReadError, Relationship, RelationshipFilter, Revision, SubjectFilter, SubjectRelationFilter,
     Timestamp,
 };
-use kilwa::store::{OpenError, ScanBudget, Store, StoreOptions};
+use kilwa::store::{OpenError, ScanBudget, Store, StoreOptions, TransactionError};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -48,7 +48,7 @@ fn write(store: &Store, number: usize) -> Revision {
         } else {
             transaction.put(&granted(number)).map(drop)
         }?;
-        Ok::<_, ReadError>(())
+        Ok::<_, TransactionError>(())
     });
     written.unwrap().0
 }

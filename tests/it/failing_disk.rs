@@ -3,8 +3,8 @@
 //!
 //! The test starts its own binary again as the writer, under a limit to the size of files; see [`child`].
 
-use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Timestamp};
-use kilwa::store::{ScanBudget, Store, StoreOptions, WriteError};
+use kilwa::relationship::{Relationship, RelationshipFilter, Timestamp};
+use kilwa::store::{ScanBudget, Store, StoreOptions, TransactionError, WriteError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +25,7 @@ fn open(dir: &Path) -> Store {
         .unwrap()
 }
 
-fn write(store: &Store, number: usize) -> Result<(), WriteError<ReadError>> {
+fn write(store: &Store, number: usize) -> Result<(), WriteError<TransactionError>> {
     let parts: Vec<Relationship> = (0..PARTS)
         .map(|part| format!("write:n{number}#part@number:p{part}").parse().unwrap())
         .collect();
@@ -65,7 +65,8 @@ fn child() {
         }
         assert!(acknowledged < 10_000, "the disk never fills up");
     };
-    let WriteError::Commit { reason } = failure else { panic!("{failure}") };
+    let WriteError::Commit(failure) = failure else { panic!("{failure}") };
+    let reason = failure.to_string();
     let before = parts(&store);
     assert_eq!(before.len(), acknowledged, "what failed is not visible");
     for number in 10_000..10_003 {

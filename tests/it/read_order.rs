@@ -4,7 +4,7 @@
 use super::server_support::{filter as of_type, fresh, require, text};
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::relationship::{
-    ObjectIdFilter, ReadError, Relationship, RelationshipFilter, Revision, SubjectFilter,
+    ObjectIdFilter, Relationship, RelationshipFilter, Revision, SubjectFilter,
     SubjectRelationFilter, Timestamp,
 };
 use kilwa::store::{ScanBudget, ScanPosition, Snapshot, Store, StoreOptions};
@@ -125,7 +125,12 @@ fn put(store: &Store, rows: &mut Rows, texts: &[String]) -> Revision {
     let written = store.write(now(), move |transaction| {
         parsed.iter().try_for_each(|row| transaction.put(row).map(drop))
     });
-    written.map_err(|error: kilwa::store::WriteError<ReadError>| error.to_string()).unwrap().0
+    written
+        .map_err(|error: kilwa::store::WriteError<kilwa::store::TransactionError>| {
+            error.to_string()
+        })
+        .unwrap()
+        .0
 }
 
 fn delete(store: &Store, rows: &mut Rows, every: usize) {
@@ -136,7 +141,11 @@ fn delete(store: &Store, rows: &mut Rows, every: usize) {
     let written = store.write(now(), move |transaction| {
         doomed.iter().try_for_each(|row| transaction.remove(row).map(drop))
     });
-    written.map_err(|error: kilwa::store::WriteError<ReadError>| error.to_string()).unwrap();
+    written
+        .map_err(|error: kilwa::store::WriteError<kilwa::store::TransactionError>| {
+            error.to_string()
+        })
+        .unwrap();
 }
 
 #[test]

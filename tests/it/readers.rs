@@ -1,7 +1,8 @@
 //! Readers that count their reads, and readers that fail.
 
 use kilwa::relationship::{
-    Page, ReadError, RelationKey, RelationshipReader, ResourceKey, SubjectForm, SubjectKey, Terms,
+    IdPage, Qualifiers, ReadError, RelationKey, RelationshipReader, ResourceKey, SubjectForm,
+    SubjectKey,
 };
 use std::cell::Cell;
 
@@ -38,7 +39,7 @@ impl<R: RelationshipReader> RelationshipReader for CountingReader<R> {
         &self,
         resource: ResourceKey<'_>,
         subject: SubjectKey<'_>,
-    ) -> Result<Option<Terms>, ReadError> {
+    ) -> Result<Option<Qualifiers>, ReadError> {
         let found = self.inner.find(resource, subject)?;
         self.count(usize::from(found.is_some()));
         Ok(found)
@@ -48,8 +49,8 @@ impl<R: RelationshipReader> RelationshipReader for CountingReader<R> {
         &self,
         resource: ResourceKey<'_>,
         form: SubjectForm<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let found = self.inner.subjects(resource, form, page)?;
         self.count(found.len());
         Ok(found)
@@ -59,8 +60,8 @@ impl<R: RelationshipReader> RelationshipReader for CountingReader<R> {
         &self,
         relation: RelationKey<'_>,
         subject: SubjectKey<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let found = self.inner.resources(relation, subject, page)?;
         self.count(found.len());
         Ok(found)
@@ -91,7 +92,7 @@ impl<R: RelationshipReader> RelationshipReader for FailingReader<R> {
         &self,
         resource: ResourceKey<'_>,
         subject: SubjectKey<'_>,
-    ) -> Result<Option<Terms>, ReadError> {
+    ) -> Result<Option<Qualifiers>, ReadError> {
         self.count()?;
         self.inner.find(resource, subject)
     }
@@ -100,8 +101,8 @@ impl<R: RelationshipReader> RelationshipReader for FailingReader<R> {
         &self,
         resource: ResourceKey<'_>,
         form: SubjectForm<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         self.count()?;
         self.inner.subjects(resource, form, page)
     }
@@ -110,8 +111,8 @@ impl<R: RelationshipReader> RelationshipReader for FailingReader<R> {
         &self,
         relation: RelationKey<'_>,
         subject: SubjectKey<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         self.count()?;
         self.inner.resources(relation, subject, page)
     }

@@ -2,8 +2,8 @@
 //!
 //! The test starts its own binary again as the writer; see [`child`].
 
-use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
-use kilwa::store::{OpenError, ScanBudget, Store, StoreOptions};
+use kilwa::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
+use kilwa::store::{OpenError, ScanBudget, Store, StoreOptions, TransactionError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -56,7 +56,7 @@ fn child() {
 fn write_parts(store: &Store, round: u64, write: u64) -> Revision {
     let result = store.write(now(), move |transaction| {
         (0..PARTS).try_for_each(|number| transaction.put(&part(round, write, number)).map(drop))?;
-        Ok::<_, ReadError>(())
+        Ok::<_, TransactionError>(())
     });
     result.unwrap().0
 }

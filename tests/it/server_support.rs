@@ -6,7 +6,7 @@ use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use kilwa::proto::kilwa::v1::validation_service_client::ValidationServiceClient;
-use kilwa::relationship::{Relationship, parse_question};
+use kilwa::relationship::{Relationship, parse_relationship_key};
 use kilwa::server::{self, Server, ServerError};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -227,7 +227,7 @@ impl Running {
 }
 
 pub(crate) fn question(text: &str) -> proto::CheckPermissionRequest {
-    let (resource, permission, subject) = parse_question(text).unwrap();
+    let (resource, permission, subject) = parse_relationship_key(text).unwrap();
     proto::CheckPermissionRequest {
         resource: Some(object(resource.object_type(), resource.object_id())),
         permission,

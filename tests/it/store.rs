@@ -1,9 +1,9 @@
 //! The store through its handle: folders it refuses, concurrent writers, and their results.
 
-use kilwa::relationship::{ReadError, Relationship, RelationshipFilter, Revision, Timestamp};
+use kilwa::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
 use kilwa::store::{
-    Clock, OpenError, ScanBudget, SnapshotError, Store, StoreOptions, Transaction, WriteError,
-    WriteOptions,
+    OpenError, ScanBudget, SnapshotError, Store, StoreOptions, Transaction, TransactionError,
+    WriteClock, WriteError, WriteOptions,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -134,8 +134,8 @@ fn revisions_follow_the_clock_and_never_go_back() {
     let third = put(&store, 1, "document:c#viewer@user:ann");
     assert_eq!(third, Revision(first.0 + 2));
     let far = Timestamp::parse("9999-12-31T23:59:59Z").unwrap();
-    let (fourth, ()) = store.write(far, |_| Ok::<_, ReadError>(())).unwrap();
-    let (fifth, ()) = store.write(far, |_| Ok::<_, ReadError>(())).unwrap();
+    let (fourth, ()) = store.write(far, |_| Ok::<_, TransactionError>(())).unwrap();
+    let (fifth, ()) = store.write(far, |_| Ok::<_, TransactionError>(())).unwrap();
     assert!(third < fourth && fourth < fifth);
 }
 
@@ -166,7 +166,7 @@ fn a_refused_write_leaves_nothing_behind() {
 fn a_write_that_panics_leaves_nothing_behind_and_the_store_goes_on() {
     let (_dir, store) = opened();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = store.write(at(1), |transaction| -> Result<(), ReadError> {
+        let _ = store.write(at(1), |transaction| -> Result<(), TransactionError> {
             transaction.put(&relationship("document:a#viewer@user:ann"))?;
             panic!("as planned");
         });
@@ -187,7 +187,13 @@ fn a_write_sees_what_it_and_earlier_ones_did() {
         transaction.put(&bob)?;
         assert!(transaction.remove(&ann)?);
         assert!(!transaction.remove(&ann)?);
-        transaction.scan(&RelationshipFilter::default(), None, 10, &ScanBudget::unlimited())
+        let everything = RelationshipFilter::default();
+        Ok::<_, TransactionError>(transaction.scan(
+            &everything,
+            None,
+            10,
+            &ScanBudget::unlimited(),
+        )?)
     });
     let found = found.unwrap().1.rows.into_iter().map(|(relationship, _)| relationship.to_string());
     assert_eq!(found.collect::<Vec<_>>(), ["doc:a#viewer@user:bob"]);
@@ -216,7 +222,7 @@ fn revisions_outside_the_history_are_refused_by_name() {
 fn a_held_revision_outlives_the_window() {
     let (_dir, store) = opened();
     let old = put(&store, 1, "document:a#viewer@user:ann");
-    let held = [store.hold(old), store.hold(old)];
+    let held = [store.pin(old), store.pin(old)];
     let rest = store.write(at(2), |transaction| {
         transaction.remove(&relationship("document:a#viewer@user:ann"))
     });
@@ -232,10 +238,10 @@ fn a_held_revision_outlives_the_window() {
     };
     let [first, second] = held;
     drop(first);
-    assert_eq!(store.collect_garbage(at(300_000)).unwrap().dead, 0);
+    assert_eq!(store.collect_garbage(at(300_000)).unwrap().deleted, 0);
     assert_eq!((rows(old).unwrap(), rows(new).unwrap()), (1, 0));
     drop(second);
-    assert_eq!(store.collect_garbage(at(300_000)).unwrap().dead, 1);
+    assert_eq!(store.collect_garbage(at(300_000)).unwrap().deleted, 1);
     assert!(matches!(rows(old).unwrap_err(), SnapshotError::Expired { .. }));
 }
 
@@ -327,7 +333,7 @@ fn swap(store: &Store, writer: u64, number: u64) -> Revision {
         for old in number.checked_sub(1).into_iter().flat_map(pair) {
             assert!(transaction.remove(&old)?);
         }
-        Ok::<_, ReadError>(())
+        Ok::<_, TransactionError>(())
     });
     let (revision, ()) = result.unwrap();
     let snapshot = store.snapshot(at(1)).unwrap();
@@ -361,13 +367,13 @@ fn commits(look_millis: u64) -> usize {
     });
     let looks = AtomicU64::new(0);
     let elapsed = move || Duration::from_millis(look_millis * looks.fetch_add(1, Ordering::SeqCst));
-    let clock = Clock::new(|| at(1), elapsed);
+    let clock = WriteClock::new(|| at(1), elapsed);
     let (answer, answers) = mpsc::channel();
     let submit = |work: Box<dyn FnOnce() + Send>| {
         let answer = answer.clone();
         let work = move |_: &mut Transaction<'_>| {
             work();
-            Ok::<_, ReadError>(())
+            Ok::<_, TransactionError>(())
         };
         store.submit(WriteOptions::new(&clock), work, move |made| {
             answer.send(made.unwrap().is_ok()).unwrap();

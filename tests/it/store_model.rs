@@ -2,14 +2,14 @@
 //! from revisions to sets of relationships; every kind of read has to agree, at the head and at older revisions.
 
 use kilwa::relationship::{
-    Context, ContextualizedCaveat, ObjectIdFilter, ObjectRef, Page, Relationship,
+    Context, ContextualizedCaveat, IdPage, ObjectIdFilter, ObjectRef, Qualifiers, Relationship,
     RelationshipFilter, RelationshipReader, RelationshipSet, RelationshipUpdate, Revision, Subject,
-    SubjectFilter, SubjectForm, SubjectRelationFilter, Terms, Timestamp, UpdateOperation,
+    SubjectFilter, SubjectForm, SubjectRelationFilter, Timestamp, UpdateOperation,
 };
 use kilwa::relationship::{RelationKey, ResourceKey, SubjectKey};
 use kilwa::store::{
-    Change, ChangePosition, ScanBudget, ScanPage, ScanPosition, Snapshot, SnapshotError, Store,
-    StoreOptions, WriteError,
+    ChangeLogEntry, ChangePosition, ScanBudget, ScanPage, ScanPosition, Snapshot, SnapshotError,
+    Store, StoreOptions, WriteError,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -114,7 +114,7 @@ struct Moment {
 /// What the store should hold.
 struct Model {
     moments: BTreeMap<Revision, Moment>,
-    changes: Vec<(Revision, Change)>,
+    changes: Vec<(Revision, ChangeLogEntry)>,
     horizon: Revision,
     now: i64,
 }
@@ -149,7 +149,7 @@ fn apply(moment: &mut Moment, update: &RelationshipUpdate) -> bool {
     changed
 }
 
-fn logged(update: &RelationshipUpdate) -> Change {
+fn logged(update: &RelationshipUpdate) -> ChangeLogEntry {
     let mut logged = update.clone();
     if logged.operation == UpdateOperation::Delete {
         logged.relationship.caveat = None;
@@ -157,7 +157,7 @@ fn logged(update: &RelationshipUpdate) -> Change {
     } else {
         logged.operation = UpdateOperation::Touch;
     }
-    Change::Relationship(logged)
+    ChangeLogEntry::Relationship(logged)
 }
 
 struct Trial {
@@ -224,7 +224,7 @@ impl Trial {
             .map(|(update, _)| logged(update))
             .collect();
         let metadata = self.random.maybe(20, |_| Context::parse(r#"{"why": "test"}"#).unwrap());
-        log.splice(0..0, metadata.clone().map(Change::Metadata));
+        log.splice(0..0, metadata.clone().map(ChangeLogEntry::Metadata));
         let result = self.store().write(second(now), move |transaction| {
             if let Some(metadata) = &metadata {
                 transaction.set_metadata(metadata).unwrap();
@@ -241,7 +241,7 @@ impl Trial {
                     transaction.find(relationship.resource_key(), relationship.subject.key());
                 let holds = relationship.expires_at.is_none_or(|at| second(now) < at);
                 if expected && update.operation != UpdateOperation::Delete {
-                    assert_eq!(seen.unwrap(), holds.then(|| relationship.terms()));
+                    assert_eq!(seen.unwrap(), holds.then(|| relationship.qualifiers()));
                 }
             }
             if refuse { Err("refused") } else { Ok(()) }
@@ -268,7 +268,7 @@ impl Trial {
                 let page =
                     transaction.scan_stored(&filter, None, 3, &ScanBudget::unlimited())?.rows;
                 if page.is_empty() {
-                    return Ok::<_, kilwa::relationship::ReadError>(removed);
+                    return Ok::<_, kilwa::store::TransactionError>(removed);
                 }
                 for (relationship, _) in page {
                     assert!(transaction.remove(&relationship)?);
@@ -291,14 +291,14 @@ impl Trial {
         let result = self.store().write(second(self.model.now), move |transaction| {
             transaction.set_schema(&written)?;
             assert_eq!(transaction.schema()?.unwrap().text.as_ref(), written);
-            Ok::<_, kilwa::relationship::ReadError>(())
+            Ok::<_, kilwa::store::TransactionError>(())
         });
         let (revision, ()) = result.unwrap();
         moment.schema = Some((revision, text));
-        self.advance(revision, moment, vec![Change::Schema]);
+        self.advance(revision, moment, vec![ChangeLogEntry::Schema]);
     }
 
-    fn advance(&mut self, revision: Revision, moment: Moment, log: Vec<Change>) {
+    fn advance(&mut self, revision: Revision, moment: Moment, log: Vec<ChangeLogEntry>) {
         assert!(revision > self.model.head().0);
         self.model.moments.insert(revision, moment);
         self.model.changes.extend(log.into_iter().map(|change| (revision, change)));
@@ -411,7 +411,7 @@ impl Trial {
             let object_type = random.pick(&TYPES);
             let resource = ResourceKey { object_type, object_id, relation };
             let subject = random.subject();
-            let page = Page {
+            let page = IdPage {
                 after: random.maybe(30, |random| random.pick(&IDS)),
                 count_max: 1 + random.below(4),
             };
@@ -426,7 +426,7 @@ impl Trial {
         }
         for relationship in moment.stored.iter() {
             let (resource, subject) = (relationship.resource_key(), relationship.subject.key());
-            let found: Option<Terms> = snapshot.find(resource, subject).unwrap();
+            let found: Option<Qualifiers> = snapshot.find(resource, subject).unwrap();
             assert_eq!(found, twin.find(resource, subject).unwrap());
         }
     }

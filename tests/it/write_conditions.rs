@@ -8,7 +8,7 @@ use kilwa::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, PreconditionOperation, RelationshipFilter,
     RelationshipUpdate, Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation,
 };
-use kilwa::store::{Clock, StoreOptions};
+use kilwa::store::{StoreOptions, WriteClock};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -72,7 +72,7 @@ fn a_lock_that_expires_before_the_writers_turn_is_not_held() {
         // The examination reads 10 s, the writer 30 s.
         let looks = AtomicI64::new(0);
         let now = move || at(if looks.fetch_add(1, Ordering::SeqCst) == 0 { 10 } else { 30 });
-        let clock = Clock::new(now, || Duration::ZERO);
+        let clock = WriteClock::new(now, || Duration::ZERO);
         let request =
             WriteRequest { preconditions, permissions, ..touch("token:t#owner@user:ann") };
         let refused = database.write(clock, request.clone()).unwrap_err();
@@ -111,7 +111,7 @@ fn a_lock_that_expires_during_a_large_deletion_is_not_held() {
         preconditions: vec![condition(PreconditionOperation::MustMatch, "lock", "a")],
         ..DeleteRequest::default()
     };
-    let refused = database.delete(Clock::new(now, || Duration::ZERO), request.clone());
+    let refused = database.delete(WriteClock::new(now, || Duration::ZERO), request.clone());
     assert!(matches!(refused, Err(DatabaseError::PreconditionFailed(_))), "{refused:?}");
     assert_eq!(database.delete(at(15), request).unwrap().count, 12_000);
 }
@@ -167,7 +167,7 @@ fn many_changes_during_an_examination_do_not_keep_a_write_from_being_made() {
         }
         false
     };
-    let clock = Clock::new(now, || Duration::ZERO);
+    let clock = WriteClock::new(now, || Duration::ZERO);
     let caller = Caller { clock, interrupted: Arc::new(interrupted) };
     database.execute(&caller, request).unwrap();
 }
@@ -178,7 +178,7 @@ fn a_write_is_dated_to_its_turn() {
     let looks = AtomicI64::new(0);
     let now = move || at(10 + 10 * looks.fetch_add(1, Ordering::SeqCst));
     let revision =
-        database.write(Clock::new(now, || Duration::ZERO), touch("token:t#owner@user:ann"));
+        database.write(WriteClock::new(now, || Duration::ZERO), touch("token:t#owner@user:ann"));
     assert_eq!(revision.unwrap().0, 20_000_000_000);
 }
 
@@ -342,7 +342,7 @@ fn a_limited_deletion_counts_what_is_there_at_its_turn() {
         update(UpdateOperation::Touch, &lock("eve")),
     ];
     let exchange = Arc::new(WriteRequest { updates, ..WriteRequest::default() });
-    let caller = Caller::patient(Clock::new(now, || Duration::ZERO));
+    let caller = Caller::patient(WriteClock::new(now, || Duration::ZERO));
     let round = database.admit(&*exchange, 0).unwrap();
     database.submit(round, &exchange, &caller, drop);
 

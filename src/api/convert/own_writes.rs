@@ -9,7 +9,7 @@ use crate::api::request_limits::RequestLimits;
 use crate::database::{DeleteObjectRequest, RequiredPermission, SetRelationRequest, WriteRequest};
 use crate::proto::authzed::api::v1::ContextualizedCaveat;
 use crate::proto::kilwa::v1 as proto;
-use crate::relationship::{NameKind, ObjectRef, Relationship, Subject, Terms, require_name};
+use crate::relationship::{NameKind, ObjectRef, Qualifiers, Relationship, Subject, require_name};
 use prost::Message as _;
 use tonic::Status;
 
@@ -87,7 +87,7 @@ fn relation_subject(
     (resource, relation): (&ObjectRef, &str),
     message: proto::RelationSubject,
     limits: RequestLimits,
-) -> Option<(Subject, Terms)> {
+) -> Option<(Subject, Qualifiers)> {
     let proto::RelationSubject { subject: named, optional_caveat, optional_expires_at } = message;
     let caveat = optional_caveat.as_ref().map_or(0, ContextualizedCaveat::encoded_len);
     let sizes = Sizes { relationship: caveat, caveat };

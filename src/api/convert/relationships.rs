@@ -9,8 +9,8 @@ use crate::database::{DeleteRequest, WriteRequest};
 use crate::proto::authzed::api::v1 as proto;
 use crate::relationship::{
     Context, ContextualizedCaveat, NameKind, ObjectIdFilter, ObjectRef, Precondition,
-    PreconditionOperation, Relationship, RelationshipFilter, RelationshipUpdate, Subject,
-    SubjectFilter, SubjectRelationFilter, Terms, Timestamp, UpdateOperation, require_name,
+    PreconditionOperation, Qualifiers, Relationship, RelationshipFilter, RelationshipUpdate,
+    Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, require_name,
 };
 use prost::Message as _;
 use prost_types::Struct;
@@ -250,7 +250,7 @@ fn relationship(
     let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
     let subject = subject(violations, field.at("subject"), message.subject);
     let terms = terms(violations, &field, message.optional_caveat, message.optional_expires_at);
-    let Terms { caveat, expires_at } = terms?;
+    let Qualifiers { caveat, expires_at } = terms?;
     Some(Relationship {
         resource: resource?,
         relation: relation?,
@@ -266,14 +266,14 @@ pub(crate) fn terms(
     field: &Field<'_>,
     optional_caveat: Option<proto::ContextualizedCaveat>,
     optional_expires_at: Option<prost_types::Timestamp>,
-) -> Option<Terms> {
+) -> Option<Qualifiers> {
     let caveat = optional_caveat.map_or(Some(None), |message| {
         caveat(violations, field.at("optional_caveat"), message).map(Some)
     });
     let expires_at = optional_expires_at.map_or(Some(None), |message| {
         timestamp(violations, field.at("optional_expires_at"), message).map(Some)
     });
-    Some(Terms { caveat: caveat?, expires_at: expires_at? })
+    Some(Qualifiers { caveat: caveat?, expires_at: expires_at? })
 }
 
 fn caveat(

@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{render, tree};
 use crate::client::{Answer, Asked, Permissionship};
-use crate::relationship::{Context, parse_question};
+use crate::relationship::{Context, parse_relationship_key};
 use clap::Args;
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ fn asked(arguments: &Arguments) -> Result<Asked, CliError> {
         }
         _ => arguments.resource.clone(),
     };
-    let (resource, permission, subject) = parse_question(&text)?;
+    let (resource, permission, subject) = parse_relationship_key(&text)?;
     let context = match &arguments.caveat_context {
         Some(json) => Context::parse(json)?,
         None => Context::default(),

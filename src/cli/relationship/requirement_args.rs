@@ -2,7 +2,7 @@
 
 use crate::cli::error::CliError;
 use crate::client::Asked;
-use crate::relationship::{Context, parse_question};
+use crate::relationship::{Context, parse_relationship_key};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ impl RequirementArgs {
         let context = self.require_context.as_deref().map(Context::parse).transpose()?;
         let context = context.unwrap_or_default();
         let asked = |text: &String| {
-            let (resource, permission, subject) = parse_question(text)?;
+            let (resource, permission, subject) = parse_relationship_key(text)?;
             Ok(Asked { resource, permission, subject, context: context.clone() })
         };
         self.require.iter().map(asked).collect()

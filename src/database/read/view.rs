@@ -6,7 +6,7 @@ use crate::database::handle::Database;
 use crate::engine::{self, CheckQuery, CheckResult, EngineError, EvalContext, Limits, Stopwatch};
 use crate::relationship::{ReadPoint, Relationship, RelationshipFilter, Revision, Timestamp};
 use crate::schema::{Rule, Schema};
-use crate::store::{Hold, ScanBudget, ScanPage, ScanPosition, Snapshot};
+use crate::store::{Pin, ScanBudget, ScanPage, ScanPosition, Snapshot};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +59,8 @@ const AT_ONCE: Limits = Limits {
 /// As long as it lives, the read point of its view can be read, however old that grows.
 #[derive(Debug)]
 pub struct ViewPin {
-    _revision: Hold,
-    _time: Hold<Timestamp>,
+    _revision: Pin,
+    _time: Pin<Timestamp>,
 }
 
 /// Bytes that are no position of a read.
@@ -109,7 +109,7 @@ impl<'d> View<'d> {
         consistency: Consistency,
         now: Timestamp,
     ) -> Option<Self> {
-        let snapshot = consistency.snapshot_in_memory(&database.store, now)?;
+        let snapshot = consistency.snapshot_cached(&database.store, now)?;
         let schema_revision = snapshot.schema_revision().ok()?;
         let schema = database.schemas.compiled(schema_revision)?;
         Some(Self { database, snapshot, schema, schema_revision, now, stopwatch: None })
@@ -159,7 +159,7 @@ impl<'d> View<'d> {
     /// expires after its time.
     pub fn pin(&self) -> ViewPin {
         let store = &self.database.store;
-        ViewPin { _revision: store.hold(self.revision()), _time: store.hold_expirations(self.now) }
+        ViewPin { _revision: store.pin(self.revision()), _time: store.pin_expirations(self.now) }
     }
 
     /// Answers one question. `interrupted` is asked now and then whether to give up.
@@ -181,7 +181,7 @@ impl<'d> View<'d> {
         let scope = EvalContext { limits, ..self.scope(false, &|| false) };
         match engine::check(&scope, question) {
             Err(EngineError::WorkExceeded { .. } | EngineError::TimeExceeded { .. }) => None,
-            Err(EngineError::Read(error)) if error.is_not_in_memory() => None,
+            Err(EngineError::Read(error)) if error.is_not_cached() => None,
             answer => Some(answer.map_err(DatabaseError::from)),
         }
     }

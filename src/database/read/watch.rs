@@ -6,7 +6,7 @@ use crate::relationship::{
     Context, Relationship, RelationshipFilter, RelationshipUpdate, Revision, Timestamp,
     UpdateOperation,
 };
-use crate::store::{Change, ChangePosition, ExpirationPosition, Expirations, Hold};
+use crate::store::{ChangeLogEntry, ChangePosition, ExpirationPage, ExpirationPosition, Pin};
 use std::sync::atomic::Ordering;
 
 /// How far somebody who follows the database has come: what a revision shows, or a part of what it changed, without what
@@ -22,8 +22,8 @@ pub struct WatchPosition {
 /// As long as it lives, what comes behind a position stays known.
 #[derive(Debug)]
 pub struct ChangesPin {
-    _revision: Hold,
-    _expirations: Option<Hold<Timestamp>>,
+    _revision: Pin,
+    _expirations: Option<Pin<Timestamp>>,
 }
 
 /// What changed.
@@ -183,8 +183,8 @@ impl View<'_> {
         let store = &self.database.store;
         let expirations = position.expirations.as_ref();
         ChangesPin {
-            _revision: store.hold(position.needed()),
-            _expirations: expirations.map(|position| store.hold_expirations(position.time())),
+            _revision: store.pin(position.needed()),
+            _expirations: expirations.map(|position| store.pin_expirations(position.time())),
         }
     }
 
@@ -215,7 +215,7 @@ impl View<'_> {
 }
 
 /// Changes in their order, each with its place.
-type Entries = Vec<(ChangePosition, Change)>;
+type Entries = Vec<(ChangePosition, ChangeLogEntry)>;
 
 /// The changes by their revisions. A revision that `after` lies in is there even when nothing of it is left.
 fn by_revision(after: &WatchPosition, page: Entries) -> Vec<(Revision, Entries)> {
@@ -282,9 +282,9 @@ impl ChangeCollector<'_, '_> {
         }
         for change in earlier.into_iter().chain(entries.into_iter().map(|(_, change)| change)) {
             match change {
-                Change::Relationship(update) => self.add(update, &mut updates),
-                Change::Schema => schema_written = true,
-                Change::Metadata(said) => metadata = Some(said),
+                ChangeLogEntry::Relationship(update) => self.add(update, &mut updates),
+                ChangeLogEntry::Schema => schema_written = true,
+                ChangeLogEntry::Metadata(said) => metadata = Some(said),
             }
         }
         let within = self.position.clone();
@@ -299,13 +299,13 @@ impl ChangeCollector<'_, '_> {
     }
 
     /// What a revision says of itself before the position, which lies in it.
-    fn opening(&self, revision: Revision) -> Result<Vec<Change>, DatabaseError> {
+    fn opening(&self, revision: Revision) -> Result<Vec<ChangeLogEntry>, DatabaseError> {
         /// Metadata and schema come first, each at most once.
         const OPENING: usize = 2;
         let first = self.view.snapshot.changes(ChangePosition::before(revision), OPENING)?;
         let said = first.into_iter().filter(|(position, _)| *position <= self.position.change);
         let said = said.map(|(_, change)| change);
-        Ok(said.filter(|change| !matches!(change, Change::Relationship(_))).collect())
+        Ok(said.filter(|change| !matches!(change, ChangeLogEntry::Relationship(_))).collect())
     }
 
     /// Takes an update, and its expiration when that lies behind already.
@@ -322,7 +322,7 @@ impl ChangeCollector<'_, '_> {
         let Some(after) = &self.position.expirations else { return Ok(true) };
         let (view, until) = (self.view, until.min(self.view.now()));
         let revision = self.position.revision();
-        let Expirations { found, through, complete } =
+        let ExpirationPage { found, through, complete } =
             view.snapshot.expirations(revision, after, until, self.count_max)?;
         self.position.expirations = Some(through);
         if !found.is_empty() {

@@ -4,7 +4,7 @@ use super::proposal::{Examination, Rejection};
 use super::requirements::{added_relationship, exists};
 use crate::database::error::DatabaseError;
 use crate::relationship::{ReadError, Relationship, RelationshipFilter};
-use crate::store::{Change, ScanBudget, ScanPosition, Transaction};
+use crate::store::{ChangeLogEntry, ScanBudget, ScanPosition, Transaction};
 use std::collections::HashSet;
 
 /// How many relationships are read at a time.
@@ -63,7 +63,7 @@ impl DeletionCandidates {
     pub(in crate::database) fn newcomers(
         &self,
         transaction: &Transaction<'_>,
-        changes: Vec<Change>,
+        changes: Vec<ChangeLogEntry>,
     ) -> Result<Vec<Relationship>, ReadError> {
         let listed = self.rows.iter().map(key);
         let mut known: HashSet<String> = listed.collect();

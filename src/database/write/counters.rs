@@ -7,7 +7,7 @@ use crate::database::handle::Database;
 use crate::database::read::view::{View, require_filter};
 use crate::relationship::{Precondition, RelationshipFilter};
 use crate::schema::Schema;
-use crate::store::{Clock, ScanBudget};
+use crate::store::{ScanBudget, WriteClock};
 use std::sync::Arc;
 
 /// A counter that is to be registered.
@@ -76,7 +76,7 @@ impl Database {
     /// Keeps a filter under a name. It survives restarts.
     pub fn register_counter(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         name: &str,
         filter: RelationshipFilter,
     ) -> Result<(), DatabaseError> {
@@ -87,7 +87,7 @@ impl Database {
     /// Removes a counter.
     pub fn unregister_counter(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         name: &str,
     ) -> Result<(), DatabaseError> {
         let request = UnregisterCounter { name: name.to_owned() };

@@ -8,7 +8,7 @@ use crate::database::handle::Database;
 use crate::engine::EngineError;
 use crate::relationship::{Relationship, Revision};
 use crate::schema::Schema;
-use crate::store::{Change, ChangePosition, Clock, Snapshot, Staged, Transaction};
+use crate::store::{ChangeLogEntry, ChangePosition, Snapshot, SpillFile, Transaction, WriteClock};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many changes are read at a time.
@@ -20,7 +20,7 @@ const CHANGES_MAX: usize = 10_000;
 /// write on for as long as they take to come. Dropped, they are forgotten.
 #[derive(Debug)]
 pub struct Import {
-    staged: Staged,
+    staged: SpillFile,
     schema: Arc<Schema>,
     schema_revision: Revision,
     /// Up to which revision none of them was found to exist.
@@ -103,7 +103,7 @@ impl Import {
                 return Err(already_exists(relationship).into());
             }
         }
-        match transaction.create_staged(&mut self.staged)? {
+        match transaction.create_from_spill(&mut self.staged)? {
             None => Ok(self.staged.count()),
             Some(existing) => Err(already_exists(existing).into()),
         }
@@ -111,7 +111,10 @@ impl Import {
 }
 
 /// What changed after a revision, unless it is too much for the writer.
-fn changes(transaction: &Transaction<'_>, known: Revision) -> Result<Vec<Change>, Rejection> {
+fn changes(
+    transaction: &Transaction<'_>,
+    known: Revision,
+) -> Result<Vec<ChangeLogEntry>, Rejection> {
     let mut changes = Vec::new();
     let mut after = ChangePosition::after(known);
     loop {
@@ -162,11 +165,11 @@ impl Proposal for CompleteImport {
 
 impl Database {
     /// Begins an import; what is added has to fit the schema of this moment, and that of the end.
-    pub fn begin_import(&self, clock: impl Into<Clock>) -> Result<Import, DatabaseError> {
+    pub fn begin_import(&self, clock: impl Into<WriteClock>) -> Result<Import, DatabaseError> {
         let snapshot = self.store.snapshot(clock.into().now())?;
         let schema_revision = snapshot.schema_revision()?;
         let schema = self.schemas.get(schema_revision, || snapshot.schema())?;
-        Ok(Import { staged: self.store.stage()?, schema, schema_revision, examined: None })
+        Ok(Import { staged: self.store.spill_file()?, schema, schema_revision, examined: None })
     }
 
     /// Creates everything that was added, or nothing: when one of them exists already, or twice in the import, or the
@@ -174,7 +177,7 @@ impl Database {
     /// created, and not while they are examined.
     pub fn finish_import(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         import: Import,
     ) -> Result<(Revision, u64), DatabaseError> {
         self.execute(&Caller::patient(clock), CompleteImport::from(import))
@@ -183,7 +186,7 @@ impl Database {
     /// Creates every relationship or none, without the bounds that [`Self::write`] sets to their number.
     pub fn import(
         &self,
-        clock: impl Into<Clock>,
+        clock: impl Into<WriteClock>,
         relationships: &[Relationship],
     ) -> Result<Revision, DatabaseError> {
         let clock = clock.into();

@@ -12,7 +12,8 @@ use crate::database::read::view::View;
 use crate::engine::{EngineError, Limits, Stopwatch};
 use crate::relationship::{ReadError, Revision};
 use crate::store::{
-    Answer, Clock, Interrupted, QueueSlot, ScanBudget, Transaction, WriteError, WriteOptions,
+    IsInterrupted, QueueSlot, ScanBudget, SpillError, Transaction, TransactionError, WriteClock,
+    WriteError, WriteOptions, WriteOutcome,
 };
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -101,6 +102,18 @@ impl From<ReadError> for Rejection {
     }
 }
 
+impl From<TransactionError> for Rejection {
+    fn from(error: TransactionError) -> Self {
+        DatabaseError::from(error).into()
+    }
+}
+
+impl From<SpillError> for Rejection {
+    fn from(error: SpillError) -> Self {
+        DatabaseError::from(error).into()
+    }
+}
+
 impl From<Rejection> for DatabaseError {
     fn from(rejection: Rejection) -> Self {
         match rejection {
@@ -171,14 +184,14 @@ impl PendingWrite {
 #[derive(Clone)]
 pub struct Caller {
     /// The time of the write is read from it.
-    pub clock: Clock,
+    pub clock: WriteClock,
     /// Whether the caller has stopped waiting, now and until the write is made.
-    pub interrupted: Interrupted,
+    pub interrupted: IsInterrupted,
 }
 
 impl Caller {
     /// A caller that waits for as long as it takes.
-    pub fn patient(clock: impl Into<Clock>) -> Self {
+    pub fn patient(clock: impl Into<WriteClock>) -> Self {
         Self { clock: clock.into(), interrupted: Arc::new(|| false) }
     }
 }
@@ -295,7 +308,7 @@ impl Database {
     }
 }
 
-fn outcome<T>(made: Answer<T, Rejection>, round: PendingWrite) -> SubmitOutcome<T> {
+fn outcome<T>(made: WriteOutcome<T, Rejection>, round: PendingWrite) -> SubmitOutcome<T> {
     SubmitOutcome::Final(match made {
         Ok(Ok(made)) => Ok(made),
         Ok(Err(WriteError::Refused(Rejection::Outdated)))

@@ -1,8 +1,8 @@
 //! A reader that notes what an answer rests on, so that it can be decided later whether the answer still stands.
 
 use crate::relationship::{
-    Page, ReadError, RelationKey, Relationship, RelationshipReader, ResourceKey, SubjectForm,
-    SubjectKey, Terms, Timestamp,
+    IdPage, Qualifiers, ReadError, RelationKey, Relationship, RelationshipReader, ResourceKey,
+    SubjectForm, SubjectKey, Timestamp,
 };
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -53,7 +53,7 @@ impl ReadSet {
         }
     }
 
-    fn note_terms<'t>(&mut self, terms: impl IntoIterator<Item = &'t Terms>) {
+    fn note_terms<'t>(&mut self, terms: impl IntoIterator<Item = &'t Qualifiers>) {
         let expirations = terms.into_iter().filter_map(|terms| terms.expires_at);
         self.until = self.until.into_iter().chain(expirations).min();
     }
@@ -80,7 +80,7 @@ impl<R: RelationshipReader> RelationshipReader for ReadTracker<'_, R> {
         &self,
         resource: ResourceKey<'_>,
         subject: SubjectKey<'_>,
-    ) -> Result<Option<Terms>, ReadError> {
+    ) -> Result<Option<Qualifiers>, ReadError> {
         let found = self.reader.find(resource, subject)?;
         let mut noted = self.noted.borrow_mut();
         noted.note(resource);
@@ -92,8 +92,8 @@ impl<R: RelationshipReader> RelationshipReader for ReadTracker<'_, R> {
         &self,
         resource: ResourceKey<'_>,
         form: SubjectForm<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let found = self.reader.subjects(resource, form, page)?;
         let mut noted = self.noted.borrow_mut();
         noted.note(resource);
@@ -105,8 +105,8 @@ impl<R: RelationshipReader> RelationshipReader for ReadTracker<'_, R> {
         &self,
         relation: RelationKey<'_>,
         subject: SubjectKey<'_>,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, ReadError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let found = self.reader.resources(relation, subject, page)?;
         let mut noted = self.noted.borrow_mut();
         // Resources that join the list later cannot be named now.
@@ -140,7 +140,7 @@ mod tests {
 
         let reads = ReadTracker::new(&visible);
         let relation = RelationKey { object_type: "document", relation: "viewer" };
-        let page = Page { after: None, count_max: 10 };
+        let page = IdPage { after: None, count_max: 10 };
         reads.resources(relation, stored.subject.key(), page).unwrap();
         assert!(reads.into_noted().rests_on(&other));
     }

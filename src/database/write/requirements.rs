@@ -18,7 +18,7 @@ use crate::relationship::{
     RelationshipReader, Revision, Timestamp, UpdateOperation,
 };
 use crate::schema::Schema;
-use crate::store::{Change, ChangePosition, ScanBudget, Transaction};
+use crate::store::{ChangeLogEntry, ChangePosition, ScanBudget, Transaction};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -159,9 +159,9 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
             let Some((last, _)) = page.last() else { return Ok(Some(count)) };
             after = *last;
             count += page.len();
-            let is_related = |change: &Change| match change {
-                Change::Relationship(update) => self.checked.rests_on(&update.relationship),
-                Change::Schema | Change::Metadata(_) => false,
+            let is_related = |change: &ChangeLogEntry| match change {
+                ChangeLogEntry::Relationship(update) => self.checked.rests_on(&update.relationship),
+                ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) => false,
             };
             if page.iter().any(|(_, change)| is_related(change)) {
                 return Ok(None);
@@ -196,7 +196,7 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
     pub(in crate::database) fn changes(
         &self,
         transaction: &Transaction<'_>,
-    ) -> Result<Vec<Change>, Rejection> {
+    ) -> Result<Vec<ChangeLogEntry>, Rejection> {
         if transaction.oldest_revision() > self.revision {
             return Err(Rejection::Outdated);
         }
@@ -237,8 +237,10 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
             let changes = self.changes(transaction)?;
             must_check |= !permissions.is_empty()
                 && changes.iter().any(|change| match change {
-                    Change::Relationship(update) => self.checked.rests_on(&update.relationship),
-                    Change::Schema | Change::Metadata(_) => false,
+                    ChangeLogEntry::Relationship(update) => {
+                        self.checked.rests_on(&update.relationship)
+                    }
+                    ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) => false,
                 });
             self.require_still_absent(transaction, changes)?;
         }
@@ -254,7 +256,7 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
     fn require_still_absent(
         &self,
         transaction: &Transaction<'_>,
-        changes: Vec<Change>,
+        changes: Vec<ChangeLogEntry>,
     ) -> Result<(), Rejection> {
         if changes.len().saturating_mul(self.absent.len()) > COMPARISONS_MAX {
             return Err(Rejection::Outdated);
@@ -413,13 +415,13 @@ fn first_match(
 }
 
 /// The relationship that a change added, or gave other terms.
-pub(in crate::database) fn added_relationship(change: Change) -> Option<Relationship> {
+pub(in crate::database) fn added_relationship(change: ChangeLogEntry) -> Option<Relationship> {
     match change {
-        Change::Relationship(update) => match update.operation {
+        ChangeLogEntry::Relationship(update) => match update.operation {
             UpdateOperation::Create | UpdateOperation::Touch => Some(update.relationship),
             UpdateOperation::Delete => None,
         },
-        Change::Schema | Change::Metadata(_) => None,
+        ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) => None,
     }
 }
 

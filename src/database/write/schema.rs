@@ -10,7 +10,7 @@ use crate::database::handle::Database;
 use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision, Timestamp};
 use crate::schema::removals::{self, Removal};
 use crate::schema::{self, Schema};
-use crate::store::{Change, ChangePosition, ScanBudget, Snapshot, Transaction};
+use crate::store::{ChangeLogEntry, ChangePosition, ScanBudget, Snapshot, Transaction};
 use std::sync::{Arc, OnceLock};
 
 /// How many relationships or changes are read at a time.
@@ -235,7 +235,7 @@ trait ChangeLogReader: RelationshipReader {
         &self,
         after: ChangePosition,
         count_max: usize,
-    ) -> Result<Vec<(ChangePosition, Change)>, ReadError>;
+    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError>;
 }
 
 impl ChangeLogReader for Snapshot<'_> {
@@ -243,7 +243,7 @@ impl ChangeLogReader for Snapshot<'_> {
         &self,
         after: ChangePosition,
         count_max: usize,
-    ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
+    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
         self.changes(after, count_max)
     }
 }
@@ -253,7 +253,7 @@ impl ChangeLogReader for Transaction<'_> {
         &self,
         after: ChangePosition,
         count_max: usize,
-    ) -> Result<Vec<(ChangePosition, Change)>, ReadError> {
+    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
         self.changes(after, count_max)
     }
 }
@@ -261,7 +261,7 @@ impl ChangeLogReader for Transaction<'_> {
 /// Whether a relationship is there with exactly these terms.
 fn exists(state: &impl RelationshipReader, relationship: &Relationship) -> Result<bool, ReadError> {
     let found = state.find(relationship.resource_key(), relationship.subject.key())?;
-    Ok(found == Some(relationship.terms()))
+    Ok(found == Some(relationship.qualifiers()))
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::database::handle::DatabaseOptions;
 use crate::database::read::view::is_permission;
 use crate::database::requirement::{RequiredPermission, require_few_permissions};
 use crate::relationship::{
-    Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
-    RelationshipReader, RelationshipUpdate, Subject, Terms, UpdateOperation,
+    Context, ObjectIdFilter, ObjectRef, Precondition, Qualifiers, Relationship, RelationshipFilter,
+    RelationshipReader, RelationshipUpdate, Subject, UpdateOperation,
 };
 use crate::schema::Schema;
 use crate::store::{ScanBudget, Transaction};
@@ -27,7 +27,7 @@ pub struct SetRelationRequest {
     /// The relation.
     pub relation: String,
     /// All subjects that it shall have, each once, with what their relationships carry.
-    pub subjects: Vec<(Subject, Terms)>,
+    pub subjects: Vec<(Subject, Qualifiers)>,
     /// What has to be true before.
     pub preconditions: Vec<Precondition>,
     /// Permissions that have to be held before.
@@ -65,7 +65,7 @@ impl SetRelationRequest {
     }
 
     fn updates(&self) -> Vec<RelationshipUpdate> {
-        let update = |(subject, terms): &(Subject, Terms)| RelationshipUpdate {
+        let update = |(subject, terms): &(Subject, Qualifiers)| RelationshipUpdate {
             operation: UpdateOperation::Touch,
             relationship: Relationship {
                 resource: self.resource.clone(),
@@ -158,7 +158,9 @@ fn replace(
         let key = (relationship.resource_key(), relationship.subject.key());
         match transaction.find(key.0, key.1)? {
             None => done.added.push(relationship.clone()),
-            Some(terms) if terms != relationship.terms() => done.changed.push(relationship.clone()),
+            Some(terms) if terms != relationship.qualifiers() => {
+                done.changed.push(relationship.clone());
+            }
             Some(_) => continue,
         }
         apply(transaction, update)?;

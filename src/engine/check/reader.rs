@@ -11,8 +11,8 @@ use crate::engine::trace::condition::Condition;
 use crate::engine::trace::tracer::Tracer;
 use crate::engine::truth::{EvalFault, Truth};
 use crate::relationship::{
-    Context, ContextualizedCaveat, Page, RelationKey, RelationshipReader, ResourceKey, SubjectForm,
-    SubjectKey, Terms,
+    Context, ContextualizedCaveat, IdPage, Qualifiers, RelationKey, RelationshipReader,
+    ResourceKey, SubjectForm, SubjectKey,
 };
 use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, RelationEdge, Schema};
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ const CAVEAT_STEPS_PER_INTERRUPTION: u64 = 10_000;
 
 /// A page of subjects.
 pub(in crate::engine) struct SubjectsRead {
-    pub(in crate::engine) subjects: Vec<(String, Terms)>,
+    pub(in crate::engine) subjects: Vec<(String, Qualifiers)>,
     /// The last id, when more may follow it.
     pub(in crate::engine) more_after: Option<String>,
 }
@@ -87,7 +87,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         node: NodeId,
         object_id: &str,
         subject: SubjectKey<'_>,
-    ) -> Result<Option<Terms>, EngineError> {
+    ) -> Result<Option<Qualifiers>, EngineError> {
         self.count_read()?;
         let resource = resource_key(self.scope.schema, node, object_id);
         Ok(self.scope.reader.find(resource, subject)?)
@@ -102,7 +102,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         after: &str,
     ) -> Result<SubjectsRead, EngineError> {
         let count_max = if after.is_empty() { FIRST_PAGE_COUNT } else { PAGE_COUNT_MAX };
-        let page = Page { after: Some(after).filter(|id| !id.is_empty()), count_max };
+        let page = IdPage { after: Some(after).filter(|id| !id.is_empty()), count_max };
         self.page(schema, (node, object_id), branch, page)
     }
 
@@ -112,7 +112,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         schema: &Schema,
         (node, object_id): (NodeId, &str),
         branch: Branch,
-        page: Page<'_>,
+        page: IdPage<'_>,
     ) -> Result<SubjectsRead, EngineError> {
         self.count_read()?;
         let form = SubjectForm {
@@ -131,7 +131,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         &mut self,
         place: (NodeId, &str),
         branch: Branch,
-        mut take: impl FnMut(&mut Self, String, Terms) -> Result<(), EngineError>,
+        mut take: impl FnMut(&mut Self, String, Qualifiers) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let mut after = Some(String::new());
         while let Some(id) = after {
@@ -149,8 +149,8 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         &mut self,
         stored: RelationEdge,
         subject_id: &str,
-        page: Page<'_>,
-    ) -> Result<Vec<(String, Terms)>, EngineError> {
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, EngineError> {
         self.count_read()?;
         let schema = self.scope.schema;
         let relation = schema.node(stored.relation);
@@ -169,7 +169,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
     /// Whether a relationship with these terms counts.
     pub(in crate::engine) fn condition(
         &mut self,
-        terms: &Terms,
+        terms: &Qualifiers,
         tracer: Option<&mut Tracer<'_>>,
     ) -> Result<NodeResult, EngineError> {
         let found = match &terms.caveat {

@@ -6,7 +6,7 @@ use crate::engine::check::node_result::NodeResult;
 use crate::engine::check::reader::CountedReader;
 use crate::engine::error::EngineError;
 use crate::engine::object_and_relation::ObjectAndRelation;
-use crate::relationship::{RelationshipReader, Terms};
+use crate::relationship::{Qualifiers, RelationshipReader};
 use crate::schema::{AllowedForm, Expr, NodeId, Quantifier, Rule, Schema};
 use std::rc::Rc;
 
@@ -101,7 +101,7 @@ pub(super) enum JoinChild<'s> {
     Subject {
         target: Option<NodeId>,
         object_id: Rc<str>,
-        terms: Terms,
+        terms: Qualifiers,
     },
 }
 
@@ -171,7 +171,7 @@ pub(super) struct SubjectPages {
     object_id: Rc<str>,
     branches: std::vec::IntoIter<Branch>,
     current: Option<Branch>,
-    page: std::vec::IntoIter<(String, Terms)>,
+    page: std::vec::IntoIter<(String, Qualifiers)>,
     /// The last id of the page, when more may follow it.
     after: Option<String>,
     any: bool,

@@ -12,7 +12,7 @@ use crate::engine::lookup_resources::reached::{
     Gate, ReachedObject, ReachedSet, ReachedSets, gate, require_room,
 };
 use crate::engine::resolve::ResolvedSubject;
-use crate::relationship::{Page, RelationshipReader};
+use crate::relationship::{IdPage, RelationshipReader};
 use crate::schema::{EntryForm, NodeId, RelationEdge, RouteStep, Routes};
 
 /// How many resources are read at first: most subjects stand on few.
@@ -182,7 +182,7 @@ impl<'r, 's, R: RelationshipReader> Frontier<'r, 's, R> {
         let mut after: Option<String> = None;
         let mut count_max = FIRST_PAGE_COUNT;
         loop {
-            let page = Page { after: after.as_deref(), count_max };
+            let page = IdPage { after: after.as_deref(), count_max };
             let rows = self.reads.resources(stored, subject_id, page)?;
             let is_last = rows.len() < count_max;
             for (id, terms) in &rows {

@@ -8,7 +8,7 @@ use crate::engine::error::{EngineError, WorkKind};
 use crate::engine::eval_context::EvalContext;
 use crate::engine::lookup_resources::id_set::IdSet;
 use crate::engine::truth::Truth;
-use crate::relationship::{RelationshipReader, Terms, Timestamp};
+use crate::relationship::{Qualifiers, RelationshipReader, Timestamp};
 use crate::schema::NodeId;
 
 /// The most places that an error about a long way names.
@@ -100,7 +100,7 @@ impl ReachedSets {
 /// Whether relationships with these terms count, and when that ends.
 pub(super) fn gate<R: RelationshipReader>(
     reads: &mut CountedReader<'_, R>,
-    terms: &Terms,
+    terms: &Qualifiers,
     until: &mut Option<Timestamp>,
 ) -> Result<Gate, EngineError> {
     let truth = reads.condition(terms, None)?.truth;

@@ -5,7 +5,7 @@ use crate::engine::error::EngineError;
 use crate::engine::eval_context::EvalContext;
 use crate::engine::lookup_resources::reached::{Gate, ReachedObject, ReachedSets, gate};
 use crate::engine::resolve::ResolvedSubject;
-use crate::relationship::{Page, RelationshipReader};
+use crate::relationship::{IdPage, RelationshipReader};
 use crate::schema::RelationEdge;
 
 /// How many ids are read at once: at first, and later.
@@ -108,7 +108,7 @@ impl RowSource {
             let count_max = self.page_count.min(page_count_max);
             self.page_count = PAGE_COUNT_MAX.min(4 * self.page_count);
             let after = Some(&*after).filter(|id| !id.is_empty());
-            let page = Page { after, count_max };
+            let page = IdPage { after, count_max };
             let subject_id = match self.subject {
                 RowSubject::Asked => asked.subject.object_id(),
                 RowSubject::Wildcard => "*",

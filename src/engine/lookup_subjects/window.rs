@@ -13,7 +13,7 @@ use crate::engine::lookup_subjects::plan::{SubjectKind, SubjectPlan};
 use crate::engine::lookup_subjects::set::SubjectSet;
 use crate::engine::lookup_subjects::solve::{PlanSolver, SubjectBudget, empty};
 use crate::engine::truth::Truth;
-use crate::relationship::{Page, RelationshipReader};
+use crate::relationship::{IdPage, RelationshipReader};
 use std::collections::VecDeque;
 
 /// How many subjects of a relation are read at once.
@@ -132,7 +132,7 @@ impl LeafRead {
         let Some(after) = self.more_after.take() else { return Ok(()) };
         let form = Branch { definition: kind.definition, subject_relation: None, target: None };
         let count_max = usize::try_from(page_count).unwrap_or(usize::MAX);
-        let page = Page { after: Some(&after), count_max };
+        let page = IdPage { after: Some(&after), count_max };
         let read = reads.page(scope.schema, (*node, object_id), form, page)?;
         self.more_after = read.more_after;
         for (id, terms) in read.subjects {

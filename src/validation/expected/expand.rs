@@ -7,7 +7,7 @@
 use super::set::{Provenance, SubjectSet};
 use crate::engine::{EngineError, GraphEdge, components};
 use crate::relationship::{
-    ObjectRef, Page, ReadError, RelationshipReader, ResourceKey, Subject, SubjectForm,
+    IdPage, ObjectRef, ReadError, RelationshipReader, ResourceKey, Subject, SubjectForm,
 };
 use crate::schema::{AllowedForm, Arrow, DefinitionId, Expr, NodeId, Quantifier, Rule, Schema};
 use crate::validation::run_options::RunOptions;
@@ -179,7 +179,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
             object_type: &self.schema.definition(definition).name,
             relation: relation.map(|node| self.schema.node(node).name.as_str()),
         };
-        let page = Page { after: None, count_max: SUBJECTS_MAX };
+        let page = IdPage { after: None, count_max: SUBJECTS_MAX };
         let subjects = self.reader.subjects(resource, form, page)?;
         self.spend(subjects.len())?;
         Ok(subjects.into_iter().map(|(id, terms)| (id, terms.caveat.is_some())).collect())

@@ -1,7 +1,7 @@
 //! A schema, relationships and checks as one text, so that a case that failed once can be kept.
 
 use kilwa::relationship::{
-    Context, ObjectRef, Relationship, RelationshipSet, Subject, Timestamp, parse_question,
+    Context, ObjectRef, Relationship, RelationshipSet, Subject, Timestamp, parse_relationship_key,
 };
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl Asked {
     /// Reads `document:plan#view@user:ann with {"hour": 9}`; the context may be left out.
     pub(crate) fn parse(text: &str) -> Self {
         let (question, context) = text.split_once(" with ").unwrap_or((text, "{}"));
-        let (resource, permission, subject) = parse_question(question).unwrap();
+        let (resource, permission, subject) = parse_relationship_key(question).unwrap();
         Self { resource, permission, subject, context: Context::parse(context).unwrap() }
     }
 }

@@ -1,0 +1,71 @@
+//! State that the handles of a store share with its writer thread.
+
+use super::layout::names::NameCatalog;
+use super::open::acknowledged::Acknowledged;
+use super::open::data_folder::FolderLock;
+use super::rocks::column_family::{ColumnFamily, Db};
+use super::visibility::{Visibility, VisibleBatch};
+use super::write::health::WriteHealth;
+use super::write::resources::{Reserve, Shortage, SystemResources};
+use crate::relationship::Revision;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Called with the revision of each commit.
+pub(super) type CommitListener = Box<dyn Fn(Revision) + Send>;
+
+/// State that the handles of a store share with its writer thread.
+pub(super) struct StoreInner {
+    pub(super) db: Db,
+    /// The names that committed rows may use.
+    pub(super) names: RwLock<Arc<NameCatalog>>,
+    pub(super) listeners: Mutex<Vec<CommitListener>>,
+    pub(super) sync: bool,
+    /// Whether no further write is begun, and a large write in progress is left unfinished.
+    pub(super) closing: AtomicBool,
+    pub(super) visibility: Visibility,
+    /// The record of acknowledged revisions; `None` for a store that acknowledges writes before they are on disk.
+    pub(super) acknowledged: Option<Acknowledged>,
+    pub(super) health: WriteHealth,
+    /// Checked before writes; `None` for a store in memory.
+    pub(super) resources: Option<Arc<SystemResources>>,
+    /// Declared after the database, and so dropped after it: the lock is held until the database is closed.
+    pub(super) _lock: Option<FolderLock>,
+}
+
+impl StoreInner {
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Requires the disk space and file descriptors that a write needs.
+    pub(super) fn require_resources(&self, reserve: Reserve) -> Result<(), Shortage> {
+        self.resources.as_ref().map_or(Ok(()), |resources| resources.require(reserve, 0))
+    }
+
+    pub(super) fn names(&self) -> Arc<NameCatalog> {
+        Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes names known to readers. Call it before the commit of the rows that use them.
+    pub(super) fn publish(&self, names: &Arc<NameCatalog>) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(names);
+    }
+
+    /// Stores when a batch became visible. An error is ignored: without the record, a time between the start of the batch
+    /// and its commit shows the batch although it was not visible yet.
+    pub(super) fn note_visibility(&self, batch: VisibleBatch) {
+        if let Some((key, value)) = batch.record()
+            && let Ok(meta) = ColumnFamily::Meta.handle(&self.db)
+        {
+            let _not_stored = self.db.put_cf(meta, key, value);
+        }
+    }
+
+    /// Calls every commit listener.
+    pub(super) fn notify(&self, revision: Revision) {
+        for listener in &*self.listeners.lock().unwrap_or_else(PoisonError::into_inner) {
+            listener(revision);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The data folder: whether it is ours, and of a format that this program knows.
+
+use super::error::OpenError;
+use super::marker::{MARKER, MARKER_DRAFT, Marker};
+use crate::store::options::StoreId;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// The folder that belongs to RocksDB.
+pub(in crate::store) const DATABASE: &str = "rocksdb";
+/// What a fresh volume may hold.
+const VOLUME_ROOT: &str = "lost+found";
+
+/// Keeps other processes, and other handles of this one, out of a data folder.
+#[derive(Debug)]
+pub(in crate::store) struct FolderLock {
+    _folder: File,
+}
+
+/// How often a lock is tried, and the pause in between: a process that is being started holds a copy of every open file
+/// for a moment, locks included.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Makes the folder when there is none, and locks it.
+///
+/// RocksDB has a lock of its own, but takes it only when it opens: the files are examined before that.
+pub(in crate::store) fn lock(dir: &Path) -> Result<FolderLock, OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    make_folder(dir).map_err(failed)?;
+    let folder = File::open(dir).map_err(failed)?;
+    for _ in 0..LOCK_TRIES {
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            // A file system that cannot lock folders leaves it to RocksDB's lock.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(FolderLock { _folder: folder }),
+        }
+    }
+    Err(OpenError::Locked { path: dir.into() })
+}
+
+/// What the folder's marker says. A new or empty folder gets one that says that a store is being created.
+pub(in crate::store) fn prepare(dir: &Path, recover: bool) -> Result<Marker, OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    if let Some(marker) = Marker::read(dir)? {
+        return Ok(marker);
+    }
+    if dir.join(DATABASE).exists() {
+        // The database carries the id too, so nothing is lost with the marker alone.
+        return if recover { Ok(Marker::WithoutId) } else { Err(without_marker(dir)) };
+    }
+    if !is_empty(dir).map_err(failed)? {
+        return Err(OpenError::Foreign { path: dir.into() });
+    }
+
+    let marker = Marker::Creating(random_id().map_err(failed)?);
+    marker.write(dir).map_err(failed)?;
+    Ok(marker)
+}
+
+fn without_marker(dir: &Path) -> OpenError {
+    let reason = format!(
+        "the file `{MARKER}` is missing beside `{DATABASE}`; `kilwa serve --recover-log` writes it anew if the \
+         database is intact"
+    );
+    OpenError::Damaged { path: dir.into(), reason }
+}
+
+/// A new store's id.
+pub(in crate::store) fn random_id() -> io::Result<StoreId> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    Ok(StoreId(id))
+}
+
+/// Makes a folder, and those above it that are missing, so that a power loss does not take it away with what is in it.
+/// It is for its owner alone: who may do what is not for everybody on the machine to read.
+pub(in crate::store) fn make_folder(path: &Path) -> io::Result<()> {
+    let mut missing = 0;
+    while let Some(folder) = path.ancestors().nth(missing)
+        && !folder.as_os_str().is_empty()
+        && !folder.exists()
+    {
+        missing += 1;
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    path.ancestors().skip(1).take(missing).try_for_each(|above| {
+        // The folder above a relative path of one part is the current one.
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        File::open(above)?.sync_all()
+    })
+}
+
+fn is_empty(dir: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        if name != MARKER_DRAFT && name != VOLUME_ROOT {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,232 @@
+//! Opens a data folder: creates a new store, or requires that an existing one has every acknowledged write.
+
+use super::acknowledged::Acknowledged;
+use super::data_folder::{self, DATABASE, FolderLock};
+use super::error::{OpenError, dated};
+use super::examine::{self, FolderExamination};
+use super::marker::{self, FORMAT, MARKER, Marker};
+use crate::relationship::{ReadError, Revision};
+use crate::store::head::HeadRecord;
+use crate::store::layout::keys;
+use crate::store::options::{StoreId, StoreOptions};
+use crate::store::rocks::column_family::{ColumnFamily, Db};
+use crate::store::rocks::database::{self, Recovery};
+use crate::store::rocks::error::{open_error, read_error};
+use rocksdb::ErrorKind;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// An open database.
+pub(in crate::store) struct OpenedDatabase {
+    pub(in crate::store) db: Db,
+    pub(in crate::store) id: StoreId,
+    /// `None` for a store in memory.
+    pub(in crate::store) lock: Option<FolderLock>,
+    /// What the operator should know.
+    pub(in crate::store) notes: Vec<String>,
+}
+
+/// Opens a data folder, and makes one where there is nothing.
+pub(in crate::store) fn open(
+    dir: &Path,
+    options: &StoreOptions,
+    recover: bool,
+) -> Result<OpenedDatabase, OpenError> {
+    let lock = Some(data_folder::lock(dir)?);
+    let marker = data_folder::prepare(dir, recover)?;
+    let (db, id, notes) = match marker {
+        Marker::Creating(id) => (create(dir, id, options)?, id, Vec::new()),
+        Marker::Complete(id) => open_existing(dir, Some(id), options, recover)?,
+        Marker::WithoutId => open_existing(dir, None, options, recover)?,
+    };
+    Ok(OpenedDatabase { db, id, lock, notes })
+}
+
+/// An empty store whose files are in memory.
+pub(in crate::store) fn in_memory(dir: &Path) -> Result<OpenedDatabase, OpenError> {
+    let db = database::open_in_memory(dir)?;
+    let id = data_folder::random_id()
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+    first_record(&db, dir, id)?;
+    Ok(OpenedDatabase { db, id, lock: None, notes: Vec::new() })
+}
+
+/// The file that records acknowledged revisions.
+pub(in crate::store) fn acknowledge(
+    dir: &Path,
+    id: StoreId,
+    revision: Revision,
+) -> Result<Acknowledged, OpenError> {
+    Acknowledged::open(dir, id, revision)
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })
+}
+
+/// Creates the store whose id the marker names. What a crash left of an earlier attempt is removed: until the marker is
+/// complete nothing has been acknowledged.
+fn create(dir: &Path, id: StoreId, options: &StoreOptions) -> Result<Db, OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    let database = dir.join(DATABASE);
+    match fs::remove_dir_all(&database) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    data_folder::make_folder(&database).map_err(failed)?;
+
+    let db = database::open(&database, options, Recovery::Create)
+        .map_err(|error| open_error(dir, &error))?;
+    first_record(&db, dir, id)?;
+    drop(acknowledge(dir, id, Revision::default())?);
+    Marker::Complete(id).write(dir).map_err(failed)?;
+    Ok(db)
+}
+
+/// Opens the store of a folder that has one. `expected` is the id in its marker.
+fn open_existing(
+    dir: &Path,
+    expected: Option<StoreId>,
+    options: &StoreOptions,
+    may_recover: bool,
+) -> Result<(Db, StoreId, Vec<String>), OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    let examined = examine::examine(dir, expected)?;
+    let (db, notes) = match (&examined.problem, may_recover) {
+        (Some(problem), false) => return Err(examined.incomplete(dir, problem.clone())),
+        (Some(problem), true) => give_up_damaged(dir, &examined, problem, options)?,
+        (None, may_recover) => open_whole(dir, &examined, may_recover, options)?,
+    };
+
+    let id = require_id(dir, &db, expected)?;
+    if Marker::read(dir)? != Some(Marker::Complete(id)) {
+        Marker::Complete(id).write(dir).map_err(failed)?;
+    }
+    Ok((db, id, notes))
+}
+
+/// Opens a store whose log looks complete.
+fn open_whole(
+    dir: &Path,
+    examined: &FolderExamination,
+    may_recover: bool,
+    options: &StoreOptions,
+) -> Result<(Db, Vec<String>), OpenError> {
+    examined
+        .cut_torn_tail()
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+    let opened = database::open(&dir.join(DATABASE), options, Recovery::Complete);
+    match opened {
+        Ok(db) => {
+            if examined.has_logged {
+                retire_logs(&db, examined).map_err(|error| open_error(dir, &error))?;
+            }
+            let intact = may_recover.then(|| "the log is intact: nothing was recovered".to_owned());
+            Ok((db, examined.note.clone().into_iter().chain(intact).collect()))
+        }
+        // Such as a log file that is missing between others.
+        Err(error) if error.kind() == ErrorKind::Corruption => {
+            let problem = error.to_string();
+            if may_recover {
+                return give_up_damaged(dir, examined, &problem, options);
+            }
+            Err(examined.incomplete(dir, problem))
+        }
+        Err(error) => Err(open_error(dir, &error)),
+    }
+}
+
+/// Makes the logs of earlier runs obsolete and removes them, so that damage to them does no harm any more and the next start
+/// need not read them. RocksDB has moved what they hold into table files, but with transactions it lets them go only with a
+/// flush, and then hours later.
+fn retire_logs(db: &Db, examined: &FolderExamination) -> Result<(), rocksdb::Error> {
+    let families: Vec<_> =
+        ColumnFamily::ALL.iter().filter_map(|family| family.handle(db).ok()).collect();
+    let Some(meta) = families.first().copied() else { return Ok(()) };
+    // Without anything to write, a flush does nothing.
+    if let Some(head) = db.get_cf(meta, keys::HEAD)? {
+        db.put_cf(meta, keys::HEAD, head)?;
+    }
+    let mut options = rocksdb::FlushOptions::default();
+    options.set_wait(true);
+    db.flush_cfs_opt(&families, &options)?;
+    for log in &examined.logs {
+        // One that stays is harmless: RocksDB knows that it is obsolete.
+        drop(fs::remove_file(log));
+    }
+    Ok(())
+}
+
+/// Opens a store with a damaged log at the newest revision that can be read.
+fn give_up_damaged(
+    dir: &Path,
+    examined: &FolderExamination,
+    problem: &str,
+    options: &StoreOptions,
+) -> Result<(Db, Vec<String>), OpenError> {
+    let copies = examine::copy_aside(dir)
+        .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+    let database = dir.join(DATABASE);
+    let db = database::open(&database, options, Recovery::UpToDamage)
+        .map_err(|error| open_error(dir, &error))?;
+    // Otherwise the next start would meet the same damage.
+    retire_logs(&db, examined).map_err(|error| open_error(dir, &error))?;
+
+    let damaged = |error: ReadError| OpenError::Damaged { path: dir.into(), reason: error.reason };
+    let head = stored_head(&db).map_err(damaged)?;
+    let head = head.ok_or_else(|| damaged(ReadError::new("the head record is missing")))?;
+    let acknowledged = examined.acknowledged.map_or_else(String::new, |revision| {
+        format!(" (writes were acknowledged up to {})", dated(revision))
+    });
+    let note = format!(
+        "the log was damaged: {problem}. The store was opened at {}, and every write after that is lost{acknowledged}. \
+         Copies of the damaged files are in `{}`",
+        dated(head.revision),
+        copies.display()
+    );
+    Ok((db, vec![note]))
+}
+
+/// The id that the database carries. It must be the one that the marker names.
+fn require_id(dir: &Path, db: &Db, expected: Option<StoreId>) -> Result<StoreId, OpenError> {
+    let damaged = |reason: String| OpenError::Damaged { path: dir.into(), reason };
+    let found = stored_id(db).map_err(|error| damaged(error.reason))?;
+    let found =
+        found.ok_or_else(|| damaged(format!("the database in `{DATABASE}` has no store id")))?;
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        let (expected, found) = (expected.hex(), found.hex());
+        return Err(damaged(format!(
+            "`{MARKER}` names the store {expected}, and the database in `{DATABASE}` is of {found}"
+        )));
+    }
+    let format = stored_format(db).map_err(|error| damaged(error.reason))?;
+    marker::require_format(dir, format, "meta/format")?;
+    Ok(found)
+}
+
+fn stored_id(db: &Db) -> Result<Option<StoreId>, ReadError> {
+    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, keys::STORE_ID).map_err(read_error)?;
+    let id = found.map(|bytes| <[u8; 16]>::try_from(bytes).map(StoreId));
+    id.transpose().map_err(|_| ReadError::new("the store's id is cut short"))
+}
+
+fn stored_format(db: &Db) -> Result<Option<u32>, ReadError> {
+    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, keys::FORMAT).map_err(read_error)?;
+    Ok(found.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes))
+}
+
+fn stored_head(db: &Db) -> Result<Option<HeadRecord>, ReadError> {
+    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, keys::HEAD).map_err(read_error)?;
+    Ok(found.map(|bytes| HeadRecord::from_bytes(&bytes)).transpose()?)
+}
+
+/// Gives a new store its id, its format and its first head.
+fn first_record(db: &Db, dir: &Path, id: StoreId) -> Result<(), OpenError> {
+    let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
+    let meta = ColumnFamily::Meta.handle(db).map_err(|error| failed(error.to_string()))?;
+    let mut batch = rocksdb::WriteBatchWithTransaction::<true>::default();
+    batch.put_cf(meta, keys::STORE_ID, id.0);
+    batch.put_cf(meta, keys::FORMAT, FORMAT.to_be_bytes());
+    batch.put_cf(meta, keys::HEAD, HeadRecord::default().bytes());
+    let mut options = rocksdb::WriteOptions::default();
+    options.set_sync(true);
+    db.write_opt(batch, &options).map_err(|error| failed(error.to_string()))
+}

@@ -1,0 +1,164 @@
+//! Rows at one revision: those that live, merged with those that lived then.
+
+use super::row_index::RowIndex;
+use crate::relationship::{ReadError, Revision};
+use crate::store::layout::keys::{self, CorruptBytes};
+use crate::store::layout::values;
+use crate::store::rocks::column_family::ColumnFamily;
+use crate::store::rocks::source::{KeyCursor, ReadSource};
+
+/// Which moment of the history a read means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum ReadAt {
+    /// The newest one of the source: never looks at dead rows.
+    Newest,
+    /// An older revision.
+    At(Revision),
+}
+
+/// A row that a cursor stands at.
+#[derive(Clone, Copy)]
+pub(in crate::store) struct VersionedRow<'r> {
+    pub(in crate::store) key: &'r [u8],
+    pub(in crate::store) value: &'r [u8],
+    /// Whether the row was there at the moment that is read.
+    pub(in crate::store) is_there: bool,
+}
+
+/// The rows whose keys start alike, in key order: those of a moment, and between them rows of other moments, so that
+/// the caller decides how many of these to pass before it looks at something else.
+pub(in crate::store) struct RowCursor<'a> {
+    prefix: Vec<u8>,
+    live: KeyCursor<'a>,
+    past: Option<DeletedRows<'a>>,
+    active: ActiveCursor,
+}
+
+/// What an older revision needs: its dead rows.
+struct DeletedRows<'a> {
+    revision: Revision,
+    deleted: KeyCursor<'a>,
+}
+
+/// Which cursor stands at the current row.
+#[derive(Clone, Copy)]
+enum ActiveCursor {
+    Live,
+    Deleted,
+}
+
+impl<'a> RowCursor<'a> {
+    /// The rows whose keys start with `prefix`. Stands nowhere until the first seek.
+    pub(in crate::store) fn new(
+        source: ReadSource<'a>,
+        index: RowIndex,
+        read_at: ReadAt,
+        prefix: Vec<u8>,
+    ) -> Result<Self, ReadError> {
+        let live = source.cursor(index.live(), &prefix)?;
+        let past = match read_at {
+            ReadAt::Newest => None,
+            ReadAt::At(revision) => {
+                Some(DeletedRows { revision, deleted: source.cursor(index.deleted(), &prefix)? })
+            }
+        };
+        Ok(Self { prefix, live, past, active: ActiveCursor::Live })
+    }
+
+    /// Goes to the first row that is not below `key`.
+    pub(in crate::store) fn seek(&mut self, key: &[u8]) -> Result<(), ReadError> {
+        self.live.seek(key);
+        if let Some(past) = &mut self.past {
+            past.deleted.seek(key);
+        }
+        self.choose()
+    }
+
+    /// Goes to the next row.
+    pub(in crate::store) fn advance(&mut self) -> Result<(), ReadError> {
+        match (self.active, &mut self.past) {
+            (ActiveCursor::Deleted, Some(past)) => past.deleted.advance(),
+            (ActiveCursor::Deleted, None) | (ActiveCursor::Live, _) => self.live.advance(),
+        }
+        self.choose()
+    }
+
+    /// The current row; `None` behind the last one.
+    pub(in crate::store) fn current(&self) -> Result<Option<VersionedRow<'_>>, ReadError> {
+        let row = match (self.active, &self.past) {
+            (ActiveCursor::Deleted, Some(past)) => match past.deleted.item()? {
+                Some((deleted_key, value)) => {
+                    let is_there = was_there(deleted_key, value, past.revision)?;
+                    Some(VersionedRow { key: keys::split_deleted(deleted_key)?.0, value, is_there })
+                }
+                None => None,
+            },
+            (ActiveCursor::Deleted, None) | (ActiveCursor::Live, _) => {
+                match (self.live.item()?, &self.past) {
+                    (Some((key, value)), Some(past)) => {
+                        let is_there = values::split_row(value)?.0 <= past.revision;
+                        Some(VersionedRow { key, value, is_there })
+                    }
+                    (Some((key, value)), None) => Some(VersionedRow { key, value, is_there: true }),
+                    (None, _) => None,
+                }
+            }
+        };
+        Ok(row.filter(|row| row.key.starts_with(&self.prefix)))
+    }
+
+    /// Finds out which cursor is first.
+    fn choose(&mut self) -> Result<(), ReadError> {
+        let Some(past) = &self.past else { return Ok(()) };
+        self.active = match (self.live.item()?, past.deleted.item()?) {
+            (Some((live, _)), Some((deleted, _))) if keys::split_deleted(deleted)?.0 < live => {
+                ActiveCursor::Deleted
+            }
+            (None, Some(_)) => ActiveCursor::Deleted,
+            (Some(_), _) | (None, None) => ActiveCursor::Live,
+        };
+        Ok(())
+    }
+}
+
+/// Whether a dead row was there at a revision.
+fn was_there(deleted_key: &[u8], value: &[u8], revision: Revision) -> Result<bool, CorruptBytes> {
+    let (_, removed) = keys::split_deleted(deleted_key)?;
+    let (created, _) = values::split_row(value)?;
+    Ok(created <= revision && revision < removed)
+}
+
+/// The terms, in bytes, of the row with this key at a moment.
+pub(in crate::store) fn find(
+    source: ReadSource<'_>,
+    read_at: ReadAt,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, ReadError> {
+    if let Some(value) = source.get(ColumnFamily::Live, key)? {
+        let (created, qualifiers) = values::split_row(&value)?;
+        if matches!(read_at, ReadAt::Newest) || matches!(read_at, ReadAt::At(at) if created <= at) {
+            return Ok(Some(qualifiers.to_vec()));
+        }
+    }
+    match read_at {
+        ReadAt::Newest => Ok(None),
+        ReadAt::At(revision) => find_deleted(source, revision, key),
+    }
+}
+
+/// Of the dead rows of a key, the first one that was removed after the revision is the only one that can have been
+/// there then.
+fn find_deleted(
+    source: ReadSource<'_>,
+    revision: Revision,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut deleted = source.cursor(ColumnFamily::Deleted, key)?;
+    deleted.seek(&keys::deleted(key, Revision(revision.0.saturating_add(1))));
+    match deleted.item()? {
+        Some((found, value)) if found.starts_with(key) && was_there(found, value, revision)? => {
+            Ok(Some(values::split_row(value)?.1.to_vec()))
+        }
+        Some(_) | None => Ok(None),
+    }
+}

@@ -1,0 +1,271 @@
+//! A store at one revision.
+
+use super::changelog::{self, ChangeLogEntry, ChangePosition};
+use super::page::{ExpiryFilter, ScanPage, SchemaText};
+use super::reader::SnapshotReader;
+use super::row_cursor::{self, ReadAt};
+use super::scan_budget::ScanBudget;
+use super::scan_position::ScanPosition;
+use crate::relationship::{
+    IdPage, Qualifiers, ReadError, ReadPoint, RelationKey, RelationshipFilter, RelationshipReader,
+    ResourceKey, Revision, SubjectForm, SubjectKey, Timestamp,
+};
+use crate::store::head::{HeadRecord, read_head};
+use crate::store::inner::StoreInner;
+use crate::store::layout::keys::RowKey;
+use crate::store::layout::names::NameCatalog;
+use crate::store::rocks::column_family::Db;
+use crate::store::rocks::source::{ReadSource, ReadTier};
+use rocksdb::SnapshotWithThreadMode;
+use std::fmt;
+use std::sync::Arc;
+
+/// A revision that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Its history has been collected.
+    #[error("revision {revision} is no longer kept: the oldest one is {oldest}")]
+    Expired {
+        /// The revision asked for.
+        revision: Revision,
+        /// The oldest one that can be read.
+        oldest: Revision,
+    },
+    /// It has not been made yet.
+    #[error("revision {revision} does not exist yet: the newest one is {newest}")]
+    Future {
+        /// The revision asked for.
+        revision: Revision,
+        /// The newest one.
+        newest: Revision,
+    },
+    /// Relationships that expired after its time have been collected.
+    #[error("the time {time} lies before the history that is kept, which begins at {oldest}")]
+    Time {
+        /// The time asked for.
+        time: Timestamp,
+        /// The oldest one that can be read.
+        oldest: Timestamp,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Relationships and schema at one revision, without the relationships that have expired by one time.
+///
+/// Sees every write up to the revision and none after it, however long it is held. Holding one keeps what it sees on
+/// disk.
+pub struct Snapshot<'db> {
+    db: &'db Db,
+    frozen: SnapshotWithThreadMode<'db, Db>,
+    tier: ReadTier,
+    names: Arc<NameCatalog>,
+    head: HeadRecord,
+    revision: Revision,
+    now: Timestamp,
+}
+
+impl<'db> Snapshot<'db> {
+    /// The newest revision.
+    pub(in crate::store) fn newest(
+        inner: &'db StoreInner,
+        now: Timestamp,
+        tier: ReadTier,
+    ) -> Result<Self, ReadError> {
+        let db = &inner.db;
+        let frozen = SnapshotWithThreadMode::new(db);
+        // Read after the snapshot was taken: names are published before the rows that use them.
+        let names = inner.names();
+        let head = read_head(ReadSource::snapshot(db, &frozen, tier))?;
+        Ok(Self { db, frozen, tier, names, head, revision: head.revision, now })
+    }
+
+    /// An older revision, or the newest.
+    pub(in crate::store) fn at(
+        inner: &'db StoreInner,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<Self, SnapshotError> {
+        let newest = Self::newest(inner, now, ReadTier::Disk)?;
+        let HeadRecord { revision: newest_revision, horizon, .. } = newest.head;
+        if revision > newest_revision {
+            return Err(SnapshotError::Future { revision, newest: newest_revision });
+        }
+        if revision < horizon {
+            return Err(SnapshotError::Expired { revision, oldest: horizon });
+        }
+        Ok(Self { revision, ..newest })
+    }
+
+    /// A read point of the past: its revision, or the newest where that is older.
+    pub(in crate::store) fn as_of(
+        inner: &'db StoreInner,
+        point: ReadPoint,
+    ) -> Result<Self, SnapshotError> {
+        let newest = Self::newest(inner, point.time, ReadTier::Disk)?;
+        let HeadRecord { revision: newest_revision, horizon, .. } = newest.head;
+        let revision = point.revision.min(newest_revision);
+        if revision < horizon {
+            return Err(SnapshotError::Expired { revision, oldest: horizon });
+        }
+
+        // Read from the snapshot itself: it shows whatever is dropped after that.
+        match newest.expirations_collected()? {
+            Some(oldest) if point.time < oldest => {
+                Err(SnapshotError::Time { time: point.time, oldest })
+            }
+            Some(_) | None => Ok(Self { revision, ..newest }),
+        }
+    }
+
+    /// The revision.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The newest revision that the store had when the snapshot was made.
+    pub fn newest_revision(&self) -> Revision {
+        self.head.revision
+    }
+
+    /// The oldest revision that could be read when the snapshot was made.
+    pub fn oldest_revision(&self) -> Revision {
+        self.head.horizon
+    }
+
+    /// The schema that is in force.
+    pub fn schema(&self) -> Result<Option<SchemaText>, ReadError> {
+        self.reader().schema_at(self.revision)
+    }
+
+    /// The revision that wrote the schema in force; 0 when none was written. Costs no read at the newest revision.
+    pub fn schema_revision(&self) -> Result<Revision, ReadError> {
+        if self.revision >= self.head.schema {
+            return Ok(self.head.schema);
+        }
+        Ok(self.schema()?.map_or_else(Revision::default, |schema| schema.revision))
+    }
+
+    /// The relationships that a filter selects, at most `count_max` and only those behind `after`, in a stable order.
+    /// A position fits the same filter only.
+    pub fn scan(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        count_max: usize,
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        self.reader().scan(filter, after, count_max, budget)
+    }
+
+    /// The same in the order of resource type, resource id, relation, subject type, subject id and subject relation, as
+    /// texts: the same in every store with the same relationships. A position fits ordered reads by the same filter only.
+    pub fn scan_ordered(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        count_max: usize,
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        self.reader().scan_ordered(filter, after, count_max, budget)
+    }
+
+    /// Like [`Self::scan`], but with the relationships that have expired and not been collected yet.
+    pub fn scan_stored(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        count_max: usize,
+        budget: &ScanBudget<'_>,
+    ) -> Result<ScanPage, ReadError> {
+        SnapshotReader { expiry: ExpiryFilter::ShowAll, ..self.reader() }
+            .scan(filter, after, count_max, budget)
+    }
+
+    /// How many relationships a filter selects behind `after`, and where to continue if the budget was spent before the
+    /// end was reached.
+    pub fn count(
+        &self,
+        filter: &RelationshipFilter,
+        after: Option<&ScanPosition>,
+        budget: &ScanBudget<'_>,
+    ) -> Result<(u64, Option<ScanPosition>), ReadError> {
+        self.reader().count(filter, after, budget)
+    }
+
+    /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes, and
+    /// fewer where they are large: there are no more only when none is given.
+    ///
+    /// Complete only when `after` is not older than [`Self::oldest_revision`].
+    pub fn changes(
+        &self,
+        after: ChangePosition,
+        count_max: usize,
+    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
+        changelog::read(self.source(), &self.names, after, self.revision, count_max)
+    }
+
+    /// Whether a row was stored, expired or not.
+    pub(in crate::store) fn stores(&self, row: &RowKey<'_>) -> Result<bool, ReadError> {
+        let found = row_cursor::find(self.source(), self.reader().read_at, &row.by_resource())?;
+        Ok(found.is_some())
+    }
+
+    pub(in crate::store) fn source(&self) -> ReadSource<'_> {
+        ReadSource::snapshot(self.db, &self.frozen, self.tier)
+    }
+
+    pub(in crate::store) fn names(&self) -> &NameCatalog {
+        &self.names
+    }
+
+    fn reader(&self) -> SnapshotReader<'_> {
+        // A write in the making has already changed what lives.
+        let read_at = if self.revision == self.head.revision && self.head.unfinished.is_none() {
+            ReadAt::Newest
+        } else {
+            ReadAt::At(self.revision)
+        };
+        let expiry = ExpiryFilter::HideExpired(self.now);
+        SnapshotReader { source: self.source(), names: &self.names, read_at, expiry }
+    }
+}
+
+impl RelationshipReader for Snapshot<'_> {
+    fn find(
+        &self,
+        resource: ResourceKey<'_>,
+        subject: SubjectKey<'_>,
+    ) -> Result<Option<Qualifiers>, ReadError> {
+        self.reader().find(resource, subject)
+    }
+
+    fn subjects(
+        &self,
+        resource: ResourceKey<'_>,
+        form: SubjectForm<'_>,
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
+        self.reader().subjects(resource, form, page)
+    }
+
+    fn resources(
+        &self,
+        relation: RelationKey<'_>,
+        subject: SubjectKey<'_>,
+        page: IdPage<'_>,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
+        self.reader().resources(relation, subject, page)
+    }
+}
+
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("revision", &self.revision)
+            .field("head", &self.head)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! Changes that will be committed together.
+
+use super::failure::WriteFailure;
+use crate::relationship::Revision;
+use crate::store::head::HeadRecord;
+use crate::store::layout::keys::{self, NameId};
+use crate::store::layout::names::NameCatalog;
+use crate::store::layout::values::ChangeRecord;
+use crate::store::rocks::column_family::{ColumnFamily, Db};
+use crate::store::rocks::error::write_failure;
+use crate::store::rocks::source::ReadSource;
+use rocksdb::{Transaction, TransactionOptions, WriteOptions};
+use std::sync::Arc;
+
+/// A chunk is committed once it has this many bytes or changes.
+pub(super) const CHUNK_BYTES: usize = 4 << 20;
+pub(super) const CHUNK_CHANGES: u32 = 10_000;
+
+/// The changes of one or several writes that are not committed yet, and the state that later writes of the batch build on.
+///
+/// Reads through [`Self::source`] see the changes; no snapshot does before the commit.
+pub(in crate::store) struct WriteBatch<'t> {
+    db: &'t Db,
+    transaction: Transaction<'t, Db>,
+    names: Arc<NameCatalog>,
+    /// The head record as it will be after the commit.
+    pub(in crate::store) head: HeadRecord,
+    /// The revision of the current write.
+    revision: Revision,
+    /// How many entries the current write has added to the change log.
+    change_count: u32,
+    /// How many bytes have been set since the last commit.
+    bytes: usize,
+}
+
+impl<'t> WriteBatch<'t> {
+    /// An empty batch on top of `head`. `sync` says whether its commit waits for the disk.
+    pub(in crate::store) fn new(
+        db: &'t Db,
+        sync: bool,
+        names: Arc<NameCatalog>,
+        head: HeadRecord,
+    ) -> Self {
+        let transaction = begin(db, sync);
+        let revision = head.revision;
+        Self { db, transaction, names, head, revision, change_count: 0, bytes: 0 }
+    }
+
+    /// Starts a write within the batch. [`Self::undo`] rolls back to here.
+    pub(in crate::store) fn start_write(&mut self, revision: Revision) {
+        debug_assert!(revision >= self.head.revision, "revisions rise");
+        self.transaction.set_savepoint();
+        self.revision = revision;
+        self.change_count = 0;
+    }
+
+    /// Rolls back the current write, which has not been committed in chunks.
+    pub(in crate::store) fn undo(
+        &mut self,
+        head: HeadRecord,
+        name_count: usize,
+    ) -> Result<(), WriteFailure> {
+        self.transaction.rollback_to_savepoint().map_err(write_failure)?;
+
+        // Names that no commit contains are free again, and so are their numbers.
+        if self.names.len() > name_count {
+            Arc::make_mut(&mut self.names).truncate(name_count);
+        }
+        self.head = head;
+        Ok(())
+    }
+
+    /// Replaces what is not committed with an empty batch on top of `head`.
+    pub(in crate::store) fn restart(
+        &mut self,
+        sync: bool,
+        head: HeadRecord,
+        names: Arc<NameCatalog>,
+    ) {
+        self.transaction = begin(self.db, sync);
+        self.head = head;
+        self.names = names;
+        self.bytes = 0;
+    }
+
+    /// Commits the changes so far, and continues with an empty batch whose commit does not wait for the disk.
+    pub(in crate::store) fn commit_and_continue(&mut self) -> Result<(), WriteFailure> {
+        let committed = std::mem::replace(&mut self.transaction, begin(self.db, false));
+        self.bytes = 0;
+        committed.commit().map_err(write_failure)
+    }
+
+    /// Commits the batch.
+    pub(in crate::store) fn commit(self) -> Result<(), WriteFailure> {
+        self.transaction.commit().map_err(write_failure)
+    }
+
+    pub(in crate::store) fn names(&self) -> &Arc<NameCatalog> {
+        &self.names
+    }
+
+    pub(in crate::store) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// How many entries the current write has added to the change log.
+    pub(in crate::store) fn change_count(&self) -> u32 {
+        self.change_count
+    }
+
+    /// How many bytes have been set since the last commit.
+    pub(in crate::store) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The committed state with the changes of this batch.
+    pub(in crate::store) fn source(&self) -> ReadSource<'_> {
+        ReadSource::transaction(self.db, &self.transaction)
+    }
+
+    pub(in crate::store) fn set(
+        &mut self,
+        family: ColumnFamily,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), WriteFailure> {
+        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        self.bytes += key.len() + value.len();
+        let handle = family.handle(self.db)?;
+        self.transaction.put_cf(handle, key, value).map_err(write_failure)
+    }
+
+    pub(in crate::store) fn clear(
+        &mut self,
+        family: ColumnFamily,
+        key: &[u8],
+    ) -> Result<(), WriteFailure> {
+        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        let handle = family.handle(self.db)?;
+        self.transaction.delete_cf(handle, key).map_err(write_failure)
+    }
+
+    /// The number of a name; a new name gets the next number.
+    pub(in crate::store) fn name(&mut self, text: &str) -> Result<NameId, WriteFailure> {
+        if let Some(id) = self.names.find(text) {
+            return Ok(id);
+        }
+        let id = Arc::make_mut(&mut self.names).add(text)?;
+        self.set(ColumnFamily::Meta, &keys::name(text), &id.0.to_be_bytes())?;
+        Ok(id)
+    }
+
+    /// Appends an entry of the current write to the change log.
+    pub(in crate::store) fn log(&mut self, record: &ChangeRecord<'_>) -> Result<(), WriteFailure> {
+        let key = keys::change(self.revision, self.change_count);
+        self.set(ColumnFamily::Changes, &key, &record.bytes())?;
+        self.change_count = self.change_count.saturating_add(1);
+        Ok(())
+    }
+
+    /// Counts an entry that the current write has added to the change log without this batch.
+    pub(in crate::store) fn count_logged(&mut self) {
+        self.change_count = self.change_count.saturating_add(1);
+    }
+}
+
+/// An empty RocksDB transaction; `sync` says whether its commit waits for the disk.
+pub(in crate::store) fn begin(db: &Db, sync: bool) -> Transaction<'_, Db> {
+    let mut options = WriteOptions::default();
+    options.set_sync(sync);
+    db.transaction_opt(&options, &TransactionOptions::default())
+}

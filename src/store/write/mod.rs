@@ -1,0 +1,21 @@
+//! Writes: the queue, the writer thread and its group commit, transactions, chunked writes, imports and garbage collection.
+
+mod batch;
+mod bulk_writer;
+pub(super) mod chunked;
+pub(super) mod clock;
+pub(super) mod commit_group;
+pub(super) mod error;
+pub(super) mod failure;
+pub(super) mod garbage;
+pub(super) mod health;
+pub(super) mod job;
+mod key_hashes;
+pub(super) mod options;
+pub(super) mod queue;
+pub(super) mod resources;
+pub(super) mod rollback;
+pub(super) mod spill;
+pub(super) mod spill_quota;
+pub(super) mod transaction;
+pub(super) mod writer;

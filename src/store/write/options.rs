@@ -1,0 +1,56 @@
+//! Options of a write.
+
+use super::clock::WriteClock;
+use super::resources::Reserve;
+use std::fmt;
+use std::sync::Arc;
+
+/// Says whether the caller of a write has stopped waiting for it.
+pub type IsInterrupted = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How a write is made.
+pub struct WriteOptions {
+    pub(in crate::store) clock: WriteClock,
+    pub(in crate::store) interrupted: IsInterrupted,
+    pub(in crate::store) is_large: bool,
+    pub(in crate::store) reserve: Reserve,
+}
+
+impl WriteOptions {
+    /// A write of moderate size whose caller waits for as long as it takes.
+    pub fn new(clock: impl Into<WriteClock>) -> Self {
+        Self {
+            clock: clock.into(),
+            interrupted: Arc::new(|| false),
+            is_large: false,
+            reserve: Reserve::Full,
+        }
+    }
+
+    /// The same for a caller that may stop waiting. A write that has not begun by then is dropped; a large write that has
+    /// begun is rolled back.
+    #[must_use]
+    pub fn interrupted_by(self, interrupted: IsInterrupted) -> Self {
+        Self { interrupted, ..self }
+    }
+
+    /// The same for a write that frees space in the end. It may use half of the space that is reserved for RocksDB.
+    #[must_use]
+    pub fn deletion(self) -> Self {
+        Self { reserve: Reserve::Half, ..self }
+    }
+
+    /// The same for a write that may be larger than memory: it is committed chunk by chunk. No other write is made
+    /// meanwhile; reads continue and see nothing of the write before it is complete. If it fails or a crash ends it, its
+    /// chunks are rolled back.
+    #[must_use]
+    pub fn large(self) -> Self {
+        Self { is_large: true, ..self }
+    }
+}
+
+impl fmt::Debug for WriteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteOptions").field("is_large", &self.is_large).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! Admission to the writer's queue: how many writes may wait, and how much memory they may take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How much may wait for the writer. Whatever is more is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// The most writes.
+    pub writes_max: usize,
+    /// The most bytes of their requests together, and of what they hold until they are made.
+    pub bytes_max: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self { writes_max: 4096, bytes_max: 128 << 20 }
+    }
+}
+
+/// The queue has no room for a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "too many writes are waiting: at most {} writes with {} bytes together may wait; try again later",
+    .0.writes_max, .0.bytes_max
+)]
+pub struct QueueFull(pub QueueLimits);
+
+/// What waits at present.
+#[derive(Debug)]
+pub(in crate::store) struct Queue {
+    limits: QueueLimits,
+    writes: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Queue {
+    pub(in crate::store) fn new(limits: QueueLimits) -> Arc<Self> {
+        Arc::new(Self { limits, writes: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
+    }
+
+    /// A place for a write of so many bytes. A single write larger than the bound is let in when nothing else waits.
+    pub(in crate::store) fn admit(self: &Arc<Self>, bytes: usize) -> Result<QueueSlot, QueueFull> {
+        let writes_before = self.writes.fetch_add(1, Ordering::Relaxed);
+        let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Dropped on refusal, it takes back what was counted.
+        let slot = QueueSlot { queue: Arc::clone(self), bytes, held: 0 };
+
+        let has_room = writes_before < self.limits.writes_max
+            && (writes_before == 0 || bytes_before.saturating_add(bytes) <= self.limits.bytes_max);
+        if has_room { Ok(slot) } else { Err(QueueFull(self.limits)) }
+    }
+}
+
+/// A place in the queue, free again when this is dropped.
+#[derive(Debug)]
+pub struct QueueSlot {
+    queue: Arc<Queue>,
+    bytes: usize,
+    /// What the write holds beside its request.
+    held: usize,
+}
+
+impl QueueSlot {
+    /// Counts what the write holds until it is made, in place of what it held before. Refuses when all writes together
+    /// then hold too much; a single write may hold any amount while no other one waits.
+    pub fn hold(&mut self, held: usize) -> Result<(), QueueFull> {
+        let limits = self.queue.limits;
+        self.queue.bytes.fetch_sub(self.held, Ordering::Relaxed);
+        let bytes_before = self.queue.bytes.fetch_add(held, Ordering::Relaxed);
+        // What is refused is counted until the slot is dropped.
+        self.held = held;
+
+        let is_alone = self.queue.writes.load(Ordering::Relaxed) <= 1;
+        let has_room = bytes_before.saturating_add(held) <= limits.bytes_max;
+        if held == 0 || is_alone || has_room { Ok(()) } else { Err(QueueFull(limits)) }
+    }
+}
+
+impl Drop for QueueSlot {
+    fn drop(&mut self) {
+        self.queue.writes.fetch_sub(1, Ordering::Relaxed);
+        self.queue.bytes.fetch_sub(self.bytes + self.held, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_and_their_bytes_are_bounded_and_leave_room_when_they_go() {
+        let queue = Queue::new(QueueLimits { writes_max: 2, bytes_max: 100 });
+        let first = queue.admit(60).unwrap();
+        queue.admit(60).unwrap_err();
+        let second = queue.admit(40).unwrap();
+        queue.admit(0).unwrap_err();
+        drop(first);
+        queue.admit(60).unwrap();
+        drop(second);
+        queue.admit(1_000).unwrap();
+    }
+
+    #[test]
+    fn what_waiting_writes_hold_counts_until_they_go() {
+        let queue = Queue::new(QueueLimits { writes_max: 9, bytes_max: 100 });
+        let mut first = queue.admit(10).unwrap();
+        first.hold(1_000).unwrap();
+        queue.admit(0).unwrap_err();
+
+        first.hold(50).unwrap();
+        let mut second = queue.admit(10).unwrap();
+        second.hold(40).unwrap_err();
+        second.hold(30).unwrap();
+        drop(first);
+        second.hold(90).unwrap();
+        drop(second);
+        assert_eq!(queue.bytes.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,122 @@
+//! Rolls back a chunked write that was aborted, or that a crash ended.
+
+use super::batch::{self, CHUNK_BYTES, CHUNK_CHANGES};
+use super::error::TransactionError;
+use super::failure::WriteFailure;
+use crate::relationship::Revision;
+use crate::store::head::HeadRecord;
+use crate::store::layout::keys::{self, RowKey};
+use crate::store::layout::values::{self, ChangeRecord};
+use crate::store::rocks::column_family::{ColumnFamily, Db};
+use crate::store::rocks::error::write_failure;
+use crate::store::rocks::source::{ReadSource, ReadTier};
+use rocksdb::SnapshotWithThreadMode;
+
+/// Removes what is stored of a revision, so that the store is as it was at the head `before`. Idempotent: it can be
+/// repeated, and resumes if it was interrupted. `give_up` is called between chunks; once it returns `true`, the rollback
+/// stops and the result is `false`.
+pub(in crate::store) fn roll_back(
+    db: &Db,
+    revision: Revision,
+    before: HeadRecord,
+    give_up: &dyn Fn() -> bool,
+) -> Result<bool, TransactionError> {
+    debug_assert!(revision > before.revision, "only the newest revision is rolled back");
+    if give_up() {
+        return Ok(false);
+    }
+    // The change log is read from a snapshot, because the rollback deletes it while it reads.
+    let snapshot = SnapshotWithThreadMode::new(db);
+    let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
+    let mut changes = source.cursor(ColumnFamily::Changes, &revision.0.to_be_bytes())?;
+    changes.seek(&keys::change(revision, 0));
+
+    let mut rollback = Rollback { db, transaction: batch::begin(db, false), revision };
+    let (mut count, mut bytes) = (0, 0);
+    while let Some((key, value)) = changes.item()? {
+        rollback.undo(key, value)?;
+        (count, bytes) = (count + 1, bytes + value.len());
+        if count == CHUNK_CHANGES || bytes >= CHUNK_BYTES {
+            let chunk = std::mem::replace(&mut rollback.transaction, batch::begin(db, false));
+            chunk.commit().map_err(write_failure)?;
+            (count, bytes) = (0, 0);
+            if give_up() {
+                return Ok(false);
+            }
+        }
+        changes.advance();
+    }
+    rollback.transaction.commit().map_err(write_failure)?;
+
+    // The head is written last: until then a crash leaves the revision marked as unfinished.
+    let last = batch::begin(db, true);
+    let head = HeadRecord { unfinished: None, ..before };
+    let meta = ColumnFamily::Meta.handle(db).map_err(WriteFailure::from)?;
+    last.put_cf(meta, keys::HEAD, head.bytes()).map_err(write_failure)?;
+    last.commit().map_err(write_failure)?;
+    Ok(true)
+}
+
+/// The rollback of one revision.
+struct Rollback<'u> {
+    db: &'u Db,
+    transaction: rocksdb::Transaction<'u, Db>,
+    revision: Revision,
+}
+
+impl Rollback<'_> {
+    /// Undoes one entry of the change log. For a row that was changed more than once, the first of its entries restores the
+    /// row, and the others find nothing left to do.
+    fn undo(&self, key: &[u8], value: &[u8]) -> Result<(), TransactionError> {
+        match ChangeRecord::from_bytes(value)? {
+            ChangeRecord::Touched { row, .. } | ChangeRecord::Deleted(row) => self.restore(&row)?,
+            ChangeRecord::SchemaWritten => {
+                self.clear(ColumnFamily::Schema, &keys::schema(self.revision))?;
+            }
+            ChangeRecord::Metadata(_) => {}
+        }
+        Ok(self.clear(ColumnFamily::Changes, key)?)
+    }
+
+    /// Restores the row that the key had before the revision, or removes the key if it had none.
+    fn restore(&self, row: &RowKey<'_>) -> Result<(), TransactionError> {
+        let (key, by_subject) = (row.by_resource(), row.by_subject());
+        let source = ReadSource::transaction(self.db, &self.transaction);
+        let deleted_key = keys::deleted(&key, self.revision);
+        let old = source.get(ColumnFamily::Deleted, &deleted_key)?;
+
+        if let Some(value) = source.get(ColumnFamily::Live, &key)? {
+            let (created, qualifiers) = values::split_row(&value)?;
+            // Another entry of the same row has restored it already.
+            if created != self.revision {
+                return Ok(());
+            }
+            if let Some(at) = values::expiration(qualifiers)? {
+                self.clear(ColumnFamily::Expiring, &keys::expiring(at, &key))?;
+            }
+            self.clear(ColumnFamily::Live, &key)?;
+            self.clear(ColumnFamily::LiveBySubject, &by_subject)?;
+        }
+
+        let Some(old) = old else { return Ok(()) };
+        self.clear(ColumnFamily::Deleted, &deleted_key)?;
+        let deleted_by_subject = keys::deleted(&by_subject, self.revision);
+        self.clear(ColumnFamily::DeletedBySubject, &deleted_by_subject)?;
+        self.set(ColumnFamily::Live, &key, &old)?;
+        self.set(ColumnFamily::LiveBySubject, &by_subject, &old)?;
+        if let Some(at) = values::expiration(values::split_row(&old)?.1)? {
+            self.set(ColumnFamily::Expiring, &keys::expiring(at, &key), &[])?;
+        }
+        Ok(())
+    }
+
+    fn set(&self, family: ColumnFamily, key: &[u8], value: &[u8]) -> Result<(), WriteFailure> {
+        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        self.transaction.put_cf(family.handle(self.db)?, key, value).map_err(write_failure)
+    }
+
+    fn clear(&self, family: ColumnFamily, key: &[u8]) -> Result<(), WriteFailure> {
+        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        self.transaction.delete_cf(family.handle(self.db)?, key).map_err(write_failure)
+    }
+}

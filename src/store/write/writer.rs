@@ -1,0 +1,158 @@
+//! The one writer: a thread that runs writes one after the other and commits the waiting ones as one batch.
+//!
+//! A group of writes is one RocksDB transaction. Each write starts at a savepoint: a write that fails is rolled back to it,
+//! and later writes see the changes of earlier writes of the group. One synced commit then acknowledges the whole group.
+
+use super::commit_group::CommitGroup;
+use super::error::WriteError;
+use super::job::{BatchFailure, JobKind, NotBegun, Reply, WriteJob};
+use super::options::WriteOptions;
+use super::transaction::Transaction;
+use crate::relationship::Revision;
+use crate::store::head::HeadRecord;
+use crate::store::inner::StoreInner;
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SendError, Sender};
+use std::thread::JoinHandle;
+
+/// The most writes in one batch.
+const WRITES_MAX: usize = 256;
+
+/// The handle of the writer thread. When it is dropped, it waits for the writes in progress.
+pub(in crate::store) struct WriterThread {
+    jobs: Option<Sender<WriteJob>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterThread {
+    /// Starts the thread; `head` is the newest head on disk.
+    pub(in crate::store) fn start(
+        inner: Arc<StoreInner>,
+        head: HeadRecord,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let named = std::thread::Builder::new().name("kilwa-writer".to_owned());
+        let thread = named.spawn(move || serve(&inner, head, &queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Passes a job to the writer. If the writer has ended, the job is answered at once.
+    pub(in crate::store) fn submit(&self, job: WriteJob) {
+        let unsent = match &self.jobs {
+            Some(jobs) => jobs.send(job).err().map(|SendError(job)| job),
+            None => Some(job),
+        };
+        if let Some(job) = unsent {
+            job.drop_unmade(NotBegun::Closed);
+        }
+    }
+
+    /// Runs work on the writer thread, and waits until it is on disk. A panic of the work is resumed here.
+    pub(in crate::store) fn run<T: Send + 'static, E: Send + 'static>(
+        &self,
+        kind: JobKind,
+        options: WriteOptions,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<(Revision, T), WriteError<E>> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.submit(WriteJob::new(kind, options, work, move |answer| {
+            // The receiver is dropped only if the thread of the caller has ended, and nothing needs the answer then.
+            let _gone = reply.send(answer);
+        }));
+        match answer.recv() {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(mpsc::RecvError) => Err(WriteError::Closed),
+        }
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the writer has reached its callers already, as dropped replies.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for WriterThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriterThread").finish_non_exhaustive()
+    }
+}
+
+/// Runs jobs until the store is dropped.
+fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
+    let mut stopped: Option<BatchFailure> = None;
+    let mut waiting = None;
+    while let Some(first) = waiting.take().or_else(|| queue.recv().ok()) {
+        let group = CommitGroup::begin(inner, head, &first.clock);
+        let (group, replies, next) = run_group(group, inner, first, queue, stopped.as_ref());
+        waiting = next;
+
+        // A failed commit leaves the durable state unknown: the batch may turn out to be on disk when the log is read at the
+        // next start. A later write would have been made without knowledge of it, so none is committed.
+        let committed = match &stopped {
+            None => group.commit(&mut head).map_err(BatchFailure::Commit),
+            Some(failure) => Err(failure.clone()),
+        };
+        if let Err(BatchFailure::Commit(failure)) = &committed {
+            let reason = failure.to_string();
+            inner.health.stop(&reason);
+            stopped = Some(BatchFailure::Stopped(reason));
+        }
+        for reply in replies {
+            reply(committed.as_ref().copied());
+        }
+    }
+
+    if stopped.is_none()
+        && let Some(newest) = inner.visibility.newest()
+    {
+        inner.note_visibility(newest);
+    }
+}
+
+/// Runs a job, and those that wait in the queue until the group is full. Returns the replies of the jobs, and a job that
+/// must not run in this group.
+fn run_group<'s>(
+    mut group: CommitGroup<'s>,
+    inner: &StoreInner,
+    first: WriteJob,
+    queue: &Receiver<WriteJob>,
+    stopped: Option<&BatchFailure>,
+) -> (CommitGroup<'s>, Vec<Reply>, Option<WriteJob>) {
+    let mut replies = Vec::new();
+    let mut next = Some(first);
+    while let Some(job) = next {
+        if let Some(reason) = unwanted(inner, &job) {
+            job.drop_unmade(reason);
+            next = queue.try_recv().ok();
+            continue;
+        }
+        // A large write is a group by itself, because it commits its own chunks.
+        let is_large = job.kind == JobKind::Large;
+        if is_large && !replies.is_empty() {
+            return (group, replies, Some(job));
+        }
+
+        let reply;
+        (group, reply) = group.run(job, stopped);
+        replies.push(reply);
+        let is_full = is_large || replies.len() >= WRITES_MAX || group.is_full();
+        next = if is_full { None } else { queue.try_recv().ok() };
+    }
+    (group, replies, None)
+}
+
+/// Why a job whose turn has come is not run.
+fn unwanted(inner: &StoreInner, job: &WriteJob) -> Option<NotBegun> {
+    if inner.is_closing() {
+        return Some(NotBegun::Closed);
+    }
+    (job.interrupted)().then_some(NotBegun::Interrupted)
+}
