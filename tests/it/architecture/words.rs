@@ -20,18 +20,32 @@ const STRAYS: &[Stray] = &[
     ("lean on", "`depend on`"),
 ];
 
-/// Strays of documents alone; in the code they are words of their own right, or names.
-const DOCUMENT_STRAYS: &[Stray] = &[
+/// Strays of all prose but that of [`UNFINISHED`].
+const MORE_STRAYS: &[Stray] = &[
+    ("moment", "`revision`, `time` or `point in time`"),
     ("whoever", "name the caller, client or user"),
+    ("somebody", "name the caller, client or user"),
+    ("nobody", "`no caller`, `no subject`, `no one`"),
     ("in vain", "`without effect`, or say what was not found"),
     ("look whether", "`check whether`"),
-    ("piece by piece", "`in chunks`, `in parts`"),
-    ("comes to", "`reaches`, `results in`"),
+    ("looks whether", "`checks whether`"),
+    ("leans on", "`depends on`"),
+    ("door", "`entry point`, `layer`"),
+    ("goes on", "`continues`, `resumes`"),
+    ("go on", "`continue`, `resume`"),
     ("is told", "`is given`, `is reported`"),
     ("are told", "`are given`, `are reported`"),
-    ("circle", "`cycle`"),
     ("told from", "`distinguished from`"),
+    ("piece by piece", "`in chunks`, `in parts`"),
+    ("under way", "`in progress`"),
+    ("comes to", "`reaches`, `results in`"),
+    ("leap over", "`skip`"),
+    ("leaps over", "`skips`"),
+    ("circle", "`cycle`"),
 ];
+
+/// Files and folders whose prose is not yet free of [`MORE_STRAYS`]. Remove a line to see what is left there.
+const UNFINISHED: &[&str] = &["src/", "proto/", "ARCHITECTURE.md", "CODE_OF_CONDUCT.md"];
 
 /// Where a stray is right: a part of the path, the stray, and the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
@@ -92,8 +106,8 @@ fn strays_are_found_in_prose_and_not_in_code() {
 
 /// The strays that are looked for in a file.
 fn strays_of(file: &str) -> Vec<Stray> {
-    let is_page = Path::new(file).extension().is_some_and(|extension| extension == "md");
-    let more: &[Stray] = if is_page { DOCUMENT_STRAYS } else { &[] };
+    let is_unfinished = UNFINISHED.iter().any(|start| file.starts_with(start));
+    let more = if is_unfinished { &[] } else { MORE_STRAYS };
     [STRAYS, more].concat()
 }
 
