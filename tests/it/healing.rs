@@ -7,7 +7,7 @@ use crate::server_support::{Bearer, Keyed};
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,14 +26,14 @@ const SCHEMA: &str = "definition user {}\ndefinition document { relation viewer:
 const PARTS: usize = 50;
 
 /// A real server on a folder that it was given. It is killed when it is dropped.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     channel: Channel,
     log: PathBuf,
 }
 
 impl Server {
-    async fn start(data: &Path, home: &Path) -> Self {
+    pub(crate) async fn start(data: &Path, home: &Path) -> Self {
         let log = home.join("server.log");
         // Without the trap, the signal that announces a file that is too large would end the process.
         let script = "trap '' XFSZ; exec \"$0\" \"$@\"";
@@ -65,11 +65,11 @@ impl Server {
         Self { process, channel, log }
     }
 
-    fn permissions(&self) -> PermissionsServiceClient<Keyed> {
+    pub(crate) fn permissions(&self) -> PermissionsServiceClient<Keyed> {
         PermissionsServiceClient::with_interceptor(self.channel.clone(), Bearer(KEY.to_owned()))
     }
 
-    async fn write_schema(&self) {
+    pub(crate) async fn write_schema(&self) {
         let bearer = Bearer(KEY.to_owned());
         let mut schemas = SchemaServiceClient::with_interceptor(self.channel.clone(), bearer);
         let request = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
@@ -77,14 +77,21 @@ impl Server {
     }
 
     /// Writes all parts of a document, or none.
-    async fn write(&self, number: usize) -> Result<(), Status> {
+    pub(crate) async fn write(&self, number: usize) -> Result<(), Status> {
         let updates = (0..PARTS).map(|part| update(number, part)).collect();
         let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
         self.permissions().write_relationships(request).await.map(drop)
     }
 
     /// The documents that are there, each with all its parts.
-    async fn documents(&self) -> BTreeSet<usize> {
+    pub(crate) async fn documents(&self) -> BTreeSet<usize> {
+        let found = self.try_documents().await.unwrap();
+        assert!(found.values().all(|parts| *parts == PARTS), "half a write is there: {found:?}");
+        found.into_keys().collect()
+    }
+
+    /// The documents, each with the number of its parts.
+    pub(crate) async fn try_documents(&self) -> Result<BTreeMap<usize, usize>, Status> {
         let request = proto::ReadRelationshipsRequest {
             consistency: Some(proto::Consistency {
                 requirement: Some(proto::consistency::Requirement::FullyConsistent(true)),
@@ -95,18 +102,17 @@ impl Server {
             }),
             ..Default::default()
         };
-        let mut stream = self.permissions().read_relationships(request).await.unwrap().into_inner();
-        let mut found = std::collections::BTreeMap::<usize, usize>::new();
-        while let Some(response) = stream.message().await.unwrap() {
+        let mut stream = self.permissions().read_relationships(request).await?.into_inner();
+        let mut found = BTreeMap::<usize, usize>::new();
+        while let Some(response) = stream.message().await? {
             let resource = response.relationship.unwrap().resource.unwrap();
             let number = resource.object_id.trim_start_matches('n').parse().unwrap();
             *found.entry(number).or_default() += 1;
         }
-        assert!(found.values().all(|parts| *parts == PARTS), "half a write is there: {found:?}");
-        found.into_keys().collect()
+        Ok(found)
     }
 
-    async fn health(&self, name: &str) -> ServingStatus {
+    pub(crate) async fn health(&self, name: &str) -> ServingStatus {
         let request = HealthCheckRequest { service: name.to_owned() };
         let response = HealthClient::new(self.channel.clone()).check(request).await.unwrap();
         response.into_inner().status()
@@ -122,12 +128,12 @@ impl Server {
         panic!("`kilwa.writes` does not become {status:?}: {}", self.said());
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
     /// Sets a limit of the running process.
-    fn limit(&self, limit: &str) {
+    pub(crate) fn limit(&self, limit: &str) {
         let status = Command::new("prlimit")
             .args(["--pid", &self.process.id().to_string(), limit])
             .status()
@@ -199,11 +205,11 @@ async fn writes_continue_by_themselves_after_a_failed_commit() {
 }
 
 /// A small disk of its own. It is unmounted when it is dropped.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
     /// `None`, which is said, where nothing can be mounted.
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let dir = TempDir::new().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"])
@@ -215,6 +221,18 @@ impl SmallDisk {
         }
         skipped("no disk can be mounted: run the tests as root");
         None
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Uses the space that is left but for some bytes.
+    pub(crate) fn fill_up_to(&self, free_bytes: u64) {
+        self.fill();
+        let ballast = File::options().write(true).open(self.path().join("ballast")).unwrap();
+        let length = ballast.metadata().unwrap().len();
+        ballast.set_len(length - free_bytes).unwrap();
     }
 
     /// Uses all the space that is left.

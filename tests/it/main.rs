@@ -40,6 +40,7 @@ mod damage;
 mod database;
 mod dependencies;
 mod differential;
+mod disk_errors;
 mod embedding;
 mod examples;
 mod expand;
