@@ -38,6 +38,7 @@ fn licence_expressions_are_evaluated_as_spdx_says() {
         .into_iter()
         .map(str::to_owned)
         .collect();
+
     for (expression, expected) in [
         ("MIT", true),
         ("GPL-3.0", false),

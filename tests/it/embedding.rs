@@ -41,6 +41,7 @@ fn a_program_has_a_server_inside() {
 
     let connection = Connection::open(address, Some("secret")).unwrap();
     assert!(connection.is_serving("").unwrap());
+    assert!(connection.is_serving("no.such.Service").is_err());
     let answer = program::kilwa()
         .args(["permission", "check", "document:plan", "read", "user:ann"])
         .args(["--endpoint", address, "--token", "secret"])
@@ -90,6 +91,7 @@ fn a_client_in_go() {
         skipped("there is no Go that can build the example");
         return;
     }
+
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("app");
     let built = Command::new("go")
@@ -102,6 +104,7 @@ fn a_client_in_go() {
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+
     assert_answers(Command::new(program));
 }
 
