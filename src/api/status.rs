@@ -336,7 +336,7 @@ pub(crate) fn of_engine(error: &EngineError) -> Status {
             [("field", "subject_id".to_owned())],
         ),
         EngineError::DepthExceeded { .. } => failed(ErrorReason::MaximumDepthExceeded, message, []),
-        EngineError::WayTooLong { way, .. } => {
+        EngineError::PathTooLong { path: way, .. } => {
             failed(ErrorReason::MaximumDepthExceeded, message, [("way", way.join(" -> "))])
         }
         EngineError::CyclicExclusion { cycle } | EngineError::EndlessTree { cycle } => {

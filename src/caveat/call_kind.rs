@@ -1,12 +1,12 @@
-//! What a call means: the parser makes one of every operator, function, method and macro.
+//! Classifies calls: the parser turns every operator, function, method and macro into a call.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
 use std::borrow::Cow;
 
-/// A call by the way in which its operands are evaluated.
+/// The kind of a call, by how its operands are evaluated.
 #[derive(Debug)]
 pub(super) enum CallKind<'e> {
-    /// Terms of which one that is `deciding` decides: true for an or, false for an and.
+    /// Terms of which a single one with the value `deciding` decides: true for `||`, false for `&&`.
     Logical { terms: &'e [IdedExpr], deciding: bool },
     /// `condition ? then : otherwise`
     Conditional([&'e IdedExpr; 3]),
@@ -18,22 +18,23 @@ pub(super) enum CallKind<'e> {
     Index { operand: &'e IdedExpr, index: &'e IdedExpr, access: Access },
     /// `operand.?field`
     OptionalField { operand: &'e IdedExpr, field: &'e IdedExpr },
-    /// The first of two optionals that has a value, or that value itself.
+    /// The first of two optionals that has a value, or that value unwrapped.
     OrElse { operands: [&'e IdedExpr; 2], unwrapped: bool },
-    /// An expression that is evaluated for each element of a list, or key of a map.
+    /// An expression that is evaluated for each element of a list or key of a map.
     Macro(MacroCall<'e>),
-    /// What reads all its arguments, of a method the target first. A method's name begins with a point.
+    /// A function or method that evaluates all its arguments; a method's target comes first. A method's name starts with a
+    /// dot.
     Function { name: Cow<'e, str>, target: Option<&'e IdedExpr>, arguments: &'e [IdedExpr] },
 }
 
-/// How a part of a value is asked for.
+/// How an element of a value is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Access {
-    /// It has to be there.
+    /// The element must exist.
     Required,
-    /// As an optional.
+    /// The element is returned as an optional.
     Optional,
-    /// Whether it is there.
+    /// Only whether the element exists.
     Test,
 }
 
@@ -42,9 +43,9 @@ pub(super) enum Access {
 pub(super) struct MacroCall<'e> {
     pub(super) kind: MacroKind,
     pub(super) operand: &'e IdedExpr,
-    /// The variable's name, unless something else is written in its place.
+    /// The variable; a type error unless it is a simple name.
     pub(super) variable: &'e IdedExpr,
-    /// For `map` with a condition.
+    /// The condition of a `map` with three arguments.
     pub(super) condition: Option<&'e IdedExpr>,
     pub(super) body: &'e IdedExpr,
 }
@@ -56,13 +57,13 @@ pub(super) enum MacroKind {
     ExistsOne,
     Filter,
     Map,
-    /// Over the value of an optional, to a value.
+    /// `optMap`: maps the value of an optional to a value.
     OptionalMap,
-    /// Over the value of an optional, to an optional.
+    /// `optFlatMap`: maps the value of an optional to an optional.
     OptionalFlatMap,
 }
 
-/// The macros with a variable, by their names.
+/// The macros with a variable, by name.
 const MACROS: [(&str, MacroKind); 8] = [
     ("all", MacroKind::All),
     ("exists", MacroKind::Exists),
@@ -81,17 +82,18 @@ impl MacroKind {
 }
 
 impl<'e> MacroCall<'e> {
-    /// The variable; empty when something else than a simple name is written in its place.
+    /// The variable's name; empty when it is not a simple name.
     pub(super) fn name(&self) -> &'e str {
         let Expr::Ident(name) = &self.variable.expr else { return "" };
         if name.starts_with('.') { "" } else { name }
     }
 }
 
-/// What a call means where these names are variables.
+/// Classifies a call, given which names are variables.
 pub(super) fn call_kind(call: &CallExpr, is_declared: impl Fn(&str) -> bool) -> CallKind<'_> {
     let arguments = call.args.as_slice();
     let name = call.func_name.as_str();
+
     match (call.target.as_deref(), arguments, name) {
         (None, terms, operators::LOGICAL_AND) => CallKind::Logical { terms, deciding: false },
         (None, terms, operators::LOGICAL_OR) => CallKind::Logical { terms, deciding: true },
@@ -113,11 +115,11 @@ pub(super) fn call_kind(call: &CallExpr, is_declared: impl Fn(&str) -> bool) -> 
             let name = name.strip_prefix('.').unwrap_or(name).into();
             CallKind::Function { name, target: None, arguments }
         }
-        (Some(target), ..) => of_target(name, target, arguments, is_declared),
+        (Some(target), ..) => method_kind(name, target, arguments, is_declared),
     }
 }
 
-fn of_target<'e>(
+fn method_kind<'e>(
     name: &'e str,
     target: &'e IdedExpr,
     arguments: &'e [IdedExpr],
@@ -144,6 +146,7 @@ fn of_target<'e>(
         }
         _ => CallKind::Function { name: name.into(), target: Some(target), arguments },
     };
+
     match qualified_name(target, &is_declared) {
         Some(namespace) => {
             let name = format!("{namespace}.{name}").into();
@@ -153,7 +156,7 @@ fn of_target<'e>(
     }
 }
 
-/// The name that a chain of fields writes, if its first part is no variable.
+/// The qualified name that a chain of field selections spells, unless its first part is a variable.
 pub(super) fn qualified_name(
     expr: &IdedExpr,
     is_declared: &impl Fn(&str) -> bool,
@@ -171,7 +174,7 @@ pub(super) fn qualified_name(
     (!declared).then(|| fields.join("."))
 }
 
-/// The types that can be named, by their names in CEL.
+/// The CEL type with a name.
 pub(super) fn type_of_name(name: &str) -> Option<&'static str> {
     const NAMES: [&str; 13] = [
         "null_type",

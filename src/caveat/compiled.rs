@@ -15,7 +15,7 @@ use regex::Regex;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
-/// How long a body may be, in characters.
+/// Maximum length of a body, in characters.
 const BODY_LENGTH_MAX: usize = 100_000;
 
 /// A compiled caveat. Immutable; many threads may evaluate it at once.
@@ -27,27 +27,27 @@ pub struct Caveat {
     body: String,
     canonical_body: String,
     expr: IdedExpr,
-    /// The patterns that are written out, by the calls that search for them.
+    /// Compiled literal patterns, by the id of the call that uses them.
     patterns: HashMap<u64, Regex>,
 }
 
-/// What a caveat says about a context.
+/// The result of evaluating a caveat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaveatResult {
-    /// The condition does not hold.
+    /// The condition is false.
     False,
-    /// The condition holds.
+    /// The condition is true.
     True,
-    /// Undecided: these parameters have no value and are needed.
+    /// The result depends on these parameters, which have no value.
     Missing(BTreeSet<String>),
 }
 
 impl Caveat {
-    /// The caveat of a name, its doc comment, its parameters and the text between its braces.
+    /// Compiles a caveat from its name, its doc comment, its parameters and the text between its braces.
     ///
     /// # Errors
     ///
-    /// The first fault in the syntax, or every fault in the names and types and every unused parameter.
+    /// The first syntax error, or all errors in names and types and all unused parameters.
     pub fn compile(
         name: &str,
         doc: &str,
@@ -61,10 +61,12 @@ impl Caveat {
             let kind = CompileErrorKind::TooLarge { caveat: caveat(), message };
             return Err(vec![CompileError { kind, range: whole }]);
         }
+
         let parsed = parse::parse(body).map_err(|fault| {
             let kind = CompileErrorKind::Syntax { caveat: caveat(), message: fault.message };
             vec![CompileError { kind, range: fault.range }]
         })?;
+
         let typed: Vec<(&str, Type)> = parameters
             .iter()
             .map(|parameter| (parameter.name.as_str(), Type::from(&parameter.parameter_type)))
@@ -83,6 +85,7 @@ impl Caveat {
         if !errors.is_empty() {
             return Err(errors);
         }
+
         Ok(Self {
             name: name.to_owned(),
             doc: doc.to_owned(),
@@ -120,7 +123,11 @@ impl Caveat {
         self.canonical_body.clone()
     }
 
-    /// Whether a relationship may carry this context: every name a parameter, every value of its type.
+    /// Requires that a relationship may store this context: each name is a parameter, and each value has its type.
+    ///
+    /// # Errors
+    ///
+    /// The first name or value that does not fit.
     pub fn check_stored(&self, stored: &Context) -> Result<(), CaveatError> {
         for (name, value) in stored.iter() {
             let parameter = self.parameters.iter().find(|parameter| parameter.name == name);
@@ -133,12 +140,12 @@ impl Caveat {
         Ok(())
     }
 
-    /// What the caveat says. A stored value wins over the request's; names that are no parameters are ignored. Taking over
-    /// the values and evaluating the expression both cost steps; without enough of them there is no answer.
+    /// Evaluates the caveat. Stored values take precedence over those of the request; names that are not parameters are
+    /// ignored. Converting values and evaluating the expression both consume steps.
     ///
     /// # Errors
     ///
-    /// [`CaveatError::Exhausted`] when the steps do not suffice; otherwise the expression or a value is at fault.
+    /// [`CaveatError::Exhausted`] when the steps do not suffice; otherwise a value has the wrong type or the expression failed.
     pub fn evaluate(
         &self,
         stored: &Context,
@@ -155,6 +162,7 @@ impl Caveat {
             }
             values.push(value);
         }
+
         let evaluation = Evaluation::new(&self.parameters, &values, &self.patterns, steps);
         match evaluation.holds(&self.expr) {
             Ok(true) => Ok(CaveatResult::True),
@@ -185,7 +193,7 @@ impl Caveat {
     }
 }
 
-/// The bytes of a text between the blanks around it.
+/// The byte range of a text without surrounding white space.
 fn trimmed_range(text: &str) -> Range<usize> {
     let start = text.len() - text.trim_start().len();
     start..start + text.trim().len()

@@ -1,4 +1,4 @@
-//! From the JSON of a context to the typed values of parameters.
+//! Converts the JSON values of a context to the types of parameters.
 
 use crate::caveat::eval::cel_fixes;
 use crate::caveat::eval::ip::IpValue;
@@ -14,13 +14,17 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// A value of an expression's.
+/// A value in an expression.
 type CelValue = Box<dyn Val>;
 
-/// Doubles from here on do not fit into an int.
+/// The smallest double that does not fit into an int.
 const INT_LIMIT: f64 = 9_223_372_036_854_775_808.0;
 
-/// The value of a type that a JSON value writes, or why it is none.
+/// Converts a JSON value to a type.
+///
+/// # Errors
+///
+/// A message that says why the value does not have the type.
 pub(super) fn convert(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
     let converted = match wanted {
         ParameterType::Any => return Ok(any(value)),
@@ -39,10 +43,11 @@ pub(super) fn convert(value: &Value, wanted: &ParameterType) -> Result<CelValue,
         ParameterType::List(element) => list(value, element),
         ParameterType::Map(element) => map(value, element),
     };
+
     converted.map_err(|message| format!("for {wanted}: {message}"))
 }
 
-/// As it is; numbers are doubles.
+/// Converts any JSON value; numbers become doubles.
 fn any(value: &Value) -> CelValue {
     match value {
         Value::Null => boxed(CelNull),
@@ -50,7 +55,7 @@ fn any(value: &Value) -> CelValue {
         Value::Number(number) => boxed(CelDouble::from(number.as_f64().unwrap_or_default())),
         Value::String(text) => string(text),
         Value::Array(values) => boxed(CelList::from(values.iter().map(any).collect::<Vec<_>>())),
-        Value::Object(fields) => map_of(fields.iter().map(|(name, value)| (name, any(value)))),
+        Value::Object(fields) => map_from(fields.iter().map(|(name, value)| (name, any(value)))),
     }
 }
 
@@ -62,7 +67,7 @@ fn string(text: &str) -> CelValue {
     boxed(CelString::from(text.to_owned()))
 }
 
-fn map_of<'n>(entries: impl Iterator<Item = (&'n String, CelValue)>) -> CelValue {
+fn map_from<'n>(entries: impl Iterator<Item = (&'n String, CelValue)>) -> CelValue {
     let entries = entries.map(|(name, value)| (CelMapKey::from(name.clone()), value));
     boxed(CelMap::from(entries.collect::<HashMap<_, _>>()))
 }
@@ -84,7 +89,7 @@ fn whole(value: &Value, least: i64) -> Result<CelValue, String> {
 #[expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    reason = "the range and the fraction are looked at before"
+    reason = "the range and the fraction are checked before"
 )]
 fn whole_double(double: f64) -> Option<i64> {
     let fits = double.fract() == 0.0 && (-INT_LIMIT..INT_LIMIT).contains(&double);
@@ -152,14 +157,14 @@ fn map(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
         Ok(value) => Ok((name, value)),
         Err(message) => Err(format!("the value of `{name}` is invalid: {message}")),
     });
-    Ok(map_of(converted.collect::<Result<Vec<_>, String>>()?.into_iter()))
+    Ok(map_from(converted.collect::<Result<Vec<_>, String>>()?.into_iter()))
 }
 
 fn text<'v>(value: &'v Value, wanted: &str) -> Result<&'v str, String> {
     value.as_str().ok_or_else(|| format!("{wanted} is required, but found {}", shown(value)))
 }
 
-/// The value as messages show it: what it is, and how it begins.
+/// The value as shown in messages: its type and its start.
 fn shown(value: &Value) -> String {
     let kind = match value {
         Value::Null => return "null".to_owned(),

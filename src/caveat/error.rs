@@ -1,42 +1,42 @@
-//! What can be wrong with a caveat: when it is compiled, and when it is given a context.
+//! The errors of compiling and evaluating caveats.
 
 use std::ops::Range;
 
-/// A fault in a caveat's text, with its place.
+/// An error in a caveat's text, with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct CompileError {
-    /// What is wrong.
+    /// The error.
     pub kind: CompileErrorKind,
-    /// Where: bytes of the body that was compiled.
+    /// The byte range in the compiled body.
     pub range: Range<usize>,
 }
 
-/// What is wrong with a caveat's text.
+/// The kinds of errors in a caveat's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileErrorKind {
-    /// The body is no CEL expression.
+    /// The body is not a CEL expression.
     #[error("invalid expression for caveat `{caveat}`: {message}")]
     Syntax {
         /// The caveat.
         caveat: String,
-        /// What the parser found.
+        /// The parser's message.
         message: String,
     },
-    /// The body is an expression that cannot work.
+    /// The expression has a type error.
     #[error("invalid expression for caveat `{caveat}`: {message}")]
     Type {
         /// The caveat.
         caveat: String,
-        /// What does not fit.
+        /// The type checker's message.
         message: String,
     },
-    /// The body is longer or deeper than is allowed.
+    /// The body is longer or more deeply nested than allowed.
     #[error("invalid expression for caveat `{caveat}`: {message}")]
     TooLarge {
         /// The caveat.
         caveat: String,
-        /// What exceeds which limit.
+        /// The limit that is exceeded.
         message: String,
     },
     /// The expression never reads a parameter.
@@ -49,15 +49,15 @@ pub enum CompileErrorKind {
     },
 }
 
-/// What is wrong with a context, or went wrong with it.
+/// The errors of a context, or of an evaluation with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CaveatError {
-    /// A stored context names what the caveat does not have.
+    /// A stored context has a name that is not a parameter of the caveat.
     #[error("unknown parameter `{parameter}` for caveat `{caveat}`")]
     UnknownParameter {
         /// The caveat.
         caveat: String,
-        /// The name that is no parameter.
+        /// The unknown name.
         parameter: String,
     },
     /// A value is not of its parameter's type.
@@ -69,7 +69,7 @@ pub enum CaveatError {
         caveat: String,
         /// The parameter.
         parameter: String,
-        /// Why the value does not fit.
+        /// The reason.
         message: String,
     },
     /// The expression failed on these values.
@@ -77,17 +77,17 @@ pub enum CaveatError {
     Evaluation {
         /// The caveat.
         caveat: String,
-        /// What failed, as CEL says it.
+        /// The message, in CEL's words.
         message: String,
     },
-    /// There were not enough steps to evaluate the expression on these values.
+    /// The evaluation on these values needs more steps than allowed.
     #[error(
         "evaluation error for caveat `{caveat}`: the expression takes more than {steps_max} steps on this context"
     )]
     Exhausted {
         /// The caveat.
         caveat: String,
-        /// How many steps it was given.
+        /// The number of allowed steps.
         steps_max: usize,
     },
 }

@@ -1,14 +1,14 @@
-//! The conditions: named, typed parameters and a CEL expression over them, with three-valued results.
+//! Caveats: CEL expressions over named, typed parameters, with three-valued results.
 //!
-//! A [`Caveat`] is compiled once: its body is parsed and type-checked. To evaluate it is to convert the parameters that a
-//! context has a value for, and to walk the expression, which says true, false, or what is missing to say it.
+//! A [`Caveat`] is compiled once: its body is parsed and type-checked. An evaluation converts the parameters that have a
+//! value in the context and evaluates the expression to true, false, or the names of the missing parameters.
 //!
-//! Parsing, values, operators and functions are the `cel` crate's. Its evaluator is not used: it knows neither what is
-//! missing nor an end of work. `check` is the type checker, which the crate does not have, `evaluate` the way through
-//! an expression, and `mended` what the crate has wrong.
+//! The parser, values, operators and functions come from the `cel` crate. Its evaluator is not used, because it supports
+//! neither missing values nor a limit on work. `typecheck` is the type checker, which the crate does not have, `eval` the
+//! evaluator, and `eval::cel_fixes` contains workarounds for bugs in the crate.
 //!
-//! Invariants: whatever compiled has a bool as its result and reads each of its parameters; an evaluation takes a
-//! bounded number of steps and keeps nothing; no input makes it panic or overflow the stack.
+//! Invariants: a compiled expression has type bool and reads each of its parameters; an evaluation takes a bounded number
+//! of steps and keeps no state; no input causes a panic or a stack overflow.
 
 mod call_kind;
 mod compiled;

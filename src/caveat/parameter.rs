@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How deep types may nest, as in `list<list<int>>`.
+/// Maximum nesting of types, as in `list<list<int>>`.
 const DEPTH_MAX: usize = 16;
 
 /// The type of a parameter, as the schema language writes it.
@@ -24,7 +24,7 @@ pub enum ParameterType {
     Bytes,
     /// A span of time, given as `1h30m`.
     Duration,
-    /// A moment, given in RFC 3339.
+    /// A point in time, given in RFC 3339.
     Timestamp,
     /// An IPv4 or IPv6 address.
     IpAddress,
@@ -37,13 +37,13 @@ pub enum ParameterType {
 /// A parameter of a caveat.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter {
-    /// Its name, by which the expression and the contexts call it.
+    /// Its name in the expression and in contexts.
     pub name: String,
-    /// What values it takes.
+    /// The type of its values.
     pub parameter_type: ParameterType,
 }
 
-/// A type name that means nothing, or has the wrong number of arguments.
+/// An unknown type name, or a type with the wrong number of arguments.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownType {
     /// There is no such type.
@@ -57,12 +57,12 @@ pub enum UnknownType {
     Arguments {
         /// The type's name.
         name: String,
-        /// How many it takes.
+        /// The number of required arguments.
         required: usize,
-        /// How many were written.
+        /// The number of given arguments.
         found: usize,
     },
-    /// Lists of lists of lists, without end.
+    /// The type is nested too deeply.
     #[error("type `{name}` is nested more than {DEPTH_MAX} levels deep")]
     TooDeep {
         /// The outermost type's name.
@@ -85,7 +85,11 @@ const PLAIN: [(&str, ParameterType); 10] = [
 ];
 
 impl ParameterType {
-    /// The type that `name<arguments>` writes.
+    /// The type `name<arguments>`.
+    ///
+    /// # Errors
+    ///
+    /// The name is unknown, the number of arguments is wrong, or the type is nested too deeply.
     pub fn from_name(name: &str, arguments: Vec<ParameterType>) -> Result<Self, UnknownType> {
         let found = arguments.len();
         let wrong_number =
@@ -97,6 +101,7 @@ impl ParameterType {
                 None => Err(UnknownType::Name { name: name.to_owned() }),
             };
         }
+
         let Ok([element]) = <[ParameterType; 1]>::try_from(arguments) else {
             return wrong_number(1);
         };

@@ -1,16 +1,16 @@
-//! Expression to text, in one spelling: double quotes, single spaces, parentheses where they help or are needed.
+//! Prints an expression in its canonical form: double quotes, single spaces, parentheses where they help or are needed.
 
 use cel::common::ast::{
     CallExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, ListExpr, LiteralValue, operators,
 };
 use std::fmt::Write as _;
 
-/// Lines are broken after an `&&` or `||` that would begin beyond this column.
+/// Lines are broken after an `&&` or `||` that would start beyond this column.
 const WIDTH: usize = 80;
 
 const MACROS: [&str; 5] = ["all", "exists", "exists_one", "filter", "map"];
 
-/// The operators between two operands: their names, how they are written, and how tightly they bind.
+/// The binary operators: name, symbol and precedence.
 const BINARY: [(&str, &str, usize); 14] = [
     (operators::LOGICAL_OR, "||", 1),
     (operators::LOGICAL_AND, "&&", 2),
@@ -28,12 +28,12 @@ const BINARY: [(&str, &str, usize); 14] = [
     (operators::MODULO, "%", 5),
 ];
 
-/// How tightly what is none of those binds.
+/// The precedence of other expressions.
 const CONDITIONAL: usize = 0;
 const UNARY: usize = 6;
 const PRIMARY: usize = 7;
 
-/// The text of an expression. Parsing it gives the expression back.
+/// The text of an expression. Parsing it returns an equal expression.
 pub(super) fn print(expr: &IdedExpr) -> String {
     let mut printer = Printer { text: String::new(), line_start: 0 };
     printer.expr(expr);
@@ -56,7 +56,7 @@ impl Printer {
         self.push(if needed { ")" } else { "" });
     }
 
-    /// Parts with commas between them.
+    /// Prints parts separated by commas.
     fn listed<T>(&mut self, parts: impl IntoIterator<Item = T>, print: impl Fn(&mut Self, T)) {
         for (at, part) in parts.into_iter().enumerate() {
             self.push(if at > 0 { ", " } else { "" });
@@ -74,20 +74,21 @@ impl Printer {
                 self.push(&select.field);
             }
             Expr::Call(call) => self.call(call),
+
             Expr::List(list) => self.list(list),
             Expr::Map(map) => {
                 self.push("{");
                 self.listed(&map.entries, Self::entry);
                 self.push("}");
             }
-            // The checker lets none of them through.
+            // The type checker rejects these.
             Expr::Comprehension(_) | Expr::Struct(_) | Expr::Unspecified => {}
         }
     }
 
-    /// What a field, an index or a method is taken of.
+    /// Prints the operand of a field, an index or a method.
     fn operand(&mut self, expr: &IdedExpr) {
-        // Digits before a point would be read as the beginning of a double.
+        // Digits before a dot would be read as the start of a double.
         let is_number =
             matches!(expr.expr, Expr::Literal(LiteralValue::Int(_) | LiteralValue::Double(_)));
         self.parenthesized(expr, is_number || precedence(expr) < PRIMARY);
@@ -95,6 +96,7 @@ impl Printer {
 
     fn call(&mut self, call: &CallExpr) {
         let name = call.func_name.as_str();
+
         match (call.target.as_deref(), call.args.as_slice()) {
             (None, [operand]) if matches!(name, operators::LOGICAL_NOT | operators::NEGATE) => {
                 self.unary(name.trim_end_matches('_'), operand);
@@ -141,7 +143,7 @@ impl Printer {
             let _ = write!(self.text, " {symbol} ");
             return self.parenthesized(right, precedence(right) <= own);
         }
-        // However the terms of a logical operator are grouped, they are the same.
+        // Logical operators are associative, so grouping is not printed.
         for (at, side) in [left, right].into_iter().enumerate() {
             if at > 0 {
                 self.separator(symbol);
@@ -202,7 +204,7 @@ impl Printer {
     }
 }
 
-/// The operator of a call that has two operands.
+/// The binary operator of a call.
 fn binary(call: &CallExpr) -> Option<(&'static str, &'static str, usize)> {
     BINARY.into_iter().find(|(name, ..)| *name == call.func_name && call.target.is_none())
 }
@@ -217,7 +219,7 @@ fn precedence(expr: &IdedExpr) -> usize {
     }
 }
 
-/// Calls with several arguments stand in parentheses between `?` and `:`, indices too, but macros do not.
+/// Whether an operand of `?:` is printed in parentheses: calls with several arguments and indexes are, macros are not.
 fn takes_two(expr: &IdedExpr) -> bool {
     let Expr::Call(call) = &expr.expr else { return false };
     let is_macro = call.target.is_some() && MACROS.contains(&call.func_name.as_str());

@@ -1,21 +1,22 @@
-//! Final answers of sub-questions, shared between questions.
+//! A bounded cache of final results, shared between queries.
 
 use crate::relationship::{ReadPoint, Timestamp, Validity};
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-/// What an entry costs beside the bytes of its key, roughly.
+/// Approximate memory of an entry in addition to the bytes of its key.
 const ENTRY_OVERHEAD_BYTES: usize = 96;
 
-/// A bounded cache of answers, each tied to the [`ReadPoint`]s at which it holds.
+/// A bounded cache of results, each valid for a range of [`ReadPoint`]s.
 ///
-/// An answer at a revision never changes but by expiry, so an entry is never stale: it is asked for with its read point,
-/// and not given from the first expiry of a relationship that it rests on. Only answers that no caveat had a part in
-/// are kept, for they are the same in every context.
+/// A result at a revision changes only through expiration, so an entry is never stale: it is looked up with a read point
+/// and not returned after the first expiration of a relationship that it depends on. Only results without caveats are
+/// stored, because they are the same in every context.
 ///
-/// Entries live in two generations. New ones go into the young one; when that has half of the bytes allowed, it
-/// becomes the old one, and what was old is dropped. What is asked for in the old one moves to the young one.
+/// Entries live in two generations. New entries are inserted into the young generation. When it holds half of the
+/// allowed bytes, it becomes the old generation and the previous old one is dropped. An entry that is found in the old
+/// generation moves to the young one.
 #[derive(Debug)]
 pub struct Cache {
     bytes_max: usize,
@@ -40,7 +41,7 @@ struct CachedAnswer {
     validity: Validity,
 }
 
-/// A [`Cache`] as the queries of one read point use it.
+/// A [`Cache`] for the queries of one read point.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheAt<'c> {
     cache: &'c Cache,
@@ -48,7 +49,7 @@ pub struct CacheAt<'c> {
 }
 
 impl Cache {
-    /// An empty cache that holds about `bytes_max` bytes at the most; with 0 it keeps nothing.
+    /// An empty cache of at most about `bytes_max` bytes; with 0 it stores nothing.
     pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, generations: RwLock::default() }
     }
@@ -58,13 +59,13 @@ impl Cache {
         CacheAt { cache: self, point }
     }
 
-    /// How many answers it holds.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         let generations = self.generations();
         generations.young.entries.len() + generations.old.entries.len()
     }
 
-    /// Whether it holds none.
+    /// Whether it has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -95,7 +96,7 @@ impl Cache {
         }
     }
 
-    /// Makes the young generation the old one, unless another thread already has.
+    /// Makes the young generation the old one, unless another thread has already done so.
     fn age(&self) {
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         if generations.young.bytes.load(Ordering::Relaxed) <= self.half() {
@@ -104,11 +105,11 @@ impl Cache {
         let young = std::mem::take(&mut generations.young);
         let dropped = std::mem::replace(&mut generations.old, young);
         drop(generations);
-        // Many entries take their time to go, for which nobody has to wait.
+        // Dropping many entries takes time, so it happens after the lock is released.
         drop(dropped);
     }
 
-    /// What one generation may hold.
+    /// The maximum size of one generation, in bytes.
     fn half(&self) -> usize {
         self.bytes_max / 2
     }
@@ -119,7 +120,7 @@ impl Cache {
 }
 
 impl CacheAt<'_> {
-    /// The bytes that every key at this revision starts with.
+    /// The prefix of every key at this revision.
     pub(super) fn key_prefix(&self) -> [u8; 8] {
         self.point.revision.0.to_be_bytes()
     }

@@ -1,17 +1,17 @@
-//! Why a question has no answer.
+//! The errors of a query.
 
 use crate::caveat::CaveatError;
 use crate::relationship::ReadError;
 use std::fmt;
 use std::time::Duration;
 
-/// Why a question has no answer. None of these is ever a "no".
+/// The reasons why a query has no result. An error is never a "no".
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A type that the schema does not define.
     #[error("object definition `{name}` not found")]
     UnknownDefinition {
-        /// The type as asked for.
+        /// The requested type.
         name: String,
     },
     /// A relation or permission that the definition does not have.
@@ -19,7 +19,7 @@ pub enum EngineError {
     UnknownRelation {
         /// The definition.
         definition: String,
-        /// The name as asked for.
+        /// The requested name.
         name: String,
     },
     /// A relationship carries a caveat that the schema does not define.
@@ -28,13 +28,13 @@ pub enum EngineError {
         /// The caveat's name.
         name: String,
     },
-    /// The subject is a wildcard; only a single object or a userset can be asked about.
+    /// The subject is a wildcard; a check needs an object or a userset.
     #[error("cannot perform check on wildcard subject")]
     WildcardSubject,
     /// The subject of a lookup is a wildcard.
     #[error("cannot perform lookup resources on wildcard")]
     WildcardLookup,
-    /// The way to the answer is longer than was allowed.
+    /// The path to the result is longer than allowed.
     #[error(
         "max depth exceeded: the answer lies more than {depth_max} steps away, which usually means a recursive or too deep data dependency"
     )]
@@ -42,47 +42,47 @@ pub enum EngineError {
         /// The allowed number of steps.
         depth_max: u32,
     },
-    /// The way to a result of a lookup is longer than was allowed, and was to be told.
+    /// The path to a result of a lookup is longer than allowed; with the path, because tracing is enabled.
     #[error("{}", Self::DepthExceeded { depth_max: *depth_max })]
-    WayTooLong {
+    PathTooLong {
         /// The allowed number of steps.
         depth_max: u32,
-        /// The way from the subject on, in relations and permissions, such as `group:eng#member`; not more than some.
-        way: Vec<String>,
+        /// The start of the path, beginning at the subject: relations and permissions such as `group:eng#member`.
+        path: Vec<String>,
     },
-    /// The question costs more than was allowed.
-    #[error("the question needs more than {limit} {work}, which is the limit for one request")]
+    /// The query needs more work than allowed.
+    #[error("the query needs more than {limit} {work}, which is the limit for one request")]
     WorkExceeded {
-        /// What there was too much of.
+        /// The kind of work that exceeded its limit.
         work: WorkKind,
         /// The allowed number.
         limit: u64,
     },
-    /// The question takes longer than was allowed.
+    /// The query takes longer than allowed.
     #[error("operation took longer than allowed {time_max:?} to complete")]
     TimeExceeded {
         /// The allowed time.
         time_max: Duration,
     },
-    /// All lookups together need more memory than there is for them.
-    #[error("there is no memory left for the lookup beside those that are under way")]
+    /// The lookups in progress use all the memory reserved for lookups.
+    #[error("the memory for lookups is used up by other lookups in progress; retry later")]
     NoRoom,
-    /// The caller has gone or its deadline has passed.
-    #[error("the request ended before its answer was found")]
+    /// The caller has disconnected, or its deadline has passed.
+    #[error("the request was canceled before its result was computed")]
     Interrupted,
-    /// A permission subtracts something that depends on the permission itself, so that no answer makes sense.
-    #[error("the relationships form a cycle through an exclusion, which has no meaning: {}", .cycle.join(" -> "))]
+    /// A permission subtracts something that depends on the permission itself, so that it has no defined result.
+    #[error("the relationships form a cycle through an exclusion, which has no defined result: {}", .cycle.join(" -> "))]
     CyclicExclusion {
         /// The relations and permissions on the cycle, such as `document:plan#view`.
         cycle: Vec<String>,
     },
-    /// What is expanded contains itself, so that its tree has no end.
-    #[error("the tree has no end, for it comes back to where it has been: {}", .cycle.join(" -> "))]
+    /// The expanded permission contains itself, so that its tree is infinite.
+    #[error("the tree is infinite, because the relationships form a cycle: {}", .cycle.join(" -> "))]
     EndlessTree {
         /// The relations and permissions on the cycle, such as `folder:a#view`.
         cycle: Vec<String>,
     },
-    /// A caveat that decides the answer failed.
+    /// A caveat that decides the result failed.
     #[error(transparent)]
     Caveat(#[from] CaveatError),
     /// A relationship could not be read.
@@ -91,24 +91,24 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether it ends everything that was asked with the question: the time is up, or nobody waits any more.
+    /// Whether the error ends the whole request: its time is up, or its caller has disconnected.
     pub fn is_end_of_request(&self) -> bool {
         matches!(self, Self::TimeExceeded { .. } | Self::Interrupted)
     }
 }
 
-/// What the work of a question is counted in.
+/// The kinds of work that are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkKind {
-    /// Relations and permissions of objects that were looked into.
+    /// Visited relations and permissions of objects.
     Visits,
-    /// Calls to the reader.
+    /// Calls to the relationship reader.
     Reads,
-    /// Steps in the expressions of caveats.
+    /// Evaluation steps in caveat expressions.
     CaveatSteps,
-    /// Subjects that have to be in memory together.
+    /// Subjects held in memory at once.
     Subjects,
-    /// Memory of a lookup.
+    /// Memory of a lookup, in bytes.
     LookupBytes,
 }
 
@@ -119,7 +119,7 @@ impl fmt::Display for WorkKind {
             Self::Reads => "reads",
             Self::CaveatSteps => "steps in caveats",
             Self::Subjects => "subjects in memory at once",
-            Self::LookupBytes => "bytes for the objects on the way to its results",
+            Self::LookupBytes => "bytes of memory for its intermediate objects",
         })
     }
 }

@@ -7,35 +7,55 @@ use crate::schema::Schema;
 use std::fmt;
 use std::time::Duration;
 
-/// How many visits pass between two looks at whether the caller still waits.
+/// Number of visits between two checks for interruption and timeout.
 const VISITS_PER_INTERRUPTION: u64 = 128;
 
-/// Stands still: nothing takes any time.
+/// A stopwatch that always returns zero, so that no timeout is reached.
 const STOPPED: Stopwatch<'static> = &|| Duration::ZERO;
 
-/// What questions are asked of, and how.
+/// The schema, the relationships and the options with which queries are evaluated.
 pub struct EvalContext<'s, R> {
-    /// The schema at the reader's moment.
+    /// The schema at the revision of the reader.
     pub schema: &'s Schema,
     /// The relationships.
     pub reader: &'s R,
-    /// The bounds of each question.
+    /// The limits of each query.
     pub limits: Limits,
-    /// Answers shared with other questions at the same moment.
+    /// The cache of results shared with other queries at the same read point.
     pub cache: Option<CacheAt<'s>>,
-    /// Asked now and then; `true` ends the question with [`EngineError::Interrupted`](super::EngineError::Interrupted).
+    /// Called at regular intervals; `true` ends the query with
+    /// [`EngineError::Interrupted`](super::EngineError::Interrupted).
     pub interrupted: &'s dyn Fn() -> bool,
-    /// For the bound on time, and for the durations in traces.
+    /// The time source for [`Limits::time_max`] and for the durations in traces.
     pub stopwatch: Stopwatch<'s>,
-    /// Told now and then how many bytes a lookup holds by now; `false` when there is no room for them, which ends it with
-    /// [`EngineError::NoRoom`](super::EngineError::NoRoom).
+    /// Called at regular intervals with the number of bytes that a lookup holds; `false` when the memory budget of all
+    /// lookups has no room for them, which ends the lookup with [`EngineError::NoRoom`](super::EngineError::NoRoom).
     pub room: &'s dyn Fn(usize) -> bool,
-    /// Whether to tell how the answer came about. Skips the cache, so that the whole way is told.
+    /// Whether to record a trace. Bypasses the cache, so that the trace is complete.
     pub tracing: bool,
 }
 
+/// Requires that the work is not interrupted and has time left.
+///
+/// # Errors
+///
+/// [`EngineError::Interrupted`] and [`EngineError::TimeExceeded`].
+pub fn check_interruption(
+    interrupted: &dyn Fn() -> bool,
+    stopwatch: Stopwatch<'_>,
+    time_max: Option<Duration>,
+) -> Result<(), EngineError> {
+    if interrupted() {
+        return Err(EngineError::Interrupted);
+    }
+    match time_max {
+        Some(time_max) if stopwatch() > time_max => Err(EngineError::TimeExceeded { time_max }),
+        _ => Ok(()),
+    }
+}
+
 impl<'s, R> EvalContext<'s, R> {
-    /// A scope without cache, tracing, stopwatch or interruption, with the default bounds.
+    /// A context without cache, tracing, stopwatch or interruption, with the default limits.
     pub fn new(schema: &'s Schema, reader: &'s R) -> Self {
         Self {
             schema,
@@ -49,34 +69,26 @@ impl<'s, R> EvalContext<'s, R> {
         }
     }
 
-    /// Counts one more relation or permission of an object that is looked into.
+    /// Counts the visit of a node.
     pub(super) fn count_visit(&self, visits: &mut u64) -> Result<(), EngineError> {
         let limit = self.limits.visits_max;
         if *visits >= limit {
             return Err(EngineError::WorkExceeded { work: WorkKind::Visits, limit });
         }
         if visits.is_multiple_of(VISITS_PER_INTERRUPTION) {
-            self.require_going_on()?;
+            self.check_interruption()?;
         }
         *visits += 1;
         Ok(())
     }
 
-    /// Requires that somebody waits for the answer, and that there is time left.
-    pub(super) fn require_going_on(&self) -> Result<(), EngineError> {
-        if (self.interrupted)() {
-            return Err(EngineError::Interrupted);
-        }
-        match self.limits.time_max {
-            Some(time_max) if (self.stopwatch)() > time_max => {
-                Err(EngineError::TimeExceeded { time_max })
-            }
-            _ => Ok(()),
-        }
+    /// Requires that the query is not interrupted and has time left.
+    pub(super) fn check_interruption(&self) -> Result<(), EngineError> {
+        check_interruption(self.interrupted, self.stopwatch, self.limits.time_max)
     }
 }
 
-// Derived, these would ask the same of the reader, which is only borrowed.
+// Derived implementations would require `R: Clone`, although the reader is only borrowed.
 impl<R> Clone for EvalContext<'_, R> {
     fn clone(&self) -> Self {
         *self

@@ -2,26 +2,26 @@
 
 use std::time::Duration;
 
-/// Tells how much time has passed since some moment that stays the same.
+/// Returns the time elapsed since a fixed starting point.
 pub type Stopwatch<'s> = &'s dyn Fn() -> Duration;
 
-/// What an answer cost.
+/// The work that was done for a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Relations and permissions of objects that were looked into.
+    /// Visited nodes: relations and permissions of objects that were evaluated.
     pub visits: u64,
-    /// Calls to the reader.
+    /// Calls to the relationship reader.
     pub reads: u64,
-    /// Steps taken in the expressions of caveats.
+    /// Evaluation steps in caveat expressions.
     pub caveat_steps: u64,
-    /// Answers of sub-questions taken from the shared cache.
+    /// Intermediate results taken from the shared cache.
     pub cache_hits: u64,
-    /// The longest way walked, in relations and permissions.
+    /// The longest path that was followed, in relations and permissions.
     pub depth: u64,
 }
 
 impl Statistics {
-    /// Adds what another answer cost.
+    /// Adds the work of another query.
     pub(super) fn add(&mut self, other: &Self) {
         self.visits += other.visits;
         self.reads += other.reads;
@@ -31,22 +31,22 @@ impl Statistics {
     }
 }
 
-/// How much one question may cost.
+/// Limits on the work of one query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest way from the resource to the subject, in relations and permissions; `None` for no limit of its own.
+    /// Maximum length of a path from the resource to the subject, in relations and permissions; `None` for no limit.
     pub depth_max: Option<u32>,
-    /// The most relations and permissions of objects that are looked into.
+    /// Maximum number of visited nodes.
     pub visits_max: u64,
-    /// The most calls to the reader.
+    /// Maximum number of calls to the relationship reader.
     pub reads_max: u64,
-    /// The most subjects that have to be in memory together, in a tree or for a part of a list.
+    /// Maximum number of subjects held in memory at once, in an expanded tree or in a window of a list.
     pub subjects_max: u64,
-    /// The most steps that all evaluations of caveats may take together.
+    /// Maximum number of evaluation steps in all caveat expressions together.
     pub caveat_steps_max: u64,
-    /// The most memory that a lookup may need for the objects on its way, in bytes.
+    /// Maximum memory of a lookup for its reached objects, in bytes.
     pub lookup_bytes_max: u32,
-    /// How long it may take; the questions of one [`check_each`](super::check_each) together. `None` for no limit.
+    /// Maximum duration; the queries of one [`check_each`](super::check_each) share it. `None` for no limit.
     pub time_max: Option<Duration>,
 }
 
@@ -65,10 +65,10 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What neither these limits nor others exceed.
+    /// The stricter of these limits and others, limit by limit.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
-        // For an `Option`, none is less than any, and here it stands for no limit.
+        // `Option::min` would treat `None` as the smallest value, but here it stands for no limit.
         let depth_max = self.depth_max.into_iter().chain(others.depth_max).min();
         let time_max = self.time_max.into_iter().chain(others.time_max).min();
         Self {

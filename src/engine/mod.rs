@@ -23,7 +23,7 @@ pub use cache::{Cache, CacheAt};
 pub use check::query::{CheckQuery, CheckResult};
 pub use check::{check, check_each};
 pub use error::{EngineError, WorkKind};
-pub use eval_context::EvalContext;
+pub use eval_context::{EvalContext, check_interruption};
 pub use expand::{ExpandResult, ExpandTree, ExpandTreeKind, SetOperation, expand};
 pub use limits::{Limits, Statistics, Stopwatch};
 pub use lookup_resources::{

@@ -4,18 +4,18 @@ use crate::engine::error::EngineError;
 use crate::relationship::{Context, Subject};
 use crate::schema::{DefinitionId, NodeId, Schema};
 
-/// Who is looked for, in which context.
+/// The subject of a query with its ids in the schema, and the request's context.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResolvedSubject<'q> {
     pub(super) subject: &'q Subject,
     pub(super) definition: DefinitionId,
-    /// The relation of a userset.
+    /// The relation of a userset; `None` for an object.
     pub(super) node: Option<NodeId>,
     pub(super) context: &'q Context,
 }
 
-/// Turns the names of a subject into ids.
-pub(super) fn ask_about<'q>(
+/// Resolves a subject's names to ids.
+pub(super) fn resolve_subject<'q>(
     schema: &Schema,
     subject: &'q Subject,
     context: &'q Context,

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// The value of a sub-question.
+/// The value of a node.
 ///
-/// Combined as in Kleene's logic, with two additions: a conditional value knows the names of the context that it lacks,
-/// and a fault is a value too, because a *yes* beside it in a union, or a *no* beside it in an intersection, decides
-/// without it.
+/// Values combine as in Kleene's three-valued logic, with two additions. A conditional value carries the names of the
+/// missing context. A fault is a value too, because a union with a *yes*, or an intersection with a *no*, is decided
+/// regardless of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Truth {
     No,
@@ -20,17 +20,17 @@ pub(super) enum Truth {
     Yes,
 }
 
-/// Why a value cannot be given.
+/// Why a node has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EvalFault {
     /// The evaluation of a caveat failed.
     Caveat(CaveatError),
-    /// The value depends on its own opposite, over these relations and permissions.
+    /// The value depends on its own negation, through these relations and permissions.
     Cycle(Vec<String>),
 }
 
 impl EvalFault {
-    /// The error of a query whose answer is this fault.
+    /// The error of a query whose result is this fault.
     pub(super) fn error(&self) -> EngineError {
         match self {
             Self::Caveat(error) => EngineError::Caveat(error.clone()),
@@ -80,8 +80,8 @@ impl Truth {
         }
     }
 
-    /// Both sides are undecided: they lack all that either lacks. A fault is stronger than a lack, and a cycle, which no
-    /// context resolves, is stronger than the failure of a caveat.
+    /// Combines two undecided values: the missing names are united. A fault takes precedence over missing context, and a
+    /// cycle, which no context resolves, over a failed caveat.
     fn undecided(left: Self, right: Self) -> Self {
         match (left, right) {
             (Self::Conditional(left), Self::Conditional(right)) => {

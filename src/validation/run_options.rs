@@ -1,6 +1,6 @@
 //! When a validation takes place, and how long it may take.
 
-use crate::engine::{EngineError, Stopwatch};
+use crate::engine::{self, EngineError, Stopwatch};
 use crate::relationship::Timestamp;
 use std::fmt;
 use std::time::Duration;
@@ -26,15 +26,7 @@ impl RunOptions<'_> {
 
     /// Requires that somebody waits for the report, and that there is time left.
     pub(super) fn check_interruption(&self) -> Result<(), EngineError> {
-        if (self.interrupted)() {
-            return Err(EngineError::Interrupted);
-        }
-        match self.time_max {
-            Some(time_max) if (self.stopwatch)() > time_max => {
-                Err(EngineError::TimeExceeded { time_max })
-            }
-            _ => Ok(()),
-        }
+        engine::check_interruption(self.interrupted, self.stopwatch, self.time_max)
     }
 }
 

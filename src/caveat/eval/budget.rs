@@ -1,14 +1,14 @@
-//! What one evaluation may take, and why an expression may have no value.
+//! The step budget of an evaluation, and the reasons why an expression has no value.
 
 use cel::common::types::{CelBytes, CelList, CelMap, CelOptional, CelString};
 use cel::common::value::{CowVal, Val};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-/// How many steps one evaluation may take at most.
+/// Maximum number of steps of one evaluation.
 const STEPS_MAX: usize = 1_000_000;
 
-/// How many bytes of text are read or copied in one step.
+/// Number of bytes that are read or copied in one step.
 const BYTES_A_STEP: usize = 32;
 
 /// Why an expression has no value.
@@ -18,27 +18,27 @@ pub(in crate::caveat) enum EvalStop {
     Missing(BTreeSet<String>),
     /// It failed.
     Failed(String),
-    /// It took more steps than are allowed. Nothing can make up for that, not even `|| true`.
+    /// It needs more steps than allowed. No other operand outweighs that, not even `|| true`.
     Exhausted,
 }
 
-/// A value, which may be a part of the expression, of a parameter or of a macro's variable; or why there is none.
+/// A value, possibly borrowed from the expression, a parameter or a macro's variable; or the reason why there is none.
 pub(in crate::caveat) type EvalResult<'b> = Result<CowVal<'b, 'static>, EvalStop>;
 
-/// An evaluation's failure.
+/// A failed evaluation.
 pub(in crate::caveat) fn failed<T>(message: impl Into<String>) -> Result<T, EvalStop> {
     Err(EvalStop::Failed(message.into()))
 }
 
-/// The failure of an operation that is not there for these values.
+/// The failure of an operation without an overload for its operands.
 pub(in crate::caveat) fn no_such_overload<T>() -> Result<T, EvalStop> {
     failed("no such overload")
 }
 
-/// The steps that an evaluation may still take.
+/// The step budget of an evaluation.
 ///
-/// Every expression is one step, and whatever walks over content or copies it takes more: each element of a list or map,
-/// each 32 bytes of a text. So neither time nor memory grows beyond a known measure.
+/// Every expression costs one step. Operations that read or copy content cost more: one step for each element of a list or
+/// map, and for each 32 bytes of text. So the number of steps bounds both time and memory.
 #[derive(Debug)]
 pub struct Steps {
     max: usize,
@@ -52,18 +52,18 @@ impl Default for Steps {
 }
 
 impl Steps {
-    /// So many steps, but no more than any evaluation may take.
+    /// A budget of `count` steps, at most the maximum of one evaluation.
     pub fn at_most(count: usize) -> Self {
         let max = count.min(STEPS_MAX);
         Self { max, left: Cell::new(max) }
     }
 
-    /// How many steps were taken.
+    /// The number of steps taken.
     pub fn taken(&self) -> usize {
         self.max - self.left.get()
     }
 
-    /// How many steps there were.
+    /// The initial number of steps.
     pub(in crate::caveat) fn max(&self) -> usize {
         self.max
     }
@@ -78,7 +78,7 @@ impl Steps {
         self.take(length / BYTES_A_STEP)
     }
 
-    /// Takes what it takes to copy a value with all that it holds.
+    /// Charges the steps for a deep copy of a value.
     pub(in crate::caveat) fn take_for_copy(
         &self,
         value: &(dyn Val + 'static),
@@ -89,6 +89,7 @@ impl Steps {
         if let Some(bytes) = value.downcast_ref::<CelBytes<'_>>() {
             return self.take_for_bytes(bytes.inner().len());
         }
+
         if let Some(list) = value.downcast_ref::<CelList<'_>>() {
             self.take(list.inner().len())?;
             return list
@@ -96,6 +97,7 @@ impl Steps {
                 .iter()
                 .try_for_each(|element| self.take_for_copy(element.as_ref()));
         }
+
         if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
             self.take(map.inner().len())?;
             return map.inner().iter().try_for_each(|(key, value)| {
@@ -103,11 +105,12 @@ impl Steps {
                 self.take_for_copy(value.as_ref())
             });
         }
+
         let optional = value.downcast_ref::<CelOptional<'_>>().and_then(CelOptional::option);
         optional.map_or(Ok(()), |value| self.take_for_copy(value))
     }
 
-    /// The value as one of its own.
+    /// The value as an owned one; charges the copy of a borrowed one.
     pub(in crate::caveat) fn owned(
         &self,
         value: CowVal<'_, 'static>,
@@ -119,7 +122,7 @@ impl Steps {
     }
 }
 
-/// The value as failures show it.
+/// The value as shown in messages.
 pub(in crate::caveat) fn shown(value: &dyn Val) -> String {
     use cel::common::types::{CelBool, CelDouble, CelInt, CelUInt};
     if let Some(text) = value.downcast_ref::<CelString<'_>>() {

@@ -1,11 +1,11 @@
-//! What the `cel` crate has wrong against CEL's specification, or does not have; `tests/it/caveat_mended.rs` has a test
-//! for each.
+//! Workarounds for differences between the `cel` crate and CEL's specification. `tests/it/caveat_cel_fixes.rs` has a test
+//! for each, which fails when the crate fixes the difference.
 //!
 //! - Numbers of different types are compared on one number line. The crate turns ints into doubles first, so that
 //!   `dyn(9007199254740993) == dyn(9007199254740992.0)` holds.
-//! - A map is walked through in the order of its keys, so that the same question has the same answer each time. The
-//!   crate takes whatever order a hash table has.
-//! - What can be no key is in no map, where the crate fails; and a list is added to a list only.
+//! - A map is iterated in the order of its keys, so that the same query always has the same result. The crate uses the
+//!   order of a hash table.
+//! - `in` with a value that cannot be a key is false, where the crate fails; and a list can only be added to a list.
 //! - A timestamp without a zone is read in UTC. The crate reads it in the offset that it was written with.
 //! - `duration` reads the whole of its text, exactly, with `µs` and a sign. The crate reads `1h1d` as `1h`, and counts in
 //!   doubles, so that `1.011s` has lost a nanosecond.
@@ -25,7 +25,7 @@ use std::collections::HashMap;
 
 type Any = dyn Val + 'static;
 
-/// Whether two values are equal. Numbers are by what they count, values of different types are not.
+/// Whether two values are equal. Numbers are compared by value, values of different types are not equal.
 pub(in crate::caveat) fn equal(left: &Any, right: &Any, steps: &Steps) -> Result<bool, EvalStop> {
     steps.take(1)?;
     if let (Some(left), Some(right)) = (number(left), number(right)) {
@@ -40,6 +40,7 @@ pub(in crate::caveat) fn equal(left: &Any, right: &Any, steps: &Steps) -> Result
         let pairs = left.inner().iter().zip(right.inner());
         return all(pairs, |(left, right)| equal(left.as_ref(), right.as_ref(), steps));
     }
+
     if let (Some(left), Some(right)) =
         (left.downcast_ref::<CelMap<'_>>(), right.downcast_ref::<CelMap<'_>>())
     {
@@ -136,13 +137,13 @@ pub(in crate::caveat) fn contains(
     }
 }
 
-/// Whether two values are nothing or both a list, of which the crate adds whatever can be walked through.
+/// Whether both values are lists, or neither is. The crate would add any iterable value to a list.
 pub(in crate::caveat) fn are_addable(left: &Any, right: &Any) -> bool {
     let is_list = |value: &Any| value.downcast_ref::<CelList<'_>>().is_some();
     is_list(left) == is_list(right)
 }
 
-/// What a macro goes through: a list's elements, or a map's keys in their order.
+/// The values that a macro iterates over: a list's elements, or a map's keys in order.
 pub(in crate::caveat) fn elements<'b>(
     value: &'b CowVal<'_, 'static>,
 ) -> Result<Vec<&'b Any>, EvalStop> {
@@ -158,7 +159,7 @@ pub(in crate::caveat) fn elements<'b>(
     Ok(keys.into_iter().map(CelMapKey::inner).collect())
 }
 
-/// Whether entries have a key, or the same number as one of the other type.
+/// Whether entries contain a key, or the same number of the other integer type.
 pub(in crate::caveat) fn has_key<V>(
     entries: &HashMap<CelMapKey<'static>, V>,
     key: &CelMapKey<'_>,
@@ -172,14 +173,14 @@ pub(in crate::caveat) fn has_key<V>(
         || twin.is_some_and(|twin| entries.contains_key(&twin))
 }
 
-/// The bytes of a text or of bytes.
+/// The length of a string or of bytes, in bytes.
 pub(in crate::caveat) fn length(value: &Any) -> usize {
     let text = value.downcast_ref::<CelString<'_>>().map(|text| text.inner().len());
     let bytes = value.downcast_ref::<CelBytes<'_>>().map(|bytes| bytes.inner().len());
     text.or(bytes).unwrap_or_default()
 }
 
-/// A number of whatever type.
+/// A number of any type.
 #[derive(Clone, Copy)]
 enum Number {
     Whole(i128),
@@ -194,7 +195,7 @@ fn number(value: &Any) -> Option<Number> {
 }
 
 impl Number {
-    /// How two numbers stand on the number line; `None` when one is none.
+    /// Compares two numbers by value; `None` when one is NaN.
     fn order(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Whole(left), Self::Whole(right)) => Some(left.cmp(&right)),
@@ -207,7 +208,7 @@ impl Number {
     }
 }
 
-/// Exact, where turning the whole number into a double would round it.
+/// Compares exactly, where converting the whole number to a double would round it.
 #[expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
@@ -218,7 +219,7 @@ fn against_whole(double: f64, whole: i128) -> Option<Ordering> {
     (!double.is_nan()).then(|| (floor as i128).cmp(&whole).then(floor.total_cmp(&double).reverse()))
 }
 
-/// What one of the functions gives that this room has instead of the crate's.
+/// The result of a function that is implemented here instead of in the crate; `None` for any other function.
 pub(in crate::caveat) fn function<'b>(
     name: &str,
     arguments: &[CowVal<'b, 'static>],
@@ -228,6 +229,7 @@ pub(in crate::caveat) fn function<'b>(
     let double = value.downcast_ref::<CelDouble>();
     let span = value.downcast_ref::<CelDuration>();
     let impossible = |to: &str| failed(format!("type conversion error from 'string' to '{to}'"));
+
     match (name, text) {
         ("duration", Some(text)) => Some(match parse_duration(text) {
             Some(nanos) => Ok(CowVal::owned(CelDuration::from(TimeDelta::nanoseconds(nanos)))),
@@ -257,14 +259,14 @@ pub(in crate::caveat) fn function<'b>(
     }
 }
 
-/// The moment that an RFC 3339 text names, in UTC.
+/// The point in time of an RFC 3339 text, in UTC.
 pub(in crate::caveat) fn parse_timestamp(text: &str) -> Option<CelTimestamp> {
     let at = relationship::Timestamp::parse(text).ok()?;
     let at = DateTime::from_timestamp(at.unix_seconds(), at.subsec_nanos())?;
     Some(CelTimestamp::from(at.fixed_offset()))
 }
 
-/// The units that a span is written in, with their nanoseconds; longer names first.
+/// The units of a duration with their nanoseconds; longer names first.
 const UNITS: [(&str, i128); 8] = [
     ("ns", 1),
     ("us", 1_000),
@@ -276,7 +278,7 @@ const UNITS: [(&str, i128); 8] = [
     ("h", 3_600 * 1_000_000_000),
 ];
 
-/// The span that a text such as `1h30m` or `-1.5s` writes, in nanoseconds.
+/// The duration of a text such as `1h30m` or `-1.5s`, in nanoseconds.
 pub(in crate::caveat) fn parse_duration(text: &str) -> Option<i64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if unsigned == "0" {
@@ -285,7 +287,7 @@ pub(in crate::caveat) fn parse_duration(text: &str) -> Option<i64> {
     let mut rest = unsigned;
     let mut total: i128 = 0;
     loop {
-        let (amount, after) = take_amount(rest)?;
+        let (amount, after) = split_amount(rest)?;
         total = total.checked_add(amount)?;
         rest = after;
         if rest.is_empty() {
@@ -295,32 +297,32 @@ pub(in crate::caveat) fn parse_duration(text: &str) -> Option<i64> {
     i64::try_from(if text.starts_with('-') { -total } else { total }).ok()
 }
 
-/// Takes a number with its unit off the text.
-fn take_amount(text: &str) -> Option<(i128, &str)> {
-    let (whole, rest) = take_digits(text);
-    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), take_digits);
+/// Splits a number with its unit from the text.
+fn split_amount(text: &str) -> Option<(i128, &str)> {
+    let (whole, rest) = split_digits(text);
+    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), split_digits);
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let (unit, nanos) = UNITS.iter().find(|(unit, _)| unit_of(rest) == *unit)?;
+    let (unit, nanos) = UNITS.iter().find(|(unit, _)| leading_unit(rest) == *unit)?;
     let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let parts: i128 = format!("{fraction:0<18.18}").parse().ok()?;
     let amount = whole.checked_mul(*nanos)?.checked_add(parts * nanos / 10_i128.pow(18))?;
     Some((amount, rest.get(unit.len()..)?))
 }
 
-fn take_digits(text: &str) -> (&str, &str) {
+fn split_digits(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// What stands before the next number.
-fn unit_of(text: &str) -> &str {
+/// The text before the next number.
+fn leading_unit(text: &str) -> &str {
     let end = text.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(text.len());
     text.get(..end).unwrap_or_default()
 }
 
-/// The shortest digits that mean the double, with an exponent from 10^6 on and below 10^-4.
+/// The shortest digits that represent the double, with an exponent from 10^6 on and below 10^-4.
 fn print_double(double: f64) -> String {
     if double.is_nan() {
         return "NaN".to_owned();

@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
-/// What a function or a method gives for these values, of a method the target first.
+/// Applies a function or method to values; a method's target comes first.
 pub(in crate::caveat) fn apply<'b>(
     name: &str,
     is_method: bool,
@@ -49,6 +49,7 @@ pub(in crate::caveat) fn apply<'b>(
         }
         _ => {}
     }
+
     for argument in &arguments {
         if name.starts_with("optional.") {
             steps.take_for_copy(argument.as_ref())?;
@@ -88,6 +89,7 @@ pub(in crate::caveat) fn operate<'b>(
         operators::MODULO => left.as_modder().map(|own| own.modulo(right)),
         _ => return compare(name, left, right, steps).map(bool),
     };
+
     match value {
         Some(Ok(value)) => Ok(CowVal::Owned(value.into_owned())),
         Some(Err(error)) => Err(failure(name, None, error)),
@@ -146,7 +148,7 @@ pub(in crate::caveat) fn matches(
     Ok(pattern.is_match(text.inner()))
 }
 
-/// The values that a method is called with, by the names `0` and `1`.
+/// The arguments of a method call, as variables named `0` and `1`.
 struct MethodArguments<'a>(&'a [CowVal<'a, 'static>]);
 
 impl VariableResolver for MethodArguments<'_> {
@@ -156,7 +158,8 @@ impl VariableResolver for MethodArguments<'_> {
     }
 }
 
-/// A method of the crate's, all of which give a bool or an int. It finds them by evaluating a call of one.
+/// Calls a method of the crate; all of them return a bool or an int. The crate has no other way to call one than to
+/// evaluate a call expression.
 fn method<'b>(name: &str, arguments: &[CowVal<'_, 'static>]) -> EvalResult<'b> {
     let value = |name: &str| IdedExpr { id: 0, expr: Expr::Ident(name.to_owned()) };
     let call = CallExpr {
@@ -168,14 +171,15 @@ fn method<'b>(name: &str, arguments: &[CowVal<'_, 'static>]) -> EvalResult<'b> {
     let resolver = MethodArguments(arguments);
     let mut context = Context::with_env(Arc::clone(&ENV));
     context.set_variable_resolver(&resolver);
-    let told = arguments.get(1).map(|argument| shown(argument.as_ref()));
-    let answer = Value::resolve_val(&call, &context).map_err(|error| failure(name, told, error))?;
+    let argument_text = arguments.get(1).map(|argument| shown(argument.as_ref()));
+    let answer =
+        Value::resolve_val(&call, &context).map_err(|error| failure(name, argument_text, error))?;
     let bool = answer.downcast_ref::<CelBool>().map(|bool| CowVal::owned(*bool));
     let int = answer.downcast_ref::<CelInt>().map(|int| CowVal::owned(*int));
     bool.or(int).map_or_else(no_such_overload, Ok)
 }
 
-/// A part of a value, or of an optional's value, in the way that it is asked for.
+/// An element of a value, or of an optional's value.
 pub(in crate::caveat) fn element<'b>(
     value: CowVal<'b, 'static>,
     index: &dyn Val,
@@ -199,7 +203,7 @@ pub(in crate::caveat) fn element<'b>(
     }
 }
 
-/// What was looked for in a value, or how to say that it is not there.
+/// An element, or the message that it does not exist.
 type ElementLookup<'b> = Result<CowVal<'b, 'static>, String>;
 
 fn part<'b>(value: CowVal<'b, 'static>, index: &dyn Val) -> Result<ElementLookup<'b>, EvalStop> {
@@ -211,6 +215,7 @@ fn part<'b>(value: CowVal<'b, 'static>, index: &dyn Val) -> Result<ElementLookup
         CowVal::Borrowed(value) => value.as_indexer().map(|own| own.get(index)),
         CowVal::Owned(value) => value.into_indexer().map(|own| own.steal(index).map(CowVal::Owned)),
     };
+
     match found {
         Some(Ok(value)) => Ok(Ok(value)),
         Some(Err(ExecutionError::IndexOutOfBounds(_))) => {
@@ -226,9 +231,10 @@ fn part<'b>(value: CowVal<'b, 'static>, index: &dyn Val) -> Result<ElementLookup
     }
 }
 
-/// What the crate's errors mean, in CEL's words where it has them.
+/// Translates the crate's errors into CEL's messages where CEL defines them.
 fn failure(name: &str, value: Option<String>, error: ExecutionError) -> EvalStop {
     use Value::{Duration, Timestamp, UInt};
+
     EvalStop::Failed(match (error, value) {
         (ExecutionError::Overflow(_, Timestamp(_), Timestamp(_)), _) => {
             "duration overflow".to_owned()

@@ -1,4 +1,4 @@
-//! IP addresses, a type of CEL values of this room's own, and the networks they lie in.
+//! IP addresses as a CEL value type, and networks in CIDR notation.
 
 use crate::caveat::eval::budget::{EvalStop, failed, no_such_overload};
 use cel::common::types::{CelString, Type};
@@ -6,7 +6,7 @@ use cel::common::value::{StaticVal, Val};
 use std::any::Any;
 use std::net::IpAddr;
 
-/// An address, never an IPv4 address in IPv6's clothes.
+/// An IP address; never an IPv4-mapped IPv6 address.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::caveat) struct IpValue(IpAddr);
 
@@ -37,7 +37,7 @@ impl Val for IpValue {
 impl StaticVal for IpValue {}
 
 impl IpValue {
-    /// The address that a text names. An IPv4 address in IPv6's clothes (`::ffff:10.0.0.1`) is the IPv4 address.
+    /// Parses an address. An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) becomes the IPv4 address.
     pub(in crate::caveat) fn parse(text: &str) -> Option<Self> {
         text.parse::<IpAddr>().ok().map(|address| Self(address.to_canonical()))
     }
@@ -53,13 +53,14 @@ pub(in crate::caveat) fn in_cidr(
     else {
         return no_such_overload();
     };
-    match network_of(text.inner()) {
+    match parse_network(text.inner()) {
         Some((network, length)) => Ok(is_within(*address, network, length)),
         None => failed(format!("invalid CIDR string: `{}`", text.inner())),
     }
 }
-/// The address and the number of leading bits that `10.0.0.0/8` names.
-fn network_of(text: &str) -> Option<(IpAddr, u32)> {
+
+/// The address and the prefix length of a network such as `10.0.0.0/8`.
+fn parse_network(text: &str) -> Option<(IpAddr, u32)> {
     let (address, digits) = text.split_once('/')?;
     let address: IpAddr = address.parse().ok()?;
     let is_number = digits.chars().all(|c| c.is_ascii_digit());

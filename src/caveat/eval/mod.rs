@@ -1,9 +1,8 @@
-//! Evaluation: an expression and what is known of its parameters in; a value, or why there is none, out.
+//! Evaluates an expression with the known values of its parameters.
 //!
-//! The way through an expression is this room's own, because a parameter may be missing. What is missing is carried
-//! through like a failure: an operand that is missing makes the whole missing. The logical operators and the macros
-//! built on them look further, and take a decided term over one that is missing, and a missing one over one that failed,
-//! in whichever order they are written.
+//! The evaluator is part of this module because parameters may be missing. A missing value propagates like a failure: an
+//! expression with a missing operand is missing. The logical operators, and the macros based on them, evaluate further
+//! terms: a decided term takes precedence over a missing one, and a missing one over a failed one, in any order.
 
 pub(super) mod budget;
 pub(super) mod cel_fixes;
@@ -27,14 +26,14 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Debug)]
 pub(in crate::caveat) struct Evaluation<'v> {
     parameters: &'v [Parameter],
-    /// By the parameters' positions; `None` for what is missing.
+    /// The values by parameter position; `None` for a missing value.
     values: &'v [Option<Box<dyn Val>>],
-    /// The patterns that are written out, by the calls that search for them.
+    /// Compiled literal patterns, by the id of the call that uses them.
     patterns: &'v HashMap<u64, Regex>,
     steps: &'v Steps,
 }
 
-/// A macro's variable with those around it.
+/// A macro's variable, with the variables of the enclosing macros.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::caveat) struct LocalVariable<'b> {
     name: &'b str,
@@ -44,15 +43,15 @@ pub(in crate::caveat) struct LocalVariable<'b> {
 
 type Locals<'b> = Option<&'b LocalVariable<'b>>;
 
-/// What the operands of one expression lack.
+/// The missing names and the first failure among the operands of one expression.
 #[derive(Default)]
-struct Lacks {
+struct OperandErrors {
     missing: BTreeSet<String>,
     failure: Option<String>,
 }
 
-impl Lacks {
-    /// An operand without which there is no value. A failure ends it, unless something is missing already.
+impl OperandErrors {
+    /// Records a required operand. A failure ends the evaluation, unless an earlier operand is missing.
     fn required<T>(&mut self, answer: Result<T, EvalStop>) -> Result<Option<T>, EvalStop> {
         let value = self.absorbed(answer)?;
         match self.failure.take() {
@@ -61,7 +60,7 @@ impl Lacks {
         }
     }
 
-    /// An operand that another one may make up for.
+    /// Records an operand that another operand may outweigh.
     fn absorbed<T>(&mut self, answer: Result<T, EvalStop>) -> Result<Option<T>, EvalStop> {
         match answer {
             Ok(value) => return Ok(Some(value)),
@@ -72,8 +71,8 @@ impl Lacks {
         Ok(None)
     }
 
-    /// The value, if nothing lacks.
-    fn unless_lacking<T>(self, value: T) -> Result<T, EvalStop> {
+    /// The value, if nothing errors.
+    fn or_value<T>(self, value: T) -> Result<T, EvalStop> {
         match self.failure {
             _ if !self.missing.is_empty() => Err(EvalStop::Missing(self.missing)),
             Some(failure) => Err(EvalStop::Failed(failure)),
@@ -92,7 +91,7 @@ impl<'v> Evaluation<'v> {
         Self { parameters, values, patterns, steps }
     }
 
-    /// Whether the expression holds.
+    /// Evaluates an expression of type bool.
     pub(in crate::caveat) fn holds(&self, expr: &IdedExpr) -> Result<bool, EvalStop> {
         self.bool(expr, None)
     }
@@ -173,6 +172,7 @@ impl<'v> Evaluation<'v> {
                 element(operand, field.as_ref(), Access::Optional, self.steps)
             }
             CallKind::OrElse { operands, unwrapped } => self.or_else(operands, unwrapped, scope),
+
             CallKind::Macro(found) => self.expand(found, scope),
             CallKind::Function { name, target: None, arguments: [left, right] }
                 if name.starts_with(['_', '@']) =>
@@ -187,12 +187,12 @@ impl<'v> Evaluation<'v> {
                     let text = self.value(text, scope)?;
                     return matches(text.as_ref(), pattern, self.steps).map(bool);
                 }
-                let mut lacks = Lacks::default();
+                let mut errors = OperandErrors::default();
                 let mut values = Vec::with_capacity(arguments.len() + 1);
                 for argument in target.into_iter().chain(arguments) {
-                    values.extend(lacks.required(self.value(argument, scope))?);
+                    values.extend(errors.required(self.value(argument, scope))?);
                 }
-                let values = lacks.unless_lacking(values)?;
+                let values = errors.or_value(values)?;
                 apply(&name, target.is_some(), values, self.steps)
             }
         }
@@ -203,50 +203,50 @@ impl<'v> Evaluation<'v> {
         [left, right]: [&'b IdedExpr; 2],
         scope: Locals<'b>,
     ) -> Result<[CowVal<'b, 'static>; 2], EvalStop> {
-        let mut lacks = Lacks::default();
-        let left = lacks.required(self.value(left, scope))?;
-        let right = lacks.required(self.value(right, scope))?;
-        match lacks.unless_lacking((left, right))? {
+        let mut errors = OperandErrors::default();
+        let left = errors.required(self.value(left, scope))?;
+        let right = errors.required(self.value(right, scope))?;
+        match errors.or_value((left, right))? {
             (Some(left), Some(right)) => Ok([left, right]),
             _ => no_such_overload(),
         }
     }
 
-    /// Terms of which one that is `deciding` decides.
+    /// Terms of which a single one with the value `deciding` decides.
     fn logical(
         &self,
         terms: &[IdedExpr],
         deciding: bool,
         scope: Locals<'_>,
     ) -> Result<bool, EvalStop> {
-        let mut lacks = Lacks::default();
+        let mut errors = OperandErrors::default();
         for term in terms {
-            if lacks.absorbed(self.bool(term, scope))? == Some(deciding) {
+            if errors.absorbed(self.bool(term, scope))? == Some(deciding) {
                 return Ok(deciding);
             }
         }
-        lacks.unless_lacking(!deciding)
+        errors.or_value(!deciding)
     }
 
     fn list<'b>(&'b self, list: &'b ListExpr, scope: Locals<'b>) -> EvalResult<'b> {
-        let mut lacks = Lacks::default();
+        let mut errors = OperandErrors::default();
         let mut values = Vec::with_capacity(list.elements.len());
         for (at, element) in list.elements.iter().enumerate() {
-            if let Some(value) = lacks.required(self.value(element, scope))? {
+            if let Some(value) = errors.required(self.value(element, scope))? {
                 let optional = list.optional_indices.binary_search(&at).is_ok();
                 values.extend(self.present(value, optional)?);
             }
         }
-        lacks.unless_lacking(CowVal::owned(CelList::from(values)))
+        errors.or_value(CowVal::owned(CelList::from(values)))
     }
 
     fn map<'b>(&'b self, map: &'b MapExpr, scope: Locals<'b>) -> EvalResult<'b> {
-        let mut lacks = Lacks::default();
+        let mut errors = OperandErrors::default();
         let mut entries: HashMap<CelMapKey<'static>, Box<dyn Val>> = HashMap::new();
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else { return no_such_overload() };
-            let key = lacks.required(self.value(&entry.key, scope))?;
-            let value = lacks.required(self.value(&entry.value, scope))?;
+            let key = errors.required(self.value(&entry.key, scope))?;
+            let value = errors.required(self.value(&entry.value, scope))?;
             let (Some(key), Some(value)) = (key, value) else { continue };
             let kind = key.get_type().name().to_owned();
             let Ok(key) = CelMapKey::try_from(key) else {
@@ -259,10 +259,11 @@ impl<'v> Evaluation<'v> {
                 entries.insert(key, value);
             }
         }
-        lacks.unless_lacking(CowVal::owned(CelMap::from(entries)))
+
+        errors.or_value(CowVal::owned(CelMap::from(entries)))
     }
 
-    /// What an element or entry of a literal contributes: an optional one its value, if it has one.
+    /// The value of an element or entry of a literal; for an optional one, the value of the optional, if it has one.
     fn present(
         &self,
         value: CowVal<'_, 'static>,
@@ -333,7 +334,7 @@ impl<'v> Evaluation<'v> {
         if is_optional { Ok(CowVal::Owned(value)) } else { no_such_overload() }
     }
 
-    /// Whether one element is `deciding` under the body; as if all were joined by a logical operator.
+    /// Whether the body is `deciding` for an element, as if the elements were joined by a logical operator.
     fn quantified(
         &self,
         elements: &[&(dyn Val + 'static)],
@@ -341,17 +342,17 @@ impl<'v> Evaluation<'v> {
         deciding: bool,
         scope: Locals<'_>,
     ) -> Result<bool, EvalStop> {
-        let mut lacks = Lacks::default();
+        let mut errors = OperandErrors::default();
         for value in elements {
             let inner = LocalVariable { name: found.name(), value: *value, outer: scope };
-            if lacks.absorbed(self.bool(found.body, Some(&inner)))? == Some(deciding) {
+            if errors.absorbed(self.bool(found.body, Some(&inner)))? == Some(deciding) {
                 return Ok(deciding);
             }
         }
-        lacks.unless_lacking(!deciding)
+        errors.or_value(!deciding)
     }
 
-    /// The elements for which a condition holds, or what is made of them.
+    /// The elements for which the condition holds, mapped by the body of `map`.
     fn collected(
         &self,
         elements: &[&(dyn Val + 'static)],
@@ -361,22 +362,23 @@ impl<'v> Evaluation<'v> {
         let is_map = found.kind == MacroKind::Map;
         let (condition, made) =
             if is_map { (found.condition, Some(found.body)) } else { (Some(found.body), None) };
-        let mut lacks = Lacks::default();
+
+        let mut errors = OperandErrors::default();
         let mut collected = Vec::new();
         for value in elements {
             let inner = LocalVariable { name: found.name(), value: *value, outer: scope };
             let holds = condition.map_or(Ok(true), |condition| self.bool(condition, Some(&inner)));
-            if lacks.required(holds)? == Some(true) {
+            if errors.required(holds)? == Some(true) {
                 let value = match made {
                     Some(made) => self.value(made, Some(&inner)),
                     None => Ok(CowVal::Borrowed(*value)),
                 };
-                if let Some(value) = lacks.required(value)? {
+                if let Some(value) = errors.required(value)? {
                     collected.push(self.steps.owned(value)?);
                 }
             }
         }
-        lacks.unless_lacking(collected)
+        errors.or_value(collected)
     }
 }
 

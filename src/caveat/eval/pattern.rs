@@ -1,12 +1,16 @@
-//! Regular expressions in RE2's syntax, which CEL speaks, said in the words of the `regex` crate.
+//! Translates regular expressions from RE2's syntax, which CEL uses, to that of the `regex` crate.
 
 use regex::{Regex, RegexBuilder};
 use std::fmt::Write as _;
 
-/// How large a compiled pattern may be, in bytes.
+/// Maximum size of a compiled pattern, in bytes.
 const SIZE_MAX: usize = 1 << 20;
 
-/// The pattern that a text writes, or what is wrong with it.
+/// Compiles a pattern.
+///
+/// # Errors
+///
+/// A message that says why the text is not a regular expression.
 pub(in crate::caveat) fn compile(text: &str) -> Result<Regex, String> {
     RegexBuilder::new(&translated(text)).size_limit(SIZE_MAX).build().map_err(|error| {
         let message = error.to_string();
@@ -15,9 +19,9 @@ pub(in crate::caveat) fn compile(text: &str) -> Result<Regex, String> {
     })
 }
 
-/// The differences: RE2's `\d`, `\s`, `\w` and `\b` know ASCII only; it has `\Q…\E` and octal numbers; every other sign
-/// after a backslash is that sign (`\<` is no beginning of a word); braces that repeat nothing are plain characters, and
-/// in classes `[`, `&&`, `--` and `~~` are.
+/// Translates the differences: in RE2, `\d`, `\s`, `\w` and `\b` match ASCII only; `\Q…\E` and octal numbers exist; any other
+/// punctuation after a backslash is literal (`\<` is not the start of a word); braces that are no repetition are literal,
+/// and so are `[`, `&&`, `--` and `~~` in classes.
 fn translated(text: &str) -> String {
     let mut translator = Translator { rest: text, translated: String::with_capacity(text.len()) };
     while let Some(c) = translator.next() {
@@ -47,7 +51,7 @@ impl Translator<'_> {
         self.rest = self.rest.get(length..).unwrap_or_default();
     }
 
-    /// What follows a backslash.
+    /// Translates the text after a backslash.
     fn escape(&mut self, in_class: bool) {
         let Some(c) = self.next() else { return self.translated.push('\\') };
         let (within, negated) = match c {
@@ -63,6 +67,7 @@ impl Translator<'_> {
             }
             _ => return self.unchanged(c),
         };
+
         match (in_class, negated) {
             (true, false) => self.translated.push_str(within),
             (_, false) => self.translated.extend(["[", within, "]"]),
@@ -70,7 +75,7 @@ impl Translator<'_> {
         }
     }
 
-    /// An escape that both sides know, with what belongs to it in braces: `\p{Greek}`, `\x{41}`.
+    /// Copies an escape that both syntaxes share, with its argument in braces: `\p{Greek}`, `\x{41}`.
     fn unchanged(&mut self, c: char) {
         self.translated.extend(['\\', c]);
         if matches!(c, 'p' | 'P' | 'x') && self.rest.starts_with('{') {
@@ -80,7 +85,7 @@ impl Translator<'_> {
         }
     }
 
-    /// `\101`, a character by its number. A single digit would be a reference backwards, which there is not.
+    /// Translates `\101`, a character by its octal number. A single digit would be a backreference, which does not exist.
     fn octal(&mut self, first: char) {
         let more = self.rest.chars().take(2).take_while(|c| c.is_digit(8)).count();
         let digits = format!("{first}{}", self.rest.get(..more).unwrap_or_default());
@@ -93,7 +98,7 @@ impl Translator<'_> {
         }
     }
 
-    /// `\Q…\E`: everything means itself.
+    /// Translates `\Q…\E`: a literal text.
     fn quoted(&mut self) {
         let end = self.rest.find(r"\E").unwrap_or(self.rest.len());
         let literal = self.rest.get(..end).unwrap_or_default();
@@ -101,7 +106,7 @@ impl Translator<'_> {
         self.skip(end + 2);
     }
 
-    /// What follows an opening bracket, up to the closing one.
+    /// Translates a class, from the opening bracket up to the closing one.
     fn class(&mut self) {
         self.translated.push('[');
         if self.rest.starts_with('^') {
@@ -112,6 +117,7 @@ impl Translator<'_> {
             self.skip(1);
             self.translated.push_str(r"\]");
         }
+
         while let Some(c) = self.next() {
             match c {
                 '\\' => self.escape(true),

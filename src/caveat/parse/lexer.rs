@@ -1,20 +1,20 @@
-//! A first look at a text: where its words, literals and signs are, which brackets belong together, how deep it nests.
+//! The lexer: the tokens of a text, the pairs of brackets, and the nesting depth.
 //!
-//! The parser's own limit counts brackets only, so that a chain of a hundred thousand operators would overflow the stack
-//! in it. And it knows where an expression begins, but not where it ends, which places of faults are told by.
+//! The parser's own limit counts brackets only, so a chain of a hundred thousand operators would overflow its stack. It
+//! also records where an expression starts, but not where it ends, which the positions of errors need.
 
 use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// How many levels of expressions a body may have. Everything that walks one recurses as deep as that.
+/// Maximum nesting of expressions. Every traversal of an expression recurses to this depth.
 const HEIGHT_MAX: usize = 100;
 
-/// How deep brackets may nest. The canonical spelling needs no more than the expression has levels; each costs the parser
-/// some 8 kB of stack.
+/// Maximum nesting of brackets. The canonical text needs at most one per level of the expression; each costs the parser
+/// about 8 kB of stack.
 const NESTING_MAX: usize = HEIGHT_MAX + 10;
 
-/// Something in a text that is wrong.
+/// An error in a text.
 #[derive(Debug)]
 pub(in crate::caveat) struct SyntaxFault {
     pub(in crate::caveat) message: String,
@@ -22,16 +22,16 @@ pub(in crate::caveat) struct SyntaxFault {
     pub(in crate::caveat) range: Range<usize>,
 }
 
-/// A word, a literal or a sign.
+/// A token: a word, a literal or an operator.
 #[derive(Debug)]
 pub(in crate::caveat) struct LexerToken {
     /// Bytes of the text.
     pub(in crate::caveat) range: Range<usize>,
-    /// The position of the token that is the other bracket of this one; of no bracket, its own.
+    /// The index of the matching bracket; for other tokens, their own index.
     pub(in crate::caveat) partner: usize,
 }
 
-/// CEL's tokens, blanks and comments. What the pattern does not find means nothing.
+/// CEL's tokens, white space and comments. Text that the pattern does not match is an error.
 #[expect(clippy::expect_used, reason = "the pattern is constant, and every test reads it")]
 static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -48,22 +48,27 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a regular expression")
 });
 
-/// The tokens of a text, if each of its brackets and quotes is closed and it does not nest too deep.
+/// The tokens of a text.
+///
+/// # Errors
+///
+/// A character that starts no token, an unclosed bracket or quote, or too deep nesting.
 pub(in crate::caveat) fn scan(source: &str) -> Result<Vec<LexerToken>, SyntaxFault> {
     let mut scanner = Scanner { levels: vec![Level::default()], ..Scanner::default() };
     let mut end = 0;
     for found in TOKENS.find_iter(source) {
         if found.start() > end {
-            return Err(meaningless(source, end));
+            return Err(unexpected_text(source, end));
         }
         end = found.end();
         if !found.as_str().starts_with("//") && !found.as_str().trim().is_empty() {
-            scanner.take(found.as_str(), found.range())?;
+            scanner.add(found.as_str(), found.range())?;
         }
     }
     if end < source.len() {
-        return Err(meaningless(source, end));
+        return Err(unexpected_text(source, end));
     }
+
     match scanner.levels.pop() {
         Some(level) if !scanner.levels.is_empty() => {
             let message = format!("expected `{}`, found the end of the expression", level.closing);
@@ -73,8 +78,8 @@ pub(in crate::caveat) fn scan(source: &str) -> Result<Vec<LexerToken>, SyntaxFau
     }
 }
 
-/// What the text has at a place where no token begins.
-fn meaningless(source: &str, at: usize) -> SyntaxFault {
+/// The error for a position at which no token starts.
+fn unexpected_text(source: &str, at: usize) -> SyntaxFault {
     let rest = source.get(at..).unwrap_or_default();
     let quoted = rest.trim_start_matches(['b', 'B', 'r', 'R']);
     if let Some(quote) = quoted.chars().next().filter(|quote| matches!(quote, '"' | '\'')) {
@@ -86,7 +91,7 @@ fn meaningless(source: &str, at: usize) -> SyntaxFault {
     SyntaxFault { message, range: at..at + first.len_utf8() }
 }
 
-/// How tightly operators bind, loosest first. The tightest are signs before an operand, and fields, indices and calls.
+/// Operator precedence, lowest first. The highest are prefix operators, fields, indexes and calls.
 const CONDITIONAL: usize = 0;
 const OR: usize = 1;
 const AND: usize = 2;
@@ -95,11 +100,11 @@ const SUM: usize = 4;
 const PRODUCT: usize = 5;
 const ONE: usize = 6;
 
-/// Operators of one binding that follow each other.
+/// Consecutive operators of one precedence.
 #[derive(Clone, Copy, Debug, Default)]
 struct Chain {
     operators: usize,
-    /// How high the highest of their operands is.
+    /// The largest height of their operands.
     operand: usize,
 }
 
@@ -109,22 +114,22 @@ impl Chain {
     }
 }
 
-/// What stands within one pair of brackets, as far as it has been read.
+/// The content of one pair of brackets, as far as it has been read.
 #[derive(Debug, Default)]
 struct Level {
-    /// The position of the token that opens it.
+    /// The index of the opening bracket.
     opening: usize,
     closing: &'static str,
-    /// Whether what is within makes a list or map, which is a level of its own.
+    /// Whether the brackets enclose a list or map literal, which is a level of its own.
     literal: bool,
-    /// By binding, in the expression that is being read.
+    /// The operators of the current expression, by precedence.
     chains: [Chain; ONE + 1],
-    /// The highest of the expressions before a comma.
+    /// The largest height of the expressions before a comma.
     height: usize,
 }
 
 impl Level {
-    /// Whatever binds more tightly than this is an operand of it.
+    /// Makes everything of higher precedence an operand of this one.
     fn fold(&mut self, binding: usize) {
         let mut operand = 0;
         for chain in self.chains.iter_mut().skip(binding + 1).rev() {
@@ -136,7 +141,7 @@ impl Level {
         }
     }
 
-    /// An operator. Logical ones that follow each other are one level together.
+    /// Adds an operator. Consecutive logical operators are one level together.
     fn operator(&mut self, binding: usize) {
         self.fold(binding);
         if let Some(own) = self.chains.get_mut(binding) {
@@ -149,7 +154,7 @@ impl Level {
         tightest.operand = tightest.operand.max(height);
     }
 
-    /// The end of an expression; says how high the highest within the brackets is.
+    /// Ends an expression; returns the largest height within the brackets.
     fn end(&mut self) -> usize {
         self.fold(CONDITIONAL);
         let [conditional, ..] = &mut self.chains;
@@ -157,7 +162,7 @@ impl Level {
         self.height
     }
 
-    /// How high what has been read is at least.
+    /// A lower bound of the height so far.
     fn least(&self) -> usize {
         self.chains.iter().map(Chain::height).max().unwrap_or(0).max(self.height)
     }
@@ -167,12 +172,12 @@ impl Level {
 struct Scanner<'s> {
     tokens: Vec<LexerToken>,
     levels: Vec<Level>,
-    /// The last two tokens, the last one last.
+    /// The last two tokens, in order.
     before: [&'s str; 2],
 }
 
 impl<'s> Scanner<'s> {
-    fn take(&mut self, text: &'s str, range: Range<usize>) -> Result<(), SyntaxFault> {
+    fn add(&mut self, text: &'s str, range: Range<usize>) -> Result<(), SyntaxFault> {
         let mut partner = self.tokens.len();
         match text {
             "(" => self.open(")"),
@@ -181,6 +186,7 @@ impl<'s> Scanner<'s> {
             ")" | "]" | "}" => partner = self.close(text, &range)?,
             _ => self.sign(text),
         }
+
         let height = self.levels.last().map_or(0, Level::least);
         if height > HEIGHT_MAX || self.levels.len() > NESTING_MAX + 1 {
             let message = format!(
@@ -194,7 +200,7 @@ impl<'s> Scanner<'s> {
         Ok(())
     }
 
-    /// Whether the last token ends an operand, so that the next one cannot begin one.
+    /// Whether the last token ends an operand, so that the next one cannot start one.
     fn follows_operand(&self) -> bool {
         let [_, last] = self.before;
         let word = last.ends_with(|c: char| c.is_ascii_alphanumeric() || "_\"')]}".contains(c));
@@ -217,7 +223,7 @@ impl<'s> Scanner<'s> {
         self.levels.push(Level { opening, closing, literal, ..Level::default() });
     }
 
-    /// The end of brackets; says which token opened them.
+    /// Closes a pair of brackets; returns the index of the opening one.
     fn close(&mut self, text: &str, range: &Range<usize>) -> Result<usize, SyntaxFault> {
         let fault = |message| Err(SyntaxFault { message, range: range.clone() });
         match self.levels.pop() {
@@ -242,19 +248,20 @@ impl<'s> Scanner<'s> {
         let follows = self.follows_operand();
         let [_, last] = self.before;
         let Some(level) = self.levels.last_mut() else { return };
+
         match text {
             "," => {
                 level.end();
             }
             ":" => level.fold(CONDITIONAL),
-            // Otherwise it marks what may be absent.
+            // Otherwise it marks an optional access.
             "?" if follows => level.operator(CONDITIONAL),
             "||" => level.operator(OR),
             "&&" => level.operator(AND),
             "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" => level.operator(RELATION),
             "+" | "-" if follows => level.operator(SUM),
             "*" | "/" | "%" => level.operator(PRODUCT),
-            // Signs in a row cancel each other out.
+            // The parser collapses repeated prefix operators.
             "!" | "-" if last == text => {}
             "." | "!" | "-" => level.operator(ONE),
             _ => {}

@@ -1,5 +1,5 @@
-//! Text to expression. The parser is the `cel` crate's; macros stay the calls that they are written as, because what is
-//! missing goes its own way through them, and because they are printed again.
+//! Parses an expression with the `cel` crate. Macros stay calls, as written, because missing values propagate through them
+//! in their own way, and because they are printed again.
 
 pub(super) mod lexer;
 
@@ -8,10 +8,10 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, oper
 use cel::{Env, ParseError};
 use std::ops::Range;
 
-/// A limit of the parser's own, which is never reached: it counts brackets and conditionals, and both are bounded before.
+/// The parser's own limit, which is never reached: it counts brackets and conditionals, and the lexer limits both.
 const RECURSION_MAX: u16 = 1_000;
 
-/// An expression with the text that it was written as.
+/// An expression with its source text.
 #[derive(Debug)]
 pub(in crate::caveat) struct Parsed<'s> {
     pub(in crate::caveat) expr: IdedExpr,
@@ -20,7 +20,11 @@ pub(in crate::caveat) struct Parsed<'s> {
     info: SourceInfo,
 }
 
-/// The expression that a text writes, or the first thing that is wrong with the text.
+/// Parses a text.
+///
+/// # Errors
+///
+/// The first syntax error.
 pub(in crate::caveat) fn parse(source: &str) -> Result<Parsed<'_>, SyntaxFault> {
     let tokens = scan(source)?;
     let parser = Env::default().parser().max_recursion_depth(RECURSION_MAX).error_recovery_limit(1);
@@ -37,10 +41,10 @@ pub(in crate::caveat) fn parse(source: &str) -> Result<Parsed<'_>, SyntaxFault> 
 }
 
 impl Parsed<'_> {
-    /// Where an expression is.
+    /// The byte range of an expression.
     pub(in crate::caveat) fn range(&self, expr: &IdedExpr) -> Range<usize> {
         let Some((first, last)) = self.ends(expr) else { return 0..self.source.len() };
-        // What is taken of an expression in parentheses begins within them, and ends without.
+        // A field or index of an expression in parentheses starts inside them and ends outside.
         let partners =
             self.tokens.get(first..=last).into_iter().flatten().map(|token| token.partner);
         let (first, last) = partners
@@ -49,7 +53,7 @@ impl Parsed<'_> {
         range(first).start..range(last).end
     }
 
-    /// The first and the last token of an expression, before brackets are made whole.
+    /// The first and the last token of an expression, before brackets are completed.
     fn ends(&self, expr: &IdedExpr) -> Option<(usize, usize)> {
         let start = usize::try_from(self.info.offset_for(expr.id)?.0).ok()?;
         let own = self.tokens.binary_search_by_key(&start, |token| token.range.start);
@@ -59,7 +63,7 @@ impl Parsed<'_> {
             // The sign of a negative number stands before its digits.
             Expr::Literal(literal) if is_negative(literal) => first = first.saturating_sub(1),
             Expr::Ident(name) if name.starts_with('.') => first = first.saturating_sub(1),
-            // The point, perhaps a question mark, and the field.
+            // The dot, an optional question mark, and the field.
             Expr::Select(_) => last += 1,
             Expr::Call(call) if call.func_name == operators::OPT_SELECT => last += 2,
             Expr::Call(call) if call.target.is_none() && self.text(first) == "(" => {
@@ -76,6 +80,7 @@ impl Parsed<'_> {
             | Expr::Map(_)
             | Expr::Unspecified => {}
         }
+
         for (child_first, child_last) in
             children(expr).into_iter().filter_map(|part| self.ends(part))
         {
@@ -103,7 +108,7 @@ fn is_negative(literal: &LiteralValue) -> bool {
     }
 }
 
-/// The expressions that one is made of, in written order.
+/// The operands of an expression, in source order.
 fn children(expr: &IdedExpr) -> Vec<&IdedExpr> {
     match &expr.expr {
         Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
@@ -125,7 +130,7 @@ fn key_and_value(entry: &EntryExpr) -> Vec<&IdedExpr> {
     }
 }
 
-/// What the parser found wrong, in this room's words.
+/// Translates the parser's error into a message for users.
 fn fault(error: &ParseError, source: &str, tokens: &[LexerToken]) -> SyntaxFault {
     let at = offset(source, error.pos);
     let token = tokens.iter().find(|token| token.range.start >= at);
@@ -134,6 +139,7 @@ fn fault(error: &ParseError, source: &str, tokens: &[LexerToken]) -> SyntaxFault
     let found =
         if text.is_empty() { "the end of the expression".to_owned() } else { format!("`{text}`") };
     let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
+
     if let Some(unread) = message.strip_prefix("token recognition error at: '") {
         let unread = unread.strip_suffix('\'').unwrap_or(unread);
         let escape = unread.rfind('\\').and_then(|at| unread.get(at..)).unwrap_or_default();
@@ -142,6 +148,7 @@ fn fault(error: &ParseError, source: &str, tokens: &[LexerToken]) -> SyntaxFault
             format!("`{escape}` begins no escape that is known here; write `\\\\` for a backslash");
         return SyntaxFault { message, range: end - escape.len().min(end)..end };
     }
+
     let message = match (message, message.split_once("expecting ")) {
         ("invalid int literal" | "invalid uint literal", _) => {
             "the number does not fit into 64 bits".to_owned()
@@ -164,7 +171,7 @@ fn fault(error: &ParseError, source: &str, tokens: &[LexerToken]) -> SyntaxFault
     SyntaxFault { message, range }
 }
 
-/// What the parser's list of tokens that could follow means.
+/// Describes the parser's list of expected tokens.
 fn expected(wanted: &str) -> String {
     let items: Vec<&str> = wanted.trim_matches(['{', '}']).split(", ").collect();
     if items.contains(&"IDENTIFIER") {
@@ -179,7 +186,7 @@ fn expected(wanted: &str) -> String {
     if listed.is_empty() { "something else".to_owned() } else { listed.join(" or ") }
 }
 
-/// The byte that a line and a column, both from 1 and in characters, name.
+/// The byte offset of a line and a column, both counted from 1 and in characters.
 fn offset(source: &str, (line, column): (isize, isize)) -> usize {
     let index = |number: isize| usize::try_from(number - 1).unwrap_or_default();
     let before: usize = source.split_inclusive('\n').take(index(line)).map(str::len).sum();

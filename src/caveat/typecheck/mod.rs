@@ -1,5 +1,4 @@
-//! Whether an expression can work: its names, its calls and its types; whatever does not fit is told of with its place,
-//! all of it at once.
+//! The type checker for caveat expressions: names, calls and types. All errors are reported at once, with their positions.
 
 mod signatures;
 pub(super) mod types;
@@ -15,40 +14,40 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralVal
 use regex::Regex;
 use std::collections::HashMap;
 
-/// How many faults are told of at most.
+/// Maximum number of reported errors.
 const FAULTS_MAX: usize = 100;
 
-/// What the checker found out about an expression.
+/// The result of type-checking an expression.
 #[derive(Debug, Default)]
 pub(in crate::caveat) struct TypecheckResult {
-    /// Whether each of the parameters is read, by position.
+    /// Whether each parameter is read, by position.
     pub(in crate::caveat) used: Vec<bool>,
-    /// The patterns that are written out, by the calls that search for them.
+    /// Compiled literal patterns, by the id of the call that uses them.
     pub(in crate::caveat) patterns: HashMap<u64, Regex>,
     pub(in crate::caveat) faults: Vec<SyntaxFault>,
 }
 
-/// Checks an expression that reads these parameters and has to be a bool.
+/// Checks an expression over these parameters, which must have type bool.
 pub(in crate::caveat) fn check(
     parsed: &Parsed<'_>,
     parameters: &[(&str, Type)],
 ) -> TypecheckResult {
     let used = vec![false; parameters.len()];
     let checked = TypecheckResult { used, ..TypecheckResult::default() };
-    let mut at_work = Typechecker { parsed, parameters, locals: Vec::new(), checked };
-    let found = at_work.expr(&parsed.expr);
-    if found != Type::BOOL && at_work.checked.faults.is_empty() {
+    let mut typechecker = Typechecker { parsed, parameters, locals: Vec::new(), checked };
+    let found = typechecker.expr(&parsed.expr);
+    if found != Type::BOOL && typechecker.checked.faults.is_empty() {
         let mut message =
             format!("caveat expression must result in a boolean value: found `{found}`");
         if found == Type::Any {
             message.push_str("; compare it with something, as in `… == true`");
         }
-        at_work.fault(&parsed.expr, message);
+        typechecker.fault(&parsed.expr, message);
     }
-    at_work.checked
+    typechecker.checked
 }
 
-/// The checker at work.
+/// The state of a type check.
 struct Typechecker<'c> {
     parsed: &'c Parsed<'c>,
     parameters: &'c [(&'c str, Type)],
@@ -58,7 +57,7 @@ struct Typechecker<'c> {
 }
 
 impl<'c> Typechecker<'c> {
-    /// Tells of a fault. What is at fault may be anything, so that it is told of once.
+    /// Reports an error. The type of the expression is then `any`, so that it causes no further errors.
     fn fault(&mut self, expr: &IdedExpr, message: String) -> Type {
         if self.checked.faults.len() < FAULTS_MAX {
             self.checked.faults.push(SyntaxFault { message, range: self.parsed.range(expr) });
@@ -76,6 +75,7 @@ impl<'c> Typechecker<'c> {
             Expr::Call(call) => self.call(expr, call),
             Expr::List(list) => self.list(list),
             Expr::Map(map) => self.map(map),
+
             Expr::Struct(_) => self.fault(
                 expr,
                 "messages such as `a.b.C{}` cannot be made in a caveat; use a function such as \
@@ -88,7 +88,7 @@ impl<'c> Typechecker<'c> {
         }
     }
 
-    /// An expression that has to be a bool.
+    /// Checks an expression that must have type bool.
     fn bool(&mut self, expr: &'c IdedExpr) {
         let found = self.expr(expr);
         if found.join(&Type::BOOL).is_none() {
@@ -102,6 +102,7 @@ impl<'c> Typechecker<'c> {
         if let Some((_, found)) = locals.find(|(local, _)| *local == name) {
             return found.clone();
         }
+
         let name = absolute.unwrap_or(name);
         let parameter = self.parameters.iter().zip(&mut self.checked.used);
         for ((own, found), used) in parameter {
@@ -110,6 +111,7 @@ impl<'c> Typechecker<'c> {
                 return found.clone();
             }
         }
+
         if type_of_name(name).is_some() {
             return Type::META;
         }
@@ -163,7 +165,7 @@ impl<'c> Typechecker<'c> {
         let (mut keys, mut values) = (None, None);
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else { continue };
-            // Only simple types can be keys, so that types grow with expressions, and no faster.
+            // Only simple types can be keys, so types grow at most as fast as expressions.
             let key = self.expr(&entry.key);
             if !key.is_key() {
                 self.fault(&entry.key, format!("`{key}` is no type for the keys of a map"));
@@ -175,7 +177,7 @@ impl<'c> Typechecker<'c> {
         Type::map(keys.unwrap_or(Type::Any), values.unwrap_or(Type::Any))
     }
 
-    /// The type of what an element or value of a literal contributes.
+    /// The type of an element or value of a literal.
     fn present(&mut self, expr: &'c IdedExpr, optional: bool) -> Type {
         match (self.expr(expr), optional) {
             (found, false) => found,
@@ -189,6 +191,7 @@ impl<'c> Typechecker<'c> {
 
     fn call(&mut self, expr: &'c IdedExpr, call: &'c CallExpr) -> Type {
         let kind = call_kind(call, |name| self.is_declared(name));
+
         match kind {
             CallKind::Logical { terms, .. } => {
                 for term in terms {
@@ -240,15 +243,17 @@ impl<'c> Typechecker<'c> {
         }
     }
 
-    /// A function, operator or method with its arguments, of a method the target first.
+    /// Checks a function, operator or method with its arguments; a method's target comes first.
     fn apply(&mut self, expr: &'c IdedExpr, name: &str, arguments: &[&'c IdedExpr]) -> Type {
         let faults_before = self.checked.faults.len();
         let types: Vec<Type> = arguments.iter().map(|argument| self.expr(argument)).collect();
+
         if !signatures::is_function(name) {
-            // Names within a call that means nothing, such as the variable of an unknown macro, mean nothing either.
+            // Errors within an unknown call are not reported, such as the variable of an unknown macro.
             self.checked.faults.truncate(faults_before);
             return self.fault(expr, no_function(name));
         }
+
         if let (".matches" | "matches", [_, written]) = (name, arguments)
             && let Expr::Literal(LiteralValue::String(text)) = &written.expr
         {
@@ -257,6 +262,7 @@ impl<'c> Typechecker<'c> {
                 Err(message) => _ = self.fault(written, message),
             }
         }
+
         match signatures::result(name, &types) {
             Some(found) => found,
             None => self.fault(expr, no_overload(name, &types)),
@@ -270,15 +276,18 @@ impl<'c> Typechecker<'c> {
             let wanted = if kind.is_over_optional() { "an optional" } else { "a list or map" };
             self.fault(operand, format!("expected {wanted} to go through, found `{over}`"))
         });
+
         let name = found.name();
         if name.is_empty() {
             let message = "the first argument must be a simple name for the variable";
             return self.fault(variable, message.to_owned());
         }
+
         self.locals.push((name, element.clone()));
         if let Some(condition) = condition {
             self.bool(condition);
         }
+
         let found = match kind {
             MacroKind::All | MacroKind::Exists | MacroKind::ExistsOne => {
                 self.bool(body);
@@ -309,7 +318,7 @@ fn type_of_literal(literal: &LiteralValue) -> Type {
     }
 }
 
-/// The type of a literal's elements so far, with one more: anything, when they have no type in common.
+/// The common type of a literal's elements so far and one more; `any` when they have none.
 fn common_type(so_far: Option<Type>, found: Type) -> Type {
     match so_far {
         Some(so_far) => so_far.join(&found).unwrap_or(Type::Any),
@@ -317,7 +326,7 @@ fn common_type(so_far: Option<Type>, found: Type) -> Type {
     }
 }
 
-/// What a macro's variable is.
+/// The type of a macro's variable.
 fn variable_type(kind: MacroKind, over: &Type) -> Option<Type> {
     match (over, kind.is_over_optional()) {
         (Type::Any, _) => Some(Type::Any),
@@ -328,7 +337,7 @@ fn variable_type(kind: MacroKind, over: &Type) -> Option<Type> {
     }
 }
 
-/// What to say of arguments that no overload takes.
+/// The message for arguments without a matching overload.
 fn no_overload(name: &str, types: &[Type]) -> String {
     let listed: Vec<String> = types.iter().map(Type::to_string).collect();
     let mut message = format!(
@@ -345,7 +354,7 @@ fn no_overload(name: &str, types: &[Type]) -> String {
     message
 }
 
-/// What to say of a call of something that is not there, or is called in another way.
+/// The message for an unknown function, or one that is called in the wrong way.
 fn no_function(called: &str) -> String {
     let name = called.trim_start_matches('.');
     let method = name.len() < called.len();
@@ -355,6 +364,7 @@ fn no_function(called: &str) -> String {
     if signatures::is_function(&format!(".{name}")) {
         return format!("`{name}` is called on a value: write `value.{name}(…)`");
     }
+
     match name {
         "now" if !method => "undeclared reference to `now`: a caveat has no clock; \
             pass the time as a parameter of type timestamp"
@@ -369,7 +379,7 @@ fn no_function(called: &str) -> String {
     }
 }
 
-/// What was probably meant, if a name is near.
+/// A suggestion, if a known name is similar.
 fn did_you_mean<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> String {
     let distance_max = (wanted.chars().count() / 3).min(3);
     let distances = known.map(|name| (strsim::osa_distance(wanted, name), name));

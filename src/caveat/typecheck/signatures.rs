@@ -1,13 +1,13 @@
-//! The functions and operators that expressions may use: what they take and what they give.
+//! The signatures of the functions and operators that expressions may use.
 
 use crate::caveat::typecheck::types::{Type, TypeBindings};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// One function a line: its names, its overloads' parameters, and the result of all of them.
+/// One line per group of functions: names, parameters of the overloads, and the common result.
 ///
-/// Operators have the names that the parser gives them. A name that begins with a point is a method's, whose first
-/// parameter is what it is called on. `A` and `B` each stand for one type throughout an overload.
+/// Operators have the parser's names. A name that starts with a dot is a method, whose first parameter is its target. `A`
+/// and `B` are type variables of an overload.
 const SIGNATURES: &str = "
 _==_ _!=_ : A A -> bool
 _<_ _<=_ _>_ _>=_ : bool bool | int int | uint uint | double double | string string | bytes bytes -> bool
@@ -49,7 +49,7 @@ optional.none : -> optional<A>
 .isSubtreeOf : map<string,any> map<string,any> -> bool
 ";
 
-/// The types of the parameters, and of the result.
+/// The parameter types and the result type.
 type Overload = (Vec<Type>, Type);
 
 static OVERLOADS: LazyLock<HashMap<&'static str, Vec<Overload>>> = LazyLock::new(|| {
@@ -67,18 +67,18 @@ static OVERLOADS: LazyLock<HashMap<&'static str, Vec<Overload>>> = LazyLock::new
     overloads
 });
 
-/// Whether there is a function of this name.
+/// Whether a function has this name.
 pub(in crate::caveat) fn is_function(name: &str) -> bool {
     OVERLOADS.contains_key(name)
 }
 
-/// The names of the functions, operators left out, methods without their point.
+/// The names of the functions without operators; methods without their dot.
 pub(in crate::caveat) fn names() -> impl Iterator<Item = &'static str> {
     let names = OVERLOADS.keys().map(|name| name.trim_start_matches('.'));
     names.filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
-/// The type of what a function gives for arguments of these types; `None` when no overload takes them.
+/// The result type of a function for these argument types; `None` when no overload accepts them.
 pub(in crate::caveat) fn result(name: &str, arguments: &[Type]) -> Option<Type> {
     let results = OVERLOADS.get(name)?.iter().filter_map(|(parameters, result)| {
         let mut bindings = TypeBindings::default();

@@ -3,7 +3,7 @@
 use crate::caveat::parameter::ParameterType;
 use std::fmt;
 
-/// What is known of an expression's values before there are any.
+/// The static type of an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::caveat) enum Type {
     /// Nothing: it may be anything, and is looked at when it is there.
@@ -101,7 +101,7 @@ impl Type {
         Self::Optional(Box::new(value))
     }
 
-    /// The type of what may be of either; `None` when the two have nothing to do with each other.
+    /// The type of a value that may have either type; `None` when the types are incompatible.
     pub(in crate::caveat) fn join(&self, other: &Type) -> Option<Type> {
         match (self, other) {
             (Self::Any, _) | (_, Self::Any) => Some(Self::Any),
@@ -122,17 +122,17 @@ impl Type {
             || matches!(self, Self::Optional(_))
     }
 
-    /// Whether it can be a map's key.
+    /// Whether it can be the key type of a map.
     pub(in crate::caveat) fn is_key(&self) -> bool {
         matches!(self, Self::Any | Self::Named("bool" | "int" | "uint" | "string"))
     }
 
-    /// The type in an optional's place: what is optional already stays so.
+    /// The type wrapped in an optional; an optional stays as it is.
     pub(in crate::caveat) fn into_optional(self) -> Self {
         if matches!(self, Self::Optional(_)) { self } else { Self::optional(self) }
     }
 
-    /// What `.name` gives. Whether a map has such a key is found out later.
+    /// The type of `.name`. Whether a map has the key is decided at evaluation.
     pub(in crate::caveat) fn field(&self) -> Option<Type> {
         match (self, self) {
             (Self::Any, _) => Some(Self::Any),
@@ -142,7 +142,7 @@ impl Type {
         }
     }
 
-    /// What `[index]` gives.
+    /// The type of `[index]`.
     pub(in crate::caveat) fn element(&self, index: &Type) -> Option<Type> {
         match (self, index) {
             (Self::Any, _) => Some(Self::Any),
@@ -155,7 +155,7 @@ impl Type {
 }
 
 impl TypeBindings {
-    /// Whether an argument fits, given what the arguments before it were.
+    /// Whether an argument matches a parameter, given the bindings from earlier arguments.
     pub(in crate::caveat) fn accept(&mut self, parameter: &Type, argument: &Type) -> bool {
         match (parameter, argument) {
             (Type::Variable(variable), argument) => {
@@ -171,6 +171,7 @@ impl TypeBindings {
                 *bound = joined;
                 fits
             }
+
             (Type::List(own), Type::List(inner)) | (Type::Optional(own), Type::Optional(inner)) => {
                 self.accept(own, inner)
             }
@@ -188,7 +189,7 @@ impl TypeBindings {
         }
     }
 
-    /// A result's type with the variables filled in; anything, for those that are free.
+    /// The result type with its variables substituted; `any` for unbound ones.
     pub(in crate::caveat) fn applied(&self, result: &Type) -> Type {
         match result {
             Type::Variable(Variable::A) => self.a.clone().unwrap_or(Type::Any),
@@ -201,7 +202,7 @@ impl TypeBindings {
     }
 }
 
-/// In the schema language's words where it has them.
+/// As the schema language writes the type, where it can.
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The shared cache as one walk uses it.
+//! The shared cache as used by one walk.
 
 use crate::engine::cache::CacheAt;
 use crate::engine::check::node_result::{NodeResult, OpenDepth};
@@ -9,53 +9,53 @@ use crate::engine::truth::Truth;
 use crate::schema::NodeId;
 use std::rc::Rc;
 
-/// Answers about one subject, which other walks may have found or may use.
+/// The cached results of one subject, shared with other walks.
 #[derive(Debug)]
 pub(super) struct SharedAnswers<'s> {
     cache: Option<CacheAt<'s>>,
-    /// The key of the place that was looked at last; its beginning is that of all.
+    /// The key of the last node that was looked up; its prefix is common to all keys of the walk.
     key: Vec<u8>,
     prefix_bytes: usize,
-    /// The object about which answers are not worth the room.
-    withheld: Option<Rc<str>>,
+    /// The object whose results are not stored.
+    excluded_object: Option<Rc<str>>,
 }
 
 impl<'s> SharedAnswers<'s> {
-    pub(super) fn new<R>(scope: &EvalContext<'s, R>, asked: &ResolvedSubject<'_>) -> Self {
-        let key = scope.cache.map_or_else(Vec::new, |cache| prefix(cache, asked));
-        Self { cache: scope.cache, prefix_bytes: key.len(), key, withheld: None }
+    pub(super) fn new<R>(eval: &EvalContext<'s, R>, resolved: &ResolvedSubject<'_>) -> Self {
+        let key = eval.cache.map_or_else(Vec::new, |cache| prefix(cache, resolved));
+        Self { cache: eval.cache, prefix_bytes: key.len(), key, excluded_object: None }
     }
 
-    pub(super) fn find(&mut self, place: &ObjectAndRelation) -> Option<NodeResult> {
+    pub(super) fn find(&mut self, onr: &ObjectAndRelation) -> Option<NodeResult> {
         let cache = self.cache?;
-        self.set_key(place);
+        self.set_key(onr);
         let (member, until) = cache.find(&self.key)?;
         let truth = if member { Truth::Yes } else { Truth::No };
-        Some(NodeResult { until, ..NodeResult::settled(truth) })
+        Some(NodeResult { until, ..NodeResult::final_value(truth) })
     }
 
-    /// From now on keeps what is found about this object to itself: it will not be asked for again.
-    pub(super) fn withhold(&mut self, object_id: &Rc<str>) {
-        self.withheld = Some(Rc::clone(object_id));
+    /// Stores no results about this object from now on: it will not be queried again.
+    pub(super) fn exclude(&mut self, object_id: &Rc<str>) {
+        self.excluded_object = Some(Rc::clone(object_id));
     }
 
-    /// Shares a finding about a place that is closed, if it holds for everybody.
-    pub(super) fn keep(&mut self, place: &ObjectAndRelation, finding: &NodeResult) {
+    /// Stores the result of a closed node, if it is final and independent of the context.
+    pub(super) fn keep(&mut self, onr: &ObjectAndRelation, node_result: &NodeResult) {
         let Some(cache) = self.cache else { return };
-        if finding.leaning != OpenDepth::NONE || !finding.plain {
+        if node_result.open_depth != OpenDepth::NONE || !node_result.plain {
             return;
         }
-        if self.withheld.as_ref() == Some(&place.1) {
+        if self.excluded_object.as_ref() == Some(&onr.1) {
             return;
         }
-        let member = match finding.truth {
+        let member = match node_result.truth {
             Truth::Yes => true,
             Truth::No => false,
-            // Only caveats make these, and what a caveat had a part in is not plain.
+            // Only caveats produce these, and a result with a caveat is not plain.
             Truth::Conditional(_) | Truth::Fault(_) => return,
         };
-        self.set_key(place);
-        cache.insert(&self.key, member, finding.until);
+        self.set_key(onr);
+        cache.insert(&self.key, member, node_result.until);
     }
 
     fn set_key(&mut self, (node, object_id): &ObjectAndRelation) {
@@ -65,12 +65,12 @@ impl<'s> SharedAnswers<'s> {
     }
 }
 
-/// The part of a key that all places of one question share. Ids hold no byte 0, so parts cannot run together.
-fn prefix(cache: CacheAt<'_>, asked: &ResolvedSubject<'_>) -> Vec<u8> {
+/// The key prefix of all nodes of one walk. Ids contain no byte 0, so that the parts of a key are unambiguous.
+fn prefix(cache: CacheAt<'_>, resolved: &ResolvedSubject<'_>) -> Vec<u8> {
     let mut key = Vec::from(cache.key_prefix());
-    key.extend(asked.definition.index().to_be_bytes());
-    key.extend(asked.node.map_or(usize::MAX, NodeId::index).to_be_bytes());
-    key.extend(asked.subject.object_id().as_bytes());
+    key.extend(resolved.definition.index().to_be_bytes());
+    key.extend(resolved.node.map_or(usize::MAX, NodeId::index).to_be_bytes());
+    key.extend(resolved.subject.object_id().as_bytes());
     key.push(0);
     key
 }

@@ -2,7 +2,7 @@
 
 use crate::schema::{AllowedForm, AllowedSubject, Arrow, DefinitionId, NodeId, Quantifier};
 
-/// One form of subject to follow, and where to.
+/// A subject form to follow, and the node that it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) struct Branch {
     pub(in crate::engine) definition: DefinitionId,
@@ -10,12 +10,12 @@ pub(in crate::engine) struct Branch {
     pub(in crate::engine) target: Option<NodeId>,
 }
 
-/// The forms of subject that a walk over a relation follows.
+/// The subject forms that a walk over a relation follows.
 #[derive(Debug)]
 pub(in crate::engine) struct Branches(pub(in crate::engine) Vec<Branch>);
 
 impl Branches {
-    /// The usersets among a relation's subjects, each form once; those that cannot lead to who is looked for left out.
+    /// The usersets among a relation's subject forms, each once, without those from which the subject is unreachable.
     pub(in crate::engine) fn of_usersets(
         subjects: &[AllowedSubject],
         can_reach: impl Fn(NodeId) -> bool,
@@ -36,7 +36,7 @@ impl Branches {
         Self(branches)
     }
 
-    /// Every form of subject that a relation takes, each once, single objects before usersets.
+    /// Every subject form that a relation allows, each once, objects before usersets.
     pub(in crate::engine) fn of_relation(subjects: &[AllowedSubject]) -> Vec<Branch> {
         let mut branches: Vec<Branch> = Vec::new();
         for usersets in [false, true] {
@@ -55,8 +55,8 @@ impl Branches {
         branches
     }
 
-    /// An arrow's branches. Where one object is enough, those that lead nowhere are left out; where all are needed, one
-    /// object there is an answer.
+    /// An arrow's branches. For an `any` arrow, branches that cannot reach the subject are left out. For an `all` arrow they
+    /// stay, because an object on such a branch makes the result *no*.
     pub(in crate::engine) fn of_arrow(arrow: &Arrow, can_reach: impl Fn(NodeId) -> bool) -> Self {
         let branches = arrow.branches.iter().map(|branch| Branch {
             definition: branch.definition,

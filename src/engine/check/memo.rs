@@ -1,29 +1,29 @@
-//! What one question already knows, and where its cycles are cut.
+//! The memo of one check: results per node, and the least fixpoint over cycles.
 //!
-//! Groups may contain each other, so a walk can come back to a node that it has not finished. The answer wanted is the
-//! least fixpoint: a node that is still *open* is assumed to be *no* for whoever asks for it on the way. Two things
-//! follow.
+//! Groups may contain each other, so a walk can return to a node whose evaluation has not finished. The result is the
+//! least fixpoint: while a node is *open*, every reference to it reads the assumption *no*. Two rules follow.
 //!
-//! * What was found with the help of such an assumption **leans** on the open node. It is *provisional*: right only as
+//! * A result that was computed with such an assumption **depends on** the open node. It is *provisional*: valid only as
 //!   long as the assumption is.
-//! * When the open node closes with what was assumed, what leaned on nothing else becomes *final*.
+//! * When the open node closes with the assumed value, results that depend on no other open node become *final*.
 //!
-//! When a node closes with more than was assumed of it, what leaned on it may be too low. Values only rise when an
-//! assumption does, so all of them are true as a **floor**: the node is at least that. They are used until the node
-//! closes on which all this rests (the one that leans on nothing below itself); then they are forgotten but for their
-//! floors, and that node is opened again, with the floors as what is assumed. A round that ends with just what it
-//! assumed was the last one. Only caveats make rounds necessary, for other nodes are *no*, as assumed, or *yes*.
+//! When a node closes with a higher value than was assumed, the results that depend on it may be too low. Values only
+//! rise when an assumption rises, so each of them is a lower bound, a **floor**. They are used until the outermost node
+//! closes on which they all depend (the one that depends on no node below itself). Then they are discarded except for
+//! their floors, and that node is re-evaluated with the floors as assumptions. A round that ends with the values that it
+//! assumed was the last one. Only caveats make rounds necessary: without them a node is *no*, as assumed, or *yes*.
 //!
-//! The reasons of a value that is neither, what its caveats lack or how one failed, are no floor while values still rise:
-//! what a node leaned on for them may turn out to be *yes*. They are gathered in the rounds after that.
+//! The reasons of an undecided value (the missing parameters, or the failure) are no floor while values still rise,
+//! because the node that supplied them may turn out to be *yes*. They are collected in the rounds after that.
 //!
-//! A *yes* never leans: what is *yes* with an assumption that is too low is *yes* without it. (A subtracted side would
-//! break this; the walk refuses it when it leans.) As its finding does not tell how far the nodes inside it lean, those
-//! that are provisional are forgotten with it.
+//! A *yes* never depends on an open node: a *yes* under an assumption that is too low is a *yes* without it. (A
+//! subtracted side would break this; the walk rejects one that depends on an open node.) Such a result does not record
+//! how far down the nodes inside it depend, so the provisional ones among them are discarded with it.
 //!
-//! Provisional nodes stand on a stack in the order in which they closed, so those that closed while a node was open are
-//! the ones above its mark. Leaning is kept per segment of that stack: when a node closes that leans further down, all
-//! that closed inside it leans there too, which is what "the inner node was assumed to be *no*" then rests on.
+//! Provisional nodes are kept on a stack in the order in which they closed, so the nodes that closed while another one
+//! was open are those above its mark. Dependencies are kept per segment of that stack: when a node closes that depends
+//! on a node further down, everything that closed inside it depends on that node too, because the inner assumptions were
+//! made under the outer one.
 
 use crate::engine::check::node_result::{NodeResult, OpenDepth};
 use crate::engine::object_and_relation::ObjectAndRelation;
@@ -34,11 +34,11 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     states: HashMap<ObjectAndRelation, NodeState>,
-    /// Provisional places in the order in which they closed.
+    /// Provisional nodes in the order in which they closed.
     provisional: Vec<ObjectAndRelation>,
-    /// Consecutive parts of `provisional`, each with how far down its places lean.
+    /// Consecutive parts of `provisional`, each with the lowest open node that its nodes depend on.
     segments: Vec<Segment>,
-    /// How many places are open.
+    /// The number of open nodes.
     depth: usize,
 }
 
@@ -46,15 +46,15 @@ pub(super) struct Memo {
 enum NodeState {
     Open {
         depth: usize,
-        /// What it counts as for now: *no*, or its floor.
+        /// The value that references read meanwhile: *no*, or its floor.
         assumed: Truth,
-        leaned_on: bool,
+        assumption_used: bool,
     },
-    /// Forgotten, but for a floor that is more than *no*.
-    Forgotten(Truth),
-    /// The finding's leaning is that of its segment.
+    /// Discarded, except for a floor above *no*.
+    Discarded(Truth),
+    /// The open depth of the result is that of its segment.
     Provisional {
-        finding: NodeResult,
+        node_result: NodeResult,
         position: usize,
     },
     Final(NodeResult),
@@ -63,12 +63,12 @@ enum NodeState {
 #[derive(Debug)]
 struct Segment {
     start: usize,
-    leaning: OpenDepth,
-    /// How far places in it that were leaned on rose above what was assumed, at the most.
+    open_depth: OpenDepth,
+    /// The largest rise above the assumption among its nodes whose assumption was used.
     rise: Rise,
 }
 
-/// How far a value is above another.
+/// How far a value is above another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rise {
     None,
@@ -91,23 +91,23 @@ impl Rise {
     }
 }
 
-/// What is known on coming to a place.
+/// The state of a node when it is entered.
 pub(super) enum MemoEntry {
-    /// The place has a value, for now at least.
+    /// The node has a value, possibly a provisional one.
     Known(NodeResult),
-    /// It is open from now on, until [`Memo::leave`].
+    /// The node is now open, until [`Memo::leave`].
     Opened(Opening),
 }
 
-/// What became of a place when its finding was there.
+/// The state of a node after its evaluation.
 pub(super) enum Closing {
-    /// It is closed, with the finding as others may use it.
+    /// It is closed; the result may be used by other nodes.
     Closed(NodeResult),
-    /// It was opened again, for its finding rests on assumptions that were too low.
+    /// It was opened again, because its result depends on assumptions that were too low.
     Reopened(Opening),
 }
 
-/// A place that was opened.
+/// A node that was opened: its position among the open nodes, and the height of the provisional stack.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening {
     depth: usize,
@@ -115,136 +115,143 @@ pub(super) struct Opening {
 }
 
 impl Memo {
-    /// How many places are open.
+    /// The number of open nodes.
     pub(super) fn depth(&self) -> usize {
         self.depth
     }
 
-    /// How many places it knows something of.
+    /// The number of nodes with an entry.
     pub(super) fn len(&self) -> usize {
         self.states.len()
     }
 
-    /// Forgets everything, as after a walk that did not end.
+    /// Discards everything, for example after an aborted walk.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    pub(super) fn enter(&mut self, place: &ObjectAndRelation) -> MemoEntry {
-        let assumed = match self.states.get_mut(place) {
-            Some(NodeState::Open { depth, assumed, leaned_on }) => {
-                *leaned_on = true;
-                let (leaning, plain) = (OpenDepth(*depth), assumed.is_no());
-                let assumed = NodeResult::settled(assumed.clone());
-                return MemoEntry::Known(NodeResult { leaning, plain, ..assumed });
+    pub(super) fn enter(&mut self, onr: &ObjectAndRelation) -> MemoEntry {
+        let assumed = match self.states.get_mut(onr) {
+            Some(NodeState::Open { depth, assumed, assumption_used }) => {
+                *assumption_used = true;
+                let (open_depth, plain) = (OpenDepth(*depth), assumed.is_no());
+                let assumed = NodeResult::final_value(assumed.clone());
+                return MemoEntry::Known(NodeResult { open_depth, plain, ..assumed });
             }
-            Some(NodeState::Provisional { finding, position }) => {
-                let (finding, position) = (finding.clone(), *position);
+            Some(NodeState::Provisional { node_result, position }) => {
+                let (node_result, position) = (node_result.clone(), *position);
                 return MemoEntry::Known(NodeResult {
-                    leaning: self.leaning_at(position),
-                    ..finding
+                    open_depth: self.open_depth_at(position),
+                    ..node_result
                 });
             }
-            Some(NodeState::Final(finding)) => return MemoEntry::Known(finding.clone()),
-            Some(NodeState::Forgotten(floor)) => std::mem::replace(floor, Truth::No),
+            Some(NodeState::Final(node_result)) => return MemoEntry::Known(node_result.clone()),
+            Some(NodeState::Discarded(floor)) => std::mem::replace(floor, Truth::No),
             None => Truth::No,
         };
-        MemoEntry::Opened(self.open(place.clone(), assumed))
+
+        MemoEntry::Opened(self.open(onr.clone(), assumed))
     }
 
-    /// Closes the place that was opened last, unless it has to be looked into once more.
+    /// Closes the node that was opened last, unless it has to be re-evaluated.
     pub(super) fn leave(
         &mut self,
-        place: ObjectAndRelation,
+        onr: ObjectAndRelation,
         opening: Opening,
-        mut finding: NodeResult,
+        mut node_result: NodeResult,
     ) -> Closing {
         debug_assert_eq!(
             opening.depth + 1,
             self.depth,
-            "places close in the reverse order of opening"
+            "onrs close in the reverse order of opening"
         );
         self.depth = opening.depth;
-        let (assumed, leaned_on) = match self.states.remove(&place) {
-            Some(NodeState::Open { assumed, leaned_on, .. }) => (assumed, leaned_on),
+
+        let (assumed, assumption_used) = match self.states.remove(&onr) {
+            Some(NodeState::Open { assumed, assumption_used, .. }) => (assumed, assumption_used),
             _ => (Truth::No, false),
         };
-        let own = if leaned_on { Rise::between(&assumed, &finding.truth) } else { Rise::None };
+        let own =
+            if assumption_used { Rise::between(&assumed, &node_result.truth) } else { Rise::None };
         let rise = own.max(self.rise_since(opening.mark));
-        if finding.truth.is_yes() {
-            self.forget(opening.mark, Rise::Value);
-        } else if finding.leaning < OpenDepth(opening.depth) {
-            self.keep_provisionally(place, opening.mark, finding.clone(), rise);
-            return Closing::Closed(finding);
+
+        if node_result.truth.is_yes() {
+            self.discard(opening.mark, Rise::Value);
+        } else if node_result.open_depth < OpenDepth(opening.depth) {
+            self.store_provisional(onr, opening.mark, node_result.clone(), rise);
+            return Closing::Closed(node_result);
         } else if rise > Rise::None {
-            self.forget(opening.mark, rise);
-            return Closing::Reopened(self.open(place, floor(finding.truth, rise)));
+            self.discard(opening.mark, rise);
+            return Closing::Reopened(self.open(onr, floor(node_result.truth, rise)));
         }
-        finding.leaning = OpenDepth::NONE;
-        self.settle(opening.mark, &finding);
-        self.states.insert(place, NodeState::Final(finding.clone()));
-        Closing::Closed(finding)
+
+        // Depends on no open node: the node and everything that closed inside it are final.
+        node_result.open_depth = OpenDepth::NONE;
+        self.finalize(opening.mark, &node_result);
+        self.states.insert(onr, NodeState::Final(node_result.clone()));
+        Closing::Closed(node_result)
     }
 
-    /// Closes the place that was opened last with a finding from elsewhere, which is final.
+    /// Closes the node that was opened last with a final result from another source.
     pub(super) fn leave_known(
         &mut self,
-        place: ObjectAndRelation,
+        onr: ObjectAndRelation,
         opening: Opening,
-        finding: NodeResult,
+        node_result: NodeResult,
     ) {
         self.depth = opening.depth;
-        self.states.insert(place, NodeState::Final(finding));
+        self.states.insert(onr, NodeState::Final(node_result));
     }
 
-    fn open(&mut self, place: ObjectAndRelation, assumed: Truth) -> Opening {
+    fn open(&mut self, onr: ObjectAndRelation, assumed: Truth) -> Opening {
         let opening = Opening { depth: self.depth, mark: self.provisional.len() };
-        self.states.insert(place, NodeState::Open { depth: self.depth, assumed, leaned_on: false });
+        self.states
+            .insert(onr, NodeState::Open { depth: self.depth, assumed, assumption_used: false });
         self.depth += 1;
         opening
     }
 
-    /// The assumptions of all that closed since the mark were true.
-    fn settle(&mut self, mark: usize, head: &NodeResult) {
-        for place in self.provisional.split_off(mark) {
-            let Some(NodeState::Provisional { finding, .. }) = self.states.get_mut(&place) else {
+    /// Makes everything that closed since the mark final: its assumptions were right.
+    fn finalize(&mut self, mark: usize, head: &NodeResult) {
+        for onr in self.provisional.split_off(mark) {
+            let Some(NodeState::Provisional { node_result, .. }) = self.states.get_mut(&onr) else {
                 continue;
             };
-            // It rests on the head's value, and so on all that the head's rests on.
-            let settled = NodeResult {
-                truth: std::mem::replace(&mut finding.truth, Truth::No),
-                condition: finding.condition.take(),
+            // It depends on the head's value, and so on everything that the head depends on.
+            let final_value = NodeResult {
+                truth: std::mem::replace(&mut node_result.truth, Truth::No),
+                condition: node_result.condition.take(),
                 ..head.clone()
             };
-            self.states.insert(place, NodeState::Final(settled));
+            self.states.insert(onr, NodeState::Final(final_value));
         }
         self.cut_segments(mark);
     }
 
-    /// The assumptions of all that closed since the mark may have been too low.
-    fn forget(&mut self, mark: usize, rise: Rise) {
-        for place in self.provisional.split_off(mark) {
-            if let Some(NodeState::Provisional { finding, .. }) = self.states.remove(&place)
-                && !finding.truth.is_no()
+    /// Discards everything that closed since the mark: its assumptions may have been too low.
+    fn discard(&mut self, mark: usize, rise: Rise) {
+        for onr in self.provisional.split_off(mark) {
+            if let Some(NodeState::Provisional { node_result, .. }) = self.states.remove(&onr)
+                && !node_result.truth.is_no()
             {
-                self.states.insert(place, NodeState::Forgotten(floor(finding.truth, rise)));
+                self.states.insert(onr, NodeState::Discarded(floor(node_result.truth, rise)));
             }
         }
         self.cut_segments(mark);
     }
 
-    fn keep_provisionally(
+    fn store_provisional(
         &mut self,
-        place: ObjectAndRelation,
+        onr: ObjectAndRelation,
         mark: usize,
-        finding: NodeResult,
+        node_result: NodeResult,
         rise: Rise,
     ) {
-        let leaning = self.cut_segments(mark).min(finding.leaning);
-        self.segments.push(Segment { start: mark, leaning, rise });
+        let open_depth = self.cut_segments(mark).min(node_result.open_depth);
+        self.segments.push(Segment { start: mark, open_depth, rise });
         let position = self.provisional.len();
-        self.provisional.push(place.clone());
-        self.states.insert(place, NodeState::Provisional { finding, position });
+        self.provisional.push(onr.clone());
+        self.states.insert(onr, NodeState::Provisional { node_result, position });
     }
 
     fn rise_since(&self, mark: usize) -> Rise {
@@ -252,23 +259,23 @@ impl Memo {
         segments.map(|segment| segment.rise).max().unwrap_or(Rise::None)
     }
 
-    /// Takes the segments from the mark on away, and tells how far down they lean.
+    /// Removes the segments from the mark on; returns the lowest open node that they depend on.
     fn cut_segments(&mut self, mark: usize) -> OpenDepth {
         let kept = self.segments.partition_point(|segment| segment.start < mark);
         let cut = self.segments.drain(kept..);
-        cut.map(|segment| segment.leaning).min().unwrap_or(OpenDepth::NONE)
+        cut.map(|segment| segment.open_depth).min().unwrap_or(OpenDepth::NONE)
     }
 
-    fn leaning_at(&self, position: usize) -> OpenDepth {
+    fn open_depth_at(&self, position: usize) -> OpenDepth {
         let after = self.segments.partition_point(|segment| segment.start <= position);
         let segment = after.checked_sub(1).and_then(|index| self.segments.get(index));
-        debug_assert!(segment.is_some(), "every provisional place stands in a segment");
+        debug_assert!(segment.is_some(), "every provisional onr stands in a segment");
         // The bottom is always a safe answer: it only keeps things provisional for longer.
-        segment.map_or(OpenDepth(0), |segment| segment.leaning)
+        segment.map_or(OpenDepth(0), |segment| segment.open_depth)
     }
 }
 
-/// What is still true of a place that was less than *yes* while others rose that far.
+/// The part of a value below *yes* that stays valid after other nodes rose that far.
 fn floor(truth: Truth, rise: Rise) -> Truth {
     if rise == Rise::Value && !truth.is_no() { Truth::Conditional(Arc::default()) } else { truth }
 }

@@ -1,4 +1,4 @@
-//! Check: is the subject in the relation or permission of the resource?
+//! Check: whether a subject has a permission on a resource.
 
 pub(super) mod answer_cache;
 pub(super) mod branches;
@@ -14,38 +14,43 @@ use crate::engine::check::walk::CheckWalk;
 use crate::engine::error::EngineError;
 use crate::engine::eval_context::EvalContext;
 use crate::engine::object_and_relation::ObjectAndRelation;
-use crate::engine::resolve::{ResolvedSubject, ask_about, require_definition, require_node};
+use crate::engine::resolve::{ResolvedSubject, require_definition, require_node, resolve_subject};
 use crate::engine::trace::tracer::TraceBudget;
 use crate::relationship::RelationshipReader;
 use crate::schema::Schema;
 
-/// Answers one question.
+/// Evaluates one check.
+///
+/// # Errors
+///
+/// See [`EngineError`]; an error is never a "no".
 pub fn check<R: RelationshipReader>(
-    scope: &EvalContext<'_, R>,
-    question: &CheckQuery<'_>,
+    eval: &EvalContext<'_, R>,
+    query: &CheckQuery<'_>,
 ) -> Result<CheckResult, EngineError> {
-    let (place, asked) = resolve(scope.schema, question)?;
-    answer(&mut CheckWalk::new(scope, asked), &place)
+    let (onr, resolved) = resolve(eval.schema, query)?;
+    answer(&mut CheckWalk::new(eval, resolved), &onr)
 }
 
-/// Answers several questions at the same moment, each as [`check`] would, in order. Questions that ask about the same
-/// subject in the same context and follow one another share what they find, unless each has to tell its whole way. What their
-/// traces tell is bounded together: a trace that no longer fits is its root alone.
+/// Evaluates several checks at the same revision, each as [`check`] would, in order.
+///
+/// Consecutive queries with the same subject and context share their intermediate results, unless traces are requested.
+/// The traces share one [`TraceBudget`]: a trace that exceeds it is truncated to its root.
 pub fn check_each<R: RelationshipReader>(
-    scope: &EvalContext<'_, R>,
-    questions: &[CheckQuery<'_>],
+    eval: &EvalContext<'_, R>,
+    queries: &[CheckQuery<'_>],
 ) -> Vec<Result<CheckResult, EngineError>> {
     let mut shared: Option<CheckWalk<'_, R>> = None;
     let mut budget = TraceBudget::default();
-    questions
+    queries
         .iter()
-        .map(|question| {
-            let (place, asked) = resolve(scope.schema, question)?;
+        .map(|query| {
+            let (onr, resolved) = resolve(eval.schema, query)?;
             let walk = match shared.take() {
-                Some(walk) if !scope.tracing && walk.asks_for(&asked) => shared.insert(walk),
-                _ => shared.insert(CheckWalk::new(scope, asked)),
+                Some(walk) if !eval.tracing && walk.is_for(&resolved) => shared.insert(walk),
+                _ => shared.insert(CheckWalk::new(eval, resolved)),
             };
-            let mut checked = answer(walk, &place)?;
+            let mut checked = answer(walk, &onr)?;
             if let Some(trace) = &mut checked.trace {
                 budget.spend(trace);
             }
@@ -56,20 +61,20 @@ pub fn check_each<R: RelationshipReader>(
 
 fn answer<R: RelationshipReader>(
     walk: &mut CheckWalk<'_, R>,
-    place: &ObjectAndRelation,
+    onr: &ObjectAndRelation,
 ) -> Result<CheckResult, EngineError> {
-    let permissionship = walk.run(place)?.query_result()?;
+    let permissionship = walk.run(onr)?.query_result()?;
     Ok(CheckResult { permissionship, trace: walk.take_trace(), statistics: walk.statistics() })
 }
 
-/// Turns names into ids: the resource's first, then the subject's.
+/// Resolves names to ids: the resource first, then the subject, which is the order of SpiceDB's errors.
 fn resolve<'q>(
     schema: &Schema,
-    question: &CheckQuery<'q>,
+    query: &CheckQuery<'q>,
 ) -> Result<(ObjectAndRelation, ResolvedSubject<'q>), EngineError> {
-    let resource = question.resource;
+    let resource = query.resource;
     let definition = require_definition(schema, resource.object_type())?;
-    let node = require_node(schema, definition, question.permission)?;
-    let asked = ask_about(schema, question.subject, question.context)?;
-    Ok(((node, resource.object_id().into()), asked))
+    let node = require_node(schema, definition, query.permission)?;
+    let resolved = resolve_subject(schema, query.subject, query.context)?;
+    Ok(((node, resource.object_id().into()), resolved))
 }

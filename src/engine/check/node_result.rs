@@ -1,44 +1,44 @@
-//! What is known about one sub-question, and how such findings combine.
+//! The intermediate result of a node: its value, its dependency on open nodes, its expiry and its condition.
 
 use crate::engine::trace::condition::Condition;
 use crate::engine::truth::Truth;
 use crate::relationship::Timestamp;
 use std::rc::Rc;
 
-/// How far down the open nodes a finding leans; see [`super::memo`].
+/// The depth of the lowest open node that a result depends on; see [`super::memo`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) struct OpenDepth(pub(in crate::engine) usize);
 
 impl OpenDepth {
-    /// On no open node at all.
+    /// The result depends on no open node.
     pub(in crate::engine) const NONE: Self = Self(usize::MAX);
 }
 
-/// A value and what it rests on.
+/// The value of a node and what it depends on.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct NodeResult {
     pub(in crate::engine) truth: Truth,
-    /// The lowest open node of which something was assumed on the way.
-    pub(in crate::engine) leaning: OpenDepth,
-    /// The first expiry among the relationships on the way: the value need not hold from then on.
+    /// The lowest open node whose assumed value was used.
+    pub(in crate::engine) open_depth: OpenDepth,
+    /// The first expiry among the relationships that were used: the value is valid until then.
     pub(in crate::engine) until: Option<Timestamp>,
-    /// Whether no caveat lay on the way, so that the value is the same in every context.
+    /// Whether no caveat was involved, so that the value is the same in every context.
     pub(in crate::engine) plain: bool,
-    /// When the way is told: the caveats that the value rests on. None where it holds without them.
+    /// When tracing: the caveats that the value depends on; `None` when it holds without them.
     pub(in crate::engine) condition: Option<Rc<Condition>>,
 }
 
 impl NodeResult {
-    pub(in crate::engine) const fn settled(truth: Truth) -> Self {
-        Self { truth, leaning: OpenDepth::NONE, until: None, plain: true, condition: None }
+    pub(in crate::engine) const fn final_value(truth: Truth) -> Self {
+        Self { truth, open_depth: OpenDepth::NONE, until: None, plain: true, condition: None }
     }
 
     pub(in crate::engine) const fn no() -> Self {
-        Self::settled(Truth::No)
+        Self::final_value(Truth::No)
     }
 
     pub(in crate::engine) const fn yes() -> Self {
-        Self::settled(Truth::Yes)
+        Self::final_value(Truth::Yes)
     }
 
     pub(in crate::engine) fn or(self, other: Self) -> Self {
@@ -63,7 +63,7 @@ impl NodeResult {
         truth: impl FnOnce(Truth, Truth) -> Truth,
     ) -> Self {
         Self {
-            leaning: self.leaning.min(other.leaning),
+            open_depth: self.open_depth.min(other.open_depth),
             until: earlier(self.until, other.until),
             plain: self.plain && other.plain,
             condition,
@@ -72,7 +72,7 @@ impl NodeResult {
     }
 }
 
-/// The condition of two findings joined. One that has none of its own either decides the value, or has no part in it.
+/// The condition of a combined result. An operand without a condition either decides the value or has no effect on it.
 fn joined(
     left: &NodeResult,
     right: &NodeResult,

@@ -1,29 +1,29 @@
-//! What is asked, within which bounds, and what is answered.
+//! A check query and its result.
 
 use crate::engine::limits::Statistics;
 use crate::engine::trace::Trace;
 use crate::relationship::{Context, ObjectRef, Permissionship, Subject};
 
-/// May this subject do this on that resource?
+/// Whether this subject has that permission on that resource.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckQuery<'q> {
-    /// The object that access is about.
+    /// The object that access is requested to.
     pub resource: &'q ObjectRef,
     /// A permission or relation of its definition.
     pub permission: &'q str,
-    /// Who asks for access: an object or a userset.
+    /// The subject that requests access: an object or a userset.
     pub subject: &'q Subject,
     /// Values for caveat parameters that the relationships do not store.
     pub context: &'q Context,
 }
 
-/// An answer.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub struct CheckResult {
-    /// The answer itself.
+    /// Whether the subject has the permission.
     pub permissionship: Permissionship,
-    /// How it came about, when that was asked for.
+    /// The steps of the evaluation, when [`EvalContext::tracing`](super::super::EvalContext::tracing) is set.
     pub trace: Option<Trace>,
-    /// What it cost.
+    /// The work that was done.
     pub statistics: Statistics,
 }

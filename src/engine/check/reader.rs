@@ -1,4 +1,4 @@
-//! A walk's reads of relationships, counted, and the conditions on what they return.
+//! Reads of relationships, counted against the limits, and the evaluation of their caveats.
 
 use crate::caveat::{Caveat, CaveatError, Steps};
 use crate::engine::check::branches::Branch;
@@ -19,58 +19,58 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How many subjects are read at first: most relations that are walked name few.
-const FIRST_PAGE_COUNT: usize = 32;
-/// How many subjects are read at once after that.
-const PAGE_COUNT_MAX: usize = 512;
-/// How many reads pass between two looks at whether the caller still waits.
+/// Size of the first page of a read: most relations and subjects have few relationships.
+pub(in crate::engine) const FIRST_PAGE_COUNT: usize = 32;
+/// Size of the following pages.
+pub(in crate::engine) const PAGE_COUNT_MAX: usize = 512;
+/// Number of reads between two checks for interruption and timeout.
 const READS_PER_INTERRUPTION: u64 = 128;
-/// How many steps of caveats do.
+/// Number of caveat steps between two checks for interruption and timeout.
 const CAVEAT_STEPS_PER_INTERRUPTION: u64 = 10_000;
 
 /// A page of subjects.
 pub(in crate::engine) struct SubjectsRead {
     pub(in crate::engine) subjects: Vec<(String, Qualifiers)>,
-    /// The last id, when more may follow it.
+    /// The last id of the page, when more subjects may follow.
     pub(in crate::engine) more_after: Option<String>,
 }
 
 pub(in crate::engine) struct CountedReader<'s, R> {
-    scope: EvalContext<'s, R>,
-    /// What the question gives to caveats.
+    eval: EvalContext<'s, R>,
+    /// The request's context for caveats.
     context: &'s Context,
     count: u64,
     caveat_steps: u64,
-    /// By caveat: its value without stored context, once known.
+    /// The values of caveats without stored context, which are the same for every relationship.
     without_stored: HashMap<CaveatId, Truth>,
 }
 
 impl<'s, R: RelationshipReader> CountedReader<'s, R> {
-    pub(in crate::engine) fn new(scope: &EvalContext<'s, R>, context: &'s Context) -> Self {
-        Self { scope: *scope, context, count: 0, caveat_steps: 0, without_stored: HashMap::new() }
+    pub(in crate::engine) fn new(eval: &EvalContext<'s, R>, context: &'s Context) -> Self {
+        Self { eval: *eval, context, count: 0, caveat_steps: 0, without_stored: HashMap::new() }
     }
 
-    /// The calls to the reader and the steps of caveats since the counts were started.
+    /// The number of reads and of caveat steps since the counters were set.
     pub(in crate::engine) fn counts(&self) -> (u64, u64) {
         (self.count, self.caveat_steps)
     }
 
-    /// Counts on from what was counted before.
+    /// Sets the counters.
     pub(in crate::engine) fn count_on(&mut self, reads: u64, caveat_steps: u64) {
         self.count = reads;
         self.caveat_steps = caveat_steps;
     }
 
-    /// Whether relationships name the subject itself in a relation of an object, or everything of its type.
+    /// Whether a relation of an object contains the subject directly, or through the wildcard of its type.
     pub(in crate::engine) fn direct(
         &mut self,
-        asked: &ResolvedSubject<'_>,
+        resolved: &ResolvedSubject<'_>,
         (node, object_id): (NodeId, &str),
         subjects: &[AllowedSubject],
         mut tracer: Option<&mut Tracer<'_>>,
     ) -> Result<NodeResult, EngineError> {
         let mut found = NodeResult::no();
-        for key in direct_keys(asked, subjects).into_iter().flatten() {
+        for key in direct_keys(resolved, subjects).into_iter().flatten() {
             if let Some(terms) = self.find(node, object_id, key)? {
                 found = found.or(self.condition(&terms, tracer.as_deref_mut())?);
             }
@@ -81,7 +81,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         Ok(found)
     }
 
-    /// The terms of the relationship of exactly this subject, when there is one.
+    /// The caveat and expiration of the relationship with exactly this subject, if it exists.
     pub(in crate::engine) fn find(
         &mut self,
         node: NodeId,
@@ -89,11 +89,11 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         subject: SubjectKey<'_>,
     ) -> Result<Option<Qualifiers>, EngineError> {
         self.count_read()?;
-        let resource = resource_key(self.scope.schema, node, object_id);
-        Ok(self.scope.reader.find(resource, subject)?)
+        let resource = resource_key(self.eval.schema, node, object_id);
+        Ok(self.eval.reader.find(resource, subject)?)
     }
 
-    /// The next page of a relation's subjects of one form, and where to go on after it.
+    /// The next page of a relation's subjects of one form: a small page first, then full pages.
     pub(in crate::engine) fn subjects(
         &mut self,
         schema: &Schema,
@@ -106,7 +106,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         self.page(schema, (node, object_id), branch, page)
     }
 
-    /// A page of a relation's subjects of one form, and where to go on after it.
+    /// A page of a relation's subjects of one form.
     pub(in crate::engine) fn page(
         &mut self,
         schema: &Schema,
@@ -120,22 +120,22 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
             relation: branch.subject_relation.map(|relation| schema.node(relation).name.as_str()),
         };
         let resource = resource_key(schema, node, object_id);
-        let subjects = self.scope.reader.subjects(resource, form, page)?;
+        let subjects = self.eval.reader.subjects(resource, form, page)?;
         let last = subjects.last().filter(|_| subjects.len() >= page.count_max);
         let more_after = last.map(|(id, _)| id.clone());
         Ok(SubjectsRead { subjects, more_after })
     }
 
-    /// Every subject of one form in a relation.
+    /// Passes every subject of one form in a relation to `take`.
     pub(in crate::engine) fn all_subjects(
         &mut self,
-        place: (NodeId, &str),
+        onr: (NodeId, &str),
         branch: Branch,
         mut take: impl FnMut(&mut Self, String, Qualifiers) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let mut after = Some(String::new());
         while let Some(id) = after {
-            let read = self.subjects(self.scope.schema, place, branch, &id)?;
+            let read = self.subjects(self.eval.schema, onr, branch, &id)?;
             for (id, terms) in read.subjects {
                 take(self, id, terms)?;
             }
@@ -144,7 +144,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         Ok(())
     }
 
-    /// A page of the resources on which a subject stands in a relation.
+    /// A page of the resources that have the subject in a relation.
     pub(in crate::engine) fn resources(
         &mut self,
         stored: RelationEdge,
@@ -152,7 +152,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         page: IdPage<'_>,
     ) -> Result<Vec<(String, Qualifiers)>, EngineError> {
         self.count_read()?;
-        let schema = self.scope.schema;
+        let schema = self.eval.schema;
         let relation = schema.node(stored.relation);
         let relation = RelationKey {
             object_type: &schema.definition(relation.definition).name,
@@ -163,10 +163,10 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
             object_id: subject_id,
             relation: stored.subject_relation.map(|relation| schema.node(relation).name.as_str()),
         };
-        Ok(self.scope.reader.resources(relation, subject, page)?)
+        Ok(self.eval.reader.resources(relation, subject, page)?)
     }
 
-    /// Whether a relationship with these terms counts.
+    /// The value of a relationship: *yes*, or that of its caveat.
     pub(in crate::engine) fn condition(
         &mut self,
         terms: &Qualifiers,
@@ -184,7 +184,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         named: &ContextualizedCaveat,
         tracer: Option<&mut Tracer<'_>>,
     ) -> Result<NodeResult, EngineError> {
-        let schema = self.scope.schema;
+        let schema = self.eval.schema;
         let Some(id) = schema.find_caveat(&named.name) else {
             return Err(EngineError::UnknownCaveat { name: named.name.clone() });
         };
@@ -198,6 +198,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
             self.without_stored.insert(id, truth.clone());
             truth
         };
+
         let condition = tracer.map(|tracer| {
             let evaluated = CaveatTrace {
                 name: named.name.clone(),
@@ -213,19 +214,19 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
             tracer.caveat(evaluated);
             Rc::new(condition)
         });
-        Ok(NodeResult { plain: false, condition, ..NodeResult::settled(truth) })
+        Ok(NodeResult { plain: false, condition, ..NodeResult::final_value(truth) })
     }
 
-    /// What the caveat says, at the expense of the question's steps.
+    /// Evaluates a caveat, within the remaining steps of the query.
     fn evaluate(&mut self, caveat: &Caveat, stored: &Context) -> Result<Truth, EngineError> {
-        let limit = self.scope.limits.caveat_steps_max;
+        let limit = self.eval.limits.caveat_steps_max;
         let left = usize::try_from(limit - self.caveat_steps).unwrap_or(usize::MAX);
         let steps = Steps::at_most(left);
         let result = caveat.evaluate(stored, self.context, &steps);
         self.count_caveat_steps(u64::try_from(steps.taken()).unwrap_or(u64::MAX))?;
         Ok(match result {
             Ok(result) => result.into(),
-            // It is the question that has no more steps, not the caveat that takes too many.
+            // The limit of the query was reached, not that of a single caveat.
             Err(CaveatError::Exhausted { steps_max, .. }) if steps_max == left => {
                 return Err(EngineError::WorkExceeded { work: WorkKind::CaveatSteps, limit });
             }
@@ -237,34 +238,34 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         let before = self.caveat_steps / CAVEAT_STEPS_PER_INTERRUPTION;
         self.caveat_steps += taken;
         if self.caveat_steps / CAVEAT_STEPS_PER_INTERRUPTION > before {
-            self.scope.require_going_on()?;
+            self.eval.check_interruption()?;
         }
         Ok(())
     }
 
     fn count_read(&mut self) -> Result<(), EngineError> {
-        let limit = self.scope.limits.reads_max;
+        let limit = self.eval.limits.reads_max;
         if self.count >= limit {
             return Err(EngineError::WorkExceeded { work: WorkKind::Reads, limit });
         }
         if self.count % READS_PER_INTERRUPTION == READS_PER_INTERRUPTION - 1 {
-            self.scope.require_going_on()?;
+            self.eval.check_interruption()?;
         }
         self.count += 1;
         Ok(())
     }
 }
 
-/// The subjects that relationships would have to name, as far as the relation allows them: the one asked about, and for
-/// a single object the wildcard of its type.
+/// The keys under which a relation may contain the subject, as far as the schema allows them: the subject itself, and for
+/// an object the wildcard of its type.
 fn direct_keys<'q>(
-    asked: &ResolvedSubject<'q>,
+    resolved: &ResolvedSubject<'q>,
     subjects: &[AllowedSubject],
 ) -> [Option<SubjectKey<'q>>; 2] {
     let allows =
-        |form| subjects.iter().any(|it| it.definition == asked.definition && it.form == form);
-    let key = asked.subject.key();
-    match asked.node {
+        |form| subjects.iter().any(|it| it.definition == resolved.definition && it.form == form);
+    let key = resolved.subject.key();
+    match resolved.node {
         Some(relation) => [allows(AllowedForm::Userset(relation)).then_some(key), None],
         None => [
             allows(AllowedForm::Object).then_some(key),
@@ -273,7 +274,7 @@ fn direct_keys<'q>(
     }
 }
 
-/// The values that a caveat sees: those of its parameters, stored ones first.
+/// The context that a caveat is evaluated with: the values of its parameters, stored values over those of the request.
 fn overlaid(request: &Context, stored: &Context, caveat: &Caveat) -> Context {
     let value = |name: &str| stored.get(name).or_else(|| request.get(name)).cloned();
     let parameters = caveat.parameters().iter();

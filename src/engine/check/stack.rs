@@ -1,4 +1,4 @@
-//! What is under way in a walk.
+//! The explicit evaluation stack of a check: frames that wait for the result of a child.
 
 use crate::engine::check::branches::{Branch, Branches};
 use crate::engine::check::memo::Opening;
@@ -10,21 +10,21 @@ use crate::relationship::{Qualifiers, RelationshipReader};
 use crate::schema::{AllowedForm, Expr, NodeId, Quantifier, Rule, Schema};
 use std::rc::Rc;
 
-/// Something that waits for a finding.
+/// A pending evaluation that waits for the result of a child.
 pub(super) enum Frame<'s> {
-    /// A relation or permission of an object waits for its own finding.
-    Door { place: ObjectAndRelation, opening: Opening },
+    /// A node waits for the result of its rule.
+    Node { onr: ObjectAndRelation, opening: Opening },
     /// A union, an intersection or a walk over subjects waits for its next child.
     Join(JoinFrame<'s>),
-    /// An exclusion waits for its base (`None`) or for what is subtracted from it.
+    /// An exclusion waits for its base (while `base` is `None`), then for the subtracted side.
     Exclusion { subtracted: &'s Expr, node: NodeId, object_id: Rc<str>, base: Option<NodeResult> },
 }
 
-/// Findings that are joined, one child after the other.
+/// A union or intersection of children that are evaluated one after the other.
 pub(super) struct JoinFrame<'s> {
     quantifier: Quantifier,
     pub(super) found: NodeResult,
-    /// The condition under which the child that is waited for counts.
+    /// The value of the relationship that leads to the pending child.
     pub(super) gate: NodeResult,
     pub(super) children: JoinChildren<'s>,
 }
@@ -40,7 +40,7 @@ impl<'s> JoinFrame<'s> {
         Self::new(Quantifier::All, JoinChildren::operands(operands, node, object_id))
     }
 
-    /// Whatever the quantifier wants of a relation's subjects.
+    /// The subjects of a relation: any of them, or all.
     pub(super) fn over_subjects(quantifier: Quantifier, subjects: SubjectPages) -> Self {
         Self::new(quantifier, JoinChildren::Subjects(subjects))
     }
@@ -53,9 +53,9 @@ impl<'s> JoinFrame<'s> {
         Self { quantifier, found, gate: NodeResult::yes(), children }
     }
 
-    /// Joins the finding of a child.
-    pub(super) fn add(&mut self, finding: NodeResult) {
-        let gated = std::mem::replace(&mut self.gate, NodeResult::yes()).and(finding);
+    /// Adds the result of a child.
+    pub(super) fn add(&mut self, node_result: NodeResult) {
+        let gated = std::mem::replace(&mut self.gate, NodeResult::yes()).and(node_result);
         let found = std::mem::replace(&mut self.found, NodeResult::no());
         self.found = match self.quantifier {
             Quantifier::Any => found.or(gated),
@@ -63,7 +63,7 @@ impl<'s> JoinFrame<'s> {
         };
     }
 
-    /// Whether no further child can change the finding.
+    /// Whether no further child can change the result.
     pub(super) fn is_decided(&self) -> bool {
         match self.quantifier {
             Quantifier::Any => self.found.truth.is_yes(),
@@ -71,7 +71,7 @@ impl<'s> JoinFrame<'s> {
         }
     }
 
-    /// The finding after the last child. *All* of no subjects is nobody.
+    /// The result after the last child. `.all` over no subjects grants nothing.
     pub(super) fn found_at_end(self) -> NodeResult {
         match (self.quantifier, &self.children) {
             (Quantifier::All, JoinChildren::Subjects(subjects)) if subjects.was_empty() => {
@@ -82,9 +82,9 @@ impl<'s> JoinFrame<'s> {
     }
 }
 
-/// Where the children of a [`JoinFrame`] come from.
+/// The source of a [`JoinFrame`]'s children.
 pub(super) enum JoinChildren<'s> {
-    /// Operands of an expression on one object: those that cost at most a read or two first.
+    /// Operands of an expression on one object; those that cost at most two point reads come first.
     Operands { operands: &'s [Expr], next: usize, cheap: bool, node: NodeId, object_id: Rc<str> },
     /// The subjects of a relation.
     Subjects(SubjectPages),
@@ -97,7 +97,7 @@ pub(super) enum JoinChild<'s> {
         expr: &'s Expr,
         object_id: Rc<str>,
     },
-    /// A subject of a relation, by a relationship with these terms. Without a target nobody is found there.
+    /// A subject of a relation, through a relationship with these terms. Without a target it grants nothing.
     Subject {
         target: Option<NodeId>,
         object_id: Rc<str>,
@@ -130,7 +130,7 @@ impl<'s> JoinChildren<'s> {
     }
 }
 
-/// Goes over the operands twice: for the cheap ones, then for the others.
+/// Iterates over the operands twice: first the cheap ones, then the others.
 fn next_operand<'s>(
     operands: &'s [Expr],
     next: &mut usize,
@@ -151,7 +151,7 @@ fn next_operand<'s>(
     }
 }
 
-/// Whether the operand is answered by the direct members of a relation, without going on.
+/// Whether the operand is evaluated from the direct subjects of a relation alone.
 fn is_cheap(operand: &Expr, schema: &Schema) -> bool {
     match operand {
         Expr::Nil | Expr::Itself => true,

@@ -1,93 +1,90 @@
-//! Finding the objects on the way.
+//! Frontier expansion: reverse traversal from the subject to the objects between it and the results.
 //!
-//! Certain places only come from certain places, so they are all found first; then everything that is reached from them
-//! and from possible ones over any step is possible. Either is a fixpoint over a list of work, so that circles end and
-//! long chains cost no stack.
+//! Certain objects are only reached from certain objects, so all of them are found first. Then everything that is reached
+//! from certain or possible objects over any step is possible. Both phases are fixpoints over a work list, so cycles
+//! terminate and long chains need no stack.
 
-use crate::engine::check::reader::CountedReader;
+use crate::engine::check::reader::{CountedReader, FIRST_PAGE_COUNT, PAGE_COUNT_MAX};
 use crate::engine::error::{EngineError, WorkKind};
 use crate::engine::eval_context::EvalContext;
 use crate::engine::lookup_resources::id_set::IdSet;
 use crate::engine::lookup_resources::reached::{
-    Gate, ReachedObject, ReachedSet, ReachedSets, gate, require_room,
+    ReachedObject, ReachedSet, ReachedSets, relationship_value, require_room,
 };
 use crate::engine::resolve::ResolvedSubject;
 use crate::relationship::{IdPage, RelationshipReader};
 use crate::schema::{EntryForm, NodeId, RelationEdge, RouteStep, Routes};
 
-/// How many resources are read at first: most subjects stand on few.
-const FIRST_PAGE_COUNT: usize = 32;
-/// How many resources are read at once after that.
-const PAGE_COUNT_MAX: usize = 512;
-/// How many new places pass between two looks at whether the caller still waits.
-const PLACES_PER_INTERRUPTION: u64 = 1024;
+/// Number of reached objects between two checks for interruption, timeout and memory.
+const OBJECTS_PER_INTERRUPTION: u64 = 1024;
 
-/// The steps from one station to others, those that need the same relationships together.
+/// The steps from one reached set to others, grouped by the relationships that they read.
 #[derive(Debug, Default)]
 struct OutgoingSteps {
     same: Vec<(usize, bool)>,
     stored: Vec<(RelationEdge, Vec<(usize, bool)>)>,
 }
 
-/// Finds the stations' objects.
+/// The traversal that fills the reached sets.
 pub(super) struct Frontier<'r, 's, R> {
-    scope: EvalContext<'s, R>,
-    asked: ResolvedSubject<'s>,
+    eval: EvalContext<'s, R>,
+    resolved: ResolvedSubject<'s>,
     reads: &'r mut CountedReader<'s, R>,
     routes: &'s Routes,
-    stations: ReachedSets,
+    reached: ReachedSets,
     onward: Vec<OutgoingSteps>,
-    /// The place that is being left; none while the subject itself is.
-    left: Option<ReachedObject>,
+    /// The object whose steps are being followed; `None` for the subject itself.
+    current: Option<ReachedObject>,
     visits: u64,
 }
 
 impl<'r, 's, R: RelationshipReader> Frontier<'r, 's, R> {
     pub(super) fn new(
-        scope: &EvalContext<'s, R>,
-        asked: ResolvedSubject<'s>,
+        eval: &EvalContext<'s, R>,
+        resolved: ResolvedSubject<'s>,
         reads: &'r mut CountedReader<'s, R>,
         routes: &'s Routes,
     ) -> Self {
         let matters = |node: &NodeId| {
             routes.end(*node).is_none()
-                && scope.schema.can_reach(*node, asked.definition, asked.node)
+                && eval.schema.can_reach(*node, resolved.definition, resolved.node)
         };
-        let station = |node| ReachedSet {
+        let reached_set = |node| ReachedSet {
             node,
             certain: IdSet::default(),
             possible: IdSet::default(),
             levels: Vec::new(),
             parents: Vec::new(),
         };
-        let all = routes.stations().filter(matters).map(station).collect();
-        let stations = ReachedSets { all, until: None, traced: scope.tracing };
-        let onward = onward(&stations, routes);
-        Self { scope: *scope, asked, reads, routes, stations, onward, left: None, visits: 0 }
+        let all = routes.stations().filter(matters).map(reached_set).collect();
+        let reached = ReachedSets { all, until: None, traced: eval.tracing };
+        let onward = onward(&reached, routes);
+        Self { eval: *eval, resolved, reads, routes, reached, onward, current: None, visits: 0 }
     }
 
     pub(super) fn run(mut self) -> Result<(ReachedSets, u64), EngineError> {
         self.start()?;
-        self.spread(true)?;
-        self.spread(false)?;
-        Ok((self.stations, self.visits))
+        self.expand(true)?;
+        self.expand(false)?;
+        Ok((self.reached, self.visits))
     }
 
     fn start(&mut self) -> Result<(), EngineError> {
-        let id = self.asked.subject.object_id();
-        if let Some(node) = self.asked.node {
-            // A userset is in itself. It comes into relations as every other userset does.
-            if let Some(slot) = self.stations.slot(node) {
+        let id = self.resolved.subject.object_id();
+        if let Some(node) = self.resolved.node {
+            // A userset is a member of itself, and enters relations like every other userset.
+            if let Some(slot) = self.reached.slot(node) {
                 self.put(slot, id, true)?;
             }
             return Ok(());
         }
+
         let routes = self.routes;
-        for start in routes.starts(self.asked.definition) {
-            let Some(slot) = self.stations.slot(start.to) else { continue };
+        for start in routes.starts(self.resolved.definition) {
+            let Some(slot) = self.reached.slot(start.to) else { continue };
             let stored = RelationEdge {
                 relation: start.to,
-                subject_type: self.asked.definition,
+                subject_type: self.resolved.definition,
                 subject_relation: None,
             };
             match start.form {
@@ -99,62 +96,71 @@ impl<'r, 's, R: RelationshipReader> Frontier<'r, 's, R> {
         Ok(())
     }
 
-    /// Goes on from all certain places, or from all possible ones, until there is nothing new.
-    fn spread(&mut self, certain: bool) -> Result<(), EngineError> {
-        let mut done = vec![0; self.stations.all.len()];
+    /// Follows the steps from all certain objects, or from all possible ones, until no new object is reached.
+    fn expand(&mut self, certain: bool) -> Result<(), EngineError> {
+        let mut done = vec![0; self.reached.all.len()];
         let mut depth = 0;
-        if certain && self.asked.node.is_none() {
-            // Only a userset is in a place, itself, without a step.
-            self.note_level(depth, &done)?;
+        if certain && self.resolved.node.is_none() {
+            // Depth 0 is the subject itself, which is an object of a reached set only when it is a userset.
+            self.record_level(depth, &done)?;
             depth += 1;
         }
+
         loop {
             let counts: Vec<usize> =
-                self.stations.all.iter().map(|station| station.ids(certain).len()).collect();
+                self.reached.all.iter().map(|reached_set| reached_set.ids(certain).len()).collect();
             if counts == done {
                 return Ok(());
             }
+
             if certain {
-                self.note_level(depth, &counts)?;
+                self.record_level(depth, &counts)?;
             }
             depth = depth.saturating_add(1);
+
             for (slot, (from, to)) in done.into_iter().zip(counts.iter().copied()).enumerate() {
                 for number in from..to {
-                    self.leave(slot, number, certain)?;
+                    self.follow_steps(slot, number, certain)?;
                 }
             }
             done = counts;
         }
     }
 
-    fn note_level(&mut self, depth: u32, counts: &[usize]) -> Result<(), EngineError> {
-        let Some(depth_max) = self.scope.limits.depth_max else { return Ok(()) };
+    fn record_level(&mut self, depth: u32, counts: &[usize]) -> Result<(), EngineError> {
+        let Some(depth_max) = self.eval.limits.depth_max else { return Ok(()) };
         if depth > depth_max {
-            let is_new = |(slot, (station, count)): (usize, (&ReachedSet, &usize))| {
-                let before = station.levels.last().copied().unwrap_or(0);
+            let is_new = |(slot, (reached_set, count)): (usize, (&ReachedSet, &usize))| {
+                let before = reached_set.levels.last().copied().unwrap_or(0);
                 let number = u32::try_from(before).ok()?;
                 (*count > before).then_some(ReachedObject { slot, number })
             };
-            let mut all = self.stations.all.iter().zip(counts).enumerate();
-            let place = all.find_map(is_new);
-            return Err(self.stations.too_deep(&self.scope, place, depth_max));
+            let mut all = self.reached.all.iter().zip(counts).enumerate();
+            let onr = all.find_map(is_new);
+            return Err(self.reached.too_deep(&self.eval, onr, depth_max));
         }
-        for (station, count) in self.stations.all.iter_mut().zip(counts) {
-            station.levels.push(*count);
+        for (reached_set, count) in self.reached.all.iter_mut().zip(counts) {
+            reached_set.levels.push(*count);
         }
         Ok(())
     }
 
-    /// Takes every step from one place.
-    fn leave(&mut self, slot: usize, number: usize, certain: bool) -> Result<(), EngineError> {
-        let Some(station) = self.stations.all.get(slot) else { return Ok(()) };
+    /// Follows every step from one object.
+    fn follow_steps(
+        &mut self,
+        slot: usize,
+        number: usize,
+        certain: bool,
+    ) -> Result<(), EngineError> {
+        let Some(reached_set) = self.reached.all.get(slot) else { return Ok(()) };
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        let id = station.ids(certain).get(number).to_owned();
-        if !certain && station.certain.contains(&id) {
+        let id = reached_set.ids(certain).get(number).to_owned();
+        if !certain && reached_set.certain.contains(&id) {
             return Ok(());
         }
-        self.left = Some(ReachedObject { slot, number });
+        self.current = Some(ReachedObject { slot, number });
         let Some(onward) = self.onward.get_mut(slot).map(std::mem::take) else { return Ok(()) };
+
         for (to, route_certain) in &onward.same {
             self.put(*to, &id, certain && *route_certain)?;
         }
@@ -166,13 +172,14 @@ impl<'r, 's, R: RelationshipReader> Frontier<'r, 's, R> {
                 self.follow(*stored, &id, &ends)?;
             }
         }
+
         if let Some(taken) = self.onward.get_mut(slot) {
             *taken = onward;
         }
         Ok(())
     }
 
-    /// Puts every object on which a subject stands in a relation into stations.
+    /// Adds every object that has the subject in a relation to the reached sets that follow.
     fn follow(
         &mut self,
         stored: RelationEdge,
@@ -186,11 +193,12 @@ impl<'r, 's, R: RelationshipReader> Frontier<'r, 's, R> {
             let rows = self.reads.resources(stored, subject_id, page)?;
             let is_last = rows.len() < count_max;
             for (id, terms) in &rows {
-                let gate = gate(self.reads, terms, &mut self.stations.until)?;
-                for (slot, certain) in ends.iter().filter(|_| gate != Gate::Shut) {
-                    self.put(*slot, id, *certain && gate == Gate::Open)?;
+                let value = relationship_value(self.reads, terms, &mut self.reached.until)?;
+                for (slot, certain) in ends.iter().filter(|_| !value.is_no()) {
+                    self.put(*slot, id, *certain && value.is_yes())?;
                 }
             }
+
             after = rows.into_iter().next_back().map(|(id, _)| id);
             count_max = PAGE_COUNT_MAX;
             if is_last {
@@ -200,39 +208,39 @@ impl<'r, 's, R: RelationshipReader> Frontier<'r, 's, R> {
     }
 
     fn put(&mut self, slot: usize, id: &str, certain: bool) -> Result<(), EngineError> {
-        let Some(station) = self.stations.all.get_mut(slot) else { return Ok(()) };
+        let Some(reached_set) = self.reached.all.get_mut(slot) else { return Ok(()) };
         let is_new = if certain {
-            let is_new = station.certain.insert(id);
-            if is_new && self.stations.traced {
-                station.parents.push(self.left);
+            let is_new = reached_set.certain.insert(id);
+            if is_new && self.reached.traced {
+                reached_set.parents.push(self.current);
             }
             is_new
         } else {
-            !station.certain.contains(id) && station.possible.insert(id)
+            !reached_set.certain.contains(id) && reached_set.possible.insert(id)
         };
-        if is_new { self.count_place() } else { Ok(()) }
+        if is_new { self.count_reached() } else { Ok(()) }
     }
 
-    fn count_place(&mut self) -> Result<(), EngineError> {
-        let limits = self.scope.limits;
+    fn count_reached(&mut self) -> Result<(), EngineError> {
+        let limits = self.eval.limits;
         self.visits += 1;
         if self.visits > limits.visits_max {
             let limit = limits.visits_max;
             return Err(EngineError::WorkExceeded { work: WorkKind::Visits, limit });
         }
-        if self.visits.is_multiple_of(PLACES_PER_INTERRUPTION) {
-            self.scope.require_going_on()?;
-            require_room(&self.scope, self.stations.bytes())?;
+        if self.visits.is_multiple_of(OBJECTS_PER_INTERRUPTION) {
+            self.eval.check_interruption()?;
+            require_room(&self.eval, self.reached.bytes())?;
         }
         Ok(())
     }
 }
 
-fn onward(stations: &ReachedSets, routes: &Routes) -> Vec<OutgoingSteps> {
-    let of_station = |station: &ReachedSet| {
+fn onward(reached: &ReachedSets, routes: &Routes) -> Vec<OutgoingSteps> {
+    let of_station = |reached_set: &ReachedSet| {
         let mut onward = OutgoingSteps::default();
-        for route in routes.onward(station.node) {
-            let Some(slot) = stations.slot(route.to) else { continue };
+        for route in routes.onward(reached_set.node) {
+            let Some(slot) = reached.slot(route.to) else { continue };
             let step = (slot, route.certain);
             match route.way {
                 RouteStep::SameObject => onward.same.push(step),
@@ -246,5 +254,6 @@ fn onward(stations: &ReachedSets, routes: &Routes) -> Vec<OutgoingSteps> {
         }
         onward
     };
-    stations.all.iter().map(of_station).collect()
+
+    reached.all.iter().map(of_station).collect()
 }

@@ -1,14 +1,14 @@
-//! Sets of object ids, in little memory: each id costs its bytes and about a dozen more.
+//! A compact set of object ids: each id costs its bytes and about twelve more.
 
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 
-/// Ids, each once, by number in the order in which they came. Numbers are below 2^32.
+/// A set of ids, numbered in insertion order. Numbers are below 2^32.
 #[derive(Debug, Default)]
 pub(super) struct IdSet {
-    /// All ids, one behind the other.
+    /// All ids, concatenated.
     text: String,
-    /// By number: where the id ends.
+    /// The end of each id in `text`, by number.
     ends: Vec<u32>,
     /// The numbers, by the hash of their ids.
     numbers: HashTable<u32>,
@@ -20,7 +20,7 @@ impl IdSet {
         self.ends.len()
     }
 
-    /// The id of a number; empty for a number that none has.
+    /// The id with a number; empty for an unused number.
     pub(super) fn get(&self, number: u32) -> &str {
         id(&self.text, &self.ends, number)
     }
@@ -30,8 +30,8 @@ impl IdSet {
         self.numbers.find(hash, |number| self.get(*number) == wanted).is_some()
     }
 
-    /// Adds an id, and says whether it is new. What does not fit into the numbers is not added: whoever adds keeps the
-    /// set's bytes below 2^32.
+    /// Adds an id; returns whether it is new. An id that does not fit into the numbers is not added: callers keep the set's
+    /// bytes below 2^32.
     pub(super) fn insert(&mut self, new: &str) -> bool {
         let (Ok(number), Ok(end)) =
             (u32::try_from(self.ends.len()), u32::try_from(self.text.len() + new.len()))
@@ -56,9 +56,9 @@ impl IdSet {
         numbers
     }
 
-    /// What it takes of memory.
+    /// The memory in use, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        // A number in the table has a control byte beside it.
+        // The hash table has a control byte for each number.
         self.text.capacity()
             + size_of::<u32>() * self.ends.capacity()
             + (size_of::<u32>() + 1) * self.numbers.capacity()
@@ -66,8 +66,8 @@ impl IdSet {
 }
 
 fn id<'t>(text: &'t str, ends: &[u32], number: u32) -> &'t str {
-    let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let end_of = |number: u32| ends.get(place(number)).copied().map(place);
+    let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let end_of = |number: u32| ends.get(index(number)).copied().map(index);
     let start = number.checked_sub(1).map_or(Some(0), end_of);
     let range = start.zip(end_of(number));
     range.and_then(|(start, end)| text.get(start..end)).unwrap_or_default()

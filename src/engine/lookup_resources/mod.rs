@@ -1,9 +1,9 @@
-//! Lookup of resources: on which resources of a type does the subject have the permission?
+//! `LookupResources`: the resources of a type on which a subject has a permission.
 //!
-//! The graph is walked from the subject, along the schema's [`Routes`](crate::schema::Routes). First the objects on the
-//! way are found (`spread`); then what relationships lead from these into the permission is merged in order (`merge`).
-//! Whatever is certain on its way is a result. For the others the check's own walk decides, so that lookup and check
-//! cannot disagree.
+//! The graph is traversed from the subject, along the schema's [`Routes`](crate::schema::Routes). First the objects between
+//! the subject and the results are collected ([`frontier`]). Then the relationships that lead from them to the permission
+//! are merged in id order ([`merge`]). A candidate that was reached with certainty is a result. Every other candidate is
+//! decided by a check, so that lookup and check always agree.
 
 mod frontier;
 mod id_set;
@@ -19,41 +19,41 @@ use crate::engine::limits::Statistics;
 use crate::engine::lookup_resources::frontier::Frontier;
 use crate::engine::lookup_resources::merge::ResultMerge;
 use crate::engine::lookup_resources::source::Candidate;
-use crate::engine::resolve::{ResolvedSubject, ask_about, require_definition, require_node};
+use crate::engine::resolve::{ResolvedSubject, require_definition, require_node, resolve_subject};
 use crate::relationship::{Context, Permissionship, RelationshipReader, Subject, Timestamp};
 use crate::schema::NodeId;
 use std::collections::BTreeSet;
 
-/// How much work may lie between two pages that are not empty, in visits and reads.
+/// Maximum work for a page that already has results, in visits and reads.
 const PAGE_WORK: u64 = 20_000;
 
-/// The answers about so many candidates of one lookup are kept for other questions. A long lookup would push everything
-/// else out of the cache, and asks about each of its candidates once.
+/// Number of candidates of one lookup whose checks are stored in the shared cache. A long lookup would evict everything
+/// else, and checks each of its candidates only once.
 const SHARED_MAX: u64 = 1000;
-/// What an id in a list takes of memory, roughly.
+/// Approximate memory of an id in a list, in bytes.
 const LISTED_BYTES: usize = 64;
 
-/// On which resources may this subject do this?
+/// On which resources this subject has that permission.
 #[derive(Clone, Copy, Debug)]
 pub struct LookupResourcesQuery<'q> {
     /// The resources' type.
     pub resource_type: &'q str,
     /// A permission or relation of that type.
     pub permission: &'q str,
-    /// Who asks for access: an object or a userset.
+    /// The subject that requests access: an object or a userset.
     pub subject: &'q Subject,
     /// Values for caveat parameters that the relationships do not store.
     pub context: &'q Context,
-    /// Which resources come into question.
+    /// The resources to consider.
     pub within: &'q ResourceFilter,
 }
 
-/// Which resources come into question.
+/// Restricts a lookup to some resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceFilter {
-    /// Only these ids, when there are any.
+    /// Only these ids; all when empty.
     pub ids: BTreeSet<String>,
-    /// Only ids that start so.
+    /// Only ids with this prefix.
     pub prefix: String,
 }
 
@@ -62,31 +62,31 @@ pub struct ResourceFilter {
 pub struct FoundResource {
     /// Its id.
     pub object_id: String,
-    /// The names that the context lacks; none when it has the permission whatever they are.
+    /// The names of the missing context; empty when the subject has the permission regardless of it.
     pub missing: BTreeSet<String>,
 }
 
-/// Some results, in order.
+/// A page of results, in order.
 #[derive(Debug, Default)]
 pub struct LookupPage {
     /// The results.
     pub found: Vec<FoundResource>,
-    /// Whether nothing follows.
+    /// Whether this is the last page.
     pub ended: bool,
-    /// What they cost.
+    /// The work that was done for the page.
     pub statistics: Statistics,
 }
 
-/// A lookup under way: where it is, and what it has read ahead. It holds no reader, so that it can wait between pages; each
-/// of its steps wants the schema, the relationships and the question that it was started with.
+/// A resource lookup in progress: its position and the rows read ahead. It holds no reader, so it can be parked between
+/// pages. Each call needs the schema, the relationships and the query that it was started with.
 #[derive(Debug)]
 pub struct ResourceLookup {
     target: NodeId,
     prefix: String,
     candidates: CandidateSource,
-    /// How many candidates have been asked about.
-    asked_about: u64,
-    /// Why it could not go on behind the last page.
+    /// The number of candidates that were checked.
+    checked_count: u64,
+    /// The error that ended the last page early; the next page returns it.
     failure: Option<EngineError>,
 }
 
@@ -97,21 +97,21 @@ enum CandidateSource {
 }
 
 impl ResourceLookup {
-    /// Starts to look for the resources whose ids come after `after` in byte order. Gives what that cost, too.
+    /// Starts a lookup of the resources whose ids come after `after` in byte order. Also returns the work that was done.
     pub fn start<R: RelationshipReader>(
-        scope: &EvalContext<'_, R>,
-        sought: &LookupResourcesQuery<'_>,
+        eval: &EvalContext<'_, R>,
+        query: &LookupResourcesQuery<'_>,
         after: Option<&str>,
     ) -> Result<(Self, Statistics), EngineError> {
-        let (target, asked) = resolve(scope, sought)?;
-        let ResourceFilter { ids, prefix } = sought.within;
-        let before = before(prefix);
+        let (target, resolved) = resolve(eval, query)?;
+        let ResourceFilter { ids, prefix } = query.within;
+        let before = lower_bound(prefix);
         let after = after.unwrap_or_default().max(&before);
         let lookup = |candidates| Self {
             target,
             prefix: prefix.clone(),
             candidates,
-            asked_about: 0,
+            checked_count: 0,
             failure: None,
         };
         if !ids.is_empty() {
@@ -119,64 +119,70 @@ impl ResourceLookup {
             let listed = rest.collect::<BTreeSet<_>>().into_iter();
             return Ok((lookup(CandidateSource::Listed(listed)), Statistics::default()));
         }
-        let mut reads = CountedReader::new(scope, asked.context);
-        let routes = scope.schema.routes(target);
-        let (stations, visits) = Frontier::new(scope, asked, &mut reads, routes).run()?;
-        let merge = ResultMerge::new(scope, &asked, target, stations, after)?;
+
+        let mut reads = CountedReader::new(eval, resolved.context);
+        let routes = eval.schema.routes(target);
+        let (reached, visits) = Frontier::new(eval, resolved, &mut reads, routes).run()?;
+        let merge = ResultMerge::new(eval, &resolved, target, reached, after)?;
         let (reads, caveat_steps) = reads.counts();
         let statistics = Statistics { visits, reads, caveat_steps, ..Statistics::default() };
         Ok((lookup(CandidateSource::Reached(Box::new(merge))), statistics))
     }
 
-    /// The next results, at most `count_max`, in byte order of their ids: fewer when the next one costs much. Only the last
-    /// page may be empty. The bounds of the scope are for one page.
+    /// The next results, at most `count_max`, in byte order of their ids; fewer when the next one is expensive. Only the last
+    /// page may be empty. The limits of `eval` apply to each page.
     ///
-    /// After an error there is nothing more to get from the lookup.
+    /// # Errors
+    ///
+    /// After an error the lookup has no further results.
     pub fn next_page<R: RelationshipReader>(
         &mut self,
-        scope: &EvalContext<'_, R>,
-        sought: &LookupResourcesQuery<'_>,
+        eval: &EvalContext<'_, R>,
+        query: &LookupResourcesQuery<'_>,
         count_max: usize,
     ) -> Result<LookupPage, EngineError> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let (_, asked) = resolve(scope, sought)?;
-        let mut turn = PageWork::new(scope, asked);
+        let (_, resolved) = resolve(eval, query)?;
+        let mut page_work = PageWork::new(eval, resolved);
         let mut page = LookupPage::default();
-        while page.found.len() < count_max && (page.found.is_empty() || turn.work() < PAGE_WORK) {
-            match self.next(&mut turn) {
+
+        while page.found.len() < count_max
+            && (page.found.is_empty() || page_work.work() < PAGE_WORK)
+        {
+            match self.next(&mut page_work) {
                 Ok(Some(found)) => page.found.push(found),
                 Ok(None) => {
                     page.ended = true;
                     break;
                 }
                 Err(error) if page.found.is_empty() => return Err(error),
-                // What was found before it is right.
+                // The results before the error are valid: they are returned first.
                 Err(error) => {
                     self.failure = Some(error);
                     break;
                 }
             }
         }
-        page.statistics = turn.statistics();
+        page.statistics = page_work.statistics();
         Ok(page)
     }
 
-    /// From when on it may no longer be gone on with, because a relationship that it has read will have expired.
+    /// The time after which the lookup must not be resumed, because a relationship that it has read expires.
     pub fn until(&self) -> Option<Timestamp> {
         match &self.candidates {
-            CandidateSource::Reached(merge) => merge.stations.until,
+            CandidateSource::Reached(merge) => merge.reached.until,
             CandidateSource::Listed(_) => None,
         }
     }
 
-    /// Whether to start it anew would cost more than its next page.
+    /// Whether restarting the lookup would cost more than its next page.
     pub fn is_worth_keeping(&self) -> bool {
         matches!(self.candidates, CandidateSource::Reached(_)) && self.failure.is_none()
     }
 
-    /// The most that it takes of memory until it ends, roughly.
+    /// The maximum memory until the lookup ends, in bytes, approximately.
     pub fn bytes_max(&self) -> usize {
         match &self.candidates {
             CandidateSource::Reached(merge) => merge.bytes_max(),
@@ -184,7 +190,7 @@ impl ResourceLookup {
         }
     }
 
-    /// What it takes of memory, roughly.
+    /// The memory in use, in bytes, approximately.
     pub fn bytes(&self) -> usize {
         match &self.candidates {
             CandidateSource::Reached(merge) => merge.bytes(),
@@ -194,12 +200,12 @@ impl ResourceLookup {
 
     fn next<R: RelationshipReader>(
         &mut self,
-        turn: &mut PageWork<'_, R>,
+        page_work: &mut PageWork<'_, R>,
     ) -> Result<Option<FoundResource>, EngineError> {
         loop {
             let candidate = match &mut self.candidates {
                 CandidateSource::Reached(merge) => {
-                    merge.next(&turn.scope, &turn.asked, &mut turn.reads)?
+                    merge.next(&page_work.eval, &page_work.resolved, &mut page_work.reads)?
                 }
                 CandidateSource::Listed(ids) => {
                     ids.next().map(|id| Candidate { id: id.into(), certain: false })
@@ -212,11 +218,12 @@ impl ResourceLookup {
                 }
                 continue;
             }
+
             let permissionship = if certain {
                 Permissionship::HasPermission
             } else {
-                self.asked_about += 1;
-                turn.check(self.target, &id, self.asked_about <= SHARED_MAX)?
+                self.checked_count += 1;
+                page_work.check(self.target, &id, self.checked_count <= SHARED_MAX)?
             };
             let missing = match permissionship {
                 Permissionship::NoPermission => continue,
@@ -228,24 +235,24 @@ impl ResourceLookup {
     }
 }
 
-/// The work for one page.
+/// The evaluation of one page.
 struct PageWork<'s, R> {
-    scope: EvalContext<'s, R>,
-    asked: ResolvedSubject<'s>,
+    eval: EvalContext<'s, R>,
+    resolved: ResolvedSubject<'s>,
     reads: CountedReader<'s, R>,
     walk: CheckWalk<'s, R>,
-    /// What the checks have cost.
+    /// The work of the checks.
     checks: Statistics,
 }
 
 impl<'s, R: RelationshipReader> PageWork<'s, R> {
-    fn new(scope: &EvalContext<'s, R>, asked: ResolvedSubject<'s>) -> Self {
+    fn new(eval: &EvalContext<'s, R>, resolved: ResolvedSubject<'s>) -> Self {
         Self {
-            scope: *scope,
-            asked,
-            reads: CountedReader::new(scope, asked.context),
-            // What the checks find is not told.
-            walk: CheckWalk::new(&EvalContext { tracing: false, ..*scope }, asked),
+            eval: *eval,
+            resolved,
+            reads: CountedReader::new(eval, resolved.context),
+            // The checks of candidates are not traced.
+            walk: CheckWalk::new(&EvalContext { tracing: false, ..*eval }, resolved),
             checks: Statistics::default(),
         }
     }
@@ -262,18 +269,18 @@ impl<'s, R: RelationshipReader> PageWork<'s, R> {
         all
     }
 
-    /// Asks about a candidate: each as a check by itself would, and all of a page together within the bounds of one.
-    /// `shares` says whether the answer is worth a place in the cache.
+    /// Checks a candidate. All checks of a page together are subject to the limits of one query. `shares` decides whether
+    /// the result is stored in the shared cache.
     fn check(
         &mut self,
         target: NodeId,
         id: &str,
         shares: bool,
     ) -> Result<Permissionship, EngineError> {
-        let place = (target, id.into());
-        let truth = if shares { self.walk.run(&place) } else { self.walk.run_once(&place) }?;
+        let onr = (target, id.into());
+        let truth = if shares { self.walk.run(&onr) } else { self.walk.run_once(&onr) }?;
         self.checks.add(&self.walk.statistics());
-        let (all, limits) = (self.statistics(), self.scope.limits);
+        let (all, limits) = (self.statistics(), self.eval.limits);
         for (work, spent, limit) in [
             (WorkKind::Visits, all.visits, limits.visits_max),
             (WorkKind::Reads, all.reads, limits.reads_max),
@@ -287,23 +294,23 @@ impl<'s, R: RelationshipReader> PageWork<'s, R> {
     }
 }
 
-/// Turns names into ids: the resources' first, then the subject's.
+/// Resolves names to ids: the resource first, then the subject, which is the order of SpiceDB's errors.
 fn resolve<'q, R>(
-    scope: &EvalContext<'_, R>,
-    sought: &LookupResourcesQuery<'q>,
+    eval: &EvalContext<'_, R>,
+    query: &LookupResourcesQuery<'q>,
 ) -> Result<(NodeId, ResolvedSubject<'q>), EngineError> {
-    let definition = require_definition(scope.schema, sought.resource_type)?;
-    let target = require_node(scope.schema, definition, sought.permission)?;
-    if let Subject::Wildcard(subject_type) = sought.subject {
-        require_definition(scope.schema, subject_type)?;
+    let definition = require_definition(eval.schema, query.resource_type)?;
+    let target = require_node(eval.schema, definition, query.permission)?;
+    if let Subject::Wildcard(subject_type) = query.subject {
+        require_definition(eval.schema, subject_type)?;
         return Err(EngineError::WildcardLookup);
     }
-    Ok((target, ask_about(scope.schema, sought.subject, sought.context)?))
+    Ok((target, resolve_subject(eval.schema, query.subject, query.context)?))
 }
 
-/// A text that is smaller than every id with a prefix, and larger than all other ids that are.
-fn before(prefix: &str) -> String {
-    /// Above every character of an id.
+/// A text that sorts before every id with the prefix, and after every smaller id.
+fn lower_bound(prefix: &str) -> String {
+    /// Sorts after every character of an id.
     const LAST: char = '\u{7f}';
     let mut before = prefix.to_owned();
     let Some(last) = before.pop() else { return before };

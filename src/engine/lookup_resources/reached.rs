@@ -1,7 +1,7 @@
-//! The objects on the way: everything from which the target is reached over relationships.
+//! Reached sets: for each schema node between the subject and the target, the objects that the subject reaches.
 //!
-//! A *place*, a station on one object, is *certain* when the subject is in it, whatever else is stored, and *possible* when
-//! something on the way depends on more: an intersection, an exclusion, `.all`, or a caveat that lacks context or failed.
+//! An object is *certain* when the subject has the node's relation or permission on it, whatever else is stored. It is
+//! *possible* when the path depends on more: an intersection, an exclusion, `.all`, or a caveat that lacks context or failed.
 
 use crate::engine::check::reader::CountedReader;
 use crate::engine::error::{EngineError, WorkKind};
@@ -11,36 +11,36 @@ use crate::engine::truth::Truth;
 use crate::relationship::{Qualifiers, RelationshipReader, Timestamp};
 use crate::schema::NodeId;
 
-/// The most places that an error about a long way names.
-const WAY_NAMES_MAX: usize = 20;
+/// Maximum number of nodes that an error about a long path lists.
+const PATH_NAMES_MAX: usize = 20;
 
-/// A station and its objects.
+/// A schema node and its reached objects.
 #[derive(Debug)]
 pub(super) struct ReachedSet {
     pub(super) node: NodeId,
     pub(super) certain: IdSet,
-    /// Some of these may be certain too.
+    /// Some of these may be certain as well.
     pub(super) possible: IdSet,
-    /// Where there is a limit on depth: how many certain objects there were up to each depth, from 0 on.
+    /// With a depth limit: the number of certain objects up to each depth, from 0 on.
     pub(super) levels: Vec<usize>,
-    /// Where the way is to be told: from which place each certain object was reached first.
+    /// With tracing: the object from which each certain object was first reached.
     pub(super) parents: Vec<Option<ReachedObject>>,
 }
 
-/// A station's certain object.
+/// A certain object of a reached set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReachedObject {
     pub(super) slot: usize,
     pub(super) number: u32,
 }
 
-/// All stations that lie between the subject and the relationships that end in the target.
+/// The reached sets of all schema nodes between the subject and the relationships that end in the target.
 #[derive(Debug)]
 pub(super) struct ReachedSets {
     pub(super) all: Vec<ReachedSet>,
-    /// The first expiry among the relationships that were used: until then this stays right.
+    /// The first expiry among the relationships that were used: the sets are valid until then.
     pub(super) until: Option<Timestamp>,
-    /// Whether the way to each place is known.
+    /// Whether the path to each object is recorded.
     pub(super) traced: bool,
 }
 
@@ -49,7 +49,8 @@ impl ReachedSet {
         if certain { &self.certain } else { &self.possible }
     }
 
-    /// The shortest way from the subject to a certain object, in relations and permissions. Known where it is limited.
+    /// The length of the shortest path from the subject to a certain object, in relations and permissions. Requires a depth
+    /// limit.
     pub(super) fn depth(&self, number: u32) -> usize {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         self.levels.partition_point(|count| *count <= number)
@@ -58,73 +59,61 @@ impl ReachedSet {
 
 impl ReachedSets {
     pub(super) fn slot(&self, node: NodeId) -> Option<usize> {
-        self.all.binary_search_by_key(&node, |station| station.node).ok()
+        self.all.binary_search_by_key(&node, |reached_set| reached_set.node).ok()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let bytes = |station: &ReachedSet| {
-            let parents = size_of::<Option<ReachedObject>>() * station.parents.capacity();
-            station.certain.bytes() + station.possible.bytes() + parents
+        let bytes = |reached_set: &ReachedSet| {
+            let parents = size_of::<Option<ReachedObject>>() * reached_set.parents.capacity();
+            reached_set.certain.bytes() + reached_set.possible.bytes() + parents
         };
         self.all.iter().map(bytes).sum()
     }
 
-    /// The error for what lies deeper than is allowed: at a place, or right behind it.
+    /// The error for a path that exceeds the depth limit at this object, or directly after it.
     pub(super) fn too_deep<R>(
         &self,
-        scope: &EvalContext<'_, R>,
-        place: Option<ReachedObject>,
+        eval: &EvalContext<'_, R>,
+        onr: Option<ReachedObject>,
         depth_max: u32,
     ) -> EngineError {
         if !self.traced {
             return EngineError::DepthExceeded { depth_max };
         }
+
         let mut way = Vec::new();
-        let mut next = place;
-        while let Some((place, station)) =
-            next.and_then(|place| Some((place, self.all.get(place.slot)?)))
-            && way.len() < WAY_NAMES_MAX
+        let mut next = onr;
+        while let Some((onr, reached_set)) =
+            next.and_then(|onr| Some((onr, self.all.get(onr.slot)?)))
+            && way.len() < PATH_NAMES_MAX
         {
-            let node = scope.schema.node(station.node);
-            let definition = &scope.schema.definition(node.definition).name;
-            let id = station.certain.get(place.number);
+            let node = eval.schema.node(reached_set.node);
+            let definition = &eval.schema.definition(node.definition).name;
+            let id = reached_set.certain.get(onr.number);
             way.push(format!("{definition}:{id}#{}", node.name));
-            let index = usize::try_from(place.number).unwrap_or(usize::MAX);
-            next = station.parents.get(index).copied().flatten();
+            let index = usize::try_from(onr.number).unwrap_or(usize::MAX);
+            next = reached_set.parents.get(index).copied().flatten();
         }
         way.reverse();
-        EngineError::WayTooLong { depth_max, way }
+        EngineError::PathTooLong { depth_max, path: way }
     }
 }
 
-/// Whether relationships with these terms count, and when that ends.
-pub(super) fn gate<R: RelationshipReader>(
+/// The value of a relationship, whose expiry is added to `until`.
+pub(super) fn relationship_value<R: RelationshipReader>(
     reads: &mut CountedReader<'_, R>,
     terms: &Qualifiers,
     until: &mut Option<Timestamp>,
-) -> Result<Gate, EngineError> {
-    let truth = reads.condition(terms, None)?.truth;
+) -> Result<Truth, EngineError> {
     *until = (*until).into_iter().chain(terms.expires_at).min();
-    Ok(match truth {
-        Truth::No => Gate::Shut,
-        Truth::Yes => Gate::Open,
-        Truth::Conditional(_) | Truth::Fault(_) => Gate::Unclear,
-    })
+    Ok(reads.condition(terms, None)?.truth)
 }
 
-/// Whether a relationship counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
-    Shut,
-    Unclear,
-    Open,
-}
-
-/// Requires that a lookup needs no more memory than it may, and that there is so much beside other lookups.
-pub(super) fn require_room<R>(scope: &EvalContext<'_, R>, bytes: usize) -> Result<(), EngineError> {
-    let limit = u64::from(scope.limits.lookup_bytes_max);
+/// Requires that a lookup stays within its own memory limit, and within the memory budget of all lookups.
+pub(super) fn require_room<R>(eval: &EvalContext<'_, R>, bytes: usize) -> Result<(), EngineError> {
+    let limit = u64::from(eval.limits.lookup_bytes_max);
     if u64::try_from(bytes).unwrap_or(u64::MAX) > limit {
         return Err(EngineError::WorkExceeded { work: WorkKind::LookupBytes, limit });
     }
-    if (scope.room)(bytes) { Ok(()) } else { Err(EngineError::NoRoom) }
+    if (eval.room)(bytes) { Ok(()) } else { Err(EngineError::NoRoom) }
 }

@@ -1,53 +1,52 @@
-//! What one subject stands on, read page by page.
+//! A sorted source of candidates: the resources that have one subject in a relation, read page by page.
 
-use crate::engine::check::reader::CountedReader;
+use crate::engine::check::reader::{CountedReader, FIRST_PAGE_COUNT, PAGE_COUNT_MAX};
 use crate::engine::error::EngineError;
 use crate::engine::eval_context::EvalContext;
-use crate::engine::lookup_resources::reached::{Gate, ReachedObject, ReachedSets, gate};
+use crate::engine::lookup_resources::reached::{ReachedObject, ReachedSets, relationship_value};
 use crate::engine::resolve::ResolvedSubject;
 use crate::relationship::{IdPage, RelationshipReader};
 use crate::schema::RelationEdge;
 
-/// How many ids are read at once: at first, and later.
-const FIRST_PAGE_COUNT: usize = 32;
-pub(super) const PAGE_COUNT_MAX: usize = 512;
-/// What an id that was read ahead takes of memory.
+/// Approximate memory of an id that was read ahead, in bytes.
 pub(super) const ROW_BYTES: usize = size_of::<Candidate>() + 32;
 
 /// A resource that may be a result.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) id: Box<str>,
-    /// Whether it is one for certain.
+    /// Whether it is a result without a check.
     pub(super) certain: bool,
 }
 
-/// What one subject stands on.
+/// The resources that have one subject in a relation.
 #[derive(Debug)]
 pub(super) struct RowSource {
     stored: RelationEdge,
     subject: RowSubject,
     certain: bool,
-    /// Whether what comes from here lies deeper than is allowed.
+    /// Whether the candidates of this source exceed the depth limit.
     pub(super) is_too_deep: bool,
-    /// What was read, last first.
+    /// The rows that were read, in descending order.
     rows: Vec<Candidate>,
-    /// Where to read on; `None` when nothing follows.
+    /// The id to continue after; `None` at the end.
     after: Option<Box<str>>,
     page_count: usize,
 }
 
-/// Whose relationships are read.
+/// The subject whose relationships are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RowSubject {
-    Asked,
+    /// The subject of the query.
+    Queried,
+    /// The wildcard of the subject's type.
     Wildcard,
-    /// A station's object, one of the certain ones or one of the possible ones.
+    /// An object of a reached set: a certain one, or a possible one.
     Member(ReachedObject, bool),
 }
 
 impl RowSource {
-    /// The candidates on which a subject stands, behind `after`.
+    /// The candidates after `after`.
     pub(super) fn new(
         stored: RelationEdge,
         subject: RowSubject,
@@ -65,41 +64,41 @@ impl RowSource {
         }
     }
 
-    /// The next candidate, from what was read if there is any.
+    /// The next candidate; reads a page when none is buffered.
     pub(super) fn next<R: RelationshipReader>(
         &mut self,
-        turn: (&EvalContext<'_, R>, &ResolvedSubject<'_>),
+        page_work: (&EvalContext<'_, R>, &ResolvedSubject<'_>),
         reads: &mut CountedReader<'_, R>,
-        stations: &mut ReachedSets,
+        reached: &mut ReachedSets,
         page_count_max: usize,
     ) -> Result<Option<Candidate>, EngineError> {
-        let (scope, asked) = turn;
+        let (eval, resolved) = page_work;
         if self.rows.is_empty() {
-            self.read(asked, reads, stations, page_count_max)?;
+            self.read(resolved, reads, reached, page_count_max)?;
         }
-        match (scope.limits.depth_max, self.subject) {
+        match (eval.limits.depth_max, self.subject) {
             (Some(depth_max), subject) if self.is_too_deep && !self.rows.is_empty() => {
-                let place = match subject {
-                    RowSubject::Member(place, _) => Some(place),
-                    RowSubject::Asked | RowSubject::Wildcard => None,
+                let onr = match subject {
+                    RowSubject::Member(onr, _) => Some(onr),
+                    RowSubject::Queried | RowSubject::Wildcard => None,
                 };
-                Err(stations.too_deep(scope, place, depth_max))
+                Err(reached.too_deep(eval, onr, depth_max))
             }
             _ => Ok(self.rows.pop()),
         }
     }
 
-    /// What it takes of memory beside itself, roughly.
+    /// The memory of its rows, in bytes, approximately.
     pub(super) fn bytes(&self) -> usize {
         ROW_BYTES * self.rows.len()
     }
 
-    /// Reads until there is something, or nothing more.
+    /// Reads pages until one has candidates, or none follow.
     fn read<R: RelationshipReader>(
         &mut self,
-        asked: &ResolvedSubject<'_>,
+        resolved: &ResolvedSubject<'_>,
         reads: &mut CountedReader<'_, R>,
-        stations: &mut ReachedSets,
+        reached: &mut ReachedSets,
         page_count_max: usize,
     ) -> Result<(), EngineError> {
         while self.rows.is_empty()
@@ -110,20 +109,22 @@ impl RowSource {
             let after = Some(&*after).filter(|id| !id.is_empty());
             let page = IdPage { after, count_max };
             let subject_id = match self.subject {
-                RowSubject::Asked => asked.subject.object_id(),
+                RowSubject::Queried => resolved.subject.object_id(),
                 RowSubject::Wildcard => "*",
-                RowSubject::Member(ReachedObject { slot, number }, certain) => {
-                    stations.all.get(slot).map_or("", |station| station.ids(certain).get(number))
-                }
+                RowSubject::Member(ReachedObject { slot, number }, certain) => reached
+                    .all
+                    .get(slot)
+                    .map_or("", |reached_set| reached_set.ids(certain).get(number)),
             };
+
             let found = reads.resources(self.stored, subject_id, page)?;
             if found.len() >= count_max {
                 self.after = found.last().map(|(id, _)| id.as_str().into());
             }
             for (id, terms) in found {
-                let gate = gate(reads, &terms, &mut stations.until)?;
-                if gate != Gate::Shut {
-                    let certain = self.certain && gate == Gate::Open;
+                let value = relationship_value(reads, &terms, &mut reached.until)?;
+                if !value.is_no() {
+                    let certain = self.certain && value.is_yes();
                     self.rows.push(Candidate { id: id.into(), certain });
                 }
             }

@@ -1,26 +1,26 @@
-//! The strongly connected components of a graph, leaves first, found without recursion.
+//! Strongly connected components of a graph in dependency order (Tarjan), without recursion.
 
-/// That one node needs another.
+/// A dependency of one node on another.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphEdge {
-    /// The position of the node that is needed.
+    /// The index of the node that is depended on.
     pub to: usize,
-    /// Whether what is needed is taken away.
+    /// Whether the other node is subtracted.
     pub subtracted: bool,
 }
 
-/// Nodes that need each other, or one that stands alone.
+/// Nodes that depend on each other, or a single node.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Component {
-    /// Their positions.
+    /// Their indexes.
     pub nodes: Vec<usize>,
-    /// Whether its nodes need each other.
+    /// Whether its nodes depend on each other.
     pub is_cycle: bool,
-    /// Whether a node takes away what depends on it.
+    /// Whether a node subtracts something that depends on it.
     pub subtracts_itself: bool,
 }
 
-/// Every component, each after those that it needs. `edges` are by node, and lead to nodes that have a list there.
+/// All components, each after those that it depends on. `edges` is indexed by node, and leads to indexes below its length.
 pub fn components(edges: &[Vec<GraphEdge>]) -> Vec<Component> {
     let mut search = Search {
         edges,
@@ -33,7 +33,7 @@ pub fn components(edges: &[Vec<GraphEdge>]) -> Vec<Component> {
         visited: 0,
     };
     for node in 0..edges.len() {
-        search.from(node);
+        search.visit(node);
     }
     search.found
 }
@@ -41,13 +41,13 @@ pub fn components(edges: &[Vec<GraphEdge>]) -> Vec<Component> {
 /// Tarjan's search, its recursion kept in `path`.
 struct Search<'e> {
     edges: &'e [Vec<GraphEdge>],
-    /// When a node was met first.
+    /// The order in which the nodes were discovered.
     order: Vec<Option<usize>>,
-    /// The earliest pending node that a node leads to.
+    /// The earliest pending node that is reachable from a node.
     lowest: Vec<usize>,
-    /// Whether a node belongs to a component that is not complete.
+    /// Whether a node belongs to an incomplete component.
     pending: Vec<bool>,
-    /// The nodes from the start to here, each with its next edge.
+    /// The path from the start node, each node with its next edge.
     path: Vec<(usize, usize)>,
     stack: Vec<usize>,
     found: Vec<Component>,
@@ -56,11 +56,12 @@ struct Search<'e> {
 
 #[expect(clippy::indexing_slicing, reason = "every node is below the number of edge lists")]
 impl Search<'_> {
-    fn from(&mut self, start: usize) {
+    fn visit(&mut self, start: usize) {
         if self.order[start].is_some() {
             return;
         }
         self.enter(start);
+
         while let Some((node, edge)) = self.path.last_mut() {
             let node = *node;
             let Some(to) = self.edges[node].get(*edge).map(|edge| edge.to) else {
@@ -106,7 +107,7 @@ impl Search<'_> {
         self.found.push(Component { nodes, is_cycle, subtracts_itself });
     }
 
-    /// The edges that stay among `nodes`, the component that is just complete.
+    /// The edges within `nodes`, the component that was just completed.
     fn inner_edges(&self, nodes: &[usize]) -> Vec<GraphEdge> {
         // Pending nodes at or after the component's first are the component itself.
         let first = nodes.first().and_then(|node| self.order[*node]);
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_takes_itself_away_is_seen() {
+    fn a_node_that_subtracts_itself_is_recognized() {
         let edges = [vec![GraphEdge { to: 0, subtracted: true }]];
         let found = components(&edges);
         assert!(found.iter().all(|component| component.is_cycle && component.subtracts_itself));

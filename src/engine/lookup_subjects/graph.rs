@@ -1,82 +1,82 @@
-//! The graph behind a list of subjects: what was found on the way from its resource, and how that is made flat.
+//! The graph of a subject lookup, explored from the resource, and its flattening into unions of leaves.
 
 use crate::engine::object_and_relation::ObjectAndRelation;
 use crate::engine::truth::Truth;
 use crate::schema::NodeId;
 use std::collections::{HashMap, HashSet};
 
-/// How often a place may be walked over, on average, before it pays to work with parts.
-const STEPS_PER_PLACE: usize = 16;
+/// Number of steps per node that flattening may take on average; beyond that, shared nodes become parts of their own.
+const STEPS_PER_NODE: usize = 16;
 
-/// Subjects that come from one place.
+/// A source of subjects.
 #[derive(Debug)]
 pub(super) enum SubjectLeaf {
-    /// The single subjects that relationships name in a relation of an object.
+    /// The direct subjects in a relation of an object.
     Rows {
         node: NodeId,
         object_id: String,
-        /// Whether the relation takes single subjects at all.
+        /// Whether the relation allows single subjects.
         any: bool,
-        /// What its wildcard says of everybody.
+        /// The value of the relation's wildcard, *no* without one.
         rest: Truth,
     },
     /// One subject.
     One(String),
 }
 
-/// Values that are combined.
+/// A node at which values are combined.
 #[derive(Debug)]
 pub(super) struct Combination {
     pub(super) join: Combinator,
     pub(super) operands: Vec<FlatUnion>,
 }
 
-/// How the operands of a part are combined.
+/// The operation of a [`Combination`].
 #[derive(Clone, Debug)]
 pub(super) enum Combinator {
-    /// The only one, as far as a caveat lets it.
+    /// The only operand, restricted by the value of a caveat.
     Under(Truth),
-    /// What is in all of them.
+    /// The intersection of all operands.
     All,
-    /// What is in the first and not in the second.
+    /// The first operand without the second.
     Without,
 }
 
-/// Leaves and parts that are united, by position.
+/// A union of leaves and parts, by index.
 #[derive(Debug, Default)]
 pub(super) struct FlatUnion {
     pub(super) leaves: Vec<usize>,
     pub(super) parts: Vec<usize>,
 }
 
-/// What may be united, before it is flat.
+/// An element of a union before flattening.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum GraphItem {
     Leaf(usize),
-    /// Everything of a place.
-    Place(usize),
+    /// All subjects of a node.
+    Node(usize),
     Part(usize),
 }
 
-/// What has been found so far.
+/// The part of the graph that has been explored.
 #[derive(Debug, Default)]
 pub(super) struct SubjectGraph {
-    /// The relations and permissions that were met, each with the length of the way to it.
-    pub(super) places: Vec<(ObjectAndRelation, u64)>,
+    /// The relations and permissions that were reached, each with the length of the path to it.
+    pub(super) nodes: Vec<(ObjectAndRelation, u64)>,
     positions: HashMap<ObjectAndRelation, usize>,
-    /// By place, for those that were looked into.
+    /// The elements of the explored nodes, by node.
     pub(super) items: Vec<Vec<GraphItem>>,
     pub(super) leaves: Vec<SubjectLeaf>,
     pub(super) parts: Vec<(Combinator, Vec<Vec<GraphItem>>)>,
-    /// By part: the place that it belongs to.
-    pub(super) homes: Vec<usize>,
+    /// The node that each part belongs to.
+    pub(super) owners: Vec<usize>,
 }
 
 impl SubjectGraph {
-    pub(super) fn place(&mut self, place: ObjectAndRelation, depth: u64) -> GraphItem {
-        let next = self.places.len();
-        GraphItem::Place(*self.positions.entry(place).or_insert_with_key(|place| {
-            self.places.push((place.clone(), depth));
+    pub(super) fn node(&mut self, onr: ObjectAndRelation, depth: u64) -> GraphItem {
+        let next = self.nodes.len();
+        GraphItem::Node(*self.positions.entry(onr).or_insert_with_key(|onr| {
+            self.nodes.push((onr.clone(), depth));
             next
         }))
     }
@@ -87,25 +87,25 @@ impl SubjectGraph {
     }
 
     pub(super) fn part(&mut self, join: Combinator, operands: Vec<Vec<GraphItem>>) -> GraphItem {
-        // The place that is being looked into is the first without items.
-        self.homes.push(self.items.len());
+        // The node being explored is the first one without items.
+        self.owners.push(self.items.len());
         self.parts.push((join, operands));
         GraphItem::Part(self.parts.len() - 1)
     }
 
-    /// A place behind a caveat; none when that lets nobody through.
+    /// A node restricted by a caveat; `None` when the caveat is false.
     pub(super) fn gated(
         &mut self,
         gate: Truth,
-        place: ObjectAndRelation,
+        onr: ObjectAndRelation,
         depth: u64,
     ) -> Option<GraphItem> {
         if gate.is_no() {
             return None;
         }
-        let place = self.place(place, depth);
+        let onr = self.node(onr, depth);
         let open = gate.is_yes();
-        Some(if open { place } else { self.part(Combinator::Under(gate), vec![vec![place]]) })
+        Some(if open { onr } else { self.part(Combinator::Under(gate), vec![vec![onr]]) })
     }
 }
 
@@ -117,82 +117,89 @@ pub(super) struct FlatGraph {
 }
 
 impl SubjectGraph {
-    /// Makes every union flat, which mostly is quick and leaves the least to combine. Where many unions have the same places
-    /// below them, these become parts of their own, so that the work stays in proportion to the graph.
+    /// Flattens every union, which usually is fast and leaves the fewest parts to combine. Where many unions share nodes,
+    /// the shared nodes become parts of their own, so that the work stays proportional to the graph.
     pub(super) fn flat(&self) -> FlatGraph {
-        let steps_max = STEPS_PER_PLACE.saturating_mul(self.places.len());
+        let steps_max = STEPS_PER_NODE.saturating_mul(self.nodes.len());
         let flat = self.flat_within(&HashMap::new(), steps_max);
         flat.or_else(|| self.flat_within(&self.hubs(), usize::MAX)).unwrap_or_default()
     }
 
-    /// The places that are met on several ways, each with the position of the part that it becomes.
+    /// The nodes that are reached on several paths, each with the index of the part that it becomes.
     fn hubs(&self) -> HashMap<usize, usize> {
         let operands = self.parts.iter().flat_map(|(_, operands)| operands);
         let mut met = HashSet::new();
         let mut hubs = HashMap::new();
         for item in self.items.iter().chain(operands).flatten() {
-            if let GraphItem::Place(place) = item
-                && !met.insert(*place)
+            if let GraphItem::Node(onr) = item
+                && !met.insert(*onr)
             {
                 let next = self.parts.len() + hubs.len();
-                hubs.entry(*place).or_insert(next);
+                hubs.entry(*onr).or_insert(next);
             }
         }
         hubs
     }
 
-    /// `None` when it would take more steps than that.
+    /// Flattens within a number of steps; `None` when they do not suffice.
     fn flat_within(&self, hubs: &HashMap<usize, usize>, steps_max: usize) -> Option<FlatGraph> {
-        let seen = vec![0; self.places.len()];
-        let mut walk = Flattening { graph: self, hubs, seen, walks: 0, steps_left: steps_max };
-        let root = walk.union(&[GraphItem::Place(0)])?;
+        let seen = vec![0; self.nodes.len()];
+        let mut flattening =
+            Flattening { graph: self, hubs, seen, traversals: 0, steps_left: steps_max };
+        let root = flattening.union(&[GraphItem::Node(0)])?;
+
         let mut parts = Vec::with_capacity(self.parts.len() + hubs.len());
         for (join, operands) in &self.parts {
-            let operands = operands.iter().map(|operand| walk.union(operand));
+            let operands = operands.iter().map(|operand| flattening.union(operand));
             parts.push(Combination {
                 join: join.clone(),
                 operands: operands.collect::<Option<_>>()?,
             });
         }
-        let mut hubs: Vec<_> = hubs.iter().map(|(place, part)| (*part, *place)).collect();
+
+        let mut hubs: Vec<_> = hubs.iter().map(|(onr, part)| (*part, *onr)).collect();
         hubs.sort_unstable();
-        for (_, place) in hubs {
-            let items = self.items.get(place)?;
-            parts.push(Combination { join: Combinator::All, operands: vec![walk.union(items)?] });
+        for (_, onr) in hubs {
+            let items = self.items.get(onr)?;
+            parts.push(Combination {
+                join: Combinator::All,
+                operands: vec![flattening.union(items)?],
+            });
         }
         Some(FlatGraph { root, parts })
     }
 }
 
-/// Walks over places that are only united, each once for a union.
+/// Traverses nodes that are only united, each once per union.
 struct Flattening<'g> {
     graph: &'g SubjectGraph,
-    /// The places that are parts.
+    /// The nodes that are parts.
     hubs: &'g HashMap<usize, usize>,
-    /// By place: the last walk that came to it.
+    /// The last traversal that reached each node.
     seen: Vec<usize>,
-    walks: usize,
+    traversals: usize,
     steps_left: usize,
 }
 
 impl Flattening<'_> {
     fn union(&mut self, items: &[GraphItem]) -> Option<FlatUnion> {
-        self.walks += 1;
+        self.traversals += 1;
+
         let mut union = FlatUnion::default();
         let mut open = items.to_vec();
         while let Some(item) = open.pop() {
             match item {
                 GraphItem::Leaf(leaf) => union.leaves.push(leaf),
                 GraphItem::Part(part) => union.parts.push(part),
-                GraphItem::Place(place) => {
+                GraphItem::Node(onr) => {
                     self.steps_left = self.steps_left.checked_sub(1)?;
-                    let seen = self.seen.get_mut(place)?;
-                    if std::mem::replace(seen, self.walks) == self.walks {
+                    let seen = self.seen.get_mut(onr)?;
+                    if std::mem::replace(seen, self.traversals) == self.traversals {
                         continue;
                     }
-                    match self.hubs.get(&place) {
+                    match self.hubs.get(&onr) {
                         Some(part) => union.parts.push(*part),
-                        None => open.extend(self.graph.items.get(place)?),
+                        None => open.extend(self.graph.items.get(onr)?),
                     }
                 }
             }

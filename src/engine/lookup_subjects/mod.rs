@@ -1,4 +1,4 @@
-//! Who has a permission on a resource?
+//! `LookupSubjects`: the subjects of a type that have a permission on a resource.
 
 pub(super) mod components;
 mod graph;
@@ -20,25 +20,25 @@ use crate::engine::truth::Truth;
 use crate::relationship::{Context, ObjectRef, Permissionship, RelationshipReader};
 use std::collections::VecDeque;
 
-/// The most subjects that a wildcard may except: they are told together.
+/// Maximum number of subjects excluded from a wildcard: they are returned in one message.
 const EXCLUDED_MAX: u64 = 100_000;
 /// The id of a wildcard among the results.
 const WILDCARD_ID: &str = "*";
 
-/// Which subjects have this permission on that resource?
+/// Which subjects have this permission on that resource.
 #[derive(Clone, Copy, Debug)]
 pub struct LookupSubjectsQuery<'q> {
-    /// The object that access is about.
+    /// The object that access is requested to.
     pub resource: &'q ObjectRef,
     /// A permission or relation of its definition.
     pub permission: &'q str,
     /// The subjects' type.
     pub subject_type: &'q str,
-    /// The relation of usersets, when these are looked for.
+    /// The relation of the usersets, when usersets are requested.
     pub subject_relation: Option<&'q str>,
     /// Values for caveat parameters that the relationships do not store.
     pub context: &'q Context,
-    /// Whether a wildcard is among the results.
+    /// Whether the results may include a wildcard.
     pub wildcards: bool,
 }
 
@@ -47,87 +47,90 @@ pub struct LookupSubjectsQuery<'q> {
 pub struct FoundSubject {
     /// Its id; `*` for a wildcard.
     pub object_id: String,
-    /// Whether it has it, or depends on context; never [`Permissionship::NoPermission`].
+    /// Never [`Permissionship::NoPermission`].
     pub permissionship: Permissionship,
-    /// Whom a wildcard does not cover, or not as it says.
+    /// For a wildcard: the subjects for which its permissionship does not hold.
     pub excluded: Vec<ExcludedSubject>,
 }
 
-/// A subject that a wildcard does not cover, or not as it says.
+/// A subject excluded from a wildcard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExcludedSubject {
     /// Its id.
     pub object_id: String,
-    /// Whether it has the permission: it has not, or depends on context.
+    /// Its permissionship: none, or dependent on context.
     pub permissionship: Permissionship,
 }
 
-/// A list of subjects under way.
+/// A subject lookup in progress.
 ///
-/// What it gives agrees with checks: a subject that is listed has the value that a check of it has; else, one that the
-/// wildcard excepts has the value that stands there; else, everybody has the wildcard's value, and keeps it whatever
-/// context is added. The wildcard comes first,
-/// then the subjects in byte order of their ids, each once. A subject is listed when a relationship that names it had a part
-/// in its value, so that nobody is listed who is only covered by the wildcard.
+/// The results agree with checks. A listed subject has the permissionship that its check returns. A subject that is not
+/// listed but excluded from the wildcard has the permissionship given there. Every other subject has the wildcard's
+/// permissionship, in every context. The wildcard comes first, then the subjects in byte order of their ids, each once. A
+/// subject is listed only when a relationship that names it contributed to its value; subjects that only the wildcard
+/// covers are not listed.
 #[derive(Debug)]
 pub struct SubjectLookup {
     kind: SubjectKind,
     context: Context,
     plan: SubjectPlan,
     windows: SubjectWindows,
-    /// The value of everybody whom no relationship names.
+    /// The value of every subject that no relationship names.
     rest: Truth,
     found: VecDeque<FoundSubject>,
     statistics: Statistics,
 }
 
 impl SubjectLookup {
-    /// Starts after the result with this id, or at the beginning.
+    /// Starts a lookup after the result with this id, or at the beginning.
     pub fn new<R: RelationshipReader>(
-        scope: &EvalContext<'_, R>,
-        question: &LookupSubjectsQuery<'_>,
+        eval: &EvalContext<'_, R>,
+        query: &LookupSubjectsQuery<'_>,
         after: Option<&str>,
     ) -> Result<Self, EngineError> {
-        let resource = question.resource;
-        let definition = require_definition(scope.schema, resource.object_type())?;
-        let node = require_node(scope.schema, definition, question.permission)?;
-        let definition = require_definition(scope.schema, question.subject_type)?;
-        let relation = question.subject_relation;
+        let resource = query.resource;
+        let definition = require_definition(eval.schema, resource.object_type())?;
+        let node = require_node(eval.schema, definition, query.permission)?;
+        let definition = require_definition(eval.schema, query.subject_type)?;
+        let relation = query.subject_relation;
         let relation =
-            relation.map(|name| require_node(scope.schema, definition, name)).transpose()?;
+            relation.map(|name| require_node(eval.schema, definition, name)).transpose()?;
+
         let kind = SubjectKind { definition, relation };
-        let mut reads = CountedReader::new(scope, question.context);
-        let plan = SubjectPlan::new(scope, &mut reads, kind, (node, resource.object_id().into()))?;
-        let rest = rest(scope, &plan)?;
+        let mut reads = CountedReader::new(eval, query.context);
+        let plan = SubjectPlan::new(eval, &mut reads, kind, (node, resource.object_id().into()))?;
+        let rest = rest(eval, &plan)?;
+
         let (visits, depth) = (plan.visits, plan.depth);
         let mut lookup = Self {
             kind,
-            context: question.context.clone(),
-            windows: SubjectWindows::new(&plan, after, scope.limits.subjects_max),
+            context: query.context.clone(),
+            windows: SubjectWindows::new(&plan, after, eval.limits.subjects_max),
             plan,
             rest,
             found: VecDeque::new(),
             statistics: Statistics { visits, depth, ..Statistics::default() },
         };
-        if question.wildcards && after.is_none() && !lookup.rest.is_no() {
-            let wildcard = lookup.wildcard(scope, &mut reads)?;
+        if query.wildcards && after.is_none() && !lookup.rest.is_no() {
+            let wildcard = lookup.wildcard(eval, &mut reads)?;
             lookup.found.push_back(wildcard);
         }
-        lookup.note(&reads);
+        lookup.record_work(&reads);
         Ok(lookup)
     }
 
-    /// The next subjects, at most so many; fewer only at the end.
+    /// The next results, at most `count_max`; fewer only at the end.
     pub fn next<R: RelationshipReader>(
         &mut self,
-        scope: &EvalContext<'_, R>,
+        eval: &EvalContext<'_, R>,
         count_max: usize,
     ) -> Result<Vec<FoundSubject>, EngineError> {
         let context = self.context.clone();
-        let mut reads = CountedReader::new(scope, &context);
+        let mut reads = CountedReader::new(eval, &context);
         reads.count_on(self.statistics.reads, self.statistics.caveat_steps);
+
         while self.found.len() < count_max {
-            let next = self.windows.next(scope, &mut reads, self.kind, &self.plan)?;
+            let next = self.windows.next(eval, &mut reads, self.kind, &self.plan)?;
             let Some(SubjectWindow { ids, set }) = next else { break };
             for (id, entry) in with_ids(ids, set.entries) {
                 if Self::lists(&entry) {
@@ -140,36 +143,37 @@ impl SubjectLookup {
                 }
             }
         }
-        self.note(&reads);
+        self.record_work(&reads);
         let count = count_max.min(self.found.len());
         Ok(self.found.drain(..count).collect())
     }
 
-    /// What it has cost so far.
+    /// The work done so far.
     pub fn statistics(&self) -> Statistics {
         self.statistics
     }
 
-    fn note<R: RelationshipReader>(&mut self, reads: &CountedReader<'_, R>) {
+    fn record_work<R: RelationshipReader>(&mut self, reads: &CountedReader<'_, R>) {
         (self.statistics.reads, self.statistics.caveat_steps) = reads.counts();
     }
 
-    /// Whether a subject may have the permission, and that does not follow from what is said of the wildcard.
+    /// Whether a subject may have the permission beyond what the wildcard grants it.
     fn lists(entry: &SubjectEntry) -> bool {
         !entry.truth.is_no() && (entry.named || !entry.bounds.at_most)
     }
 
-    /// The wildcard, with everybody whom it promises more than they have: a look at the whole list.
+    /// The wildcard with its excluded subjects, which takes a pass over the whole list.
     fn wildcard<R: RelationshipReader>(
         &self,
-        scope: &EvalContext<'_, R>,
+        eval: &EvalContext<'_, R>,
         reads: &mut CountedReader<'_, R>,
     ) -> Result<FoundSubject, EngineError> {
         let mut excluded = Vec::new();
-        let limit = scope.limits.subjects_max.min(EXCLUDED_MAX);
-        let mut windows = SubjectWindows::new(&self.plan, None, scope.limits.subjects_max);
+        let limit = eval.limits.subjects_max.min(EXCLUDED_MAX);
+        let mut windows = SubjectWindows::new(&self.plan, None, eval.limits.subjects_max);
+
         while let Some(SubjectWindow { ids, set }) =
-            windows.next(scope, reads, self.kind, &self.plan)?
+            windows.next(eval, reads, self.kind, &self.plan)?
         {
             for (object_id, SubjectEntry { truth, bounds, .. }) in with_ids(ids, set.entries) {
                 if !bounds.at_least {
@@ -181,6 +185,7 @@ impl SubjectLookup {
                 return Err(EngineError::WorkExceeded { work: WorkKind::Subjects, limit });
             }
         }
+
         let object_id = WILDCARD_ID.to_owned();
         Ok(FoundSubject { object_id, permissionship: self.rest.query_result()?, excluded })
     }

@@ -1,8 +1,9 @@
-//! What a list of subjects is made of: the relations to read, and how their subjects combine.
+//! The plan of a subject lookup: the relations to read, and how their subjects are combined.
 //!
-//! Usersets and arrows are followed once, from the resource on, by which a schema and its relationships become a
-//! [`SubjectPlan`]. What is only united is flat in it, each relation once, whatever the number of ways to it; a [`Combination`] stands
-//! where values have to be combined. The single subjects that relations name are not read yet: they may be many.
+//! Usersets and arrows are followed once, starting at the resource, which turns a schema and its relationships into a
+//! [`SubjectPlan`]. Unions are flat in it: each relation occurs once, regardless of the number of paths to it. A
+//! [`Combination`] is a node at which values have to be combined. The direct subjects of relations are not read yet,
+//! because they may be many.
 
 use crate::engine::check::branches::{Branch, Branches};
 use crate::engine::check::reader::CountedReader;
@@ -12,7 +13,7 @@ use crate::engine::lookup_subjects::components::{Component, GraphEdge, component
 use crate::engine::lookup_subjects::graph::{
     Combination, Combinator, FlatGraph, FlatUnion, GraphItem, SubjectGraph, SubjectLeaf,
 };
-use crate::engine::object_and_relation::{CYCLE_NAMES_MAX, ObjectAndRelation, place_name};
+use crate::engine::object_and_relation::{CYCLE_NAMES_MAX, ObjectAndRelation, onr_name};
 use crate::engine::truth::{EvalFault, Truth};
 use crate::relationship::{RelationshipReader, SubjectKey};
 use crate::schema::{
@@ -21,61 +22,61 @@ use crate::schema::{
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The kind of subjects that is looked for.
+/// The kind of subjects that is requested.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SubjectKind {
     pub(super) definition: DefinitionId,
-    /// The relation of usersets.
+    /// The relation of usersets; `None` for objects.
     pub(super) relation: Option<NodeId>,
 }
 
-/// What a list is made of.
+/// The plan of a subject lookup.
 #[derive(Debug)]
 pub(super) struct SubjectPlan {
     pub(super) leaves: Vec<SubjectLeaf>,
     pub(super) parts: Vec<Combination>,
-    /// The parts that matter, each after those that it needs.
+    /// The parts that the root needs, each after those that it depends on.
     pub(super) order: Vec<PlanStage>,
-    /// The list itself.
+    /// The result of the lookup.
     pub(super) root: FlatUnion,
-    /// In how many sets a subject is that every leaf names, at the most.
-    pub(super) spread: usize,
-    /// How many relations and permissions were looked into, and how long the way to the furthest of them is.
+    /// Maximum number of sets that hold one subject at the same time.
+    pub(super) sets_per_subject_max: usize,
+    /// The number of visited nodes, and the longest path to one of them.
     pub(super) visits: u64,
     pub(super) depth: u64,
 }
 
-/// Parts that are worked out together, since they need each other, or one by itself.
+/// Parts that are evaluated together because they depend on each other, or a single part.
 #[derive(Debug)]
 pub(super) struct PlanStage {
     pub(super) component: Component,
-    /// The cycle, when one of them subtracts what depends on it.
+    /// The cycle, when a part subtracts something that depends on it.
     pub(super) cycle: Option<Arc<EvalFault>>,
 }
 
 impl SubjectPlan {
     pub(super) fn new<R: RelationshipReader>(
-        scope: &EvalContext<'_, R>,
+        eval: &EvalContext<'_, R>,
         reads: &mut CountedReader<'_, R>,
         kind: SubjectKind,
         start: ObjectAndRelation,
     ) -> Result<Self, EngineError> {
-        let mut explorer = PlanBuilder {
-            scope: *scope,
+        let mut builder = PlanBuilder {
+            eval: *eval,
             kind,
             reads,
             graph: SubjectGraph::default(),
             visits: 0,
             depth: 0,
         };
-        explorer.graph.place(start, 1);
-        explorer.explore()?;
-        Ok(explorer.plan())
+        builder.graph.node(start, 1);
+        builder.explore()?;
+        Ok(builder.plan())
     }
 }
 
 struct PlanBuilder<'e, 's, 'r, R> {
-    scope: EvalContext<'s, R>,
+    eval: EvalContext<'s, R>,
     kind: SubjectKind,
     reads: &'e mut CountedReader<'r, R>,
     graph: SubjectGraph,
@@ -85,15 +86,15 @@ struct PlanBuilder<'e, 's, 'r, R> {
 
 impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
     fn explore(&mut self) -> Result<(), EngineError> {
-        while let Some((place, depth)) = self.graph.places.get(self.graph.items.len()).cloned() {
-            self.scope.count_visit(&mut self.visits)?;
+        while let Some((onr, depth)) = self.graph.nodes.get(self.graph.items.len()).cloned() {
+            self.eval.count_visit(&mut self.visits)?;
             self.depth = self.depth.max(depth);
-            if let Some(depth_max) = self.scope.limits.depth_max
+            if let Some(depth_max) = self.eval.limits.depth_max
                 && depth > u64::from(depth_max)
             {
                 return Err(EngineError::DepthExceeded { depth_max });
             }
-            let items = self.items(&place, depth)?;
+            let items = self.items(&onr, depth)?;
             self.graph.items.push(items);
         }
         Ok(())
@@ -101,43 +102,43 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
 
     fn items(
         &mut self,
-        place: &ObjectAndRelation,
+        onr: &ObjectAndRelation,
         depth: u64,
     ) -> Result<Vec<GraphItem>, EngineError> {
         let mut items = Vec::new();
-        // A userset is in itself.
-        if self.kind.relation == Some(place.0) {
-            items.push(self.graph.leaf(SubjectLeaf::One(place.1.to_string())));
+        // A userset is a member of itself.
+        if self.kind.relation == Some(onr.0) {
+            items.push(self.graph.leaf(SubjectLeaf::One(onr.1.to_string())));
         }
-        if self.can_reach(place.0) {
-            items.extend(match &self.scope.schema.node(place.0).rule {
-                Rule::Relation(subjects) => self.relation(place, subjects, depth)?,
-                Rule::Permission(expr) => self.expr(place, expr, depth)?,
+        if self.can_reach(onr.0) {
+            items.extend(match &self.eval.schema.node(onr.0).rule {
+                Rule::Relation(subjects) => self.relation(onr, subjects, depth)?,
+                Rule::Permission(expr) => self.expr(onr, expr, depth)?,
             });
         }
         Ok(items)
     }
 
     fn can_reach(&self, node: NodeId) -> bool {
-        self.scope.schema.can_reach(node, self.kind.definition, self.kind.relation)
+        self.eval.schema.can_reach(node, self.kind.definition, self.kind.relation)
     }
 
     fn relation(
         &mut self,
-        place: &ObjectAndRelation,
+        onr: &ObjectAndRelation,
         subjects: &[AllowedSubject],
         depth: u64,
     ) -> Result<Vec<GraphItem>, EngineError> {
-        let mut items = Vec::from_iter(self.rows(place, subjects)?);
+        let mut items = Vec::from_iter(self.rows(onr, subjects)?);
         let Branches(branches) =
             Branches::of_usersets(subjects, |relation| self.can_reach(relation));
         for branch in branches {
-            items.extend(self.followed((place.0, &*place.1), branch, depth)?.into_iter().flatten());
+            items.extend(self.followed((onr.0, &*onr.1), branch, depth)?.into_iter().flatten());
         }
         Ok(items)
     }
 
-    /// The single subjects of a relation. Usersets are found where they are followed.
+    /// The direct subjects of a relation. Usersets are added where they are followed.
     fn rows(
         &mut self,
         (node, object_id): &ObjectAndRelation,
@@ -149,7 +150,7 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
         let any = allows(AllowedForm::Object);
         let mut rest = Truth::No;
         if allows(AllowedForm::Wildcard) {
-            let object_type = &self.scope.schema.definition(definition).name;
+            let object_type = &self.eval.schema.definition(definition).name;
             let wildcard = SubjectKey { object_type, object_id: "*", relation: None };
             if let Some(terms) = self.reads.find(*node, object_id, wildcard)? {
                 rest = self.reads.condition(&terms, None)?.truth;
@@ -160,16 +161,16 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
         Ok(matters.then(|| self.graph.leaf(leaf)))
     }
 
-    /// What is found behind each subject of one form in a relation; `None` where a caveat or the schema shuts it off.
+    /// The node behind each subject of one form in a relation; `None` where a caveat or the schema excludes it.
     fn followed(
         &mut self,
-        place: (NodeId, &str),
+        onr: (NodeId, &str),
         branch: Branch,
         depth: u64,
     ) -> Result<Vec<Option<GraphItem>>, EngineError> {
         let mut found = Vec::new();
         let graph = &mut self.graph;
-        self.reads.all_subjects(place, branch, |reads, id, terms| {
+        self.reads.all_subjects(onr, branch, |reads, id, terms| {
             let gate = reads.condition(&terms, None)?.truth;
             let target = branch.target.map(|target| (target, Rc::from(id)));
             found.push(target.and_then(|target| graph.gated(gate, target, depth + 1)));
@@ -178,39 +179,40 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
         Ok(found)
     }
 
-    /// Calls itself only as deep as the expression nests, which the schema bounds.
+    /// Recurses only as deep as the expression nests, which the schema limits.
     fn expr(
         &mut self,
-        place: &ObjectAndRelation,
+        onr: &ObjectAndRelation,
         expr: &Expr,
         depth: u64,
     ) -> Result<Vec<GraphItem>, EngineError> {
         Ok(match expr {
             Expr::Nil => Vec::new(),
             Expr::Itself => {
-                let own = self.scope.schema.node(place.0).definition;
+                let own = self.eval.schema.node(onr.0).definition;
                 let is_kind = self.kind.relation.is_none() && self.kind.definition == own;
-                let itself =
-                    is_kind.then(|| self.graph.leaf(SubjectLeaf::One(place.1.to_string())));
+                let itself = is_kind.then(|| self.graph.leaf(SubjectLeaf::One(onr.1.to_string())));
                 itself.into_iter().collect()
             }
-            Expr::Node(node) => vec![self.graph.place((*node, Rc::clone(&place.1)), depth + 1)],
-            Expr::Arrow(arrow) => self.arrow(place, arrow, depth)?,
+            Expr::Node(node) => vec![self.graph.node((*node, Rc::clone(&onr.1)), depth + 1)],
+            Expr::Arrow(arrow) => self.arrow(onr, arrow, depth)?,
+
             Expr::Union(operands) => {
                 let mut items = Vec::new();
                 for operand in operands {
-                    items.extend(self.expr(place, operand, depth)?);
+                    items.extend(self.expr(onr, operand, depth)?);
                 }
                 items
             }
+
             Expr::Intersection(operands) => {
-                let operands = operands.iter().map(|operand| self.expr(place, operand, depth));
+                let operands = operands.iter().map(|operand| self.expr(onr, operand, depth));
                 let operands = operands.collect::<Result<Vec<_>, _>>()?;
                 self.all(operands)
             }
             Expr::Exclusion(base, subtracted) => {
-                let base = self.expr(place, base, depth)?;
-                let subtracted = self.expr(place, subtracted, depth)?;
+                let base = self.expr(onr, base, depth)?;
+                let subtracted = self.expr(onr, subtracted, depth)?;
                 if base.is_empty() || subtracted.is_empty() {
                     base
                 } else {
@@ -222,14 +224,14 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
 
     fn arrow(
         &mut self,
-        place: &ObjectAndRelation,
+        onr: &ObjectAndRelation,
         arrow: &Arrow,
         depth: u64,
     ) -> Result<Vec<GraphItem>, EngineError> {
         let Branches(branches) = Branches::of_arrow(arrow, |target| self.can_reach(target));
         let mut found = Vec::new();
         for branch in branches {
-            found.extend(self.followed((arrow.tupleset, &*place.1), branch, depth)?);
+            found.extend(self.followed((arrow.tupleset, &*onr.1), branch, depth)?);
         }
         Ok(match arrow.quantifier {
             Quantifier::Any => found.into_iter().flatten().collect(),
@@ -237,7 +239,7 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
         })
     }
 
-    /// What is in all of these; nobody when there are none.
+    /// The intersection of the operands; empty without operands.
     fn all(&mut self, mut operands: Vec<Vec<GraphItem>>) -> Vec<GraphItem> {
         if operands.iter().any(Vec::is_empty) {
             return Vec::new();
@@ -248,16 +250,24 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
         vec![self.graph.part(Combinator::All, operands)]
     }
 
-    /// Makes everything flat and puts it into order.
+    /// Flattens the graph and orders its parts.
     fn plan(mut self) -> SubjectPlan {
         let FlatGraph { root, parts } = self.graph.flat();
         let order = self.order(&root, &parts);
         let leaves = std::mem::take(&mut self.graph.leaves);
-        let spread = spread(leaves.len(), &parts, &order);
-        SubjectPlan { leaves, parts, order, root, spread, visits: self.visits, depth: self.depth }
+        let sets_per_subject_max = sets_per_subject_max(leaves.len(), &parts, &order);
+        SubjectPlan {
+            leaves,
+            parts,
+            order,
+            root,
+            sets_per_subject_max,
+            visits: self.visits,
+            depth: self.depth,
+        }
     }
 
-    /// The parts that the root needs, each after those that it needs itself.
+    /// The parts that the root needs, each after those that it depends on.
     fn order(&self, root: &FlatUnion, parts: &[Combination]) -> Vec<PlanStage> {
         let edges: Vec<Vec<GraphEdge>> = parts.iter().map(edges).collect();
         let mut needed = vec![false; parts.len()];
@@ -269,6 +279,7 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
                 open.extend(edges.get(part).into_iter().flatten().map(|edge| edge.to));
             }
         }
+
         let mut order = components(&edges);
         order.retain(|component| {
             component.nodes.iter().any(|part| needed.get(*part).copied().unwrap_or_default())
@@ -280,12 +291,12 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
         order.into_iter().map(stage).collect()
     }
 
-    fn names(&self, circle: &Component) -> Vec<String> {
-        let homes = circle.nodes.iter().filter_map(|part| self.graph.homes.get(*part));
-        let places = homes.filter_map(|home| self.graph.places.get(*home));
+    fn names(&self, cycle: &Component) -> Vec<String> {
+        let owners = cycle.nodes.iter().filter_map(|part| self.graph.owners.get(*part));
+        let onrs = owners.filter_map(|owner| self.graph.nodes.get(*owner));
         let mut names: Vec<String> = Vec::new();
-        for (place, _) in places.take(CYCLE_NAMES_MAX) {
-            let name = place_name(self.scope.schema, place);
+        for (onr, _) in onrs.take(CYCLE_NAMES_MAX) {
+            let name = onr_name(self.eval.schema, onr);
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -294,7 +305,7 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
     }
 }
 
-/// The parts that a part needs.
+/// The parts that a part depends on.
 fn edges(part: &Combination) -> Vec<GraphEdge> {
     let subtracts = matches!(part.join, Combinator::Without);
     let operands = part.operands.iter().enumerate();
@@ -305,8 +316,8 @@ fn edges(part: &Combination) -> Vec<GraphEdge> {
     operands.flat_map(needed).collect()
 }
 
-/// In how many sets a subject is that every leaf names, at the most: in the leaves, and in the parts above them.
-fn spread(leaves: usize, parts: &[Combination], order: &[PlanStage]) -> usize {
+/// Maximum number of sets that hold one subject at the same time: the leaves, and the parts above them.
+fn sets_per_subject_max(leaves: usize, parts: &[Combination], order: &[PlanStage]) -> usize {
     let mut reached = vec![0_usize; parts.len()];
     let mut total = leaves;
     for PlanStage { component, .. } in order {

@@ -1,20 +1,20 @@
-//! Sets of subjects of one kind, and how they combine.
+//! Sets of subjects of one kind, and their operations.
 //!
-//! A set is a function: it gives each id its value, as a check of that subject would. Ids that a relationship names have an
-//! entry, all others share one value, the *rest*, which only wildcards raise above *no*. So every operation is that of the
-//! values, id by id, and a list made of it agrees with checks.
+//! A set is a function from ids to values: each id has the value that a check of that subject would have. Ids that a
+//! relationship names have an entry. All others share one value, the *rest*, which only wildcards raise above *no*. Every
+//! operation is the operation on values, id by id, so the resulting list agrees with checks.
 //!
-//! Two undecided values look the same when they lack the same parameters, whatever their conditions are. So a value is
-//! not compared with the rest to see whether the rest stands for it: each entry carries its [`Bounds`], which follow from
-//! the operations and hold in every context.
+//! Two undecided values are equal when the same parameters are missing, even if their conditions differ. So an entry is
+//! not compared with the rest to decide whether the rest represents it: each entry carries its [`Bounds`], which follow
+//! from the operations and hold in every context.
 
 use crate::engine::truth::{EvalFault, Truth};
 use std::iter;
 use std::sync::Arc;
 
-/// A set of subjects. Ids are positions in a sorted list of those that matter.
+/// A set of subjects. Ids are indexes into the sorted ids of a window.
 #[derive(Clone, Debug)]
-pub(super) struct SubjectSet {
+pub(super) struct ValueSet {
     /// The value of every id that has no entry.
     pub(super) rest: Truth,
     /// In order of id.
@@ -26,38 +26,38 @@ pub(super) struct SubjectSet {
 pub(super) struct SubjectEntry {
     pub(super) id: usize,
     pub(super) truth: Truth,
-    /// Whether a relationship that names the id puts it into the set, rather than a wildcard that covers it.
+    /// Whether a relationship that names the id adds it to the set, rather than a wildcard that covers it.
     pub(super) named: bool,
     pub(super) bounds: Bounds,
 }
 
-/// How the value of an id compares with the rest, in every context that may be added.
+/// How the value of an id compares with the rest, in every context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
-    /// Whoever is covered by the rest has the id's value too, or more.
+    /// The id's value is that of the rest, or more.
     pub(super) at_least: bool,
     /// The id's value is that of the rest, or less.
     pub(super) at_most: bool,
 }
 
 impl Bounds {
-    /// The id and the rest are the same.
+    /// The id has the value of the rest.
     const SAME: Self = Self { at_least: true, at_most: true };
     /// The id has a condition of its own.
     const OWN: Self = Self { at_least: false, at_most: false };
-    /// A relationship adds the id to what a wildcard covers.
+    /// A relationship adds the id to the set that a wildcard covers.
     const ADDED: Self = Self { at_least: true, at_most: false };
 
     fn and(self, other: Self) -> Self {
         Self { at_least: self.at_least && other.at_least, at_most: self.at_most && other.at_most }
     }
 
-    /// The bounds of the opposite value, held against the opposite of the rest.
+    /// The bounds of the negated value, compared with the negated rest.
     fn not(self) -> Self {
         Self { at_least: self.at_most, at_most: self.at_least }
     }
 
-    /// What decided values tell besides.
+    /// Adds the bounds that follow from decided values.
     fn decided(self, truth: &Truth, rest: &Truth) -> Self {
         Self {
             at_least: self.at_least || truth.is_yes() || rest.is_no(),
@@ -66,19 +66,19 @@ impl Bounds {
     }
 }
 
-impl Default for SubjectSet {
+impl Default for ValueSet {
     fn default() -> Self {
-        Self::of_rest(Truth::No)
+        Self::from_rest(Truth::No)
     }
 }
 
-impl SubjectSet {
-    /// Everybody has this value.
-    pub(super) fn of_rest(rest: Truth) -> Self {
+impl ValueSet {
+    /// The set in which every id has this value.
+    pub(super) fn from_rest(rest: Truth) -> Self {
         Self { rest, entries: Vec::new() }
     }
 
-    /// Whoever is in any of these.
+    /// The union of these sets.
     pub(super) fn union(sets: &[&Self]) -> Self {
         if let [only] = sets {
             return (*only).clone();
@@ -89,13 +89,15 @@ impl SubjectSet {
             .filter_map(|(at, set)| (!set.rest.is_no()).then_some((at, &set.rest)))
             .collect();
         let rest = resting.iter().fold(Truth::No, |found, (_, rest)| found.or((*rest).clone()));
+
         let mut all: Vec<(usize, &SubjectEntry)> = sets
             .iter()
             .enumerate()
             .flat_map(|(at, set)| set.entries.iter().map(move |entry| (at, entry)))
             .collect();
         all.sort_by_key(|(_, entry)| entry.id);
-        let mut both = Self::of_rest(rest);
+
+        let mut both = Self::from_rest(rest);
         for same in all.chunk_by(|(_, left), (_, right)| left.id == right.id) {
             let Some((_, first)) = same.first() else { continue };
             let covers = resting.iter().filter(|(at, _)| !same.iter().any(|(of, _)| of == at));
@@ -110,27 +112,27 @@ impl SubjectSet {
         both
     }
 
-    /// Whoever is in both.
+    /// The intersection.
     pub(super) fn and(&self, other: &Self) -> Self {
         self.joined(other, Truth::and, |left, right| left || right, Bounds::and)
     }
 
-    /// Whoever is in this one and not in the other.
+    /// The exclusion: this set without the other.
     pub(super) fn and_not(&self, other: &Self) -> Self {
         let truth = |left: Truth, right: Truth| left.and(right.not());
         self.joined(other, truth, |left, _| left, |left, right| left.and(right.not()))
     }
 
-    /// Whoever is in it, as far as the gate lets them.
+    /// The set restricted by the value of a caveat.
     pub(super) fn under(&self, gate: &Truth) -> Self {
-        let mut gated = Self::of_rest(self.rest.clone().and(gate.clone()));
+        let mut gated = Self::from_rest(self.rest.clone().and(gate.clone()));
         for SubjectEntry { id, truth, named, bounds } in &self.entries {
             gated.add(*id, truth.clone().and(gate.clone()), *named, *bounds);
         }
         gated
     }
 
-    /// The values on which a lower and an upper estimate agree; where they do not, the fault. Reasons are left out.
+    /// The values on which a lower and an upper estimate agree, and the fault where they do not; without reasons.
     pub(super) fn agreed(&self, upper: &Self, fault: &Arc<EvalFault>) -> Self {
         let truth = |lower: Truth, upper: Truth| {
             if class(&lower) != class(&upper) {
@@ -151,8 +153,8 @@ impl SubjectSet {
         named: impl Fn(bool, bool) -> bool,
         bounds: impl Fn(Bounds, Bounds) -> Bounds,
     ) -> Self {
-        let mut both = Self::of_rest(join(self.rest.clone(), other.rest.clone()));
-        for (id, left, right) in self.beside(other) {
+        let mut both = Self::from_rest(join(self.rest.clone(), other.rest.clone()));
+        for (id, left, right) in self.entry_pairs(other) {
             let truth = join(self.value(left).clone(), other.value(right).clone());
             let named = named(is_named(left), is_named(right));
             both.add(id, truth, named, bounds(bounds_of(left), bounds_of(right)));
@@ -160,19 +162,19 @@ impl SubjectSet {
         both
     }
 
-    /// Adds the next id, which a relationship names, to what the rest covers.
+    /// Adds the next id, which a relationship names.
     pub(super) fn add_named(&mut self, id: usize, truth: Truth) {
         let truth = truth.or(self.rest.clone());
         self.add(id, truth, true, Bounds::ADDED);
     }
 
-    /// Adds the value of the next id, unless the rest stands for it in every context.
+    /// Adds the value of the next id, unless the rest represents it in every context.
     fn add(&mut self, id: usize, truth: Truth, named: bool, bounds: Bounds) {
         let named = named && !truth.is_no();
         let bounds = bounds.decided(&truth, &self.rest);
         debug_assert!(
             bounds != Bounds::SAME || class(&truth) == class(&self.rest),
-            "bounds hold in the context that is known already"
+            "bounds hold in the known context"
         );
         if named || bounds != Bounds::SAME {
             self.entries.push(SubjectEntry { id, truth, named, bounds });
@@ -184,13 +186,13 @@ impl SubjectSet {
         self.value(self.entries.iter().find(|entry| entry.id == id))
     }
 
-    /// The value of what may have an entry.
+    /// The value of an id with an optional entry.
     fn value<'a>(&'a self, entry: Option<&'a SubjectEntry>) -> &'a Truth {
         entry.map_or(&self.rest, |entry| &entry.truth)
     }
 
-    /// Every id that has an entry in either set, with both entries.
-    fn beside<'a>(
+    /// Every id with an entry in either set, with both entries.
+    fn entry_pairs<'a>(
         &'a self,
         other: &'a Self,
     ) -> impl Iterator<Item = (usize, Option<&'a SubjectEntry>, Option<&'a SubjectEntry>)> {
@@ -204,38 +206,40 @@ impl SubjectSet {
         })
     }
 
-    /// Whether both have the same values, whatever the reasons of those that are neither *yes* nor *no*.
+    /// Whether both sets have the same values, ignoring the reasons of undecided ones.
     pub(super) fn has_values_of(&self, other: &Self) -> bool {
         let same = |left: &Truth, right: &Truth| class(left) == class(right);
         same(&self.rest, &other.rest)
-            && self.beside(other).all(|(_, left, right)| same(self.value(left), other.value(right)))
+            && self
+                .entry_pairs(other)
+                .all(|(_, left, right)| same(self.value(left), other.value(right)))
     }
 
-    /// Whether both are the same in everything.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Whether both sets are identical.
+    pub(super) fn is_identical(&self, other: &Self) -> bool {
         self.rest == other.rest
-            && self.beside(other).all(|(_, left, right)| {
+            && self.entry_pairs(other).all(|(_, left, right)| {
                 self.value(left) == other.value(right)
                     && is_named(left) == is_named(right)
                     && bounds_of(left) == bounds_of(right)
             })
     }
 
-    /// Takes their reasons from the values that are neither *yes* nor *no*, and supposes that these are the rest's: both are
-    /// found again from what the set is made of.
-    pub(super) fn forget_reasons(&mut self) {
+    /// Removes the reasons of undecided values and assumes that the values are those of the rest; both are computed again
+    /// from the operands.
+    pub(super) fn clear_reasons(&mut self) {
         if self.rest.is_undecided() {
             self.rest = Truth::Conditional(Arc::default());
         }
         for entry in self.entries.iter_mut().filter(|entry| entry.truth.is_undecided()) {
             entry.truth = Truth::Conditional(Arc::default());
-            // No more than the values allow: an entry of which both bounds hold would be left out.
+            // Only as far as the values allow: an entry with both bounds would be left out.
             entry.bounds = Bounds { at_least: !self.rest.is_yes(), at_most: !self.rest.is_no() };
         }
     }
 
-    /// Supposes of every undecided value that its condition is its own.
-    pub(super) fn claim_conditions(&mut self) {
+    /// Assumes that every undecided value has a condition of its own.
+    pub(super) fn assume_own_conditions(&mut self) {
         for entry in self.entries.iter_mut().filter(|entry| entry.truth.is_undecided()) {
             entry.bounds = Bounds::OWN.decided(&entry.truth, &self.rest);
         }
@@ -269,7 +273,7 @@ mod tests {
     }
 
     /// Reads `p q[a] *[b]`.
-    fn set(text: &str) -> SubjectSet {
+    fn set(text: &str) -> ValueSet {
         let words: Vec<(&str, Truth)> = text
             .split_whitespace()
             .map(|word| match word.strip_suffix(']').and_then(|word| word.split_once('[')) {
@@ -279,7 +283,7 @@ mod tests {
             .collect();
         let rest =
             words.iter().find(|(id, _)| *id == "*").map_or(Truth::No, |(_, rest)| rest.clone());
-        let mut set = SubjectSet::of_rest(rest);
+        let mut set = ValueSet::from_rest(rest);
         for (at, id) in IDS.iter().enumerate() {
             if let Some((_, truth)) = words.iter().find(|(word, _)| word == id) {
                 set.add_named(at, truth.clone());
@@ -297,7 +301,7 @@ mod tests {
         }
     }
 
-    fn shown(set: &SubjectSet) -> String {
+    fn shown(set: &ValueSet) -> String {
         let entries = set.entries.iter().map(|entry| {
             let mark = if entry.named { "" } else { "~" };
             format!("{mark}{}={}", IDS[entry.id], value(&entry.truth))
@@ -319,17 +323,18 @@ mod tests {
         ] {
             let (left_set, right_set) = (set(left), set(right));
             assert_eq!(
-                shown(&SubjectSet::union(&[&left_set, &right_set])),
+                shown(&ValueSet::union(&[&left_set, &right_set])),
                 union,
                 "{left} + {right}"
             );
+
             assert_eq!(shown(&left_set.and(&right_set)), intersection, "{left} & {right}");
             assert_eq!(shown(&left_set.and_not(&right_set)), exclusion, "{left} - {right}");
         }
     }
 
-    /// What a list of the set says: the wildcard's exceptions, and who is listed beside it.
-    fn listed(set: &SubjectSet) -> String {
+    /// The list of a set: the ids excluded from the wildcard, and the listed ids.
+    fn listed(set: &ValueSet) -> String {
         let entries = set.entries.iter().map(|SubjectEntry { id, truth, named, bounds }| {
             let excepted = if bounds.at_least { "" } else { "-" };
             let listed = !truth.is_no() && (*named || !bounds.at_most);
@@ -349,7 +354,7 @@ mod tests {
         ] {
             let (left_set, right_set) = (set(left), set(right));
             assert_eq!(
-                listed(&SubjectSet::union(&[&left_set, &right_set])),
+                listed(&ValueSet::union(&[&left_set, &right_set])),
                 union,
                 "{left} + {right}"
             );
@@ -359,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_less_excluded_than_everybody_is_listed() {
+    fn an_id_that_is_less_excluded_than_the_rest_is_listed() {
         let pardoned = set("*[a]").and_not(&set("*[a]").and_not(&set("p[a]")));
         assert_eq!(listed(&pardoned), "p+");
     }

@@ -1,17 +1,17 @@
-//! The values of a plan's parts: what relations say, combined from the leaves up.
+//! Solves a plan: the values of its parts, computed from the leaves up.
 //!
-//! Parts that need each other have the least values that agree. Where one of them subtracts what depends on it, there need
-//! not be such values. Then the subtracted sides are read from an *estimate*: with one that is too high the values are too
-//! low, with these as the estimate they are too high, and so on until both stand still (the alternating fixpoint of the
-//! well-founded semantics). Where they agree, that is the value; where they do not, a value depends on its own opposite.
-//! So whether there is a value depends on the relationships alone, not on the order in which they are looked at.
+//! Parts that depend on each other have the least fixpoint as their values. Where a part subtracts something that depends
+//! on it, no least fixpoint may exist. Then the subtracted sides are read from an *estimate*: an estimate that is too high
+//! gives values that are too low, these as the estimate give values that are too high, and so on until both are stable
+//! (the alternating fixpoint of the well-founded semantics). Where both agree, that is the value; where they do not, a
+//! value depends on its own negation. So the result depends on the relationships alone, not on the order of evaluation.
 
 use crate::engine::check::reader::CountedReader;
 use crate::engine::error::{EngineError, WorkKind};
 use crate::engine::eval_context::EvalContext;
 use crate::engine::lookup_subjects::graph::{Combination, Combinator, FlatUnion, SubjectLeaf};
 use crate::engine::lookup_subjects::plan::{PlanStage, SubjectKind, SubjectPlan};
-use crate::engine::lookup_subjects::set::SubjectSet;
+use crate::engine::lookup_subjects::set::ValueSet;
 use crate::engine::object_and_relation::ObjectAndRelation;
 use crate::engine::resolve::ResolvedSubject;
 use crate::engine::truth::{EvalFault, Truth};
@@ -19,32 +19,31 @@ use crate::relationship::{RelationshipReader, SubjectKey};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The value of everybody whom no relationship of the plan names.
+/// The value of every subject that no relationship of the plan names.
 pub(super) fn rest<R: RelationshipReader>(
-    scope: &EvalContext<'_, R>,
+    eval: &EvalContext<'_, R>,
     plan: &SubjectPlan,
 ) -> Result<Truth, EngineError> {
     let leaves = plan.leaves.iter().map(empty).collect();
-    let holding = SubjectBudget::new(scope.limits.subjects_max);
-    let going_on = || scope.require_going_on();
-    Ok(PlanSolver::new(plan, leaves, holding, &going_on).root()?.rest)
+    let budget = SubjectBudget::new(eval.limits.subjects_max);
+    let check_interruption = || eval.check_interruption();
+    Ok(PlanSolver::new(plan, leaves, budget, &check_interruption).root()?.rest)
 }
 
-/// The value of one subject in a relation or permission of an object, solved as that of a list is. Unlike a check's walk
-/// this needs no order of evaluation, so that it also decides what a walk cannot: whether a cycle through an exclusion
-/// matters.
+/// The value of one subject in a relation or permission of an object, computed like a subject lookup. Unlike the walk of a
+/// check, this needs no order of evaluation, so it also decides whether a cycle through an exclusion affects the result.
 pub(in crate::engine) fn solve<R: RelationshipReader>(
-    scope: &EvalContext<'_, R>,
+    eval: &EvalContext<'_, R>,
     reads: &mut CountedReader<'_, R>,
-    asked: &ResolvedSubject<'_>,
+    resolved: &ResolvedSubject<'_>,
     start: ObjectAndRelation,
 ) -> Result<Truth, EngineError> {
-    let kind = SubjectKind { definition: asked.definition, relation: asked.node };
-    let plan = SubjectPlan::new(scope, reads, kind, start)?;
+    let kind = SubjectKind { definition: resolved.definition, relation: resolved.node };
+    let plan = SubjectPlan::new(eval, reads, kind, start)?;
     let subject = SubjectKey {
-        object_type: asked.subject.object_type(),
-        object_id: asked.subject.object_id(),
-        relation: asked.subject.relation(),
+        object_type: resolved.subject.object_type(),
+        object_id: resolved.subject.object_id(),
+        relation: resolved.subject.relation(),
     };
 
     let mut leaves = Vec::with_capacity(plan.leaves.len());
@@ -62,20 +61,20 @@ pub(in crate::engine) fn solve<R: RelationshipReader>(
         leaves.push(set);
     }
 
-    let holding = SubjectBudget::new(scope.limits.subjects_max);
-    let going_on = || scope.require_going_on();
-    Ok(PlanSolver::new(&plan, leaves, holding, &going_on).root()?.truth(0).clone())
+    let budget = SubjectBudget::new(eval.limits.subjects_max);
+    let check_interruption = || eval.check_interruption();
+    Ok(PlanSolver::new(&plan, leaves, budget, &check_interruption).root()?.truth(0).clone())
 }
 
-/// What a leaf says when nobody is named.
-pub(super) fn empty(leaf: &SubjectLeaf) -> SubjectSet {
+/// The set of a leaf without named subjects.
+pub(super) fn empty(leaf: &SubjectLeaf) -> ValueSet {
     match leaf {
-        SubjectLeaf::Rows { rest, .. } => SubjectSet::of_rest(rest.clone()),
-        SubjectLeaf::One(_) => SubjectSet::default(),
+        SubjectLeaf::Rows { rest, .. } => ValueSet::from_rest(rest.clone()),
+        SubjectLeaf::One(_) => ValueSet::default(),
     }
 }
 
-/// How many subjects are in memory for a window.
+/// The budget for subjects in memory.
 #[derive(Debug)]
 pub(super) struct SubjectBudget {
     limit: u64,
@@ -100,38 +99,38 @@ impl SubjectBudget {
     }
 }
 
-/// Sets by part: what is supposed of them.
-type SetEstimates = HashMap<usize, SubjectSet>;
+/// The estimated sets of parts.
+type SetEstimates = HashMap<usize, ValueSet>;
 
-/// The sets of the ids of one window.
+/// The evaluation of a plan for the ids of one window.
 pub(super) struct PlanSolver<'p> {
     plan: &'p SubjectPlan,
-    /// By leaf and by part of the plan.
-    leaves: Vec<SubjectSet>,
-    parts: Vec<SubjectSet>,
-    holding: SubjectBudget,
-    going_on: &'p dyn Fn() -> Result<(), EngineError>,
+    /// The sets of the plan's leaves.
+    leaves: Vec<ValueSet>,
+    parts: Vec<ValueSet>,
+    budget: SubjectBudget,
+    check_interruption: &'p dyn Fn() -> Result<(), EngineError>,
 }
 
 impl<'p> PlanSolver<'p> {
     pub(super) fn new(
         plan: &'p SubjectPlan,
-        leaves: Vec<SubjectSet>,
-        holding: SubjectBudget,
-        going_on: &'p dyn Fn() -> Result<(), EngineError>,
+        leaves: Vec<ValueSet>,
+        budget: SubjectBudget,
+        check_interruption: &'p dyn Fn() -> Result<(), EngineError>,
     ) -> Self {
-        let parts = vec![SubjectSet::default(); plan.parts.len()];
-        Self { plan, leaves, parts, holding, going_on }
+        let parts = vec![ValueSet::default(); plan.parts.len()];
+        Self { plan, leaves, parts, budget, check_interruption }
     }
 
     /// The set of the whole plan.
-    pub(super) fn root(mut self) -> Result<SubjectSet, EngineError> {
+    pub(super) fn root(mut self) -> Result<ValueSet, EngineError> {
         let plan = self.plan;
         for PlanStage { component, cycle } in &plan.order {
             match cycle {
                 Some(fault) => self.alternate(&component.nodes, fault)?,
-                None if component.is_cycle => self.settle(&component.nodes)?,
-                None => drop(self.improve(&component.nodes, None, SubjectSet::is)?),
+                None if component.is_cycle => self.finalize(&component.nodes)?,
+                None => drop(self.improve(&component.nodes, None, ValueSet::is_identical)?),
             }
         }
         Ok(self.union(&plan.root, None))
@@ -139,21 +138,21 @@ impl<'p> PlanSolver<'p> {
 
     /// Parts that need each other have the least values that agree. The reasons of a value that is neither *yes* nor *no*
     /// are only gathered when no value rises any more: what they came from may have become *yes*.
-    fn settle(&mut self, nodes: &[usize]) -> Result<(), EngineError> {
-        while self.improve(nodes, None, SubjectSet::has_values_of)? {}
+    fn finalize(&mut self, nodes: &[usize]) -> Result<(), EngineError> {
+        while self.improve(nodes, None, ValueSet::has_values_of)? {}
         for part in nodes {
             if let Some(set) = self.parts.get_mut(*part) {
-                set.forget_reasons();
+                set.clear_reasons();
             }
         }
-        while self.improve(nodes, None, SubjectSet::is)? {}
+        while self.improve(nodes, None, ValueSet::is_identical)? {}
         Ok(())
     }
 
-    /// The values of parts of which one subtracts what depends on it.
+    /// Solves parts of which one subtracts something that depends on it.
     fn alternate(&mut self, nodes: &[usize], fault: &Arc<EvalFault>) -> Result<(), EngineError> {
         let mut upper: SetEstimates =
-            nodes.iter().map(|part| (*part, SubjectSet::of_rest(Truth::Yes))).collect();
+            nodes.iter().map(|part| (*part, ValueSet::from_rest(Truth::Yes))).collect();
         let lower = loop {
             let lower = self.least(nodes, &upper)?;
             let next = self.least(nodes, &lower)?;
@@ -174,12 +173,12 @@ impl<'p> PlanSolver<'p> {
                 *set = lower.agreed(upper, fault);
             }
         }
-        // From the values to their reasons, which the estimates do not have.
-        while self.improve_own(nodes, None, SubjectSet::is)? {}
+        // The estimates have no reasons, so these are computed from the final values.
+        while self.improve_non_monotone(nodes, None, ValueSet::is_identical)? {}
         Ok(())
     }
 
-    /// The least values that agree when subtracted sides are read from an estimate.
+    /// The least fixpoint when subtracted sides are read from an estimate.
     fn least(
         &mut self,
         nodes: &[usize],
@@ -187,48 +186,48 @@ impl<'p> PlanSolver<'p> {
     ) -> Result<SetEstimates, EngineError> {
         for part in nodes {
             if let Some(set) = self.parts.get_mut(*part) {
-                *set = SubjectSet::default();
+                *set = ValueSet::default();
             }
         }
-        while self.improve_own(nodes, Some(estimate), SubjectSet::has_values_of)? {}
+        while self.improve_non_monotone(nodes, Some(estimate), ValueSet::has_values_of)? {}
         let take = |part: &usize| Some((*part, std::mem::take(self.parts.get_mut(*part)?)));
         Ok(nodes.iter().filter_map(take).collect())
     }
 
     fn release(&mut self, estimate: &SetEstimates) {
-        self.holding.release(estimate.values().map(|set| set.entries.len()).sum());
+        self.budget.release(estimate.values().map(|set| set.entries.len()).sum());
     }
 
-    /// Works out the sets of these parts from what is known so far; says whether any is another one now.
+    /// Recomputes the sets of these parts; returns whether any changed.
     fn improve(
         &mut self,
         nodes: &[usize],
         estimate: Option<&SetEstimates>,
-        same: impl Fn(&SubjectSet, &SubjectSet) -> bool,
+        same: impl Fn(&ValueSet, &ValueSet) -> bool,
     ) -> Result<bool, EngineError> {
         self.improve_with(nodes, estimate, same, |_| ())
     }
 
-    /// As [`Self::improve`], for parts whose values do not only rise when those of others do: no bound follows from those.
-    fn improve_own(
+    /// As [`Self::improve`], for parts that are not monotone in the others: no bounds follow from their operands.
+    fn improve_non_monotone(
         &mut self,
         nodes: &[usize],
         estimate: Option<&SetEstimates>,
-        same: impl Fn(&SubjectSet, &SubjectSet) -> bool,
+        same: impl Fn(&ValueSet, &ValueSet) -> bool,
     ) -> Result<bool, EngineError> {
-        self.improve_with(nodes, estimate, same, SubjectSet::claim_conditions)
+        self.improve_with(nodes, estimate, same, ValueSet::assume_own_conditions)
     }
 
     fn improve_with(
         &mut self,
         nodes: &[usize],
         estimate: Option<&SetEstimates>,
-        same: impl Fn(&SubjectSet, &SubjectSet) -> bool,
-        finish: impl Fn(&mut SubjectSet),
+        same: impl Fn(&ValueSet, &ValueSet) -> bool,
+        finish: impl Fn(&mut ValueSet),
     ) -> Result<bool, EngineError> {
-        (self.going_on)()?;
+        (self.check_interruption)()?;
         let mut changed = false;
-        // What was met last is needed first.
+        // Parts that were reached last are needed first.
         for part in nodes.iter().rev() {
             let Some(mut found) = self.plan.parts.get(*part).map(|part| self.part(part, estimate))
             else {
@@ -237,20 +236,20 @@ impl<'p> PlanSolver<'p> {
             finish(&mut found);
             let Some(known) = self.parts.get_mut(*part) else { continue };
             changed |= !same(known, &found);
-            self.holding.add(found.entries.len().saturating_sub(known.entries.len()))?;
+            self.budget.add(found.entries.len().saturating_sub(known.entries.len()))?;
             *known = found;
         }
         Ok(changed)
     }
 
-    fn part(&self, part: &Combination, estimate: Option<&SetEstimates>) -> SubjectSet {
+    fn part(&self, part: &Combination, estimate: Option<&SetEstimates>) -> ValueSet {
         let subtracts = matches!(part.join, Combinator::Without);
         let mut operands = part
             .operands
             .iter()
             .enumerate()
             .map(|(at, operand)| self.union(operand, estimate.filter(|_| subtracts && at > 0)));
-        let Some(first) = operands.next() else { return SubjectSet::default() };
+        let Some(first) = operands.next() else { return ValueSet::default() };
         match &part.join {
             Combinator::Under(gate) => first.under(gate),
             Combinator::All => operands.fold(first, |both, operand| both.and(&operand)),
@@ -262,10 +261,10 @@ impl<'p> PlanSolver<'p> {
         &self,
         FlatUnion { leaves, parts }: &FlatUnion,
         estimate: Option<&SetEstimates>,
-    ) -> SubjectSet {
+    ) -> ValueSet {
         let leaves = leaves.iter().filter_map(|leaf| self.leaves.get(*leaf));
         let supposed = |part: &usize| estimate.and_then(|estimate| estimate.get(part));
         let parts = parts.iter().filter_map(|part| supposed(part).or(self.parts.get(*part)));
-        SubjectSet::union(&leaves.chain(parts).collect::<Vec<_>>())
+        ValueSet::union(&leaves.chain(parts).collect::<Vec<_>>())
     }
 }

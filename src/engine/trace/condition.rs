@@ -1,20 +1,20 @@
-//! What caveats a value rests on, in words: for traces.
+//! The caveat expression that a traced result depends on.
 
 use crate::relationship::Context;
 
-/// The longest expression that is told, in bytes.
+/// Maximum length of an expression in a trace, in bytes.
 const EXPRESSION_BYTES_MAX: usize = 4_000;
-/// The most values that are told.
+/// Maximum number of context values in a trace.
 const VALUES_MAX: usize = 64;
 
-/// The caveats that a value rests on, as one expression.
+/// The caveats that a result depends on, as one expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// The caveat's name, when it is one caveat and nothing else.
+    /// The caveat's name, when the condition is a single caveat.
     pub caveat: Option<String>,
     /// The expressions of all caveats, joined by the operators of CEL. A very long one ends in `…`.
     pub expression: String,
-    /// The values that the caveats saw. Where two saw different values under one name, it is the first one's.
+    /// The values that the caveats were evaluated with. Where two caveats saw different values, the first one's.
     pub context: Context,
 }
 

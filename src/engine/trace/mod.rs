@@ -1,4 +1,4 @@
-//! How an answer came about.
+//! Traces: the steps by which a check reached its result.
 
 pub(super) mod condition;
 pub(super) mod tracer;
@@ -8,7 +8,7 @@ use crate::engine::trace::condition::Condition;
 use crate::relationship::{Context, ObjectRef, Permissionship, Subject};
 use std::time::Duration;
 
-/// One relation or permission of an object that was looked into, and what was looked into for it.
+/// A relation or permission of an object that was evaluated, with the steps below it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     /// The object.
@@ -17,22 +17,22 @@ pub struct Trace {
     pub permission: String,
     /// Whether it is a permission rather than a relation.
     pub is_permission: bool,
-    /// Who was looked for.
+    /// The subject of the check.
     pub subject: Subject,
-    /// Whether the subject is in it; `None` when a caveat failed.
+    /// Whether the subject has it; `None` when a caveat failed.
     pub permissionship: Option<Permissionship>,
-    /// Whether the answer was already known from another step of the same question.
+    /// Whether the result was already known from another step of the same check.
     pub known: bool,
-    /// How long it took, with the steps below it; zero when no stopwatch ran.
+    /// The duration including the steps below; zero without a stopwatch.
     pub duration: Duration,
-    /// The caveats that the permissionship rests on; `None` when it holds without them.
+    /// The caveats that the permissionship depends on; `None` when it holds without them.
     pub condition: Option<Condition>,
     /// The caveats on the relationships that were used here.
     pub caveats: Vec<CaveatTrace>,
-    /// What was looked into for the answer, in order.
+    /// The steps below, in the order of evaluation.
     pub children: Vec<Trace>,
-    /// Whether steps or caveats below this one were left out, because the trace had become too deep or too long, or because
-    /// the answer was found without a walk.
+    /// Whether steps or caveats below this one were left out, because the trace became too deep or too long, or because
+    /// the result was computed without a walk.
     pub cut: bool,
 }
 
@@ -43,14 +43,14 @@ pub struct CaveatTrace {
     pub name: String,
     /// Its expression.
     pub expression: String,
-    /// The values that it was evaluated with: stored ones over those of the question.
+    /// The values that it was evaluated with: stored values over those of the request.
     pub context: Context,
     /// The value of the expression, or why it could not be evaluated.
     pub result: Result<CaveatResult, String>,
 }
 
 impl Trace {
-    /// How many steps it tells, each caveat too.
+    /// The number of steps in the trace, caveats included.
     fn count(&self) -> usize {
         let below: usize = self.children.iter().map(Self::count).sum();
         1 + self.caveats.len() + below

@@ -4,12 +4,12 @@ use crate::engine::limits::Stopwatch;
 use crate::engine::trace::{CaveatTrace, Trace};
 use std::time::Duration;
 
-/// The longest way down that a trace tells; below it, answers stand without their reasons.
+/// Maximum depth of a trace; deeper steps are left out.
 pub(in crate::engine) const TRACE_DEPTH_MAX: usize = 40;
-/// The most steps that a trace tells, and that the traces of one request tell together.
+/// Maximum number of steps of a trace, and of all traces of one request together.
 const TRACE_STEPS_MAX: usize = 10_000;
 
-/// How many steps the traces of one request may still tell.
+/// The number of steps that the traces of one request may still contain.
 #[derive(Clone, Copy, Debug)]
 pub struct TraceBudget(usize);
 
@@ -20,7 +20,7 @@ impl Default for TraceBudget {
 }
 
 impl TraceBudget {
-    /// Leaves the trace whole when that fits into what is left, else its root alone, which always stays.
+    /// Charges a trace to the budget. A trace that exceeds it is truncated to its root, which always stays.
     pub fn spend(&mut self, trace: &mut Trace) {
         let count = trace.count();
         if count > self.0 {
@@ -33,7 +33,7 @@ impl TraceBudget {
     }
 }
 
-/// A step. While it is open, its duration is when it began.
+/// A step of a trace. While it is open, `duration` is its start.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct TraceStep {
     pub(in crate::engine) duration: Duration,
@@ -42,16 +42,16 @@ pub(in crate::engine) struct TraceStep {
     pub(in crate::engine) cut: bool,
 }
 
-/// The steps from the question down to where the walk is.
+/// The open steps of a trace, from the root to the node that is being evaluated.
 pub(in crate::engine) struct Tracer<'s> {
     stopwatch: Stopwatch<'s>,
     steps: Vec<TraceStep>,
-    told: usize,
+    step_count: usize,
 }
 
 impl<'s> Tracer<'s> {
     pub(in crate::engine) fn new(stopwatch: Stopwatch<'s>) -> Self {
-        Self { stopwatch, steps: Vec::new(), told: 0 }
+        Self { stopwatch, steps: Vec::new(), step_count: 0 }
     }
 
     pub(in crate::engine) fn open(&mut self) {
@@ -66,26 +66,26 @@ impl<'s> Tracer<'s> {
 
     pub(in crate::engine) fn caveat(&mut self, caveat: CaveatTrace) {
         let Some(step) = self.steps.last_mut() else { return };
-        if self.told >= TRACE_STEPS_MAX {
+        if self.step_count >= TRACE_STEPS_MAX {
             step.cut = true;
             return;
         }
-        self.told += 1;
+        self.step_count += 1;
         step.caveats.push(caveat);
     }
 
     pub(in crate::engine) fn child(&mut self, child: Trace) {
         let is_deep = self.steps.len() > TRACE_DEPTH_MAX;
         let Some(step) = self.steps.last_mut() else { return };
-        if is_deep || self.told >= TRACE_STEPS_MAX {
+        if is_deep || self.step_count >= TRACE_STEPS_MAX {
             step.cut = true;
             return;
         }
-        self.told += 1;
+        self.step_count += 1;
         step.children.push(child);
     }
 
-    /// Says that steps below the current one are left out.
+    /// Marks the current step as incomplete: steps below it are left out.
     pub(in crate::engine) fn cut(&mut self) {
         if let Some(step) = self.steps.last_mut() {
             step.cut = true;

@@ -1,5 +1,5 @@
 //! Bugs of the `cel` crate against CEL's specification, each with the crate's answer and the right one: when
-//! one of these fails because the crate is fixed, `src/caveat/mended.rs` has one thing less to do.
+//! one of these fails because the crate is fixed, `src/caveat/eval/cel_fixes.rs` needs one workaround less.
 
 use crate::caveat::judged;
 use cel::{Context, Env, ExecutionError, Value};
