@@ -1,4 +1,4 @@
-//! Revisions by the time of day.
+//! Revisions as of a time of day.
 
 use super::handle::Store;
 use super::head::{HeadRecord, read_head};
@@ -59,7 +59,7 @@ impl Store {
         Ok(revision.max(head.horizon))
     }
 
-    /// The head, and up to which time expirations have been forgotten.
+    /// The head, and the time up to which expirations have been dropped.
     fn newest_head(&self) -> Result<(HeadRecord, Option<Timestamp>), ReadError> {
         let frozen = SnapshotWithThreadMode::new(self.db());
         let source = ReadSource::snapshot(self.db(), &frozen, ReadTier::Disk);

@@ -1,4 +1,4 @@
-//! Filters that are kept under a name, for their relationships to be counted.
+//! Counters: filters with a name, whose relationships can be counted.
 
 use super::layout::keys::{self, CorruptBytes};
 use super::layout::values;
@@ -25,7 +25,7 @@ impl Transaction<'_> {
         find(self.batch.source(), name)
     }
 
-    /// Keeps a counter, or forgets it. Counters have no history, and nobody who follows the store hears of them.
+    /// Stores a counter, or deletes it. Counters have no history, and watchers do not see them.
     pub fn set_counter(
         &mut self,
         name: &str,
@@ -65,12 +65,14 @@ fn written(filter: &RelationshipFilter) -> Value {
         Some(ObjectIdFilter::Prefix(start)) => (None, Some(start)),
         None => (None, None),
     };
+
     let subject = filter.subject.as_ref();
     let subject_relation = subject.and_then(|subject| match &subject.relation {
         SubjectRelationFilter::Any => None,
         SubjectRelationFilter::Itself => Some(String::new()),
         SubjectRelationFilter::Named(name) => Some(name.clone()),
     });
+
     let conditions = [
         (RESOURCE_TYPE, filter.resource_type.as_ref()),
         (RESOURCE_ID, exact),
@@ -88,6 +90,7 @@ fn read(value: &Value) -> Result<RelationshipFilter, CorruptBytes> {
     let conditions: &Map<String, Value> =
         value.as_object().ok_or(CorruptBytes("a counter's filter is no JSON object"))?;
     let text = |name| conditions.get(name).and_then(Value::as_str).map(str::to_owned);
+
     let exact = text(RESOURCE_ID).map(ObjectIdFilter::Exact);
     let subject = text(SUBJECT_TYPE).map(|subject_type| SubjectFilter {
         subject_type,
@@ -126,6 +129,7 @@ mod tests {
             Just(SubjectRelationFilter::Itself),
             "[a-z]{3}".prop_map(SubjectRelationFilter::Named),
         ];
+
         let subject =
             ("[a-z]{3}", name(), relation).prop_map(|(subject_type, subject_id, relation)| {
                 SubjectFilter { subject_type, subject_id, relation }

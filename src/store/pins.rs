@@ -1,30 +1,30 @@
-//! What is being read piece by piece, and garbage collection spares.
+//! Pins: revisions and times protected from garbage collection.
 
 use crate::relationship::{Revision, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is held.
+/// The pins of a store.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
-    /// Revisions that are read.
+    /// Revisions that are being read.
     pub(super) revisions: Arc<PinCounts<Revision>>,
-    /// Times whose later expirations are still to be told.
+    /// Times whose later expirations are still to be reported.
     pub(super) expirations: Arc<PinCounts<Timestamp>>,
 }
 
-/// How often each moment is held.
+/// How often each revision or time is pinned.
 #[derive(Debug)]
 pub(super) struct PinCounts<K: Ord>(Mutex<BTreeMap<K, usize>>);
 
 impl<K: Ord + Copy> PinCounts<K> {
-    /// Holds a moment until what is given back is dropped.
+    /// Pins a revision or time until the pin is dropped.
     pub(super) fn pin(self: &Arc<Self>, pinned: K) -> Pin<K> {
         *self.lock().entry(pinned).or_default() += 1;
         Pin { counts: Arc::clone(self), pinned }
     }
 
-    /// The oldest moment that is held.
+    /// The oldest pinned revision or time.
     pub(super) fn oldest(&self) -> Option<K> {
         self.lock().keys().next().copied()
     }
@@ -42,8 +42,8 @@ impl<K: Ord> Default for PinCounts<K> {
     }
 }
 
-/// As long as it lives, garbage collection leaves its moment readable, however old that grows. For reads that go on
-/// in pieces; a [`Snapshot`](super::Snapshot) keeps what it sees by itself.
+/// Protects a revision or time from garbage collection until it is dropped. For paged reads; a
+/// [`Snapshot`](super::Snapshot) keeps its data readable without a pin.
 #[derive(Debug)]
 pub struct Pin<K: Ord = Revision> {
     counts: Arc<PinCounts<K>>,

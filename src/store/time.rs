@@ -6,7 +6,7 @@ use std::time::Duration;
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
 /// The smallest revision that can be made at a time: its nanoseconds since 1970, 0 before. Times after the year 2262
-/// count as that year, which leaves revisions enough room to count on.
+/// count as that year, which leaves enough numbers for later revisions.
 pub(super) fn revision_of(at: Timestamp) -> Revision {
     let nanos = nanos(at).clamp(0, i128::from(i64::MAX));
     Revision(u64::try_from(nanos).unwrap_or_default())

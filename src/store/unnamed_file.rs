@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// A file that has no name any more, so that its space is free as soon as nobody uses it, whatever becomes of the process.
+/// A file without a name, so that its space is free as soon as it is closed, even if the process is killed.
 pub(super) fn unnamed_file(folder: &Path) -> io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut random = [0; 8];

@@ -118,7 +118,7 @@ impl Visibility {
     /// What is known, for the store that is opened after this one.
     pub(super) fn release(&self) -> Self {
         let state = std::mem::take(&mut *self.lock());
-        // What became of a batch that was under way is read from disk.
+        // Whether a batch in progress was committed is read from disk.
         Self(Mutex::new(VisibilityState { under_way: None, ..state }))
     }
 
@@ -159,7 +159,7 @@ fn decode_batch((key, value): (&[u8], &[u8])) -> Result<Option<VisibleBatch>, Re
     Ok(Some(VisibleBatch { first: Revision(number(first)?), visible: number(value)? }))
 }
 
-/// The key of a record that tells nothing about revisions after the horizon.
+/// The key of a record that is not needed for revisions after the horizon.
 pub(super) fn old_record(
     (key, value): (&[u8], &[u8]),
     horizon: Revision,

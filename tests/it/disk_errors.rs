@@ -15,8 +15,12 @@ const IMPORTED: usize = 900;
 /// The space that the disk has left for an import: more than the reserve, and less than the import needs.
 const FREE_BYTES: u64 = 4 << 20;
 
-/// Imports relationships with ids of the largest size, about 1.8 MB, `copies` times under different relations.
-async fn import(server: &Server, copies: usize) -> Result<(), Status> {
+const SCHEMA: &str = "caveat big(text string) { text != \"\" }
+definition user {}
+definition document { relation viewer: user | user with big }";
+
+/// Imports relationships with long ids and a large caveat context, about 5 MB.
+async fn import(server: &Server) -> Result<(), Status> {
     let object = |object_type: &str, object_id: String| {
         Some(proto::ObjectReference { object_type: object_type.to_owned(), object_id })
     };
@@ -27,9 +31,15 @@ async fn import(server: &Server, copies: usize) -> Result<(), Status> {
             object: object("user", format!("{number:0>1000}")),
             ..Default::default()
         }),
+        optional_caveat: Some(proto::ContextualizedCaveat {
+            caveat_name: "big".to_owned(),
+            context: Some(prost_types::Struct {
+                fields: [("text".to_owned(), text(3_800))].into_iter().collect(),
+            }),
+        }),
         ..Default::default()
     };
-    let messages = (0..copies * IMPORTED).step_by(100).map(move |start| {
+    let messages = (0..IMPORTED).step_by(100).map(move |start| {
         let relationships = (start..start + 100).map(relationship).collect();
         proto::ImportBulkRelationshipsRequest { relationships }
     });
@@ -37,18 +47,24 @@ async fn import(server: &Server, copies: usize) -> Result<(), Status> {
     server.permissions().import_bulk_relationships(tokio_stream::iter(messages)).await.map(drop)
 }
 
+fn text(bytes: usize) -> prost_types::Value {
+    prost_types::Value { kind: Some(prost_types::value::Kind::StringValue("x".repeat(bytes))) }
+}
+
 #[tokio::test]
 async fn an_import_onto_a_full_disk_says_that_it_cannot_be_written() {
     let Some(disk) = SmallDisk::new() else { return };
     let home = TempDir::new().unwrap();
     let server = Server::start(&disk.path().join("data"), home.path()).await;
-    server.write_schema().await;
+    server.write_schema_text(SCHEMA).await;
     server.write(0).await.unwrap();
 
     disk.fill_up_to(FREE_BYTES);
-    let full = import(&server, 3).await.unwrap_err();
+    let full = import(&server).await.unwrap_err();
     assert_eq!(full.code(), Code::ResourceExhausted, "{full}");
-    assert!(!full.message().contains("cannot be read"), "{full}");
+    let expected = "relationships cannot be written: the disk of the data folder is full";
+    assert!(full.message().starts_with(expected), "{full}");
+    assert!(server.said().contains("the disk of the data folder is full"), "{}", server.said());
     assert_eq!(server.health("kilwa.writes").await, ServingStatus::Serving);
     assert_eq!(server.documents().await.len(), 1);
 }
@@ -57,18 +73,18 @@ async fn an_import_onto_a_full_disk_says_that_it_cannot_be_written() {
 async fn an_import_whose_file_cannot_grow_says_that_it_cannot_be_written() {
     let home = TempDir::new().unwrap();
     let server = Server::start(&home.path().join("data"), home.path()).await;
-    server.write_schema().await;
+    server.write_schema_text(SCHEMA).await;
     server.write(0).await.unwrap();
 
     server.limit("--fsize=65536:");
-    let failed = import(&server, 1).await.unwrap_err();
+    let failed = import(&server).await.unwrap_err();
     assert_eq!(failed.code(), Code::Internal, "{failed}");
     assert!(failed.message().starts_with("relationships cannot be written: "), "{failed}");
     assert!(server.said().contains("a write failed"), "{}", server.said());
     // Nothing was committed, so writes continue.
     assert_eq!(server.health("kilwa.writes").await, ServingStatus::Serving);
     server.limit("--fsize=unlimited:");
-    import(&server, 1).await.unwrap();
+    import(&server).await.unwrap();
 }
 
 #[tokio::test]
@@ -76,8 +92,8 @@ async fn a_read_of_corrupt_data_says_so() {
     let home = TempDir::new().unwrap();
     let data = home.path().join("data");
     let server = Server::start(&data, home.path()).await;
-    server.write_schema().await;
-    import(&server, 1).await.unwrap();
+    server.write_schema_text(SCHEMA).await;
+    import(&server).await.unwrap();
     drop(server);
     // A start moves what is in the log into table files.
     drop(Server::start(&data, home.path()).await);

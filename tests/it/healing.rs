@@ -70,9 +70,13 @@ impl Server {
     }
 
     pub(crate) async fn write_schema(&self) {
+        self.write_schema_text(SCHEMA).await;
+    }
+
+    pub(crate) async fn write_schema_text(&self, schema: &str) {
         let bearer = Bearer(KEY.to_owned());
         let mut schemas = SchemaServiceClient::with_interceptor(self.channel.clone(), bearer);
-        let request = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
+        let request = proto::WriteSchemaRequest { schema: schema.to_owned() };
         schemas.write_schema(request).await.unwrap();
     }
 

@@ -13,7 +13,7 @@
 //!
 //! | part | bytes |
 //! |---|---|
-//! | type, relation | the name's id in the catalogue: 4, big endian, never 0 |
+//! | type, relation | the name's id in the catalog: 4, big endian, never 0 |
 //! | subject relation | the same, 0 for objects and wildcards |
 //! | object id | its bytes, then a 0; `*` for a wildcard |
 //! | revision | 8, big endian |
@@ -47,7 +47,7 @@ pub(in crate::store) const VISIBLE_PREFIX: &[u8] = b"visible/";
 
 /// Closes every object id.
 const END: u8 = 0;
-/// Replaces the closing byte to leave everything behind that continues a key.
+/// Replaces the closing byte to skip everything that continues a key.
 const PAST: u8 = 1;
 
 /// Stored bytes that cannot be what this program wrote.
@@ -61,7 +61,7 @@ impl From<CorruptBytes> for ReadError {
     }
 }
 
-/// The number of a name in the catalogue, never 0.
+/// The number of a name in the catalog, never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::store) struct NameId(pub(in crate::store) u32);
 
@@ -77,7 +77,7 @@ pub(in crate::store) struct RowKey<'a> {
 }
 
 impl NameId {
-    /// The number that a name has here, of which `self` is the number in another catalogue.
+    /// The number of the name in the store, where `self` is its number in another catalog.
     pub(in crate::store) fn renamed(self, ids: &[Self]) -> Result<Self, CorruptBytes> {
         let index = usize::try_from(self.0).ok().and_then(|number| number.checked_sub(1));
         let id = index.and_then(|index| ids.get(index)).copied();
@@ -124,10 +124,10 @@ impl<'a> RowKey<'a> {
     /// Reads a key of `live`.
     pub(in crate::store) fn from_by_resource(key: &'a [u8]) -> Result<Self, CorruptBytes> {
         let (found, rest) = Self::start_of(key)?;
-        if rest.is_empty() { Ok(found) } else { Err(CorruptBytes("a key goes on after its end")) }
+        if rest.is_empty() { Ok(found) } else { Err(CorruptBytes("a key continues after its end")) }
     }
 
-    /// Reads a key of `live` from the start of `bytes`, and gives the rest back.
+    /// Reads a key of `live` from the start of `bytes`, and returns the rest.
     pub(in crate::store) fn start_of(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), CorruptBytes> {
         let mut parts = KeyParts(bytes);
         let found = Self {
@@ -150,7 +150,7 @@ impl<'a> RowKey<'a> {
         let (resource_type, relation) = (parts.name()?, parts.name()?);
         let resource_id = parts.object_id()?;
         if !parts.0.is_empty() {
-            return Err(CorruptBytes("a key goes on after its end"));
+            return Err(CorruptBytes("a key continues after its end"));
         }
         Ok(Self {
             resource_type,
@@ -277,10 +277,10 @@ pub(in crate::store) fn cut(
         let cut = bytes.and_then(|bytes| rest.split_at_checked(bytes));
         (*part, rest) = cut.ok_or(CorruptBytes("a key is cut short"))?;
     }
-    if rest.is_empty() { Ok(parts) } else { Err(CorruptBytes("a key goes on after its end")) }
+    if rest.is_empty() { Ok(parts) } else { Err(CorruptBytes("a key continues after its end")) }
 }
 
-/// Where to go on behind `key` and everything that continues it. `key` ends with an object id.
+/// The first key after `key` and everything that continues it. `key` ends with an object id.
 pub(in crate::store) fn past(mut key: Vec<u8>) -> Vec<u8> {
     if let Some(last) = key.last_mut() {
         *last = PAST;
@@ -305,7 +305,7 @@ pub(in crate::store) fn last_id<'k>(key: &'k [u8], prefix: &[u8]) -> Result<&'k 
     let mut parts =
         KeyParts(key.strip_prefix(prefix).ok_or(CorruptBytes("a key has another beginning"))?);
     let id = parts.object_id()?;
-    if parts.0.is_empty() { Ok(id) } else { Err(CorruptBytes("a key goes on after its end")) }
+    if parts.0.is_empty() { Ok(id) } else { Err(CorruptBytes("a key continues after its end")) }
 }
 
 /// The key in `deleted` or `dead_by_subject` of a row removed at a revision.
@@ -360,7 +360,7 @@ pub(in crate::store) fn change(revision: Revision, ordinal: u32) -> Vec<u8> {
     [revision.0.to_be_bytes().as_slice(), ordinal.to_be_bytes().as_slice()].concat()
 }
 
-/// Takes a key of `changes` apart.
+/// Splits a key of `changes`.
 pub(in crate::store) fn split_change(key: &[u8]) -> Result<(Revision, u32), CorruptBytes> {
     let (revision, rest) =
         key.split_first_chunk().ok_or(CorruptBytes("a key of a change is short"))?;
@@ -380,7 +380,7 @@ pub(in crate::store) fn time(at: Timestamp) -> Vec<u8> {
     [seconds.as_slice(), at.subsec_nanos().to_be_bytes().as_slice()].concat()
 }
 
-/// Takes the time off the start of `bytes`: with a key of `expiring`, the row's key in `live` is left.
+/// Splits the time off the start of `bytes`. Of a key of `expiring`, the row's key in `live` remains.
 pub(in crate::store) fn split_time(bytes: &[u8]) -> Result<(Timestamp, &[u8]), CorruptBytes> {
     let short = CorruptBytes("a time is cut short");
     let (seconds, rest) = bytes.split_first_chunk().ok_or(short)?;
@@ -470,7 +470,7 @@ mod tests {
         }
 
         #[test]
-        fn dead_keys_sort_by_row_and_then_by_removal(
+        fn deleted_keys_sort_by_row_and_then_by_removal(
             a in owned(), b in owned(), same in any::<bool>(), at in any::<u64>(), bt in any::<u64>(),
         ) {
             let b = if same { a.clone() } else { b };
@@ -481,7 +481,7 @@ mod tests {
         }
 
         #[test]
-        fn past_leaves_a_row_and_its_dead_behind_and_nothing_else(
+        fn past_skips_a_row_and_its_deleted_rows_and_nothing_else(
             a in owned(), b in owned(), removed in any::<u64>(),
         ) {
             let (key, other) = (row(&a).by_resource(), row(&b).by_resource());

@@ -1,4 +1,4 @@
-//! The byte layout of what is stored: keys, values and the catalog of names.
+//! The byte layout of keys and values, and the catalog of names.
 
 pub(super) mod keys;
 pub(super) mod names;

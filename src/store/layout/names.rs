@@ -1,4 +1,4 @@
-//! The catalogue: small numbers for the names of types, relations and caveats. A number is never used again.
+//! The name catalog: small numbers for the names of types, relations and caveats. A number is never used again.
 
 use super::keys::{CorruptBytes, NameId};
 use crate::store::write::failure::WriteFailure;
@@ -13,7 +13,7 @@ pub(in crate::store) struct NameCatalog {
 }
 
 impl NameCatalog {
-    /// The catalogue of these names with their numbers, in any order.
+    /// The catalog of these names with their numbers, in any order.
     pub(in crate::store) fn load(mut entries: Vec<(String, NameId)>) -> Result<Self, CorruptBytes> {
         entries.sort_by_key(|(_, id)| *id);
         let mut names = Self::default();
@@ -60,7 +60,7 @@ impl NameCatalog {
         self.texts.len()
     }
 
-    /// Forgets every name but the first `count`.
+    /// Removes every name but the first `count`.
     pub(in crate::store) fn truncate(&mut self, count: usize) {
         for text in self.texts.drain(count.min(self.texts.len())..) {
             self.ids.remove(&text);

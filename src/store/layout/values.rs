@@ -4,12 +4,12 @@
 //!
 //! | value | after the version |
 //! |---|---|
-//! | row | revision of the creation (8) · terms |
-//! | terms | flags (1): 1 caveat, 2 expiration · time of the expiration (12), if any · caveat, if any |
+//! | row | revision of the creation (8) · qualifiers |
+//! | qualifiers | flags (1): 1 caveat, 2 expiration · time of the expiration (12), if any · caveat, if any |
 //! | caveat | the name's id (4) · context as JSON up to the end, nothing when it is empty |
 //! | change | kind (1): 0 touch, 1 replacing touch, 2 delete, 3 schema, 4 metadata · content |
-//! | content | of a touch: key as in `live` · terms; of a delete: key; of metadata: JSON |
-//! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) · revision in the making (8), if any |
+//! | content | of a touch: key as in `live` · qualifiers; of a delete: key; of metadata: JSON |
+//! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) · revision of a chunked write in progress (8), if any |
 //! | counter | its filter as JSON: an object of the conditions that are set |
 //! | name id | 4, big endian |
 
@@ -29,12 +29,12 @@ const DELETE: u8 = 2;
 const SCHEMA: u8 = 3;
 const METADATA: u8 = 4;
 
-/// The value of a row: when it was made, and its terms in bytes.
+/// The value of a row: the revision that created it, and its qualifiers in bytes.
 pub(in crate::store) fn row(created: Revision, qualifiers: &[u8]) -> Vec<u8> {
     [&[VERSION], created.0.to_be_bytes().as_slice(), qualifiers].concat()
 }
 
-/// Takes the value of a row apart.
+/// Splits the value of a row.
 pub(in crate::store) fn split_row(value: &[u8]) -> Result<(Revision, &[u8]), CorruptBytes> {
     split_revision(versioned(value)?)
 }
@@ -42,7 +42,7 @@ pub(in crate::store) fn split_row(value: &[u8]) -> Result<(Revision, &[u8]), Cor
 /// A caveat by the id of its name, and its context.
 pub(in crate::store) type StoredCaveat<'a> = (NameId, &'a Context);
 
-/// Terms in bytes. Equal terms have equal bytes.
+/// Qualifiers in bytes. Equal qualifiers have equal bytes.
 pub(in crate::store) fn qualifiers(
     caveat: Option<StoredCaveat<'_>>,
     expires_at: Option<Timestamp>,
@@ -58,7 +58,7 @@ pub(in crate::store) fn qualifiers(
     bytes
 }
 
-/// Reads terms.
+/// Decodes qualifiers.
 pub(in crate::store) fn decode_qualifiers(
     bytes: &[u8],
     names: &NameCatalog,
@@ -67,7 +67,7 @@ pub(in crate::store) fn decode_qualifiers(
     if flags & HAS_CAVEAT == 0 {
         return match rest {
             [] => Ok(Qualifiers { caveat: None, expires_at }),
-            _ => Err(CorruptBytes("a relationship's terms go on after their end")),
+            _ => Err(CorruptBytes("a relationship's qualifiers continue after their end")),
         };
     }
     let (name, context) = split_name(rest)?;
@@ -76,7 +76,7 @@ pub(in crate::store) fn decode_qualifiers(
     Ok(Qualifiers { caveat: Some(caveat), expires_at })
 }
 
-/// The same terms with another number for the caveat's name; see [`RowKey::renamed`].
+/// The same qualifiers with another number for the caveat's name; see [`RowKey::renamed`].
 pub(in crate::store) fn renamed(bytes: &[u8], ids: &[NameId]) -> Result<Vec<u8>, CorruptBytes> {
     let (flags, _, rest) = split_qualifiers(bytes)?;
     if flags & HAS_CAVEAT == 0 {
@@ -87,16 +87,16 @@ pub(in crate::store) fn renamed(bytes: &[u8], ids: &[NameId]) -> Result<Vec<u8>,
     Ok([start, name.renamed(ids)?.0.to_be_bytes().as_slice(), context].concat())
 }
 
-/// The expiration within terms.
+/// The expiration within qualifiers.
 pub(in crate::store) fn expiration(qualifiers: &[u8]) -> Result<Option<Timestamp>, CorruptBytes> {
     split_qualifiers(qualifiers).map(|(_, expires_at, _)| expires_at)
 }
 
 fn split_qualifiers(bytes: &[u8]) -> Result<(u8, Option<Timestamp>, &[u8]), CorruptBytes> {
     let (flags, rest) =
-        bytes.split_first().ok_or(CorruptBytes("a relationship lacks its terms"))?;
+        bytes.split_first().ok_or(CorruptBytes("a relationship lacks its qualifiers"))?;
     if flags & !(HAS_CAVEAT | HAS_EXPIRATION) != 0 {
-        return Err(CorruptBytes("a relationship has unknown terms"));
+        return Err(CorruptBytes("a relationship has unknown qualifiers"));
     }
     if flags & HAS_EXPIRATION == 0 {
         return Ok((*flags, None, rest));
@@ -122,23 +122,23 @@ fn split_context(bytes: &[u8]) -> Result<Context, CorruptBytes> {
     Context::parse(text).map_err(|_| CorruptBytes("a context is not a JSON object"))
 }
 
-/// An entry of the change log.
+/// An entry of the change log as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::store) enum ChangeRecord<'a> {
-    /// A relationship came, or its terms changed.
+    /// A relationship was added, or its qualifiers changed.
     Touched {
         /// Whether there was one with the same key before.
         replaced: bool,
         /// The key.
         row: RowKey<'a>,
-        /// The new terms in bytes.
+        /// The new qualifiers in bytes.
         qualifiers: &'a [u8],
     },
-    /// A relationship went.
+    /// A relationship was removed.
     Deleted(RowKey<'a>),
     /// A schema was written.
     SchemaWritten,
-    /// What the writer said about the transaction.
+    /// The metadata of the transaction.
     Metadata(Context),
 }
 
@@ -186,7 +186,7 @@ pub(in crate::store) fn split_counter(value: &[u8]) -> Result<serde_json::Value,
 pub(in crate::store) fn name_id(bytes: &[u8]) -> Result<NameId, CorruptBytes> {
     match split_name(bytes)? {
         (name, []) => Ok(name),
-        _ => Err(CorruptBytes("the id of a name goes on after its end")),
+        _ => Err(CorruptBytes("the id of a name continues after its end")),
     }
 }
 

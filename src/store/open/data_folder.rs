@@ -1,4 +1,4 @@
-//! The data folder: whether it is ours, and of a format that this program knows.
+//! The data folder: its lock, its creation, and whether it is one of this program.
 
 use super::error::OpenError;
 use super::marker::{MARKER, MARKER_DRAFT, Marker};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The folder that belongs to RocksDB.
 pub(in crate::store) const DATABASE: &str = "rocksdb";
-/// What a fresh volume may hold.
+/// The folder that a fresh volume may contain.
 const VOLUME_ROOT: &str = "lost+found";
 
 /// Keeps other processes, and other handles of this one, out of a data folder.
@@ -22,13 +22,13 @@ pub(in crate::store) struct FolderLock {
 }
 
 /// How often a lock is tried, and the pause in between: a process that is being started holds a copy of every open file
-/// for a moment, locks included.
+/// for a short time, locks included.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// Makes the folder when there is none, and locks it.
+/// Creates the folder if it is missing, and locks it.
 ///
-/// RocksDB has a lock of its own, but takes it only when it opens: the files are examined before that.
+/// RocksDB locks its own folder, but only when it opens, and the files are examined before that.
 pub(in crate::store) fn lock(dir: &Path) -> Result<FolderLock, OpenError> {
     let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
     make_folder(dir).map_err(failed)?;
@@ -43,7 +43,7 @@ pub(in crate::store) fn lock(dir: &Path) -> Result<FolderLock, OpenError> {
     Err(OpenError::Locked { path: dir.into() })
 }
 
-/// What the folder's marker says. A new or empty folder gets one that says that a store is being created.
+/// The folder's marker. A new or empty folder gets one that says that a store is being created.
 pub(in crate::store) fn prepare(dir: &Path, recover: bool) -> Result<Marker, OpenError> {
     let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
     if let Some(marker) = Marker::read(dir)? {
@@ -77,8 +77,8 @@ pub(in crate::store) fn random_id() -> io::Result<StoreId> {
     Ok(StoreId(id))
 }
 
-/// Makes a folder, and those above it that are missing, so that a power loss does not take it away with what is in it.
-/// It is for its owner alone: who may do what is not for everybody on the machine to read.
+/// Creates a folder and its missing parents, durably: a power loss does not remove it. Only its owner may read it, because
+/// it says who may do what.
 pub(in crate::store) fn make_folder(path: &Path) -> io::Result<()> {
     let mut missing = 0;
     while let Some(folder) = path.ancestors().nth(missing)

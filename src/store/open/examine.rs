@@ -25,7 +25,7 @@ const LOG_SUFFIX: &str = ".log";
 /// What the names of folders for copies of damaged files start with.
 const DAMAGED_PREFIX: &str = "damaged-";
 
-/// What was found.
+/// The result of an examination.
 #[derive(Debug)]
 pub(in crate::store) struct FolderExamination {
     /// Up to which revision writes were acknowledged, if that is known.
@@ -38,7 +38,7 @@ pub(in crate::store) struct FolderExamination {
     pub(in crate::store) logs: Vec<PathBuf>,
     /// Whether they hold anything.
     pub(in crate::store) has_logged: bool,
-    /// What the operator should know although all is well.
+    /// A note for the operator, although the store can be opened.
     pub(in crate::store) note: Option<String>,
 }
 
@@ -180,7 +180,7 @@ impl FolderExamination {
         }
     }
 
-    /// Cuts off what a crash left of an append that was never acknowledged.
+    /// Cuts off an append that a crash interrupted, and that was never acknowledged.
     pub(in crate::store) fn cut_torn_tail(&self) -> io::Result<()> {
         let Some((path, at)) = &self.torn else { return Ok(()) };
         let file = OpenOptions::new().write(true).open(path)?;
@@ -207,6 +207,7 @@ pub(in crate::store) fn copy_aside(dir: &Path) -> io::Result<PathBuf> {
             copy(&dir.join(name), &copies.join(name))?;
         }
     }
+
     File::open(&copies)?.sync_all()?;
     File::open(dir)?.sync_all()?;
     Ok(copies)

@@ -26,6 +26,7 @@ pub(in crate::store) fn head(batch: &[u8]) -> Option<HeadRecord> {
             // An operation that the store does not use.
             _ => return head,
         };
+
         if has_family {
             varint(&mut rest)?;
         }

@@ -80,11 +80,11 @@ impl Marker {
     }
 }
 
-/// Requires that the format that stands in `place` is one that this program knows.
+/// Requires that the format that `source` names is one that this program knows.
 pub(in crate::store) fn require_format(
     dir: &Path,
     found: Option<u32>,
-    place: &str,
+    source: &str,
 ) -> Result<(), OpenError> {
     match found {
         Some(found) if found > FORMAT => {
@@ -93,7 +93,7 @@ pub(in crate::store) fn require_format(
         Some(FORMAT) => Ok(()),
         Some(_) | None => Err(OpenError::Damaged {
             path: dir.into(),
-            reason: format!("`{place}` does not name a format"),
+            reason: format!("`{source}` does not name a format"),
         }),
     }
 }

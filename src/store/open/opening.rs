@@ -1,4 +1,4 @@
-//! Opens a data folder: creates a new store, or requires that an existing one has every acknowledged write.
+//! Opens a data folder: creates a new store, or requires that an existing store has every acknowledged write.
 
 use super::acknowledged::Acknowledged;
 use super::data_folder::{self, DATABASE, FolderLock};
@@ -23,11 +23,11 @@ pub(in crate::store) struct OpenedDatabase {
     pub(in crate::store) id: StoreId,
     /// `None` for a store in memory.
     pub(in crate::store) lock: Option<FolderLock>,
-    /// What the operator should know.
+    /// Notes for the operator.
     pub(in crate::store) notes: Vec<String>,
 }
 
-/// Opens a data folder, and makes one where there is nothing.
+/// Opens a data folder, or creates it.
 pub(in crate::store) fn open(
     dir: &Path,
     options: &StoreOptions,
@@ -113,6 +113,7 @@ fn open_whole(
     examined
         .cut_torn_tail()
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
+
     let opened = database::open(&dir.join(DATABASE), options, Recovery::Complete);
     match opened {
         Ok(db) => {
@@ -218,7 +219,7 @@ fn stored_head(db: &Db) -> Result<Option<HeadRecord>, ReadError> {
     Ok(found.map(|bytes| HeadRecord::from_bytes(&bytes)).transpose()?)
 }
 
-/// Gives a new store its id, its format and its first head.
+/// Writes id, format and first head of a new store.
 fn first_record(db: &Db, dir: &Path, id: StoreId) -> Result<(), OpenError> {
     let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
     let meta = ColumnFamily::Meta.handle(db).map_err(|error| failed(error.to_string()))?;

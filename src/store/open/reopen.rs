@@ -20,7 +20,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-/// A closed store, with what has to outlive it: the pinned revisions, and who is called after commits.
+/// A closed store, with the state that outlives it: pins, spill quota and commit listeners.
 pub struct ClosedStore {
     dir: PathBuf,
     options: StoreOptions,
@@ -32,12 +32,12 @@ pub struct ClosedStore {
 }
 
 impl Store {
-    /// Why the store takes no writes until it is opened again; `None` while it takes them.
+    /// Why the store accepts no writes until it is reopened; `None` while it accepts them.
     pub fn writes_stopped(&self) -> Option<String> {
         self.inner.health.stopped()
     }
 
-    /// Whether the data folder can be written again; an error says what stands in the way.
+    /// Whether the data folder can be written again; the error says why it cannot.
     pub fn probe(&self) -> io::Result<()> {
         probe(&self.dir)
     }
@@ -49,8 +49,8 @@ impl Store {
         Ok(head.revision)
     }
 
-    /// Closes the store, so that its folder can be opened again. Gives it back when another handle of it exists, or when
-    /// it is in memory. Waits for the write that is running.
+    /// Closes the store, so that its folder can be opened again. Returns it unchanged when another handle of it exists, or
+    /// when it is in memory. Waits for the write in progress.
     pub fn close(self) -> Result<ClosedStore, Box<Self>> {
         let is_shared = Arc::strong_count(&self.writer) > 1;
         if is_shared || self.scratch.is_some() {
@@ -58,7 +58,7 @@ impl Store {
         }
 
         let Self { inner, writer, pins, spill_quota, dir, options, is_read_only, .. } = self;
-        // The writer's thread holds the database too, and ends here.
+        // The writer thread holds the database too, and ends here.
         drop(writer);
         let listeners =
             std::mem::take(&mut *inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
@@ -69,8 +69,8 @@ impl Store {
 }
 
 impl ClosedStore {
-    /// Opens the store again. A commit whose outcome was unknown is there whole or not at all then; those who wait for
-    /// commits are called, because it may be there.
+    /// Reopens the store. A write whose commit had an unknown outcome is there whole or not at all then. Commit listeners
+    /// are called, because it may be there.
     pub fn open(&mut self) -> Result<Store, OpenError> {
         let mut store = Store::open(&self.dir, &self.options)?;
         store.pins = Arc::clone(&self.pins);
@@ -78,7 +78,7 @@ impl ClosedStore {
         store.is_read_only = self.is_read_only;
 
         store.inner.visibility.take_over(&self.visibility);
-        // Those who wait for commits must learn of the one that may be there after all.
+        // Listeners must learn of the commit that may be there after all.
         let listeners = std::mem::take(&mut self.listeners);
         *store.inner.listeners.lock().unwrap_or_else(PoisonError::into_inner) = listeners;
         store.inner.notify(store.head_revision()?);
@@ -91,8 +91,8 @@ const DESCRIPTORS: usize = 16;
 /// How many bytes the probe writes.
 const PROBE_BYTES: usize = 64 << 10;
 
-/// Tries what opening the store again needs: a file that can be written and synced, descriptors, and room for what the log
-/// holds, which is written to table files then.
+/// Tries what reopening the store needs: a file that can be written and synced, file descriptors, and space for the content
+/// of the log, which is written to table files then.
 fn probe(dir: &Path) -> io::Result<()> {
     let database = dir.join(DATABASE);
     let mut resources = PROBE_BYTES;

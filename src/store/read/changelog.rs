@@ -1,4 +1,4 @@
-//! The change log: what each revision changed, for those who follow the store.
+//! The change log: the changes of each revision, for watchers.
 
 use super::decode;
 use crate::relationship::{
@@ -13,7 +13,7 @@ use crate::store::rocks::source::ReadSource;
 /// Once so many bytes have been read, the rest has to be asked for.
 const BYTES_MAX: usize = 512 << 10;
 
-/// A place in the change log: behind one change.
+/// A position in the change log: after one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangePosition {
     /// The revision of the change.
@@ -28,7 +28,7 @@ impl ChangePosition {
         Self { revision: Revision(revision.0.saturating_sub(1)), ordinal: u32::MAX }
     }
 
-    /// Behind everything that a revision changed.
+    /// After everything that a revision changed.
     pub fn after(revision: Revision) -> Self {
         Self { revision, ordinal: u32::MAX }
     }
@@ -43,7 +43,7 @@ impl ChangePosition {
         keys::change(self.revision, self.ordinal)
     }
 
-    /// Reads a position from the start of `bytes`, and gives the rest back; `None` for bytes that are none.
+    /// Reads a position from the start of `bytes`, and returns the rest; `None` for bytes that are not a position.
     pub fn take(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (position, rest) = bytes.split_first_chunk::<12>()?;
         let (revision, ordinal) = keys::split_change(position).ok()?;
@@ -51,18 +51,18 @@ impl ChangePosition {
     }
 }
 
-/// One thing that a revision changed.
+/// A change of a revision.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChangeLogEntry {
-    /// A relationship came, went, or carries other terms: a touch, or a delete of a bare key.
+    /// A relationship was added, changed or removed: a touch, or a delete of a bare key.
     Relationship(RelationshipUpdate),
     /// A schema was written.
     Schema,
-    /// What the writer said about the transaction.
+    /// The metadata of the transaction.
     Metadata(Context),
 }
 
-/// The changes behind `after` and up to `last`, at most `count_max`, and fewer where they are large.
+/// The changes after `after` up to `last`, at most `count_max`, and fewer where they are large.
 pub(in crate::store) fn read(
     source: ReadSource<'_>,
     names: &NameCatalog,

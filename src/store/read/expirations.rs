@@ -1,9 +1,9 @@
-//! Expirations as they take effect, for those who follow the store.
+//! Expirations as they take effect, for watchers.
 //!
-//! Nothing is written when a relationship expires. Whoever follows the store stands at a revision and at a time, and has
-//! what that revision shows at that time. So the next expirations are those of the rows of that revision whose time
-//! comes next, and `expiring` has them in order. It keeps the entry of a row that is removed after it expired, so that
-//! expirations are found late as they were found in time.
+//! Nothing is written when a relationship expires. A watcher has a position in the change log and a time, and knows what
+//! its revision shows at that time. So the next expirations are those of the rows of that revision with the next times, and
+//! `expiring` has them in order. It keeps the entry of a row that is removed after it expired, so that a watcher that falls
+//! back finds the same expirations.
 
 use super::decode;
 use super::row_cursor::{self, ReadAt};
@@ -15,11 +15,11 @@ use crate::store::layout::values;
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::rocks::source::ReadSource;
 
-/// A place among the expirations: behind one of them, or behind all of a time.
+/// A position among the expirations: after one of them, or after all of a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpirationPosition {
     time: Timestamp,
-    /// The key of the row in `live`; nothing for behind all of the time.
+    /// The key of the row in `live`; `None` for the position after all of the time.
     row: Option<Vec<u8>>,
 }
 
@@ -35,7 +35,7 @@ pub struct ExpirationPage {
 }
 
 impl ExpirationPosition {
-    /// Behind everything that has expired at a time.
+    /// After everything that has expired at a time.
     pub fn after(time: Timestamp) -> Self {
         Self { time, row: None }
     }
@@ -70,7 +70,7 @@ impl ExpirationPosition {
 }
 
 impl Snapshot<'_> {
-    /// The relationships of the revision `at`, which is not newer than this one, that expire behind `after` and not later
+    /// The relationships of the revision `at`, which is not newer than this one, that expire after `after` and not later
     /// than `until`. Looks at no more than `count_max`.
     ///
     /// Complete only when `after` is not earlier than [`Self::expirations_collected`].
@@ -84,7 +84,7 @@ impl Snapshot<'_> {
         read((self.source(), self.names()), at, after, until, count_max)
     }
 
-    /// The time of the first expiration that may come behind `after`; `None` when none will.
+    /// The time of the first expiration that may follow `after`; `None` when none will.
     pub fn next_expiration(
         &self,
         after: &ExpirationPosition,
@@ -92,19 +92,19 @@ impl Snapshot<'_> {
         next(self.source(), after)
     }
 
-    /// The time up to which expirations have been forgotten; `None` when none have been.
+    /// The time up to which expirations have been dropped; `None` when none have been.
     pub fn expirations_collected(&self) -> Result<Option<Timestamp>, ReadError> {
         collected(self.source())
     }
 }
 
-/// Up to which time expirations have been forgotten.
+/// The time up to which expirations have been dropped.
 pub(in crate::store) fn collected(source: ReadSource<'_>) -> Result<Option<Timestamp>, ReadError> {
     let Some(value) = source.get(ColumnFamily::Meta, keys::EXPIRED)? else { return Ok(None) };
     Ok(Some(keys::split_time(&value)?.0))
 }
 
-/// The time of the first entry behind `after`, whether or not its row is still there.
+/// The time of the first entry after `after`, whether or not its row is still there.
 pub(in crate::store) fn next(
     source: ReadSource<'_>,
     after: &ExpirationPosition,
@@ -129,6 +129,7 @@ pub(in crate::store) fn read(
     let Some(start) = start else {
         return Ok(ExpirationPage { found, through: after.clone(), complete: true });
     };
+
     let end = ExpirationPosition::after(until);
     let mut cursor = source.cursor(ColumnFamily::Expiring, &[])?;
     cursor.seek(&start);

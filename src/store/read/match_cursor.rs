@@ -6,10 +6,10 @@ use super::scan_plan::{ScanPlan, ScanStep};
 use crate::relationship::ReadError;
 use crate::store::rocks::source::{KeyValue, ReadSource};
 
-/// How many rows in a row are stepped over before the next ones are leapt over.
-const STEPS_PER_LEAP: usize = 4;
+/// How many consecutive rows are stepped over before the next ones are skipped with a seek.
+const STEPS_PER_SEEK: usize = 4;
 
-/// Stands at one row of a plan after the other.
+/// A cursor over the rows that match a plan.
 pub(in crate::store) struct MatchCursor<'a> {
     rows: RowCursor<'a>,
     plan: &'a ScanPlan,
@@ -21,19 +21,19 @@ pub(in crate::store) struct MatchCursor<'a> {
     last: Option<Vec<u8>>,
 }
 
-/// Where a cursor stands.
+/// The position of a cursor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CursorState {
     /// At a row that matches.
     Match,
     /// At a row that has not been examined, because the budget is spent or others have their turn.
     Unknown,
-    /// Behind the last row that may match.
+    /// After the last row that may match.
     End,
 }
 
 impl<'a> MatchCursor<'a> {
-    /// Stands nowhere until the first seek.
+    /// It has no position until the first seek.
     pub(in crate::store) fn new(
         (source, read_at): (ReadSource<'a>, ReadAt),
         plan: &'a ScanPlan,
@@ -65,7 +65,7 @@ impl<'a> MatchCursor<'a> {
         self.settle()
     }
 
-    /// The key and value of the current row; `None` behind the last one, and when the budget is spent.
+    /// The key and value of the current row; `None` after the last one, and when the budget is spent.
     pub(in crate::store) fn current(&self) -> Result<Option<KeyValue<'_>>, ReadError> {
         match self.state {
             CursorState::Match => Ok(self.rows.current()?.map(|row| (row.key, row.value))),
@@ -142,7 +142,7 @@ impl<'a> MatchCursor<'a> {
         }
     }
 
-    /// Examines one row, and goes on behind it unless it matches. `true` at a match and at the end.
+    /// Examines one row, and moves past it unless it matches. `true` at a match and at the end.
     fn examine(&mut self) -> Result<bool, ReadError> {
         let Some(row) = self.rows.current()? else {
             self.state = CursorState::End;
@@ -152,8 +152,9 @@ impl<'a> MatchCursor<'a> {
         if self.budget.is_spent() {
             self.last = Some(row.key.to_vec());
         }
+
         match self.plan.step(row.key)? {
-            ScanStep::Match if row.is_there => {
+            ScanStep::Match if row.existed => {
                 self.missed = 0;
                 self.state = CursorState::Match;
                 return Ok(true);
@@ -161,8 +162,8 @@ impl<'a> MatchCursor<'a> {
             ScanStep::Match => self.rows.advance()?,
             ScanStep::SkipTo(target) => {
                 self.missed += 1;
-                // To look for a key costs as much as some steps.
-                if self.missed.is_multiple_of(STEPS_PER_LEAP) {
+                // A seek costs as much as several steps.
+                if self.missed.is_multiple_of(STEPS_PER_SEEK) {
                     self.rows.seek(&target)?;
                 } else {
                     self.rows.advance()?;

@@ -1,4 +1,4 @@
-//! What a filter selects, in the order in which people look for it: by resource type, resource id, relation, subject type,
+//! Reads by filter in a stable order: by resource type, resource id, relation, subject type,
 //! subject id and subject relation, each as text. So the order is the same in every store with the same relationships.
 //!
 //! The keys of an index sort by relation before resource id, and names by their numbers. What a filter selects
@@ -123,7 +123,7 @@ impl SnapshotReader<'_> {
         Ok(Some(ScanPage { next: last.map(|(_, position)| position.clone()), rows }))
     }
 
-    /// What a position stands behind, or before.
+    /// The rank after which, or before which, a position is.
     fn rank<'t>(&'t self, key: &OrderedKey<'t>) -> Result<Rank<'t>, ReadError> {
         let names = self.names;
         let (resource_type, relation, resource_id) = keys::resource_parts(key.bytes())?;
@@ -157,7 +157,7 @@ impl SnapshotReader<'_> {
     }
 }
 
-/// A page in the making.
+/// A page in progress.
 pub(in crate::store) struct OrderedPage<'e, 'a> {
     pub(in crate::store) reader: &'e SnapshotReader<'a>,
     pub(in crate::store) plan: &'e ScanPlan,
@@ -191,18 +191,19 @@ impl<'e> OrderedPage<'e, '_> {
         self.rows.len() >= self.count_max
     }
 
-    /// The position behind the last row of a full page.
+    /// The position after the last row of a full page.
     fn last(&self) -> Option<ScanPosition> {
         self.rows.last().map(|(_, position)| position.clone())
     }
 
-    /// Reads one type after the other. Gives the position to continue from, unless the end was reached.
+    /// Reads one type after the other. Returns the position to continue from, unless the end was reached.
     fn fill(&mut self) -> Result<Option<ScanPosition>, ReadError> {
         let first = self.after.map(|(_, rank)| rank.resource_type);
         for (resource_type, names) in self.lanes()? {
             if first.is_some_and(|first| resource_type < first) {
                 continue;
             }
+
             let resumes = first == Some(resource_type);
             let mut lanes = Vec::with_capacity(names.len());
             for name in names {
@@ -277,11 +278,12 @@ impl<'e> OrderedPage<'e, '_> {
         Ok(Lane { name, matches })
     }
 
-    /// Merges the lanes of one type. Gives the position to continue from, unless the end was reached.
+    /// Merges the lanes of one type. Returns the position to continue from, unless the end was reached.
     fn merge(&mut self, lanes: &mut [Lane<'e>]) -> Result<Option<ScanPosition>, ReadError> {
         if let [lane] = lanes {
             return self.single(lane);
         }
+
         let mut order = BinaryHeap::with_capacity(lanes.len());
         for (number, lane) in lanes.iter().enumerate() {
             order.extend(lane.order(self.plan.index, number)?);
@@ -330,7 +332,7 @@ impl<'e> OrderedPage<'e, '_> {
         Ok(Some(ScanPosition::before(&row)))
     }
 
-    /// Takes the rows of the resource at which a lane stands, or looks further for one. Gives the position to continue from
+    /// Reads the rows of the resource at which a lane is, or searches further for one. Returns the position to continue from
     /// when the page ended on the way.
     fn turn(&mut self, lane: &mut Lane<'e>) -> Result<Option<ScanPosition>, ReadError> {
         if !lane.matches.is_at_match() {
@@ -376,10 +378,11 @@ impl<'e> OrderedPage<'e, '_> {
         {
             rows.sort_unstable_by(by_subject);
         }
+
         if let Some((_, after)) = self.after.filter(|_| self.resuming)
             && let Some((first, _)) = self.rows.get(start)
         {
-            // Lanes come in the order of ranks, so that nothing at or before the position follows what lies behind it.
+            // Lanes come in the order of ranks, so that no row at or before the position follows one after it.
             let first = Rank::of(first);
             self.resuming = first.is_beside(&after) || first < after;
             let rows = self.rows.split_off(start);

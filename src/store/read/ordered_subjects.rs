@@ -20,7 +20,7 @@ const NAMES_BYTES: usize = 8;
 type Forms<'e> = Vec<(&'e str, Vec<u8>)>;
 
 impl<'e> OrderedPage<'e, '_> {
-    /// Adds the subjects whose keys start with `group`. Gives the position to continue from when the page ended on the way.
+    /// Adds the subjects whose keys start with `group`. Returns the position to continue from when the page ended on the way.
     pub(in crate::store) fn large_group(
         &mut self,
         group: &[u8],
@@ -45,6 +45,7 @@ impl<'e> OrderedPage<'e, '_> {
         let names = self.reader.names;
         let (source, read_at) = (self.reader.source, self.reader.read_at);
         let mut forms: BTreeMap<&'e str, Forms<'e>> = BTreeMap::new();
+
         let mut rows = RowCursor::new(source, RowIndex::ByResource, read_at, group.to_vec())?;
         rows.seek(group)?;
         while let Some(row) = rows.current()? {
@@ -89,8 +90,8 @@ impl<'e> OrderedPage<'e, '_> {
         }
 
         let mut order = BinaryHeap::with_capacity(stretches.len());
-        let place = |(relation, form, matches): &(&'e str, Vec<u8>, MatchCursor<'e>),
-                     number: usize| {
+        let position = |(relation, form, matches): &(&'e str, Vec<u8>, MatchCursor<'e>),
+                        number: usize| {
             let key = matches.key()?;
             let id = key.map(|key| keys::last_id(key, form).map(str::to_owned)).transpose()?;
             Ok::<_, ReadError>(id.map(|id| Reverse((id, *relation, number))))
@@ -98,7 +99,7 @@ impl<'e> OrderedPage<'e, '_> {
         // One stretch is the common case, and needs no order.
         let is_single = stretches.len() == 1;
         for (number, stretch) in stretches.iter().enumerate() {
-            order.extend(place(stretch, number)?);
+            order.extend(position(stretch, number)?);
         }
         while let Some(Reverse((_, _, number))) = order.pop() {
             let Some(stretch) = stretches.get_mut(number) else { continue };
@@ -110,12 +111,12 @@ impl<'e> OrderedPage<'e, '_> {
                     break;
                 }
             }
-            order.extend(place(stretch, number)?);
+            order.extend(position(stretch, number)?);
         }
         Ok(None)
     }
 
-    /// Adds the subject at which a stretch stands. Gives the position to continue from when the page ended with it.
+    /// Adds the subject at which a stretch stands. Returns the position to continue from when the page ended with it.
     fn subject(
         &mut self,
         matches: &mut MatchCursor<'e>,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub(in crate::store) enum ExpiryFilter {
     /// Those that have not expired at this time.
     HideExpired(Timestamp),
-    /// The expired ones too.
+    /// Expired ones included.
     ShowAll,
 }
 
@@ -31,13 +31,13 @@ pub struct SchemaText {
     pub text: Arc<str>,
 }
 
-/// Relationships with the positions behind them.
+/// Relationships, each with the position after it.
 pub(in crate::store) type Scanned = Vec<(Relationship, ScanPosition)>;
 
-/// What a read by filter found.
+/// A page of a read by filter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScanPage {
-    /// The relationships, each with the position behind it.
+    /// The relationships, each with the position after it.
     pub rows: Vec<(Relationship, ScanPosition)>,
     /// The position to continue from; `None` when everything has been read. A page may have it and no rows: when the
     /// budget for examining rows was spent before one matched.

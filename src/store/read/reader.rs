@@ -18,7 +18,7 @@ use crate::store::layout::values;
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::rocks::source::ReadSource;
 
-/// Reads at one moment.
+/// Reads at one revision.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct SnapshotReader<'a> {
     pub(in crate::store) source: ReadSource<'a>,
@@ -94,7 +94,7 @@ impl SnapshotReader<'_> {
         Ok(ScanPage { rows, next })
     }
 
-    /// How many relationships a filter selects behind `after`, and where to continue if the budget was spent before the
+    /// How many relationships a filter selects after `after`, and where to continue if the budget was spent before the
     /// end was reached.
     pub(in crate::store) fn count(
         &self,
@@ -111,8 +111,8 @@ impl SnapshotReader<'_> {
         Ok((count, next))
     }
 
-    /// Shows the rows behind `after` that a filter selects, key and value, until `visit` has seen enough or the budget is
-    /// spent. Gives the position to continue from, unless the end was reached.
+    /// Calls `visit` with key and value of each row that a filter selects after a position, until it returns `false` or the
+    /// budget is spent. Returns the position to continue from, unless the end was reached.
     fn each(
         &self,
         filter: &RelationshipFilter,
@@ -181,7 +181,7 @@ impl SnapshotReader<'_> {
         })
     }
 
-    /// The ids behind `prefix` with their terms.
+    /// The ids that follow `prefix` in the keys, with their qualifiers.
     fn ids(
         &self,
         index: RowIndex,
@@ -193,13 +193,14 @@ impl SnapshotReader<'_> {
             None => prefix.clone().bytes(),
         };
         let prefix = prefix.bytes();
+
         let mut found = Vec::new();
         let mut rows = RowCursor::new(self.source, index, self.read_at, prefix.clone())?;
         rows.seek(&start)?;
         while found.len() < page.count_max
             && let Some(row) = rows.current()?
         {
-            if row.is_there
+            if row.existed
                 && let Some(qualifiers) = self.visible(values::split_row(row.value)?.1)?
             {
                 found.push((keys::last_id(row.key, &prefix)?.to_owned(), qualifiers));
@@ -209,7 +210,7 @@ impl SnapshotReader<'_> {
         Ok(found)
     }
 
-    /// Terms, unless they hide their row.
+    /// The qualifiers, unless they hide their row.
     pub(in crate::store) fn visible(
         &self,
         qualifiers: &[u8],

@@ -1,4 +1,4 @@
-//! Rows at one revision: those that live, merged with those that lived then.
+//! Rows at one revision: live rows, merged with deleted rows that existed then.
 
 use super::row_index::RowIndex;
 use crate::relationship::{ReadError, Revision};
@@ -7,10 +7,10 @@ use crate::store::layout::values;
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::rocks::source::{KeyCursor, ReadSource};
 
-/// Which moment of the history a read means.
+/// The revision that a read shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum ReadAt {
-    /// The newest one of the source: never looks at dead rows.
+    /// The newest revision of the source: deleted rows are never read.
     Newest,
     /// An older revision.
     At(Revision),
@@ -21,12 +21,12 @@ pub(in crate::store) enum ReadAt {
 pub(in crate::store) struct VersionedRow<'r> {
     pub(in crate::store) key: &'r [u8],
     pub(in crate::store) value: &'r [u8],
-    /// Whether the row was there at the moment that is read.
-    pub(in crate::store) is_there: bool,
+    /// Whether the row existed at the revision that is read.
+    pub(in crate::store) existed: bool,
 }
 
-/// The rows whose keys start alike, in key order: those of a moment, and between them rows of other moments, so that
-/// the caller decides how many of these to pass before it looks at something else.
+/// The rows with a common key prefix, in key order: those of a revision, and between them rows of other revisions, so that
+/// the caller decides how many of these to step over before it stops or seeks.
 pub(in crate::store) struct RowCursor<'a> {
     prefix: Vec<u8>,
     live: KeyCursor<'a>,
@@ -83,23 +83,23 @@ impl<'a> RowCursor<'a> {
         self.choose()
     }
 
-    /// The current row; `None` behind the last one.
+    /// The current row; `None` after the last one.
     pub(in crate::store) fn current(&self) -> Result<Option<VersionedRow<'_>>, ReadError> {
         let row = match (self.active, &self.past) {
             (ActiveCursor::Deleted, Some(past)) => match past.deleted.item()? {
                 Some((deleted_key, value)) => {
-                    let is_there = was_there(deleted_key, value, past.revision)?;
-                    Some(VersionedRow { key: keys::split_deleted(deleted_key)?.0, value, is_there })
+                    let existed = existed_at(deleted_key, value, past.revision)?;
+                    Some(VersionedRow { key: keys::split_deleted(deleted_key)?.0, value, existed })
                 }
                 None => None,
             },
             (ActiveCursor::Deleted, None) | (ActiveCursor::Live, _) => {
                 match (self.live.item()?, &self.past) {
                     (Some((key, value)), Some(past)) => {
-                        let is_there = values::split_row(value)?.0 <= past.revision;
-                        Some(VersionedRow { key, value, is_there })
+                        let existed = values::split_row(value)?.0 <= past.revision;
+                        Some(VersionedRow { key, value, existed })
                     }
-                    (Some((key, value)), None) => Some(VersionedRow { key, value, is_there: true }),
+                    (Some((key, value)), None) => Some(VersionedRow { key, value, existed: true }),
                     (None, _) => None,
                 }
             }
@@ -107,7 +107,7 @@ impl<'a> RowCursor<'a> {
         Ok(row.filter(|row| row.key.starts_with(&self.prefix)))
     }
 
-    /// Finds out which cursor is first.
+    /// Determines which cursor is first.
     fn choose(&mut self) -> Result<(), ReadError> {
         let Some(past) = &self.past else { return Ok(()) };
         self.active = match (self.live.item()?, past.deleted.item()?) {
@@ -122,13 +122,13 @@ impl<'a> RowCursor<'a> {
 }
 
 /// Whether a dead row was there at a revision.
-fn was_there(deleted_key: &[u8], value: &[u8], revision: Revision) -> Result<bool, CorruptBytes> {
+fn existed_at(deleted_key: &[u8], value: &[u8], revision: Revision) -> Result<bool, CorruptBytes> {
     let (_, removed) = keys::split_deleted(deleted_key)?;
     let (created, _) = values::split_row(value)?;
     Ok(created <= revision && revision < removed)
 }
 
-/// The terms, in bytes, of the row with this key at a moment.
+/// The qualifiers, in bytes, of the row with this key at a revision.
 pub(in crate::store) fn find(
     source: ReadSource<'_>,
     read_at: ReadAt,
@@ -156,7 +156,7 @@ fn find_deleted(
     let mut deleted = source.cursor(ColumnFamily::Deleted, key)?;
     deleted.seek(&keys::deleted(key, Revision(revision.0.saturating_add(1))));
     match deleted.item()? {
-        Some((found, value)) if found.starts_with(key) && was_there(found, value, revision)? => {
+        Some((found, value)) if found.starts_with(key) && existed_at(found, value, revision)? => {
             Ok(Some(values::split_row(value)?.1.to_vec()))
         }
         Some(_) | None => Ok(None),

@@ -37,7 +37,7 @@ impl ScanBudget<'static> {
 }
 
 impl<'b> ScanBudget<'b> {
-    /// Any number of rows, until `interrupted` says that nobody waits any more. It is called for the first row and for
+    /// Any number of rows, until `interrupted` says that the caller no longer waits. It is called for the first row and for
     /// every thousandth one.
     pub fn new(interrupted: &'b dyn Fn() -> bool) -> Self {
         let rows_left = Cell::new(u64::MAX);
@@ -52,7 +52,7 @@ impl<'b> ScanBudget<'b> {
         self
     }
 
-    /// The same with a bound on the time that `elapsed` gives.
+    /// The same with a limit on the time that `elapsed` returns.
     #[must_use]
     pub fn with_time_max(self, elapsed: &'b dyn Fn() -> Duration, max: Duration) -> Self {
         Self { time: Some(TimeLimit { elapsed, max }), ..self }

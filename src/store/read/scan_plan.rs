@@ -1,4 +1,4 @@
-//! How a filter is read: which index, from where, and what to leap over.
+//! Scan plan: index choice, seek key and skip rules of a filter.
 
 use super::row_index::RowIndex;
 use crate::relationship::{
@@ -33,7 +33,7 @@ pub(in crate::store) enum ScanStep {
     Match,
     /// It does not match, nor does anything before this key.
     SkipTo(Vec<u8>),
-    /// It does not match, nor does anything behind it.
+    /// It does not match, nor does any key after it.
     End,
 }
 
@@ -56,6 +56,7 @@ impl ScanPlan {
         let subject_type = PartCondition::name(subject.map(|it| it.subject_type.as_str()), names)?;
         let subject_relation = PartCondition::subject_relation(subject, names)?;
         let subject_id = PartCondition::id(subject.and_then(|it| it.subject_id.as_deref()));
+
         let conditions = match index {
             RowIndex::ByResource => {
                 [resource_type, relation, resource_id, subject_type, subject_relation, subject_id]
@@ -64,6 +65,7 @@ impl ScanPlan {
                 [subject_type, subject_id, subject_relation, resource_type, relation, resource_id]
             }
         };
+
         let mut prefix = Vec::new();
         for part in &conditions {
             match part {
@@ -123,6 +125,7 @@ impl ScanPlan {
                 PartCondition::Exactly(bytes) => (part == bytes, bytes.as_slice()),
                 PartCondition::Starting(bytes) => (part.starts_with(bytes), bytes.as_slice()),
             };
+
             if !fits {
                 let kept = key.get(..before).unwrap_or_default();
                 return Ok(if part < sought {
@@ -171,7 +174,7 @@ impl PartCondition {
 /// The index in which what the filter fixes stands further in front. Depends on the filter alone, so that a position
 /// fits every later page.
 ///
-/// Types and relations are few, so that what stands behind one that is not fixed costs no more than a leap for each; ids
+/// Types and relations are few, so that conditions after one that is not fixed cost no more than a seek for each; ids
 /// are many.
 fn choose(filter: &RelationshipFilter) -> RowIndex {
     let Some(subject) = &filter.subject else { return RowIndex::ByResource };
@@ -241,7 +244,7 @@ mod tests {
                     keys::past(key.clone())
                 }
                 ScanStep::SkipTo(target) => {
-                    assert!(target > *key, "a leap goes on");
+                    assert!(target > *key, "a skip moves forward");
                     target
                 }
                 ScanStep::End => break,

@@ -120,7 +120,7 @@ impl ScanPosition {
         Ok(Self { order, key: key.to_vec() })
     }
 
-    /// Where to go on in the order of a plan; `None` when the position is of the other order.
+    /// The key to continue from in an index; `None` when the position is of another order.
     pub(in crate::store) fn start(&self, index: RowIndex, prefix: &[u8]) -> Option<Vec<u8>> {
         let start = keys::past(self.key.clone());
         (self.order == PositionOrder::Index(index)).then(|| start.max(prefix.to_vec()))

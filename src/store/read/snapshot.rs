@@ -54,8 +54,8 @@ pub enum SnapshotError {
 
 /// Relationships and schema at one revision, without the relationships that have expired by one time.
 ///
-/// Sees every write up to the revision and none after it, however long it is held. Holding one keeps what it sees on
-/// disk.
+/// Shows every write up to the revision and none after it, however long it exists. As long as it exists, what it shows stays
+/// on disk.
 pub struct Snapshot<'db> {
     db: &'db Db,
     frozen: SnapshotWithThreadMode<'db, Db>,
@@ -147,7 +147,7 @@ impl<'db> Snapshot<'db> {
         Ok(self.schema()?.map_or_else(Revision::default, |schema| schema.revision))
     }
 
-    /// The relationships that a filter selects, at most `count_max` and only those behind `after`, in a stable order.
+    /// The relationships that a filter selects, at most `count_max` and only those after `after`, in a stable order.
     /// A position fits the same filter only.
     pub fn scan(
         &self,
@@ -183,7 +183,7 @@ impl<'db> Snapshot<'db> {
             .scan(filter, after, count_max, budget)
     }
 
-    /// How many relationships a filter selects behind `after`, and where to continue if the budget was spent before the
+    /// How many relationships a filter selects after `after`, and where to continue if the budget was spent before the
     /// end was reached.
     pub fn count(
         &self,
@@ -194,7 +194,7 @@ impl<'db> Snapshot<'db> {
         self.reader().count(filter, after, budget)
     }
 
-    /// What was changed behind `after` and up to this revision, oldest first, at most `count_max` changes, and
+    /// The changes after `after` up to this revision, oldest first, at most `count_max` changes, and
     /// fewer where they are large: there are no more only when none is given.
     ///
     /// Complete only when `after` is not older than [`Self::oldest_revision`].
@@ -221,7 +221,7 @@ impl<'db> Snapshot<'db> {
     }
 
     fn reader(&self) -> SnapshotReader<'_> {
-        // A write in the making has already changed what lives.
+        // A chunked write in progress has already changed the live rows, so they are read at the revision before it.
         let read_at = if self.revision == self.head.revision && self.head.unfinished.is_none() {
             ReadAt::Newest
         } else {

@@ -14,16 +14,16 @@ use rocksdb::{
 use std::fs;
 use std::path::Path;
 
-/// Bits of bloom filter per key: one read in a hundred looks in vain.
+/// Bits of bloom filter per key: about one in a hundred lookups of a missing key reads a block.
 const BLOOM_BITS: f64 = 10.0;
 const BLOCK_BYTES: usize = 8 << 10;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 const WRITE_BUFFERS_BYTES: usize = 64 << 20;
-/// Of what is in memory anyway, little has to be buffered; and there may be thousands of them.
+/// A database in memory needs small buffers, and there may be thousands of them.
 const WRITE_BUFFER_BYTES_IN_MEMORY: usize = 256 << 10;
 const BLOCK_CACHE_BYTES_IN_MEMORY: usize = 1 << 20;
 const WAL_BYTES_MAX: u64 = 128 << 20;
-/// For a look at a database that is closed again, and whose process serves nobody yet.
+/// For a database that is opened only to read its head, before the process serves requests.
 const OPEN_FILES_MAX_TO_PEEK: i32 = 64;
 /// A store in memory opens no files.
 const OPEN_FILES_MAX_IN_MEMORY: u32 = 512;
@@ -51,7 +51,7 @@ pub(in crate::store) fn open(
 ) -> Result<Db, rocksdb::Error> {
     let families = family_options(&table_options(options.block_cache_bytes), WRITE_BUFFER_BYTES);
     let mut options = database_options(recovery == Recovery::Create, options.open_files_max);
-    // The families are flushed together: with the log behind them lost, what is in files is still one revision.
+    // The families are flushed together: even if the log is lost, the table files hold one revision.
     options.set_atomic_flush(true);
     options.set_wal_recovery_mode(match recovery {
         Recovery::Create | Recovery::Complete => DBRecoveryMode::AbsoluteConsistency,
@@ -124,7 +124,8 @@ fn family_options(table: &BlockBasedOptions, write_buffer_bytes: usize) -> Optio
     // Transactions ask for buffers to be kept after they are on disk, to find conflicts between writers. There is one
     // writer, so the least that can be asked for is enough.
     options.set_max_write_buffer_size_to_maintain(1);
-    // Garbage collection eats families from their start; without this each pass would step over what the last one ate.
+    // Garbage collection deletes from the start of a family; without this each pass would step over the tombstones of
+    // the last one.
     options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_WINDOW / 2, 0.5);
     options
 }

@@ -6,16 +6,16 @@ use crate::relationship::ReadError;
 use crate::store::layout::keys;
 use rocksdb::{DBPinnableSlice, DBRawIteratorWithThreadMode, ReadOptions, SnapshotWithThreadMode};
 
-/// How far a read may go.
+/// Where a read may find its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum ReadTier {
-    /// Wherever the data are.
+    /// The disk.
     Disk,
-    /// Only to what is in memory; otherwise it fails as [`ReadError::not_cached`].
+    /// The caches of RocksDB; data that are not there are an error, [`ReadError::not_cached`].
     Memory,
 }
 
-/// Where reads go to.
+/// The state that is read.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct ReadSource<'a> {
     db: &'a Db,
@@ -24,9 +24,9 @@ pub(in crate::store) struct ReadSource<'a> {
 
 #[derive(Clone, Copy)]
 enum SourceView<'a> {
-    /// What was committed at one moment.
+    /// The state at one point in time.
     Snapshot(&'a SnapshotWithThreadMode<'a, Db>, ReadTier),
-    /// What is committed, and what a transaction has written so far.
+    /// The committed state with the changes of a transaction.
     Transaction(&'a rocksdb::Transaction<'a, Db>),
 }
 
@@ -98,7 +98,7 @@ fn read_options(tier: ReadTier) -> ReadOptions {
 /// A key and its value.
 pub(in crate::store) type KeyValue<'a> = (&'a [u8], &'a [u8]);
 
-/// A place in a column family.
+/// A cursor in a column family.
 pub(in crate::store) enum KeyCursor<'a> {
     Snapshot(DBRawIteratorWithThreadMode<'a, Db>),
     Transaction(DBRawIteratorWithThreadMode<'a, rocksdb::Transaction<'a, Db>>),

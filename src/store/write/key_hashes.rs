@@ -12,14 +12,14 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-/// How many bytes a hash takes on disk.
+/// The bytes of a hash on disk.
 pub(in crate::store) const HASH_BYTES: u64 = 8;
 /// How many hashes a run has: 2 MiB of memory.
 const RUN_LEN: usize = 256 << 10;
 /// How many hashes of a run are read at a time.
 const PAGE_LEN: u64 = 4 << 10;
-/// How many hashes are merged between two looks whether the caller still waits.
-const HASHES_PER_LOOK: u64 = 64 << 10;
+/// How many hashes are merged between two checks that the caller still waits.
+const HASHES_PER_CHECK: u64 = 64 << 10;
 /// The most hashes that are given as duplicates. Two different keys rarely share a hash, so that among a few a real
 /// duplicate is found.
 const DUPLICATES_MAX: usize = 10_000;
@@ -54,7 +54,7 @@ impl KeyHashes {
     }
 
     /// Hashes that occur more than once: all of them, or as many as show that there are duplicates. They are incomplete
-    /// when `interrupted` says that nobody waits for them any more.
+    /// when `interrupted` says that the caller no longer waits.
     pub(in crate::store) fn duplicates(
         &mut self,
         interrupted: &dyn Fn() -> bool,
@@ -79,7 +79,7 @@ impl KeyHashes {
             }
             last = Some(hash);
             count += 1;
-            let is_wanted = !count.is_multiple_of(HASHES_PER_LOOK) || !interrupted();
+            let is_wanted = !count.is_multiple_of(HASHES_PER_CHECK) || !interrupted();
             if !is_wanted || found.len() >= DUPLICATES_MAX {
                 break;
             }
@@ -121,6 +121,7 @@ impl KeyHashes {
             Some(file) => file,
             None => unnamed_file(&self.folder)?,
         };
+
         self.newest.sort_unstable();
         let mut writer = BufWriter::new(&file);
         for hash in &self.newest {
@@ -128,6 +129,7 @@ impl KeyHashes {
         }
         writer.flush()?;
         drop(writer);
+
         self.file = Some(file);
         self.runs.push(u64::try_from(self.newest.len()).unwrap_or(u64::MAX));
         self.newest.clear();
@@ -138,7 +140,7 @@ impl KeyHashes {
 /// A run that is read from its start to its end.
 struct HashRun<'f> {
     file: &'f File,
-    /// The place in the file of the next hash that is not in the page, and the end of the run.
+    /// The number in the file of the next hash that is not in the page, and the end of the run.
     next: u64,
     end: u64,
     /// In reverse order.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much may wait for the writer. Whatever is more is refused.
+/// How much may wait for the writer. More is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
     /// The most writes.
     pub writes_max: usize,
-    /// The most bytes of their requests together, and of what they hold until they are made.
+    /// The most bytes of their requests together, and of the memory that they hold until they are made.
     pub bytes_max: usize,
 }
 
@@ -18,7 +18,7 @@ impl Default for QueueLimits {
     }
 }
 
-/// The queue has no room for a write.
+/// The queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "too many writes are waiting: at most {} writes with {} bytes together may wait; try again later",
@@ -26,7 +26,7 @@ impl Default for QueueLimits {
 )]
 pub struct QueueFull(pub QueueLimits);
 
-/// What waits at present.
+/// The writes that wait.
 #[derive(Debug)]
 pub(in crate::store) struct Queue {
     limits: QueueLimits,
@@ -39,11 +39,11 @@ impl Queue {
         Arc::new(Self { limits, writes: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
     }
 
-    /// A place for a write of so many bytes. A single write larger than the bound is let in when nothing else waits.
+    /// Admits a write of so many bytes. A single write larger than the limit is admitted when no other write waits.
     pub(in crate::store) fn admit(self: &Arc<Self>, bytes: usize) -> Result<QueueSlot, QueueFull> {
         let writes_before = self.writes.fetch_add(1, Ordering::Relaxed);
         let bytes_before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Dropped on refusal, it takes back what was counted.
+        // Counted before the check, so that two writes cannot both get the last slot. Dropping the slot counts it back.
         let slot = QueueSlot { queue: Arc::clone(self), bytes, held: 0 };
 
         let has_room = writes_before < self.limits.writes_max
@@ -52,12 +52,12 @@ impl Queue {
     }
 }
 
-/// A place in the queue, free again when this is dropped.
+/// A slot in the queue, free again when this is dropped.
 #[derive(Debug)]
 pub struct QueueSlot {
     queue: Arc<Queue>,
     bytes: usize,
-    /// What the write holds beside its request.
+    /// The memory that the write holds besides its request.
     held: usize,
 }
 
@@ -68,7 +68,7 @@ impl QueueSlot {
         let limits = self.queue.limits;
         self.queue.bytes.fetch_sub(self.held, Ordering::Relaxed);
         let bytes_before = self.queue.bytes.fetch_add(held, Ordering::Relaxed);
-        // What is refused is counted until the slot is dropped.
+        // A refused amount is counted until the slot is dropped.
         self.held = held;
 
         let is_alone = self.queue.writes.load(Ordering::Relaxed) <= 1;
