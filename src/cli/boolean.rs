@@ -1,6 +1,6 @@
-//! True and false as Go writes them: `true`, `1`, `F`.
+//! Booleans in Go's format: `true`, `1`, `F`.
 
-/// Reads true or false.
+/// Reads a boolean.
 pub(super) fn parse(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),

@@ -1,11 +1,11 @@
-//! Relationships written over what is there, in as many calls as the server makes of them.
+//! Bulk writes with TOUCH, in batches.
 
 use super::error::CliError;
 use crate::client::{CallError, Connection};
 use crate::relationship::{Relationship, RelationshipUpdate, UpdateOperation};
 use indicatif::ProgressBar;
 
-/// Writes all of them, at most `batch_size` in one call, and counts them on `bar`.
+/// Writes all relationships, at most `batch_size` per call, and counts them on `bar`.
 pub(super) fn write_all(
     connection: &Connection,
     relationships: &[Relationship],
@@ -19,6 +19,7 @@ pub(super) fn write_all(
         let updates = batch.iter().cloned();
         let updates: Vec<_> =
             updates.map(|relationship| RelationshipUpdate { operation, relationship }).collect();
+
         match connection.write(&updates) {
             Ok(_) => {
                 rest = later;

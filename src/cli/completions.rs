@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The shell to complete for.
+    /// Shell to print the script for.
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! The moment that a question is about, as flags.
+//! Flags for the consistency of a read.
 
 use super::error::CliError;
 use super::time_args;
@@ -6,35 +6,35 @@ use crate::client::{Connection, Moment};
 use crate::relationship::Timestamp;
 use clap::Args;
 
-/// Which moment to ask about; any recent one when nothing is said.
+/// The consistency of a read; minimal latency by default.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Consistency")]
 #[group(multiple = false)]
 pub(super) struct ConsistencyArgs {
-    /// Ask about the newest moment.
+    /// Read at the latest revision (fully consistent).
     #[arg(long = "consistency-full")]
     full: bool,
-    /// Ask about a moment that is at least as new as this token's.
+    /// Read at a revision at least as fresh as this token.
     #[arg(long = "consistency-at-least", value_name = "TOKEN")]
     at_least: Option<String>,
-    /// Ask about exactly this token's moment.
+    /// Read at exactly the revision of this token.
     #[arg(long = "consistency-at-exactly", value_name = "TOKEN")]
     at_exactly: Option<String>,
-    /// Ask about the moment that is quickest to read.
+    /// Read at the revision with the lowest latency (the default for most commands).
     #[arg(long = "consistency-min-latency")]
     min_latency: bool,
-    /// Read the data as of a point in time: 5m (ago), 2030-01-02 or 2030-01-02T03:04:05Z.
+    /// Read as of a point in time within the history window: 5m (ago), 2030-01-02 or 2030-01-02T03:04:05Z.
     #[arg(long, value_name = "TIME", value_parser = time_args::parse_past)]
     as_of: Option<Timestamp>,
 }
 
 impl ConsistencyArgs {
-    /// The moment. Which one belongs to a time of day, the server says.
+    /// The consistency. The server determines the revision of a point in time.
     pub(super) fn moment(&self, connection: &Connection) -> Result<Moment, CliError> {
         self.moment_or(Moment::MinimizeLatency, connection)
     }
 
-    /// The moment, or another one when nothing is said.
+    /// The consistency, or a default if no flag is given.
     pub(super) fn moment_or(
         &self,
         unsaid: Moment,

@@ -1,12 +1,12 @@
-//! The data folder, and the key that a server leaves in it.
+//! The data folder, and the key of the server in it.
 
 use crate::config::KEY_FILE;
 use std::path::{Path, PathBuf};
 
-/// Where data is kept when nothing else is said: the user's folder for application data.
+/// The default data folder, in the user's folder for application data.
 pub(super) fn default_data_dir() -> PathBuf {
     let home = std::env::home_dir().unwrap_or_default();
-    // Not configuration of ours but the system's word for where such folders are.
+    // A convention of the system for such folders, not a setting of Kilwa.
     let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
     let base = if cfg!(target_os = "macos") {
         home.join("Library/Application Support")
@@ -18,7 +18,7 @@ pub(super) fn default_data_dir() -> PathBuf {
     base.join("kilwa")
 }
 
-/// The key in a data folder, when there is one to be read.
+/// The key in a data folder, if there is one and it can be read.
 pub(super) fn read_key(data_dir: &Path) -> Option<String> {
     let key = std::fs::read_to_string(data_dir.join(KEY_FILE)).ok()?;
     let key = key.trim();

@@ -9,6 +9,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
+
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
@@ -17,11 +18,13 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         let (number, tail) = rest.split_at(number_end);
         let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
+
         let seconds = number.parse::<f64>().ok().zip(unit_seconds(unit)).ok_or_else(invalid)?;
         let part = Duration::try_from_secs_f64(seconds.0 * seconds.1).map_err(|_| invalid())?;
         total = total.checked_add(part).ok_or_else(invalid)?;
         rest = tail;
     }
+
     if text.is_empty() { Err(invalid()) } else { Ok(total) }
 }
 

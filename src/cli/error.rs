@@ -1,13 +1,13 @@
-//! Why a command could not be done.
+//! Errors of commands.
 
 use std::fmt::Display;
 use std::io;
 
 #[derive(Debug)]
 pub(super) enum CliError {
-    /// In one line, for whoever gave the command.
+    /// A message for the user, in one line.
     Message(String),
-    /// Whoever read the output has seen enough and is gone, as `head` does; there is nothing left to do.
+    /// The reader of standard output has closed it, as `head` does. Not an error.
     OutputClosed,
 }
 
@@ -16,7 +16,7 @@ impl CliError {
         Self::Message(message.to_string())
     }
 
-    /// Standard output that could not be written to.
+    /// The error of a failed write to standard output.
     pub(super) fn from_output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::OutputClosed;
@@ -25,7 +25,7 @@ impl CliError {
     }
 }
 
-/// Every error of the rooms below says in its own words what happened.
+/// Errors of the lower modules carry messages for users.
 impl<E: std::error::Error> From<E> for CliError {
     fn from(error: E) -> Self {
         Self::new(error)

@@ -1,9 +1,9 @@
-//! An explanation for programs.
+//! Explanations in JSON.
 
 use crate::validation::{Evidence, EvidenceOutcome};
 use serde::Serialize;
 
-/// A step of an explanation, with the steps that it rests on.
+/// A step of an explanation, with the steps that it depends on.
 #[derive(Serialize)]
 pub(super) struct ExplanationStep {
     result: &'static str,

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Validation file or schema; `-` is standard input. With --schema=false the file needs no schema.
+    /// Validation file or schema; `-` is standard input. With --schema=false, the file needs no schema.
     file: PathBuf,
     /// Whether to write the schema.
     #[arg(
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
         value_parser = boolean::parse
     )]
     schema: bool,
-    /// Whether to write the relationships, replacing caveat and expiration of those that exist.
+    /// Whether to write the relationships, replacing caveat and expiration of existing ones.
     #[arg(
         long,
         value_name = "BOOL",
@@ -38,10 +38,10 @@ pub(super) struct Arguments {
         value_parser = boolean::parse
     )]
     relationships: bool,
-    /// Prefix for all definitions and caveats that have none: shop turns user into shop/user.
+    /// Prefix for definitions and caveats without one: with shop, user becomes shop/user.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "PREFIX")]
     schema_definition_prefix: String,
-    /// How many relationships to send in one call, or as many as the server allows; each call is one revision.
+    /// Maximum relationships per call, reduced to the limit of the server; each call creates one revision.
     #[arg(
         long,
         default_value_t = 1000,
@@ -57,6 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let need = if arguments.schema { SchemaNeed::Required } else { SchemaNeed::Optional };
     let BootstrapData { schema, mut relationships, .. } =
         source_files::read_all(std::slice::from_ref(&arguments.file), need)?;
+
     let mut schema = schema.filter(|_| arguments.schema);
     let prefix = arguments.schema_definition_prefix.trim_end_matches('/');
     if !prefix.is_empty() {
@@ -64,9 +65,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         let prefixed = relationships.into_iter().map(|row| prefixed(row, prefix));
         relationships = prefixed.collect::<Result<_, _>>()?;
     }
+
     if let Some(schema) = &schema {
         schema::require_content(schema)?;
     }
+
     let connection = arguments.server.connect()?;
     if let Some(schema) = schema {
         connection.write_schema(schema)?;
@@ -79,6 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         bar.finish_and_clear();
         written?;
     }
+
     let schema = if arguments.schema { "schema and " } else { "" };
     render::out(&format!("{schema}{count} relationships imported\n"))?;
     Ok(Exit::Success)
@@ -88,7 +92,7 @@ fn prefixed_schema(text: &str, name: &str) -> Result<String, CliError> {
     let compiled = |text: &str| {
         compile(text).map_err(|diagnostics| {
             snippet::note_all(&diagnostics);
-            CliError::new("nothing was imported: the schema cannot be used")
+            CliError::new("nothing was imported: the schema is invalid")
         })
     };
     let prefixed = prefix::prefixed(&compiled(text)?, name);
@@ -96,7 +100,7 @@ fn prefixed_schema(text: &str, name: &str) -> Result<String, CliError> {
     Ok(prefixed)
 }
 
-/// The same relationship between objects whose types have the prefix.
+/// The same relationship with prefixed types.
 fn prefixed(row: Relationship, prefix: &str) -> Result<Relationship, InvalidName> {
     let named = |name: &str| {
         if name.contains('/') { name.to_owned() } else { format!("{prefix}/{name}") }

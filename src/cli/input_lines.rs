@@ -86,7 +86,7 @@ impl<R: BufRead> Iterator for LineReader<R> {
 pub(super) fn read_stdin(what: &str) -> Result<Vec<InputLine>, CliError> {
     let lines = stdin().collect::<Result<Vec<_>, _>>()?;
     if lines.is_empty() {
-        return Err(CliError::new(format!("standard input holds no {what}")));
+        return Err(CliError::new(format!("standard input has no {what}")));
     }
     Ok(lines)
 }

@@ -1,8 +1,8 @@
-//! The command line: one file a command; `render` alone prints.
+//! The command line: one file per command; only `render` prints.
 //!
-//! Exit codes are the same everywhere: 0 for success, 1 for a "no" that was asked to count as failure (an assertion
-//! that does not hold, a warning under `--fail-on-warn`), 2 for what could not be done at all. A server that a signal ended
-//! at once ends with 128 plus the signal's number.
+//! All commands share their exit codes: 0 for success, 1 for a negative result that counts as a failure (a failed
+//! assertion, a warning under `--fail-on-warn`), 2 for errors. A server that a signal ends at once exits with 128 plus
+//! the signal number.
 
 mod backup;
 mod boolean;
@@ -43,15 +43,15 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 for success, 1 for an assertion that does not hold or another answer that was asked to count as \
-failure, 2 for what could not be done. A server that a signal ended at once, because it was the second one or came \
-before the server was ready: 128 plus the signal's number.
+Exit codes: 0 for success, 1 for a failed assertion or another negative result that counts as a failure, 2 for errors. \
+A server that a signal ends at once, because it is the second one or comes before the server is ready, exits with 128 \
+plus the signal number.
 
-Commands that speak to a server on this machine find its key by themselves; for others set KILWA_ENDPOINT and \
+Commands find the key of a server on this machine by themselves. For other servers, set KILWA_ENDPOINT and \
 KILWA_TOKEN.";
 
 const COMING_FROM_SPICEDB: &str = "\
-Flags and SPICEDB_ variables of `spicedb serve` are read too: docs/from-spicedb.md says what each does here.";
+Flags and SPICEDB_ variables of `spicedb serve` are accepted too: see docs/from-spicedb.md.";
 
 /// A relationship-based permission engine that speaks authzed.api.v1.
 #[derive(Debug, Parser)]
@@ -71,9 +71,9 @@ enum Command {
     /// Run a server.
     #[command(after_help = COMING_FROM_SPICEDB)]
     Serve(Box<serve::Arguments>),
-    /// Run a server for tests: each key has a database of its own, in memory.
+    /// Run a test server with a separate in-memory database per key.
     ServeTesting(Box<serve_testing::Arguments>),
-    /// Check validation files and schemas: do all assertions and expected relations hold?
+    /// Run the assertions and expected relations of validation files, and check schemas.
     Validate(validate::Arguments),
     /// Read, write, check and format schemas.
     #[command(subcommand)]
@@ -81,25 +81,25 @@ enum Command {
     /// Read and write the relationships of a server.
     #[command(subcommand)]
     Relationship(relationship::Command),
-    /// Ask a server who may do what.
+    /// Check permissions, and look up resources and subjects.
     #[command(subcommand)]
     Permission(permission::Command),
-    /// Write the schema and the relationships of a validation file, or a schema, to a server.
+    /// Write a validation file (schema and relationships) or a schema to a server.
     Import(import::Arguments),
-    /// Schema and relationships of a server as a file, and back.
+    /// Back up and restore schema and relationships.
     #[command(subcommand)]
     Backup(backup::Command),
     /// Check whether a server serves requests; exit code 1 if it does not.
     Health(health::Arguments),
-    /// Print the version of this program, and of a server.
+    /// Print the version of this program and of a server.
     Version(version::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
-    /// Write the manual pages.
+    /// Print or write the manual pages.
     Man(man::Arguments),
 }
 
-/// Runs the command that the arguments name, the program's own name first.
+/// Runs a command line; the first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = arguments.into_iter().collect();
     let exit = match spicedb::adopt(arguments, Arguments::command(), env::vars_os()) {
@@ -124,14 +124,14 @@ fn parse_and_run(mut adopted: spicedb::AdoptedCommand) -> Result<Exit, CliError>
     }
 }
 
-/// Says why a command line cannot be used, or prints the help that was asked for.
+/// Reports an invalid command line, or prints the requested help.
 fn refused(error: &clap::Error, adopted: &spicedb::AdoptedCommand) -> Exit {
     if let Some(sentence) = spicedb::explain(error, &adopted.command) {
         return render::error(sentence);
     }
     let exit = render::usage(error);
     if let Some(name) = spicedb::source_variable(error, &adopted.command, &adopted.arguments) {
-        render::note(&format!("the value comes from the variable {name}"));
+        render::note(&format!("the value comes from the environment variable {name}"));
     }
     exit
 }

@@ -1,7 +1,6 @@
-//! The only place that prints.
+//! All output of commands.
 //!
-//! Texts come in with their styles; these reach a terminal and are taken out elsewhere, or everywhere when `NO_COLOR`
-//! is set.
+//! Texts contain ANSI styles, which are removed unless the output is a terminal, or if `NO_COLOR` is set.
 
 use super::error::CliError;
 use crate::cli::exit::Exit;
@@ -17,7 +16,7 @@ pub(super) const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const STRONG: Style = Style::new().bold();
 
-/// A line under the headings and nothing else, so that long tables stay short.
+/// Tables have a line below the header and no other lines.
 const TABLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
@@ -26,7 +25,7 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints to standard output. That nobody reads it any more changes nothing about how the command ends.
+/// Prints to standard output. A closed output is ignored, so that it does not change the exit code.
 pub(super) fn out(text: &str) -> Result<(), CliError> {
     match out_next(text) {
         Err(CliError::OutputClosed) => Ok(()),
@@ -34,7 +33,7 @@ pub(super) fn out(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Prints one of many texts to standard output. When nobody reads them any more, the others need not be fetched.
+/// Prints one of many texts to standard output. A closed output is reported, so that no more are fetched.
 pub(super) fn out_next(text: &str) -> Result<(), CliError> {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -46,7 +45,7 @@ pub(super) fn binary_out() -> impl Write {
     BufWriter::new(std::io::stdout().lock())
 }
 
-/// A token as the wire writes it in JSON.
+/// A token in the JSON form of the gRPC response.
 #[derive(Serialize)]
 pub(super) struct TokenJson {
     token: String,
@@ -73,7 +72,7 @@ pub(super) fn written(token: String, as_json: bool) -> Result<(), CliError> {
     }
 }
 
-/// Prints a value as JSON over several lines.
+/// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
     out(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
@@ -83,12 +82,12 @@ pub(super) fn json_line(value: &impl Serialize) -> Result<String, CliError> {
     Ok(serde_json::to_string(value)? + "\n")
 }
 
-/// Whether people read standard output.
+/// Whether standard output is a terminal.
 pub(super) fn to_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Prints rows under headings.
+/// Prints a table.
 pub(super) fn table(
     headings: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
@@ -101,18 +100,18 @@ pub(super) fn table(
     out(&format!("{table}\n"))
 }
 
-/// Prints a remark to standard error.
+/// Prints a note to standard error.
 pub(super) fn note(text: &str) {
     drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
 
-/// Prints a prompt to standard error, on whose line the answer is typed.
+/// Prints a prompt to standard error, without a line break.
 pub(super) fn prompt(text: &str) {
     let mut stderr = anstream::stderr().lock();
     drop(write!(stderr, "{text}").and_then(|()| stderr.flush()));
 }
 
-/// Says why a command could not be done, and how it ends by that.
+/// Reports the error of a command and returns its exit code.
 pub(super) fn failure(failure: CliError) -> Exit {
     match failure {
         CliError::Message(message) => error(message),
@@ -120,13 +119,13 @@ pub(super) fn failure(failure: CliError) -> Exit {
     }
 }
 
-/// Prints why something could not be done.
+/// Prints an error message.
 pub(super) fn error(message: impl Display) -> Exit {
     note(&format!("{} {message}", styled(BAD, "error:")));
     Exit::Error
 }
 
-/// Prints what clap has to say: help and version to standard output, wrong usage to standard error.
+/// Prints the message of clap: help and version to standard output, usage errors to standard error.
 pub(super) fn usage(message: &clap::Error) -> Exit {
     drop(message.print());
     if message.use_stderr() { Exit::Error } else { Exit::Success }

@@ -14,10 +14,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Runs a server for tests: each key that a caller shows has an empty database of its own, in memory, until the server ends.
+/// Runs a test server: each key that a client sends gets a separate empty database in memory, until the server ends.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Address for gRPC.
+    /// Address to serve gRPC at.
     #[arg(
         long,
         env = "KILWA_GRPC_ADDR",
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
         value_name = "HOST:PORT"
     )]
     grpc_addr: String,
-    /// Address at which the same databases can be read and not written.
+    /// Address to serve the same databases at, read-only.
     #[arg(
         long,
         env = "KILWA_READONLY_GRPC_ADDR",
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
         value_name = "HOST:PORT"
     )]
     readonly_grpc_addr: String,
-    /// Whether there is such an address.
+    /// Whether to serve the read-only address.
     #[arg(
         long,
         env = "KILWA_READONLY_GRPC_ENABLED",
@@ -46,10 +46,10 @@ pub(super) struct Arguments {
         value_parser = boolean::parse
     )]
     readonly_grpc_enabled: bool,
-    /// Validation files and schemas whose schemas and relationships, taken together, each database starts with.
+    /// Validation files and schemas, separated by commas, with which each database is bootstrapped.
     #[arg(long, env = "KILWA_LOAD_CONFIGS", value_delimiter = ',', value_name = "FILE")]
     load_configs: Vec<PathBuf>,
-    /// For how long older revisions can be read.
+    /// How long older revisions can be read (history window).
     #[arg(
         long,
         env = "KILWA_DATASTORE_GC_WINDOW",
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
         value_name = "DURATION"
     )]
     datastore_gc_window: Duration,
-    /// How long calls may still take after the server was told to stop.
+    /// Time for running calls to finish after a stop signal.
     #[arg(
         long,
         env = "KILWA_SHUTDOWN_GRACE_PERIOD",
@@ -68,10 +68,10 @@ pub(super) struct Arguments {
         value_name = "DURATION"
     )]
     shutdown_grace_period: Duration,
-    /// What to log: error, warn, info, debug or trace, or rules such as kilwa=debug,info.
+    /// Log level: error, warn, info, debug or trace, or rules such as kilwa=debug,info.
     #[arg(long, env = "KILWA_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     log_level: String,
-    /// How log lines look.
+    /// Format of log lines.
     #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormatArg,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(super) struct Arguments {
     limits: LimitArgs,
 }
 
-/// The most memory for the answers that the questions to one database share, in bytes.
+/// Memory of the answer cache of one test database, in bytes.
 const CACHE_BYTES: usize = 4 << 20;
 
 pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, CliError> {
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
             tracing::info!(address = %addresses.all, read_only, "serving gRPC for tests");
             return;
         }
-        // It serves whether or not anybody reads this.
+        // The server works without a reader of its banner, so an error here is ignored.
         drop(render::out(&banner(&addresses)));
     })?;
     Ok(Exit::Success)
@@ -126,6 +126,6 @@ fn banner(addresses: &TestAddresses<SocketAddr>) -> String {
         .unwrap_or_default();
     let all = addresses.all;
     format!(
-        "✓ kilwa serves tests at {all}\n{read_only}  each key has a database of its own, in memory\n"
+        "✓ kilwa serves tests at {all}\n{read_only}  each key has a separate in-memory database\n"
     )
 }

@@ -1,4 +1,4 @@
-//! Which server a command speaks to.
+//! The server of a command.
 
 use super::data_dir::{default_data_dir, read_key};
 use crate::client::{CallError, Connection};
@@ -6,7 +6,7 @@ use clap::Args;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-/// Which server to speak to.
+/// The server to connect to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
 pub(super) struct ServerArgs {
@@ -18,14 +18,14 @@ pub(super) struct ServerArgs {
         value_name = "HOST:PORT"
     )]
     endpoint: String,
-    /// Preshared key; for a server on this machine it is found in the data folder.
+    /// Preshared key; for a server on this machine, the key in its data folder by default.
     #[arg(long, env = "KILWA_TOKEN", hide_env_values = true, value_name = "KEY")]
     token: Option<String>,
-    /// Folder in which a server on this machine left its key.
+    /// Data folder of a server on this machine, which contains its key.
     #[arg(long, env = "KILWA_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Speak without TLS, which is the only way so far.
-    #[arg(long)]
+    /// Connect without TLS; TLS is not supported yet.
+    #[arg(long, hide = true)]
     insecure: bool,
 }
 
@@ -35,14 +35,14 @@ impl ServerArgs {
     }
 }
 
-/// Which other server to write to.
+/// The server to write to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Destination")]
 pub(super) struct DestinationArgs {
     /// Address of the server to write to.
     #[arg(long = "to-endpoint", id = "to-endpoint", value_name = "HOST:PORT")]
     endpoint: String,
-    /// Preshared key of that server; on this machine it is found in its data folder.
+    /// Preshared key of that server; on this machine, the key in its data folder by default.
     #[arg(
         long = "to-token",
         id = "to-token",
@@ -51,7 +51,7 @@ pub(super) struct DestinationArgs {
         value_name = "KEY"
     )]
     token: Option<String>,
-    /// Folder in which that server, on this machine, left its key.
+    /// Data folder of that server, on this machine, which contains its key.
     #[arg(long = "to-data-dir", id = "to-data-dir", value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -71,12 +71,12 @@ fn connect(
     Connection::open(endpoint, key.as_deref())
 }
 
-/// The key in the data folder, which no other machine gets to see.
+/// The key in the data folder, which is sent only to this machine.
 fn found_key(endpoint: &str, data_dir: Option<PathBuf>) -> Option<String> {
     is_loopback(endpoint).then(|| read_key(&data_dir.unwrap_or_else(default_data_dir))).flatten()
 }
 
-/// Whether an endpoint is on this machine.
+/// Whether an endpoint is a loopback address.
 pub(super) fn is_loopback(endpoint: &str) -> bool {
     let address = endpoint.strip_prefix("http://").unwrap_or(endpoint);
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);

@@ -1,4 +1,4 @@
-//! Messages that show the source lines that they are about.
+//! Messages with an excerpt of the source.
 
 use super::render;
 use crate::schema::{Diagnostic, Severity, SourceText};
@@ -6,24 +6,24 @@ use crate::validation::SourceLocation;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::ops::Range;
 
-/// The lines shown before the first one that matters.
+/// Lines shown before the annotated one.
 const LINES_BEFORE: usize = 2;
-/// The lines shown after it; a longer part of the source is cut.
+/// Lines shown after it; a longer span is cut.
 const LINES_AFTER: usize = 2;
 
-/// What to say about a place.
+/// A message on a position in a source.
 #[derive(Debug)]
 pub(super) struct SnippetMessage<'m> {
     pub(super) severity: Severity,
-    /// A short name of the kind of problem.
+    /// The code of the diagnostic.
     pub(super) code: Option<&'m str>,
     pub(super) title: &'m str,
-    /// Stands beside the underlined part.
+    /// The text beside the underlined span.
     pub(super) label: &'m str,
     pub(super) help: Option<&'m str>,
 }
 
-/// A diagnostic with its source line.
+/// A diagnostic with its source lines.
 pub(super) fn diagnostic(diagnostic: &Diagnostic) -> String {
     let place = SourceLocation {
         source_name: diagnostic.source_name.clone(),
@@ -47,7 +47,7 @@ pub(super) fn note_all(diagnostics: &[Diagnostic]) {
     }
 }
 
-/// A message with the source line that it is about, ended by a line break.
+/// A message with its source lines and a line break at the end.
 pub(super) fn message(message: &SnippetMessage<'_>, place: &SourceLocation) -> String {
     let window = SourceWindow::around(&place.source, &place.span);
     let kind = AnnotationKind::Primary.span(window.span).label(non_empty(message.label));
@@ -56,6 +56,7 @@ pub(super) fn message(message: &SnippetMessage<'_>, place: &SourceLocation) -> S
         .path(&*place.source_name)
         .fold(false)
         .annotation(kind);
+
     let level = match message.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -64,6 +65,7 @@ pub(super) fn message(message: &SnippetMessage<'_>, place: &SourceLocation) -> S
     if let Some(code) = message.code {
         title = title.id(code);
     }
+
     let help = message.help.map(|help| Level::HELP.message(help));
     let group = title.element(snippet).elements(help);
     format!("{}\n", Renderer::styled().render(&[group]))
@@ -73,11 +75,11 @@ fn non_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The lines around a part of a text.
+/// The lines around a span of a source.
 struct SourceWindow<'t> {
     text: &'t str,
     first_line: usize,
-    /// The part, counted from the window's start.
+    /// The span, relative to the start of the window.
     span: Range<usize>,
 }
 
@@ -93,13 +95,13 @@ impl<'t> SourceWindow<'t> {
     }
 }
 
-/// Where the line starts that lies `count` lines before the one of `offset`.
+/// The start of the line that is `count` lines before that of `offset`.
 fn line_start_before(text: &str, offset: usize, count: usize) -> usize {
     let before = text.get(..offset).unwrap_or(text);
     before.rmatch_indices('\n').nth(count).map_or(0, |(at, _)| at + 1)
 }
 
-/// Where the line ends that lies `count` lines after the one of `offset`.
+/// The end of the line that is `count` lines after that of `offset`.
 fn line_end_after(text: &str, offset: usize, count: usize) -> usize {
     let after = text.get(offset..).unwrap_or_default();
     after.match_indices('\n').nth(count).map_or(text.len(), |(at, _)| offset + at)

@@ -1,19 +1,19 @@
-//! Draws an explanation as a tree.
+//! Trees of explanations.
 
 use super::render::{BAD, DIM, DOUBTFUL, GOOD, styled};
 use crate::validation::{Evidence, EvidenceOutcome};
 
-/// The explanation, a line a step, each line after `indent`.
+/// The explanation with one line per step, each after `indent`.
 pub(super) fn draw(evidence: &Evidence, indent: &str) -> String {
     draw_nodes(evidence, indent, step, |evidence: &Evidence| evidence.children.iter().collect())
 }
 
-/// The explanation without styles, a line a step.
+/// The explanation without styles, with one line per step.
 pub(super) fn plain(evidence: &Evidence) -> String {
     anstream::adapter::strip_str(&draw(evidence, "")).to_string()
 }
 
-/// Whatever has children, a line a node, each line after `indent`.
+/// A tree with one line per node, each after `indent`.
 pub(super) fn draw_nodes<N: Copy>(
     root: N,
     indent: &str,

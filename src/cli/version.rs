@@ -9,7 +9,7 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Ask the server for its version too. This works with SpiceDB as well.
+    /// Print the version of the server too (Kilwa or SpiceDB).
     #[arg(long = "server", alias = "include-remote-version")]
     ask_server: bool,
     /// Print the result as JSON.
@@ -22,12 +22,12 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 struct VersionJson {
     client: &'static str,
-    /// What the server says; absent when it was not asked, `null` when it does not say.
+    /// The version of the server; absent without `--server`, `null` if the server does not report it.
     #[serde(skip_serializing_if = "ServerVersion::is_not_asked")]
     server: ServerVersion,
 }
 
-/// What a server says of its version.
+/// The version that a server reports.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ServerVersion {
@@ -50,13 +50,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     } else {
         ServerVersion::NotAsked
     };
+
     if arguments.json {
         render::json(&VersionJson { client, server })?;
         return Ok(Exit::Success);
     }
+
     let line = match server {
         ServerVersion::NotAsked => String::new(),
-        ServerVersion::Unknown => "server unknown: it does not tell its version\n".to_owned(),
+        ServerVersion::Unknown => "server unknown: it does not report its version\n".to_owned(),
         ServerVersion::Version(version) => format!("server {version}\n"),
     };
     render::out(&format!("{client}\n{line}"))?;

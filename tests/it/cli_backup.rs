@@ -111,7 +111,7 @@ fn a_backup_restored_elsewhere_gives_the_same_file() {
     let exported = from.done(&["relationship", "bulk-export"]);
     assert_eq!(to.done(&["backup", "parse-relationships", file]), exported);
     assert_eq!(from.done(&["backup", "parse-schema", file]), from.done(&["schema", "read"]));
-    assert!(from.refused(&["backup", "create", "a.backup"]).contains("exists already"));
+    assert!(from.refused(&["backup", "create", "a.backup"]).contains("already exists"));
     let left: Vec<_> =
         fs::read_dir(from.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
@@ -149,12 +149,12 @@ fn a_damaged_or_unfinished_file_is_not_restored() {
         assert!(other.refused(&["schema", "read"]).contains("NOT_FOUND"), "something was restored");
     };
     for cut in [whole.len() - 1, whole.len() - 70, whole.len() / 2, 17] {
-        refused(&whole[..cut], "not complete");
+        refused(&whole[..cut], "incomplete");
     }
-    refused(b"", "not complete");
+    refused(b"", "incomplete");
     refused(b"kilwa backup 2\n", "format 2");
-    refused(b"schema: text\n", "no backup");
-    refused(&[&whole[..], b"more"].concat(), "goes on");
+    refused(b"schema: text\n", "not a backup");
+    refused(&[&whole[..], b"more"].concat(), "after its end");
     let mut changed = whole.clone();
     let at = changed.windows(3).position(|three| three == b"zoe").unwrap();
     changed[at] = b'x';
@@ -185,7 +185,7 @@ fn a_backup_goes_on_where_it_was_killed() {
     }
     fs::write(place.path("part.backup"), &states[0].file[..30]).unwrap();
     fs::write(place.path("part.backup.unfinished"), &states[0].state).unwrap();
-    assert!(place.refused(&["backup", "create", "part.backup"]).contains("not complete"));
+    assert!(place.refused(&["backup", "create", "part.backup"]).contains("incomplete"));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_backup_that_was_killed_at_its_beginning_is_made_by_the_same_command() {
         let is_done = process.wait().unwrap().success();
         let output = place.run(&create);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success() || error.contains("exists already"), "{error}");
+        assert!(output.status.success() || error.contains("already exists"), "{error}");
         assert!(output.status.success() || is_done || place.read("part.backup") == whole);
         assert!(place.read("part.backup") == whole, "after {polls} polls");
         fs::remove_file(place.path("part.backup")).unwrap();
@@ -277,7 +277,7 @@ fn files_come_from_standard_input_too() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "6 created\n");
 
     for (arguments, reason) in [
-        (&["backup", "restore", "-"][..], "read twice"),
+        (&["backup", "restore", "-"][..], "reads the backup twice"),
         (&["schema", "diff", "-", "-"], "only one"),
     ] {
         let (code, _, error) = fed(arguments, b"");
@@ -342,13 +342,11 @@ fn a_redaction_that_fails_leaves_no_file() {
     place.done(&["backup", "create", "a.backup"]);
     let whole = place.read("a.backup");
     fs::write(place.path("cut.backup"), &whole[..whole.len() - 10]).unwrap();
-    assert!(
-        place.refused(&["backup", "redact", "cut.backup", "b.backup"]).contains("not complete")
-    );
+    assert!(place.refused(&["backup", "redact", "cut.backup", "b.backup"]).contains("incomplete"));
     assert!(!place.path("b.backup").exists());
     place.done(&["backup", "redact", "a.backup", "b.backup"]);
     let again = place.refused(&["backup", "redact", "a.backup", "b.backup"]);
-    assert!(again.contains("exists already"), "{again}");
+    assert!(again.contains("already exists"), "{again}");
 }
 
 struct BrokenOff {

@@ -216,7 +216,7 @@ fn a_second_start_finds_the_data_of_the_first() {
     std::fs::write(server.folder.path().join("other.zed"), "definition user {}\n").unwrap();
     server.ask(&["schema", "write", "other.zed"]);
     let mut server = server.start_again();
-    assert!(server.banner("schema read").contains("see the schema that it holds"));
+    assert!(server.banner("schema read").contains("print its schema"));
 }
 
 #[test]
@@ -244,8 +244,8 @@ document:two viewer user:eve
     );
 
     for (arguments, input, reason) in [
-        (vec!["relationship", "create"], "", "error: standard input holds no relationship\n"),
-        (vec!["permission", "bulk"], "// none\n", "error: standard input holds no check\n"),
+        (vec!["relationship", "create"], "", "error: standard input has no relationship\n"),
+        (vec!["permission", "bulk"], "// none\n", "error: standard input has no check\n"),
         (vec!["relationship", "create"], "\ndocument:two viewer\n", "error: line 2: "),
         (
             vec!["relationship", "create", "--batch-size", "1"],
@@ -497,8 +497,8 @@ fn writes_can_require_a_permission_set_a_relation_and_forget_an_object() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["removed"], serde_json::json!(["document:plan#viewer@user:eve[on_day]"]));
     let dry = server.ask(&["relationship", "delete-object", "document:plan", "--dry-run"]);
-    assert!(dry.starts_with("2 as resource and 0 as subject would be removed\n"), "{dry}");
+    assert!(dry.starts_with("2 as resource and 0 as subject would be deleted\n"), "{dry}");
     let done = server.ask(&["relationship", "delete-object", "document:plan"]);
-    assert!(done.starts_with("2 as resource and 0 as subject removed\n"), "{done}");
+    assert!(done.starts_with("2 as resource and 0 as subject deleted\n"), "{done}");
     assert_eq!(server.ask(&["relationship", "read", "document"]), "");
 }

@@ -26,6 +26,7 @@ mod check_rules;
 mod cli;
 mod cli_backup;
 mod cli_files;
+mod cli_help;
 mod cli_lists;
 mod cli_questions;
 mod cli_serve;

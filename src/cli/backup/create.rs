@@ -15,7 +15,7 @@ use std::io::{self, BufReader, BufWriter, ErrorKind, Seek as _, SeekFrom, Write 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// After so many bytes, what is there is put on disk and the place is remembered.
+/// Bytes between two saves: a save syncs the file and stores the progress.
 const BYTES_BETWEEN_SAVES: u64 = 8 << 20;
 const ENDING: &str = ".unfinished";
 
@@ -23,7 +23,7 @@ const ENDING: &str = ".unfinished";
 pub(in crate::cli) struct Arguments {
     /// The file to write or to resume; - for standard output, which cannot be resumed.
     file: PathBuf,
-    /// How many relationships a block has, or as many as the server gives at a time.
+    /// Maximum relationships per block, reduced to the limit of the server.
     #[arg(
         long,
         alias = "page-limit",
@@ -36,14 +36,14 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// Where to go on.
+/// The progress, from which the command resumes.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct CreateProgress {
-    /// The token of the moment that is backed up.
+    /// The token of the revision that is backed up.
     token: String,
-    /// The cursor behind the last block, if there is any of relationships.
+    /// The cursor after the last saved block; `None` before the first.
     cursor: Option<String>,
-    /// How long the file is up to there.
+    /// The length of the file up to there.
     bytes: u64,
 }
 
@@ -57,16 +57,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         Some(place) => resume(&arguments.file, &place)?.map(|writer| (writer, place)),
         None => None,
     };
+
     let (writer, place) = match resumed {
         Some(resumed) => resumed,
         None => begin(&connection, &arguments.file, &state)?,
     };
+
     let bar = progress::counting();
     bar.inc(writer.done.count);
     let mut backup = BackupRun { writer, place, state, bar };
     let written = backup.relationships(&connection, arguments.block_size);
     backup.bar.finish_and_clear();
     written.map_err(|failure| backup.unfinished(failure))?;
+
     let count = backup.finish(&arguments.file)?;
     render::out(&format!("{count} relationships in {}\n", arguments.file.display()))?;
     Ok(Exit::Success)
@@ -74,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
 /// Writes a backup to standard output, which cannot be resumed. Everything else goes to standard error.
 fn write_to_stdout(arguments: &Arguments) -> Result<Exit, CliError> {
-    // A reader that has gone is an error here: what it received is no backup.
+    // A closed pipe is an error here: its reader received an incomplete backup.
     let unwritable =
         |error: io::Error| CliError::new(format!("standard output cannot be written: {error}"));
     let connection = arguments.server.connect()?;
@@ -116,9 +119,9 @@ fn write_to_stdout(arguments: &Arguments) -> Result<Exit, CliError> {
 
 type Output = BackupWriter<BufWriter<File>>;
 
-/// Reads the schema, and with its token the moment, and begins the file.
+/// Reads the schema, whose token determines the revision, and begins the file.
 ///
-/// The file gets its name last: wherever the program is killed, there is either no file, or one that can be resumed.
+/// The file gets its name last: if the program is killed, there is either no file or one that can be resumed.
 fn begin(
     connection: &Connection,
     path: &Path,
@@ -145,7 +148,7 @@ fn begin(
     begun
 }
 
-/// The name of a file while it is begun.
+/// The name of a file before it is published.
 fn draft_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".begun");
@@ -155,7 +158,7 @@ fn draft_path(path: &Path) -> PathBuf {
 fn require_absent(path: &Path) -> Result<(), CliError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Err(CliError::new(format!(
-            "`{}` exists already: remove it, or name another file",
+            "`{}` already exists: remove it, or choose another file",
             path.display()
         ))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -163,12 +166,12 @@ fn require_absent(path: &Path) -> Result<(), CliError> {
     }
 }
 
-/// Gives the draft its name, unless another file has it by now.
+/// Renames the draft, unless another file has that name by now.
 fn publish(draft: &Path, path: &Path) -> Result<(), CliError> {
     match fs::hard_link(draft, path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => require_absent(path),
-        // Some file systems have no links.
+        // Some file systems do not support hard links.
         Err(_) => {
             require_absent(path)?;
             fs::rename(draft, path).map_err(|error| unwritable(path, &error))
@@ -176,7 +179,7 @@ fn publish(draft: &Path, path: &Path) -> Result<(), CliError> {
     }
 }
 
-/// Checks what is there and opens it for more; nothing when the program was killed before there was a file.
+/// Verifies the file and opens it for appending; `None` if the program was killed before the file existed.
 fn resume(path: &Path, place: &CreateProgress) -> Result<Option<Output>, CliError> {
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound && place.cursor.is_none() => {
@@ -189,7 +192,7 @@ fn resume(path: &Path, place: &CreateProgress) -> Result<Option<Output>, CliErro
     let done = blocks.done;
     if done.bytes != place.bytes {
         let name = path.display();
-        return Err(CliError::new(format!("`{name}` has changed: remove it and begin anew")));
+        return Err(CliError::new(format!("`{name}` has changed: remove it and start again")));
     }
     file.set_len(done.bytes)
         .and_then(|()| file.seek(SeekFrom::Start(done.bytes)))
@@ -206,7 +209,7 @@ fn sync(writer: &mut Output) -> io::Result<()> {
     writer.output.get_ref().sync_data()
 }
 
-/// A backup in the making.
+/// A running backup.
 struct BackupRun {
     writer: Output,
     place: CreateProgress,
@@ -249,7 +252,7 @@ impl BackupRun {
         })
     }
 
-    /// Ends the file, and gives the number of its relationships.
+    /// Completes the file; returns the number of its relationships.
     fn finish(self, path: &Path) -> Result<u64, CliError> {
         let count = self.writer.done.count;
         let ended = self.writer.end().and_then(|output| {
@@ -263,7 +266,7 @@ impl BackupRun {
     fn unfinished(&self, failure: CliError) -> CliError {
         match failure {
             CliError::Message(message) => CliError::new(format!(
-                "{message}; the same command goes on where this one ended, unless `{}` and the file are removed",
+                "{message}; run the same command again to resume; to start again instead, remove the file and `{}`",
                 self.state.path()
             )),
             CliError::OutputClosed => failure,

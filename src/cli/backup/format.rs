@@ -1,4 +1,4 @@
-//! The format of backups: text that can be read, compared and kept for years.
+//! The format of backups: text that can be read, compared and archived.
 //!
 //! ```text
 //! kilwa backup 1
@@ -13,12 +13,13 @@
 //! end 1017 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
 //! ```
 //!
-//! The first line names the format and its version. Blocks follow: one `schema`, then any number of `relationships`, whose
-//! line says how many there are. Then come the bytes of the content, its line break at the end included, and their CRC-32
-//! as 8 hexadecimal digits. The content of `schema` is its text and a line break; that of `relationships` is one in a
-//! line, as `Relationship` writes them, in the order of `ExportBulkRelationships`. The last line counts the relationships of the whole
-//! file and has the SHA-256 of all bytes before it, so that a file without it is known to be cut short. Nothing tells when
-//! or from where the file was made: the same schema and relationships, exported by Kilwa, give the same bytes.
+//! The first line names the format and its version. Blocks follow: one `schema`, then any number of `relationships`,
+//! each with a header line. The header has the number of relationships (for `relationships`), the size of the content
+//! in bytes, including its final line break, and the CRC-32 of the content as 8 hexadecimal digits. The content of
+//! `schema` is its text and a line break; the content of `relationships` is one relationship per line, in the order of
+//! `ExportBulkRelationships`. The last line has the number of all relationships and the SHA-256 of all bytes before it;
+//! a file without it is truncated. The file contains neither time nor origin: the same schema and relationships,
+//! exported by Kilwa, produce the same bytes.
 
 use crate::cli::error::CliError;
 use crate::relationship::{ParseError, Relationship};
@@ -31,16 +32,17 @@ const NAME: &str = "kilwa backup ";
 const SCHEMA: &str = "schema";
 const RELATIONSHIPS: &str = "relationships";
 const END: &str = "end";
-/// No line that opens a block is longer.
+/// Maximum length of the header line of a block, in bytes.
 const HEAD_BYTES_MAX: u64 = 256;
-/// No block is larger, so that a damaged size does not take all memory. Servers send some MiB at a time.
+/// Maximum size of a block, in bytes, so that a damaged size does not exhaust the memory. Servers send a few MiB at a
+/// time.
 const BLOCK_BYTES_MAX: u64 = 256 << 20;
 
-/// How far a file has been written or read.
+/// The position up to which a file has been written or read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BackupPosition {
     hash: Sha256,
-    /// Bytes of whole blocks.
+    /// Bytes of complete blocks.
     pub(super) bytes: u64,
     /// Relationships in them.
     pub(super) count: u64,
@@ -109,14 +111,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// A part of a file.
+/// A block of a file.
 #[derive(Debug)]
 pub(super) enum BackupBlock {
     Schema(String),
     Relationships(Vec<Relationship>),
 }
 
-/// Reads a file block by block, each of which is known to be undamaged.
+/// Reads a file block by block and verifies each checksum.
 #[derive(Debug)]
 pub(super) struct BackupReader<R> {
     input: R,
@@ -134,24 +136,26 @@ impl<R: BufRead> BackupReader<R> {
         if line != FIRST_LINE.as_bytes() {
             return Err(match line.strip_prefix(NAME.as_bytes()) {
                 Some(version) => blocks.wrong(format_args!(
-                    "it has format {}, and this program knows format 1: use a newer one",
+                    "it has format {}, but this version reads format 1: use a newer version",
                     String::from_utf8_lossy(version)
                 )),
-                None => blocks.wrong("it is no backup: the first line is not `kilwa backup 1`"),
+                None => blocks.wrong("it is not a backup: the first line is not `kilwa backup 1`"),
             });
         }
         blocks.done.add(format!("{FIRST_LINE}\n").as_bytes());
         Ok(blocks)
     }
 
-    /// The next block; `None` at the end of a file that is whole.
+    /// The next block; `None` at the end of a complete file.
     pub(super) fn next(&mut self) -> Result<Option<BackupBlock>, CliError> {
         if self.ended {
             return Ok(None);
         }
+
         let line = self.line()?;
         let text = String::from_utf8_lossy(&line).into_owned();
         let words: Vec<&str> = text.split(' ').collect();
+
         let block = match words.as_slice() {
             [SCHEMA, bytes, crc] if self.done.count == 0 => {
                 let content = self.content(&text, bytes, crc)?;
@@ -162,7 +166,10 @@ impl<R: BufRead> BackupReader<R> {
                 let rows = content.lines().map(str::parse).collect::<Result<Vec<_>, ParseError>>();
                 let rows = rows.map_err(|error| self.wrong(error))?;
                 if *count != rows.len().to_string() {
-                    return Err(self.wrong(format_args!("a block of {count} has {}", rows.len())));
+                    return Err(self.wrong(format_args!(
+                        "a block of {count} relationships has {}",
+                        rows.len()
+                    )));
                 }
                 self.done.count += u64::try_from(rows.len()).unwrap_or_default();
                 BackupBlock::Relationships(rows)
@@ -172,38 +179,39 @@ impl<R: BufRead> BackupReader<R> {
                 self.ended = true;
                 return Ok(None);
             }
-            _ => return Err(self.wrong("what should open a block does not")),
+            _ => return Err(self.wrong("the header of a block is invalid")),
         };
+
         Ok(Some(block))
     }
 
     fn require_end(&mut self, text: &str) -> Result<(), CliError> {
         if format!("{text}\n") != self.done.last_line() {
-            return Err(self.wrong("its checksum or count is not that of its content"));
+            return Err(self.wrong("the checksum or count of the file does not match its content"));
         }
         match self.input.fill_buf() {
             Ok([]) => Ok(()),
-            Ok(_) => Err(self.wrong("it goes on after its end")),
+            Ok(_) => Err(self.wrong("there is data after its end")),
             Err(error) => Err(self.wrong(error)),
         }
     }
 
-    /// A line without its end.
+    /// A line without its line break.
     fn line(&mut self) -> Result<Vec<u8>, CliError> {
         let mut line = Vec::new();
         let read = self.input.by_ref().take(HEAD_BYTES_MAX).read_until(b'\n', &mut line);
         read.map_err(|error| self.wrong(error))?;
         match line.pop() {
             Some(b'\n') => Ok(line),
-            Some(_) if self.done.bytes == 0 => Err(self.wrong("it is no backup")),
+            Some(_) if self.done.bytes == 0 => Err(self.wrong("it is not a backup")),
             Some(_) | None => Err(self.cut_short()),
         }
     }
 
-    /// The content that `line` opens.
+    /// The content after the header `line`.
     fn content(&mut self, line: &str, bytes: &str, crc: &str) -> Result<String, CliError> {
         let size: u64 =
-            bytes.parse().map_err(|_| self.wrong("the size of a block is no number"))?;
+            bytes.parse().map_err(|_| self.wrong("the size of a block is not a number"))?;
         if size > BLOCK_BYTES_MAX {
             return Err(self.wrong("a block is larger than 256 MiB"));
         }
@@ -214,7 +222,7 @@ impl<R: BufRead> BackupReader<R> {
             return Err(self.cut_short());
         }
         if format!("{:08x}", crc32fast::hash(&content)) != crc {
-            return Err(self.wrong("the checksum of a block is not that of its content"));
+            return Err(self.wrong("the checksum of a block does not match its content"));
         }
         self.done.add(format!("{line}\n").as_bytes());
         self.done.add(&content);
@@ -222,13 +230,10 @@ impl<R: BufRead> BackupReader<R> {
     }
 
     fn cut_short(&self) -> CliError {
-        self.wrong("it is not complete: `kilwa backup create` with the same file goes on with it")
+        self.wrong("it is incomplete: run `kilwa backup create` with the same file to resume it")
     }
 
     fn wrong(&self, what: impl std::fmt::Display) -> CliError {
-        CliError::new(format!(
-            "`{}` cannot be used, from byte {}: {what}",
-            self.name, self.done.bytes
-        ))
+        CliError::new(format!("`{}` is damaged at byte {}: {what}", self.name, self.done.bytes))
     }
 }

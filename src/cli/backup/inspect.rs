@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The backup's file; - for standard input.
+    /// Backup file; - for standard input.
     file: PathBuf,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn relationships(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// Hands over every block of a file, and gives the number of relationships.
+/// Passes every block of a file to `take`; returns the number of relationships.
 pub(super) fn for_each_block(
     path: &Path,
     mut take: impl FnMut(BackupBlock) -> Result<(), CliError>,
@@ -58,7 +58,7 @@ pub(super) fn for_each_block(
     Ok(blocks.done.count)
 }
 
-/// A file, or standard input, and how much of it has been read.
+/// A file or standard input, with a progress bar.
 pub(super) fn open(path: &Path) -> Result<(Box<dyn BufRead>, ProgressBar), CliError> {
     if source_files::is_stdin(path) {
         return Ok((Box::new(io::stdin().lock()), ProgressBar::hidden()));

@@ -1,4 +1,4 @@
-//! `kilwa backup`: schema and relationships of a server as one file, and back.
+//! `kilwa backup`: backup and restore of schema and relationships.
 
 mod create;
 mod format;
@@ -13,18 +13,18 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Write schema and relationships of a server, as they are at one moment, to a file. Started again after a break, it
-    /// goes on where it was.
+    /// Write schema and relationships of a server, at one revision, to a file. An interrupted backup is resumed by the
+    /// same command.
     Create(create::Arguments),
-    /// Write schema and relationships of a file to a server. Started again after a break, it goes on where it was.
+    /// Write schema and relationships of a file to a server. An interrupted restore is resumed by the same command.
     Restore(restore::Arguments),
-    /// Look whether a file is complete and undamaged.
+    /// Check that a file is complete and undamaged.
     Verify(inspect::Arguments),
     /// Print the schema of a file.
     ParseSchema(inspect::Arguments),
-    /// Print the relationships of a file, one a line.
+    /// Print the relationships of a file, one per line.
     ParseRelationships(inspect::Arguments),
-    /// Write a file again without its object ids and caveat contexts, to be shown to others.
+    /// Copy a file with anonymized object ids and without caveat contexts.
     Redact(redact::Arguments),
 }
 

@@ -15,14 +15,14 @@ use std::io::{self, BufWriter, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// How much of a digest stands for an id, in bytes: enough for no two of billions to be the same.
+/// Bytes of a digest that replace an id: enough to avoid collisions among billions of ids.
 const DIGEST_BYTES: usize = 16;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The backup's file; - for standard input.
+    /// Backup file; - for standard input.
     file: PathBuf,
-    /// The file to write.
+    /// File to write.
     output: PathBuf,
 }
 
@@ -33,31 +33,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let output = output.map_err(|error| {
         if error.kind() == ErrorKind::AlreadyExists {
             return CliError::new(format!(
-                "`{}` exists already: remove it, or name another file",
+                "`{}` already exists: remove it, or choose another file",
                 path.display()
             ));
         }
         unwritable(path, &error)
     })?;
+
     match redact(arguments, BufWriter::new(output)) {
         Ok(count) => {
             render::out(&format!("{count} relationships in {}\n", path.display()))?;
             Ok(Exit::Success)
         }
         Err(failure) => {
-            // A part of a backup looks like one that was damaged.
+            // An incomplete file would look like a damaged backup.
             drop(fs::remove_file(path));
             Err(failure)
         }
     }
 }
 
-/// Writes what the file holds with other ids, and gives the number of relationships.
+/// Copies the file with other ids; returns the number of relationships.
 fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, CliError> {
     let failed = |error: io::Error| unwritable(&arguments.output, &error);
     let mut output = Some(output);
     let mut writer = None;
     let secret = Redactor::new();
+
     let count = inspect::for_each_block(&arguments.file, |block| {
         match (block, &mut writer) {
             (BackupBlock::Schema(schema), None) => {
@@ -73,6 +75,7 @@ fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, CliErro
         }
         Ok(())
     })?;
+
     if let Some(writer) = writer {
         writer.end().map_err(failed)?;
     }
@@ -83,11 +86,11 @@ fn unwritable(path: &Path, error: &io::Error) -> CliError {
     CliError::new(format!("`{}` cannot be written: {error}", path.display()))
 }
 
-/// What makes digests of this run like those of no other, so that nobody finds an id by trying.
+/// The secret of this run, so that no one can find an id by guessing it and comparing digests.
 struct Redactor([u8; 32]);
 
 impl Redactor {
-    /// The standard library seeds each of these from the system's random bytes.
+    /// The standard library seeds each `RandomState` from the random bytes of the system.
     fn new() -> Self {
         let mut digest = Sha256::new();
         for number in 0..8_u8 {
@@ -96,7 +99,7 @@ impl Redactor {
         Self(digest.finalize().into())
     }
 
-    /// The same relationship between objects that have other ids. The same object has the same one throughout.
+    /// The same relationship with other object ids. Equal ids stay equal.
     fn redacted(&self, row: Relationship) -> Result<Relationship, InvalidName> {
         let subject = match row.subject {
             Subject::Object(object) => Subject::Object(self.object(&object)?),

@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 use std::io::BufRead;
 use std::path::PathBuf;
 
-/// How many relationships go into one message.
+/// Relationships per message.
 const PART_SIZE: usize = 1000;
-/// How many are written over what exists in one call.
+/// Relationships per call when existing ones are overwritten.
 const TOUCHES: u32 = 1000;
 const ENDING: &str = ".restoring";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file to restore.
+    /// Backup file to restore.
     file: PathBuf,
-    /// How many relationships are created together, all or none; after a break, the next ones follow.
+    /// Relationships per transaction; an interrupted restore resumes after the last complete transaction.
     #[arg(
         long,
         alias = "batch-size",
@@ -34,7 +34,7 @@ pub(in crate::cli) struct Arguments {
         value_name = "COUNT"
     )]
     transaction_size: u32,
-    /// What to do when a relationship exists already: stop, or write what the file says of it.
+    /// What to do if a relationship exists already: fail, or overwrite its caveat and expiration (touch).
     #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
     conflict_strategy: ConflictStrategy,
     #[command(flatten)]
@@ -48,14 +48,14 @@ enum ConflictStrategy {
     Touch,
 }
 
-/// Where to go on.
+/// The progress, from which the command resumes.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct RestoreProgress {
-    /// The server to which the file is being restored.
+    /// The endpoint of the server.
     endpoint: String,
-    /// How many of its relationships are there.
+    /// The number of relationships restored.
     count: u64,
-    /// Up to which of them some may be there besides: a transaction was sent, and its outcome is not known.
+    /// The number of relationships sent: if it is larger than `count`, the outcome of the last transaction is unknown.
     #[serde(default)]
     sent: u64,
 }
@@ -63,31 +63,35 @@ struct RestoreProgress {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     if source_files::is_stdin(&arguments.file) {
         return Err(CliError::new(
-            "a backup is read twice, first to see whether it is whole: write standard input to a file, and name that",
+            "a restore reads the backup twice, first to verify it: save standard input to a file, and restore that",
         ));
     }
-    // Nothing is written from a file that is damaged further on.
+    // The whole file is verified first, so that nothing of a damaged file is written.
     let total = inspect::for_each_block(&arguments.file, |_| Ok(()))?;
+
     let connection = arguments.server.connect()?;
     let state = ResumeFile::beside(&arguments.file, ENDING);
     let endpoint = connection.endpoint().to_owned();
     let begun = state.load::<RestoreProgress>()?.filter(|place| place.endpoint == endpoint);
     if begun.as_ref().is_some_and(|place| place.count > total) {
         return Err(CliError::new(format!(
-            "`{}` counts more relationships than the file has: it belongs to another file, remove it",
+            "`{}` has more relationships than the backup: it belongs to another file, remove it",
             state.path()
         )));
     }
+
     let place = begun.unwrap_or(RestoreProgress { endpoint, count: 0, sent: 0 });
     let (input, bar) = inspect::open(&arguments.file)?;
     let mut blocks = BackupReader::open(input, &arguments.file.display().to_string())?;
     if let Some(BackupBlock::Schema(schema)) = blocks.next()? {
         connection.write_schema(schema)?;
     }
+
     let rows = BackupRows { blocks, part: Vec::new().into_iter() };
     let touch = arguments.conflict_strategy == ConflictStrategy::Touch;
     let mut restoration = RestoreRun { connection, state, place, bar, touch };
     let restored = restoration.all(rows, usize::try_from(arguments.transaction_size)?);
+
     restoration.bar.finish_and_clear();
     restored.map_err(|failure| restoration.unfinished(failure))?;
     restoration.state.remove()?;
@@ -95,13 +99,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// A restoration under way.
+/// A running restore.
 struct RestoreRun {
     connection: Connection,
     state: ResumeFile,
     place: RestoreProgress,
     bar: ProgressBar,
-    /// Whether what exists is overwritten.
+    /// Whether existing relationships are overwritten.
     touch: bool,
 }
 
@@ -129,7 +133,7 @@ impl RestoreRun {
         let is_doubtful = self.place.count < self.place.sent;
         let end = self.place.count + u64::try_from(rows.len()).unwrap_or_default();
 
-        // Noted before it is sent: whoever restores again after a break has to know that it may have arrived.
+        // Saved before it is sent: after an interruption, the next run must know that the transaction may have arrived.
         if end > self.place.sent {
             self.place.sent = end;
             self.state.save(&self.place)?;
@@ -148,8 +152,8 @@ impl RestoreRun {
         }
     }
 
-    /// Notes that nothing of the transaction that was sent is there: what exists already is somebody else's, and is not
-    /// written over the next time either.
+    /// Records that the transaction was refused as a whole: existing relationships come from elsewhere, and the next
+    /// run must not overwrite them either.
     fn withdraw(&mut self) -> Result<(), CliError> {
         self.place.sent = self.place.count;
         if self.place.count == 0 {
@@ -161,7 +165,7 @@ impl RestoreRun {
     fn unfinished(&self, failure: CliError) -> CliError {
         match &failure {
             CliError::Message(message) if self.place.count > 0 => CliError::new(format!(
-                "{message}; {} relationships are restored, and the same command goes on behind them",
+                "{message}; {} relationships have been restored; run the same command again to resume",
                 self.place.count
             )),
             CliError::Message(_) | CliError::OutputClosed => failure,
@@ -169,7 +173,7 @@ impl RestoreRun {
     }
 }
 
-/// The relationships of a file, one after the other.
+/// Iterates over the relationships of a file.
 struct BackupRows<R> {
     blocks: BackupReader<R>,
     part: std::vec::IntoIter<Relationship>,

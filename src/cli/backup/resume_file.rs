@@ -1,4 +1,4 @@
-//! How far a backup or a restoration has come, in a small file beside the large one.
+//! The progress of a backup or restore, in a small file beside the backup.
 
 use crate::cli::error::CliError;
 use serde::Serialize;
@@ -8,35 +8,35 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// A small file.
+/// A file with the progress.
 #[derive(Debug)]
 pub(super) struct ResumeFile(PathBuf);
 
 impl ResumeFile {
-    /// The one beside `file` that has this ending.
+    /// The file beside `file` with this suffix.
     pub(super) fn beside(file: &Path, ending: &str) -> Self {
         let mut name = file.as_os_str().to_owned();
         name.push(ending);
         Self(PathBuf::from(name))
     }
 
-    /// Its path, for messages.
+    /// The path, for messages.
     pub(super) fn path(&self) -> String {
         self.0.display().to_string()
     }
 
-    /// What was saved last, if anything was.
+    /// The saved progress, if there is any.
     pub(super) fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, CliError> {
         match fs::read_to_string(&self.0) {
             Ok(text) => Ok(Some(serde_json::from_str(&text).map_err(|error| {
-                CliError::new(format!("`{}` cannot be used, remove it: {error}", self.path()))
+                CliError::new(format!("`{}` is damaged, remove it: {error}", self.path()))
             })?)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.unusable(&error)),
         }
     }
 
-    /// Saves where the work is, whole or not at all.
+    /// Saves the progress atomically.
     pub(super) fn save(&self, state: &impl Serialize) -> Result<(), CliError> {
         let draft = self.0.with_extension("new");
         let text = serde_json::to_string(state)?;
@@ -46,7 +46,7 @@ impl ResumeFile {
             .map_err(|error| self.unusable(&error))
     }
 
-    /// Removes it: the work is done.
+    /// Removes the file when the work is done.
     pub(super) fn remove(&self) -> Result<(), CliError> {
         match fs::remove_file(&self.0) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unusable(&error)),
@@ -59,7 +59,7 @@ impl ResumeFile {
     }
 }
 
-/// A new file that nobody else may read.
+/// A new file that only its owner may read.
 fn private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }

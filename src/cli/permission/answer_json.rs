@@ -1,10 +1,10 @@
-//! Answers for people and for programs.
+//! Check results in JSON.
 
 use crate::cli::explanation_json::ExplanationStep;
 use crate::client::{Answer, Permissionship};
 use serde::Serialize;
 
-/// An answer as the wire writes it in JSON, with its explanation.
+/// A check result in the JSON form of the gRPC response, with its explanation.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PermissionJson {
@@ -22,7 +22,7 @@ pub(super) struct MissingContextJson {
 }
 
 impl MissingContextJson {
-    /// Tells of names that are missing, if there are any.
+    /// The missing parameters; `None` if there are none.
     pub(super) fn from_names(missing: Vec<String>) -> Option<Self> {
         (!missing.is_empty()).then_some(Self { missing_required_context: missing })
     }
@@ -42,7 +42,7 @@ impl PermissionJson {
     }
 }
 
-/// The names of the context that an answer lacks; nothing when it lacks none.
+/// The names of missing caveat parameters; `None` if there are none.
 pub(super) fn lacks(answer: &Answer) -> Option<String> {
     let names: Vec<String> =
         answer.missing_context.iter().map(|name| format!("`{name}`")).collect();

@@ -14,15 +14,14 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Questions such as document:plan#view@user:ann; without any, or with -, they are read from standard input, one a
-    /// line.
-    /// Context goes after the question: 'document:plan#view@user:ann with {"day": "monday"}'.
-    #[arg(value_name = "QUESTION")]
-    questions: Vec<String>,
-    /// Show how each answer came about.
+    /// Checks such as document:plan#view@user:ann; without any, or with -, they are read from standard input, one per
+    /// line. Caveat context follows the check: 'document:plan#view@user:ann with {"day": "monday"}'.
+    #[arg(value_name = "CHECK")]
+    checks: Vec<String>,
+    /// Explain each result.
     #[arg(long)]
     explain: bool,
-    /// Print a JSON object for each answer, one a line.
+    /// Print one JSON object per check, one per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -31,13 +30,13 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// What a question came to.
+/// A check with its result.
 struct BulkAnswer {
-    question: String,
+    check: String,
     answer: Result<Answer, String>,
 }
 
-/// The same for programs.
+/// The same in JSON.
 #[derive(Serialize)]
 struct BulkAnswerJson<'a> {
     request: &'a str,
@@ -48,33 +47,33 @@ struct BulkAnswerJson<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    let questions = questions(&arguments.questions)?;
-    let asked = questions.iter().map(asked).collect::<Result<Vec<_>, _>>()?;
+    let checks = checks(&arguments.checks)?;
+    let asked = checks.iter().map(asked).collect::<Result<Vec<_>, _>>()?;
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
     let answers = connection.check_each(&asked, &moment, arguments.explain)?;
-    let answered: Vec<BulkAnswer> = questions
+    let answered: Vec<BulkAnswer> = checks
         .into_iter()
         .zip(answers)
-        .map(|(line, answer)| BulkAnswer { question: line.text, answer })
+        .map(|(line, answer)| BulkAnswer { check: line.text, answer })
         .collect();
     print(arguments, &answered)?;
     let any_error = answered.iter().any(|answered| answered.answer.is_err());
     Ok(if any_error { Exit::Error } else { Exit::Success })
 }
 
-fn questions(arguments: &[String]) -> Result<Vec<InputLine>, CliError> {
+fn checks(arguments: &[String]) -> Result<Vec<InputLine>, CliError> {
     match arguments {
         [] => {
             input_lines::require_piped_lines("check")?;
             input_lines::read_stdin("check")
         }
         [one] if one == "-" => input_lines::read_stdin("check"),
-        _ => Ok(arguments.iter().map(|question| InputLine::argument(question)).collect()),
+        _ => Ok(arguments.iter().map(|check| InputLine::argument(check)).collect()),
     }
 }
 
-/// Reads a question, which is written like an assertion.
+/// Parses a check, which has the form of an assertion.
 fn asked(line: &InputLine) -> Result<Asked, CliError> {
     let Assertion { resource, permission, subject, context, .. } =
         Assertion::parse(Expectation::True, &line.text).map_err(|error| line.error(error))?;
@@ -88,8 +87,8 @@ fn print(arguments: &Arguments, answered: &[BulkAnswer]) -> Result<(), CliError>
     } else if arguments.explain || !render::to_terminal() {
         render::out(&answered.iter().map(line).collect::<String>())
     } else {
-        let row = |answered: &BulkAnswer| vec![answered.question.clone(), word(answered)];
-        render::table(&["question", "answer"], answered.iter().map(row))
+        let row = |answered: &BulkAnswer| vec![answered.check.clone(), word(answered)];
+        render::table(&["check", "answer"], answered.iter().map(row))
     }
 }
 
@@ -106,12 +105,12 @@ fn word(answered: &BulkAnswer) -> String {
 fn line(answered: &BulkAnswer) -> String {
     let evidence = answered.answer.as_ref().ok().and_then(|answer| answer.evidence.as_ref());
     let tree = evidence.map(|evidence| tree::draw(evidence, "  ")).unwrap_or_default();
-    format!("{} => {}\n{tree}", answered.question, word(answered))
+    format!("{} => {}\n{tree}", answered.check, word(answered))
 }
 
 fn pair(answered: &BulkAnswer) -> BulkAnswerJson<'_> {
     BulkAnswerJson {
-        request: &answered.question,
+        request: &answered.check,
         item: answered.answer.as_ref().ok().map(PermissionJson::new),
         error: answered.answer.as_ref().err().map(String::as_str),
     }

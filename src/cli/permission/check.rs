@@ -13,23 +13,23 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The resource, such as document:plan, or the whole question: document:plan#view@user:ann.
+    /// Resource, such as document:plan, or the whole check: document:plan#view@user:ann.
     resource: String,
-    /// A permission or relation of the resource.
+    /// Permission or relation of the resource.
     #[arg(requires = "subject")]
     permission: Option<String>,
-    /// Who asks for access, such as user:ann or group:eng#member.
+    /// Subject, such as user:ann or group:eng#member.
     subject: Option<String>,
-    /// Values for caveat parameters, as a JSON object.
+    /// Caveat context, as a JSON object.
     #[arg(long, value_name = "JSON")]
     caveat_context: Option<String>,
-    /// Show how the answer came about.
+    /// Explain the result.
     #[arg(long)]
     explain: bool,
-    /// Print the answer as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
-    /// Exit with 1 unless the answer is true.
+    /// Exit with 1 unless the result is true.
     #[arg(long)]
     error_on_no_permission: bool,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// An answer with its moment.
+/// A result with the token of its revision.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CheckJson {
@@ -80,7 +80,7 @@ fn asked(arguments: &Arguments) -> Result<Asked, CliError> {
 fn print(answer: &Answer) -> Result<(), CliError> {
     render::out(&format!("{}\n", answer.permissionship))?;
     if let Some(names) = lacks(answer) {
-        render::note(&format!("the answer depends on {names}: give it with --caveat-context"));
+        render::note(&format!("the result depends on {names}: set it with --caveat-context"));
     }
     match &answer.evidence {
         Some(evidence) => render::out(&tree::draw(evidence, "")),

@@ -13,9 +13,9 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// A permission or relation of the resource.
+    /// Permission or relation of the resource.
     permission: String,
-    /// The resource, such as document:plan.
+    /// Resource, such as document:plan.
     resource: String,
     /// Print the tree as JSON.
     #[arg(long)]
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// A tree with its moment.
+/// A tree with the token of its revision.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ExpandJson<'t> {
@@ -34,7 +34,7 @@ struct ExpandJson<'t> {
     tree: TreeJson<'t>,
 }
 
-/// A tree for programs.
+/// A tree in JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TreeJson<'t> {
@@ -47,7 +47,7 @@ struct TreeJson<'t> {
     subjects: Option<&'t [String]>,
 }
 
-/// A line of the drawing.
+/// A line of the printed tree.
 #[derive(Clone, Copy)]
 enum TreeLine<'t> {
     Node(&'t Tree),

@@ -13,17 +13,17 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The resource, such as document:plan.
+    /// Resource, such as document:plan.
     resource: ObjectRef,
-    /// Who asks for access, such as user:ann or group:eng#member.
+    /// Subject, such as user:ann or group:eng#member.
     subject: Subject,
-    /// A permission or relation to ask about; may be given more than once. Without any, all permissions.
+    /// Permission or relation to check; may be repeated. Without any, all permissions are checked.
     #[arg(long = "permission", value_delimiter = ',', value_name = "NAME")]
     permissions: Vec<String>,
-    /// Values for caveat parameters, as a JSON object.
+    /// Caveat context, as a JSON object.
     #[arg(long, value_name = "JSON")]
     caveat_context: Option<String>,
-    /// Print the answers as JSON.
+    /// Print the results as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// All answers with their moment.
+/// All results with the token of their revision.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ListJson<'a> {
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         Some(json) => Context::parse(json)?,
         None => Context::default(),
     };
+
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
     let listing = Listing {
@@ -62,7 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         context,
         permissions: arguments.permissions.clone(),
     };
+
     let listed = connection.list_permissions(&listing, &moment)?;
+
     if arguments.json {
         let permissions = listed.permissions.iter().map(row).collect();
         render::json(&ListJson { checked_at: listed.token.into(), permissions })?;
@@ -70,6 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         let lines: String = listed.permissions.iter().map(line).collect();
         render::out(&lines)?;
     }
+
     let any_error = listed.permissions.iter().any(|(_, answer)| answer.is_err());
     Ok(if any_error { Exit::Error } else { Exit::Success })
 }

@@ -13,29 +13,29 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The resources' type, such as document.
+    /// Resource type, such as document.
     #[arg(value_name = "TYPE")]
     resource_type: String,
-    /// A permission or relation of that type.
+    /// Permission or relation of that type.
     permission: String,
-    /// Who asks for access, such as user:ann or group:eng#member.
+    /// Subject, such as user:ann or group:eng#member.
     subject: String,
-    /// Only this resource; may be given more than once.
+    /// Only this resource id; may be repeated.
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
-    /// Only resources whose id starts so.
+    /// Only resource ids with this prefix.
     #[arg(long, default_value = "", value_name = "PREFIX")]
     id_prefix: String,
-    /// Values for caveat parameters, as a JSON object.
+    /// Caveat context, as a JSON object.
     #[arg(long, value_name = "JSON")]
     caveat_context: Option<String>,
-    /// How many resources to fetch with each call; 0 for all at once.
+    /// Resources per call; 0 for all in one call.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     page_limit: u32,
-    /// Go on behind the resource that this cursor came with; everything else must be as it was then.
+    /// Cursor of the last resource of an earlier call with the same arguments, to resume after it.
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
-    /// Whether to show the last cursor at the end, on standard error.
+    /// Whether to print the last cursor to standard error at the end.
     #[arg(
         long,
         value_name = "BOOL",
@@ -47,7 +47,7 @@ pub(in crate::cli) struct Arguments {
         value_parser = boolean::parse
     )]
     show_cursor: bool,
-    /// Print a JSON object for each resource, one a line.
+    /// Print one JSON object per resource, one per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// A resource as the wire writes it in JSON.
+/// A resource in the JSON form of the gRPC response.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceJson {
@@ -72,6 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let asked = asked(arguments)?;
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
+
     let mut cursor = arguments.cursor.clone();
     loop {
         let mut count = 0;
@@ -81,16 +82,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
             count_max: arguments.page_limit,
             cursor: cursor.clone(),
         };
+
         connection.lookup_resources(&asked, page, |it| {
             count += 1;
             last = Some(it.cursor.clone());
             print(arguments, it)
         })?;
+
         cursor = last.or(cursor);
         if arguments.page_limit == 0 || count < arguments.page_limit {
             break;
         }
     }
+
     if let Some(cursor) = cursor.filter(|_| arguments.show_cursor) {
         render::note(&format!("Last cursor: {cursor}"));
     }

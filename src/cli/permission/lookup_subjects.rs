@@ -14,22 +14,22 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The resource, such as document:plan.
+    /// Resource, such as document:plan.
     resource: ObjectRef,
-    /// A permission or relation of the resource.
+    /// Permission or relation of the resource.
     permission: String,
-    /// The subjects' type, such as user, or type and relation of usersets, such as group#member.
+    /// Subject type, such as user, or type and relation of usersets, such as group#member.
     subject_type: String,
-    /// Values for caveat parameters, as a JSON object.
+    /// Caveat context, as a JSON object.
     #[arg(long, value_name = "JSON")]
     caveat_context: Option<String>,
-    /// The most subjects to list, wildcards not counted; 0 for all.
+    /// Maximum number of subjects to list, not counting wildcards; 0 for all.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     page_limit: u32,
-    /// Go on behind the last subject of a page that was listed with the same arguments.
+    /// Cursor of the last subject of an earlier page with the same arguments, to resume after it.
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
-    /// Print a JSON object for each subject, one a line.
+    /// Print one JSON object per subject, one per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// A subject for programs.
+/// A subject in JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SubjectJson<'a> {
@@ -50,7 +50,7 @@ struct SubjectJson<'a> {
     after_result_cursor: &'a str,
 }
 
-/// A subject that a wildcard does not cover.
+/// A subject excluded from a wildcard.
 #[derive(Serialize)]
 struct ExcludedSubjectJson {
     subject: String,
@@ -71,13 +71,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         count_max: arguments.page_limit,
         cursor: arguments.cursor.clone(),
     };
+
     let named = |id: &str| match subject_relation {
         "" => format!("{subject_type}:{id}"),
         relation => format!("{subject_type}:{id}#{relation}"),
     };
+
     let (mut count, mut last) = (0, None);
     let connection = arguments.server.connect()?;
     let moment = arguments.consistency.moment(&connection)?;
+
     connection.look_up_subjects(&asked, &moment, |listed| {
         let shown = if arguments.json {
             render::json_line(&row(&listed, named))?
@@ -88,13 +91,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         last = Some(listed.cursor);
         render::out_next(&shown)
     })?;
+
     if let Some(cursor) = last.filter(|_| count > 0 && count == arguments.page_limit) {
-        render::note(&format!("there may be more: the same with --cursor {cursor}"));
+        render::note(&format!("more may follow: repeat with --cursor {cursor}"));
     }
     Ok(Exit::Success)
 }
 
-/// The subject with what its answer lacks, and a wildcard with everybody whom it excepts.
+/// The subject with its missing caveat parameters, and a wildcard with its excluded subjects.
 fn line(listed: &Listed, named: impl Fn(&str) -> String) -> String {
     let words = |id: &str, answer: &Answer| match lacks(answer) {
         Some(lacking) => format!("{} {}", named(id), styled(DIM, format!("lacks {lacking}"))),

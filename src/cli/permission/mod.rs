@@ -1,4 +1,4 @@
-//! `kilwa permission`: questions to a server.
+//! `kilwa permission`: permission checks and lookups.
 
 mod answer_json;
 mod bulk;
@@ -14,15 +14,15 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Ask whether a subject has a permission on a resource: prints true, false or caveated.
+    /// Check whether a subject has a permission on a resource: prints true, false or caveated.
     Check(check::Arguments),
-    /// Ask which permissions a subject has on a resource, all in one call.
+    /// List the permissions of a subject on a resource.
     List(list::Arguments),
-    /// Ask many questions at once.
+    /// Run many checks at once.
     Bulk(bulk::Arguments),
-    /// Show of which subjects a permission of a resource is made up, as a tree.
+    /// Show the subjects behind a permission of a resource, as a tree.
     Expand(expand::Arguments),
-    /// List the resources on which a subject has a permission, in order of their ids.
+    /// List the resources on which a subject has a permission, ordered by id.
     LookupResources(lookup_resources::Arguments),
     /// List the subjects that have a permission on a resource.
     LookupSubjects(lookup_subjects::Arguments),

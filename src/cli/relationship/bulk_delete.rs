@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal as _};
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     filter: FilterArgs,
-    /// How many relationships to remove in one call, or as many as the server allows; each call is one revision.
+    /// Maximum relationships deleted per call, reduced to the limit of the server; each call creates one revision.
     #[arg(
         long,
         alias = "optional-limit",
@@ -46,7 +46,7 @@ struct BulkDeleteJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DryRunJson {
+struct MatchCountJson {
     dry_run: bool,
     matching: u64,
 }
@@ -82,7 +82,7 @@ fn matching(connection: &Connection, filter: &RelationshipFilter) -> Result<u64,
 
 fn report_count(arguments: &Arguments, matching: u64) -> Result<Exit, CliError> {
     if arguments.json {
-        render::json(&DryRunJson { dry_run: true, matching })?;
+        render::json(&MatchCountJson { dry_run: true, matching })?;
     } else {
         render::out(&format!("{matching} would be deleted\n"))?;
     }

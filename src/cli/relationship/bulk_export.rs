@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     filter: OptionalFilterArgs,
-    /// How many relationships to fetch at a time; 0 for as many as the server gives.
+    /// Relationships per message; 0 for the default of the server.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     page_size: u32,
     #[command(flatten)]
@@ -27,11 +27,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let export = Export {
         filter: arguments.filter.filter(),
-        // Whoever exports everything does not mean what was there some seconds ago.
+        // An export is expected to contain all acknowledged writes, so it is fully consistent by default.
         moment: arguments.consistency.moment_or(Moment::FullyConsistent, &connection)?,
         cursor: None,
         part_size: arguments.page_size,
     };
+
     let bar = progress::counting();
     let exported = connection.export(&export, |relationships, _| {
         let mut text = String::new();
@@ -41,6 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         }
         render::out_next(&text)
     });
+
     bar.finish_and_clear();
     exported?;
     Ok(Exit::Success)

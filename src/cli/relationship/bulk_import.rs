@@ -15,15 +15,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// How many relationships go into one message.
+/// Relationships per message.
 const PART_SIZE: usize = 1000;
-/// Once the lines of a message have so many bytes, it takes no more of them.
+/// Size of the lines from which a message is sent, in bytes.
 const PART_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// File with one relationship a line, such as `bulk-export` prints it. Without it, or with -, they are read from
-    /// standard input. Blank lines and lines that start with // are skipped.
+    /// File with one relationship per line, as printed by `bulk-export`. Without it, or with -, relationships are read
+    /// from standard input. Blank lines and lines that start with // are skipped.
     file: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]

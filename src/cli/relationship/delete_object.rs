@@ -12,9 +12,9 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The object, such as document:plan or user:ann.
+    /// Object, such as document:plan or user:ann.
     object: String,
-    /// Only count what would be removed.
+    /// Count the relationships that would be deleted, and delete nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     if arguments.json {
         render::json(&DeleteObjectJson { dry_run, as_resource, as_subject, at: token.into() })?;
     } else {
-        let done = if dry_run { "would be removed" } else { "removed" };
+        let done = if dry_run { "would be deleted" } else { "deleted" };
         let counts = format!("{as_resource} as resource and {as_subject} as subject");
         render::out(&format!("{counts} {done}\n{token}\n"))?;
     }

@@ -1,4 +1,4 @@
-//! Which relationships are meant, as arguments.
+//! Relationship filters as arguments.
 
 use crate::relationship::{
     ObjectIdFilter, RelationshipFilter, SubjectFilter, SubjectRelationFilter,
@@ -7,31 +7,32 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct FilterArgs {
-    /// Type and id of the resources: document, document:plan, or document:pl% for ids that start with pl.
+    /// Resources by type and id: document, document:plan, or document:pl% for ids that start with pl.
     #[arg(required_unless_present = "any_relation_subject")]
     resource: Option<String>,
-    /// The relation.
+    /// Relation of the resource.
     relation: Option<String>,
-    /// The subjects: user, user:ann, or group:eng#member.
+    /// Subjects: user, user:ann, or group:eng#member.
     #[arg(conflicts_with = "any_relation_subject")]
     subject: Option<String>,
-    /// The subjects, without naming a relation: --subject-filter user:ann alone selects every relationship of user:ann.
+    /// Subjects, without a relation: --subject-filter user:ann alone selects all relationships in which user:ann is the
+    /// subject.
     #[arg(long = "subject-filter", value_name = "SUBJECT")]
     any_relation_subject: Option<String>,
 }
 
-/// The same where all may be meant.
+/// The same, where no argument selects all relationships.
 #[derive(Debug, Args)]
 pub(super) struct OptionalFilterArgs {
-    /// Type and id of the resources: document, document:plan, or document:pl% for ids that start with pl. Without it, all
-    /// relationships are meant.
+    /// Resources by type and id: document, document:plan, or document:pl% for ids that start with pl. Without it, all
+    /// relationships are selected.
     resource: Option<String>,
-    /// The relation.
+    /// Relation of the resource.
     relation: Option<String>,
-    /// The subjects: user, user:ann, or group:eng#member.
+    /// Subjects: user, user:ann, or group:eng#member.
     #[arg(conflicts_with = "any_relation_subject")]
     subject: Option<String>,
-    /// The subjects, where no relation is given.
+    /// Subjects, without a relation.
     #[arg(long = "subject-filter", value_name = "SUBJECT")]
     any_relation_subject: Option<String>,
 }
@@ -67,7 +68,7 @@ impl FilterArgs {
 }
 
 impl FilterArgs {
-    /// The object, when that is all that is given: it may be meant as subject too.
+    /// The object if nothing else is given, since the caller may want its relationships as subject too.
     pub(super) fn lone_object(&self) -> Option<&str> {
         let resource = self.resource.as_deref().filter(|resource| resource.contains(':'))?;
         let is_alone = self.relation.is_none() && self.any_relation_subject.is_none();
@@ -75,7 +76,7 @@ impl FilterArgs {
     }
 }
 
-/// A filter in one word, such as `document:plan#viewer@user:ann`, of which every part may be left out.
+/// Parses a filter such as `document:plan#viewer@user:ann`, in which every part is optional.
 pub(super) fn parse(text: &str) -> RelationshipFilter {
     let (left, subject) = match text.split_once('@') {
         Some((left, subject)) => (left, given(subject)),

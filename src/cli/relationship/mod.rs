@@ -1,4 +1,4 @@
-//! `kilwa relationship`: what a server stores.
+//! `kilwa relationship`: the relationships of a server.
 
 mod bulk_delete;
 mod bulk_export;
@@ -18,25 +18,25 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Store relationships that do not exist yet.
+    /// Create relationships that do not exist yet.
     Create(write::Arguments),
-    /// Store relationships, or replace caveat and expiration of those that exist.
+    /// Create relationships, or replace caveat and expiration of existing ones.
     Touch(write::Arguments),
-    /// Remove relationships.
+    /// Delete relationships.
     Delete(write::Arguments),
-    /// List the relationships that match.
+    /// List the relationships that match a filter.
     Read(read::Arguments),
-    /// Remove all relationships that match.
+    /// Delete all relationships that match a filter.
     BulkDelete(bulk_delete::Arguments),
-    /// Give a relation exactly the subjects that are named, all at once.
+    /// Set the subjects of a relation to exactly the given ones, atomically.
     Set(set::Arguments),
-    /// Remove all relationships that name an object, as resource and as subject, all at once.
+    /// Delete all relationships of an object, as resource and as subject, atomically.
     DeleteObject(delete_object::Arguments),
-    /// Follow what changes.
+    /// Watch changes of relationships and schemas.
     Watch(watch::Arguments),
-    /// Store the relationships of a file, one a line, all of them or none, however many there are.
+    /// Create the relationships of a file of any size, one per line, atomically.
     BulkImport(bulk_import::Arguments),
-    /// List all relationships, or those that match, one a line, in the same order from every server that has the same.
+    /// List all relationships, or those that match a filter, one per line, in an order that depends only on the data.
     BulkExport(bulk_export::Arguments),
 }
 

@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     filter: FilterArgs,
-    /// The most relationships to list; 0 for all.
+    /// Maximum number of relationships to list; 0 for all.
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     limit: u32,
-    /// Print a JSON object for each relationship, one a line.
+    /// Print one JSON object per relationship, one per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
     server: ServerArgs,
 }
 
-/// A relationship for programs: in its parts and as one text.
+/// A relationship in its parts and as one text.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RelationshipJson<'a> {
@@ -49,6 +49,7 @@ struct CaveatJson<'a> {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let as_table = !arguments.json && render::to_terminal();
+
     let mut rows = Vec::new();
     let mut count = 0_u64;
     let print = |relationship: Relationship| {
@@ -62,10 +63,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
             render::out_next(&format!("{relationship}\n"))
         }
     };
+
     let count_max = (arguments.limit > 0).then_some(arguments.limit);
     let filter = arguments.filter.filter();
     let moment = arguments.consistency.moment(&connection)?;
     connection.read(&filter, &moment, count_max, print)?;
+
     if let Some(object) = arguments.filter.lone_object().filter(|_| count == 0) {
         render::note(&format!(
             "no relationship has `{object}` as its resource; to list those that have it as subject: `kilwa relationship read --subject-filter {object}`"

@@ -1,4 +1,4 @@
-//! Permissions that must be held for a write to happen.
+//! Required permissions of a write.
 
 use crate::cli::error::CliError;
 use crate::client::Asked;
@@ -7,16 +7,16 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct RequirementArgs {
-    /// Write only if this holds at that moment, such as document:plan#edit@user:ann; may be repeated, and all must hold.
-    #[arg(long = "require", value_name = "QUESTION")]
+    /// Write only if this check is true at the time of the write, such as document:plan#edit@user:ann; may be repeated.
+    #[arg(long = "require", value_name = "CHECK")]
     require: Vec<String>,
-    /// Values for the caveat parameters of what is required, as a JSON object.
+    /// Caveat context for the required permissions, as a JSON object.
     #[arg(long, requires = "require", value_name = "JSON")]
     require_context: Option<String>,
 }
 
 impl RequirementArgs {
-    /// The permissions as questions.
+    /// The required permissions as checks.
     pub(super) fn read(&self) -> Result<Vec<Asked>, CliError> {
         let context = self.require_context.as_deref().map(Context::parse).transpose()?;
         let context = context.unwrap_or_default();

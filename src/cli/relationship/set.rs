@@ -11,12 +11,12 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The resource, such as document:plan.
+    /// Resource, such as document:plan.
     resource: String,
-    /// The relation.
+    /// Relation of the resource.
     relation: String,
-    /// The subjects that it shall have, such as user:ann or group:eng#member, each with a caveat or expiration in square
-    /// brackets where wanted. None to empty the relation.
+    /// New subjects of the relation, such as user:ann or group:eng#member, each optionally followed by a caveat or
+    /// expiration in square brackets. Without any, the relation is emptied.
     subjects: Vec<String>,
     #[command(flatten)]
     requirements: RequirementArgs,
@@ -43,17 +43,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         format!("{resource}#{relation}@{subject}").parse()
     };
     let wanted: Vec<Relationship> = subjects.iter().map(relationship).collect::<Result<_, _>>()?;
+
     let required = arguments.requirements.read()?;
     let connection = arguments.server.connect()?;
     let (set, token) = connection.set_relation(&object, relation, &wanted, &required)?;
+
     let texts = |relationships: &[Relationship]| {
         relationships.iter().map(Relationship::to_string).collect::<Vec<_>>()
     };
     let (added, changed, removed) = (texts(&set.added), texts(&set.changed), texts(&set.removed));
+
     if arguments.json {
         render::json(&SetJson { written_at: token.into(), added, changed, removed })?;
         return Ok(Exit::Success);
     }
+
     let marked = |style, mark, relationships: Vec<String>| {
         let line = move |relationship| format!("{} {relationship}\n", render::styled(style, mark));
         relationships.into_iter().map(line)

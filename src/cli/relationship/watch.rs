@@ -14,32 +14,32 @@ use serde_json::{Map, Value};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(in crate::cli) struct Arguments {
-    /// Types of the resources to follow; all when none is given.
+    /// Resource types to watch; all types by default.
     object_types: Vec<String>,
-    /// Relationships to follow, such as document:plan#viewer@user:ann, of which every part may be left out; an id may
-    /// end with % to stand for all that start so. May be given more than once.
+    /// Relationships to watch, such as document:plan#viewer@user:ann, in which every part is optional; an id that ends
+    /// with % matches all ids with that prefix. May be repeated.
     #[arg(long, value_name = "FILTER", conflicts_with = "object_types")]
     filter: Vec<String>,
-    /// Go on from this token; without it, from now on.
+    /// Token to resume from; without it, the watch starts at the latest revision.
     #[arg(long, value_name = "TOKEN")]
     revision: Option<String>,
-    /// Tell of schemas that are written.
+    /// Report written schemas too.
     #[arg(long)]
     include_schema: bool,
-    /// Tell up to which token everything has been told.
+    /// Report checkpoints: tokens up to which all changes have been reported.
     #[arg(long)]
     checkpoints: bool,
-    /// Tell of relationships that expire.
+    /// Report expired relationships too.
     #[arg(long)]
     expirations: bool,
-    /// Print a JSON object for whatever comes, one a line.
+    /// Print one JSON object per event, one per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
 
-/// What came, for programs.
+/// An event in JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WatchEventJson<'a> {
@@ -54,7 +54,7 @@ struct WatchEventJson<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct UpdateJson {
-    /// As the wire writes it in JSON.
+    /// The operation in the JSON form of the gRPC response.
     operation: &'static str,
     relationship: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let ended = arguments.server.connect()?.watch(&following, print);
 
     match (ended, last) {
-        // In JSON every line has its token.
+        // In JSON, every line has its token already.
         (Ok(()), Some(token)) if !arguments.json => {
             render::note(&format!("resume with `--revision {token}`"));
             Ok(Exit::Success)
@@ -112,7 +112,7 @@ fn line(news: &News) -> WatchEventJson<'_> {
     }
 }
 
-/// A line for each thing that came.
+/// One line per change.
 fn text(news: &News) -> String {
     let word = |operation: UpdateOperation, expired: bool| match (operation, expired) {
         (_, true) => render::styled(render::DOUBTFUL, "expired"),
@@ -120,6 +120,7 @@ fn text(news: &News) -> String {
         (UpdateOperation::Touch, false) => render::styled(render::GOOD, "touch"),
         (UpdateOperation::Delete, false) => render::styled(render::BAD, "delete"),
     };
+
     let updates = news.updates.iter();
     let mut lines: Vec<String> = updates
         .map(|(update, expired_at)| {
@@ -127,6 +128,7 @@ fn text(news: &News) -> String {
             format!("{word} {}\n", update.relationship)
         })
         .collect();
+
     if news.schema_updated {
         lines.push(render::styled(render::STRONG, "schema") + "\n");
     }

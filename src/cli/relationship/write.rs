@@ -12,17 +12,17 @@ use crate::relationship::{
 };
 use clap::Args;
 
-const CAVEAT_HELP: &str = r#"The caveat under which it holds, such as 'on_day:{"day": "monday"}'"#;
+const CAVEAT_HELP: &str = r#"Caveat of the relationship, such as 'on_day:{"day": "monday"}'"#;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The resource, such as document:plan, or the whole relationship: document:plan#viewer@user:ann. Without it, or
-    /// with -, relationships are read from standard input, one a line, in either form.
+    /// Resource, such as document:plan, or the whole relationship: document:plan#viewer@user:ann. Without it, or with
+    /// -, relationships are read from standard input, one per line, in either form.
     resource: Option<String>,
-    /// The relation.
+    /// Relation of the resource.
     #[arg(requires = "subject")]
     relation: Option<String>,
-    /// The subject, such as user:ann, group:eng#member or user:*.
+    /// Subject, such as user:ann, group:eng#member or user:*.
     subject: Option<String>,
     #[arg(long, value_name = "NAME[:JSON]", help = CAVEAT_HELP)]
     caveat: Option<String>,
@@ -34,7 +34,7 @@ pub(in crate::cli) struct Arguments {
         value_parser = time_args::parse_future
     )]
     expires_at: Option<Timestamp>,
-    /// How many relationships to send in one call, or as many as the server allows; each call is one revision.
+    /// Maximum relationships per call, reduced to the limit of the server; each call creates one revision.
     #[arg(
         long,
         short,
@@ -87,7 +87,7 @@ pub(super) fn run(operation: UpdateOperation, arguments: &Arguments) -> Result<E
     }
 
     if written == 0 {
-        return Err(CliError::new("standard input holds no relationship"));
+        return Err(CliError::new("standard input has no relationship"));
     }
     render::written(token, arguments.json)?;
     Ok(Exit::Success)

@@ -32,28 +32,28 @@ impl<'a> ChangeRow<'a> {
     pub(super) fn new(change: &'a SchemaChange) -> Self {
         let reason = change.breaking_reason();
         let row = match change {
-            SchemaChange::DefinitionAdded(is) => Self::of_kind(ADDED, "definition", &is.name),
-            SchemaChange::DefinitionRemoved(was) => Self::of_kind(REMOVED, "definition", &was.name),
+            SchemaChange::DefinitionAdded(is) => Self::new_row(ADDED, "definition", &is.name),
+            SchemaChange::DefinitionRemoved(was) => Self::new_row(REMOVED, "definition", &was.name),
             SchemaChange::DefinitionCommentChanged(is) => {
-                Self::of_kind(CHANGED, "comment of definition", &is.name).detail(&is.comment)
+                Self::new_row(CHANGED, "comment of definition", &is.name).detail(&is.comment)
             }
-            SchemaChange::CaveatAdded(is) => Self::of_kind(ADDED, "caveat", &is.name),
-            SchemaChange::CaveatRemoved(was) => Self::of_kind(REMOVED, "caveat", &was.name),
+            SchemaChange::CaveatAdded(is) => Self::new_row(ADDED, "caveat", &is.name),
+            SchemaChange::CaveatRemoved(was) => Self::new_row(REMOVED, "caveat", &was.name),
             SchemaChange::CaveatCommentChanged(is) => {
-                Self::of_kind(CHANGED, "comment of caveat", &is.name).detail(&is.comment)
+                Self::new_row(CHANGED, "comment of caveat", &is.name).detail(&is.comment)
             }
             SchemaChange::CaveatExpressionChanged { caveat: is, previous_expression } => {
-                let row = Self::of_kind(CHANGED, "caveat", &is.name);
+                let row = Self::new_row(CHANGED, "caveat", &is.name);
                 row.sides(previous_expression, &is.expression)
             }
             SchemaChange::ParameterAdded(is) => {
-                Self::of_kind(ADDED, "parameter of caveat", &is.caveat).detail(&is.name)
+                Self::new_row(ADDED, "parameter of caveat", &is.caveat).detail(&is.name)
             }
             SchemaChange::ParameterRemoved(was) => {
-                Self::of_kind(REMOVED, "parameter of caveat", &was.caveat).detail(&was.name)
+                Self::new_row(REMOVED, "parameter of caveat", &was.caveat).detail(&was.name)
             }
             SchemaChange::ParameterTypeChanged { parameter: is, previous_type } => {
-                let row = Self::of_kind(CHANGED, "parameter of caveat", &is.caveat);
+                let row = Self::new_row(CHANGED, "parameter of caveat", &is.caveat);
                 row.detail(&is.name).sides(previous_type, &is.parameter_type)
             }
             SchemaChange::RelationAdded(_)
@@ -64,42 +64,42 @@ impl<'a> ChangeRow<'a> {
             | SchemaChange::PermissionAdded(_)
             | SchemaChange::PermissionRemoved(_)
             | SchemaChange::PermissionCommentChanged(_)
-            | SchemaChange::PermissionExpressionChanged { .. } => Self::of_member(change),
+            | SchemaChange::PermissionExpressionChanged { .. } => Self::from_member_change(change),
         };
         Self { breaking: reason.is_some(), reason, ..row }
     }
 
     /// A difference of a relation or permission. Any other has no name.
-    fn of_member(change: &'a SchemaChange) -> Self {
+    fn from_member_change(change: &'a SchemaChange) -> Self {
         let member = |definition: &str, name: &str| format!("{definition}#{name}");
         match change {
             SchemaChange::RelationAdded(is) => {
-                Self::of_kind(ADDED, "relation", member(&is.definition, &is.name))
+                Self::new_row(ADDED, "relation", member(&is.definition, &is.name))
             }
             SchemaChange::RelationRemoved(was) => {
-                Self::of_kind(REMOVED, "relation", member(&was.definition, &was.name))
+                Self::new_row(REMOVED, "relation", member(&was.definition, &was.name))
             }
             SchemaChange::RelationCommentChanged(is) => {
                 let name = member(&is.definition, &is.name);
-                Self::of_kind(CHANGED, "comment of relation", name).detail(&is.comment)
+                Self::new_row(CHANGED, "comment of relation", name).detail(&is.comment)
             }
             SchemaChange::SubjectAdded(relation, subject_type) => {
                 let name = member(&relation.definition, &relation.name);
-                Self::of_kind(ADDED, "subject of relation", name).detail(&subject_type.text)
+                Self::new_row(ADDED, "subject of relation", name).detail(&subject_type.text)
             }
             SchemaChange::SubjectRemoved(relation, subject_type) => {
                 let name = member(&relation.definition, &relation.name);
-                Self::of_kind(REMOVED, "subject of relation", name).detail(&subject_type.text)
+                Self::new_row(REMOVED, "subject of relation", name).detail(&subject_type.text)
             }
             SchemaChange::PermissionAdded(is) => {
-                Self::of_kind(ADDED, "permission", member(&is.definition, &is.name))
+                Self::new_row(ADDED, "permission", member(&is.definition, &is.name))
             }
             SchemaChange::PermissionRemoved(was) => {
-                Self::of_kind(REMOVED, "permission", member(&was.definition, &was.name))
+                Self::new_row(REMOVED, "permission", member(&was.definition, &was.name))
             }
             SchemaChange::PermissionCommentChanged(is) => {
                 let name = member(&is.definition, &is.name);
-                Self::of_kind(CHANGED, "comment of permission", name).detail(&is.comment)
+                Self::new_row(CHANGED, "comment of permission", name).detail(&is.comment)
             }
             SchemaChange::PermissionExpressionChanged {
                 permission: is,
@@ -108,7 +108,7 @@ impl<'a> ChangeRow<'a> {
                 ..
             } => {
                 let name = member(&is.definition, &is.name);
-                Self::of_kind(CHANGED, "permission", name).sides(previous_expression, expression)
+                Self::new_row(CHANGED, "permission", name).sides(previous_expression, expression)
             }
             SchemaChange::DefinitionAdded(_)
             | SchemaChange::DefinitionRemoved(_)
@@ -119,11 +119,11 @@ impl<'a> ChangeRow<'a> {
             | SchemaChange::CaveatExpressionChanged { .. }
             | SchemaChange::ParameterAdded(_)
             | SchemaChange::ParameterRemoved(_)
-            | SchemaChange::ParameterTypeChanged { .. } => Self::of_kind(CHANGED, "schema", ""),
+            | SchemaChange::ParameterTypeChanged { .. } => Self::new_row(CHANGED, "schema", ""),
         }
     }
 
-    fn of_kind(change: &'static str, what: &'static str, name: impl Into<String>) -> Self {
+    fn new_row(change: &'static str, what: &'static str, name: impl Into<String>) -> Self {
         let (name, breaking, reason) = (name.into(), false, None);
         Self { change, what, name, detail: None, before: None, after: None, breaking, reason }
     }

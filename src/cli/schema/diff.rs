@@ -12,18 +12,18 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The file of the schema as it was. When it is the only file, it is compared with the schema of the server. One of
-    /// the files may be - for standard input.
+    /// File of the old schema; as the only file, it is compared with the schema of the server. One of the files may be
+    /// - for standard input.
     before: PathBuf,
-    /// The file of the schema as it is to be.
+    /// File of the new schema.
     after: Option<PathBuf>,
-    /// Print the differences as JSON, one in a line.
+    /// Print one JSON object per difference, one per line.
     #[arg(long)]
     json: bool,
-    /// Exit with 1 when there are differences.
+    /// Exit with 1 if there are differences.
     #[arg(long)]
     error_on_difference: bool,
-    /// Exit with 1 when a difference is breaking: it can take access away, makes stored relationships invalid, or makes
+    /// Exit with 1 if a difference is breaking: it can revoke access, makes stored relationships invalid, or makes
     /// requests fail. Additions, comments and expressions that can only add subjects are not breaking.
     #[arg(long)]
     error_on_breaking: bool,
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(if fails { Exit::Failure } else { Exit::Success })
 }
 
-/// The schema of a file, with what it imports.
+/// The schema of a file, imports included.
 fn read(path: &Path) -> Result<Schema, CliError> {
     source_files::compile_schema(path)?.map_err(|diagnostics| {
         snippet::note_all(&diagnostics);
@@ -67,6 +67,6 @@ fn stored(server: &ServerArgs) -> Result<Schema, CliError> {
     let (text, _) = server.connect()?.read_schema()?;
     schema::compile(&text).map_err(|diagnostics| {
         snippet::note_all(&diagnostics);
-        CliError::new("the schema of the server cannot be compared")
+        CliError::new("the schema of the server does not compile")
     })
 }

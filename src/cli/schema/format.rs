@@ -12,18 +12,17 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Schema files; `-` is standard input. Comments stay in their places, definitions and relations in their order, and
-    /// lines are not broken anew.
+    /// Schema files; `-` is standard input. Comments, the order of definitions and relations, and line breaks are kept.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write the formatted text to the files instead of printing it.
     #[arg(long, conflicts_with = "check")]
     write: bool,
-    /// Write nothing; show where a file is not formatted, and exit with 1.
+    /// Write nothing; show where a file is not formatted, and exit with 1 if one is not.
     #[arg(long)]
     check: bool,
-    /// Print the form in which SpiceDB returns schemas: definitions sorted by name, imports and partials written out,
-    /// comments only above definitions, caveats, relations and permissions.
+    /// Print the canonical form, in which SpiceDB returns schemas: definitions sorted by name, imports and partials
+    /// expanded, comments only above definitions, caveats, relations and permissions.
     #[arg(long, conflicts_with_all = ["write", "check"])]
     canonical: bool,
 }
@@ -38,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
 fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
     if source_files::is_stdin(file) && arguments.write {
-        return Ok(render::error("standard input cannot be written to: leave out `--write`"));
+        return Ok(render::error("`--write` needs files, not standard input"));
     }
     let name = source_files::name(file);
     let text = match source_files::text(file) {
@@ -72,16 +71,16 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// The canonical text of a schema with everything that it imports.
+/// The canonical text of a schema, imports included.
 fn canonical(file: &Path, name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
     let schema = schema::compile_named(name, text, Some(&source_files::beside(file)))?;
     Ok(format!("{}\n", schema::format::canonical(&schema).trim_end()))
 }
 
-/// Puts a text in the place of a file's, whole or not at all. Mode and links stay.
+/// Replaces the content of a file atomically. Its mode and links to it are kept.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let file = fs::canonicalize(file)?;
-    // What may not be written to may not be replaced either.
+    // A rename needs no permission to write to the file itself, so that is checked here.
     let mode = OpenOptions::new().write(true).open(&file)?.metadata()?.permissions();
     let mut draft_name = file.file_name().unwrap_or_default().to_owned();
     draft_name.push(format!(".{}.new", std::process::id()));

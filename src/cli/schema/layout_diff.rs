@@ -1,12 +1,11 @@
-//! Where a text is not formatted, in a few lines.
+//! The first difference between a text and its formatted form.
 
 use crate::cli::render::{BAD, GOOD, STRONG, styled};
 
-/// How many lines of each side are shown.
+/// Lines shown of each side.
 const LINES_MAX: usize = 4;
 
-/// The first lines of `name` that differ from its formatted text, each side with its mark: `-` as it is, `+` as it should
-/// be.
+/// The first lines of `name` that differ from its formatted text: `-` for the present text, `+` for the formatted one.
 pub(super) fn shown(name: &str, text: &str, formatted: &str) -> String {
     let is: Vec<&str> = text.split_inclusive('\n').collect();
     let should: Vec<&str> = formatted.split_inclusive('\n').collect();
@@ -27,7 +26,7 @@ pub(super) fn shown(name: &str, text: &str, formatted: &str) -> String {
     shown
 }
 
-/// The lines at the start of both sides up to the next ones that are the same.
+/// The lines at the start of both sides, up to the next equal lines.
 fn first_difference<'l>(
     is: &'l [&'l str],
     should: &'l [&'l str],
@@ -40,7 +39,7 @@ fn first_difference<'l>(
     (is.get(..at).unwrap_or(is), should.get(..to).unwrap_or(should))
 }
 
-/// A line in which spaces at the end can be seen.
+/// A line with visible trailing spaces.
 fn visible(line: &str) -> String {
     let (line, has_end) = match line.strip_suffix('\n') {
         Some(line) => (line, true),

@@ -22,9 +22,9 @@ pub(in crate::cli) enum Command {
     Write(read_write::WriteArguments),
     /// Print the structure of a server's schema: definitions, relations, permissions, caveats.
     Reflect(reflect::Arguments),
-    /// Show the differences between two schema files, or between the schema of a server and a file, and which are breaking.
+    /// Compare two schema files, or the schema of a server with a file, and mark breaking changes.
     Diff(diff::Arguments),
-    /// Write the schema of one server to another.
+    /// Copy the schema of one server to another.
     Copy(copy::Arguments),
     /// Compile schema files and report errors and lint warnings.
     Check(super::validate::SchemaArguments),

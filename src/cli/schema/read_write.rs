@@ -21,7 +21,7 @@ pub(in crate::cli) struct ReadArguments {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WriteArguments {
-    /// The schema's file; standard input without one. What it imports is written with it.
+    /// Schema file; standard input without one. Imported files are written with it.
     file: Option<PathBuf>,
     /// Write nothing: show what would change, and the stored relationships that forbid it. Exits with 1 when the schema
     /// would be rejected.
@@ -70,7 +70,7 @@ pub(super) fn write(arguments: &WriteArguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// Requires that a schema is not empty: a program that failed in a pipe would delete every definition.
+/// Requires a schema that is not empty: in a pipe, a program that failed would otherwise delete every definition.
 pub(in crate::cli) fn require_content(schema: &str) -> Result<(), CliError> {
     if schema.trim().is_empty() {
         return Err(CliError::new(
@@ -80,7 +80,7 @@ pub(in crate::cli) fn require_content(schema: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The text to write: the file as it is, or with its imports in one, for servers take no imports.
+/// The text to write: the file unchanged, or merged with its imports, which servers do not accept.
 fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, CliError> {
     let path = file.unwrap_or(Path::new("-"));
     let text = source_files::schema_text(path)?;

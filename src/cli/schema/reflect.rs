@@ -14,16 +14,16 @@ use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Only definitions whose names start so.
+    /// Only definitions whose name starts with this prefix.
     #[arg(long, value_name = "PREFIX", conflicts_with = "caveat")]
     definition: Option<String>,
-    /// Of these definitions only the relations whose names start so.
+    /// Of these definitions, only relations whose name starts with this prefix.
     #[arg(long, value_name = "PREFIX", requires = "definition", conflicts_with = "permission")]
     relation: Option<String>,
-    /// Of these definitions only the permissions whose names start so.
+    /// Of these definitions, only permissions whose name starts with this prefix.
     #[arg(long, value_name = "PREFIX", requires = "definition")]
     permission: Option<String>,
-    /// Only caveats whose names start so.
+    /// Only caveats whose name starts with this prefix.
     #[arg(long, value_name = "PREFIX")]
     caveat: Option<String>,
     /// Print the result as JSON.
@@ -74,6 +74,7 @@ fn text(Reflection { definitions, caveats }: &Reflection) -> String {
         let permissions = definition.permissions.iter();
         lines.extend(permissions.map(|permission| format!("  permission {}", permission.name)));
     }
+
     lines.extend(caveats.iter().map(|caveat| {
         let parameters = caveat.parameters.iter();
         let parameters =
@@ -84,7 +85,7 @@ fn text(Reflection { definitions, caveats }: &Reflection) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// The schema as the wire writes it in JSON.
+/// The schema in the JSON form of the gRPC response.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ReflectionJson<'a> {

@@ -1,4 +1,4 @@
-//! What `kilwa serve` can be told.
+//! Options of `kilwa serve`.
 
 use super::clock_args::ClockArgs;
 use super::connection_args::ConnectionArgs;
@@ -19,7 +19,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct Arguments {
-    /// Address for gRPC.
+    /// Address to serve gRPC at.
     #[arg(
         long,
         env = "KILWA_GRPC_ADDR",
@@ -27,8 +27,8 @@ pub(in crate::cli) struct Arguments {
         value_name = "HOST:PORT"
     )]
     grpc_addr: String,
-    /// Key that callers must show; may be given more than once. Without any, the server makes one and keeps it in the
-    /// data folder.
+    /// Preshared key that clients must send; may be repeated. Without one, the server generates a key and stores it in
+    /// the data folder.
     #[arg(
         long,
         env = "KILWA_GRPC_PRESHARED_KEY",
@@ -37,11 +37,10 @@ pub(in crate::cli) struct Arguments {
         value_name = "KEY"
     )]
     grpc_preshared_key: Vec<String>,
-    /// Folder for the data. [default: `kilwa` in the user's folder for application data]
+    /// Data folder. [default: `kilwa` in the user's folder for application data]
     #[arg(long, env = "KILWA_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Validation files and schemas, separated by commas, whose schemas and relationships, taken together, an empty store
-    /// starts with.
+    /// Validation files (.yaml) and schemas (.zed), separated by commas, to load into an empty store.
     #[arg(
         long,
         env = "KILWA_BOOTSTRAP",
@@ -50,7 +49,7 @@ pub(in crate::cli) struct Arguments {
         value_name = "FILE"
     )]
     pub(super) bootstrap: Vec<PathBuf>,
-    /// For how long older revisions can be read.
+    /// How long older revisions can be read (history window).
     #[arg(
         long,
         env = "KILWA_DATASTORE_GC_WINDOW",
@@ -59,7 +58,7 @@ pub(in crate::cli) struct Arguments {
         value_name = "DURATION"
     )]
     datastore_gc_window: Duration,
-    /// How often older revisions are dropped.
+    /// Interval of garbage collection, which deletes revisions older than the history window.
     #[arg(
         long,
         env = "KILWA_DATASTORE_GC_INTERVAL",
@@ -70,7 +69,7 @@ pub(in crate::cli) struct Arguments {
     datastore_gc_interval: Duration,
     #[command(flatten)]
     clock: ClockArgs,
-    /// Whether to refuse calls that write. What an empty store starts with is loaded all the same.
+    /// Whether to refuse calls that write. A bootstrap is loaded nevertheless.
     #[arg(
         long,
         env = "KILWA_DATASTORE_READONLY",
@@ -83,7 +82,7 @@ pub(in crate::cli) struct Arguments {
         value_parser = boolean::parse
     )]
     datastore_readonly: bool,
-    /// How long calls may still take after the server was told to stop.
+    /// Time for running calls to finish after a stop signal.
     #[arg(
         long,
         env = "KILWA_SHUTDOWN_GRACE_PERIOD",
@@ -93,11 +92,11 @@ pub(in crate::cli) struct Arguments {
         value_name = "DURATION"
     )]
     shutdown_grace_period: Duration,
-    /// What to log: error, warn, info, debug or trace, or rules such as `info,kilwa::calls=debug`, which adds a line for
+    /// Log level: error, warn, info, debug or trace, or rules such as `info,kilwa::calls=debug`, which adds a line for
     /// each call.
     #[arg(long, env = "KILWA_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub(super) log_level: String,
-    /// From when on a call is logged at info, as slow. Watches are not.
+    /// Duration from which a call is logged as slow, at level info. Watches are never logged as slow.
     #[arg(
         long,
         env = "KILWA_SLOW_CALL_THRESHOLD",
@@ -106,10 +105,10 @@ pub(in crate::cli) struct Arguments {
         value_name = "DURATION"
     )]
     slow_call_threshold: Duration,
-    /// How log lines look.
+    /// Format of log lines.
     #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) log_format: LogFormatArg,
-    /// Whether to serve JSON over HTTP, which comes later.
+    /// Whether to serve JSON over HTTP. Not supported yet.
     #[arg(
         long,
         env = "KILWA_HTTP_ENABLED",
@@ -123,7 +122,7 @@ pub(in crate::cli) struct Arguments {
         value_parser = boolean::parse
     )]
     http_enabled: bool,
-    /// Whether to serve metrics, which come later.
+    /// Whether to serve metrics. Not supported yet.
     #[arg(
         long,
         env = "KILWA_METRICS_ENABLED",
@@ -137,7 +136,7 @@ pub(in crate::cli) struct Arguments {
         value_parser = boolean::parse
     )]
     metrics_enabled: bool,
-    /// The memory for what was read from disk, in bytes.
+    /// Memory of the block cache for data read from disk, in bytes.
     #[arg(
         long,
         env = "KILWA_BLOCK_CACHE_SIZE",
@@ -146,8 +145,9 @@ pub(in crate::cli) struct Arguments {
         value_name = "BYTES"
     )]
     block_cache_size: u32,
-    /// Open a store whose log is damaged, without the writes that cannot be read. Says what is lost, and copies the damaged
-    /// files into a folder `damaged-…` of the data folder. Without this such a store is refused.
+    /// Open a store with a damaged write-ahead log, without the writes that cannot be read. The lost writes are
+    /// reported, and the damaged files are copied to a folder `damaged-…` in the data folder. Without this option such
+    /// a store is refused.
     #[arg(long)]
     recover_log: bool,
     #[command(flatten)]
@@ -162,11 +162,11 @@ pub(in crate::cli) struct Arguments {
     limits: LimitArgs,
 }
 
-/// How much a request may hold and cost.
+/// Limits on requests.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(in crate::cli) struct LimitArgs {
-    /// The longest way from a resource to a subject, in relations and permissions. [default: none]
+    /// Maximum depth of a check: relations and permissions from a resource to a subject. [default: none]
     #[arg(
         long,
         env = "KILWA_DISPATCH_MAX_DEPTH",
@@ -174,7 +174,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     dispatch_max_depth: Option<u32>,
-    /// The most relations and permissions of objects that one check may look into.
+    /// Maximum number of object-and-relation nodes that one check may visit.
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_VISITS",
@@ -183,7 +183,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     max_check_visits: u64,
-    /// The most reads of the store that one check may need.
+    /// Maximum number of store reads of one check.
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_READS",
@@ -192,7 +192,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     max_check_reads: u64,
-    /// The most steps that the caveats of one check may take together.
+    /// Maximum number of evaluation steps of all caveats of one check.
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_CAVEAT_STEPS",
@@ -201,7 +201,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     max_check_caveat_steps: u64,
-    /// How long one check may take, or all checks of one bulk check together.
+    /// Maximum duration of one check, or of all checks of one bulk check together.
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_DURATION",
@@ -210,7 +210,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "DURATION"
     )]
     max_check_duration: Duration,
-    /// The largest caveat context of a check, in bytes; 0 or less for no limit.
+    /// Maximum size of the caveat context of a check, in bytes; 0 or less for no limit.
     #[arg(
         long,
         env = "KILWA_MAX_CAVEAT_CONTEXT_SIZE",
@@ -219,7 +219,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "BYTES"
     )]
     max_caveat_context_size: i64,
-    /// The largest caveat context that a relationship may store, in bytes.
+    /// Maximum size of the caveat context stored with a relationship, in bytes.
     #[arg(
         long,
         env = "KILWA_MAX_RELATIONSHIP_CONTEXT_SIZE",
@@ -227,7 +227,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "BYTES"
     )]
     max_relationship_context_size: usize,
-    /// The most updates of one write.
+    /// Maximum updates per write.
     #[arg(
         long,
         env = "KILWA_WRITE_RELATIONSHIPS_MAX_UPDATES_PER_CALL",
@@ -235,7 +235,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     write_relationships_max_updates_per_call: NonZero<usize>,
-    /// The most preconditions of one write or deletion.
+    /// Maximum preconditions per write or deletion.
     #[arg(
         long,
         env = "KILWA_UPDATE_RELATIONSHIPS_MAX_PRECONDITIONS_PER_CALL",
@@ -243,7 +243,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     update_relationships_max_preconditions_per_call: usize,
-    /// The largest limit that a read may ask for.
+    /// Maximum limit of one read of relationships.
     #[arg(
         long,
         env = "KILWA_MAX_READ_RELATIONSHIPS_LIMIT",
@@ -252,7 +252,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     max_read_relationships_limit: u32,
-    /// The largest limit that a lookup of resources may ask for.
+    /// Maximum limit of one lookup of resources.
     #[arg(
         long,
         env = "KILWA_MAX_LOOKUP_RESOURCES_LIMIT",
@@ -261,7 +261,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     max_lookup_resources_limit: u32,
-    /// The most memory that one lookup may need for the objects between a subject and its resources, in bytes.
+    /// Maximum memory of one lookup for the objects between a subject and its resources, in bytes.
     #[arg(
         long,
         env = "KILWA_MAX_LOOKUP_MEMORY",
@@ -270,8 +270,8 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "BYTES"
     )]
     max_lookup_memory: u32,
-    /// The most memory that all requests under way may need together from their first byte to the end of their answer, in
-    /// bytes. What goes beyond it is refused with `RESOURCE_EXHAUSTED`.
+    /// Maximum memory of all running requests together, from the first byte to the end of the response, in bytes.
+    /// Requests beyond it are refused with `RESOURCE_EXHAUSTED`.
     #[arg(
         long,
         env = "KILWA_MAX_REQUESTS_MEMORY",
@@ -280,7 +280,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "BYTES"
     )]
     max_requests_memory: u32,
-    /// The most subjects that a tree, or a part of a lookup of subjects, may need in memory at once.
+    /// Maximum number of subjects that one expand, or one window of a lookup of subjects, may hold in memory.
     #[arg(
         long,
         env = "KILWA_MAX_LOOKUP_SUBJECTS",
@@ -289,7 +289,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     max_lookup_subjects: u64,
-    /// The most relationships in one message of an export.
+    /// Maximum relationships per message of a bulk export.
     #[arg(
         long,
         env = "KILWA_MAX_BULK_EXPORT_RELATIONSHIPS_LIMIT",
@@ -298,7 +298,7 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "COUNT"
     )]
     max_bulk_export_relationships_limit: u32,
-    /// The largest limit that a deletion may ask for.
+    /// Maximum limit of one deletion.
     #[arg(
         long,
         env = "KILWA_MAX_DELETE_RELATIONSHIPS_LIMIT",
@@ -327,14 +327,14 @@ impl From<LogFormatArg> for telemetry::LogFormat {
 }
 
 impl Arguments {
-    /// Requires that nothing is asked for which does not exist yet.
+    /// Refuses features that are not supported yet.
     pub(super) fn require_features(&self) -> Result<(), CliError> {
         for (asked, flag) in
             [(self.http_enabled, "--http-enabled"), (self.metrics_enabled, "--metrics-enabled")]
         {
             if asked {
                 return Err(CliError::new(format!(
-                    "`{flag}` is not supported yet: leave it out, or say `{flag}=false`"
+                    "`{flag}` is not supported yet: leave it out, or use `{flag}=false`"
                 )));
             }
         }
@@ -345,7 +345,7 @@ impl Arguments {
         listen_address(&self.grpc_addr)
     }
 
-    /// The data folder, so that it is found from anywhere.
+    /// The absolute path of the data folder.
     fn data_dir(&self) -> PathBuf {
         let dir = self.data_dir.clone().unwrap_or_else(default_data_dir);
         std::path::absolute(&dir).unwrap_or(dir)
@@ -373,7 +373,7 @@ impl Arguments {
 }
 
 impl LimitArgs {
-    /// Sets them.
+    /// Copies the options into a configuration.
     pub(in crate::cli) fn apply(&self, config: &mut Config) {
         config.database.limits.depth_max = self.dispatch_max_depth;
         config.database.limits.visits_max = self.max_check_visits;
@@ -381,6 +381,7 @@ impl LimitArgs {
         config.database.limits.caveat_steps_max = self.max_check_caveat_steps;
         config.database.limits.time_max = Some(self.max_check_duration);
         config.requests.caveat_bytes_max = self.max_relationship_context_size;
+
         config.database.updates_max = self.write_relationships_max_updates_per_call.get();
         config.database.preconditions_max = self.update_relationships_max_preconditions_per_call;
         config.requests.context_bytes_max =
@@ -396,7 +397,7 @@ impl LimitArgs {
     }
 }
 
-/// The address to listen at; without a host it is every address of this machine.
+/// The listen address; without a host, all addresses of this machine.
 pub(in crate::cli) fn listen_address(given: &str) -> String {
     match given.strip_prefix(':') {
         Some(port) => format!("0.0.0.0:{port}"),

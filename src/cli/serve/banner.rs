@@ -1,4 +1,4 @@
-//! What a server says when it starts: where it is, where its key is, and a question to try.
+//! The banner of a started server: its address, the location of its key, and a check to try.
 
 use crate::cli::data_dir::default_data_dir;
 use crate::cli::render::{DIM, GOOD, STRONG, styled};
@@ -9,11 +9,11 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The port that clients look for by themselves.
+/// The default port of the commands.
 const USUAL_PORT: u16 = 50051;
 
 pub(super) struct Banner<'s> {
-    /// How a shell calls this program.
+    /// The name by which a shell calls this program.
     pub(super) program: String,
     pub(super) address: SocketAddr,
     pub(super) data_dir: &'s Path,
@@ -21,12 +21,12 @@ pub(super) struct Banner<'s> {
 }
 
 impl Banner<'_> {
-    /// The lines for somebody who reads them on a terminal. `example` is a question whose answer the bootstrap gives.
+    /// The text of the banner. `example` is a check with a result in the bootstrap data.
     pub(super) fn text(&self, contents: Contents, example: Option<&Example>) -> String {
         let key = match self.keys {
             KeySource::Given => "given with --grpc-preshared-key".to_owned(),
             KeySource::Kept(file) => format!("in {}", file.display()),
-            KeySource::Made(file) => format!("made just now, in {}", file.display()),
+            KeySource::Made(file) => format!("generated, in {}", file.display()),
         };
         let mut lines = vec![
             format!("{} kilwa serves gRPC at {}", styled(GOOD, "✓"), styled(STRONG, self.address)),
@@ -34,26 +34,31 @@ impl Banner<'_> {
             format!("  key  {key}"),
             String::new(),
         ];
+
         match (contents, example) {
             (Contents::Bootstrap, Some(example)) => lines.extend([
-                styled(DIM, "  # ask it, from any terminal of this machine:"),
+                styled(DIM, "  # run a check, from any terminal of this machine:"),
                 format!("  {}", self.check(example)),
-                styled(DIM, "  # and from an application, here Python with `pip install authzed`:"),
+                styled(
+                    DIM,
+                    "  # and from an application, here in Python with `pip install authzed`:",
+                ),
                 format!("  {}", self.python(example)),
             ]),
             (Contents::Bootstrap | Contents::Other, _) => lines.extend([
-                styled(DIM, "  # see the schema that it holds:"),
+                styled(DIM, "  # print its schema:"),
                 format!("  {} schema read{}", self.program, self.flags()),
             ]),
             (Contents::Nothing, _) => lines.extend([
-                styled(DIM, "  # give it a schema:"),
+                styled(DIM, "  # write a schema:"),
                 format!("  {} schema write FILE{}", self.program, self.flags()),
             ]),
         }
+
         lines.join("\n") + "\n"
     }
 
-    /// What a client has to be told beside the question.
+    /// The flags that a client needs beside the check.
     fn flags(&self) -> String {
         let unusual = self.address.port() != USUAL_PORT || !self.address.ip().is_loopback();
         let endpoint =
@@ -70,7 +75,7 @@ impl Banner<'_> {
         endpoint + &key
     }
 
-    /// The address as a client on this machine reaches it.
+    /// The address at which a client on this machine reaches the server.
     fn reachable(&self) -> String {
         match (self.address.ip().is_unspecified(), self.address.is_ipv6()) {
             (true, false) => format!("127.0.0.1:{}", self.address.port()),
@@ -85,7 +90,7 @@ impl Banner<'_> {
         format!("{program} permission check {resource} {permission} {subject}{flags}")
     }
 
-    /// The same question through the official client. One statement, so that it may stand indented in a shell.
+    /// The same check through the official Python client. One statement, so that it may be indented in a shell.
     fn python(&self, Example { resource, permission, subject }: &Example) -> String {
         let key = match self.keys {
             KeySource::Given => String::new(),
@@ -95,6 +100,7 @@ impl Banner<'_> {
         };
         let relation =
             subject.relation().map(|name| format!(", optional_relation={}", json!(name)));
+
         let code = format!(
             "import os, grpcutil, authzed.api.v1 as v1; print(
     v1.SyncClient({}, grpcutil.insecure_bearer_token_credentials(os.environ[\"KEY\"]))
@@ -109,11 +115,12 @@ impl Banner<'_> {
             json!(subject.object_id()),
             relation.unwrap_or_default(),
         );
+
         format!("{key}python3 -c {}", quoted(&code))
     }
 }
 
-/// A text as a shell reads it back.
+/// A text quoted for a shell.
 pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.:=+@".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

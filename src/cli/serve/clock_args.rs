@@ -1,14 +1,14 @@
-//! What the clock of a server may show.
+//! Options of `kilwa serve` for the clock.
 
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
 use std::time::Duration;
 
-/// How far the clock may be ahead.
+/// Limits on the clock.
 #[derive(Debug, Args)]
 pub(super) struct ClockArgs {
-    /// How far the clock may be ahead of the time at which the data folder was last in use.
+    /// Maximum time that the clock may be ahead of the last use of the data folder.
     #[arg(
         long,
         env = "KILWA_CLOCK_AHEAD_MAX",
@@ -17,13 +17,14 @@ pub(super) struct ClockArgs {
         value_name = "DURATION"
     )]
     clock_ahead_max: Duration,
-    /// Start although the clock is further ahead than that: it is right, and the data folder was out of use so long.
+    /// Start although the clock is further ahead: confirm that it is right and that the data folder was not in use for
+    /// that long.
     #[arg(long)]
     accept_clock: bool,
 }
 
 impl ClockArgs {
-    /// Puts them into a config.
+    /// Copies the options into a configuration.
     pub(super) fn apply(&self, config: &mut Config) {
         config.clock_ahead_max = self.clock_ahead_max;
         config.accept_clock = self.accept_clock;

@@ -1,11 +1,11 @@
-//! What `kilwa serve` can be told about connections.
+//! Options of `kilwa serve` for connections.
 
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
 use std::time::Duration;
 
-/// How many connections there may be, and how long they may do nothing.
+/// Limits on connections.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
 pub(in crate::cli) struct ConnectionArgs {
@@ -17,7 +17,7 @@ pub(in crate::cli) struct ConnectionArgs {
         value_name = "COUNT"
     )]
     max_open: Option<u32>,
-    /// How long a new connection may take to begin HTTP/2.
+    /// Maximum time for a new connection to start HTTP/2.
     #[arg(
         long = "grpc-handshake-timeout",
         env = "KILWA_GRPC_HANDSHAKE_TIMEOUT",
@@ -26,7 +26,7 @@ pub(in crate::cli) struct ConnectionArgs {
         value_name = "DURATION"
     )]
     handshake_timeout: Duration,
-    /// How long a connection may be open without a call.
+    /// Maximum time that a connection may be idle, without a call.
     #[arg(
         long = "grpc-idle-timeout",
         env = "KILWA_GRPC_IDLE_TIMEOUT",
@@ -38,7 +38,7 @@ pub(in crate::cli) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
-    /// Sets them.
+    /// Copies the options into a configuration.
     pub(in crate::cli) fn apply(&self, config: &mut Config) {
         config.connections.max = self.max_open;
         config.connections.handshake_timeout = self.handshake_timeout;

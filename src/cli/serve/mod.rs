@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
     arguments.require_features()?;
     telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
     notes.log();
+
     let mut config = arguments.config();
     let mut example = None;
     if !arguments.bootstrap.is_empty() {
@@ -33,26 +34,27 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         config.bootstrap = Some(bootstrap(data.schema, data.relationships));
         example = data.example;
     }
+
     server::run_until_signal(&arguments.address(), &config, |address, server| {
         if arguments.log_format == LogFormatArg::Json {
-            // Whoever reads JSON from both streams reads nothing else.
+            // Both streams may be read as JSON, so the address is logged instead.
             tracing::info!(%address, data_dir = %config.data_dir.display(), "serving gRPC");
             return;
         }
         let (data_dir, keys) = (&config.data_dir, server.key_source());
         let banner = Banner { program: program(), address, data_dir, keys };
-        // It serves whether or not anybody reads this.
+        // The server works without a reader of its banner, so an error here is ignored.
         drop(render::out(&banner.text(server.contents(), example.as_ref())));
     })?;
     Ok(Exit::Success)
 }
 
-/// What an empty store starts with.
+/// The bootstrap of an empty store.
 pub(super) fn bootstrap(schema: Option<String>, relationships: Vec<Relationship>) -> Bootstrap {
     Bootstrap { schema: schema.unwrap_or_default(), relationships }
 }
 
-/// How a shell calls this program: by its name when that finds it, else by where it is.
+/// The name by which a shell calls this program: its plain name if that is found in PATH, its path otherwise.
 fn program() -> String {
     let Ok(this) = env::current_exe() else { return "kilwa".to_owned() };
     let folders = env::var_os("PATH").unwrap_or_default();

@@ -1,15 +1,15 @@
-//! What `kilwa serve` can be told about streams of results.
+//! Options of `kilwa serve` for streams of results.
 
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
 use std::time::Duration;
 
-/// How patient the server is with streams of results.
+/// Limits on streams of results.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Streams")]
 pub(super) struct StreamArgs {
-    /// How long a stream of results may go without one, because of the server or because of the client.
+    /// Maximum time between two results of a stream, whether the server or the client is slow.
     #[arg(
         long,
         env = "KILWA_STREAMING_API_RESPONSE_DELAY_TIMEOUT",
@@ -18,7 +18,8 @@ pub(super) struct StreamArgs {
         value_name = "DURATION"
     )]
     streaming_api_response_delay_timeout: Duration,
-    /// How long all results of one stream may wait for the client, together. The stream pins the history that it reads.
+    /// Maximum total time that the results of one stream may wait for the client. A stream keeps its revision from
+    /// garbage collection.
     #[arg(
         long,
         env = "KILWA_STREAMING_API_CLIENT_WAIT_TIMEOUT",

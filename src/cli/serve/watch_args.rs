@@ -1,15 +1,15 @@
-//! What `kilwa serve` can be told about watches.
+//! Options of `kilwa serve` for watches.
 
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
 use std::time::Duration;
 
-/// How patient the server is with those who watch.
+/// Limits on watches.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Watch")]
 pub(super) struct WatchArgs {
-    /// How often a watcher that wants checkpoints is told that nothing has changed.
+    /// Interval of checkpoints for watchers that request them, while nothing changes.
     #[arg(
         long,
         env = "KILWA_WATCH_API_HEARTBEAT",
@@ -18,7 +18,7 @@ pub(super) struct WatchArgs {
         value_name = "DURATION"
     )]
     watch_api_heartbeat: Duration,
-    /// The most changes that wait for one watcher.
+    /// Maximum number of changes in the send queue of one watcher.
     #[arg(
         long,
         env = "KILWA_DATASTORE_WATCH_BUFFER_LENGTH",
@@ -27,7 +27,7 @@ pub(super) struct WatchArgs {
         value_name = "COUNT"
     )]
     datastore_watch_buffer_length: u32,
-    /// How long these may leave no room for the next one, before a watcher counts as too slow.
+    /// Maximum time that the send queue of a watcher may be full, before the watch is ended as too slow.
     #[arg(
         long,
         env = "KILWA_DATASTORE_WATCH_BUFFER_WRITE_TIMEOUT",

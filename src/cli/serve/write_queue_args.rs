@@ -1,4 +1,4 @@
-//! How much may wait to be written: options of `kilwa serve`.
+//! Options of `kilwa serve` for the write queue.
 
 use crate::cli::duration;
 use crate::config::Config;
@@ -6,14 +6,14 @@ use clap::Args;
 use std::num::NonZero;
 use std::time::Duration;
 
-/// How much may wait to be written.
+/// Limits on waiting writes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writes")]
 pub(in crate::cli) struct WriteQueueArgs {
-    /// Maximum number of writes that wait for their turn. More are refused with `RESOURCE_EXHAUSTED`.
+    /// Maximum number of waiting writes. More are refused with `RESOURCE_EXHAUSTED`.
     #[arg(long, env = "KILWA_MAX_WAITING_WRITES", default_value = "4096", value_name = "COUNT")]
     max_waiting_writes: NonZero<usize>,
-    /// Maximum size of the requests of all writes that wait, in bytes.
+    /// Maximum total size of the requests of waiting writes, in bytes.
     #[arg(
         long,
         env = "KILWA_MAX_WAITING_WRITES_SIZE",
@@ -21,7 +21,7 @@ pub(in crate::cli) struct WriteQueueArgs {
         value_name = "BYTES"
     )]
     max_waiting_writes_size: usize,
-    /// Maximum time that the client of a bulk import may send nothing.
+    /// Maximum time that the client of a bulk import may be idle.
     #[arg(
         long,
         env = "KILWA_BULK_IMPORT_IDLE_TIMEOUT",
@@ -30,7 +30,7 @@ pub(in crate::cli) struct WriteQueueArgs {
         value_name = "DURATION"
     )]
     bulk_import_idle_timeout: Duration,
-    /// Maximum disk space for the relationships of all bulk imports that have not been made yet, in bytes.
+    /// Maximum disk space for the spill files of all running bulk imports, in bytes.
     #[arg(
         long,
         env = "KILWA_MAX_BULK_IMPORT_SPILL_SIZE",

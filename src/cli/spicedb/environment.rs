@@ -1,4 +1,4 @@
-//! Variables of SpiceDB and zed, which are named after their flags: `SPICEDB_GRPC_ADDR` is `--grpc-addr`.
+//! Environment variables of SpiceDB and zed, named after their flags: `SPICEDB_GRPC_ADDR` is `--grpc-addr`.
 
 use crate::cli::boolean;
 use clap::parser::ValueSource;
@@ -6,12 +6,12 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The variables of the process.
+/// The environment variables of the process.
 #[derive(Debug)]
 pub(super) struct EnvVariables(BTreeMap<String, String>);
 
 impl EnvVariables {
-    /// Those whose names and values are text.
+    /// The variables whose name and value are UTF-8.
     pub(super) fn new(all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -19,7 +19,7 @@ impl EnvVariables {
         Self(all.into_iter().filter_map(text).collect())
     }
 
-    /// Names and values of those with this prefix. An empty one counts as none, as it does for SpiceDB.
+    /// Names and values of the variables with this prefix. An empty value counts as unset, as in SpiceDB.
     pub(super) fn with_prefix<'v>(
         &'v self,
         prefix: &'v str,
@@ -37,12 +37,12 @@ impl EnvVariables {
     }
 }
 
-/// The name of the flag that a variable stands for.
+/// The flag name of a variable.
 pub(super) fn flag_name(variable: &str, prefix: &str) -> String {
     variable.strip_prefix(prefix).unwrap_or(variable).to_lowercase().replace('_', "-")
 }
 
-/// The same command, in which an argument reads the variable of the other program where Kilwa's own is not set.
+/// The same command, in which an argument reads the variable of the foreign program if Kilwa's own is not set.
 pub(super) fn reading(command: Command, variables: &EnvVariables, prefix: &str) -> Command {
     let command = command.mut_args(|argument| match stand_in(&argument, variables, prefix) {
         Some(name) if matches!(argument.get_action(), ArgAction::SetTrue) => {
@@ -54,7 +54,7 @@ pub(super) fn reading(command: Command, variables: &EnvVariables, prefix: &str) 
     command.mut_subcommands(|command| reading(command, variables, prefix))
 }
 
-/// The variable of the other program that stands for an argument, if it is set and Kilwa's own is not.
+/// The variable of the foreign program for an argument, if it is set and Kilwa's own is not.
 fn stand_in(argument: &Arg, variables: &EnvVariables, prefix: &str) -> Option<String> {
     let own = argument.get_env().and_then(|name| name.to_str());
     if own.is_some_and(|own| variables.holds(own)) {
@@ -64,13 +64,13 @@ fn stand_in(argument: &Arg, variables: &EnvVariables, prefix: &str) -> Option<St
     flag_names(argument).into_iter().map(variable).find(|name| variables.has_value(name))
 }
 
-/// The names under which an argument may be given as a flag.
+/// The flag names of an argument, aliases included.
 pub(super) fn flag_names(argument: &Arg) -> Vec<&str> {
     let aliases = argument.get_all_aliases().unwrap_or_default();
     argument.get_long().into_iter().chain(aliases).collect()
 }
 
-/// The variables with this prefix from which values of a command came.
+/// The variables with this prefix that set values of a command.
 pub(super) fn used(command: &Command, matches: &ArgMatches, prefix: &str) -> Vec<String> {
     let from_variable = |argument: &&Arg| {
         matches.value_source(argument.get_id().as_str()) == Some(ValueSource::EnvVariable)
@@ -80,7 +80,7 @@ pub(super) fn used(command: &Command, matches: &ArgMatches, prefix: &str) -> Vec
     names.map(str::to_owned).collect()
 }
 
-/// The command that the words of a command line name.
+/// The innermost command that a command line names.
 pub(super) fn leaf<'c>(command: &'c Command, arguments: &[OsString]) -> &'c Command {
     let mut words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
     let mut leaf = command;

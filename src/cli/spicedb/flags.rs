@@ -1,23 +1,22 @@
-//! Flags of other programs: how they are written, what is to be said about them, and how they are taken out of a command
-//! line.
+//! Flags of foreign programs: their syntax, their effect, and their removal from a command line.
 
 use crate::cli::boolean;
 use clap::Command;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-/// Flags that are there for the same reason.
+/// Flags with the same purpose.
 #[derive(Debug)]
 pub(super) struct FlagGroup {
-    /// What the other program does with them, and why Kilwa does not need them.
+    /// Their effect in the foreign program, and why Kilwa does not need them.
     pub(super) why: &'static str,
-    /// What to do instead, where one of them cannot be left without effect.
+    /// The replacement, for a flag that is refused.
     pub(super) instead: &'static str,
     /// The flags.
     pub(super) flags: &'static [Flag],
 }
 
-/// A flag that only the other program has.
+/// A flag that only the foreign program has.
 #[derive(Debug)]
 pub(super) struct Flag {
     name: &'static str,
@@ -27,28 +26,28 @@ pub(super) struct Flag {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FlagShape {
-    /// True or false. A value can only follow a `=`, as in Go's command lines.
+    /// A boolean. A value can only follow a `=`, as in Go's command lines.
     Switch,
-    /// A value follows, behind a `=` or as the next word.
+    /// A value follows, after a `=` or as the next argument.
     Value,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum FlagEffect {
-    /// Kilwa gives the same answers without it.
+    /// Without effect, whatever the value.
     None,
-    /// Without effect with these values. Any other one asks for something that Kilwa does not do.
+    /// Without effect with these values; refused with any other.
     NoneWith(&'static [&'static str]),
-    /// These values are what Kilwa does anyway. Any other one asks for something that Kilwa does not do.
+    /// These values are what Kilwa does anyway; any other is refused.
     Only(&'static [&'static str]),
 }
 
-/// A switch that has no effect.
+/// A switch without effect.
 pub(super) const fn switch(name: &'static str) -> Flag {
     Flag { name, shape: FlagShape::Switch, effect: FlagEffect::None }
 }
 
-/// A flag with a value that has no effect.
+/// A flag with a value, without effect.
 pub(super) const fn value(name: &'static str) -> Flag {
     Flag { name, shape: FlagShape::Value, effect: FlagEffect::None }
 }
@@ -65,10 +64,10 @@ impl Flag {
     }
 }
 
-/// A flag that was given, on the command line or by a variable.
+/// A flag set on the command line or by a variable.
 #[derive(Debug)]
 pub(super) struct GivenFlag {
-    /// As it was given, without its value, which may be secret.
+    /// The flag or variable, without its value, which may be secret.
     pub(super) shown: String,
     pub(super) group: &'static FlagGroup,
     pub(super) verdict: FlagVerdict,
@@ -78,7 +77,7 @@ pub(super) struct GivenFlag {
 pub(super) enum FlagVerdict {
     /// Kilwa does what it asks for.
     Same,
-    /// It has no effect, and nothing is lost by that.
+    /// It has no effect, and needs none.
     NoEffect,
     /// Kilwa does not do what it asks for.
     Refused,
@@ -92,7 +91,7 @@ impl GivenFlag {
 
 impl Flag {
     fn verdict(&self, value: &str) -> FlagVerdict {
-        // Go reads `--flag=` and an empty variable as if there were none.
+        // Go treats `--flag=` and an empty variable as unset.
         if value.is_empty() {
             return FlagVerdict::Same;
         }
@@ -122,7 +121,7 @@ pub(super) fn find(
     })
 }
 
-/// Takes the flags of `groups` out of a command line. What Kilwa has under the same name, `own`, stays.
+/// Removes the flags of `groups` from a command line, except those that Kilwa defines itself (`own`).
 pub(super) fn extract(
     arguments: Vec<OsString>,
     groups: &'static [FlagGroup],
@@ -132,24 +131,26 @@ pub(super) fn extract(
     let mut given = Vec::new();
     let mut rest = arguments.into_iter();
     while let Some(argument) = rest.next() {
-        // What follows is never a flag.
+        // No flags follow `--`.
         if argument == "--" {
             kept.push(argument);
             kept.extend(rest);
             break;
         }
+
         let known = argument.to_str().and_then(split).filter(|(name, _)| !own.contains(*name));
         let found = known.and_then(|(name, value)| Some((name, value, find(groups, name)?)));
         let Some((name, value, (group, flag))) = found else {
             kept.push(argument);
             continue;
         };
+
         let value = match (value, flag.shape) {
             (Some(value), _) => value.to_owned(),
             (None, FlagShape::Switch) => "true".to_owned(),
             (None, FlagShape::Value) => {
                 let Some(value) = rest.next() else {
-                    // A flag without its value is nothing that can be taken.
+                    // A flag without its value is left to clap, which reports it.
                     kept.push(argument);
                     break;
                 };
@@ -161,7 +162,7 @@ pub(super) fn extract(
     (kept, given)
 }
 
-/// Puts flags that stand before a command, as Cobra allows it, behind it. Only those are moved that `has_value` knows.
+/// Moves flags before a command, which Cobra allows, to the end. Only flags known to `has_value` are moved.
 pub(super) fn behind_command(
     arguments: Vec<OsString>,
     command: &Command,
@@ -170,6 +171,7 @@ pub(super) fn behind_command(
     let mut rest = arguments.into_iter().peekable();
     let mut ordered: Vec<OsString> = rest.next().into_iter().collect();
     let mut moved = Vec::new();
+
     let mut command = command;
     while command.has_subcommands()
         && let Some(argument) = rest.peek()
@@ -179,6 +181,7 @@ pub(super) fn behind_command(
             ordered.extend(rest.next());
             continue;
         }
+
         let flag = argument.to_str().and_then(split);
         let Some((value, takes)) =
             flag.and_then(|(name, value)| Some((value.is_some(), has_value(name)?)))
@@ -190,6 +193,7 @@ pub(super) fn behind_command(
             moved.extend(rest.next());
         }
     }
+
     let is_end = |argument: &OsString| argument == "--";
     while let Some(argument) = rest.next_if(|argument| !is_end(argument)) {
         ordered.push(argument);
@@ -208,7 +212,7 @@ fn split(argument: &str) -> Option<(&str, Option<&str>)> {
     })
 }
 
-/// Whether a flag of this name takes a value from the next word.
+/// Whether a flag of this name has a value in the next argument.
 pub(super) fn has_value(groups: &'static [FlagGroup], name: &str) -> Option<bool> {
     find(groups, name).map(|(_, flag)| flag.shape == FlagShape::Value)
 }

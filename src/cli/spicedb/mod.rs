@@ -1,7 +1,7 @@
-//! Coming from SpiceDB: its command lines and variables, and those of its client `zed`.
+//! Compatibility with command lines and variables of `spicedb serve` and of its client `zed`.
 //!
-//! People paste whole command lines. What Kilwa does anyway or does not need is taken with a remark, so that they run;
-//! what asks for something that Kilwa does not do is refused with a sentence about it, so that nobody relies on it.
+//! Users paste whole command lines. Flags that ask for what Kilwa does anyway, or does not need, are accepted with a
+//! note; flags that ask for what Kilwa does not do are refused with the reason, so that no one relies on them.
 
 mod environment;
 mod flags;
@@ -20,10 +20,10 @@ use std::ffi::OsString;
 
 pub(super) use usage_hints::{explain, source_variable};
 
-/// The page that says all of this to people.
+/// The page that documents all of this.
 const PAGE: &str = "docs/from-spicedb.md";
 
-/// The other program whose command line this may be.
+/// A program whose flags and variables are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ForeignProgram {
     SpiceDb,
@@ -31,7 +31,7 @@ enum ForeignProgram {
 }
 
 impl ForeignProgram {
-    /// That of which one of Kilwa's commands takes the place.
+    /// The program that one of Kilwa's commands replaces.
     fn from_command(command: &str) -> Self {
         match command {
             "serve" | "serve-testing" => Self::SpiceDb,
@@ -39,7 +39,7 @@ impl ForeignProgram {
         }
     }
 
-    /// How the names of its variables begin.
+    /// The prefix of its variables.
     fn prefix(self) -> &'static str {
         match self {
             Self::SpiceDb => "SPICEDB_",
@@ -55,29 +55,29 @@ impl ForeignProgram {
     }
 }
 
-/// A command line of which Kilwa's own part is left.
+/// A command line without the foreign flags.
 #[derive(Debug)]
 pub(super) struct AdoptedCommand {
-    /// The arguments that Kilwa reads.
+    /// The arguments that Kilwa parses.
     pub(super) arguments: Vec<OsString>,
-    /// Kilwa's commands, which read variables of the other program where their own are not set.
+    /// Kilwa's commands, which read variables of the foreign program where their own are not set.
     pub(super) command: Command,
     program: ForeignProgram,
     given: Vec<GivenFlag>,
     unknown: Vec<String>,
 }
 
-/// What became of flags and variables of another program.
+/// Notes on accepted flags and variables of a foreign program.
 #[derive(Debug)]
 pub(super) struct AdoptionNotes {
-    /// Which variables are used, and which are not; nothing when there are none.
+    /// Used and ignored variables; `None` if there are none.
     variables: Option<String>,
-    /// What was given and has no effect; nothing when there is none.
+    /// Flags and variables without effect; `None` if there are none.
     without_effect: Option<String>,
 }
 
 impl AdoptionNotes {
-    /// One line each in the log of a server.
+    /// Logs the notes, for a server.
     pub(super) fn log(&self) {
         if let Some(variables) = &self.variables {
             tracing::info!("variables of SpiceDB {variables}");
@@ -87,7 +87,7 @@ impl AdoptionNotes {
         }
     }
 
-    /// One line each on standard error.
+    /// Prints the notes to standard error.
     fn print(&self) {
         for note in [&self.variables, &self.without_effect].into_iter().flatten() {
             render::note(&render::styled(render::DIM, note));
@@ -95,8 +95,8 @@ impl AdoptionNotes {
     }
 }
 
-/// Sorts a command line and the variables of the process. What asks for something that Kilwa does not do is refused, one
-/// sentence for each.
+/// Separates Kilwa's flags and variables from foreign ones. The error has one message for each flag that Kilwa cannot
+/// honour.
 pub(super) fn adopt(
     arguments: Vec<OsString>,
     command: Command,
@@ -111,7 +111,7 @@ pub(super) fn adopt(
         .flat_map(|argument| environment::flag_names(argument))
         .map(str::to_owned)
         .collect();
-    // Without a command there is nothing to which flags could belong.
+    // Without a complete command, no program is known to which the flags belong.
     let (arguments, mut given) = if leaf.has_subcommands() {
         (arguments, Vec::new())
     } else {
@@ -148,11 +148,12 @@ pub(super) fn adopt(
 }
 
 impl AdoptedCommand {
-    /// What is to be said before the command runs. It must not run when zed would have shown the key under TLS.
+    /// The notes to print before the command runs. The command is refused if zed would have sent the key over TLS.
     pub(super) fn notes(&self, matches: &ArgMatches) -> Result<AdoptionNotes, CliError> {
         let (command, matches) = below(&self.command, matches);
         let used = environment::used(command, matches, self.program.prefix());
         require_plain_connection(&used, matches)?;
+
         let variables = match (used.is_empty(), self.unknown.is_empty()) {
             (true, true) => None,
             (false, true) => Some(format!("used: {}", used.join(", "))),
@@ -164,14 +165,15 @@ impl AdoptedCommand {
             )),
         };
         let notes = AdoptionNotes { variables, without_effect: self.without_effect() };
-        // A server has a log, which is set up later.
+
+        // A server logs its notes, once its log is set up.
         if self.program == ForeignProgram::Zed {
             notes.print();
         }
         Ok(notes)
     }
 
-    /// Flags that have no effect, with the same reason once.
+    /// Flags without effect, grouped by reason.
     fn without_effect(&self) -> Option<String> {
         let reasons = self.program.groups().iter().filter_map(|group| {
             let is_one = |given: &&GivenFlag| {
@@ -190,7 +192,7 @@ impl AdoptedCommand {
     }
 }
 
-/// The command that was given and what was given to it.
+/// The innermost command of the parsed arguments.
 fn below<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
     let mut found = (command, matches);
     while let Some((name, matches)) = found.1.subcommand()
@@ -201,7 +203,7 @@ fn below<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a
     found
 }
 
-/// Requires that a key is not sent in the clear over a network by somebody who is used to zed's TLS.
+/// Refuses to send a key unencrypted over a network where zed would have used TLS.
 fn require_plain_connection(used: &[String], matches: &ArgMatches) -> Result<(), CliError> {
     let is_used = |name: &str| used.iter().any(|used| used == name);
     if !is_used("ZED_ENDPOINT") || matches.get_flag("insecure") {
@@ -210,13 +212,13 @@ fn require_plain_connection(used: &[String], matches: &ArgMatches) -> Result<(),
     match matches.get_one::<String>("endpoint").filter(|endpoint| !is_loopback(endpoint)) {
         None => Ok(()),
         Some(endpoint) => Err(CliError::new(format!(
-            "`{endpoint}` comes from ZED_ENDPOINT without ZED_INSECURE, so that zed would speak TLS; Kilwa's commands \
-             speak without TLS: give `--insecure` if the network is trusted, or set KILWA_ENDPOINT"
+            "`{endpoint}` comes from ZED_ENDPOINT without ZED_INSECURE, so zed would use TLS, which Kilwa's commands \
+             do not support yet: add `--insecure` if the network is trusted, or set KILWA_ENDPOINT"
         ))),
     }
 }
 
-/// Whether one of the flags that may stand before the command takes a value from the next word.
+/// Whether a flag that may precede the command has a value in the next argument; `None` if the flag is unknown.
 fn takes_value(name: &str) -> Option<bool> {
     match name {
         "endpoint" | "token" => Some(true),

@@ -2,9 +2,9 @@
 
 use super::flags::{Flag, FlagGroup, switch, value};
 
-const DATABASE: &str = "SpiceDB keeps its data in another database and finds it with this; Kilwa keeps its data itself, in \
+const DATABASE: &str = "SpiceDB connects to its database with this; Kilwa stores its data itself, in \
                         the folder of `--data-dir`";
-const LEAVE_OUT_DATABASE: &str = "leave it out, and bring the data over with `kilwa backup`";
+const LEAVE_OUT_DATABASE: &str = "leave it out, and copy the data with `kilwa backup`";
 
 pub(super) const GROUPS: &[FlagGroup] = &[
     FlagGroup {
@@ -32,7 +32,7 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         ],
     },
     FlagGroup {
-        why: "SpiceDB rounds revisions with this, so that answers may be some seconds old; Kilwa answers from the \
+        why: "SpiceDB rounds revisions with this, so that answers may be some seconds old; Kilwa reads at the \
               newest revision at no extra cost",
         instead: "leave it out",
         flags: &[
@@ -45,13 +45,13 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         ],
     },
     FlagGroup {
-        why: "SpiceDB replaces what is stored by its bootstrap files with this; Kilwa loads a bootstrap into an empty \
+        why: "SpiceDB overwrites stored data with its bootstrap files with this; Kilwa loads a bootstrap into an empty \
               store only",
-        instead: "leave it out, and write into a store that has data with `kilwa import FILE`",
+        instead: "leave it out, and write to a store with data with `kilwa import FILE`",
         flags: &[switch("datastore-bootstrap-overwrite").only(&["false"])],
     },
     FlagGroup {
-        why: "SpiceDB limits the time of loading bootstrap files with this; Kilwa loads them whole before it listens",
+        why: "SpiceDB limits the time of loading bootstrap files with this; Kilwa loads them completely before it listens",
         instead: "leave it out",
         flags: &[value("datastore-bootstrap-timeout")],
     },
@@ -67,7 +67,7 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         flags: CACHES,
     },
     FlagGroup {
-        why: "SpiceDB reports its use to its maker with this; Kilwa reports nothing to anybody",
+        why: "SpiceDB sends usage data to its vendor with this; Kilwa sends none",
         instead: "leave it out",
         flags: &[
             value("telemetry-ca-override-path"),
@@ -82,8 +82,8 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         flags: OBSERVED,
     },
     FlagGroup {
-        why: "SpiceDB serves TLS with this; Kilwa speaks without TLS",
-        instead: "leave it out, and put a proxy that has TLS in front of Kilwa, or keep it on a trusted network",
+        why: "SpiceDB serves TLS with this; Kilwa does not support TLS yet",
+        instead: "leave it out, and use a TLS proxy in front of Kilwa, or a trusted network",
         flags: &[
             value("grpc-tls-cert-path").only(&[]),
             value("grpc-tls-key-path").only(&[]),
@@ -107,13 +107,13 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         flags: &[switch("schema-prefixes-required").only(&["false"])],
     },
     FlagGroup {
-        why: "SpiceDB decides with this what a ZedToken of another server is worth; Kilwa answers from the newest \
+        why: "SpiceDB chooses how to treat a ZedToken of another server with this; Kilwa reads at the latest \
               revision instead",
         instead: "leave it out",
         flags: &[value("mismatch-zed-token-behavior").only(&["full-consistency", "min-latency"])],
     },
     FlagGroup {
-        why: "SpiceDB tunes its own way of working with this; Kilwa works in another way",
+        why: "SpiceDB tunes its internals with this; Kilwa works differently",
         instead: "leave it out",
         flags: INNER,
     },

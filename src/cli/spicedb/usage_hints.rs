@@ -1,30 +1,30 @@
-//! What is said about a command line that clap refuses: commands of SpiceDB and zed by name, and where a value came from.
+//! Hints for command lines that clap refuses: commands of SpiceDB and zed, and variables that set an invalid value.
 
 use super::environment::{flag_names, leaf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use std::ffi::OsString;
 
-/// Commands of the other programs with what takes their place.
+/// Commands of SpiceDB, zed and habit, with their replacements.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &["datastore", "migrate", "head", "repair"],
-        "Kilwa needs no migrations: `kilwa serve` makes its data folder when there is none, and reads it as it is",
+        "Kilwa needs no migrations: `kilwa serve` creates its data folder if there is none",
     ),
     (
         &["lsp"],
-        "Kilwa has no language server: `kilwa schema check FILE` finds the mistakes in a schema",
+        "Kilwa has no language server: `kilwa schema check FILE` reports the errors in a schema",
     ),
     (&["postgres-fdw"], "Kilwa has no foreign data wrapper for PostgreSQL"),
     (
         &["context", "use"],
-        "Kilwa keeps no contexts: set KILWA_ENDPOINT and KILWA_TOKEN, or give `--endpoint` and `--token`",
+        "Kilwa has no contexts: set KILWA_ENDPOINT and KILWA_TOKEN, or give `--endpoint` and `--token`",
     ),
+    (&["preview"], "the commands of `zed preview` are regular commands: see `kilwa schema --help`"),
     (
-        &["preview"],
-        "what zed has below `preview` is a command of its own: see `kilwa schema --help`",
+        &["compile"],
+        "`kilwa schema format FILE` prints a schema, also with `--canonical` and its imports",
     ),
-    (&["compile"], "`kilwa schema format FILE` prints a schema together with what it imports"),
     (
         &["parse-revision"],
         "a backup of Kilwa has no revision: a ZedToken means nothing to another server",
@@ -37,7 +37,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// What there is to say about a command line that was refused, instead of what clap says.
+/// The hint that replaces the message of clap for an unknown command.
 pub(in crate::cli) fn explain(error: &clap::Error, command: &Command) -> Option<String> {
     if error.kind() != ErrorKind::InvalidSubcommand {
         return None;
@@ -53,10 +53,10 @@ pub(in crate::cli) fn explain(error: &clap::Error, command: &Command) -> Option<
     let full: Vec<String> =
         parents.map(|parent| format!("`kilwa {} {name}`", parent.get_name())).collect();
     (!full.is_empty())
-        .then(|| format!("Kilwa has no command `{name}` here: it is {}", full.join(" or ")))
+        .then(|| format!("Kilwa has no command `{name}` here; use {}", full.join(" or ")))
 }
 
-/// The variable from which the value came that was refused, when it was none of the arguments.
+/// The environment variable that set the refused value, if no argument did.
 pub(in crate::cli) fn source_variable(
     error: &clap::Error,
     command: &Command,
@@ -75,6 +75,6 @@ pub(in crate::cli) fn source_variable(
     if flag_names(argument).into_iter().any(is_given) {
         return None;
     }
-    // That it is set is known: the value is not the default, which is never refused.
+    // The variable must be set: the value is not an argument, and a default is never refused.
     argument.get_env().and_then(|name| name.to_str()).map(str::to_owned)
 }

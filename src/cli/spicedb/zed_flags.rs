@@ -4,7 +4,7 @@ use super::flags::{FlagGroup, switch, value};
 
 pub(super) const GROUPS: &[FlagGroup] = &[
     FlagGroup {
-        why: "zed checks the certificate of a server with this; Kilwa's commands speak without TLS",
+        why: "zed checks the certificate of a server with this; Kilwa's commands do not support TLS yet",
         instead: "leave it out, and use `--insecure` only where the network is trusted",
         flags: &[
             value("certificate-path").only(&[]),
@@ -13,13 +13,13 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         ],
     },
     FlagGroup {
-        why: "zed reaches a server with this; this command works on files alone",
+        why: "zed connects to a server with this; this command only reads files",
         instead: "leave it out",
-        // The commands that do connect have these flags themselves.
+        // Commands that connect define these flags themselves.
         flags: &[value("endpoint"), switch("insecure"), value("token")],
     },
     FlagGroup {
-        why: "zed reaches a server through a proxy with this; Kilwa's commands connect directly",
+        why: "zed connects through a proxy with this; Kilwa's commands connect directly",
         instead: "leave it out",
         flags: &[value("proxy").only(&[])],
     },
@@ -39,7 +39,7 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         ],
     },
     FlagGroup {
-        why: "zed prints the schema that was used with this; Kilwa prints answers alone",
+        why: "zed prints the schema with this; Kilwa prints only results",
         instead: "leave it out, and use `kilwa schema read`",
         flags: &[switch("schema").only(&["false"])],
     },
@@ -59,7 +59,7 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         flags: &[value("schema-definition-prefix").only(&[])],
     },
     FlagGroup {
-        why: "zed prints the time at which a change arrived with this; Kilwa prints changes alone",
+        why: "zed prints the time at which a change arrived with this; Kilwa prints only changes",
         instead: "leave it out",
         flags: &[switch("timestamp")],
     },
@@ -80,17 +80,17 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         ],
     },
     FlagGroup {
-        why: "zed leaves out a part of the data with this; Kilwa's backups are whole",
+        why: "zed backs up a part of the data with this; Kilwa's backups are complete",
         instead: "leave it out, and use `kilwa relationship bulk-export TYPE` for a part",
         flags: &[value("prefix-filter").only(&[])],
     },
     FlagGroup {
-        why: "zed repairs schemas of early versions of SpiceDB with this; Kilwa takes the schema as it is",
+        why: "zed repairs schemas of early versions of SpiceDB with this; Kilwa keeps the schema unchanged",
         instead: "leave it out",
         flags: &[switch("rewrite-legacy").only(&["false"])],
     },
     FlagGroup {
-        why: "zed chooses with this what is redacted; Kilwa redacts ids and contexts of caveats, and keeps the schema",
+        why: "zed chooses what to redact with this; Kilwa redacts object ids and caveat contexts, and keeps the schema",
         instead: "leave it out",
         flags: &[
             switch("print-redacted-object-ids").only(&["false"]),

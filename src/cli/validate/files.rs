@@ -1,4 +1,4 @@
-//! Which files are meant, and validating all of them at once.
+//! File patterns, and parallel validation.
 
 use super::validated::ValidatedFile;
 use crate::cli::source_files;
@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The stack of each thread, in bytes: as much as the main thread's.
+/// Stack size of each thread, in bytes: that of a main thread.
 const STACK_BYTES: usize = 8 << 20;
 
-/// Reads a file by its path from the folder of another.
+/// Reads a file by its path relative to another file.
 pub(super) type LoadFn<'l> = &'l dyn Fn(&str) -> Result<String, String>;
 
-/// Takes a file's name and text to a report, or says why there is none.
+/// Validates a file by its name and text; the error says why there is no report.
 pub(super) type ValidateFn<'v> =
     &'v (dyn Fn(&str, &str, LoadFn<'_>) -> Result<Report, String> + Sync);
 
-/// The files that the arguments name, each once however it is named, in the order of the arguments.
+/// The files that the arguments name or match, without duplicates, in the order of the arguments.
 pub(super) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, String> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// One path for all names of a file. What cannot be found keeps its own; reading it tells why.
+/// One path for all names of a file. A path that does not resolve is kept: reading it reports the error.
 fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
@@ -48,21 +48,25 @@ fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
             argument.trim_end_matches('/')
         ));
     }
+
     if path.exists() || !argument.contains(['*', '?', '[']) {
         return Ok(vec![path]);
     }
+
     let matches = glob::glob(argument)
         .map_err(|error| format!("`{argument}` is not a pattern: {}", error.msg))?;
+
     let mut files = Vec::new();
     for found in matches {
         let path = found.map_err(|error| {
             let path = error.path().display();
-            format!("`{path}`, which `{argument}` leads to, cannot be read: {}", error.error())
+            format!("`{path}`, which `{argument}` matches, cannot be read: {}", error.error())
         })?;
         if path.is_file() {
             files.push(path);
         }
     }
+
     files.sort();
     if files.is_empty() {
         return Err(format!("no file matches `{argument}`"));
@@ -70,7 +74,7 @@ fn expand_one(argument: &str) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Validates the files on as many threads as there are processors; the results are in the order of the files.
+/// Validates files on one thread per processor. The results are in the order of the files.
 pub(super) fn validate(
     paths: &[PathBuf],
     fail_on_warn: bool,
@@ -87,23 +91,25 @@ pub(super) fn validate(
             progress.inc(1);
         }
     };
+
     let count = thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
     let mut validated: Vec<(usize, ValidatedFile)> = thread::scope(|scope| {
         let spawn = |_| thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
         let helpers: Vec<_> = (0..count).filter_map(|at| spawn(at).ok()).collect();
         let mut done = if helpers.is_empty() { work() } else { vec![] };
         for helper in helpers {
-            // A file that brought its thread down must not look like one that was never named.
+            // A panic must not make a file disappear from the report.
             done.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
         done
     });
+
     progress.finish_and_clear();
     validated.sort_by_key(|(at, _)| *at);
     validated.into_iter().map(|(_, file)| file).collect()
 }
 
-/// A line on standard error that counts the files; there is none unless a terminal is there to see it.
+/// A counter of files, on standard error if that is a terminal.
 fn progress(count: usize) -> ProgressBar {
     let bar = if count > 1 { ProgressBar::new(to_u64(count)) } else { ProgressBar::hidden() };
     match ProgressStyle::with_template("{spinner} {pos}/{len} files") {

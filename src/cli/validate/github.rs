@@ -1,4 +1,4 @@
-//! The report as annotations of a GitHub workflow: a line a problem, then a line a file.
+//! The report as annotations of a GitHub workflow: one line per problem, then one line per file.
 
 use super::validated::ValidatedFile;
 use crate::cli::tree;
@@ -8,8 +8,7 @@ use std::collections::HashSet;
 use std::env;
 use std::path::Path;
 
-/// The whole report. What several files have in common, such as a fault of the schema that all of them name, is
-/// annotated once.
+/// The whole report. A problem that several files share, such as an error in a common schema, is annotated once.
 pub(super) fn report(files: &[ValidatedFile]) -> String {
     let mut seen = HashSet::new();
     let lines = files.iter().flat_map(file).filter(|line| seen.insert(line.clone()));
@@ -47,7 +46,7 @@ fn annotations(report: &Report) -> Vec<String> {
     lines
 }
 
-/// What was expected and what came, then why.
+/// Expected and actual result, then the explanation.
 fn explained(result: &AssertionResult) -> String {
     let why = result.evidence.as_ref().map(tree::plain);
     let why = why.map(|why| format!("\n{}", why.trim_end()));
@@ -68,20 +67,20 @@ fn annotation(kind: &str, file: &str, at: Position, message: &str) -> String {
     format!("::{kind} file={file},line={line},col={column}::{}", data(message))
 }
 
-/// The path of a file from the working directory, where it lies below that: GitHub knows files by their paths from the
-/// top of the repository.
+/// The path relative to the working directory, if the file is below it: GitHub matches paths relative to the
+/// repository.
 fn from_here(file: &str) -> String {
     let here = env::current_dir().ok();
     let below = here.as_deref().and_then(|here| Path::new(file).strip_prefix(here).ok());
     below.map_or_else(|| file.to_owned(), |path| path.display().to_string())
 }
 
-/// A text as a workflow command's message.
+/// A text escaped as the message of a workflow command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A text as a workflow command's property.
+/// A text escaped as a property of a workflow command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

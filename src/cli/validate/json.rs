@@ -1,4 +1,4 @@
-//! The report for programs: one JSON object.
+//! The report as one JSON object.
 
 use super::validated::ValidatedFile;
 use crate::cli::error::CliError;
@@ -47,7 +47,7 @@ struct AssertionJson<'a> {
     column: usize,
     expected: String,
     holds: bool,
-    /// What came: `true`, `caveated`, `false`, or null beside an error.
+    /// The actual result: `true`, `caveated`, `false`, or null beside an error.
     actual: Option<String>,
     missing_context: Vec<&'a str>,
     error: Option<&'a str>,
@@ -70,7 +70,7 @@ struct MismatchJson {
     column: usize,
 }
 
-/// The whole report, ended by a line break.
+/// The whole report, with a line break at the end.
 pub(super) fn report(files: &[ValidatedFile]) -> Result<String, CliError> {
     let outcome = files.iter().map(ValidatedFile::outcome).max();
     let all = ReportJson {

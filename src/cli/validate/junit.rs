@@ -1,4 +1,4 @@
-//! The report as `JUnit` XML: a suite a file, a case an assertion or expected relation.
+//! The report as `JUnit` XML: one suite per file, one case per assertion or expected relation.
 
 use super::validated::ValidatedFile;
 use crate::cli::error::CliError;
@@ -34,7 +34,7 @@ fn suite(file: &ValidatedFile) -> TestSuite {
     suite
 }
 
-/// The case that schema and relationships can be used, and without warnings when these count as failures.
+/// The case for schema and relationships: an error if they are invalid, a failure if warnings count as failures.
 fn usable(report: &Report, fail_on_warn: bool) -> TestCase {
     let errors: Vec<String> = report.errors().map(line).collect();
     let warnings: Vec<String> = report.warnings().map(line).collect();

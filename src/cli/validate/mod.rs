@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use validated::ValidatedFile;
 
 const FORMAT_HELP: &str =
-    "How to report: for people, for programs, as JUnit XML, or as annotations of a GitHub workflow";
+    "Format of the report: text, JSON, JUnit XML, or annotations of a GitHub workflow";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     report(&arguments.files, arguments.format, arguments.fail_on_warn, &validate)
 }
 
-/// Looks at files as schemas, whatever their names.
+/// Checks files as schemas, whatever their names.
 pub(super) fn check_schemas(arguments: &SchemaArguments) -> Result<Exit, CliError> {
     let check =
         |name: &str, text: &str, load: files::LoadFn<'_>| Ok(check_schema(name, text, load));

@@ -1,4 +1,4 @@
-//! The report for people.
+//! The report as text.
 
 use super::validated::ValidatedFile;
 use crate::cli::render::{BAD, DOUBTFUL, GOOD, STRONG, styled};
@@ -7,10 +7,10 @@ use crate::schema::{Diagnostic, Severity, lint};
 use crate::validation::{AssertionResult, ExpectedFailure, Mismatch, Report, ReportOutcome};
 use std::collections::HashSet;
 
-/// How many unused relations are named.
+/// Maximum number of unused relations to name.
 const NAMES_MAX: usize = 10;
 
-/// Every problem with its source line, then a line a file, then a line for all.
+/// Every problem with its source line, then one line per file, then a summary of all files.
 pub(super) fn report(files: &[ValidatedFile]) -> String {
     let mut shown = HashSet::new();
     let mut text: String = files.iter().map(|validated| file(validated, &mut shown)).collect();
@@ -41,8 +41,7 @@ fn strong(name: &str) -> String {
     styled(STRONG, name)
 }
 
-/// What is wrong comes before what is only doubtful. What several files have in common, such as a fault of the schema that
-/// all of them name, is shown once.
+/// Errors precede warnings. A problem that several files share, such as an error in a common schema, is shown once.
 fn problems(report: &Report, shown: &mut HashSet<String>) -> String {
     let errors = report.errors().map(snippet::diagnostic);
     let assertions = report.assertions.iter().filter(|result| !result.holds()).map(assertion);
@@ -60,17 +59,19 @@ fn problems(report: &Report, shown: &mut HashSet<String>) -> String {
     text
 }
 
-/// All unused relations in one line: a schema that is being written has many of them.
+/// All unused relations in one line, since an unfinished schema has many.
 fn unused_relations(warnings: &[&Diagnostic]) -> Option<String> {
     let first = warnings.first()?;
     let full_name = |warning: &&Diagnostic| {
         let names: Vec<&str> = warning.names.iter().map(|(_, name)| name.as_str()).collect();
         names.join("#")
     };
+
     let mut names: Vec<String> = warnings.iter().take(NAMES_MAX).map(full_name).collect();
     if warnings.len() > NAMES_MAX {
         names.push(format!("{} more", warnings.len() - NAMES_MAX));
     }
+
     let verb = if warnings.len() == 1 { "is" } else { "are" };
     Some(format!(
         "{} {}:{}: {} {verb} used by no permission: {}\n",
@@ -111,6 +112,7 @@ fn expected(failure: &ExpectedFailure) -> String {
         | Mismatch::Caveat { .. }
         | Mismatch::NotExpanded { .. } => None,
     };
+
     let message = snippet::SnippetMessage {
         severity: Severity::Error,
         code: None,
