@@ -116,7 +116,7 @@ pub(crate) fn of_database(error: DatabaseError) -> Status {
     let message = error.to_string();
     match error {
         DatabaseError::RevisionExpired { .. }
-        | DatabaseError::ExpirationsForgotten { .. }
+        | DatabaseError::ExpirationsCollected { .. }
         | DatabaseError::RevisionFuture { .. }
         | DatabaseError::Time(_) => Status::out_of_range(format!("invalid revision: {message}")),
         DatabaseError::Schema(diagnostics) => of_schema(&diagnostics),

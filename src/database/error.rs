@@ -25,7 +25,7 @@ pub enum DatabaseError {
     },
     /// What expired since the time asked for is no longer known.
     #[error("what expired since {after} is no longer known: that goes back to {oldest}")]
-    ExpirationsForgotten {
+    ExpirationsCollected {
         /// The time asked for.
         after: Timestamp,
         /// The oldest one behind which all is known.

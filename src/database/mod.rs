@@ -1,11 +1,14 @@
-//! Store, compiled schemas and the cache of answers behind one handle.
+//! Store, compiled schemas and the cache of check results behind one handle.
 //!
 //! A read goes through a [`View`], which is schema and relationships at one revision. A write returns the revision that it
 //! created. The schema's rules are enforced within the write, so that no concurrent write can break them.
 
 mod consistency;
 mod error;
+mod guards;
 mod handle;
+mod lookup_pool;
+mod options;
 mod read;
 mod requirement;
 mod schema_cache;
@@ -13,11 +16,14 @@ mod write;
 
 pub use consistency::Consistency;
 pub use error::DatabaseError;
-pub use handle::{ClosedDatabase, Database, DatabaseOptions};
+pub use handle::{ClosedDatabase, Database};
+pub use lookup_pool::ActiveLookup;
+pub use options::DatabaseOptions;
+pub use read::change_position::WatchPosition;
+pub use read::changes::{Changes, ChangesPin, RelationshipChange, RevisionChanges};
 pub use read::list_permissions::ListPermissionsQuery;
-pub use read::lookup_resources::ActiveLookup;
-pub use read::view::{InvalidReadPosition, ReadPage, ReadPosition, View, ViewPin};
-pub use read::watch::{Changes, ChangesPin, RelationshipChange, RevisionChanges, WatchPosition};
+pub use read::relationships::{InvalidReadPosition, ReadPage, ReadPosition};
+pub use read::view::{View, ViewPin};
 pub use requirement::{RequiredPermission, UnmetPermission};
 pub use write::counters::{RegisterCounter, UnregisterCounter};
 pub use write::delete::{DeleteRequest, DeletionSummary};

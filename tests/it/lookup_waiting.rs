@@ -71,7 +71,7 @@ fn page(
 fn the_next_page_starts_where_the_last_one_ended() {
     for (bytes, waits) in [(1 << 20, true), (0, false)] {
         let folder = tempfile::tempdir().unwrap();
-        let options = DatabaseOptions { waiting_lookups_bytes: bytes, ..Default::default() };
+        let options = DatabaseOptions { parked_lookups_bytes: bytes, ..Default::default() };
         let database = database(folder.path(), options);
         let view = view(&database, 2030);
         let whole = ResourceFilter::default();

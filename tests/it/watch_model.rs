@@ -397,7 +397,7 @@ fn what_is_held_stays_and_what_is_not_is_refused() {
     let newest = view().revision();
     let expired = WatchPosition::at(newest, at(900));
     let error = view().changes(&expired, 100).unwrap_err();
-    let DatabaseError::ExpirationsForgotten { after, oldest } = error else { panic!("{error}") };
+    let DatabaseError::ExpirationsCollected { after, oldest } = error else { panic!("{error}") };
     assert_eq!((after, oldest), (at(900), at(1_000 - WINDOW)));
     view().changes(&expired.without_expirations(), 100).unwrap();
     let error = view().changes(&WatchPosition::after(Revision(newest.0 + 1)), 9).unwrap_err();

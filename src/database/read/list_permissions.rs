@@ -1,58 +1,56 @@
-//! Everything that one subject may do on one resource.
+//! The permissions of one subject on one resource.
 
+use super::view::View;
 use crate::database::error::DatabaseError;
-use crate::database::read::view::View;
 use crate::engine::{CheckQuery, CheckResult, EngineError};
 use crate::relationship::{Context, ObjectRef, Subject};
 use crate::schema::{Rule, UnknownName};
 
-/// Which permissions of a resource a subject is asked about.
+/// Which permissions of a subject on a resource to check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListPermissionsQuery {
-    /// The object that access is about.
+    /// The resource.
     pub resource: ObjectRef,
-    /// Who asks for access.
+    /// The subject.
     pub subject: Subject,
     /// Values for caveat parameters.
     pub context: Context,
-    /// Permissions or relations of the resource; when there are none, every permission of its definition, as written.
+    /// Permissions or relations of the resource; when empty, all permissions of its definition in schema order.
     pub permissions: Vec<String>,
 }
 
-/// Answers, each with the name of its permission.
-type Answers = Vec<(String, Result<CheckResult, DatabaseError>)>;
+/// Check results, each with the name of its permission.
+type NamedResults = Vec<(String, Result<CheckResult, DatabaseError>)>;
 
 impl View<'_> {
-    /// Whether the subject has each of the permissions, in order. The work is shared between them.
+    /// Checks each of the permissions and returns the results in order. The checks share intermediate results.
     ///
     /// # Errors
     ///
-    /// A name that the schema does not have, or a subject that nobody can ask about. What is wrong with one permission
-    /// alone is its own answer.
+    /// An unknown name, a wildcard as the subject, or a store that cannot be read. An error of one check alone is its
+    /// result.
     pub fn permissions(
         &self,
-        listing: &ListPermissionsQuery,
+        query: &ListPermissionsQuery,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<Answers, DatabaseError> {
-        let ListPermissionsQuery { resource, subject, context, permissions } = listing;
+    ) -> Result<NamedResults, DatabaseError> {
+        let ListPermissionsQuery { resource, subject, context, permissions } = query;
         let names = if permissions.is_empty() {
             self.permissions_of(resource)?
         } else {
             permissions.clone()
         };
-        let questions: Vec<CheckQuery<'_>> = names
+        let queries: Vec<CheckQuery<'_>> = names
             .iter()
             .map(|permission| CheckQuery { resource, permission, subject, context })
             .collect();
-        let answers = self.check_each(&questions, false, interrupted);
-        names
-            .into_iter()
-            .zip(answers)
-            .map(|(name, answer)| Ok((name, call_error(answer)?)))
-            .collect()
+
+        let results = self.check_each(&queries, false, interrupted);
+        let pairs = names.into_iter().zip(results);
+        pairs.map(|(name, result)| Ok((name, fail_call(result)?))).collect()
     }
 
-    /// The permissions of an object's definition, as written.
+    /// The permissions of an object's definition, in schema order.
     fn permissions_of(&self, object: &ObjectRef) -> Result<Vec<String>, UnknownName> {
         let name = object.object_type();
         let definition = self.schema().find_definition(name);
@@ -64,11 +62,11 @@ impl View<'_> {
     }
 }
 
-/// Tells what is wrong with the whole call from what is wrong with one answer.
-fn call_error(
-    answer: Result<CheckResult, DatabaseError>,
+/// Separates errors of the whole call from those of one check.
+fn fail_call(
+    result: Result<CheckResult, DatabaseError>,
 ) -> Result<Result<CheckResult, DatabaseError>, DatabaseError> {
-    match answer {
+    match result {
         Err(
             error @ DatabaseError::Engine(
                 EngineError::UnknownDefinition { .. }
@@ -78,6 +76,6 @@ fn call_error(
                 | EngineError::Read(_),
             ),
         ) => Err(error),
-        answer => Ok(answer),
+        result => Ok(result),
     }
 }

@@ -1,9 +1,9 @@
-//! Reads: views, and what they answer.
+//! Reads: views, and the operations on them.
 
-pub(super) mod expand;
-pub(super) mod export;
+pub(super) mod change_position;
+pub(super) mod changes;
+pub(super) mod check;
 pub(super) mod list_permissions;
-pub(super) mod lookup_resources;
-pub(super) mod lookup_subjects;
+pub(super) mod lookups;
+pub(super) mod relationships;
 pub(super) mod view;
-pub(super) mod watch;

@@ -1,7 +1,7 @@
-//! The relationships that a deletion is about: listed on a snapshot, so that the writer need not look for them.
+//! Candidates of a deletion: the matching relationships are listed on a snapshot, so that the writer need not scan.
 
+use super::change_log::{exists, written_relationship};
 use super::proposal::{Examination, Rejection};
-use super::requirements::{added_relationship, exists};
 use crate::database::error::DatabaseError;
 use crate::relationship::{ReadError, Relationship, RelationshipFilter};
 use crate::store::{ChangeLogEntry, ScanBudget, ScanPosition, Transaction};
@@ -9,22 +9,22 @@ use std::collections::HashSet;
 
 /// How many relationships are read at a time.
 const PAGE: usize = 1000;
-/// The most relationships that are listed, and removed in one batch. More are looked for and removed chunk by chunk.
-pub(in crate::database) const LISTED_MAX: usize = 10_000;
+/// Maximum candidates, deleted in one batch. With more, the deletion is a chunked write that scans itself.
+pub(in crate::database) const CANDIDATES_MAX: usize = 10_000;
 
-/// What a filter selects on a snapshot, the expired relationships too.
+/// The relationships that match a filter on a snapshot, expired ones included.
 pub(in crate::database) struct DeletionCandidates {
     filter: RelationshipFilter,
-    /// In the order of the scan, without caveats: a removal needs the key alone, and the list may wait for long.
+    /// In scan order, without caveats: a deletion needs the key alone, and the list may wait in the queue.
     pub(in crate::database) rows: Vec<Relationship>,
     /// The position of the last one.
     pub(in crate::database) last: Option<ScanPosition>,
-    /// Whether there is nothing more.
+    /// Whether these are all matches.
     pub(in crate::database) is_complete: bool,
 }
 
 impl DeletionCandidates {
-    /// The matches behind `after`, at most `count_max`.
+    /// The matches after a position, at most `count_max`.
     pub(in crate::database) fn examine(
         examination: &Examination<'_>,
         filter: &RelationshipFilter,
@@ -54,21 +54,20 @@ impl DeletionCandidates {
         Ok(Self { filter: filter.clone(), rows, last, is_complete })
     }
 
-    /// About how many bytes of memory the list takes.
+    /// The memory of the list in bytes, about.
     pub(in crate::database) fn bytes(&self) -> usize {
-        self.rows.iter().map(bytes_of).sum()
+        self.rows.iter().map(row_bytes).sum()
     }
 
-    /// The relationships that came since the snapshot, match and are still there, each once.
+    /// The matching relationships that were written since the snapshot and still exist, each once.
     pub(in crate::database) fn newcomers(
         &self,
         transaction: &Transaction<'_>,
         changes: Vec<ChangeLogEntry>,
     ) -> Result<Vec<Relationship>, ReadError> {
-        let listed = self.rows.iter().map(key);
-        let mut known: HashSet<String> = listed.collect();
+        let mut known: HashSet<String> = self.rows.iter().map(key).collect();
         let mut newcomers = Vec::new();
-        for relationship in changes.into_iter().filter_map(added_relationship) {
+        for relationship in changes.into_iter().filter_map(written_relationship) {
             if self.filter.matches(&relationship)
                 && known.insert(key(&relationship))
                 && exists(transaction, &relationship)?
@@ -85,7 +84,7 @@ fn key(relationship: &Relationship) -> String {
     format!("{resource}#{relation}@{subject}")
 }
 
-fn bytes_of(row: &Relationship) -> usize {
+fn row_bytes(row: &Relationship) -> usize {
     let (resource, subject) = (row.resource_key(), row.subject.key());
     let texts = [
         resource.object_type,
@@ -98,8 +97,8 @@ fn bytes_of(row: &Relationship) -> usize {
     size_of::<Relationship>() + texts.iter().map(|text| text.len()).sum::<usize>()
 }
 
-/// Removes relationships, and gives the number of those that were still there.
-pub(in crate::database) fn remove_each<'r>(
+/// Deletes relationships, and returns the number of those that still existed.
+pub(in crate::database) fn delete_each<'r>(
     transaction: &mut Transaction<'_>,
     relationships: impl IntoIterator<Item = &'r Relationship>,
 ) -> Result<u64, Rejection> {
@@ -110,8 +109,8 @@ pub(in crate::database) fn remove_each<'r>(
     Ok(count)
 }
 
-/// Looks for what a filter selects and removes it, however much it is. Gives the number.
-pub(in crate::database) fn remove_all(
+/// Finds and deletes all matches of a filter, and returns their number.
+pub(in crate::database) fn delete_all(
     transaction: &mut Transaction<'_>,
     filter: &RelationshipFilter,
 ) -> Result<u64, Rejection> {
@@ -121,7 +120,7 @@ pub(in crate::database) fn remove_all(
     let (mut count, mut after) = (0, None);
     loop {
         let page = transaction.scan_stored(filter, after.as_ref(), PAGE, &budget)?;
-        count += remove_each(transaction, page.rows.iter().map(|(row, _)| row))?;
+        count += delete_each(transaction, page.rows.iter().map(|(row, _)| row))?;
         after = page.next;
         if after.is_none() {
             return Ok(count);

@@ -1,21 +1,21 @@
-//! Counters: filters under a name, whose relationships are counted when somebody asks.
+//! Counters: named filters whose matches are counted on request.
 
+use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
-use super::requirements::{Prerequisites, VerifiedPrerequisites};
 use crate::database::error::DatabaseError;
+use crate::database::guards::require_filter;
 use crate::database::handle::Database;
-use crate::database::read::view::{View, require_filter};
 use crate::relationship::{Precondition, RelationshipFilter};
 use crate::schema::Schema;
-use crate::store::{ScanBudget, WriteClock};
+use crate::store::WriteClock;
 use std::sync::Arc;
 
-/// A counter that is to be registered.
+/// Registers a counter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegisterCounter {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it counts.
+    /// The filter.
     pub filter: RelationshipFilter,
 }
 
@@ -36,10 +36,11 @@ impl Proposal for RegisterCounter {
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<()>, DatabaseError> {
-        let fulfilled = VerifiedPrerequisites::examine(self, examination)?;
+        let verified = VerifiedPrerequisites::examine(self, examination)?;
         let request = Arc::clone(self);
         Ok(ExaminedWrite::new(move |transaction, attempt| {
-            fulfilled.confirm(transaction, attempt)?;
+            verified.confirm(transaction, attempt)?;
+
             let Self { name, filter } = &*request;
             if transaction.counter(name)?.is_some() {
                 let (name, filter) = (name.clone(), Box::new(filter.clone()));
@@ -50,10 +51,10 @@ impl Proposal for RegisterCounter {
     }
 }
 
-/// A counter that is to be removed.
+/// Removes a counter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnregisterCounter {
-    /// Its name.
+    /// The name.
     pub name: String,
 }
 
@@ -73,7 +74,7 @@ impl Proposal for UnregisterCounter {
 }
 
 impl Database {
-    /// Keeps a filter under a name. It survives restarts.
+    /// Registers a counter. It is stored, so it survives restarts.
     pub fn register_counter(
         &self,
         clock: impl Into<WriteClock>,
@@ -92,15 +93,5 @@ impl Database {
     ) -> Result<(), DatabaseError> {
         let request = UnregisterCounter { name: name.to_owned() };
         self.execute(&Caller::patient(clock), request).map(|(_, ())| ())
-    }
-}
-
-impl View<'_> {
-    /// How many relationships of this moment a counter selects; each time they are counted anew. `interrupted` is asked
-    /// now and then whether to give up.
-    pub fn count(&self, name: &str, interrupted: &dyn Fn() -> bool) -> Result<u64, DatabaseError> {
-        let unknown = || DatabaseError::CounterUnknown { name: name.to_owned() };
-        let filter = self.snapshot.counter(name)?.ok_or_else(unknown)?;
-        Ok(self.snapshot.count(&filter, None, &ScanBudget::new(interrupted))?.0)
     }
 }

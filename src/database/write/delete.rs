@@ -1,46 +1,48 @@
 //! Deletions by filter.
 
-use super::candidates::{DeletionCandidates, LISTED_MAX, remove_all, remove_each};
-use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
-use super::relationships::{
-    require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
-};
-use super::requirements::{Prerequisites, VerifiedPrerequisites};
+use super::candidates::{CANDIDATES_MAX, DeletionCandidates, delete_all, delete_each};
+use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
+use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use crate::database::error::DatabaseError;
-use crate::database::handle::DatabaseOptions;
-use crate::database::read::view::{ReadPosition, require_filter};
+use crate::database::guards::{
+    require_few_preconditions, require_filter, require_known_filters, require_small_metadata,
+    set_metadata,
+};
+use crate::database::handle::Database;
+use crate::database::options::DatabaseOptions;
+use crate::database::read::relationships::ReadPosition;
 use crate::relationship::{Context, Precondition, RelationshipFilter, Revision};
 use crate::schema::Schema;
-use crate::store::Transaction;
+use crate::store::{Transaction, WriteClock};
 use std::sync::Arc;
 
-/// What to delete.
+/// A deletion by filter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRequest {
-    /// Which relationships.
+    /// The relationships to delete.
     pub filter: RelationshipFilter,
-    /// What has to be true before.
+    /// Conditions on the state before.
     pub preconditions: Vec<Precondition>,
-    /// The most relationships to delete.
+    /// Maximum relationships to delete.
     pub limit: Option<u32>,
-    /// Whether to delete as many as the limit allows when more match, and not refuse.
+    /// Whether to delete up to the limit when more relationships match, instead of failing.
     pub allow_partial: bool,
-    /// Where an earlier, partial deletion with this filter ended. What lies before is neither read nor deleted.
+    /// The end of an earlier, partial deletion with this filter. Relationships before it are not deleted.
     pub after: Option<ReadPosition>,
-    /// What to tell those who follow the database.
+    /// Metadata for watchers.
     pub metadata: Option<Context>,
 }
 
-/// What was deleted.
+/// The result of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletionSummary {
-    /// The revision without them.
+    /// The revision that the deletion created.
     pub revision: Revision,
-    /// How many relationships went, those that had expired among them.
+    /// The number of deleted relationships, expired ones included.
     pub count: u64,
-    /// Whether none that match are left.
+    /// Whether no matching relationships are left.
     pub complete: bool,
-    /// Behind the last relationship that was deleted. `None` when none was.
+    /// The position after the last deleted relationship; `None` when none was.
     pub last: Option<ReadPosition>,
 }
 
@@ -62,18 +64,19 @@ impl Proposal for DeleteRequest {
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<DeletionSummary>, DatabaseError> {
-        self.require_bounds(&examination.database.options)?;
-        let fulfilled = VerifiedPrerequisites::examine(self, examination)?;
+        self.require_bounds(&examination.database.state.options)?;
+        let verified = VerifiedPrerequisites::examine(self, examination)?;
         let limit = self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let after = self.after.clone().map(|ReadPosition(position)| position);
-        let count_max = limit.unwrap_or(LISTED_MAX);
-        let listed = DeletionCandidates::examine(examination, &self.filter, after, count_max)?;
+        let count_max = limit.unwrap_or(CANDIDATES_MAX);
+        let candidates = DeletionCandidates::examine(examination, &self.filter, after, count_max)?;
+
         let request = Arc::clone(self);
-        if limit.is_none() && !listed.is_complete {
+        if limit.is_none() && !candidates.is_complete {
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
-                let until = fulfilled.confirm(transaction, attempt)?;
+                let until = verified.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;
-                let count = remove_all(transaction, &request.filter)?;
+                let count = delete_all(transaction, &request.filter)?;
                 until.require_not_passed(transaction)?;
                 Ok(DeletionSummary {
                     revision: transaction.revision(),
@@ -86,16 +89,17 @@ impl Proposal for DeleteRequest {
         }
 
         if let Some(limit) = self.limit
-            && !listed.is_complete
+            && !candidates.is_complete
             && !self.allow_partial
         {
             let filter = Box::new(self.filter.clone());
             return Err(DatabaseError::TooManyToDelete { limit, filter });
         }
-        let bytes = listed.bytes();
+
+        let bytes = candidates.bytes();
         let delete = move |transaction: &mut Transaction<'_>, attempt| {
-            fulfilled.confirm(transaction, attempt)?;
-            request.delete_listed(transaction, &fulfilled, &listed)
+            verified.confirm(transaction, attempt)?;
+            request.delete_candidates(transaction, &verified, &candidates)
         };
         Ok(ExaminedWrite::new(delete).deletion().holding(bytes))
     }
@@ -113,23 +117,23 @@ impl DeleteRequest {
         }
     }
 
-    /// Removes what was listed. A deletion that is not one of several parts also removes what has come since.
-    fn delete_listed(
+    /// Deletes the candidates. A deletion that is not part of a larger one also deletes what was written since.
+    fn delete_candidates(
         &self,
         transaction: &mut Transaction<'_>,
-        fulfilled: &VerifiedPrerequisites<Self>,
-        listed: &DeletionCandidates,
+        verified: &VerifiedPrerequisites<Self>,
+        candidates: &DeletionCandidates,
     ) -> Result<DeletionSummary, Rejection> {
-        let mut complete = listed.is_complete;
+        let mut complete = candidates.is_complete;
         let mut newcomers = Vec::new();
         if complete && self.after.is_none() {
-            newcomers = listed.newcomers(transaction, fulfilled.changes(transaction)?)?;
+            newcomers = candidates.newcomers(transaction, verified.changes(transaction)?)?;
         }
         if let Some(limit) = self.limit {
             let limit_rows = usize::try_from(limit).unwrap_or(usize::MAX);
-            let room = limit_rows.saturating_sub(listed.rows.len());
+            let room = limit_rows.saturating_sub(candidates.rows.len());
             if newcomers.len() > room && !self.allow_partial {
-                // Some that were listed may have gone: only a new list shows whether there are too many.
+                // Some candidates may be gone: only a new list shows whether there are too many.
                 return Err(Rejection::Outdated);
             }
             complete &= newcomers.len() <= room;
@@ -137,8 +141,19 @@ impl DeleteRequest {
         }
 
         set_metadata(transaction, self.metadata.as_ref())?;
-        let count = remove_each(transaction, listed.rows.iter().chain(&newcomers))?;
-        let last = listed.last.clone().map(ReadPosition);
+        let count = delete_each(transaction, candidates.rows.iter().chain(&newcomers))?;
+        let last = candidates.last.clone().map(ReadPosition);
         Ok(DeletionSummary { revision: transaction.revision(), count, complete, last })
+    }
+}
+
+impl Database {
+    /// Deletes the relationships that match a filter, expired ones included.
+    pub fn delete(
+        &self,
+        clock: impl Into<WriteClock>,
+        request: DeleteRequest,
+    ) -> Result<DeletionSummary, DatabaseError> {
+        self.execute(&Caller::patient(clock), request).map(|(_, summary)| summary)
     }
 }

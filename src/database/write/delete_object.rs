@@ -1,44 +1,46 @@
-//! Deletes every relationship that names an object.
+//! Deletes every relationship that references an object, as resource or as subject.
 
-use super::candidates::{DeletionCandidates, LISTED_MAX, remove_all, remove_each};
-use super::proposal::{Examination, ExaminedWrite, Proposal};
-use super::relationships::{
-    require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
-};
-use super::requirements::{Prerequisites, VerifiedPrerequisites};
+use super::candidates::{CANDIDATES_MAX, DeletionCandidates, delete_all, delete_each};
+use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
+use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
 use crate::database::error::DatabaseError;
-use crate::database::read::view::{View, require_filter};
-use crate::database::requirement::{RequiredPermission, require_few_permissions};
+use crate::database::guards::{
+    require_few_permissions, require_few_preconditions, require_filter, require_known_filters,
+    require_small_metadata, set_metadata,
+};
+use crate::database::handle::Database;
+use crate::database::read::view::View;
+use crate::database::requirement::RequiredPermission;
 use crate::relationship::{
-    Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
+    Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter, Revision,
     SubjectFilter, SubjectRelationFilter,
 };
 use crate::schema::Schema;
-use crate::store::{ScanBudget, Transaction};
+use crate::store::{ScanBudget, Transaction, WriteClock};
 use std::sync::Arc;
 
 /// How many relationships are read at a time.
 const PAGE: usize = 1000;
 
-/// Which object to forget.
+/// A deletion of all relationships of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeleteObjectRequest {
     /// The object.
     pub object: ObjectRef,
-    /// What has to be true before.
+    /// Conditions on the state before.
     pub preconditions: Vec<Precondition>,
-    /// Permissions that have to be held before.
+    /// Permissions that subjects must have before.
     pub permissions: Vec<RequiredPermission>,
-    /// What to tell those who follow the database.
+    /// Metadata for watchers.
     pub metadata: Option<Context>,
 }
 
-/// How many stored relationships name an object, those that have expired among them.
+/// The numbers of stored relationships that reference an object, expired ones included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceCounts {
-    /// Those whose resource it is.
+    /// Those with the object as resource.
     pub as_resource: u64,
-    /// Those of other resources whose subject it is, or a userset of it.
+    /// Those of other resources, with the object or a userset of it as subject.
     pub as_subject: u64,
 }
 
@@ -64,49 +66,50 @@ impl Proposal for DeleteObjectRequest {
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<ReferenceCounts>, DatabaseError> {
-        let options = &examination.database.options;
+        let options = &examination.database.state.options;
         require_small_metadata(options, self.metadata.as_ref())?;
         require_few_preconditions(options, &self.preconditions)?;
         require_few_permissions(&self.permissions)?;
-        let fulfilled = VerifiedPrerequisites::examine(self, examination)?;
+        let verified = VerifiedPrerequisites::examine(self, examination)?;
         let (as_resource, as_subject) = filters(&self.object);
-        let listed = [
-            DeletionCandidates::examine(examination, &as_resource, None, LISTED_MAX)?,
-            DeletionCandidates::examine(examination, &as_subject, None, LISTED_MAX)?,
+        let candidates = [
+            DeletionCandidates::examine(examination, &as_resource, None, CANDIDATES_MAX)?,
+            DeletionCandidates::examine(examination, &as_subject, None, CANDIDATES_MAX)?,
         ];
-        let is_complete = listed.iter().all(|listed| listed.is_complete);
+        let is_complete = candidates.iter().all(|candidates| candidates.is_complete);
+
         let request = Arc::clone(self);
         if !is_complete {
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
-                let until = fulfilled.confirm(transaction, attempt)?;
+                let until = verified.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;
-                // What names the object on both sides goes with the first.
-                let mentions = ReferenceCounts {
-                    as_resource: remove_all(transaction, &as_resource)?,
-                    as_subject: remove_all(transaction, &as_subject)?,
+                // A relationship with the object on both sides is deleted by the first filter.
+                let counts = ReferenceCounts {
+                    as_resource: delete_all(transaction, &as_resource)?,
+                    as_subject: delete_all(transaction, &as_subject)?,
                 };
                 until.require_not_passed(transaction)?;
-                Ok(mentions)
+                Ok(counts)
             };
             return Ok(ExaminedWrite::new(delete).large().deletion());
         }
 
-        let bytes = listed.iter().map(DeletionCandidates::bytes).sum();
+        let bytes = candidates.iter().map(DeletionCandidates::bytes).sum();
         let delete = move |transaction: &mut Transaction<'_>, attempt| {
-            fulfilled.confirm(transaction, attempt)?;
-            // Looked for before anything is removed: the removals are changes too, and as many as are allowed.
-            let changes = fulfilled.changes(transaction)?;
-            let [as_resource, as_subject] = &listed;
+            verified.confirm(transaction, attempt)?;
+            // Read before anything is deleted: the deletions are changes too, and may be as many as the writer reads.
+            let changes = verified.changes(transaction)?;
+            let [as_resource, as_subject] = &candidates;
             let resource_newcomers = as_resource.newcomers(transaction, changes.clone())?;
             let subject_newcomers = as_subject.newcomers(transaction, changes)?;
 
             set_metadata(transaction, request.metadata.as_ref())?;
-            let mut remove = |listed: &DeletionCandidates, newcomers: &[Relationship]| {
-                remove_each(transaction, listed.rows.iter().chain(newcomers))
+            let mut delete = |candidates: &DeletionCandidates, newcomers: &[Relationship]| {
+                delete_each(transaction, candidates.rows.iter().chain(newcomers))
             };
             Ok(ReferenceCounts {
-                as_resource: remove(as_resource, &resource_newcomers)?,
-                as_subject: remove(as_subject, &subject_newcomers)?,
+                as_resource: delete(as_resource, &resource_newcomers)?,
+                as_subject: delete(as_subject, &subject_newcomers)?,
             })
         };
         Ok(ExaminedWrite::new(delete).holding(bytes))
@@ -114,8 +117,8 @@ impl Proposal for DeleteObjectRequest {
 }
 
 impl View<'_> {
-    /// How many relationships a deletion of the object would delete. `interrupted` is asked now and then whether to give
-    /// up.
+    /// The number of relationships that a deletion of the object would delete. `interrupted` is polled: it returns whether
+    /// the caller has stopped waiting.
     pub fn count_references(
         &self,
         object: &ObjectRef,
@@ -124,9 +127,10 @@ impl View<'_> {
         let (as_resource, as_subject) = filters(object);
         require_filter(self.schema(), &as_resource)?;
         let budget = ScanBudget::new(interrupted);
-        let mut mentions = ReferenceCounts::default();
+
+        let mut counts = ReferenceCounts::default();
         for (filter, count) in
-            [(&as_resource, &mut mentions.as_resource), (&as_subject, &mut mentions.as_subject)]
+            [(&as_resource, &mut counts.as_resource), (&as_subject, &mut counts.as_subject)]
         {
             let counts_itself = filter.subject.is_none();
             let mut after = None;
@@ -141,11 +145,11 @@ impl View<'_> {
                 }
             }
         }
-        Ok(mentions)
+        Ok(counts)
     }
 }
 
-/// What selects the relationships whose resource the object is, and those whose subject it is.
+/// The filters of relationships with the object as resource, and as subject.
 fn filters(object: &ObjectRef) -> (RelationshipFilter, RelationshipFilter) {
     let (object_type, object_id) = (object.object_type().to_owned(), object.object_id().to_owned());
     let as_resource = RelationshipFilter {
@@ -160,4 +164,15 @@ fn filters(object: &ObjectRef) -> (RelationshipFilter, RelationshipFilter) {
     };
     let as_subject = RelationshipFilter { subject: Some(subject), ..RelationshipFilter::default() };
     (as_resource, as_subject)
+}
+
+impl Database {
+    /// Deletes every relationship that references an object, as resource or as subject.
+    pub fn delete_object(
+        &self,
+        clock: impl Into<WriteClock>,
+        request: DeleteObjectRequest,
+    ) -> Result<(Revision, ReferenceCounts), DatabaseError> {
+        self.execute(&Caller::patient(clock), request)
+    }
 }

@@ -1,34 +1,29 @@
-//! Imports: any number of relationships, created all or none.
+//! Imports: any number of relationships, all created or none.
 
+use super::change_log::{CHANGES_PAGE, changes_since, exists, written_relationship};
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
-use super::relationships::require_relationship;
-use super::requirements::{added_relationship, exists};
 use crate::database::error::DatabaseError;
+use crate::database::guards::require_relationship;
 use crate::database::handle::Database;
 use crate::engine::EngineError;
 use crate::relationship::{Relationship, Revision};
 use crate::schema::Schema;
-use crate::store::{ChangeLogEntry, ChangePosition, Snapshot, SpillFile, Transaction, WriteClock};
+use crate::store::{ChangePosition, Snapshot, SpillFile, Transaction, WriteClock};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many changes are read at a time.
-const PAGE: usize = 1000;
-/// The most changes since the examination that the writer looks at.
-const CHANGES_MAX: usize = 10_000;
-
-/// Relationships that are to be created together. They wait on disk, so that there may be any number of them, and others
-/// write on for as long as they take to come. Dropped, they are forgotten.
+/// Relationships to be created together. They are staged in a spill file on disk, so there may be any number of them, and
+/// other writes continue while they arrive. Dropping the import discards them.
 #[derive(Debug)]
 pub struct Import {
     staged: SpillFile,
     schema: Arc<Schema>,
     schema_revision: Revision,
-    /// Up to which revision none of them was found to exist.
+    /// The revision up to which none of them was found to exist.
     examined: Option<Revision>,
 }
 
 impl Import {
-    /// Adds relationships, each of which must be one that the schema allows.
+    /// Adds relationships, which the schema must allow.
     pub fn add(&mut self, relationships: &[Relationship]) -> Result<(), DatabaseError> {
         for relationship in relationships {
             require_relationship(&self.schema, relationship)?;
@@ -37,8 +32,8 @@ impl Import {
         Ok(())
     }
 
-    /// Requires that none of them is there twice, exists on the snapshot or is forbidden by its schema. What has been
-    /// examined on an older snapshot is not examined again.
+    /// Requires that none is a duplicate, exists on the snapshot or violates its schema. After an examination on an older
+    /// snapshot, only the changes since are examined.
     fn examine(&mut self, examination: &Examination<'_>) -> Result<(), DatabaseError> {
         let Examination { view, interrupted, .. } = examination;
         if view.schema_revision() != self.schema_revision {
@@ -61,7 +56,7 @@ impl Import {
         existing.map_or(Ok(()), |existing| Err(already_exists(existing)))
     }
 
-    /// One that came after a revision and still exists.
+    /// A staged relationship that was written after a revision and still exists.
     fn existing_since(
         &mut self,
         snapshot: &Snapshot<'_>,
@@ -73,13 +68,14 @@ impl Import {
             if interrupted() {
                 return Err(EngineError::Interrupted.into());
             }
-            let page = snapshot.changes(after, PAGE)?;
+            let page = snapshot.changes(after, CHANGES_PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(None) };
             after = *last;
+
             for relationship in
-                page.into_iter().filter_map(|(_, change)| added_relationship(change))
+                page.into_iter().filter_map(|(_, change)| written_relationship(change))
             {
-                // In this order: to find one among those that are staged may read all of them.
+                // In this order: to find one among the staged relationships may read all of them.
                 if exists(snapshot, &relationship)? && self.staged.contains(&relationship)? {
                     return Ok(Some(relationship));
                 }
@@ -87,7 +83,7 @@ impl Import {
         }
     }
 
-    /// Creates all of them, unless one came to exist since they were examined. Gives their number.
+    /// Creates all of them, unless one was written since the examination. Returns their number.
     fn create(&mut self, transaction: &mut Transaction<'_>) -> Result<u64, Rejection> {
         let known = self.examined.filter(|known| *known >= transaction.oldest_revision());
         let is_other_schema = transaction.schema_revision() != self.schema_revision;
@@ -95,8 +91,8 @@ impl Import {
             return Err(Rejection::Outdated);
         };
 
-        for change in changes(transaction, known)? {
-            if let Some(relationship) = added_relationship(change)
+        for change in changes_since(transaction, known)? {
+            if let Some(relationship) = written_relationship(change)
                 && exists(transaction, &relationship)?
                 && self.staged.contains(&relationship)?
             {
@@ -110,29 +106,11 @@ impl Import {
     }
 }
 
-/// What changed after a revision, unless it is too much for the writer.
-fn changes(
-    transaction: &Transaction<'_>,
-    known: Revision,
-) -> Result<Vec<ChangeLogEntry>, Rejection> {
-    let mut changes = Vec::new();
-    let mut after = ChangePosition::after(known);
-    loop {
-        let page = transaction.changes(after, PAGE)?;
-        let Some((last, _)) = page.last() else { return Ok(changes) };
-        after = *last;
-        changes.extend(page.into_iter().map(|(_, change)| change));
-        if changes.len() > CHANGES_MAX {
-            return Err(Rejection::Outdated);
-        }
-    }
-}
-
 fn already_exists(relationship: Relationship) -> DatabaseError {
     DatabaseError::AlreadyExists(Box::new(relationship))
 }
 
-/// An import to which nothing more is added.
+/// An import that is complete.
 #[derive(Debug)]
 pub struct CompleteImport(Arc<Mutex<Import>>);
 
@@ -143,7 +121,7 @@ impl From<Import> for CompleteImport {
 }
 
 impl Proposal for CompleteImport {
-    /// How many relationships were created.
+    /// The number of created relationships.
     type Output = u64;
 
     fn is_slow(&self) -> bool {
@@ -164,17 +142,17 @@ impl Proposal for CompleteImport {
 }
 
 impl Database {
-    /// Begins an import; what is added has to fit the schema of this moment, and that of the end.
+    /// Begins an import. Its relationships must fit the current schema and the one at its end.
     pub fn begin_import(&self, clock: impl Into<WriteClock>) -> Result<Import, DatabaseError> {
         let snapshot = self.store.snapshot(clock.into().now())?;
         let schema_revision = snapshot.schema_revision()?;
-        let schema = self.schemas.get(schema_revision, || snapshot.schema())?;
+        let schema = self.state.schemas.get(schema_revision, || snapshot.schema())?;
         Ok(Import { staged: self.store.spill_file()?, schema, schema_revision, examined: None })
     }
 
-    /// Creates everything that was added, or nothing: when one of them exists already, or twice in the import, or the
-    /// schema no longer allows it. Gives the revision and the count. Other writes wait while the relationships are
-    /// created, and not while they are examined.
+    /// Creates all added relationships, or none: when one exists, is added twice, or is no longer allowed by the schema.
+    /// Returns the revision and the count. Other writes wait while the relationships are created, and not while they are
+    /// examined.
     pub fn finish_import(
         &self,
         clock: impl Into<WriteClock>,
@@ -183,7 +161,7 @@ impl Database {
         self.execute(&Caller::patient(clock), CompleteImport::from(import))
     }
 
-    /// Creates every relationship or none, without the bounds that [`Self::write`] sets to their number.
+    /// Creates all relationships or none, without the limit of [`Self::write`] on their number.
     pub fn import(
         &self,
         clock: impl Into<WriteClock>,

@@ -2,13 +2,16 @@
 
 pub(super) mod bootstrap;
 pub(super) mod candidates;
+mod change_log;
+mod confirmation;
 pub(super) mod counters;
 pub(super) mod delete;
 pub(super) mod delete_object;
 pub(super) mod import;
+pub(super) mod prerequisites;
 pub(super) mod proposal;
-pub(super) mod read_set;
+mod read_set;
 pub(super) mod relationships;
-pub(super) mod requirements;
+mod removal_uses;
 pub(super) mod schema;
 pub(super) mod set_relation;

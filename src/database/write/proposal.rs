@@ -1,9 +1,9 @@
-//! Writes that are examined on a snapshot before the writer makes them.
+//! The protocol of writes: examination on a snapshot, then confirmation by the one writer.
 //!
-//! What takes long about a write is to find out whether it may be made: preconditions, required permissions, and which
-//! relationships it is about. That happens on the caller's thread, on a snapshot, while others write. The writer only
-//! confirms it from what has changed since. When it cannot do so within a small budget, the write comes back and is
-//! examined again, on a newer snapshot.
+//! The expensive part of a write is to decide whether it may be applied: preconditions, required permissions, and the
+//! relationships that a deletion matches. That runs on the caller's thread, on a snapshot, while other writes continue. The
+//! writer only confirms the result from the changes since. When it cannot do so within a small budget, the write is outdated
+//! and is examined again on a newer snapshot.
 
 use crate::database::consistency::Consistency;
 use crate::database::error::DatabaseError;
@@ -19,37 +19,36 @@ use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-/// After so many examinations that were out of date when the writer came to the write, the writer evaluates it itself, if
-/// that takes little work.
+/// After so many outdated examinations the writer evaluates the write itself, within a budget.
 const EXAMINATIONS_MAX: u32 = 8;
 
-/// How long an examination may take, unless it is known to be slow. Nearly all take less; one that does not is started
-/// again as a slow one, so that slow ones do not hold up the others.
+/// Time limit of an examination that is not marked slow. Nearly all take less; one that does not is started again as a slow
+/// one, so that slow ones do not delay the others.
 const QUICK_TIME_MAX: Duration = Duration::from_millis(20);
 
-/// A write that somebody wants to be made.
+/// A write that a caller requests.
 pub trait Proposal: Send + Sync + 'static {
-    /// What the caller learns about the write.
+    /// The result for the caller.
     type Output: Send + 'static;
 
-    /// Whether its examination may well take long.
+    /// Whether its examination is expected to take long.
     fn is_slow(&self) -> bool {
         false
     }
 
-    /// Finds out on a snapshot whether the write may be made. An error is final.
+    /// Decides on a snapshot whether the write may be applied. An error is final.
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<Self::Output>, DatabaseError>;
 }
 
-/// What an examination may use.
+/// The inputs of an examination.
 pub struct Examination<'e> {
     /// Schema and relationships at the newest revision.
     pub(in crate::database) view: View<'e>,
     pub(in crate::database) database: &'e Database,
-    /// How much the questions of the examination may cost.
+    /// Limits of the checks in the examination.
     pub(in crate::database) limits: Limits,
     pub(in crate::database) stopwatch: Stopwatch<'e>,
     /// Whether the caller has stopped waiting.
@@ -57,7 +56,7 @@ pub struct Examination<'e> {
 }
 
 impl Examination<'_> {
-    /// A budget for all scans together: the time of one question, for as long as the caller waits.
+    /// A budget for all scans together: the time limit of one check, and until the caller stops waiting.
     pub(in crate::database) fn scan_budget(&self) -> ScanBudget<'_> {
         let budget = ScanBudget::new(self.interrupted);
         match self.limits.time_max {
@@ -73,19 +72,19 @@ impl fmt::Debug for Examination<'_> {
     }
 }
 
-/// How the writer decides whether a write may be made.
+/// How the writer decides whether a write may be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::database) enum Attempt {
-    /// It confirms what was examined.
+    /// It confirms the examination.
     Confirm,
-    /// It evaluates anew what was examined too often.
+    /// It evaluates the prerequisites anew, because examinations were outdated too often.
     Evaluate,
 }
 
-/// Why the writer did not make a write.
+/// Why the writer did not apply a write.
 #[derive(Debug)]
 pub(in crate::database) enum Rejection {
-    /// What was examined no longer stands: it has to be examined again.
+    /// The examination could not be confirmed: it has to be repeated.
     Outdated,
     Final(Box<DatabaseError>),
 }
@@ -123,36 +122,36 @@ impl From<Rejection> for DatabaseError {
     }
 }
 
-type Make<T> =
+type Apply<T> =
     Box<dyn FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static>;
 
-/// A write that may be made as far as a snapshot shows.
+/// A write that a snapshot allows.
 pub struct ExaminedWrite<T> {
-    make: Make<T>,
+    apply: Apply<T>,
     is_large: bool,
     is_deletion: bool,
     bytes: usize,
 }
 
 impl<T> ExaminedWrite<T> {
-    /// A write that `make` confirms and makes.
+    /// A write that `apply` confirms and applies.
     pub(in crate::database) fn new(
-        make: impl FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static,
+        apply: impl FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static,
     ) -> Self {
-        Self { make: Box::new(make), is_large: false, is_deletion: false, bytes: 0 }
+        Self { apply: Box::new(apply), is_large: false, is_deletion: false, bytes: 0 }
     }
 
-    /// The same for one that makes room in the end.
+    /// The same write, marked as one that frees space in the end.
     pub(in crate::database) fn deletion(self) -> Self {
         Self { is_deletion: true, ..self }
     }
 
-    /// The same for one that holds so many bytes of memory until it is made, beside its request.
+    /// The same write, holding so many bytes of memory until it is applied, beside its request.
     pub(in crate::database) fn holding(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
 
-    /// The same for one that may be larger than memory.
+    /// The same write, committed in chunks because it may be larger than memory.
     pub(in crate::database) fn large(self) -> Self {
         Self { is_large: true, ..self }
     }
@@ -164,33 +163,33 @@ impl<T> fmt::Debug for ExaminedWrite<T> {
     }
 }
 
-/// How often a write has been examined, and its slot in the queue.
+/// A write between admission and result: its slot in the queue, and how often it was examined.
 #[derive(Debug)]
 pub struct PendingWrite {
-    /// Free again when the write is answered.
+    /// Freed when the write is answered.
     slot: QueueSlot,
     examinations: u32,
     is_slow: bool,
 }
 
 impl PendingWrite {
-    /// Whether the examination may take long, and so should hold up only others that may.
+    /// Whether the examination is expected to take long, and so should delay only others that are.
     pub fn is_slow(&self) -> bool {
         self.is_slow
     }
 }
 
-/// Who wants a write.
+/// The caller of a write.
 #[derive(Clone)]
 pub struct Caller {
-    /// The time of the write is read from it.
+    /// The clock that the time of the write is read from.
     pub clock: WriteClock,
-    /// Whether the caller has stopped waiting, now and until the write is made.
+    /// Whether the caller has stopped waiting; polled until the write is applied.
     pub interrupted: IsInterrupted,
 }
 
 impl Caller {
-    /// A caller that waits for as long as it takes.
+    /// A caller that never stops waiting.
     pub fn patient(clock: impl Into<WriteClock>) -> Self {
         Self { clock: clock.into(), interrupted: Arc::new(|| false) }
     }
@@ -202,17 +201,17 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// What became of a round.
+/// The outcome of one submission.
 #[derive(Debug)]
 pub enum SubmitOutcome<T> {
-    /// The write was made or refused.
+    /// The write was committed or refused.
     Final(Result<(Revision, T), DatabaseError>),
-    /// The write has to be examined again.
+    /// The write has to be submitted again.
     Retry(PendingWrite),
 }
 
 impl Database {
-    /// Lets a write into the queue, unless too many wait already. `bytes` is the size of its request.
+    /// Admits a write to the queue, unless that is full. `bytes` is the size of its request.
     pub fn admit(
         &self,
         proposal: &impl Proposal,
@@ -222,46 +221,47 @@ impl Database {
         Ok(PendingWrite { slot, examinations: 0, is_slow: proposal.is_slow() })
     }
 
-    /// Examines a write and hands it to the writer. `answer` is called with the outcome, mostly from the writer's thread,
-    /// where it must be quick and not panic.
+    /// Examines a write and hands it to the writer. `answer` is called with the outcome, mostly on the writer's thread, where
+    /// it must be quick and must not panic.
     pub fn submit<P: Proposal>(
         &self,
-        round: PendingWrite,
+        pending: PendingWrite,
         proposal: &Arc<P>,
         caller: &Caller,
         answer: impl FnOnce(SubmitOutcome<P::Output>) + Send + 'static,
     ) {
-        let examined = self.examine(&round, proposal, caller);
-        let ExaminedWrite { make, is_large, is_deletion, bytes } = match examined {
+        let examined = self.examine(&pending, proposal, caller);
+        let ExaminedWrite { apply, is_large, is_deletion, bytes } = match examined {
             Ok(examined) => examined,
-            Err(DatabaseError::Engine(EngineError::TimeExceeded { .. })) if !round.is_slow => {
-                return answer(SubmitOutcome::Retry(PendingWrite { is_slow: true, ..round }));
+            Err(DatabaseError::Engine(EngineError::TimeExceeded { .. })) if !pending.is_slow => {
+                return answer(SubmitOutcome::Retry(PendingWrite { is_slow: true, ..pending }));
             }
             Err(error) => return answer(SubmitOutcome::Final(Err(error))),
         };
 
-        let mut round = PendingWrite { examinations: round.examinations + 1, ..round };
-        if let Err(full) = round.slot.hold(bytes) {
+        let mut pending = PendingWrite { examinations: pending.examinations + 1, ..pending };
+        if let Err(full) = pending.slot.hold(bytes) {
             return answer(SubmitOutcome::Final(Err(full.into())));
         }
-        let attempt = if round.examinations < EXAMINATIONS_MAX {
+        let attempt = if pending.examinations < EXAMINATIONS_MAX {
             Attempt::Confirm
         } else {
             Attempt::Evaluate
         };
+
         let options = WriteOptions::new(&caller.clock);
         let options = options.interrupted_by(Arc::clone(&caller.interrupted));
         let options = if is_deletion { options.deletion() } else { options };
         self.store.submit(
             if is_large { options.large() } else { options },
-            move |transaction| make(transaction, attempt),
-            move |made| answer(outcome(made, round)),
+            move |transaction| apply(transaction, attempt),
+            move |applied| answer(outcome(applied, pending)),
         );
     }
 
     fn examine<P: Proposal>(
         &self,
-        round: &PendingWrite,
+        pending: &PendingWrite,
         proposal: &Arc<P>,
         Caller { clock, interrupted }: &Caller,
     ) -> Result<ExaminedWrite<P::Output>, DatabaseError> {
@@ -272,8 +272,9 @@ impl Database {
         let stopwatch = || clock.elapsed().saturating_sub(started);
         let view = self.view(Consistency::FullyConsistent, clock.now())?.timed_by(&stopwatch);
         let interrupted = || interrupted();
-        let mut limits = self.options.limits;
-        if !round.is_slow {
+
+        let mut limits = self.state.options.limits;
+        if !pending.is_slow {
             limits.time_max = limits.time_max.into_iter().chain([QUICK_TIME_MAX]).min();
         }
         proposal.examine(&Examination {
@@ -285,36 +286,36 @@ impl Database {
         })
     }
 
-    /// Makes a write and waits for it, however often it has to be examined.
+    /// Submits a write until its outcome is final, and waits for that.
     pub fn execute<P: Proposal>(
         &self,
         caller: &Caller,
         proposal: P,
     ) -> Result<(Revision, P::Output), DatabaseError> {
-        let mut round = self.admit(&proposal, 0)?;
+        let mut pending = self.admit(&proposal, 0)?;
         let proposal = Arc::new(proposal);
         loop {
             let (reply, answer) = mpsc::sync_channel(1);
-            self.submit(round, &proposal, caller, move |outcome| {
-                // The caller waits for this, unless it is gone with its whole thread.
+            self.submit(pending, &proposal, caller, move |outcome| {
+                // Fails only when the receiver is gone, which is below in this function.
                 let _gone = reply.send(outcome);
             });
             match answer.recv() {
                 Ok(SubmitOutcome::Final(result)) => return result,
-                Ok(SubmitOutcome::Retry(next)) => round = next,
+                Ok(SubmitOutcome::Retry(next)) => pending = next,
                 Err(mpsc::RecvError) => return Err(DatabaseError::Closed),
             }
         }
     }
 }
 
-fn outcome<T>(made: WriteOutcome<T, Rejection>, round: PendingWrite) -> SubmitOutcome<T> {
-    SubmitOutcome::Final(match made {
-        Ok(Ok(made)) => Ok(made),
+fn outcome<T>(applied: WriteOutcome<T, Rejection>, pending: PendingWrite) -> SubmitOutcome<T> {
+    SubmitOutcome::Final(match applied {
+        Ok(Ok(applied)) => Ok(applied),
         Ok(Err(WriteError::Refused(Rejection::Outdated)))
-            if round.examinations < EXAMINATIONS_MAX =>
+            if pending.examinations < EXAMINATIONS_MAX =>
         {
-            return SubmitOutcome::Retry(round);
+            return SubmitOutcome::Retry(pending);
         }
         Ok(Err(error)) => Err(error.into()),
         Err(_panic) => Err(DatabaseError::Fault),

@@ -1,4 +1,4 @@
-//! A reader that notes what an answer rests on, so that it can be decided later whether the answer still stands.
+//! The read set of a check: what its result depends on, so that the writer can tell whether the result still holds.
 
 use crate::relationship::{
     IdPage, Qualifiers, ReadError, RelationKey, Relationship, RelationshipReader, ResourceKey,
@@ -8,22 +8,21 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-/// The most relations of single resources that are noted; with more, the answer rests on everything.
+/// Maximum relations of single resources in a read set; with more, the result depends on everything.
 const RELATIONS_MAX: usize = 100_000;
 
-/// Reads from another reader, and notes it.
-pub(in crate::database) struct ReadTracker<'r, R> {
+/// A reader that records what is read through it.
+pub(super) struct ReadTracker<'r, R> {
     reader: &'r R,
-    noted: RefCell<ReadSet>,
+    read_set: RefCell<ReadSet>,
 }
 
-/// What was read.
+/// What a check read.
 #[derive(Debug, Default)]
 pub(in crate::database) struct ReadSet {
-    /// Hashes of the relations of resources whose relationships were read. Two relations with the same hash only cost an
-    /// evaluation that was not needed.
+    /// Hashes of the relations of resources whose relationships were read. A collision only costs a needless check.
     relations: HashSet<u64>,
-    /// Whether more was read than the hashes tell.
+    /// Whether more was read than the hashes say.
     everything: bool,
     /// The first expiration among the relationships that were read.
     until: Option<Timestamp>,
@@ -31,21 +30,21 @@ pub(in crate::database) struct ReadSet {
 
 impl ReadSet {
     /// Whether nothing that was read has expired by a time.
-    pub(in crate::database) fn stands_at(&self, now: Timestamp) -> bool {
+    pub(super) fn stands_at(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 
-    /// The first expiration among what was read.
-    pub(in crate::database) fn until(&self) -> Option<Timestamp> {
+    /// The first expiration among the relationships that were read.
+    pub(super) fn until(&self) -> Option<Timestamp> {
         self.until
     }
 
-    /// Whether a change of a relationship may change the answer.
-    pub(in crate::database) fn rests_on(&self, relationship: &Relationship) -> bool {
+    /// Whether a change of this relationship may change the result.
+    pub(super) fn contains(&self, relationship: &Relationship) -> bool {
         self.everything || self.relations.contains(&hash(relationship.resource_key()))
     }
 
-    fn note(&mut self, relation: ResourceKey<'_>) {
+    fn record(&mut self, relation: ResourceKey<'_>) {
         if self.relations.len() < RELATIONS_MAX {
             self.relations.insert(hash(relation));
         } else {
@@ -53,7 +52,7 @@ impl ReadSet {
         }
     }
 
-    fn note_terms<'t>(&mut self, terms: impl IntoIterator<Item = &'t Qualifiers>) {
+    fn record_terms<'t>(&mut self, terms: impl IntoIterator<Item = &'t Qualifiers>) {
         let expirations = terms.into_iter().filter_map(|terms| terms.expires_at);
         self.until = self.until.into_iter().chain(expirations).min();
     }
@@ -66,12 +65,12 @@ fn hash(relation: ResourceKey<'_>) -> u64 {
 }
 
 impl<'r, R> ReadTracker<'r, R> {
-    pub(in crate::database) fn new(reader: &'r R) -> Self {
-        Self { reader, noted: RefCell::default() }
+    pub(super) fn new(reader: &'r R) -> Self {
+        Self { reader, read_set: RefCell::default() }
     }
 
-    pub(in crate::database) fn into_noted(self) -> ReadSet {
-        self.noted.into_inner()
+    pub(super) fn into_read_set(self) -> ReadSet {
+        self.read_set.into_inner()
     }
 }
 
@@ -82,9 +81,9 @@ impl<R: RelationshipReader> RelationshipReader for ReadTracker<'_, R> {
         subject: SubjectKey<'_>,
     ) -> Result<Option<Qualifiers>, ReadError> {
         let found = self.reader.find(resource, subject)?;
-        let mut noted = self.noted.borrow_mut();
-        noted.note(resource);
-        noted.note_terms(&found);
+        let mut read_set = self.read_set.borrow_mut();
+        read_set.record(resource);
+        read_set.record_terms(&found);
         Ok(found)
     }
 
@@ -95,9 +94,9 @@ impl<R: RelationshipReader> RelationshipReader for ReadTracker<'_, R> {
         page: IdPage<'_>,
     ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let found = self.reader.subjects(resource, form, page)?;
-        let mut noted = self.noted.borrow_mut();
-        noted.note(resource);
-        noted.note_terms(found.iter().map(|(_, terms)| terms));
+        let mut read_set = self.read_set.borrow_mut();
+        read_set.record(resource);
+        read_set.record_terms(found.iter().map(|(_, terms)| terms));
         Ok(found)
     }
 
@@ -108,10 +107,10 @@ impl<R: RelationshipReader> RelationshipReader for ReadTracker<'_, R> {
         page: IdPage<'_>,
     ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         let found = self.reader.resources(relation, subject, page)?;
-        let mut noted = self.noted.borrow_mut();
-        // Resources that join the list later cannot be named now.
-        noted.everything = true;
-        noted.note_terms(found.iter().map(|(_, terms)| terms));
+        let mut read_set = self.read_set.borrow_mut();
+        // Resources that are added later cannot be named now.
+        read_set.everything = true;
+        read_set.record_terms(found.iter().map(|(_, terms)| terms));
         Ok(found)
     }
 }
@@ -122,7 +121,7 @@ mod tests {
     use crate::relationship::RelationshipSet;
 
     #[test]
-    fn an_answer_rests_on_what_was_read_and_until_its_first_expiration() {
+    fn an_answer_contains_what_was_read_and_until_its_first_expiration() {
         let text = "document:plan#viewer@user:ann[expiration:2030-01-01T00:00:00Z]";
         let stored: Relationship = text.parse().unwrap();
         let other: Relationship = "document:other#viewer@user:ann".parse().unwrap();
@@ -133,15 +132,15 @@ mod tests {
 
         let reads = ReadTracker::new(&visible);
         assert!(reads.find(stored.resource_key(), stored.subject.key()).unwrap().is_some());
-        let noted = reads.into_noted();
-        assert!(noted.rests_on(&stored) && !noted.rests_on(&other));
-        assert!(noted.stands_at(now));
-        assert!(!noted.stands_at(Timestamp::parse("2030-01-01T00:00:00Z").unwrap()));
+        let read_set = reads.into_read_set();
+        assert!(read_set.contains(&stored) && !read_set.contains(&other));
+        assert!(read_set.stands_at(now));
+        assert!(!read_set.stands_at(Timestamp::parse("2030-01-01T00:00:00Z").unwrap()));
 
         let reads = ReadTracker::new(&visible);
         let relation = RelationKey { object_type: "document", relation: "viewer" };
         let page = IdPage { after: None, count_max: 10 };
         reads.resources(relation, stored.subject.key(), page).unwrap();
-        assert!(reads.into_noted().rests_on(&other));
+        assert!(reads.into_read_set().contains(&other));
     }
 }

@@ -1,30 +1,30 @@
-//! Writes: updates of relationships, all or none.
+//! Writes of relationships, all updates or none.
 
-use super::proposal::{Examination, ExaminedWrite, Proposal};
-use super::requirements::{Prerequisites, VerifiedPrerequisites};
+use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
+use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
 use crate::database::error::DatabaseError;
-use crate::database::handle::DatabaseOptions;
-use crate::database::read::view::require_filter;
-use crate::database::requirement::{RequiredPermission, require_few_permissions};
-use crate::relationship::{
-    Context, Precondition, Relationship, RelationshipUpdate, ResourceKey, SubjectKey,
-    UpdateOperation,
+use crate::database::guards::{
+    apply, require_allowed, require_distinct, require_few_permissions, require_few_preconditions,
+    require_known_filters, require_small_metadata, set_metadata,
 };
-use crate::schema::{RelationshipError, Schema};
-use crate::store::Transaction;
-use std::collections::HashSet;
+use crate::database::handle::Database;
+use crate::database::options::DatabaseOptions;
+use crate::database::requirement::RequiredPermission;
+use crate::relationship::{Context, Precondition, RelationshipUpdate, Revision};
+use crate::schema::Schema;
+use crate::store::WriteClock;
 use std::sync::Arc;
 
-/// What to write.
+/// Updates of relationships.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WriteRequest {
     /// The updates; no two may have the same key.
     pub updates: Vec<RelationshipUpdate>,
-    /// What has to be true before.
+    /// Conditions on the state before.
     pub preconditions: Vec<Precondition>,
-    /// Permissions that have to be held before.
+    /// Permissions that subjects must have before.
     pub permissions: Vec<RequiredPermission>,
-    /// What to tell those who follow the database.
+    /// Metadata for watchers.
     pub metadata: Option<Context>,
 }
 
@@ -50,11 +50,11 @@ impl Proposal for WriteRequest {
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<()>, DatabaseError> {
-        self.require_bounds(&examination.database.options)?;
+        self.require_bounds(&examination.database.state.options)?;
         let request = Arc::clone(self);
-        let fulfilled = VerifiedPrerequisites::examine(self, examination)?.catch_up(examination)?;
+        let verified = VerifiedPrerequisites::examine(self, examination)?.catch_up(examination)?;
         Ok(ExaminedWrite::new(move |transaction, attempt| {
-            fulfilled.confirm(transaction, attempt)?;
+            verified.confirm(transaction, attempt)?;
             set_metadata(transaction, request.metadata.as_ref())?;
             Ok(request.updates.iter().try_for_each(|update| apply(transaction, update))?)
         }))
@@ -62,6 +62,7 @@ impl Proposal for WriteRequest {
 }
 
 impl WriteRequest {
+    // The order decides which error a request with several faults gets: see `guards`.
     fn require_bounds(&self, options: &DatabaseOptions) -> Result<(), DatabaseError> {
         require_small_metadata(options, self.metadata.as_ref())?;
         let (count, max) = (self.updates.len(), options.updates_max);
@@ -74,107 +75,13 @@ impl WriteRequest {
     }
 }
 
-pub(in crate::database) fn require_few_preconditions(
-    options: &DatabaseOptions,
-    preconditions: &[Precondition],
-) -> Result<(), DatabaseError> {
-    let (count, max) = (preconditions.len(), options.preconditions_max);
-    if count > max {
-        return Err(DatabaseError::TooManyPreconditions { count, max });
+impl Database {
+    /// Applies every update of a request or none.
+    pub fn write(
+        &self,
+        clock: impl Into<WriteClock>,
+        request: WriteRequest,
+    ) -> Result<Revision, DatabaseError> {
+        self.execute(&Caller::patient(clock), request).map(|(revision, ())| revision)
     }
-    Ok(())
-}
-
-pub(in crate::database) fn require_small_metadata(
-    options: &DatabaseOptions,
-    metadata: Option<&Context>,
-) -> Result<(), DatabaseError> {
-    let bytes = metadata.map_or(0, |metadata| metadata.to_string().len());
-    let max = options.metadata_bytes_max;
-    if bytes > max {
-        return Err(DatabaseError::MetadataTooLarge { bytes, max });
-    }
-    Ok(())
-}
-
-pub(in crate::database) fn require_known_filters(
-    schema: &Schema,
-    preconditions: &[Precondition],
-) -> Result<(), DatabaseError> {
-    preconditions.iter().try_for_each(|precondition| require_filter(schema, &precondition.filter))
-}
-
-pub(in crate::database) fn set_metadata(
-    transaction: &mut Transaction<'_>,
-    metadata: Option<&Context>,
-) -> Result<(), DatabaseError> {
-    match metadata {
-        Some(metadata) => Ok(transaction.set_metadata(metadata)?),
-        None => Ok(()),
-    }
-}
-
-pub(in crate::database) fn require_distinct(
-    updates: &[RelationshipUpdate],
-) -> Result<(), DatabaseError> {
-    let mut seen: HashSet<(ResourceKey<'_>, SubjectKey<'_>)> = HashSet::new();
-    for RelationshipUpdate { relationship, .. } in updates {
-        if !seen.insert((relationship.resource_key(), relationship.subject.key())) {
-            return Err(DatabaseError::DuplicateUpdate(Box::new(relationship.clone())));
-        }
-    }
-    Ok(())
-}
-
-pub(in crate::database) fn require_allowed(
-    schema: &Schema,
-    updates: &[RelationshipUpdate],
-) -> Result<(), DatabaseError> {
-    for RelationshipUpdate { operation, relationship } in updates {
-        match operation {
-            UpdateOperation::Create | UpdateOperation::Touch => {
-                require_relationship(schema, relationship)?;
-            }
-            UpdateOperation::Delete => schema
-                .check_deletion(relationship)
-                .map_err(|error| not_allowed(relationship, error))?,
-        }
-    }
-    Ok(())
-}
-
-/// Requires that the schema has a place for a relationship.
-pub(in crate::database) fn require_relationship(
-    schema: &Schema,
-    relationship: &Relationship,
-) -> Result<(), DatabaseError> {
-    schema.check_relationship(relationship).map_err(|error| not_allowed(relationship, error))
-}
-
-fn not_allowed(relationship: &Relationship, error: RelationshipError) -> DatabaseError {
-    DatabaseError::Relationship {
-        relationship: Box::new(relationship.clone()),
-        error: Box::new(error),
-    }
-}
-
-pub(in crate::database) fn apply(
-    transaction: &mut Transaction<'_>,
-    update: &RelationshipUpdate,
-) -> Result<(), DatabaseError> {
-    let relationship: &Relationship = &update.relationship;
-    match update.operation {
-        UpdateOperation::Create => {
-            if !transaction.create(relationship)? {
-                return Err(DatabaseError::AlreadyExists(Box::new(relationship.clone())));
-            }
-        }
-        UpdateOperation::Touch => {
-            transaction.put(relationship)?;
-        }
-        UpdateOperation::Delete => {
-            transaction.remove(relationship)?;
-        }
-    }
-    Ok(())
 }

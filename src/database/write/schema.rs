@@ -1,28 +1,22 @@
-//! Writes of schemas: nothing that relationships use may go.
+//! Writes of schemas, which must not remove what relationships use.
 //!
-//! To find out that nothing uses what goes can take a look at many relationships. That happens on a snapshot, while
-//! others write on; the write itself then only looks at what has changed since.
+//! To decide that, many relationships may have to be read. That runs on a snapshot, while other writes continue; the writer
+//! then only reads the changes since.
 
-use super::proposal::{Examination, ExaminedWrite, Proposal, Rejection};
-use super::requirements::added_relationship;
+use super::change_log::{
+    CATCH_UPS_MAX, CHANGES_MAX, CHANGES_PAGE, ChangeLogReader, written_relationship,
+};
+use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
+use super::removal_uses::RemovalUses;
 use crate::database::error::DatabaseError;
 use crate::database::handle::Database;
 use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision, Timestamp};
 use crate::schema::removals::{self, Removal};
 use crate::schema::{self, Schema};
-use crate::store::{ChangeLogEntry, ChangePosition, ScanBudget, Snapshot, Transaction};
+use crate::store::{ChangePosition, ScanBudget, Snapshot, Transaction, WriteClock};
 use std::sync::{Arc, OnceLock};
 
-/// How many relationships or changes are read at a time.
-const PAGE: usize = 1000;
-/// Counting stops here: to know that there are many is enough.
-const COUNT_MAX: u64 = 1000;
-/// The most changes since the examination that the writer looks at.
-const CHANGES_MAX: usize = 10_000;
-/// How often an examination looks at what changed meanwhile, before it leaves the rest to the writer.
-const CATCH_UPS_MAX: usize = 16;
-
-/// A schema that is to be put into force.
+/// A write of a schema.
 #[derive(Debug)]
 pub struct WriteSchema {
     text: String,
@@ -30,7 +24,7 @@ pub struct WriteSchema {
 }
 
 impl WriteSchema {
-    /// The schema of this text.
+    /// A write of this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), compiled: OnceLock::new() }
     }
@@ -59,7 +53,8 @@ impl Proposal for WriteSchema {
         let new = self.compiled()?;
         let mut examined = ExaminedSchema::on(database, &view.snapshot, &new, *interrupted)?;
         examined.catch_up(database, view.now())?;
-        let schemas = Arc::clone(&database.schemas);
+
+        let schemas = Arc::clone(&database.state.schemas);
         Ok(ExaminedWrite::new(move |transaction, _| {
             if examined.finish(transaction, &new)? {
                 schemas.keep(transaction.revision(), new);
@@ -69,11 +64,11 @@ impl Proposal for WriteSchema {
     }
 }
 
-/// What a new schema takes away, after no use of it was found on a snapshot.
+/// The removals of a new schema, after no use of them was found on a snapshot.
 struct ExaminedSchema {
     revision: Revision,
     schema_revision: Revision,
-    /// Whether the text is the one in force already.
+    /// Whether the text is that of the current schema.
     same: bool,
     removals: Vec<Removal>,
 }
@@ -86,40 +81,41 @@ impl ExaminedSchema {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Self, DatabaseError> {
         let schema_revision = snapshot.schema_revision()?;
-        let current = database.schemas.get(schema_revision, || snapshot.schema())?;
+        let current = database.state.schemas.get(schema_revision, || snapshot.schema())?;
         let same = schema_revision > Revision::default() && current.source() == new.source();
         let removals = removals::removals(&current, new);
         let budget = ScanBudget::new(interrupted);
+
         for removal in &removals {
             RemovalUses::stored(snapshot, removal, &budget)?.require_none(removal)?;
         }
         Ok(Self { revision: snapshot.revision(), schema_revision, same, removals })
     }
 
-    /// Looks at what has changed since the snapshot, so that little is left for the writer.
+    /// Reads the changes since the snapshot, so that few are left for the writer.
     fn catch_up(&mut self, database: &Database, now: Timestamp) -> Result<(), DatabaseError> {
         if self.removals.is_empty() {
             return Ok(());
         }
         for _ in 0..CATCH_UPS_MAX {
             let snapshot = database.store.snapshot(now)?;
-            let is_forgotten = snapshot.oldest_revision() > self.revision;
-            if is_forgotten || snapshot.schema_revision()? != self.schema_revision {
+            let is_collected = snapshot.oldest_revision() > self.revision;
+            if is_collected || snapshot.schema_revision()? != self.schema_revision {
                 return Ok(());
             }
             let changes = self.require_still_unused(&snapshot, usize::MAX)?;
             self.revision = snapshot.revision();
-            if changes.is_some_and(|count| count <= PAGE) {
+            if changes.is_some_and(|count| count <= CHANGES_PAGE) {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// Puts the schema into force, unless something came to use what it takes away. `false` when it was in force already.
+    /// Writes the schema, unless a relationship written since uses what it removes. `false` when it is the current schema.
     fn finish(self, transaction: &mut Transaction<'_>, new: &Schema) -> Result<bool, Rejection> {
-        let is_forgotten = transaction.oldest_revision() > self.revision;
-        if is_forgotten || transaction.schema_revision() != self.schema_revision {
+        let is_collected = transaction.oldest_revision() > self.revision;
+        if is_collected || transaction.schema_revision() != self.schema_revision {
             return Err(Rejection::Outdated);
         }
         if self.same {
@@ -132,8 +128,8 @@ impl ExaminedSchema {
         Ok(true)
     }
 
-    /// Requires that nothing came since that uses what goes. Gives the number of changes since, or `None` when there are
-    /// more than `count_max`, of which it does not look at the rest.
+    /// Requires that no relationship written since uses what is removed. Returns the number of changes since, or `None` when
+    /// there are more than `count_max`: the rest is not read.
     fn require_still_unused(
         &self,
         state: &impl ChangeLogReader,
@@ -142,131 +138,57 @@ impl ExaminedSchema {
         if self.removals.is_empty() {
             return Ok(Some(0));
         }
-        let mut users: Vec<RemovalUses> =
+        let mut uses: Vec<RemovalUses> =
             self.removals.iter().map(|_| RemovalUses::default()).collect();
         let (mut count, mut after) = (0, ChangePosition::after(self.revision));
+
         while count <= count_max {
-            let page = state.changes(after, PAGE)?;
+            let page = state.changes(after, CHANGES_PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
             count += page.len();
             for relationship in
-                page.into_iter().filter_map(|(_, change)| added_relationship(change))
+                page.into_iter().filter_map(|(_, change)| written_relationship(change))
             {
-                let removals = self.removals.iter().zip(&mut users);
+                let removals = self.removals.iter().zip(&mut uses);
                 let mut matching = removals.filter(|(it, _)| it.matches(&relationship)).peekable();
-                if matching.peek().is_some() && exists(state, &relationship)? {
-                    matching.for_each(|(removal, users)| users.add(removal, relationship.clone()));
+                if matching.peek().is_some() && is_unchanged(state, &relationship)? {
+                    matching.for_each(|(removal, uses)| uses.add(removal, relationship.clone()));
                 }
             }
         }
 
-        for (removal, users) in self.removals.iter().zip(users) {
-            users.require_none(removal)?;
+        for (removal, uses) in self.removals.iter().zip(uses) {
+            uses.require_none(removal)?;
         }
         Ok((count <= count_max).then_some(count))
     }
 }
 
-/// The relationships that use what a schema takes away.
-#[derive(Default)]
-struct RemovalUses {
-    /// Whether it must not go whatever is stored.
-    forbidden: bool,
-    count: u64,
-    /// Whether counting stopped early.
-    more: bool,
-    example: Option<Box<Relationship>>,
-}
-
-impl RemovalUses {
-    /// Those of a snapshot.
-    fn stored(
-        snapshot: &Snapshot<'_>,
-        removal: &Removal,
-        budget: &ScanBudget<'_>,
-    ) -> Result<Self, DatabaseError> {
-        let filters = removal.filters();
-        let mut users = Self { forbidden: removal.is_always_forbidden(), ..Self::default() };
-        for (number, filter) in filters.iter().enumerate() {
-            let mut after = None;
-            while !users.more {
-                let page = snapshot.scan(filter, after.as_ref(), PAGE, budget)?;
-                for (relationship, _) in page.rows {
-                    let mut seen = filters.iter().take(number);
-                    if !seen.any(|filter| filter.matches(&relationship)) {
-                        users.add(removal, relationship);
-                    }
-                }
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(users)
-    }
-
-    fn add(&mut self, removal: &Removal, relationship: Relationship) {
-        if !removal.matches(&relationship) {
-            return;
-        }
-        if self.count == COUNT_MAX {
-            self.more = true;
-            return;
-        }
-        self.count += 1;
-        self.example.get_or_insert_with(|| Box::new(relationship));
-    }
-
-    fn require_none(self, removal: &Removal) -> Result<(), DatabaseError> {
-        let Self { forbidden, count, more, example } = self;
-        if !forbidden && count == 0 {
-            return Ok(());
-        }
-        let removal = Box::new(removal.clone());
-        Err(DatabaseError::SchemaRemoval { removal, count, counted_all: !more, example })
-    }
-}
-
-/// A state whose earlier changes are known.
-trait ChangeLogReader: RelationshipReader {
-    fn changes(
-        &self,
-        after: ChangePosition,
-        count_max: usize,
-    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError>;
-}
-
-impl ChangeLogReader for Snapshot<'_> {
-    fn changes(
-        &self,
-        after: ChangePosition,
-        count_max: usize,
-    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
-        self.changes(after, count_max)
-    }
-}
-
-impl ChangeLogReader for Transaction<'_> {
-    fn changes(
-        &self,
-        after: ChangePosition,
-        count_max: usize,
-    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
-        self.changes(after, count_max)
-    }
-}
-
-/// Whether a relationship is there with exactly these terms.
-fn exists(state: &impl RelationshipReader, relationship: &Relationship) -> Result<bool, ReadError> {
+/// Whether a relationship exists with exactly this caveat and expiration.
+fn is_unchanged(
+    state: &impl RelationshipReader,
+    relationship: &Relationship,
+) -> Result<bool, ReadError> {
     let found = state.find(relationship.resource_key(), relationship.subject.key())?;
     Ok(found == Some(relationship.qualifiers()))
 }
 
+impl Database {
+    /// Writes a schema, unless it is not valid or removes what relationships use.
+    pub fn write_schema(
+        &self,
+        clock: impl Into<WriteClock>,
+        text: &str,
+    ) -> Result<Revision, DatabaseError> {
+        let written = self.execute(&Caller::patient(clock), WriteSchema::new(text));
+        written.map(|(revision, ())| revision)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    //! What happens between the look at the snapshot and the write, step by step.
+    //! Changes between the examination and the write, step by step.
 
     use super::*;
     use crate::database::{DatabaseOptions, DeleteRequest, WriteRequest};
@@ -336,12 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn a_relationship_that_comes_in_between_is_seen() {
+    fn a_relationship_written_in_between_is_found() {
         let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         trial.add(2, "document:plan#owner@user:ann");
         let refusal = trial.finish(2, examined).unwrap_err();
-        let WriteError::Refused(Rejection::Final(error)) = refusal else { panic!("went through") };
+        let WriteError::Refused(Rejection::Final(error)) = refusal else { panic!("written") };
         let DatabaseError::SchemaRemoval { count: 1, example: Some(example), .. } = *error else {
             panic!("{error}")
         };
@@ -349,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relationship_that_comes_and_goes_in_between_does_not_matter() {
+    fn a_relationship_written_and_deleted_in_between_does_not_matter() {
         let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         trial.add(2, "document:plan#owner@user:ann");
@@ -358,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn another_schema_in_between_asks_for_a_second_look() {
+    fn another_schema_in_between_makes_the_examination_outdated() {
         let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         trial.database.write_schema(at(2), &format!("{WITH}\n")).unwrap();
@@ -367,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_that_were_forgotten_in_between_ask_for_a_second_look() {
+    fn changes_collected_in_between_make_the_examination_outdated() {
         let trial = SchemaWriteFixture::new();
         let examined = trial.examine(2);
         let later = 1_000_000;

@@ -1,49 +1,49 @@
-//! Gives a relation of one resource exactly certain subjects.
+//! Replaces the subjects of a relation of one resource.
 
-use super::proposal::{Examination, ExaminedWrite, Proposal};
-use super::relationships::{
-    apply, require_allowed, require_distinct, require_few_preconditions, require_known_filters,
-    require_small_metadata, set_metadata,
-};
-use super::requirements::{Prerequisites, VerifiedPrerequisites};
+use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
+use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
 use crate::database::error::DatabaseError;
-use crate::database::handle::DatabaseOptions;
-use crate::database::read::view::is_permission;
-use crate::database::requirement::{RequiredPermission, require_few_permissions};
+use crate::database::guards::{
+    apply, is_permission, require_allowed, require_distinct, require_few_permissions,
+    require_few_preconditions, require_known_filters, require_small_metadata, set_metadata,
+};
+use crate::database::handle::Database;
+use crate::database::options::DatabaseOptions;
+use crate::database::requirement::RequiredPermission;
 use crate::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, Qualifiers, Relationship, RelationshipFilter,
-    RelationshipReader, RelationshipUpdate, Subject, UpdateOperation,
+    RelationshipReader, RelationshipUpdate, Revision, Subject, UpdateOperation,
 };
 use crate::schema::Schema;
-use crate::store::{ScanBudget, Transaction};
-use std::collections::HashMap;
+use crate::store::{ScanBudget, Transaction, WriteClock};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Which subjects a relation shall have.
+/// A replacement of the subjects of a relation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetRelationRequest {
     /// The resource.
     pub resource: ObjectRef,
     /// The relation.
     pub relation: String,
-    /// All subjects that it shall have, each once, with what their relationships carry.
+    /// The new subjects, each once, with the caveat and expiration of their relationships.
     pub subjects: Vec<(Subject, Qualifiers)>,
-    /// What has to be true before.
+    /// Conditions on the state before.
     pub preconditions: Vec<Precondition>,
-    /// Permissions that have to be held before.
+    /// Permissions that subjects must have before.
     pub permissions: Vec<RequiredPermission>,
-    /// What to tell those who follow the database.
+    /// Metadata for watchers.
     pub metadata: Option<Context>,
 }
 
-/// What became of a relation.
+/// The difference that a replacement made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RelationDiff {
-    /// What was not there, or had expired.
+    /// Relationships that did not exist or had expired.
     pub added: Vec<Relationship>,
-    /// What was there and carried something else; as it is now.
+    /// Relationships whose caveat or expiration changed, as they are now.
     pub changed: Vec<Relationship>,
-    /// What is gone; as it was.
+    /// Deleted relationships, as they were.
     pub removed: Vec<Relationship>,
 }
 
@@ -54,7 +54,7 @@ impl SetRelationRequest {
         require_few_permissions(&self.permissions)
     }
 
-    /// What selects the relation's relationships.
+    /// The filter of the relation's relationships.
     fn filter(&self) -> RelationshipFilter {
         RelationshipFilter {
             resource_type: Some(self.resource.object_type().to_owned()),
@@ -79,7 +79,7 @@ impl SetRelationRequest {
     }
 }
 
-/// A request with what it comes to.
+/// A request with its filter and updates.
 struct Replacement {
     request: Arc<SetRelationRequest>,
     filter: RelationshipFilter,
@@ -114,52 +114,56 @@ impl Proposal for SetRelationRequest {
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<RelationDiff>, DatabaseError> {
-        let options = examination.database.options;
+        let options = examination.database.state.options;
         self.require_bounds(&options)?;
         let (filter, updates) = (self.filter(), self.updates());
         require_distinct(&updates)?;
+
         let replacement = Arc::new(Replacement { request: Arc::clone(self), filter, updates });
-        let fulfilled =
+        let verified =
             VerifiedPrerequisites::examine(&replacement, examination)?.catch_up(examination)?;
         Ok(ExaminedWrite::new(move |transaction, attempt| {
             let Replacement { request, filter, updates } = &*replacement;
-            fulfilled.confirm(transaction, attempt)?;
+            verified.confirm(transaction, attempt)?;
             set_metadata(transaction, request.metadata.as_ref())?;
             Ok(replace(transaction, filter, updates, options.updates_max)?)
         }))
     }
 }
 
-/// Makes the updates and removes whatever else the filter selects.
+/// Applies the updates and deletes all other relationships that match the filter.
 fn replace(
     transaction: &mut Transaction<'_>,
     filter: &RelationshipFilter,
     updates: &[RelationshipUpdate],
     max: usize,
 ) -> Result<RelationDiff, DatabaseError> {
+    // Enough rows to know that the updates and deletions are too many, and no more.
     let count_max = max.saturating_mul(2) + 1;
-    let stored = transaction.scan_stored(filter, None, count_max, &ScanBudget::unlimited())?.rows;
-    let stored: HashMap<_, _> =
-        stored.iter().map(|(relationship, _)| (relationship.subject.key(), relationship)).collect();
-    let wanted: HashMap<_, _> = updates
-        .iter()
-        .map(|RelationshipUpdate { relationship, .. }| (relationship.subject.key(), relationship))
-        .collect();
-    let unwanted = stored.iter().filter(|(key, _)| !wanted.contains_key(key));
-    let mut unwanted: Vec<&Relationship> = unwanted.map(|(_, found)| *found).collect();
+    let interrupted = transaction.interrupted();
+    let interrupted = || interrupted();
+    let budget = ScanBudget::new(&interrupted);
+    let stored = transaction.scan_stored(filter, None, count_max, &budget)?.rows;
+
+    let wanted: HashSet<_> =
+        updates.iter().map(|update| update.relationship.subject.key()).collect();
+    let unwanted = stored.iter().map(|(relationship, _)| relationship);
+    let mut unwanted: Vec<&Relationship> =
+        unwanted.filter(|relationship| !wanted.contains(&relationship.subject.key())).collect();
     unwanted.sort_by(|left, right| left.subject.key().cmp(&right.subject.key()));
     let count = updates.len() + unwanted.len();
     if count > max {
         return Err(DatabaseError::TooManyUpdates { count, max });
     }
-    let mut done = RelationDiff::default();
+
+    let mut diff = RelationDiff::default();
     for update in updates {
         let relationship = &update.relationship;
         let key = (relationship.resource_key(), relationship.subject.key());
         match transaction.find(key.0, key.1)? {
-            None => done.added.push(relationship.clone()),
+            None => diff.added.push(relationship.clone()),
             Some(terms) if terms != relationship.qualifiers() => {
-                done.changed.push(relationship.clone());
+                diff.changed.push(relationship.clone());
             }
             Some(_) => continue,
         }
@@ -168,8 +172,19 @@ fn replace(
     for relationship in unwanted {
         let visible = transaction.find(relationship.resource_key(), relationship.subject.key())?;
         transaction.remove(relationship)?;
-        // Nobody saw what had expired.
-        done.removed.extend(visible.map(|_| relationship.clone()));
+        // An expired relationship was not visible, so its deletion is no difference.
+        diff.removed.extend(visible.map(|_| relationship.clone()));
     }
-    Ok(done)
+    Ok(diff)
+}
+
+impl Database {
+    /// Replaces the subjects of a relation of one resource, and returns the difference.
+    pub fn set_relation(
+        &self,
+        clock: impl Into<WriteClock>,
+        request: SetRelationRequest,
+    ) -> Result<(Revision, RelationDiff), DatabaseError> {
+        self.execute(&Caller::patient(clock), request)
+    }
 }

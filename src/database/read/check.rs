@@ -1,0 +1,82 @@
+//! Checks and expansions.
+
+use super::view::View;
+use crate::database::consistency::Consistency;
+use crate::database::error::DatabaseError;
+use crate::database::handle::Database;
+use crate::engine::{
+    self, CheckQuery, CheckResult, EngineError, EvalContext, ExpandResult, Limits, Stopwatch,
+};
+use crate::relationship::{ObjectRef, Revision, Timestamp};
+use std::time::Duration;
+
+/// The budget of a check from memory: mostly well below a millisecond.
+const IN_MEMORY_LIMITS: Limits = Limits {
+    depth_max: None,
+    visits_max: 256,
+    reads_max: 256,
+    subjects_max: 0,
+    caveat_steps_max: 4096,
+    lookup_bytes_max: 0,
+    time_max: Some(Duration::from_millis(1)),
+};
+
+impl Database {
+    /// Fast path: evaluates a check from memory within a small budget, so that a thread may do it that must not block.
+    /// Returns the revision with the result, or `None`: then use [`Self::view`].
+    pub fn check_in_memory(
+        &self,
+        consistency: Consistency,
+        now: Timestamp,
+        stopwatch: Stopwatch<'_>,
+        query: &CheckQuery<'_>,
+    ) -> Option<(Revision, Result<CheckResult, DatabaseError>)> {
+        let view = self.view_in_memory(consistency, now)?.timed_by(stopwatch);
+        let limits = self.state.options.limits.and(IN_MEMORY_LIMITS);
+        let context = EvalContext { limits, ..view.eval_context(false, &|| false) };
+
+        let result = match engine::check(&context, query) {
+            // The budget is spent or a block is on disk: the slow path decides, with the limits of the options.
+            Err(EngineError::WorkExceeded { .. } | EngineError::TimeExceeded { .. }) => {
+                return None;
+            }
+            Err(EngineError::Read(error)) if error.is_not_cached() => return None,
+            result => result.map_err(DatabaseError::from),
+        };
+        Some((view.revision(), result))
+    }
+}
+
+impl View<'_> {
+    /// Evaluates a check. `interrupted` is polled: it returns whether the caller has stopped waiting.
+    pub fn check(
+        &self,
+        query: &CheckQuery<'_>,
+        tracing: bool,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<CheckResult, DatabaseError> {
+        Ok(engine::check(&self.eval_context(tracing, interrupted), query)?)
+    }
+
+    /// Evaluates several checks and returns their results in order. They share intermediate results and the time limit.
+    pub fn check_each(
+        &self,
+        queries: &[CheckQuery<'_>],
+        tracing: bool,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Vec<Result<CheckResult, DatabaseError>> {
+        let results = engine::check_each(&self.eval_context(tracing, interrupted), queries);
+        results.into_iter().map(|result| result.map_err(DatabaseError::from)).collect()
+    }
+
+    /// Expands a relation or permission of an object into the tree of its expression, with the subjects that relationships
+    /// assign. `interrupted` is polled: it returns whether the caller has stopped waiting.
+    pub fn expand(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<ExpandResult, DatabaseError> {
+        Ok(engine::expand(&self.eval_context(false, interrupted), resource, permission)?)
+    }
+}

@@ -1,0 +1,89 @@
+//! Lookups of resources and of subjects, page by page.
+
+use super::view::View;
+use crate::database::error::DatabaseError;
+use crate::database::lookup_pool::ActiveLookup;
+use crate::engine::{
+    EngineError, EvalContext, FoundSubject, LookupPage, LookupResourcesQuery, LookupSubjectsQuery,
+    ResourceLookup, Statistics, SubjectLookup,
+};
+
+impl View<'_> {
+    /// Starts a lookup of resources after the id `after`, or resumes the one that was parked there. Returns its cost, too.
+    /// With `tracing`, an error about the depth limit carries the path. `interrupted` is polled: it returns whether the
+    /// caller has stopped waiting.
+    pub fn start_lookup(
+        &self,
+        query: &LookupResourcesQuery<'_>,
+        after: Option<&str>,
+        tracing: bool,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<(ActiveLookup, Statistics), DatabaseError> {
+        let pool = &self.database.state.lookups;
+        if let Some(after) = after.filter(|_| query.within.ids.is_empty())
+            && let Some(lookup) = pool.unpark(&parking_key(query, after), self.point())
+        {
+            return Ok((pool.activate(lookup, pool.lease())?, Statistics::default()));
+        }
+
+        let lease = pool.lease();
+        let room = |bytes| lease.resize(bytes);
+        let context = EvalContext { room: &room, ..self.eval_context(tracing, interrupted) };
+        let started = ResourceLookup::start(&context, query, after);
+        if let Err(EngineError::NoRoom) = started {
+            return Err(pool.out_of_memory());
+        }
+
+        let (lookup, cost) = started?;
+        Ok((pool.activate(lookup, lease)?, cost))
+    }
+
+    /// The next results of a lookup that was started with the same query at the same revision.
+    pub fn continue_lookup(
+        &self,
+        lookup: &mut ActiveLookup,
+        query: &LookupResourcesQuery<'_>,
+        count_max: usize,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<LookupPage, DatabaseError> {
+        Ok(lookup.lookup.next_page(&self.eval_context(false, interrupted), query, count_max)?)
+    }
+
+    /// Parks a lookup after its last result, so that the next page can resume it.
+    pub fn park_lookup(&self, lookup: ActiveLookup, query: &LookupResourcesQuery<'_>, last: &str) {
+        if lookup.lookup.is_worth_keeping() {
+            let validity = self.point().valid_until(lookup.lookup.until());
+            let pool = &self.database.state.lookups;
+            pool.park(parking_key(query, last), validity, lookup.lookup);
+        }
+    }
+
+    /// Starts a lookup of subjects, after the id `after` or at the beginning. [`Self::next_subjects`] returns its pages, at
+    /// the same revision. `interrupted` is polled: it returns whether the caller has stopped waiting.
+    pub fn look_up_subjects(
+        &self,
+        query: &LookupSubjectsQuery<'_>,
+        after: Option<&str>,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<SubjectLookup, DatabaseError> {
+        Ok(SubjectLookup::new(&self.eval_context(false, interrupted), query, after)?)
+    }
+
+    /// The next subjects of a lookup: `count_max`, and fewer only at the end.
+    pub fn next_subjects(
+        &self,
+        lookup: &mut SubjectLookup,
+        count_max: usize,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Vec<FoundSubject>, DatabaseError> {
+        Ok(lookup.next(&self.eval_context(false, interrupted), count_max)?)
+    }
+}
+
+/// Everything that decides how a lookup continues at a read point. Names and ids contain no byte 0, so the key is
+/// unambiguous.
+fn parking_key(query: &LookupResourcesQuery<'_>, after: &str) -> String {
+    let LookupResourcesQuery { resource_type, permission, subject, context, within } = query;
+    let prefix = &within.prefix;
+    format!("{after}\0{prefix}\0{resource_type}\0{permission}\0{subject}\0{context}")
+}
