@@ -169,6 +169,7 @@ fn collection_leaves_nothing_behind() {
     ];
     // The expiration of what was removed after it is still told to those who follow.
     assert_eq!(families.map(|family| count(&store, family)), [3, 3, 7, 2]);
+
     let collected = store.collect_garbage(at(100)).unwrap();
     assert_eq!((collected.changes, collected.deleted, collected.expired), (7, 3, 2));
     assert_eq!(collected.schemas, 1);
@@ -196,6 +197,7 @@ fn collection_in_many_batches_spares_what_readers_hold() {
     let (gone, ()) = store
         .write(at(2), move |tx| removes.iter().try_for_each(|one| tx.remove(one).map(drop)))
         .unwrap();
+
     let older = store.snapshot_at(old.revision(), at(2)).unwrap();
     let collected = store.collect_garbage(at(100)).unwrap();
     assert_eq!((collected.changes, collected.deleted), (5000, 2500));
@@ -271,6 +273,7 @@ fn varied() -> (TempDir, Store) {
         rows(0, 2, "").chain(rows(1, 6, "[expiration:2030-01-01T00:00:00Z]")).collect();
     let second: Vec<_> = rows(0, 4, "[odd:{\"a\":1}]").collect();
     let third: Vec<_> = rows(2, 14, "").collect();
+
     for (second, texts, keep) in [(1, first, true), (2, second, true), (3, third, false)] {
         store
             .write(at(second), move |transaction| {
@@ -298,6 +301,7 @@ fn a_large_write_that_is_refused_leaves_every_byte_as_it_was() {
         matches!(&refused, Err(WriteError::Refused(TransactionError::Read(error))) if error.reason == "no")
     );
     assert!(dump(&store) == before);
+
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         store.write_large(at(5), |transaction| -> Result<(), TransactionError> {
             change_much(transaction)?;
@@ -388,6 +392,7 @@ fn an_import_that_meets_what_exists_leaves_every_byte_as_it_was() {
     let before = dump(&store);
     let stored = parsed("document:d1#viewer@user:ann");
     let many = newcomers();
+
     for last in [stored, many[0].clone(), many[29_999].clone()] {
         let mut rows = many.clone();
         rows.push(last.clone());

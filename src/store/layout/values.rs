@@ -283,6 +283,7 @@ mod tests {
             subject_id: "*",
         };
         let qualifiers = qualifiers(None, None);
+
         let metadata = Context::parse(r#"{"why": "import"}"#).unwrap();
         for logged in [
             ChangeRecord::Touched { replaced: false, row, qualifiers: &qualifiers },

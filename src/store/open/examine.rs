@@ -131,6 +131,7 @@ fn scan_logs(database: &Path) -> io::Result<Vec<ScannedLog>> {
 /// What is wrong with the logs, or else which one has a torn tail.
 fn verdict(logs: &[ScannedLog]) -> (Option<String>, Option<(PathBuf, u64)>) {
     let mut rest = logs.iter();
+
     while let Some(log) = rest.next() {
         let later = rest.as_slice().iter().find(|later| later.has_records);
         match (log.ending, later) {

@@ -268,6 +268,7 @@ impl<'e> OrderedPage<'e, '_> {
             }
             Some(_) | None => name.prefix.clone(),
         };
+
         let mut matches = MatchCursor::within(
             (self.reader.source, self.reader.read_at),
             self.plan,

@@ -104,6 +104,7 @@ impl<'a> RowCursor<'a> {
                 }
             }
         };
+
         Ok(row.filter(|row| row.key.starts_with(&self.prefix)))
     }
 

@@ -207,6 +207,7 @@ mod tests {
     fn keys(index: RowIndex, names: &NameCatalog) -> BTreeSet<Vec<u8>> {
         let id = |name: &str| names.find(name).unwrap();
         let mut keys = BTreeSet::new();
+
         for (object_type, relation) in
             TYPES.iter().flat_map(|of| RELATIONS.iter().map(move |relation| (of, relation)))
         {
@@ -235,6 +236,7 @@ mod tests {
     fn walk(filter: &RelationshipFilter, names: &NameCatalog) -> (usize, usize) {
         let plan = ScanPlan::new(filter, names).unwrap();
         let keys = keys(plan.index, names);
+
         let (mut matches, mut looks, mut at) = (0, 0, plan.prefix.clone());
         while let Some(key) = keys.range(at..).next().filter(|key| key.starts_with(&plan.prefix)) {
             looks += 1;
@@ -273,6 +275,7 @@ mod tests {
                 subjects.push(Some(SubjectFilter { subject_type, subject_id, relation }));
             }
         }
+
         let mut filters = Vec::new();
         for resource_type in [None, some("folder")] {
             for relation in [None, some("writer")] {
@@ -299,7 +302,8 @@ mod tests {
         }
         for filter in filters() {
             let (matches, looks) = walk(&filter, &names);
-            // What no index can tell apart: the rows that fit but for the form of their subject.
+
+            // No index separates rows that match but for the form of their subject.
             let form = |subject: &SubjectFilter| subject.subject_id.is_none();
             let wider = match &filter.subject {
                 Some(subject) if form(subject) => {
