@@ -185,7 +185,7 @@ fn random_key() -> Result<String, KeyError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Writes a file that nobody else may read, whole or not at all.
+/// Writes a file that only its owner can read, completely or not at all.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("key.new");
     let mut options = OpenOptions::new();

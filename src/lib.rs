@@ -21,10 +21,10 @@
 //! | [`schema`] | the language: text in, a compiled schema or every fault at once out |
 //! | [`engine`] | the questions: check over a schema and whatever reads relationships |
 //! | [`store`] | the history: relationships and schema texts in RocksDB, by revision |
-//! | [`database`] | where they meet: one moment of schema and relationships, and the rules of writing |
+//! | [`database`] | store, compiled schemas and caches behind one handle: a view is one revision of schema and relationships; the rules of writing |
 //! | [`validation`] | validation files: schema, relationships, assertions and expected relations |
 //! | [`proto`] | the protocol: generated messages, and their conversions to and from the vocabulary |
-//! | [`api`] | the gRPC door: translate, ask, translate |
+//! | [`api`] | the gRPC layer: decode, call, encode |
 //! | [`config`] | what a server needs to know, as plain values |
 //! | [`server`] | the life of a server: listen, serve, collect garbage, drain |
 //! | [`client`] | the other end of the wire, for the command line |
@@ -32,7 +32,7 @@
 //!
 //! # Invariants
 //!
-//! - A question is asked of a view, which is one moment of schema and relationships. A write gives a revision.
+//! - Queries are evaluated on a view, which is one revision of schema and relationships. A write returns a revision.
 //! - The core ([`relationship`], [`caveat`], [`schema`], [`engine`], [`validation`]) has no disk, clock, thread, socket or
 //!   randomness: time is an argument, and a validation file is answered by the same code as a request.
 //! - [`store`] knows no schema; nothing below [`api`] knows a gRPC code; async ends at the workers of [`api`].

@@ -100,7 +100,7 @@ pub(super) fn require_piped_lines(what: &str) -> Result<(), CliError> {
     })
 }
 
-/// Requires that standard input is not a terminal: without an argument that names it, nobody expects to type.
+/// Requires that standard input is not a terminal: without an argument that names it, a user does not expect to type.
 pub(super) fn require_piped(otherwise: impl FnOnce() -> String) -> Result<(), CliError> {
     if io::stdin().is_terminal() { Err(CliError::new(otherwise())) } else { Ok(()) }
 }

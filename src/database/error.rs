@@ -181,9 +181,9 @@ pub enum DatabaseError {
         /// The name.
         name: String,
     },
-    /// The lookups that are under way need all the memory that there is for them.
+    /// The lookups in progress need all the memory of their budget.
     #[error(
-        "the lookups that are under way need more than {bytes_max} bytes together, which is the limit: try again later, or look up less at once"
+        "the lookups in progress need more than {bytes_max} bytes together, which is the limit: try again later, or look up less at once"
     )]
     LookupsTooLarge {
         /// The bytes allowed.
@@ -218,17 +218,17 @@ pub enum DatabaseError {
     /// Too many writes wait already.
     #[error(transparent)]
     QueueFull(#[from] QueueFull),
-    /// The imports under way take all the disk space that there is for them.
+    /// The imports in progress use all the disk space of their budget.
     #[error(
-        "the imports under way need more than {bytes_max} bytes of disk space together, which is the limit; import less at once, or try again later"
+        "the imports in progress need more than {bytes_max} bytes of disk space together, which is the limit; import less at once, or try again later"
     )]
     ImportTooLarge {
         /// The bytes allowed.
         bytes_max: u64,
     },
-    /// As many imports are under way as may be.
+    /// The maximum number of imports is in progress.
     #[error(
-        "{imports_max} imports are under way, which is the limit; try again when one has ended"
+        "{imports_max} imports are in progress, which is the limit; try again when one has ended"
     )]
     TooManyImports {
         /// The imports allowed.

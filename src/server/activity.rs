@@ -18,7 +18,7 @@ const HANDSHAKE_BYTES: usize = 24 + 9;
 pub(super) struct Activity {
     started: Instant,
     has_handshake: AtomicBool,
-    /// Calls under way.
+    /// Calls in progress.
     streams: AtomicUsize,
     /// When the last call ended, in milliseconds since the start.
     idle_since: AtomicU64,
@@ -51,7 +51,7 @@ impl Activity {
         self.has_handshake.load(Ordering::Relaxed)
     }
 
-    /// Whether calls are under way.
+    /// Whether calls are in progress.
     pub(super) fn has_streams(&self) -> bool {
         self.streams.load(Ordering::Acquire) > 0
     }
@@ -86,7 +86,7 @@ fn remaining(elapsed: Duration, timeout: Duration) -> Option<Duration> {
     timeout.checked_sub(elapsed).filter(|left| !left.is_zero())
 }
 
-/// A call under way.
+/// A call in progress.
 #[derive(Debug)]
 pub(super) struct OpenStream(Arc<Activity>);
 
@@ -94,7 +94,7 @@ impl Drop for OpenStream {
     fn drop(&mut self) {
         let now = self.0.started.elapsed().as_millis();
         self.0.idle_since.store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
-        // Released after the time is stored: whoever sees no call sees since when.
+        // Released after the time is stored: a reader that sees no call sees since when.
         self.0.streams.fetch_sub(1, Ordering::Release);
     }
 }

@@ -31,7 +31,7 @@ pub struct TimeSource {
 }
 
 impl TimeSource {
-    /// A wall clock, and the time since some moment that never jumps.
+    /// A wall clock, and a monotonic clock, which never jumps.
     pub fn new(
         wall: impl Fn() -> Timestamp + Send + Sync + 'static,
         monotonic: impl Fn() -> Duration + Send + Sync + 'static,
@@ -241,7 +241,7 @@ pub(super) fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-#[expect(clippy::expect_used, reason = "a server whose clock shows the year 10000 cannot go on")]
+#[expect(clippy::expect_used, reason = "a server whose clock shows the year 10000 cannot continue")]
 pub(super) fn system_now() -> Timestamp {
     let since = since_epoch();
     let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);

@@ -26,10 +26,10 @@ use tonic::service::Routes;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the answer to that may take.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an idle client may take to close its side after it was told to.
+/// How long an idle client may take to close its side after it was asked to.
 const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
 
-/// The most calls under way on one connection; a client library keeps others back until one of these has ended. Watches
+/// Maximum number of concurrent calls on one connection; a client library keeps others back until one of these has ended. Watches
 /// count, so this leaves room for an application that holds hundreds of them on one connection.
 const STREAMS_MAX: u32 = 1_000;
 /// The most calls that a client may cancel before the server has looked at them. A client that sends and cancels calls in
@@ -95,7 +95,7 @@ pub(super) async fn serve(
                 TimeoutStatus::NoHandshake => return,
                 TimeoutStatus::Idle if is_draining => return,
                 TimeoutStatus::Idle => {
-                    // Sends GOAWAY, so that a client which calls at this moment does so on another connection.
+                    // Sends GOAWAY, so that a client which calls now does so on another connection.
                     connection.as_mut().graceful_shutdown();
                     is_draining = true;
                     timer.as_mut().reset(Instant::now() + IDLE_CLOSE_MAX);
@@ -124,7 +124,7 @@ fn builder() -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// A response body that counts as a call under way until it is dropped.
+/// A response body that counts as a call in progress until it is dropped.
 struct TrackedBody {
     body: Body,
     _stream: OpenStream,

@@ -1,4 +1,4 @@
-//! The accept loop: takes in connections while there is room, and goes on when the system refuses one.
+//! The accept loop: accepts connections up to the limit, and continues when the system refuses one.
 
 use super::connection;
 use super::registry::Registry;

@@ -37,7 +37,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-/// How often the clock is looked at, so that a jump is noticed also while nobody calls.
+/// How often the clock is read, so that a jump is noticed even without calls.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the log says that the clock is not believed.
 const CLOCK_LOG_INTERVAL: Duration = Duration::from_mins(1);
@@ -114,8 +114,8 @@ pub async fn run(
     Server::open(&config)?.serve(listener, shutdown).await
 }
 
-/// Opens the data folder and serves at `address` until the process is told to end, by SIGTERM or SIGINT. `ready` is told
-/// where it listens, as soon as it takes calls. A signal before that, and a second one later, end the process at once.
+/// Opens the data folder and serves at `address` until SIGTERM or SIGINT. `ready` receives
+/// the address as soon as the server accepts calls. A signal before that, and a second one later, end the process at once.
 pub fn run_until_signal(
     address: &str,
     config: &Config,
@@ -205,7 +205,7 @@ impl Server {
         self.contents
     }
 
-    /// Serves until `shutdown` is done; then refuses new calls, gives those under way the grace period, and closes the
+    /// Serves until `shutdown` is done; then refuses new calls, gives those in progress the grace period, and closes the
     /// data folder.
     pub async fn serve(
         self,
@@ -292,7 +292,7 @@ fn registry(options: ConnectionOptions) -> Arc<Registry> {
     Registry::new(max)
 }
 
-/// Waits for the calls under way, but not forever.
+/// Waits for the calls in progress, within the grace period.
 async fn drain(serving: impl Future<Output = ()>, grace: Duration) {
     tracing::info!(?grace, "draining");
     if tokio::time::timeout(grace, serving).await.is_err() {

@@ -20,13 +20,13 @@ const CLOSING_MAX: usize = 16;
 /// How long a new connection waits for one of these to close. That takes milliseconds, because nothing is sent.
 const CLOSING_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// What a connection is told to do.
+/// A command for a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ConnectionCommand {
     /// Take calls.
     #[default]
     Serve,
-    /// Take no more calls, and close after those under way.
+    /// Take no more calls, and close after those in progress.
     Drain,
     /// Close now.
     Close,
@@ -90,7 +90,7 @@ impl Registry {
         self.max
     }
 
-    /// Takes in a new connection. Where there is no room, the oldest unproven one is told to close; this waits for it if
+    /// Takes in a new connection. Where there is no room, the oldest unauthenticated one is closed; this waits for it if
     /// many others have to close before.
     pub(super) async fn admit(self: &Arc<Self>) -> Result<Ticket, Refusal> {
         let admit = async {
@@ -169,7 +169,7 @@ impl RegistryState {
 }
 
 impl Ticket {
-    /// What the connection is told to do.
+    /// The commands for the connection.
     pub(super) fn commands(&mut self) -> &mut watch::Receiver<ConnectionCommand> {
         &mut self.commands
     }

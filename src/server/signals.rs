@@ -40,11 +40,11 @@ impl StopSignals {
                     end(signal);
                 }
                 let Some(stop) = graceful.take() else {
-                    tracing::warn!("{name} again: stopped at once, calls under way are cut off");
+                    tracing::warn!("{name} again: stopped at once, calls in progress are cut off");
                     end(signal);
                 };
                 tracing::info!("{name}: stopping; a second signal stops at once");
-                // Nobody listens when the server is stopping by itself.
+                // The receiver is gone when the server stops for another reason.
                 let _ = stop.send(());
             }
         };
@@ -52,7 +52,7 @@ impl StopSignals {
         Ok(Self { is_serving, stop })
     }
 
-    /// From now on the first signal lets calls under way end. Done when it has come.
+    /// From now on the first signal lets calls in progress end. Done when it has come.
     pub(super) fn serving(self) -> impl Future<Output = ()> + Send {
         self.is_serving.store(true, Ordering::Release);
         async move {

@@ -39,8 +39,8 @@ pub struct TestAddresses<A> {
 /// The listeners of a server for tests.
 pub type TestListeners = TestAddresses<TcpListener>;
 
-/// Serves tests until the process is told to end, by SIGTERM or SIGINT. `ready` is told where it listens, as soon as it
-/// takes calls. The config's data folder and keys play no part.
+/// Serves tests until SIGTERM or SIGINT. `ready` receives the address as soon as the server
+/// accepts calls. The config's data folder and keys play no part.
 pub fn run_testing_until_signal(
     addresses: &TestAddresses<String>,
     config: Config,

@@ -78,7 +78,7 @@ document:plan#view exclusion
 ";
     assert_eq!(tree, drawn);
     let (empty, _) = shell.printed(&["permission", "expand", "banned", "document:other"]);
-    assert_eq!(empty, "document:other#banned nobody\n");
+    assert_eq!(empty, "document:other#banned no subjects\n");
     let (json, _) = shell.printed(&["permission", "expand", "view", "document:plan", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(json["expandedAt"]["token"].is_string());

@@ -87,7 +87,7 @@ fn text(line: TreeLine<'_>) -> String {
                 format!("{} {}", tree.owner, styled(DIM, operation))
             }
             TreeKind::Subjects(subjects) if subjects.is_empty() => {
-                format!("{} {}", tree.owner, styled(DIM, "nobody"))
+                format!("{} {}", tree.owner, styled(DIM, "no subjects"))
             }
             TreeKind::Subjects(_) => tree.owner.clone(),
         },

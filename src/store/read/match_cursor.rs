@@ -129,7 +129,7 @@ impl<'a> MatchCursor<'a> {
         self.last.filter(|_| self.state == CursorState::Unknown)
     }
 
-    /// Steps and leaps over what does not match, until the budget is spent.
+    /// Steps and skips rows that do not match, until the budget is spent.
     fn settle(&mut self) -> Result<(), ReadError> {
         loop {
             if self.budget.is_spent() && self.rows.current()?.is_some() {

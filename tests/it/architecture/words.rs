@@ -45,22 +45,8 @@ const MORE_STRAYS: &[Stray] = &[
 ];
 
 /// Files and folders whose prose is not yet free of [`MORE_STRAYS`]. Remove a line to see what is left there.
-const UNFINISHED: &[&str] = &[
-    "ARCHITECTURE.md",
-    "proto/",
-    "src/api/",
-    "src/caveat/",
-    "src/cli/",
-    "src/client/",
-    "src/config.rs",
-    "src/database/",
-    "src/engine/",
-    "src/lib.rs",
-    "src/schema/",
-    "src/server/",
-    "src/store/",
-    "src/validation/",
-];
+const UNFINISHED: &[&str] =
+    &["ARCHITECTURE.md", "proto/", "src/api/", "src/client/", "src/schema/", "src/validation/"];
 
 /// Where a stray is right: a part of the path, the stray, and the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
