@@ -1,8 +1,9 @@
-//! Which relationships, and which questions about relationships, a schema admits.
+//! Admission: whether the schema allows a relationship to be written or deleted, and a filter to be used.
 
 use crate::caveat::CaveatError;
-use crate::relationship::{Relationship, RelationshipFilter, Subject, SubjectRelationFilter};
-use crate::schema::diagnostics::suggestion::nearest;
+use crate::relationship::{
+    Relationship, RelationshipFilter, Subject, SubjectRelationFilter, nearest,
+};
 use crate::schema::model::{AllowedForm, AllowedSubject, Definition, DefinitionId, NodeId, Rule};
 use crate::schema::schema::Schema;
 use crate::schema::subject_traits::SubjectTraits;
@@ -167,6 +168,7 @@ impl Schema {
     }
 
     fn resolve(&self, relationship: &Relationship) -> Result<Resolved<'_>, RelationshipError> {
+        // The order of these errors follows SpiceDB's: resource, subject, and only then that it is a permission.
         let definition = self.known_definition(relationship.resource.object_type())?;
         let relation = self.known_node(definition, &relationship.relation)?;
         let subject = self.known_definition(relationship.subject.object_type())?;
@@ -201,7 +203,8 @@ impl Schema {
                     .map(|id| self.caveat(id).name().to_owned()),
             );
         }
-        // The same subject under other terms is nearer than any other subject of its type.
+
+        // The same subject with other traits is nearer than any other subject of its type.
         let of_type = || resolved.allowed.iter().filter(|a| a.definition == resolved.subject);
         let near = same().next().or_else(|| of_type().next());
         let suggestion = near.map(|allowed| self.allowed_text(allowed)).or_else(|| {
@@ -209,6 +212,7 @@ impl Schema {
                 resolved.allowed.iter().map(|a| self.allowed_text(a)).collect();
             nearest(&subject_type, texts.iter().map(String::as_str)).map(str::to_owned)
         });
+
         RelationshipError::InvalidSubject {
             definition: relationship.resource.object_type().to_owned(),
             relation: relationship.relation.clone(),
@@ -220,7 +224,7 @@ impl Schema {
 }
 
 impl Resolved<'_> {
-    /// Whether the subject is of this form, terms apart.
+    /// Whether the subject is of this form, traits apart.
     fn takes(&self, allowed: &AllowedSubject) -> bool {
         allowed.definition == self.subject && allowed.form == self.form
     }

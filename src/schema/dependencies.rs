@@ -1,17 +1,17 @@
-//! What a permission is computed from, and what a relation is computed into.
+//! Dependencies between relations and permissions, in both directions.
 
 use crate::schema::admission::UnknownName;
 use crate::schema::model::{AllowedForm, DefinitionId, Expr, Node, NodeId, Rule};
 use crate::schema::schema::Schema;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Why nothing can be said about what a permission depends on.
+/// Why the dependencies of a permission cannot be listed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DependencyError {
     /// There is no such permission.
     #[error(transparent)]
     Unknown(#[from] UnknownName),
-    /// Relations hold what is written to them, and depend on nothing.
+    /// Relations store relationships, and depend on nothing.
     #[error("the relation `{name}` is not a permission")]
     NotAPermission {
         /// The relation.
@@ -19,7 +19,7 @@ pub enum DependencyError {
     },
 }
 
-/// Where the subjects come from whose way through a schema is followed.
+/// A source of subjects, from which dependents are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum SubjectSource {
     /// Single objects of a type, and its wildcard.
@@ -29,8 +29,8 @@ enum SubjectSource {
 }
 
 impl Schema {
-    /// The relations and permissions that a permission is computed from, directly or not: what it names, the relations
-    /// that its arrows follow and what they find behind them, and the usersets that all of these take. Without itself, by name.
+    /// The relations and permissions that a permission is computed from, directly or not: those that it names, the
+    /// tuplesets and targets of its arrows, and the usersets that all of these allow. Without itself, by name.
     pub fn dependencies(
         &self,
         definition: &str,
@@ -43,6 +43,7 @@ impl Schema {
         let mut found = BTreeSet::new();
         let mut walked = HashSet::from([start.id]);
         let mut open = vec![start.id];
+
         while let Some(id) = open.pop() {
             found.insert(id);
             let node = self.node(id);
@@ -74,12 +75,14 @@ impl Schema {
                 takers.entry(source).or_default().push(node.id);
             }
         }
+
         let mut found = BTreeSet::new();
         let mut open = vec![start];
         while let Some(source) = open.pop() {
             let takers = takers.get(&source).into_iter().flatten();
             open.extend(takers.filter(|id| found.insert(**id)).map(|id| SubjectSource::Node(*id)));
         }
+
         if let SubjectSource::Node(start) = start {
             found.remove(&start);
         }
@@ -104,7 +107,7 @@ impl Schema {
     }
 }
 
-/// Whose subjects play a part in a node. Whoever is subtracted plays one too.
+/// The sources from which a node is computed, subtracted ones included.
 fn sources(node: &Node) -> BTreeSet<SubjectSource> {
     match &node.rule {
         Rule::Relation(allowed) => allowed

@@ -1,4 +1,4 @@
-//! Everything that another schema would change.
+//! Differences between two schemas, and which of them are breaking.
 
 use crate::schema::format::expr_text;
 use crate::schema::model::{self, Node, NodeId, Rule};
@@ -11,28 +11,28 @@ use crate::schema::type_reference::TypeReference;
 use crate::schema::widening;
 use std::collections::BTreeMap;
 
-/// One difference between two schemas. What is removed is told as it was, everything else as it will be.
+/// One difference between two schemas. A removed item is described as it was, any other as it will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SchemaChange {
     /// A new definition.
     DefinitionAdded(ReflectedDefinition),
-    /// A definition that is gone.
+    /// A removed definition.
     DefinitionRemoved(ReflectedDefinition),
     /// Another comment above a definition.
     DefinitionCommentChanged(ReflectedDefinition),
     /// A new relation of a definition that both have.
     RelationAdded(ReflectedRelation),
-    /// A relation that is gone, or has become a permission.
+    /// A relation that was removed, or has become a permission.
     RelationRemoved(ReflectedRelation),
     /// Another comment above a relation.
     RelationCommentChanged(ReflectedRelation),
-    /// A relation takes one more form of subject.
+    /// A relation allows one more subject type.
     SubjectAdded(ReflectedRelation, TypeReference),
-    /// A relation no longer takes a form of subject.
+    /// A relation no longer allows a subject type.
     SubjectRemoved(ReflectedRelation, TypeReference),
     /// A new permission of a definition that both have.
     PermissionAdded(ReflectedPermission),
-    /// A permission that is gone, or has become a relation.
+    /// A permission that was removed, or has become a relation.
     PermissionRemoved(ReflectedPermission),
     /// Another comment above a permission.
     PermissionCommentChanged(ReflectedPermission),
@@ -50,7 +50,7 @@ pub enum SchemaChange {
     },
     /// A new caveat.
     CaveatAdded(ReflectedCaveat),
-    /// A caveat that is gone.
+    /// A removed caveat.
     CaveatRemoved(ReflectedCaveat),
     /// Another comment above a caveat.
     CaveatCommentChanged(ReflectedCaveat),
@@ -63,7 +63,7 @@ pub enum SchemaChange {
     },
     /// A new parameter of a caveat that both have.
     ParameterAdded(ReflectedParameter),
-    /// A parameter that is gone.
+    /// A removed parameter.
     ParameterRemoved(ReflectedParameter),
     /// Another type of a parameter.
     ParameterTypeChanged {
@@ -93,6 +93,8 @@ impl SchemaChange {
             Self::ParameterRemoved(_) | Self::ParameterTypeChanged { .. } => {
                 Some("stored contexts may no longer fit, so servers reject the schema")
             }
+
+            // Listed one by one, so that a new kind of change has to be judged here.
             Self::PermissionExpressionChanged { only_adds: true, .. }
             | Self::DefinitionAdded(_)
             | Self::DefinitionCommentChanged(_)
@@ -128,6 +130,7 @@ pub fn changes(from: &Schema, to: &Schema) -> Vec<SchemaChange> {
     for (was, is) in definitions.kept {
         add_definition_changes(&mut changes, (from, was), (to, is));
     }
+
     for (was, is) in caveats.kept {
         if let (Some(was), Some(is)) = (caveat(from, was.name()), caveat(to, is.name())) {
             add_caveat_changes(&mut changes, &was, &is);
@@ -171,6 +174,7 @@ fn add_definition_changes(
     if unindented(&was.comment) != unindented(&is.comment) {
         changes.push(SchemaChange::DefinitionCommentChanged(ReflectedDefinition::new(to, is)));
     }
+
     let relations = Pairs::of(
         nodes(from, &was.nodes, is_relation),
         nodes(to, &is.nodes, is_relation),
@@ -194,6 +198,7 @@ fn add_definition_changes(
     for (was, is) in permissions.kept {
         add_permission_changes(changes, (from, was), (to, is));
     }
+
     for (was, is) in relations.kept {
         add_relation_changes(changes, (from, was), (to, is));
     }
@@ -267,6 +272,7 @@ fn add_caveat_changes(
         parameter: is.clone(),
         previous_type: was.parameter_type.clone(),
     }));
+
     if was.expression != is.expression {
         changes.push(SchemaChange::CaveatExpressionChanged {
             caveat: is.clone(),

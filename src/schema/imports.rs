@@ -17,7 +17,7 @@ pub type Loader<'l> = dyn Fn(&str) -> Result<String, String> + 'l;
 pub(super) struct SchemaFiles {
     /// The texts; the first is the root.
     pub(super) files: Vec<SourceFile>,
-    /// Their trees; what a file imports stands before it.
+    /// Their syntax trees; imported files come before the file that imports them.
     pub(super) trees: Vec<FileSyntax>,
 }
 
@@ -35,6 +35,12 @@ pub(super) fn read_files(
     let mut loading =
         ImportReader { loader, folder, faults, seen, open, program: SchemaFiles::default() };
     loading.file(path, text);
+    debug_assert!(loading.open.is_empty(), "every file that was opened was read to its end");
+    debug_assert_eq!(
+        loading.program.files.len(),
+        loading.program.trees.len(),
+        "one tree for each file"
+    );
     loading.program
 }
 
@@ -81,12 +87,15 @@ impl ImportReader<'_, '_> {
                 "write it relative to the importing file, without `..` and without a leading `/`",
             )
         })?;
+
+        // Open files are in `seen`, too: a cycle has to be found first.
         if self.open.contains(&path) {
-            return Err(fault(format!("import of `{}` goes round in a circle", import.text)).into());
+            return Err(fault(format!("import of `{}` is circular", import.text)).into());
         }
         if !self.seen.insert(path.clone()) {
             return Ok(());
         }
+
         if self.open.len() > IMPORT_DEPTH_MAX {
             return Err(
                 fault(format!("imports nest more than {IMPORT_DEPTH_MAX} files deep")).into()

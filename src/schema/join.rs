@@ -21,7 +21,7 @@ pub fn without_imports(schema: &Schema) -> String {
     if is_whole(schema.source()) {
         return schema.source().to_owned();
     }
-    // What a file imports comes before it.
+    // Imported files come before the file that imports them.
     let texts: Vec<&str> = schema.syntax.files.iter().rev().map(|file| &*file.text).collect();
     let joined = join(&texts);
     if is_whole(&joined) { joined } else { canonical(schema) }
@@ -32,7 +32,7 @@ pub fn without_imports(schema: &Schema) -> String {
 pub fn with_imports(name: &str, text: &str, load: &Loader<'_>) -> Option<String> {
     let mut faults = Faults::default();
     let program = imports::read_files(name, text, Some(load), &mut faults);
-    // What a file imports comes before it.
+    // Imported files come before the file that imports them.
     let texts: Vec<&str> = program.files.iter().rev().map(|file| &*file.text).collect();
     match texts.as_slice() {
         [only] => Some((*only).to_owned()),

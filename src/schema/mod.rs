@@ -33,7 +33,6 @@ pub use diagnostics::diagnostic::{Diagnostic, DiagnosticStage, Severity};
 pub use diagnostics::odd_character::OddCharacter;
 pub use diagnostics::position::Position;
 pub use diagnostics::source_text::SourceText;
-pub use diagnostics::suggestion::nearest;
 pub use imports::Loader;
 pub use join::{join, with_imports, without_imports};
 pub use model::{

@@ -106,7 +106,7 @@ pub enum AllowedForm {
 /// A permission's expression. Unions and intersections have no direct child of their own kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
-    /// Nobody.
+    /// The empty set.
     Nil,
     /// The resource itself, as a subject.
     Itself,
@@ -114,11 +114,11 @@ pub enum Expr {
     Node(NodeId),
     /// A relation or permission of the objects that a relation points to.
     Arrow(Arrow),
-    /// Whoever is in one of these. A permission with a single operand is not a union.
+    /// The subjects in any of these. A permission with a single operand is not a union.
     Union(Vec<Expr>),
-    /// Whoever is in all of these.
+    /// The subjects in all of these.
     Intersection(Vec<Expr>),
-    /// Whoever is in the first and not in the second.
+    /// The subjects in the first and not in the second.
     Exclusion(Box<Expr>, Box<Expr>),
 }
 
@@ -133,7 +133,7 @@ pub struct Arrow {
     pub tupleset: NodeId,
     /// The name that is looked for on each of them.
     pub target: String,
-    /// For each form of subject that the tupleset allows (type and subject relation, each once): where to go on.
+    /// The arrow's target for each subject type that the tupleset allows (type and subject relation, each once).
     pub branches: Vec<ArrowBranch>,
 }
 
@@ -144,7 +144,7 @@ pub struct ArrowBranch {
     pub definition: DefinitionId,
     /// The subjects' relation, by which the relationships are read; it plays no part in where the arrow goes.
     pub subject_relation: Option<NodeId>,
-    /// The arrow's target in that type; `None` when the type has none, so that nobody is found there.
+    /// The arrow's target in that type; `None` when the type has none, so that the branch is empty.
     pub target: Option<NodeId>,
 }
 
@@ -167,7 +167,7 @@ pub enum ArrowNotation {
 }
 
 impl Expr {
-    /// What the operations join, from left to right: everything but unions, intersections and exclusions.
+    /// The leaves from left to right: everything but unions, intersections and exclusions.
     pub fn leaves(&self) -> Vec<&Expr> {
         let mut leaves = Vec::new();
         let mut open = vec![self];

@@ -15,10 +15,10 @@ pub fn prefixed(schema: &Schema, prefix: &str) -> String {
         return prefixed(&whole, prefix);
     }
     let mut text = schema.source().to_owned();
-    let places: BTreeSet<usize> =
+    let offsets: BTreeSet<usize> =
         names(schema).filter(|name| !name.text.contains('/')).map(|name| name.span.start).collect();
-    for place in places.into_iter().rev() {
-        text.insert_str(place, &format!("{prefix}/"));
+    for offset in offsets.into_iter().rev() {
+        text.insert_str(offset, &format!("{prefix}/"));
     }
     text
 }

@@ -51,6 +51,7 @@ impl Reachability {
         subject_relation: Option<NodeId>,
     ) -> bool {
         let Some(reached) = self.reached.get(node.index()) else { return false };
+        // Computed lazily: all nodes together can reach far more than the schema is large.
         let reached = reached.get_or_init(|| ReachableSubjects::by(node, &self.direct));
         match subject_relation {
             Some(relation) => reached.usersets.contains(&relation),
@@ -116,12 +117,13 @@ impl DirectSubjects {
             Expr::Arrow(arrow) => {
                 self.nodes.extend(arrow.branches.iter().filter_map(|branch| branch.target));
             }
+
             Expr::Union(operands) | Expr::Intersection(operands) => {
                 for operand in operands {
                     self.add(definition, operand);
                 }
             }
-            // Nobody gets in through the subtracted side.
+            // The subtracted side adds no subjects.
             Expr::Exclusion(base, _) => self.add(definition, base),
         }
     }

@@ -148,6 +148,7 @@ pub fn reflect(schema: &Schema, filters: Option<&[ReflectionFilter]>) -> Reflect
         .filter(|definition| any(&|filter| filter.takes_definition(&definition.name)))
         .map(|found| filtered(ReflectedDefinition::new(schema, found), filters.unwrap_or_default()))
         .collect();
+
     definitions.sort_by(|left, right| left.name.cmp(&right.name));
     let mut caveats: Vec<ReflectedCaveat> = schema
         .caveats()
@@ -243,6 +244,7 @@ impl ReflectedCaveat {
                 caveat: caveat.name().to_owned(),
             })
             .collect();
+
         parameters.sort_by(|left, right| left.name.cmp(&right.name));
         Self {
             name: caveat.name().to_owned(),

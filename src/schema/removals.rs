@@ -1,4 +1,4 @@
-//! What a new schema takes away, so far as stored relationships or fixed rules can forbid it.
+//! Removals: parts that a new schema lacks and that stored relationships or fixed rules can forbid to remove.
 
 use crate::caveat::Caveat;
 use crate::relationship::{Relationship, RelationshipFilter, SubjectFilter, SubjectRelationFilter};
@@ -84,6 +84,7 @@ fn removed_of_relation(
     };
     let still: std::collections::HashSet<TypeReference> =
         still_allowed.iter().map(|allowed| TypeReference::new(to, allowed)).collect();
+
     allowed
         .iter()
         .map(|allowed| TypeReference::new(from, allowed))
@@ -125,7 +126,7 @@ impl Removal {
     }
 
     /// Filters that together select every relationship that would be orphaned, and perhaps some more:
-    /// [`matches`](Self::matches) decides. Empty for what is always forbidden.
+    /// [`matches`](Self::matches) decides. Empty for removals that are always forbidden.
     pub fn filters(&self) -> Vec<RelationshipFilter> {
         match self {
             Self::Definition { name } => {
@@ -139,6 +140,7 @@ impl Removal {
                 };
                 let as_subject =
                     RelationshipFilter { subject: Some(members), ..Default::default() };
+
                 vec![on_relation(definition, relation), as_subject]
             }
             Self::AllowedSubject { definition, relation, allowed } => {
@@ -177,7 +179,7 @@ impl Removal {
         }
     }
 
-    /// What is forbidden and why. `example` is one of the relationships that forbid it.
+    /// The error message. `example` is one of the relationships that forbid the removal.
     pub fn message(&self, example: Option<&Relationship>) -> String {
         let message = match self {
             Self::Definition { name } => format!(
@@ -206,6 +208,7 @@ impl Removal {
                 format!("cannot change the type of parameter `{parameter}` on caveat `{caveat}`")
             }
         };
+
         match example {
             Some(example) => format!("{message}: {example}"),
             None => message,

@@ -1,4 +1,4 @@
-//! The ways on which subjects come into one relation or permission, seen from the subjects: what a lookup walks.
+//! Reverse edges of the schema graph: the routes from subjects to a relation or permission, used by `LookupResources`.
 
 use crate::schema::model::{
     AllowedForm, AllowedSubject, Arrow, DefinitionId, Expr, Node, NodeId, Quantifier, Rule,
@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Every way into one relation or permission, the *target*. A node that plays a part in one of them is a *station*.
 ///
-/// Of an intersection only one operand is followed, and of an exclusion nothing but what it subtracts from: whoever is in
-/// the whole is there too. So the routes lead to every member, and those that are not `certain` to others as well.
+/// Of an intersection only one operand is followed, and of an exclusion only the base: every subject of the whole is in
+/// it too. So the routes lead to every member, and those that are not `certain` to others as well.
 #[derive(Debug, Default)]
 pub struct Routes {
     onward: BTreeMap<NodeId, Vec<Route>>,
@@ -58,7 +58,7 @@ pub struct EntryPoint {
     pub certain: bool,
 }
 
-/// On which objects a subject is in a station by itself.
+/// The objects on which a subject enters a station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryForm {
     /// Those whose relation, the station, names the subject.
@@ -84,6 +84,7 @@ impl Routes {
         let mut routes = Self::default();
         let mut seen = BTreeSet::from([target]);
         let mut open = vec![target];
+
         while let Some(node) = open.pop().and_then(|id| nodes.get(id.index())) {
             for arrival in Arrivals::at(node, nodes).0 {
                 let (to, certain) = (node.id, arrival.certain);
@@ -105,6 +106,7 @@ impl Routes {
                 }
             }
         }
+
         routes.ends = routes.find_ends(target, &seen);
         routes
     }
@@ -124,7 +126,7 @@ impl Routes {
         self.starts.get(&definition).map_or(&[], Vec::as_slice)
     }
 
-    /// What is left to the target, when that is nothing but steps on the same object.
+    /// The rest of the route, when it consists of steps on the same object.
     pub fn end(&self, station: NodeId) -> Option<RouteEnd> {
         self.ends.get(&station).copied()
     }
@@ -146,6 +148,7 @@ impl Routes {
                 break;
             }
         }
+
         if !staying.contains(&target) {
             return BTreeMap::new();
         }
@@ -166,6 +169,7 @@ impl Routes {
     ) -> BTreeMap<NodeId, usize> {
         let mut found = BTreeMap::from([(target, 0)]);
         let mut steps = 0;
+
         loop {
             steps += 1;
             let leads = |station: &NodeId| {
@@ -263,13 +267,14 @@ impl Arrivals {
     }
 }
 
-/// How much there is to walk behind an expression, roughly: arrows, which lead to everything below an object, weigh
-/// more than anything else.
+/// A rough estimate of the routes that an expression adds. Arrows, which lead to everything below an object, weigh more
+/// than anything else.
 fn width(expr: &Expr, nodes: &[Node]) -> (usize, usize) {
     let (mut arrows, mut forms) = (0, 0);
     let mut seen = BTreeSet::new();
     let mut open: Vec<&Expr> = vec![expr];
     let mut stations: Vec<NodeId> = Vec::new();
+
     loop {
         if let Some(expr) = open.pop() {
             match expr {

@@ -25,7 +25,7 @@ pub struct Schema {
     pub(super) syntax: Syntax,
 }
 
-/// How a schema was written: for whoever prints it again or remarks on it.
+/// The syntax trees of a schema, for formatting, linting and reflection.
 #[derive(Debug, Default)]
 pub(super) struct Syntax {
     /// The texts; the first is the root, the others are what it imports.
@@ -118,7 +118,7 @@ impl Schema {
         self.reachability.can_reach(node, subject_type, subject_relation)
     }
 
-    /// The ways on which subjects come into a node. Worked out when they are first asked for.
+    /// The routes from subjects to a node. Computed on first use.
     pub fn routes(&self, target: NodeId) -> &Routes {
         self.reachability.routes(target, &self.nodes)
     }

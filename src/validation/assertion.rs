@@ -1,4 +1,4 @@
-//! Assertions: what a check must answer.
+//! Assertions: checks with their expected results.
 
 use super::evidence::Evidence;
 use super::source::{NamedText, SourceLocation};
@@ -8,7 +8,7 @@ use crate::relationship::{
 };
 use std::fmt;
 
-/// What stands between an assertion's question and its context.
+/// Separates an assertion's check from its context.
 const CONTEXT_SEPARATOR: &str = " with ";
 
 /// The answer that an assertion wants.
@@ -44,7 +44,7 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// A question with the answer that it must get.
+/// A check with its expected result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assertion {
     /// The wanted answer.
@@ -53,41 +53,41 @@ pub struct Assertion {
     pub resource: ObjectRef,
     /// A permission or relation of its definition.
     pub permission: String,
-    /// Who asks for access.
+    /// The subject.
     pub subject: Subject,
-    /// The context of the question.
+    /// The context of the check.
     pub context: Context,
     /// The assertion as it was written.
     pub text: String,
     /// Where it was written.
-    pub place: SourceLocation,
+    pub location: SourceLocation,
 }
 
 /// A text that is no assertion.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
-    /// The question is no resource, permission and subject.
+    /// The text before the context is not a resource, permission and subject.
     #[error(transparent)]
     Question(#[from] ParseError),
     /// What follows ` with ` is no context.
     #[error(transparent)]
     Context(#[from] ContextError),
-    /// The question carries a caveat or an expiration, as only relationships do.
-    #[error("an assertion carries no `{0}`: give the context of its question after ` with `")]
+    /// A caveat or an expiration in brackets, as only relationships have.
+    #[error("an assertion has no `{0}`: write the context of its check after ` with `")]
     Bracket(String),
 }
 
 impl Assertion {
     /// Reads `document:plan#view@user:ann`, or the same followed by ` with {"day": "monday"}`.
     pub fn parse(expectation: Expectation, text: &str) -> Result<Self, AssertionError> {
-        let place = NamedText::new("assertion", text).place(0..text.len());
-        Self::parse_at(expectation, text, place)
+        let location = NamedText::new("assertion", text).location(0..text.len());
+        Self::parse_at(expectation, text, location)
     }
 
     pub(super) fn parse_at(
         expectation: Expectation,
         text: &str,
-        place: SourceLocation,
+        location: SourceLocation,
     ) -> Result<Self, AssertionError> {
         let text = text.trim();
         let (question, context) = match text.split_once(CONTEXT_SEPARATOR) {
@@ -99,11 +99,11 @@ impl Assertion {
         }
         let (resource, permission, subject) = parse_relationship_key(question)?;
         let text = text.to_owned();
-        Ok(Self { expectation, resource, permission, subject, context, text, place })
+        Ok(Self { expectation, resource, permission, subject, context, text, location })
     }
 
-    /// What the assertion asks.
-    pub fn question(&self) -> CheckQuery<'_> {
+    /// The check of the assertion.
+    pub fn query(&self) -> CheckQuery<'_> {
         CheckQuery {
             resource: &self.resource,
             permission: &self.permission,
@@ -113,14 +113,14 @@ impl Assertion {
     }
 }
 
-/// What came of an assertion.
+/// The result of an assertion.
 #[derive(Clone, Debug)]
 pub struct AssertionResult {
     /// The assertion.
     pub assertion: Assertion,
-    /// The answer, or why there is none.
+    /// The result, or why the check failed.
     pub answer: Result<Permissionship, String>,
-    /// How the answer came about, when it is not the wanted one.
+    /// The trace of the check, when its result is not the expected one.
     pub trace: Option<Trace>,
     /// The same in words, where the schema is at hand.
     pub evidence: Option<Evidence>,
@@ -132,7 +132,7 @@ impl AssertionResult {
         self.answer.as_ref().is_ok_and(|answer| self.assertion.expectation.is_met_by(answer))
     }
 
-    /// What came, in the words of what is expected; nothing when there is no answer.
+    /// The actual result as an expectation; `None` when the check failed.
     pub fn actual(&self) -> Option<Expectation> {
         Some(match self.answer.as_ref().ok()? {
             Permissionship::HasPermission => Expectation::True,
@@ -150,7 +150,7 @@ impl AssertionResult {
         names.into_iter().flatten().map(String::as_str)
     }
 
-    /// One sentence about what was expected and what came.
+    /// One sentence with the expected and the actual result.
     pub fn message(&self) -> String {
         let Assertion { text, expectation, .. } = &self.assertion;
         match &self.answer {
@@ -173,23 +173,22 @@ fn came(answer: &Permissionship) -> String {
     }
 }
 
-/// Asks each assertion's question, and asks again with tracing when the answer is not the wanted one.
+/// Runs the check of each assertion, and runs it again with tracing when the result is not the expected one.
 ///
-/// `ask` answers a question or says why that cannot be answered; its second argument says whether the trace is wanted.
-/// When it fails, no further question is asked. What the traces tell is bounded together: one that no longer fits is its
-/// root alone.
+/// `ask` runs a check and returns its result, or the reason why it failed; its second argument requests the trace. After
+/// an outer error no further check runs. One budget bounds all traces: a trace over budget is truncated to its root.
 pub fn run_assertions<E>(
     assertions: Vec<Assertion>,
     mut ask: impl FnMut(&CheckQuery<'_>, bool) -> Result<Result<CheckResult, String>, E>,
 ) -> Result<Vec<AssertionResult>, E> {
     let mut budget = TraceBudget::default();
     let run = |assertion: Assertion| {
-        let answer = ask(&assertion.question(), false)?.map(|checked| checked.permissionship);
+        let answer = ask(&assertion.query(), false)?.map(|checked| checked.permissionship);
         let result = AssertionResult { assertion, answer, trace: None, evidence: None };
         if result.holds() || result.answer.is_err() {
             return Ok(result);
         }
-        let traced = ask(&result.assertion.question(), true)?;
+        let traced = ask(&result.assertion.query(), true)?;
         let mut trace = traced.ok().and_then(|checked| checked.trace);
         if let Some(trace) = &mut trace {
             budget.spend(trace);

@@ -1,4 +1,4 @@
-//! Schema and relationships of files, for a store to start with.
+//! Bootstrap data: schema and relationships of validation files and schemas.
 
 use super::assertion::{Assertion, AssertionResult, Expectation};
 use super::content::is_schema;
@@ -37,25 +37,25 @@ pub struct BootstrapData {
     pub schema: Option<String>,
     /// The relationships, in key order.
     pub relationships: Vec<Relationship>,
-    /// A question whose answer is yes, when the files hold one.
+    /// A check that succeeds, when the files hold one.
     pub example: Option<Example>,
 }
 
-/// A question without context.
+/// A check without context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
     /// The object that access is about.
     pub resource: ObjectRef,
     /// A permission or relation of its definition.
     pub permission: String,
-    /// Who asks for access.
+    /// The subject.
     pub subject: Subject,
 }
 
 /// Reads schemas and relationships from validation files and schemas, to be stored as one.
 ///
-/// The schemas may name each other's definitions. The relationships are held against all of them together. Gives the
-/// reports of the files back that cannot be used.
+/// The schemas may name each other's definitions. The relationships are checked against all of them together. The error
+/// holds the reports of the files that cannot be used.
 pub fn read_bootstrap(
     inputs: &[Input<'_>],
     need: SchemaNeed,
@@ -73,7 +73,7 @@ pub fn read_bootstrap(
     let mut assertions = Vec::new();
     for opened in &mut sources {
         let lines = std::mem::take(&mut opened.file.relationships);
-        // Nothing interrupts this.
+        // Without a time limit and an interruption, `load` has no error to return.
         if let Ok(loaded) = lines::load(lines, schema.as_ref(), &mut opened.problems, &options) {
             for relationship in loaded.iter().cloned() {
                 relationships.insert(relationship);
@@ -130,7 +130,7 @@ impl<'i> ParsedInput<'i> {
     }
 }
 
-/// A file without a schema, where one is needed, is told so unless it has greater faults.
+/// Reports a missing schema, unless the file has other errors.
 fn require_schema(sources: &mut [ParsedInput<'_>]) {
     let is_one = sources.len() == 1;
     let message = if is_one { "the file has no schema" } else { "none of the files has a schema" };

@@ -1,4 +1,4 @@
-//! A trace in words: why an answer is what it is, as a tree for people to read.
+//! Evidence: a check trace in words, as a tree that explains its result.
 
 use crate::caveat::CaveatResult;
 use crate::engine::{CaveatTrace, Trace};
@@ -6,23 +6,23 @@ use crate::relationship::Permissionship;
 use crate::schema::{Arrow, Expr, Quantifier, Rule, Schema};
 use std::collections::BTreeSet;
 
-/// What the note of a step ends with when steps below it were left out.
+/// The end of the note of a step whose substeps were left out.
 const STEPS_NOT_SHOWN: &str = "steps below are not shown";
 
 /// A step of an explanation, with the steps that it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// What came of the step.
+    /// The outcome of the step.
     pub mark: EvidenceOutcome,
-    /// What was looked into, such as `document:plan#view`.
+    /// The object and permission, such as `document:plan#view`, or the caveat.
     pub subject_of: String,
-    /// What else there is to say about it; may be empty.
+    /// A note about it; may be empty.
     pub note: String,
     /// The steps that it rests on.
     pub children: Vec<Evidence>,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EvidenceOutcome {
     /// Yes.
@@ -124,6 +124,7 @@ fn shown(schema: &Schema, expr: &Expr) -> String {
     let joined = |operands: &[Expr], operator: &str| {
         operands.iter().map(operand).collect::<Vec<_>>().join(operator)
     };
+
     match expr {
         Expr::Nil => "nil".to_owned(),
         Expr::Itself => "self".to_owned(),

@@ -1,4 +1,4 @@
-//! The shape of a validation file: which keys it has, and what stands under them.
+//! The structure of a validation file: its keys and their values.
 
 use super::assertion::{Assertion, Expectation};
 use super::expected::ExpectedRelations;
@@ -12,7 +12,7 @@ use crate::schema::OddCharacter;
 use std::fmt::Display;
 use std::ops::Range;
 
-/// A validation file, taken apart. What could not be read is missing here and noted as a problem.
+/// A parsed validation file. Parts that could not be read are missing, and reported as problems.
 #[derive(Debug, Default)]
 pub(super) struct ValidationFile {
     pub(super) schema: Option<SchemaPart>,
@@ -83,6 +83,7 @@ impl FileReader<'_> {
         let mut file = ValidationFile::default();
         let mut schema_keys = 0;
         let mut null_schema = None;
+
         for (key, value) in self.entries(root, "the file") {
             match scalar_text(key) {
                 "schema" if matches!(value.value, YamlValue::Null) => null_schema = Some(key),
@@ -103,6 +104,7 @@ impl FileReader<'_> {
                 _ => self.unknown_key(key),
             }
         }
+
         let is_enough = schema_keys == 0 && need == SchemaNeed::Optional;
         if schema_keys != 1 && !is_enough {
             self.require_one_schema(null_schema.unwrap_or(root), schema_keys);
@@ -110,28 +112,30 @@ impl FileReader<'_> {
         file
     }
 
-    /// A block under a misspelt key would be left out without a word: assertions that nobody runs look as if they held.
+    /// Reports an unknown key. A block under a misspelled key would be ignored silently, so that its assertions would seem to
+    /// pass.
     fn unknown_key(&mut self, key: &YamlNode) {
         let name = scalar_text(key);
         let fault = |message: String| FileProblem::new(FileSection::File, "unknown-key", message);
+
         match keys::meant_at_top(name) {
             Meant::FileSection(block) => {
-                let message = format!("`{name}` is no key of a validation file");
+                let message = format!("`{name}` is not a key of a validation file");
                 let fault = fault(message).help(format!("did you mean `{block}`?"));
                 self.problems.error(key.span.clone(), fault);
             }
             Meant::Assertion(list) => {
-                let message = format!("`{name}` is no key of a validation file");
+                let message = format!("`{name}` is not a key of a validation file");
                 let help = format!("write `{list}` under `assertions:`, indented");
                 self.problems.error(key.span.clone(), fault(message).help(help));
             }
             Meant::Unknown if OddCharacter::first_in(name).is_some() => {
-                let message = format!("`{name}` is no key of a validation file");
+                let message = format!("`{name}` is not a key of a validation file");
                 self.problems.error(key.span.clone(), fault(message));
             }
             Meant::Unknown => {
-                let fault = fault(format!("nothing reads what is under `{name}`"))
-                    .help("take it out, or begin its name with `x-`");
+                let fault = fault(format!("the key `{name}` is unknown, and its value is ignored"))
+                    .help("remove it, or start its name with `x-`");
                 self.problems.warning(key.span.clone(), fault);
             }
             Meant::Foreign => {}
@@ -184,12 +188,14 @@ impl FileReader<'_> {
             return &[];
         };
         let mut seen = std::collections::HashSet::new();
+
         for (key, _) in entries {
             if !seen.insert(scalar_text(key)) {
                 let message = format!("the key `{}` occurs twice", scalar_text(key));
                 self.shape(key, message, "put everything under one of them");
             }
         }
+
         entries
     }
 
@@ -210,7 +216,7 @@ impl FileReader<'_> {
         Some(SchemaPart::File { path, span: node.span.clone() })
     }
 
-    /// A text and the way back from it; `None` for what is no text.
+    /// A text and the map to its source; `None` for a node that is not a text.
     fn block(&mut self, node: &YamlNode, key: &str) -> Option<(String, ScalarMap)> {
         match &node.value {
             YamlValue::Text(text, style) => Some((text.clone(), self.map(node, text, *style))),
@@ -254,8 +260,8 @@ impl FileReader<'_> {
                 }
             };
             for (text, span) in self.texts(items, scalar_text(key)) {
-                let place = self.problems.source.place(span.clone());
-                match Assertion::parse_at(expectation, text, place) {
+                let location = self.problems.source.location(span.clone());
+                match Assertion::parse_at(expectation, text, location) {
                     Ok(assertion) => assertions.push(assertion),
                     Err(error) => {
                         self.problems.error(
@@ -266,6 +272,7 @@ impl FileReader<'_> {
                 }
             }
         }
+
         assertions
     }
 
@@ -275,12 +282,14 @@ impl FileReader<'_> {
             FileProblem::new(FileSection::Assertions, "unknown-assertion-kind", message)
         };
         if let Some(list) = keys::meant_assertion(name) {
-            let message = format!("`{name}` is no list of assertions");
+            let message = format!("`{name}` is not a list of assertions");
             let fault = fault(message).help(format!("did you mean `{list}`?"));
             self.problems.error(key.span.clone(), fault);
         } else {
             let help = "the keys are `assertTrue`, `assertCaveated` and `assertFalse`";
-            let fault = fault(format!("nothing under `{name}` is checked")).help(help);
+            let fault =
+                fault(format!("the key `{name}` is unknown, and its assertions are not checked"))
+                    .help(help);
             self.problems.warning(key.span.clone(), fault);
         }
     }
@@ -304,6 +313,7 @@ impl FileReader<'_> {
             return vec![];
         };
         let mut texts = Vec::new();
+
         for item in items {
             match &item.value {
                 YamlValue::Text(text, style) => {
@@ -317,10 +327,11 @@ impl FileReader<'_> {
                 }
             }
         }
+
         texts
     }
 
-    /// What the file has from a place to the end of the line.
+    /// The text from an offset to the end of the line.
     fn line_from(&self, start: usize) -> &str {
         let rest = self.text.get(start..).unwrap_or_default();
         rest.lines().next().unwrap_or_default()
@@ -329,8 +340,8 @@ impl FileReader<'_> {
     fn expected(&mut self, node: &YamlNode) -> Vec<ExpectedRelations> {
         let mut all = Vec::new();
         for (key, items) in self.entries(node, "`validation`") {
-            let place = self.problems.source.place(key.span.clone());
-            let mut expected = match ExpectedRelations::parse(scalar_text(key), place) {
+            let location = self.problems.source.location(key.span.clone());
+            let mut expected = match ExpectedRelations::parse(scalar_text(key), location) {
                 Ok(expected) => expected,
                 Err(message) => {
                     self.problems.error(
@@ -341,8 +352,8 @@ impl FileReader<'_> {
                 }
             };
             for (text, span) in self.texts(items, scalar_text(key)) {
-                let place = self.problems.source.place(span.clone());
-                if let Err(message) = expected.add(text, place) {
+                let location = self.problems.source.location(span.clone());
+                if let Err(message) = expected.add(text, location) {
                     self.problems.error(
                         span,
                         FileProblem::new(
@@ -355,6 +366,7 @@ impl FileReader<'_> {
             }
             all.push(expected);
         }
+
         all
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::schema::OddCharacter;
 
-/// How many lines before the place of a YAML error may hold its cause.
+/// How many lines before the position of a YAML error may hold its cause.
 const LINES_BEFORE: usize = 2;
 
-/// Advice about a place at which a text is no YAML.
+/// Advice about a YAML syntax error.
 pub(super) fn yaml(text: &str, at: usize) -> Option<String> {
     let line_end =
         text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |end| at + end);

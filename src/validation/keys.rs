@@ -1,6 +1,6 @@
-//! The keys of a validation file, and what a key that is none of them was probably to be.
+//! The keys of a validation file, and the likely meaning of unknown keys.
 
-use crate::schema::nearest;
+use crate::relationship::nearest;
 
 /// The blocks of a file.
 const BLOCKS: [&str; 5] = ["schema", "schemaFile", "relationships", "assertions", "validation"];
@@ -22,7 +22,7 @@ const OTHER_WORDS: [(&str, &str); 10] = [
     ("modelfile", "schemaFile"),
 ];
 
-/// What a key that is not known was to be.
+/// The likely meaning of an unknown key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meant {
     /// A block of the file.

@@ -43,6 +43,7 @@ pub(super) fn read(
         }
         start += raw.len();
     }
+
     lines
 }
 
@@ -55,6 +56,7 @@ pub(super) fn load(
 ) -> Result<RelationshipSet, EngineError> {
     let mut set = RelationshipSet::default();
     let mut known: HashMap<String, Range<usize>> = HashMap::new();
+
     for (at, RelationshipLine { relationship, span }) in lines.into_iter().enumerate() {
         if at.is_multiple_of(LINES_PER_INTERRUPTION) {
             options.check_interruption()?;
@@ -67,11 +69,13 @@ pub(super) fn load(
         }
         let Relationship { resource, relation, subject, .. } = &relationship;
         let key = format!("{resource}#{relation}@{subject}");
+        // Of two relationships with one key only one could be stored.
         if let Some(earlier) = known.insert(key, span.clone()) {
             repeated(&relationship, earlier, span, problems);
         }
         set.insert(relationship);
     }
+
     Ok(set)
 }
 
@@ -82,7 +86,7 @@ fn repeated(
     span: Range<usize>,
     problems: &mut Problems,
 ) {
-    let earlier = problems.source.place(earlier).start().line;
+    let earlier = problems.source.location(earlier).start().line;
     let message = format!("found repeated relationship `{relationship}`");
     let help = format!("line {earlier} has the same resource, relation and subject");
     let fault = FileProblem::new(FileSection::Relationships, "relationship-repeated", message);

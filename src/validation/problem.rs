@@ -1,4 +1,4 @@
-//! What is wrong with a file, collected on the way.
+//! Problems of a validation file, collected while it is read.
 
 use super::hints;
 use super::source::{NamedText, ScalarMap};
@@ -6,12 +6,12 @@ use crate::schema::{Diagnostic, DiagnosticStage, OddCharacter, Severity};
 use std::fmt::Display;
 use std::ops::Range;
 
-/// Something to say about a file.
+/// A diagnostic with the section of the file that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileDiagnostic {
     /// The part of the file that it is about.
     pub block: FileSection,
-    /// What there is to say, and where.
+    /// The diagnostic.
     pub diagnostic: Diagnostic,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Problems {
     pub(super) found: Vec<FileDiagnostic>,
 }
 
-/// What a problem says, beside where it is.
+/// A problem without its position.
 #[derive(Debug)]
 pub(super) struct FileProblem {
     block: FileSection,
@@ -94,21 +94,22 @@ impl Problems {
         span: Range<usize>,
         fault: FileProblem,
     ) {
-        let place = self.source.place(span);
-        let faulty = place.source.get(place.span.clone()).unwrap_or_default();
+        let location = self.source.location(span);
+        let faulty = location.source.get(location.span.clone()).unwrap_or_default();
         let odd = OddCharacter::first_in(faulty).filter(|_| severity == Severity::Error);
         let fault = match odd {
             Some((_, odd)) => fault.help(hints::odd_character(odd)),
             None => fault,
         };
+
         let diagnostic = Diagnostic {
             severity,
             stage,
             code: fault.code,
             message: fault.message,
-            source_name: place.source_name,
-            source: place.source,
-            span: place.span,
+            source_name: location.source_name,
+            source: location.source,
+            span: location.span,
             help: fault.help,
             names: Vec::new(),
         };
@@ -120,9 +121,9 @@ impl Problems {
     pub(super) fn schema(&mut self, diagnostics: Vec<Diagnostic>, map: Option<&ScalarMap>) {
         for mut diagnostic in diagnostics {
             if let Some(map) = map.filter(|_| diagnostic.source_name == self.source.name) {
-                let place = self.source.place(map.span(diagnostic.span));
-                diagnostic.source = place.source;
-                diagnostic.span = place.span;
+                let location = self.source.location(map.span(diagnostic.span));
+                diagnostic.source = location.source;
+                diagnostic.span = location.span;
             }
             self.found.push(FileDiagnostic { block: FileSection::Schema, diagnostic });
         }

@@ -1,40 +1,40 @@
-//! What came of a file.
+//! The report of a validation.
 
 use super::assertion::AssertionResult;
 use super::expected::ExpectedResult;
 use super::problem::FileDiagnostic;
 use crate::schema::{Diagnostic, Severity};
 
-/// Everything that was found about a file.
+/// The result of validating a file.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The file's name.
     pub name: String,
     /// Whether the file is a schema alone.
     pub is_schema: bool,
-    /// What is wrong or doubtful in the file itself: its form, its schema, its relationships. In order of place.
+    /// Errors and warnings about the file itself: its format, its schema, its relationships. In source order.
     pub findings: Vec<FileDiagnostic>,
     /// How many relationships were read.
     pub relationships_count: usize,
-    /// What came of each assertion, in written order. Empty when the file is unusable.
+    /// The result of each assertion, in written order. Empty when the file is unusable.
     pub assertions: Vec<AssertionResult>,
-    /// What came of each expectation under `validation`, in written order. Empty when the file is unusable.
+    /// The result of each expectation under `validation`, in written order. Empty when the file is unusable.
     pub expected: Vec<ExpectedResult>,
 }
 
-/// What a report comes to.
+/// The overall result of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReportOutcome {
     /// Every assertion and expectation holds.
     Holds,
     /// At least one does not.
     Fails,
-    /// The file, its schema or its relationships are wrong, so that nothing was asked.
+    /// The file, its schema or its relationships are wrong, so that no check ran.
     Unusable,
 }
 
 impl Report {
-    /// What the report comes to.
+    /// The overall result.
     pub fn outcome(&self) -> ReportOutcome {
         let holds = self.assertions.iter().all(AssertionResult::holds)
             && self.expected.iter().all(ExpectedResult::holds);
@@ -47,17 +47,17 @@ impl Report {
         }
     }
 
-    /// What there is to say about the file, in order of place.
+    /// Every diagnostic about the file, in source order.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.findings.iter().map(|finding| &finding.diagnostic)
     }
 
-    /// What makes the file unusable.
+    /// The errors, which make the file unusable.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.of(Severity::Error)
     }
 
-    /// What is doubtful in the file.
+    /// The warnings.
     pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
         self.of(Severity::Warning)
     }

@@ -1,30 +1,30 @@
-//! When a validation takes place, and how long it may take.
+//! Options of a validation run: its time, its time limit and its interruption.
 
 use crate::engine::{self, EngineError, Stopwatch};
 use crate::relationship::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
-/// When a validation takes place, and how long it may take.
+/// Options of a validation run.
 #[derive(Clone, Copy)]
 pub struct RunOptions<'s> {
-    /// What has expired at this moment is not there.
+    /// The time of the validation: relationships that have expired by then do not exist.
     pub now: Timestamp,
-    /// Asked often; `true` ends the validation with [`EngineError::Interrupted`].
+    /// Polled often; `true` ends the validation with [`EngineError::Interrupted`].
     pub interrupted: &'s dyn Fn() -> bool,
-    /// How long the validation has been going on.
+    /// The time since the validation started.
     pub stopwatch: Stopwatch<'s>,
-    /// How long the whole file may take, with everything that is asked in it; `None` for no limit.
+    /// Maximum time for the whole file with all its checks; `None` for no limit.
     pub time_max: Option<Duration>,
 }
 
 impl RunOptions<'_> {
-    /// A validation that takes as long as it takes.
+    /// A run without a time limit.
     pub fn unhurried(now: Timestamp) -> Self {
         Self { now, interrupted: &|| false, stopwatch: &|| Duration::ZERO, time_max: None }
     }
 
-    /// Requires that somebody waits for the report, and that there is time left.
+    /// Requires that the caller still waits for the report, and that the time limit is not exceeded.
     pub(super) fn check_interruption(&self) -> Result<(), EngineError> {
         engine::check_interruption(self.interrupted, self.stopwatch, self.time_max)
     }

@@ -1,4 +1,4 @@
-//! Texts with a name, places in them, and the way from a YAML scalar's value back to the text that wrote it.
+//! Named texts, locations in them, and the map from a YAML scalar's value back to its source.
 
 use crate::schema::{Position, SourceText};
 use std::ops::Range;
@@ -21,7 +21,7 @@ impl SourceLocation {
         self.source.position(self.span.start)
     }
 
-    /// Where it ends: the place after its last character.
+    /// Where it ends: the position after its last character.
     pub fn end(&self) -> Position {
         self.source.position(self.span.end)
     }
@@ -44,7 +44,7 @@ impl NamedText {
         Self { name: name.into(), text: text.into() }
     }
 
-    pub(super) fn place(&self, span: Range<usize>) -> SourceLocation {
+    pub(super) fn location(&self, span: Range<usize>) -> SourceLocation {
         let start = floor(&self.text, span.start);
         let end = floor(&self.text, span.end).max(start);
         SourceLocation {
@@ -164,11 +164,13 @@ impl ScalarCursor<'_> {
                 let (length, written) = escape(self.rest())?;
                 let found = self.at;
                 self.at += length;
+
                 if written == Some(character) {
                     return Some(found);
                 }
             } else if next == character {
                 let found = self.at;
+                // In single quotes, a quote is written twice.
                 let doubled = self.style == Style::Single && next == '\'';
                 self.at += if doubled { 2 } else { next.len_utf8() };
                 return Some(found);

@@ -1,4 +1,4 @@
-//! The stages, one after the other.
+//! The stages of a validation, in order.
 
 use super::assertion::{Assertion, AssertionResult, Expectation, run_assertions};
 use super::content::is_schema;
@@ -18,7 +18,7 @@ use std::ops::Range;
 /// Reads another file by its path from the folder of the file that is validated.
 pub(super) type FileLoader<'l> = &'l dyn Fn(&str) -> Result<String, String>;
 
-/// What a validation file is made of, for callers that have no file.
+/// The parts of a validation file, for callers without a file.
 #[derive(Clone, Debug, Default)]
 pub struct InlineFile<'p> {
     /// The schema's text.
@@ -34,7 +34,7 @@ pub struct InlineFile<'p> {
 /// Validates a file, which is a schema or a validation file ([`is_schema`]).
 ///
 /// `load` reads another file by its path from the folder of this one, for `schemaFile` and `import`. There is no report
-/// when the time is up or nobody waits for it any more.
+/// when the run exceeds its time limit or is interrupted.
 pub fn validate_file(
     name: &str,
     text: &str,
@@ -59,7 +59,7 @@ pub fn check_schema(name: &str, text: &str, load: FileLoader<'_>) -> Report {
 }
 
 /// Validates the parts of a file. Diagnostics name the part that they are about: `schema`, `relationships`,
-/// `assertions` or `validation`. There is no report when the time is up or nobody waits for it any more.
+/// `assertions` or `validation`. There is no report when the run exceeds its time limit or is interrupted.
 pub fn validate_inline(
     parts: &InlineFile<'_>,
     options: &RunOptions<'_>,
@@ -75,7 +75,8 @@ pub fn validate_inline(
     run(file, schema.as_ref(), problems, options)
 }
 
-/// Reads assertions that stand in no file. The source `assertions` of their places holds one a line, in this order.
+/// Parses assertions that are not in a file. Their locations are in a text `assertions`, which holds one a line in this
+/// order.
 pub fn parse_assertions(texts: &[(Expectation, &str)]) -> (Vec<Assertion>, Vec<FileDiagnostic>) {
     let mut problems = Problems::new(NamedText::new("assertions", ""));
     let assertions = part_assertions(texts, &mut problems);
@@ -98,7 +99,7 @@ fn part_assertions(texts: &[(Expectation, &str)], problems: &mut Problems) -> Ve
     for ((expectation, _), line) in texts.iter().zip(&lines) {
         let span = start..start + line.len();
         start = span.end + 1;
-        match Assertion::parse_at(*expectation, line, problems.source.place(span.clone())) {
+        match Assertion::parse_at(*expectation, line, problems.source.location(span.clone())) {
             Ok(assertion) => assertions.push(assertion),
             Err(error) => {
                 problems.error(span, FileProblem::new(FileSection::Assertions, "assertion", error));
@@ -114,7 +115,7 @@ fn part_expected(
 ) -> Option<ExpectedRelations> {
     problems.source = NamedText::new("validation", key);
     let span = 0..key.len();
-    let mut expected = match ExpectedRelations::parse(key, problems.source.place(span.clone())) {
+    let mut expected = match ExpectedRelations::parse(key, problems.source.location(span.clone())) {
         Ok(expected) => expected,
         Err(message) => {
             problems.error(
@@ -124,16 +125,18 @@ fn part_expected(
             return None;
         }
     };
+
     for text in items {
         problems.source = NamedText::new("validation", text);
         let span = 0..text.len();
-        if let Err(message) = expected.add(text, problems.source.place(span.clone())) {
+        if let Err(message) = expected.add(text, problems.source.location(span.clone())) {
             problems.error(
                 span,
                 FileProblem::new(FileSection::ExpectedRelations, "expected-subject", message),
             );
         }
     }
+
     Some(expected)
 }
 
@@ -152,6 +155,7 @@ pub(super) fn compile(
                 let help = "`>` joins the lines of the schema: begin the block with `schema: |-`";
                 first.help = Some(help.to_owned());
             }
+
             take_schema(compiled, Some(map), problems)
         }
         SchemaPart::File { path, span } => compile_file(path, span.clone(), load, problems),
@@ -215,7 +219,7 @@ fn beside(name: &str, path: &str) -> String {
     format!("{root}{}", segments.join("/"))
 }
 
-/// Notes what the compiler and the lints have to say.
+/// Adds the diagnostics of the compiler or the lints to the problems.
 fn take_schema(
     compiled: Result<Schema, Vec<schema::Diagnostic>>,
     map: Option<&super::source::ScalarMap>,
@@ -233,7 +237,7 @@ fn take_schema(
     }
 }
 
-/// What the stages after reading came to.
+/// The results of the stages after reading.
 #[derive(Default)]
 pub(super) struct StageResults {
     is_schema: bool,
@@ -251,6 +255,7 @@ fn run(
     let relationships = lines::load(file.relationships, schema, &mut problems, options)?;
     let mut stages =
         StageResults { relationships_count: relationships.len(), ..StageResults::default() };
+    // Checks over a file with errors would report failures that only follow from these.
     if let Some(schema) = schema.filter(|_| !problems.any_error()) {
         stages.assertions = assert(file.assertions, schema, &relationships, options)?;
         let reader = relationships.visible_at(options.now);

@@ -1,6 +1,6 @@
 //! YAML text to a small tree with positions; the only file that names the YAML crate.
 //!
-//! Nothing here recurses over the input, and what aliases may copy is bounded, so no text is too deep or too clever.
+//! Nothing here recurses over the input, and what aliases may copy is bounded, so deep nesting and alias bombs are rejected.
 
 use super::source::Style;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
@@ -13,7 +13,7 @@ const NESTING_MAX: usize = 32;
 const COPIED_BYTES_MAX: usize = 32 << 20;
 /// How many nodes a text may have. A validation file that needs more is better divided.
 const NODES_MAX: usize = 500_000;
-/// What a node weighs beside its text when it is copied, in bytes.
+/// The size of a node without its text, in bytes, when it is copied.
 const NODE_BYTES: usize = 64;
 
 /// A node of a YAML document.
@@ -24,7 +24,7 @@ pub(super) struct YamlNode {
     pub(super) span: Range<usize>,
 }
 
-/// What a node holds. Every scalar but null is text.
+/// The value of a node. Every scalar but null is text.
 #[derive(Clone, Debug)]
 pub(super) enum YamlValue {
     Null,
@@ -48,6 +48,7 @@ pub(super) fn parse(text: &str) -> Result<YamlNode, YamlError> {
         let (event, span) = event.map_err(|error| scan_error(&error, &offsets))?;
         builder.take(event, offsets.span(&span))?;
     }
+    debug_assert!(builder.open.is_empty(), "the parser closes every collection that it opens");
     Ok(builder.root.unwrap_or(YamlNode { value: YamlValue::Null, span: 0..0 }))
 }
 
@@ -104,9 +105,10 @@ impl TreeBuilder {
                 format!("the file has more than {NODES_MAX} values: divide it into several files");
             return Err(YamlError { message, span });
         }
+
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                self.place(YamlNode { value: scalar(text.into_owned(), style), span }, anchor)
+                self.attach(YamlNode { value: scalar(text.into_owned(), style), span }, anchor)
             }
             Event::SequenceStart(anchor, _) => {
                 self.enter(YamlValue::Sequence(vec![]), span, anchor)
@@ -147,7 +149,7 @@ impl TreeBuilder {
                 if let YamlValue::Mapping(entries) = &mut open.node.value {
                     merge(entries)?;
                 }
-                self.place(open.node, open.anchor)
+                self.attach(open.node, open.anchor)
             }
             None => Ok(()),
         }
@@ -159,10 +161,10 @@ impl TreeBuilder {
             return Err(YamlError { message, span });
         };
         self.require_copy(&node)?;
-        self.place(node, 0)
+        self.attach(node, 0)
     }
 
-    fn place(&mut self, node: YamlNode, anchor: usize) -> Result<(), YamlError> {
+    fn attach(&mut self, node: YamlNode, anchor: usize) -> Result<(), YamlError> {
         if anchor > 0 {
             self.require_copy(&node)?;
             self.anchored.insert(anchor, node.clone());
@@ -201,6 +203,7 @@ fn merge(entries: &mut Vec<(YamlNode, YamlNode)>) -> Result<(), YamlError> {
     let own = entries.iter().filter(|(key, _)| !is_merge_key(key));
     let mut known: HashSet<String> = own.filter_map(|(key, _)| key_text(key)).collect();
     let mut merged = Vec::with_capacity(entries.len());
+
     for (key, value) in std::mem::take(entries) {
         if !is_merge_key(&key) {
             merged.push((key, value));
@@ -216,12 +219,13 @@ fn merge(entries: &mut Vec<(YamlNode, YamlNode)>) -> Result<(), YamlError> {
     Ok(())
 }
 
-/// What a merge key names: the entries of a mapping, or of each mapping of a list.
+/// The entries that a merge key refers to: those of a mapping, or of each mapping of a list.
 fn merged_entries(value: YamlNode) -> Result<Vec<(YamlNode, YamlNode)>, YamlError> {
     let wrong = |span: Range<usize>| {
         let message = "`<<` takes a mapping or a list of mappings, such as `<<: *name`";
         YamlError { message: message.to_owned(), span }
     };
+
     match value.value {
         YamlValue::Mapping(entries) => Ok(entries),
         YamlValue::Sequence(items) => {
@@ -252,7 +256,7 @@ fn key_text(key: &YamlNode) -> Option<String> {
     }
 }
 
-/// What a copy of the node costs, in bytes.
+/// The size of a copy of the node, in bytes.
 fn weight(node: &YamlNode) -> usize {
     let mut bytes = 0;
     let mut open = vec![node];

@@ -90,8 +90,8 @@ fn imports_stay_in_the_folder_and_go_in_no_circle() {
     5:8-5:20 Parse import: import path `c:\\\\up.zed` leaves the schema's folder (write it relative to the importing file, without `..` and without a leading `/`)
     6:8-6:10 Parse import: import path `` leaves the schema's folder (write it relative to the importing file, without `..` and without a leading `/`)
     7:8-7:21 Parse import: could not import `missing.zed`: no such file
-    8:8-8:18 Parse import: import of `root.zed` goes round in a circle
-    2:8-2:19 Parse import: import of `./one.zed` goes round in a circle
+    8:8-8:18 Parse import: import of `root.zed` is circular
+    2:8-2:19 Parse import: import of `./one.zed` is circular
     in root.zed, root.zed, root.zed, root.zed, root.zed, root.zed, root.zed, two.zed
     ");
 }

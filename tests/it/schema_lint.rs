@@ -62,10 +62,10 @@ definition doc {
   permission three = through->member
 }";
     insta::assert_snapshot!(remarks(text), @"
-    6:20-6:34 Lint arrow-references-unreachable-relation: arrow `owner->nothing` under permission `one` references relation/permission `nothing` that does not exist on any subject types of relation `owner` (nobody is ever found this way; is the name right?)
-    6:37-6:47 Lint arrow-skips-type: arrow `owner->all` under permission `one` meets objects of type `user`, which has no `all`: nobody is found through such objects (add the name to that type, or silence this remark if that is meant)
+    6:20-6:34 Lint arrow-references-unreachable-relation: arrow `owner->nothing` under permission `one` references relation/permission `nothing` that does not exist on any subject types of relation `owner` (the arrow never finds a subject: check the name)
+    6:37-6:47 Lint arrow-skips-type: arrow `owner->all` under permission `one` meets objects of type `user`, which has no `all`: no subject is found through such objects (add the name to that type, or silence this warning if that is intended)
     7:20-7:32 Lint arrow-walks-subject-relation: arrow `through->all` under permission `two` walks relation `through` that has subject type `team#member`: the subject's relation is ignored (let the relation take the objects themselves, without `#…`)
-    7:35-7:49 Lint arrow-skips-type: arrow `owner.all(all)` under permission `two` meets objects of type `user`, which has no `all`: one such object makes the answer no for everybody (give every type of the relation that name)
+    7:35-7:49 Lint arrow-skips-type: arrow `owner.all(all)` under permission `two` meets objects of type `user`, which has no `all`: one such object denies the permission to every subject (give every type of the relation that name)
     8:22-8:37 Lint arrow-walks-subject-relation: arrow `through->member` under permission `three` walks relation `through` that has subject type `team#member`: the subject's relation is ignored (let the relation take the objects themselves, without `#…`)
     8:22-8:37 Lint arrow-references-relation: arrow `through->member` under permission `three` references relation `member` on definition `team` (point it to a permission, so that it need not change when that definition does)
     ");
@@ -85,7 +85,7 @@ definition doc {
   permission may = parent->may + viewer
 }";
     insta::assert_snapshot!(remarks(text), @"
-    5:31-5:35 Lint permission-references-itself: permission `view` references itself (nobody gets in by already being in; take it out)
+    5:31-5:35 Lint permission-references-itself: permission `view` references itself (remove it: a permission adds no subjects to itself)
     6:22-6:34 Lint permission-never-true: permission `never` can never be true (if that is meant, write `nil`)
     7:25-7:39 Lint permission-never-true: permission `nor_this` can never be true (if that is meant, write `nil`)
     8:22-8:37 Lint permission-never-true: permission `minus` can never be true (if that is meant, write `nil`)

@@ -32,10 +32,10 @@ fn complaints(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> =
         report.diagnostics().map(|d| format!("{} {}: {}", d.start(), d.code, d.message)).collect();
     for result in report.assertions.iter().filter(|result| !result.holds()) {
-        lines.push(format!("{} {}", result.assertion.place.start(), result.message()));
+        lines.push(format!("{} {}", result.assertion.location.start(), result.message()));
     }
     for failure in report.expected.iter().flat_map(|result| &result.failures) {
-        lines.push(format!("{} {}", failure.place.start(), failure.mismatch));
+        lines.push(format!("{} {}", failure.location.start(), failure.mismatch));
     }
     lines
 }
@@ -134,7 +134,7 @@ fn every_refusal_has_its_line() {
         ),
         (
             "assertions:\n  assertTrue:\n    - document:plan#view@user:ann[on_day]\n",
-            "14:7 assertion: an assertion carries no `[on_day]`",
+            "14:7 assertion: an assertion has no `[on_day]`",
         ),
         ("validation:\n  document:plan: []\n", "13:3 expected-key"),
         ("validation:\n  document:plan#view:\n    - '[nobody] is <a>'\n", "14:8 expected-subject"),
@@ -418,7 +418,7 @@ fn the_assertions_of_a_file_can_be_read_alone() {
     let text = "schema: nonsense\nassertions:\n  assertTrue:\n    - doc:1#view@user:ann\n";
     let (assertions, findings) = read_assertions("live.yaml", text);
     assert!(findings.is_empty(), "{findings:?}");
-    assert_eq!(assertions[0].place.start().line, 4);
+    assert_eq!(assertions[0].location.start().line, 4);
     // A block with a misspelt key does not look as if it passed.
     let (assertions, findings) = read_assertions("live.yaml", "assertion:\n  assertTrue: [x]\n");
     let found = &findings[0].diagnostic;

@@ -12,14 +12,11 @@ use crate::engine::{ExcludedSubject, FoundSubject, SubjectLookup};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::LookupPermissionship;
 use crate::proto::encode;
-use crate::relationship::{NameKind, Permissionship, Revision, require_name};
+use crate::relationship::{NameKind, Permissionship, Revision, WILDCARD_ID, require_name};
 use tonic::Status;
 
 /// How many subjects are looked up at once.
 const PAGE_COUNT_MAX: usize = 500;
-/// The id of a wildcard among the results.
-const WILDCARD_ID: &str = "*";
-
 /// A list that was asked for. What is wrong with it comes out after the moment has been looked at.
 pub(crate) struct Lookup {
     call: Call,

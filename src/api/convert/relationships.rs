@@ -10,13 +10,12 @@ use crate::proto::authzed::api::v1 as proto;
 use crate::relationship::{
     Context, ContextualizedCaveat, NameKind, ObjectIdFilter, ObjectRef, Precondition,
     PreconditionOperation, Qualifiers, Relationship, RelationshipFilter, RelationshipUpdate,
-    Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, require_name,
+    Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, WILDCARD_ID,
+    require_name,
 };
 use prost::Message as _;
 use prost_types::Struct;
 use tonic::Status;
-
-const WILDCARD_ID: &str = "*";
 
 /// The updates and preconditions of a write.
 pub(crate) fn write(

@@ -93,7 +93,7 @@ fn assertion(
     };
     proto::AssertionResult {
         text: result.assertion.text.clone(),
-        range: Some(place(&result.assertion.place)),
+        range: Some(place(&result.assertion.location)),
         ok: result.holds(),
         expected: wanted(result.assertion.expectation).into(),
         actual: came(&result.answer).into(),
@@ -123,11 +123,11 @@ fn came(answer: &Result<Permissionship, String>) -> proto::Answer {
 fn expected(result: &ExpectedResult) -> proto::ExpectedRelationsResult {
     let differences = result.failures.iter().map(|failure| proto::ExpectedRelationsDifference {
         message: failure.mismatch.to_string(),
-        range: Some(place(&failure.place)),
+        range: Some(place(&failure.location)),
     });
     proto::ExpectedRelationsResult {
         text: result.expected.key(),
-        range: Some(place(result.expected.place())),
+        range: Some(place(result.expected.location())),
         ok: result.holds(),
         differences: differences.collect(),
     }

@@ -10,6 +10,7 @@ use crate::caveat::eval::pattern;
 use crate::caveat::parse::Parsed;
 use crate::caveat::parse::lexer::SyntaxFault;
 use crate::caveat::typecheck::types::Type;
+use crate::relationship::nearest;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr};
 use regex::Regex;
 use std::collections::HashMap;
@@ -381,11 +382,8 @@ fn no_function(called: &str) -> String {
 
 /// A suggestion, if a known name is similar.
 fn did_you_mean<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> String {
-    let distance_max = (wanted.chars().count() / 3).min(3);
-    let distances = known.map(|name| (strsim::osa_distance(wanted, name), name));
-    // Of names that are equally near, the first in the alphabet, whatever order they come in.
-    match distances.filter(|(distance, _)| *distance <= distance_max).min() {
-        Some((_, name)) => format!("; did you mean `{name}`?"),
+    match nearest(wanted, known) {
+        Some(name) => format!("; did you mean `{name}`?"),
         None => String::new(),
     }
 }

@@ -35,11 +35,11 @@ fn file(file: &ValidatedFile) -> Vec<String> {
 fn annotations(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = report.diagnostics().map(diagnostic).collect();
     for result in report.assertions.iter().filter(|result| !result.holds()) {
-        let place = &result.assertion.place;
+        let place = &result.assertion.location;
         lines.push(annotation("error", &place.source_name, place.start(), &explained(result)));
     }
     for failure in report.expected.iter().flat_map(|result| &result.failures) {
-        let place = &failure.place;
+        let place = &failure.location;
         let message = failure.mismatch.to_string();
         lines.push(annotation("error", &place.source_name, place.start(), &message));
     }

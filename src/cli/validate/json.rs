@@ -122,7 +122,7 @@ fn problem(diagnostic: &Diagnostic) -> DiagnosticJson<'_> {
 }
 
 fn assertion(result: &AssertionResult) -> AssertionJson<'_> {
-    let Position { line, column } = result.assertion.place.start();
+    let Position { line, column } = result.assertion.location.start();
     AssertionJson {
         text: &result.assertion.text,
         line,
@@ -137,7 +137,7 @@ fn assertion(result: &AssertionResult) -> AssertionJson<'_> {
 }
 
 fn expected(result: &ExpectedResult) -> ExpectedJson {
-    let Position { line, column } = result.expected.place().start();
+    let Position { line, column } = result.expected.location().start();
     let missed = |place: &SourceLocation, message: String| {
         let Position { line, column } = place.start();
         MismatchJson { message, line, column }
@@ -150,7 +150,7 @@ fn expected(result: &ExpectedResult) -> ExpectedJson {
         failures: result
             .failures
             .iter()
-            .map(|found| missed(&found.place, found.mismatch.to_string()))
+            .map(|found| missed(&found.location, found.mismatch.to_string()))
             .collect(),
     }
 }

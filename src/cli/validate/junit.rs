@@ -84,7 +84,7 @@ fn assertion(result: &AssertionResult) -> TestCase {
         let kind =
             if result.answer.is_ok() { NonSuccessKind::Failure } else { NonSuccessKind::Error };
         let mut status = TestCaseStatus::non_success(kind);
-        let message = format!("{}: {}", at(&assertion.place), result.message());
+        let message = format!("{}: {}", at(&assertion.location), result.message());
         let tree = result.evidence.as_ref().map(tree::plain);
         status.set_description(format!("{message}\n{}", tree.unwrap_or_default()));
         status.set_message(message);
@@ -97,7 +97,7 @@ fn expected(result: &ExpectedResult) -> TestCase {
     let failures: Vec<String> = result
         .failures
         .iter()
-        .map(|failure| format!("{}: {}", at(&failure.place), failure.mismatch))
+        .map(|failure| format!("{}: {}", at(&failure.location), failure.mismatch))
         .collect();
     let status = if failures.is_empty() {
         TestCaseStatus::success()

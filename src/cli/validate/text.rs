@@ -92,7 +92,7 @@ fn assertion(result: &AssertionResult) -> String {
         label: "",
         help: None,
     };
-    let mut text = snippet::message(&message, &result.assertion.place);
+    let mut text = snippet::message(&message, &result.assertion.location);
     if let Some(evidence) = &result.evidence {
         text.push_str("   why:\n");
         text.push_str(&tree::draw(evidence, "   "));
@@ -120,7 +120,7 @@ fn expected(failure: &ExpectedFailure) -> String {
         label: "",
         help: help.as_deref(),
     };
-    snippet::message(&message, &failure.place)
+    snippet::message(&message, &failure.location)
 }
 
 fn summary(report: &Report, outcome: ReportOutcome) -> String {

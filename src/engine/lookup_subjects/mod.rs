@@ -17,14 +17,11 @@ use crate::engine::lookup_subjects::solve::rest;
 use crate::engine::lookup_subjects::window::{SubjectWindow, SubjectWindows};
 use crate::engine::resolve::{require_definition, require_node};
 use crate::engine::truth::Truth;
-use crate::relationship::{Context, ObjectRef, Permissionship, RelationshipReader};
+use crate::relationship::{Context, ObjectRef, Permissionship, RelationshipReader, WILDCARD_ID};
 use std::collections::VecDeque;
 
 /// Maximum number of subjects excluded from a wildcard: they are returned in one message.
 const EXCLUDED_MAX: u64 = 100_000;
-/// The id of a wildcard among the results.
-const WILDCARD_ID: &str = "*";
-
 /// Which subjects have this permission on that resource.
 #[derive(Clone, Copy, Debug)]
 pub struct LookupSubjectsQuery<'q> {

@@ -13,11 +13,8 @@ use crate::engine::lookup_subjects::plan::{SubjectKind, SubjectPlan};
 use crate::engine::lookup_subjects::set::ValueSet;
 use crate::engine::lookup_subjects::solve::{PlanSolver, SubjectBudget, empty};
 use crate::engine::truth::Truth;
-use crate::relationship::{IdPage, RelationshipReader};
+use crate::relationship::{IdPage, RelationshipReader, WILDCARD_ID};
 use std::collections::VecDeque;
-
-/// The id of the wildcard's row, which sorts before every other id.
-const WILDCARD_ID: &str = "*";
 
 /// The ids of a window in order, and their values.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Diagnostics: what is wrong with a schema, and where. Data only; showing it is the command line's work.
+//! Diagnostics: errors and warnings about a schema, with their position. Data only; the command line renders them.
 
 use super::position::Position;
 use super::source_text::SourceText;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A fault of a schema, or a remark about it.
+/// An error in a schema, or a warning about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Whether the schema can be used in spite of it.
@@ -15,7 +15,7 @@ pub struct Diagnostic {
     pub stage: DiagnosticStage,
     /// A short, stable name of this kind of diagnostic, such as `unknown-definition`.
     pub code: &'static str,
-    /// What is wrong.
+    /// The message.
     pub message: String,
     /// The name of the text that it is about: a file's name, or `schema`.
     pub source_name: Arc<str>,
@@ -23,7 +23,7 @@ pub struct Diagnostic {
     pub source: SourceText,
     /// The faulty part, in bytes of `source`.
     pub span: Range<usize>,
-    /// How to mend it, where that is known.
+    /// How to fix it, where that is known.
     pub help: Option<String>,
     /// The names that it is about, by what they are, such as `definition_name`: for programs.
     pub names: Vec<(&'static str, String)>,
@@ -55,7 +55,7 @@ impl Diagnostic {
         self.source.position(self.span.start)
     }
 
-    /// Where the faulty part ends: the place after its last character.
+    /// Where the faulty part ends: the position after its last character.
     pub fn end(&self) -> Position {
         self.source.position(self.span.end)
     }

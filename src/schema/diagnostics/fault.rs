@@ -4,10 +4,10 @@ use super::diagnostic::{Diagnostic, DiagnosticStage, Severity};
 use super::position::Span;
 use super::recovery::UnreadNames;
 use super::source_text::SourceText;
-use super::suggestion::nearest;
+use crate::relationship::nearest;
 use std::sync::Arc;
 
-/// How many faults are reported of one schema; more would help nobody, and garbage has one in every line.
+/// Maximum faults reported for one schema: a text that is not a schema has one in every line.
 const FAULTS_MAX: usize = 100;
 /// How many names a message lists.
 const NAMES_MAX: usize = 20;
@@ -19,7 +19,7 @@ pub(in crate::schema) struct SourceFile {
     pub(in crate::schema) text: SourceText,
 }
 
-/// What is wrong, by place.
+/// An error in a schema, by byte range, before it becomes a [`Diagnostic`].
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::schema) struct SchemaFault {
     pub(in crate::schema) stage: DiagnosticStage,
@@ -36,7 +36,7 @@ pub(in crate::schema) struct SchemaFault {
 #[derive(Debug, Default)]
 pub(in crate::schema) struct Faults {
     found: Vec<SchemaFault>,
-    /// What could not be read.
+    /// Names that unreadable statements may define.
     pub(in crate::schema) unread: UnreadNames,
 }
 
@@ -68,7 +68,7 @@ impl SchemaFault {
         Self { stage: DiagnosticStage::Type, ..Self::parse(code, span, message) }
     }
 
-    /// A name that was looked up in vain.
+    /// A name that was not found.
     pub(in crate::schema) fn missing(self, name: &str) -> Self {
         Self { missing: Some(name.to_owned()), ..self }
     }
@@ -142,8 +142,8 @@ impl Faults {
         faults.into_iter().for_each(|fault| self.push(fault));
     }
 
-    /// The faults: those of syntax first, each kind in the order of its places. So the first one says what a reader that
-    /// stops at the first would say.
+    /// The faults: syntax errors first, each kind in source order. So the first one is that of a parser that stops at the
+    /// first error.
     pub(in crate::schema) fn into_diagnostics(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
         self.found.sort_by_key(|fault| (fault.stage, fault.span));
         self.found.into_iter().filter_map(|fault| fault.shown(Severity::Error, files)).collect()

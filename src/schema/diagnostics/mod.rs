@@ -6,4 +6,3 @@ pub(super) mod odd_character;
 pub(super) mod position;
 pub(super) mod recovery;
 pub(super) mod source_text;
-pub(super) mod suggestion;

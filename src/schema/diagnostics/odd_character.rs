@@ -1,11 +1,11 @@
-//! Characters that a person takes for others, or does not see at all: what a text pasted from elsewhere may hold.
+//! Confusable and invisible characters, as pasted texts contain them.
 
 /// A character that means nothing where it stands, although it looks as if.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OddCharacter {
     /// The character.
     pub character: char,
-    /// What it is called.
+    /// Its name.
     name: &'static str,
     instead: Instead,
 }
@@ -22,13 +22,13 @@ enum Instead {
 }
 
 impl OddCharacter {
-    /// What is odd about a character, if anything.
+    /// The description of a character that is confusable or invisible; `None` for any other.
     pub fn of(character: char) -> Option<Self> {
         let (name, instead) = odd(character)?;
         Some(Self { character, name, instead })
     }
 
-    /// The first odd character of a text, and its place in bytes.
+    /// The first odd character of a text, and its byte offset.
     pub fn first_in(text: &str) -> Option<(usize, Self)> {
         text.char_indices().find_map(|(at, character)| Some((at, Self::of(character)?)))
     }
@@ -67,6 +67,7 @@ fn odd(character: char) -> Option<(&'static str, Instead)> {
         '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
             ("text direction mark", Instead::Nothing)
         }
+
         '\u{2018}'..='\u{201B}' | '\u{2032}' => ("typographic quote", Instead::Text("'")),
         '\u{201C}'..='\u{201F}' | '\u{2033}' | '«' | '»' => {
             ("typographic quote", Instead::Text("\""))
@@ -77,6 +78,7 @@ fn odd(character: char) -> Option<(&'static str, Instead)> {
         '\u{37E}' => ("Greek question mark", Instead::Text(";")),
         '\u{3001}' => ("ideographic comma", Instead::Text(",")),
         '\u{3002}' => ("ideographic full stop", Instead::Text(".")),
+
         '\u{FF01}'..='\u{FF5E}' => {
             let offset = u32::from(character) - 0xFF01;
             ("full-width character", Instead::Narrow(char::from_u32(0x21 + offset)?))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A place in a text, as people count.
+/// A line and column in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The line, from 1.
@@ -11,7 +11,7 @@ pub struct Position {
     pub column: usize,
 }
 
-/// A place in one of the files that make a schema.
+/// A byte range in one of the files of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::schema) struct Span {
     /// Which file, by position.

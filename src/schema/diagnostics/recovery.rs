@@ -1,4 +1,4 @@
-//! What a schema lacks because some of its statements could not be read.
+//! Error recovery: names that statements with syntax errors may have defined.
 //!
 //! Names are looked up although some statements are broken, so that all faults are found in one pass. A name that is not
 //! found may then be one that a broken statement was to define: every word of such a statement could be.
@@ -21,7 +21,7 @@ impl UnreadNames {
     /// Notes a statement that could not be read.
     pub(in crate::schema) fn statement(&mut self, text: &str) {
         self.text_bytes += text.len();
-        // What a partial brings in is not said where it is included.
+        // A reference to a partial does not name the members that it includes.
         self.any_name |= self.text_bytes > TEXT_BYTES_MAX || text.contains("...");
         if !self.any_name {
             let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');

@@ -1,4 +1,4 @@
-//! A text in which places are found quickly, however many are asked for.
+//! A source text with an index from byte offsets to lines and columns.
 
 use super::position::Position;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 /// How many bytes of a long line may lie between two marks.
 const MARK_BYTES: usize = 1024;
 
-/// A text, shared by everything that points into it. Its lines are counted once, when the first place is asked for.
+/// A text, shared by everything that points into it. Its lines are indexed once, on the first lookup.
 #[derive(Clone)]
 pub struct SourceText(Arc<Indexed>);
 
@@ -24,7 +24,7 @@ struct OffsetMark {
 }
 
 impl SourceText {
-    /// The place of a byte offset; past the end of the text, its end.
+    /// The position of a byte offset; past the end of the text, its end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = if self.is_char_boundary(offset) { offset } else { self.len() };
         let marks = self.0.marks.get_or_init(|| marks(self));
@@ -36,7 +36,7 @@ impl SourceText {
     }
 }
 
-/// The start of each line but the first, and places on the way through long lines.
+/// The start of each line but the first, and further marks within long lines.
 fn marks(text: &str) -> Vec<OffsetMark> {
     let mut marks = Vec::new();
     let (mut line, mut column, mut marked) = (1, 1, 0);
@@ -55,6 +55,7 @@ fn marks(text: &str) -> Vec<OffsetMark> {
         }
         before = Some(character);
     }
+
     marks
 }
 

@@ -1,6 +1,6 @@
 //! The canonical text of a schema: one spelling for all texts that mean the same.
 //!
-//! `use` lines for what is used, caveats by name, definitions by name, a blank line between them; members in written
+//! `use` lines for the features in use, caveats by name, definitions by name, a blank line between them; members in written
 //! order, one in a line, after a tab. Doc comments stay. Imports and partials are written out, annotations are gone. The
 //! text compiles to the same schema, and its canonical text is itself.
 

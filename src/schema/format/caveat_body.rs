@@ -81,6 +81,7 @@ fn split<'t>(text: &'t str, literals: &[Range<usize>]) -> Vec<BodyLine<'t>> {
     };
     let mut lines = Vec::new();
     let mut start = 0;
+
     loop {
         let rest = text.get(start..).unwrap_or_default();
         let length = rest.find(['\n', '\r']).unwrap_or(rest.len());

@@ -1,8 +1,8 @@
 //! Puts tokens into lines.
 //!
 //! A statement starts a line; a line break inside of a statement stays where its author put it. Comments stay on the line
-//! of what is before them, or on lines of their own. Runs of blank lines become one. Each decision depends on what a
-//! laid out text keeps, so that laying out a second time changes nothing.
+//! of the token before them, or on lines of their own. Runs of blank lines become one. Each decision depends on properties that
+//! formatting preserves, so that formatting is idempotent.
 
 use super::caveat_body::{self, Body};
 use super::tokens::{LayoutToken, TokenKind};

@@ -5,7 +5,7 @@ use crate::schema::parse::scan::{Scan, string_length};
 use crate::schema::parse::syntax_error::first_word;
 use std::ops::Range;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
     Word,
@@ -21,7 +21,7 @@ pub(super) enum TokenKind {
     CaveatBody,
 }
 
-/// A token, with what the text has before it.
+/// A token, with the line breaks and indentation before it.
 #[derive(Debug)]
 pub(super) struct LayoutToken<'t> {
     pub(super) kind: TokenKind,
@@ -46,7 +46,7 @@ impl LayoutToken<'_> {
     }
 }
 
-/// Takes a text apart.
+/// The tokens of a text.
 pub(super) fn tokens<'t>(text: &'t str, scanned: &Scan, outline: &Outline) -> Vec<LayoutToken<'t>> {
     let mut tokens = Vec::new();
     let mut reader = Tokenizer { text, scanned, outline, at: 0, bodies_read: 0, indent: "" };
@@ -102,6 +102,7 @@ impl<'t> Tokenizer<'t, '_> {
             let kind = if is_block { TokenKind::BlockComment } else { TokenKind::LineComment };
             return Some((kind, comment.len()));
         }
+
         if rest.starts_with(['"', '\'']) {
             let length = string_length(rest).and_then(Result::ok).unwrap_or(rest.len());
             return Some((TokenKind::Quoted, length));

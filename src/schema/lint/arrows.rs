@@ -1,4 +1,4 @@
-//! Arrows that lead nowhere, or elsewhere than it seems.
+//! Lints for arrows without a target, or with an unexpected one.
 
 use super::warnings::{LintNode, LintWarning, LintWarnings, lint_nodes};
 use crate::schema::diagnostics::position::Span;
@@ -56,8 +56,8 @@ impl ArrowLinter<'_, '_> {
         types
     }
 
-    /// Whether objects of a type that lacks an arrow's target are met in vain. Often another arrow of the permission is
-    /// there for them, or the relation itself is in the permission, so that they count themselves.
+    /// Whether objects of a type that lacks an arrow's target contribute nothing. Often another arrow of the permission
+    /// covers them, or the relation itself is in the permission, so that they count themselves.
     fn is_skipped(&self, arrow: &ArrowSyntax, lacking: DefinitionId) -> bool {
         let Rule::Permission(expr) = &self.linted.node.rule else { return false };
         let tupleset = self.linted.sibling(self.schema, &arrow.left.text);
@@ -83,7 +83,7 @@ impl ArrowLinter<'_, '_> {
              subject types of relation `{left}`",
             self.linted.node.name
         );
-        let help = "nobody is ever found this way; is the name right?";
+        let help = "the arrow never finds a subject: check the name";
         let code = "arrow-references-unreachable-relation";
         self.warnings.about(self.linted.node, LintWarning { code, span, message, help });
     }
@@ -93,14 +93,15 @@ impl ArrowLinter<'_, '_> {
         let (text, right) = (shown(arrow), &arrow.right.text);
         let (effect, help) = match arrow.operator {
             ArrowOperator::All => (
-                "one such object makes the answer no for everybody",
+                "one such object denies the permission to every subject",
                 "give every type of the relation that name",
             ),
             ArrowOperator::Arrow | ArrowOperator::Any => (
-                "nobody is found through such objects",
-                "add the name to that type, or silence this remark if that is meant",
+                "no subject is found through such objects",
+                "add the name to that type, or silence this warning if that is intended",
             ),
         };
+
         let message = format!(
             "arrow `{text}` under permission `{}` meets objects of type `{lacking}`, which has no `{right}`: {effect}",
             self.linted.node.name

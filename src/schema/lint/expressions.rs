@@ -1,4 +1,4 @@
-//! Expressions that are easily misread, or that name themselves.
+//! Lints for expressions that are easily misread, and permissions that reference themselves.
 
 use super::arrows;
 use super::warnings::{LintNode, LintWarning, LintWarnings, lint_nodes};
@@ -28,6 +28,7 @@ fn mixed(linted: &LintNode<'_>, expr: &ExprSyntax, warnings: &mut LintWarnings<'
         }
         return;
     };
+
     if operands.iter().any(is_chain) {
         let read = explicit(expr);
         let read =
@@ -86,7 +87,7 @@ fn itself(linted: &LintNode<'_>, expr: &ExprSyntax, warnings: &mut LintWarnings<
     match &expr.kind {
         ExprKind::Name(name) if *name == linted.node.name => {
             let message = format!("permission `{name}` references itself");
-            let help = "nobody gets in by already being in; take it out";
+            let help = "remove it: a permission adds no subjects to itself";
             let (code, span) = ("permission-references-itself", expr.span);
             warnings.about(linted.node, LintWarning { code, span, message, help });
         }

@@ -1,4 +1,4 @@
-//! Names that mislead.
+//! Lints for misleading names.
 
 use super::warnings::{LintNode, LintWarning, LintWarnings, lint_nodes};
 use crate::schema::schema::Schema;

@@ -1,4 +1,4 @@
-//! Permissions that nobody can ever have.
+//! Lint for permissions that no subject can ever have.
 
 use super::warnings::{LintWarning, LintWarnings, lint_nodes};
 use crate::schema::model::{Expr, NodeId, Rule};
@@ -22,7 +22,7 @@ pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {
 struct Possible(Vec<bool>);
 
 impl Possible {
-    /// The least solution: each round adds what the last one made possible.
+    /// The least fixpoint: each round adds the nodes that the last one made possible.
     fn of(schema: &Schema) -> Self {
         let mut possible = Self(vec![false; schema.nodes.len()]);
         let users = users(schema);

@@ -1,4 +1,4 @@
-//! Relations and caveats that nothing uses.
+//! Lints for unused relations and caveats.
 
 use super::warnings::{LintWarning, LintWarnings, lint_nodes};
 use crate::schema::model::{AllowedForm, Expr, NodeId, Rule};
@@ -13,12 +13,13 @@ pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {
     caveats(schema, warnings);
 }
 
-/// A definition without permissions is asked about by its relations; in others a relation that no permission and no
-/// other relation names was probably forgotten.
+/// A definition without permissions is checked by its relations; in others, a relation that no permission and no other
+/// relation names was probably left out by mistake.
 fn relations(schema: &Schema, warnings: &mut LintWarnings<'_>) {
     let used = used_nodes(schema);
     let with_permissions: HashSet<_> =
         lint_nodes(schema).filter(|p| p.permission().is_some()).map(|p| p.definition.id).collect();
+
     for linted in lint_nodes(schema) {
         let id = linted.node.id;
         if linted.relation().is_some()

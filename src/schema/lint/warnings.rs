@@ -108,7 +108,7 @@ impl<'s> LintNode<'s> {
         }
     }
 
-    /// The relation or permission of a name beside this one.
+    /// The relation or permission of this name in the same definition.
     pub(super) fn sibling(&self, schema: &Schema, name: &str) -> Option<NodeId> {
         schema.find_node(self.definition.id, name).map(|node| node.id)
     }

@@ -1,4 +1,4 @@
-//! What a schema text says, word for word: nothing is looked up yet, and everything knows where it stands.
+//! Syntax trees of schema texts: names are not resolved yet, and every node has its source position.
 
 use crate::schema::diagnostics::position::Span;
 use crate::schema::subject_traits::SubjectTraits;

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::wildcard_enum_match_arm,
-    reason = "of all rules only a few can occur at each place"
+    reason = "of all rules only a few can occur at each position"
 )]
 
 use super::ast::{
@@ -25,11 +25,11 @@ pub(super) struct SyntaxBuilder<'t, 'f> {
     pub(super) flags: UseFlags,
     comments: Comments<'t>,
     pub(super) faults: &'f mut Faults,
-    /// Broken statements that start before this place are the rest of one that was reported.
+    /// Broken statements that start before this offset are the rest of one that was reported.
     pub(super) resume: usize,
 }
 
-/// Each method takes the node of one rule apart. `None` means that a fault was reported instead.
+/// Each method reads the parse tree of one rule. `None` means that a fault was reported instead.
 impl<'t, 'f> SyntaxBuilder<'t, 'f> {
     pub(super) fn new(
         file: usize,
@@ -48,6 +48,7 @@ impl<'t, 'f> SyntaxBuilder<'t, 'f> {
     pub(super) fn items(&mut self, schema: Pair<'_, Rule>) -> Vec<ItemSyntax> {
         let mut items = Vec::new();
         let mut any_definition = false;
+
         for pair in schema.into_inner() {
             any_definition |= matches!(pair.as_rule(), Rule::definition | Rule::caveat);
             let text = pair.as_str();
@@ -69,6 +70,7 @@ impl<'t, 'f> SyntaxBuilder<'t, 'f> {
             self.note_unread(text, item.as_ref());
             items.extend(item);
         }
+
         items
     }
 
@@ -90,6 +92,7 @@ impl<'t, 'f> SyntaxBuilder<'t, 'f> {
             }
         };
         *flag = true;
+
         if is_late {
             let message = "`use` expressions must be declared before any definition";
             self.faults.push(SchemaFault::parse("late-use", self.span(pair), message));
@@ -126,6 +129,7 @@ impl<'t, 'f> SyntaxBuilder<'t, 'f> {
         let comment = self.comments.above(pair.as_span().start());
         let mut name = None;
         let mut members = Vec::new();
+
         for part in pair.into_inner() {
             let text = part.as_str();
             let member = match part.as_rule() {
@@ -149,10 +153,11 @@ impl<'t, 'f> SyntaxBuilder<'t, 'f> {
             self.note_unread(text, member.as_ref());
             members.extend(member);
         }
+
         Some(DefinitionSyntax { name: name?, comment, members })
     }
 
-    /// Notes a statement that came to nothing.
+    /// Records a statement that could not be read.
     fn note_unread<T>(&mut self, text: &str, statement: Option<&T>) {
         if statement.is_none() {
             self.faults.unread.statement(text);
@@ -190,12 +195,13 @@ impl<'t, 'f> SyntaxBuilder<'t, 'f> {
         Some(AllowedSubjectSyntax { definition: definition?, form, caveat, expires, span })
     }
 
-    /// What stands behind `with`: a caveat, whether there is an expiration.
+    /// The traits after `with`: a caveat, and whether there is an expiration.
     fn carries(&mut self, pair: Pair<'_, Rule>) -> Option<(Option<Name>, bool)> {
         let is_word = |part: &Pair<'_, Rule>| part.as_rule() == Rule::and_word;
         let parts: Vec<_> = pair.into_inner().skip(1).collect();
         let paths: Vec<_> = parts.iter().filter(|part| !is_word(part)).collect();
         let is_expiration = |path: &Pair<'_, Rule>| path.as_str() == "expiration";
+
         let fault = match (self.flags.expiration, paths.as_slice()) {
             (true, [only]) if is_expiration(only) => return Some((None, true)),
             (_, [only]) => return Some((Some(self.name(only)?), false)),

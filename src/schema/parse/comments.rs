@@ -50,6 +50,7 @@ impl<'t> Comments<'t> {
                 _ => break,
             }
         }
+
         loop {
             end = start + self.slice(start..end).trim_end().len();
             match last.checked_sub(1).and_then(|last| self.ranges.get(last)) {

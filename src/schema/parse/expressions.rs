@@ -50,6 +50,7 @@ impl SyntaxBuilder<'_, '_> {
         let span = self.span(&pair);
         let mut name = None;
         let mut arrow = None;
+
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::nil => return Some(ExprSyntax { kind: ExprKind::Nil, span }),
@@ -67,6 +68,7 @@ impl SyntaxBuilder<'_, '_> {
                 _ => {}
             }
         }
+
         let name = name?;
         let kind = match arrow {
             Some((operator, right)) => {

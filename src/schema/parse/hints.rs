@@ -4,8 +4,8 @@ use crate::schema::parse::syntax_error::{ExpectedSyntax, first_word};
 
 const COMMENT: &str = "comments start with `//`";
 const UNION: &str = "the union of two sets is written `a + b`";
-const INTERSECTION: &str = "what is in both of two sets is written `a & b`";
-const EXCLUSION: &str = "a set without another is written `a - b`";
+const INTERSECTION: &str = "the intersection of two sets is written `a & b`";
+const EXCLUSION: &str = "the exclusion of one set from another is written `a - b`";
 const TYPES: &str = "types are separated with `|`: `user | team#member`";
 
 const VALIDATION_KEYS: [&str; 5] =
@@ -36,6 +36,7 @@ pub(super) fn hint(mistake: Mistake<'_>) -> Option<String> {
     if ends_line {
         return Some("take the `,` out: a statement ends with its line".to_owned());
     }
+
     match first_word(before) {
         "permission" => permission(mistake, line),
         "relation" => relation(mistake, line),
@@ -59,12 +60,14 @@ fn foreign_statement(line: &str) -> Option<String> {
         "" => "name",
         name => name,
     };
+
     if after.starts_with(':') && VALIDATION_KEYS.contains(&word) {
         return Some(
             "this is a validation file, not a schema: `kilwa validate` and `kilwa import` take it"
                 .to_owned(),
         );
     }
+
     Some(match word {
         "type" | "entity" | "namespace" | "class" => {
             format!("write `definition {name} {{ … }}`")
@@ -125,6 +128,7 @@ fn translated(rule: &str) -> String {
             other => words.push(other.to_owned()),
         }
     }
+
     words.join(" ")
 }
 
@@ -132,6 +136,7 @@ fn permission(mistake: Mistake<'_>, line: &str) -> Option<String> {
     let Mistake { before, rest, expected } = mistake;
     let after_word = before.strip_prefix("permission").unwrap_or_default().trim_start();
     let name = first_word(after_word);
+
     if expected == Some(ExpectedSyntax::Token("=")) {
         let after_name = after_word.get(name.len()..).unwrap_or_default().trim_start();
         if let Some(rule) = after_name.strip_prefix(':') {
@@ -142,6 +147,7 @@ fn permission(mistake: Mistake<'_>, line: &str) -> Option<String> {
         }
         return hyphenated(after_word, rest);
     }
+
     if expected == Some(ExpectedSyntax::Token("("))
         && let Some((left, right)) = dotted(before)
     {
@@ -191,6 +197,7 @@ fn relation(mistake: Mistake<'_>, line: &str) -> Option<String> {
             None => hyphenated(after_word, rest),
         };
     }
+
     if rest.starts_with('[') {
         return Some("write the types without brackets: `user | team#member`".to_owned());
     }

@@ -1,4 +1,4 @@
-//! What is wrong with a statement that is none.
+//! Syntax errors: finds where a broken statement goes wrong, and which token was expected.
 
 use super::builder::SyntaxBuilder;
 use super::grammar::{Grammar, Rule};
@@ -19,13 +19,15 @@ impl SyntaxBuilder<'_, '_> {
         }
         let (at, expected) = self.mistake(start, pair.as_rule() == Rule::broken_item);
         let rest = self.text.get(at..).unwrap_or_default();
-        if let Some((place, odd)) = odd_character(rest) {
-            let (start, end) = (at + place, at + place + odd.character.len_utf8());
+
+        if let Some((offset, odd)) = odd_character(rest) {
+            let (start, end) = (at + offset, at + offset + odd.character.len_utf8());
             let span = Span { file: self.file, start, end };
             self.faults.push(syntax_error::odd_character(odd, span));
             self.resume = end;
             return;
         }
+
         let before = self.text.get(start..at).unwrap_or_default();
         let hint = hints::hint(Mistake { before, rest, expected });
         let span = Span { file: self.file, start: at, end: at };
@@ -62,6 +64,7 @@ impl SyntaxBuilder<'_, '_> {
             (false, _) if text.starts_with("...") => Rule::reference_member,
             (false, _) => return (start, Some(ExpectedSyntax::End)),
         };
+
         let Err(error) = Grammar::parse(rule, text) else {
             return (start, Some(ExpectedSyntax::End));
         };
@@ -76,7 +79,7 @@ impl SyntaxBuilder<'_, '_> {
     }
 }
 
-/// A character at a place, or behind the word there, that is not what it looks like.
+/// A misleading character at the start of a text, or after its first word.
 fn odd_character(text: &str) -> Option<(usize, OddCharacter)> {
     let word = syntax_error::first_word(text).len();
     let spaces = text.len() - text.trim_start_matches([' ', '\t']).len();
@@ -108,6 +111,7 @@ fn expected(positives: &[Rule]) -> ExpectedSyntax {
         (ExpectedSyntax::Token(">"), &[Rule::type_end]),
         (ExpectedSyntax::Token("{"), &[Rule::body_start]),
     ];
+
     order
         .into_iter()
         .find(|(_, rules)| rules.iter().any(|rule| positives.contains(rule)))

@@ -1,7 +1,8 @@
-//! Text to syntax tree, by the grammar in `grammar.pest`. The only place that knows pest.
+//! Text to syntax tree, by the grammar in `grammar.pest`. No other module uses pest.
 //!
-//! The grammar accepts any text: what is no statement becomes a `broken_…` node, which is then read a second time by the
-//! rule that it should have matched, for the place and the kind of the mistake. So one mistake does not hide the next.
+//! The grammar accepts any text: text that is not a statement becomes a `broken_…` node, which is then parsed a second time
+//! by the rule that it should have matched, to find the position and the kind of the error. So one error does not hide the
+//! next.
 
 pub(super) mod ast;
 mod builder;
@@ -38,6 +39,7 @@ pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> FileSyntax 
             return empty;
         }
     };
+
     let Some(schema) = Grammar::parse(Rule::schema, text).ok().and_then(|mut pairs| pairs.next())
     else {
         faults.push(too_deep(Span { file, start: 0, end: 0 }));
@@ -51,11 +53,13 @@ pub(super) fn parse(file: usize, text: &str, faults: &mut Faults) -> FileSyntax 
 
 /// Refuses what would be unsafe or hopeless to parse, and finds the comments.
 fn prepare(file: usize, text: &str) -> Result<Comments<'_>, Box<SchemaFault>> {
+    // The size comes first: everything below reads the whole text.
     if text.len() > TEXT_BYTES_MAX {
         let span = Span { file, start: 0, end: 0 };
         let message = format!("validation error: schema: must be at most {TEXT_BYTES_MAX} bytes");
         return Err(SchemaFault::parse("schema-too-large", span, message).into());
     }
+
     let found = scan(text).map_err(|error| match error {
         ScanError::UnclosedComment(at) => {
             let span = Span { file, start: at.start, end: at.end };

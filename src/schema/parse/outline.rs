@@ -1,4 +1,4 @@
-//! Where the parts of a text are that its layout depends on.
+//! The outline of a text: positions of statements and caveat bodies, for the formatter.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -18,7 +18,7 @@ pub(in crate::schema) struct Outline {
     pub(in crate::schema) uses: Vec<Range<usize>>,
     /// The `import` statements, without what ends them.
     pub(in crate::schema) imports: Vec<Range<usize>>,
-    /// What is between the braces of each caveat, in bytes, in order.
+    /// The bodies of caveats, without braces, as byte ranges in order.
     pub(in crate::schema) caveat_bodies: Vec<Range<usize>>,
 }
 
@@ -26,6 +26,7 @@ pub(in crate::schema) struct Outline {
 pub(in crate::schema) fn outline(text: &str) -> Outline {
     let mut outline = Outline::default();
     let mut brace_end = 0;
+
     for pair in
         Grammar::parse(Rule::schema, text).into_iter().flat_map(pest::iterators::Pairs::flatten)
     {

@@ -1,6 +1,6 @@
-//! A first walk over the characters: where comments are, and whether brackets nest so deep that parsing would be unsafe.
+//! The scanner, a first pass over the characters: where comments are, and whether brackets nest so deep that parsing would be unsafe.
 //!
-//! The parser and whoever walks a syntax tree go down one call for each bracket. Refusing deep nesting here, in a loop,
+//! The parser and every walk over a syntax tree recurse once for each bracket. Rejecting deep nesting here, in a loop,
 //! is what makes their recursion safe on any input. Strings and comments are skipped exactly as the grammar skips them.
 
 use std::ops::Range;
@@ -10,7 +10,7 @@ pub(in crate::schema) const NESTING_MAX: usize = 100;
 /// How many words, numbers, strings and signs a text may have. The parser takes about 250 bytes of memory for each.
 pub(in crate::schema) const TOKENS_MAX: usize = 500_000;
 
-/// What the walk found.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(in crate::schema) struct Scan {
     /// The comments, in bytes, in order.
@@ -38,6 +38,7 @@ pub(in crate::schema) fn scan(text: &str) -> Result<Scan, ScanError> {
     let mut depth = BracketDepth::default();
     let mut tokens = TokenCount::default();
     let mut at = 0;
+
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         if let Some(length) = comment_length(rest) {
             let length = length.map_err(|Unclosed| ScanError::UnclosedComment(at..at + 2))?;
@@ -60,6 +61,7 @@ pub(in crate::schema) fn scan(text: &str) -> Result<Scan, ScanError> {
             at += character.len_utf8();
         }
     }
+
     Ok(found)
 }
 
@@ -93,6 +95,7 @@ pub(in crate::schema) fn string_length(text: &str) -> Option<Result<usize, Unclo
 fn closed_length(text: &str, quote: &str, raw: bool) -> Option<usize> {
     let one_line = quote.len() == 1;
     let mut at = quote.len();
+
     loop {
         let rest = text.get(at..)?;
         if rest.starts_with(quote) {
@@ -111,7 +114,7 @@ fn closed_length(text: &str, quote: &str, raw: bool) -> Option<usize> {
     }
 }
 
-/// How many tokens there have been: a word or number counts once, every other character but white space by itself.
+/// How many tokens there have been: a word or number counts once, as does every other character but white space.
 #[derive(Default)]
 struct TokenCount {
     count: usize,
@@ -159,6 +162,7 @@ impl BracketDepth {
             '>' => self.angles = self.angles.saturating_sub(1),
             _ => {}
         }
+
         // In CEL `<` compares; only a type's name, a comma or a space may stand between the brackets of a type.
         if !is_of_type(character) {
             self.angles = 0;

@@ -1,4 +1,4 @@
-//! The words for mistakes of syntax.
+//! Messages of syntax errors.
 
 use crate::schema::diagnostics::fault::SchemaFault;
 use crate::schema::diagnostics::odd_character::OddCharacter;
@@ -11,7 +11,7 @@ pub(in crate::schema) const FLAGS: [&str; 5] =
 /// The words that are never names.
 const RESERVED: [&str; 6] = ["definition", "caveat", "relation", "permission", "nil", "with"];
 
-/// What should have stood where a mistake is.
+/// The token that was expected at a syntax error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::schema) enum ExpectedSyntax {
     Identifier,
@@ -38,7 +38,7 @@ impl UseFlags {
     }
 }
 
-/// Something else stands where `expected` should. An empty span is widened to what stands there.
+/// Another token than the expected one. An empty span is widened to the token found.
 pub(in crate::schema) fn expected(expected: ExpectedSyntax, text: &str, span: Span) -> SchemaFault {
     let (span, found) = found(text, span);
     let (code, message) = match expected {
@@ -64,6 +64,7 @@ pub(in crate::schema) fn expected(expected: ExpectedSyntax, text: &str, span: Sp
     };
     let fault = SchemaFault::parse(code, span, message);
     let is_reserved = RESERVED.contains(&found.trim_matches('`'));
+
     if expected == ExpectedSyntax::BodyEnd {
         fault.help("close what `{` opened with `}`")
     } else if expected == ExpectedSyntax::Identifier && is_reserved {
@@ -121,7 +122,7 @@ pub(in crate::schema) fn starts_statement(text: &str) -> bool {
     ["relation", "permission", "definition", "caveat"].contains(&first_word(text))
 }
 
-/// The end of the last line that says something before a place, if the place starts a line; otherwise the place.
+/// The end of the last non-blank line before an offset, if the offset starts a line; otherwise the offset.
 pub(in crate::schema) fn end_of_line_before(text: &str, at: usize) -> usize {
     let before = text.get(..at).unwrap_or_default();
     let said = before.trim_end();
@@ -135,7 +136,7 @@ pub(in crate::schema) fn first_word(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// What stands at a place, for a message, and the place as wide as that.
+/// The token at the start of a span, for a message, and the span widened to it.
 fn found(text: &str, span: Span) -> (Span, String) {
     let rest = text.get(span.start..).unwrap_or_default();
     let length = match span.end - span.start {

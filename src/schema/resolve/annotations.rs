@@ -38,6 +38,7 @@ fn incomplete(
         .iter()
         .map(|id| schema.definition(*id).name.as_str())
         .find(|name| annotation.iter().all(|listed| listed.text != *name))?;
+
     let listed: Vec<String> = annotation.iter().map(|name| format!("`{}`", name.text)).collect();
     let message = format!(
         "incomplete type annotation on relation `{}` in definition `{}`: `{missing}` found as reachable type, but not \
@@ -61,6 +62,7 @@ fn touched_types(
 ) -> BTreeSet<DefinitionId> {
     let mut walk =
         TypeWalk { types: BTreeSet::new(), seen: HashSet::from([start]), open: vec![start] };
+
     while let Some(id) = walk.open.pop() {
         if *visits_left == 0 {
             break;
@@ -81,6 +83,7 @@ fn touched_types(
             }
         }
     }
+
     walk.types
 }
 

@@ -1,4 +1,4 @@
-//! Caveats: their parameters' types, and their bodies, which the caveat room compiles.
+//! Caveats: parameter types, and bodies, which the `caveat` module compiles.
 
 use crate::caveat::{
     Caveat, CompileError, CompileErrorKind, Parameter, ParameterType, UnknownType,
@@ -33,6 +33,7 @@ fn compile_one(written: &ast::CaveatSyntax, faults: &mut Faults) -> Option<Cavea
         faults.push(SchemaFault::parse("invalid-caveat", written.name.span, message));
         return None;
     }
+
     match Caveat::compile(name, &written.comment.text, parameters?, &written.body.text) {
         Ok(caveat) => Some(caveat),
         Err(errors) => {
@@ -52,6 +53,7 @@ fn parameters(written: &ast::CaveatSyntax, faults: &mut Faults) -> Option<Vec<Pa
     let caveat = &written.name.text;
     let mut names = HashSet::new();
     let mut parameters = Vec::new();
+
     for parameter in &written.parameters {
         let name = &parameter.name;
         if !names.insert(name.text.as_str()) {
@@ -77,6 +79,7 @@ fn parameters(written: &ast::CaveatSyntax, faults: &mut Faults) -> Option<Vec<Pa
             }
         }
     }
+
     (parameters.len() == written.parameters.len()).then_some(parameters)
 }
 
@@ -95,6 +98,7 @@ fn fault(written: &ast::CaveatSyntax, error: CompileError) -> SchemaFault {
         ..body
     };
     let message = error.to_string();
+
     match error.kind {
         CompileErrorKind::UnusedParameter { name, .. } => {
             let declared = written.parameters.iter().find(|parameter| parameter.name.text == name);

@@ -1,10 +1,10 @@
-//! Permissions that are only other names for each other, in a circle: they could never mean anything.
+//! Cycles of permissions that are only aliases of each other: they have no meaning.
 
 use crate::schema::diagnostics::fault::{Faults, SchemaFault, listed};
 use crate::schema::model::{Expr, Node, NodeId, Rule};
 use crate::schema::schema::Schema;
 
-/// Reports each circle once, at its first permission.
+/// Reports each cycle once, at its first permission.
 pub(super) fn check(schema: &Schema, faults: &mut Faults) {
     let mut visited_by: Vec<Option<NodeId>> = vec![None; schema.nodes.len()];
     for start in &schema.nodes {
@@ -13,7 +13,7 @@ pub(super) fn check(schema: &Schema, faults: &mut Faults) {
             let Some(entry) = visited_by.get_mut(node.id.index()) else { break };
             if let Some(visitor) = *entry {
                 if visitor == start.id {
-                    faults.push(circle(schema, node));
+                    faults.push(cycle_fault(schema, node));
                 }
                 break;
             }
@@ -31,7 +31,7 @@ fn alias<'s>(schema: &'s Schema, node: &Node) -> Option<&'s Node> {
     }
 }
 
-fn circle(schema: &Schema, start: &Node) -> SchemaFault {
+fn cycle_fault(schema: &Schema, start: &Node) -> SchemaFault {
     let mut ids = vec![start.id];
     let mut next = alias(schema, start);
     while let Some(node) = next.filter(|node| node.id != start.id) {

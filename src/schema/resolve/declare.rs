@@ -7,13 +7,13 @@ use crate::schema::parse::ast::{self, FileSyntax, ItemSyntax, MemberSyntax};
 use crate::schema::schema::Schema;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What the later stages still need of the trees.
+/// The parts of the syntax trees that later stages need.
 pub(super) struct Declared {
     /// The caveats, in id order.
     pub(super) caveats: Vec<ast::CaveatSyntax>,
 }
 
-/// Declares what the files define. `trees` stand in the order in which their definitions count.
+/// Declares the definitions of all files. `trees` are in the order in which their definitions get ids.
 pub(super) fn declare(
     trees: Vec<FileSyntax>,
     schema: &mut Schema,
@@ -62,6 +62,7 @@ impl Items {
             faults.push(SchemaFault::parse("duplicate-name", name.span, message));
             return;
         }
+
         match item {
             ItemSyntax::Definition(definition) => self.definitions.push(definition),
             ItemSyntax::Partial(partial) => {
@@ -92,6 +93,7 @@ impl Declaring<'_> {
                 self.node(definition_id, next, member);
             }
         }
+
         self.schema.node_ids.push(ids);
         self.schema.definition_ids.insert(name.text.clone(), definition_id);
         self.schema.definitions.push(Definition {

@@ -72,6 +72,7 @@ impl NameChecker<'_> {
                 self.require(NameKind::Relation, &arrow.right);
             }
             ExprKind::Group(inner) => self.expr(inner),
+
             ExprKind::Union(operands)
             | ExprKind::Intersection(operands)
             | ExprKind::Exclusion(operands) => {

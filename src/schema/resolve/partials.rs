@@ -1,7 +1,7 @@
 //! Partials: members written once, for several definitions.
 
+use crate::relationship::nearest;
 use crate::schema::diagnostics::fault::{Faults, SchemaFault, listed};
-use crate::schema::diagnostics::suggestion::nearest;
 use crate::schema::parse::ast::{DefinitionSyntax, MemberSyntax, Name};
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,14 +13,14 @@ const STATEMENTS_MAX: usize = 200_000;
 /// The partials of a schema, by name.
 pub(super) struct Partials<'p> {
     by_name: &'p BTreeMap<String, DefinitionSyntax>,
-    /// Those that lead into a circle.
+    /// Those that are in a cycle or lead into one.
     circular: HashSet<&'p str>,
     /// How many statements definitions took so far.
     taken: Cell<usize>,
 }
 
 impl<'p> Partials<'p> {
-    /// Checks that partials do not include one another in a circle.
+    /// Checks that partials do not include one another in a cycle.
     pub(super) fn new(
         partials: &'p BTreeMap<String, DefinitionSyntax>,
         faults: &mut Faults,
@@ -65,7 +65,7 @@ impl<'p> Partials<'p> {
         }
     }
 
-    /// The relations and permissions of a definition, those of its partials in the place of the reference.
+    /// The relations and permissions of a definition, with references replaced by the members of the partial.
     pub(super) fn expand(
         &self,
         definition: &DefinitionSyntax,
@@ -73,6 +73,7 @@ impl<'p> Partials<'p> {
     ) -> Vec<MemberSyntax> {
         let mut members = Vec::new();
         let mut open = vec![definition.members.iter()];
+
         while let Some(level) = open.last_mut() {
             let Some(member) = level.next() else {
                 open.pop();
@@ -93,10 +94,11 @@ impl<'p> Partials<'p> {
                 None => {}
             }
         }
+
         members
     }
 
-    /// Counts one more statement that came from a partial; whether there is room for it.
+    /// Counts one more statement from a partial; `false` when there are too many.
     fn take_one(&self, definition: &Name, faults: &mut Faults) -> bool {
         let taken = self.taken.get() + 1;
         self.taken.set(taken);
@@ -116,8 +118,8 @@ fn references(partial: &DefinitionSyntax) -> impl Iterator<Item = &Name> {
     })
 }
 
-/// The partials that cannot be resolved because they lead into a circle: what is left when those without open
-/// references are taken away again and again.
+/// The partials that cannot be resolved because they lead into a cycle: the rest, after those without unresolved
+/// references were removed repeatedly (Kahn's algorithm).
 fn circular(partials: &BTreeMap<String, DefinitionSyntax>) -> Vec<&str> {
     let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
     let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
@@ -128,6 +130,7 @@ fn circular(partials: &BTreeMap<String, DefinitionSyntax>) -> Vec<&str> {
             users.entry(&used.text).or_default().push(name);
         }
     }
+
     let mut ready: Vec<&str> =
         waiting.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
     while let Some(name) = ready.pop() {

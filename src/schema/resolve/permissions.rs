@@ -1,4 +1,4 @@
-//! Permissions: what their expressions mean.
+//! Permissions: resolves the names of their expressions.
 
 use super::unknown::unknown_node;
 use super::wildcards::Wildcards;
@@ -56,6 +56,7 @@ impl PermissionResolver<'_> {
             self.too_deep(written.span);
             return None;
         }
+
         Some(match &written.kind {
             ExprKind::Nil => Expr::Nil,
             ExprKind::Itself => Expr::Itself,
@@ -116,6 +117,7 @@ impl PermissionResolver<'_> {
         let schema = self.schema;
         let definition = ("definition_name", schema.definition(self.definition).name.as_str());
         let permission = ("permission_name", self.name);
+
         let fault = if let Rule::Permission(_) = schema.node(tupleset).rule {
             let message = format!(
                 "under permission `{}` under definition `{}`: permissions cannot be used on the left hand side of an \
@@ -146,7 +148,7 @@ impl PermissionResolver<'_> {
         None
     }
 
-    /// Where the arrow goes on, for each form of subject that the tupleset allows.
+    /// The arrow's targets, for each subject type that the tupleset allows.
     fn branches(&mut self, tupleset: NodeId, target: &str, span: Span) -> Option<Vec<ArrowBranch>> {
         let Rule::Relation(allowed) = &self.schema.node(tupleset).rule else { return None };
         let mut seen = HashSet::new();
@@ -162,6 +164,7 @@ impl PermissionResolver<'_> {
                 branches.push(ArrowBranch { definition, subject_relation, target });
             }
         }
+
         let Some(left) = self.branches_left.checked_sub(branches.len()) else {
             let message = format!(
                 "the schema's arrows lead to more than {BRANCHES_MAX} relations and permissions"

@@ -49,6 +49,7 @@ impl RelationResolver<'_> {
             None => Some(None),
             Some(name) => self.schema.find_caveat(&name.text).map(Some),
         };
+
         if caveat.is_none() {
             self.unknown_caveat(written);
         }
@@ -71,6 +72,7 @@ impl RelationResolver<'_> {
                 AllowedForm::Userset(node.id)
             }
         };
+
         Some(AllowedSubject {
             definition: definition.id,
             form,

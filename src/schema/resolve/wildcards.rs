@@ -36,6 +36,7 @@ pub(super) fn find(schema: &Schema) -> Wildcards {
             }
         }
     }
+
     while let Some((node, wildcard)) = open.pop() {
         let Some(entry) = found.get_mut(node.index()).filter(|entry| entry.is_none()) else {
             continue;
@@ -43,6 +44,7 @@ pub(super) fn find(schema: &Schema) -> Wildcards {
         *entry = Some(wildcard);
         open.extend(users.get(node.index()).into_iter().flatten().map(|user| (*user, wildcard)));
     }
+
     found
 }
 
@@ -70,6 +72,7 @@ pub(super) fn check(schema: &Schema, wildcards: &Wildcards, faults: &mut Faults)
                     schema.definition(wildcard.definition).name,
                     schema.node_name(wildcard.via),
                 );
+
                 let definition = &schema.definition(node.definition).name;
                 faults.push(
                     SchemaFault::typed("transitive-wildcard", written.span, message).about([

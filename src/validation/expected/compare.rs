@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 pub struct ExpectedFailure {
     /// The line of the expectation, or its key.
-    pub place: SourceLocation,
+    pub location: SourceLocation,
     /// What differs.
     pub mismatch: Mismatch,
 }
@@ -112,17 +112,18 @@ pub(super) fn compare(expected: &ExpectedRelations, found: &SubjectSet) -> Vec<E
         };
         failures.extend(mismatches.into_iter().map(|mismatch| failure(item, mismatch)));
     }
+
     for subject in all(found).filter(|found| !listed.contains(&found.subject)) {
         let line = subject.line();
         let subject = subject.subject.to_string();
         let mismatch = Mismatch::Unlisted { key: key.clone(), subject, line };
-        failures.push(ExpectedFailure { place: expected.place.clone(), mismatch });
+        failures.push(ExpectedFailure { location: expected.location.clone(), mismatch });
     }
     failures
 }
 
 fn failure(item: &ExpectedLine, mismatch: Mismatch) -> ExpectedFailure {
-    ExpectedFailure { place: item.place.clone(), mismatch }
+    ExpectedFailure { location: item.location.clone(), mismatch }
 }
 
 fn compare_one(key: &str, expected: &ExpectedSubject, found: &SubjectSet) -> Vec<Mismatch> {
@@ -140,6 +141,7 @@ fn compare_one(key: &str, expected: &ExpectedSubject, found: &SubjectSet) -> Vec
             found: shown_through(&through),
         });
     }
+
     let is_wildcard = matches!(expected.subject, Subject::Wildcard(_));
     if !is_wildcard && !expected.exceptions.is_empty() {
         mismatches.push(Mismatch::ExceptionsOfOne { subject: subject.clone() });
@@ -153,6 +155,7 @@ fn compare_one(key: &str, expected: &ExpectedSubject, found: &SubjectSet) -> Vec
             found: shown_exceptions(&exceptions),
         });
     }
+
     if found.found.conditional != expected.caveated {
         mismatches.push(Mismatch::Caveat { key, subject, expected: expected.caveated });
     }

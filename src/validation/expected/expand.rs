@@ -1,8 +1,7 @@
-//! Everyone whom the relationships put into a relation or permission, with caveats noted but not evaluated.
+//! Expands a relation or permission to all its subjects. Caveats are recorded, not evaluated.
 //!
-//! Each relation or permission of an object is a node. The walk first finds every node that matters, then works their
-//! sets out from the leaves up; nodes that lie on a cycle are repeated together until nothing changes, which gives the
-//! least set that agrees with itself.
+//! Each relation or permission of an object is a node. The expansion first finds every reachable node, then evaluates
+//! their sets from the leaves up. The nodes of a cycle are evaluated together until nothing changes: the least fixpoint.
 
 use super::set::{Provenance, SubjectSet};
 use crate::engine::{EngineError, GraphEdge, components};
@@ -25,7 +24,7 @@ pub(super) enum ExpandError {
     #[error("`{definition}` has no relation or permission `{name}`")]
     UnknownRelation { definition: String, name: String },
     #[error(
-        "`{0}` depends on itself through the right side of an exclusion, so that nobody can say who is in it"
+        "`{0}` depends on itself through the right side of an exclusion, so that its subjects are not defined"
     )]
     CyclicExclusion(String),
     #[error("more than {SUBJECTS_MAX} subjects would have to be combined")]
@@ -52,6 +51,7 @@ pub(super) fn expand<R: RelationshipReader>(
             definition: definition.name.clone(),
             name: relation.to_owned(),
         })?;
+
     let mut walk = SubjectExpansion {
         schema,
         reader,
@@ -62,6 +62,7 @@ pub(super) fn expand<R: RelationshipReader>(
     };
     walk.index((definition.id, object.object_id().to_owned(), node.id));
     let terms = walk.terms()?;
+    debug_assert_eq!(walk.keys.len(), terms.len(), "one term for each node");
     walk.solve(&terms)
 }
 
@@ -136,6 +137,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
             .collect();
         let mut direct = SubjectSet::default();
         let mut operands = Vec::new();
+
         for (definition, relation) in forms {
             for (id, conditional) in self.subjects(key, definition, relation)? {
                 let found = Provenance { conditional, through: through.clone() };
@@ -148,6 +150,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
                 }
             }
         }
+
         operands.push(Term::Set(direct));
         Ok(Term::Union(operands))
     }
@@ -194,6 +197,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
                 if let Some(subject) = self.subject(key.0, &key.1, None) {
                     itself.add(&subject, Provenance { conditional: false, through });
                 }
+
                 Term::Set(itself)
             }
             Expr::Node(node) => {
@@ -229,6 +233,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
                 });
             }
         }
+
         Ok(match arrow.quantifier {
             Quantifier::Any => Term::Union(operands),
             Quantifier::All => Term::Intersection(operands),
@@ -250,7 +255,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
         Ok(sets.into_iter().next().unwrap_or_default())
     }
 
-    /// Works out the sets of these nodes from what is known so far; says whether that changed any.
+    /// Evaluates the sets of these nodes from the current ones; returns whether any changed.
     fn improve(
         &mut self,
         nodes: &[usize],
@@ -258,7 +263,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
         sets: &mut [SubjectSet],
     ) -> Result<bool, ExpandError> {
         let mut changed = false;
-        // What was met last is needed first.
+        // Nodes that were found last are operands of earlier ones: evaluating them first saves rounds.
         for node in nodes.iter().rev() {
             let Some(term) = terms.get(*node) else { continue };
             let set = self.evaluate(term, sets)?;
@@ -281,6 +286,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
                 if *conditional {
                     set.make_conditional();
                 }
+
                 set
             }
             Term::Union(operands) => {
@@ -288,6 +294,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
                 for operand in operands {
                     all.unite(&self.evaluate(operand, sets)?);
                 }
+
                 all
             }
             Term::Intersection(operands) => {
@@ -297,6 +304,7 @@ impl<R: RelationshipReader> SubjectExpansion<'_, R> {
                 for operand in operands {
                     both = both.intersect(&self.evaluate(operand, sets)?);
                 }
+
                 both
             }
             Term::Exclusion(base, subtracted) => {

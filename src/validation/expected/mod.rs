@@ -42,7 +42,7 @@ pub(super) fn run<R: RelationshipReader>(
         Err(ExpandError::Ended(error)) => return Err(error),
         Err(error) => {
             let mismatch = Mismatch::NotExpanded { reason: error.to_string() };
-            vec![ExpectedFailure { place: expected.place.clone(), mismatch }]
+            vec![ExpectedFailure { location: expected.location.clone(), mismatch }]
         }
     };
 

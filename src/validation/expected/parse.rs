@@ -42,6 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Option<ExpectedSubject>, ExpectedError
         }
         None => (inside, ""),
     };
+
     let (subject, caveated) = marked_subject(subject)?;
     let exceptions = exceptions
         .split(',')

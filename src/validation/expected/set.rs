@@ -1,5 +1,11 @@
 //! Sets of subjects with wildcards, exclusions and conditions.
 //!
+//! This is an algebra of its own, not that of `engine::lookup_subjects`, on purpose. A validation file states who is in a
+//! set *under some caveat* (`[...]`) and *through which relations*, without a context: so a condition is a flag here and
+//! never evaluated, and every subject keeps the relations that name it. `LookupSubjects` evaluates caveats in a context, and
+//! gives each id one value without provenance. Neither can be computed from the other. And because the two share no code,
+//! the corpora of validation files check the engine's results against an independent implementation.
+//!
 //! A condition is only known to be there or not: nothing here evaluates a caveat. In the comments, `x[c]` is `x`
 //! under a condition and `* - {x}` the wildcard without `x`.
 
@@ -135,7 +141,7 @@ impl TypeSubjects {
         }
     }
 
-    /// What is listed is not excluded: `x` beside `* - {x}` ends the exclusion, `x[c]` puts it under a condition.
+    /// A listed id is not excluded: `x` beside `* - {x}` ends the exclusion, `x[c]` puts it under a condition.
     fn settle(&mut self) {
         let Some(wildcard) = &mut self.wildcard else { return };
         let concrete = &self.concrete;
@@ -245,7 +251,7 @@ impl WildcardEntry {
         }
     }
 
-    /// What is left of the wildcard without `other`: nothing when that holds an unconditional one.
+    /// The rest of the wildcard without `other`; `None` when that holds an unconditional wildcard.
     fn subtract(&self, other: &TypeSubjects) -> Option<WildcardEntry> {
         let conditional = match &other.wildcard {
             Some(wildcard) if !wildcard.found.conditional => return None,

@@ -85,7 +85,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ),
     ("sha2", &["cli"]),
     ("signal_hook", &["server"]),
-    ("strsim", &["caveat", "schema"]),
+    ("strsim", &["relationship"]),
     ("subtle", &["api"]),
     ("thiserror", EVERY_ROOM),
     ("tikv_jemallocator", &["main"]),
