@@ -116,7 +116,8 @@ impl Database {
     }
 }
 
-/// A closed database, with the caches that stay valid when it is reopened.
+/// A closed database, with the caches that stay valid when it is reopened: cached answers and parked lookups belong to
+/// committed revisions, and a compiled schema is found only by the revision that wrote it.
 #[derive(Debug)]
 pub struct ClosedDatabase {
     store: ClosedStore,

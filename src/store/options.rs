@@ -10,7 +10,7 @@ pub struct StoreOptions {
     pub history_window: Duration,
     /// The most memory for blocks read from disk, their indexes and filters; in bytes.
     pub block_cache_bytes: usize,
-    /// The most files that are kept open, beside logs and those that are being written.
+    /// The most files that are kept open, besides logs and files that are being written.
     pub open_files_max: u32,
     /// Whether a write is acknowledged only when it is on disk. Without it a power loss can take the last writes, though
     /// never half of one.
@@ -34,7 +34,7 @@ impl Default for StoreOptions {
     }
 }
 
-/// Tells stores apart: random, made with the store.
+/// Identifies a store: a random number, chosen when the store is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoreId(pub [u8; 16]);
 

@@ -167,7 +167,7 @@ fn collection_leaves_nothing_behind() {
         ColumnFamily::Changes,
         ColumnFamily::Expiring,
     ];
-    // The expiration of what was removed after it is still told to those who follow.
+    // The expiration of a relationship that was removed after it expired is still reported to watchers.
     assert_eq!(families.map(|family| count(&store, family)), [3, 3, 7, 2]);
 
     let collected = store.collect_garbage(at(100)).unwrap();
@@ -311,7 +311,7 @@ fn a_large_write_that_is_refused_leaves_every_byte_as_it_was() {
     panicked.unwrap_err();
     assert!(dump(&store) == before);
     drop(seen);
-    // What is written after it is as if it had not been.
+    // Later writes are as if it had never run.
     put(&store, 6, RELATIONSHIP);
     let after = dump(&store);
     drop(store);

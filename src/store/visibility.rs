@@ -115,7 +115,7 @@ impl Visibility {
         })
     }
 
-    /// What is known, for the store that is opened after this one.
+    /// The state for the store that is opened after this one.
     pub(super) fn release(&self) -> Self {
         let state = std::mem::take(&mut *self.lock());
         // Whether a batch in progress was committed is read from disk.

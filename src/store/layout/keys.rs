@@ -321,6 +321,8 @@ pub(in crate::store) fn split_deleted(key: &[u8]) -> Result<(&[u8], Revision), C
 
 /// Whether a key is one of a column family, for assertions before a write.
 pub(in crate::store) fn is_well_formed(family: ColumnFamily, key: &[u8]) -> bool {
+    let has_prefix = |prefix: &&[u8]| key.starts_with(prefix);
+
     match family {
         ColumnFamily::Live => RowKey::from_by_resource(key).is_ok(),
         ColumnFamily::LiveBySubject => RowKey::from_by_subject(key).is_ok(),
@@ -337,9 +339,7 @@ pub(in crate::store) fn is_well_formed(family: ColumnFamily, key: &[u8]) -> bool
         ColumnFamily::Schema => schema_revision(key).is_ok(),
         ColumnFamily::Meta => {
             [FORMAT, HEAD, STORE_ID, EXPIRED, COLLECTED].contains(&key)
-                || [COUNTER_PREFIX, NAME_PREFIX, VISIBLE_PREFIX]
-                    .iter()
-                    .any(|prefix| key.starts_with(prefix))
+                || [COUNTER_PREFIX, NAME_PREFIX, VISIBLE_PREFIX].iter().any(has_prefix)
         }
     }
 }

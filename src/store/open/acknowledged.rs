@@ -15,7 +15,7 @@ use std::path::Path;
 /// The name of the file.
 pub(in crate::store) const ACKNOWLEDGED: &str = "acknowledged";
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum AcknowledgedState {
     /// There is none, as in folders of older programs.
@@ -34,7 +34,7 @@ pub(in crate::store) struct Acknowledged {
 }
 
 impl Acknowledged {
-    /// What the file of a store says.
+    /// Reads the file of a store.
     pub(in crate::store) fn read(dir: &Path, id: Option<StoreId>) -> io::Result<AcknowledgedState> {
         let text = match fs::read_to_string(dir.join(ACKNOWLEDGED)) {
             Ok(text) => text,

@@ -64,7 +64,7 @@ pub(in crate::store) fn prepare(dir: &Path, recover: bool) -> Result<Marker, Ope
 
 fn without_marker(dir: &Path) -> OpenError {
     let reason = format!(
-        "the file `{MARKER}` is missing beside `{DATABASE}`; `kilwa serve --recover-log` writes it anew if the \
+        "the file `{MARKER}` is missing, and the folder has a database in `{DATABASE}`; `kilwa serve --recover-log` writes it anew if the \
          database is intact"
     );
     OpenError::Damaged { path: dir.into(), reason }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 const CURRENT: &str = "CURRENT";
 const MANIFEST_PREFIX: &str = "MANIFEST-";
 const LOG_SUFFIX: &str = ".log";
-/// What the names of folders for copies of damaged files start with.
+/// The prefix of the names of folders for copies of damaged files.
 const DAMAGED_PREFIX: &str = "damaged-";
 
 /// The result of an examination.
@@ -30,7 +30,7 @@ const DAMAGED_PREFIX: &str = "damaged-";
 pub(in crate::store) struct FolderExamination {
     /// Up to which revision writes were acknowledged, if that is known.
     pub(in crate::store) acknowledged: Option<Revision>,
-    /// What is wrong with the log.
+    /// The damage of the log, if any.
     pub(in crate::store) problem: Option<String>,
     /// The log file whose last record was not written completely, and where that record starts.
     torn: Option<(PathBuf, u64)>,
@@ -86,7 +86,7 @@ fn require_manifest(dir: &Path, database: &Path) -> Result<(), OpenError> {
     let ending =
         scanned.map_err(|error| damaged(format!("`{DATABASE}/{name}` cannot be read: {error}")))?;
     match ending {
-        // What a crash left of a change of the manifest was not in force yet.
+        // A change of the manifest that a crash cut short was not in force yet.
         LogEnding::Clean | LogEnding::Torn { .. } => Ok(()),
         LogEnding::Damaged { at, reason } => {
             Err(damaged(format!("`{DATABASE}/{name}` is damaged at byte {at}: {reason}")))
@@ -128,7 +128,7 @@ fn scan_logs(database: &Path) -> io::Result<Vec<ScannedLog>> {
     Ok(logs)
 }
 
-/// What is wrong with the logs, or else which one has a torn tail.
+/// The damage of the logs, or else the log with a torn tail.
 fn verdict(logs: &[ScannedLog]) -> (Option<String>, Option<(PathBuf, u64)>) {
     let mut rest = logs.iter();
 

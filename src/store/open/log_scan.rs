@@ -47,7 +47,7 @@ pub(in crate::store) enum LogEnding {
     },
 }
 
-/// What is wrong with a fragment.
+/// A fault of a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FragmentFault {
     /// Its header is all zeros.
@@ -92,8 +92,8 @@ pub(in crate::store) fn scan(path: &Path, mut take: impl FnMut(&[u8])) -> io::Re
         let mut rest = block.get(..filled).unwrap_or_default();
         while rest.len() >= HEADER {
             let at = start + offset(filled - rest.len());
-            let resources = BLOCK - (filled - rest.len());
-            let fragment = match fragment(rest, resources) {
+            let space = BLOCK - (filled - rest.len());
+            let fragment = match fragment(rest, space) {
                 Ok(fragment) => fragment,
                 Err(fault) => return judge(&mut file, record.start.unwrap_or(at), at, fault),
             };
@@ -144,12 +144,13 @@ impl Assembly {
             (MIDDLE | LAST, None) => return Err("a record without its start"),
             _ => {}
         }
+
         Ok(())
     }
 }
 
-/// The fragment at the start of `rest`, in a block that has `resources` bytes from there on.
-fn fragment(rest: &[u8], resources: usize) -> Result<Fragment<'_>, FragmentFault> {
+/// The fragment at the start of `rest`, in a block that has `space` bytes from there on.
+fn fragment(rest: &[u8], space: usize) -> Result<Fragment<'_>, FragmentFault> {
     let &[a, b, c, d, low, high, kind, ref payload @ ..] = rest else {
         return Err(FragmentFault::Short);
     };
@@ -158,7 +159,7 @@ fn fragment(rest: &[u8], resources: usize) -> Result<Fragment<'_>, FragmentFault
         return Err(FragmentFault::Zeros);
     }
 
-    if HEADER + length > resources {
+    if HEADER + length > space {
         return Err(FragmentFault::Length);
     }
     let payload = payload.get(..length).ok_or(FragmentFault::Short)?;
@@ -219,19 +220,20 @@ fn is_whole_record(tail: &[u8], mut start: usize, at: u64) -> bool {
     let mut is_first = true;
     loop {
         let in_block = usize::try_from(at % offset(BLOCK)).unwrap_or(0) + start;
-        let resources = BLOCK - in_block % BLOCK;
-        if resources < HEADER && !is_first {
-            start += resources;
+        let space = BLOCK - in_block % BLOCK;
+        if space < HEADER && !is_first {
+            start += space;
             continue;
         }
-        let rest = tail.get(start..tail.len().min(start + resources)).unwrap_or_default();
-        // Cheap tests first: this is asked of every byte.
+
+        let rest = tail.get(start..tail.len().min(start + space)).unwrap_or_default();
+        // Cheap tests first: this runs for every byte.
         let kind = rest.get(6).copied().unwrap_or_default();
         if is_first && kind != FULL && kind != FIRST || !is_first && kind != MIDDLE && kind != LAST
         {
             return false;
         }
-        let Ok(fragment) = fragment(rest, resources) else { return false };
+        let Ok(fragment) = fragment(rest, space) else { return false };
         if kind == FULL || kind == LAST {
             return true;
         }
@@ -259,8 +261,8 @@ fn has_missing_sector(tail: &[u8], at: u64) -> bool {
 /// Reads until the block is full or the file ends.
 fn fill(file: &mut File, block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
-    while let Some(resources) = block.get_mut(filled..).filter(|resources| !resources.is_empty()) {
-        match file.read(resources) {
+    while let Some(space) = block.get_mut(filled..).filter(|space| !space.is_empty()) {
+        match file.read(space) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 /// The format that this program writes. Stands in the marker, which is read before RocksDB touches anything, and in
-/// `meta`, beside what it is about.
+/// `meta`.
 pub(in crate::store) const FORMAT: u32 = 1;
 /// The name of the marker.
 pub(in crate::store) const MARKER: &str = "KILWA";
@@ -23,7 +23,7 @@ const STORE_TEXT: &str = "store ";
 /// The last line until the store has its first record.
 const CREATING_TEXT: &str = "creating";
 
-/// What a marker says.
+/// The content of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Marker {
     /// The store is being created: nothing has been acknowledged.

@@ -62,7 +62,7 @@ pub(in crate::store) fn acknowledge(
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })
 }
 
-/// Creates the store whose id the marker names. What a crash left of an earlier attempt is removed: until the marker is
+/// Creates the store whose id the marker names. The files of an attempt that a crash ended are removed: until the marker is
 /// complete nothing has been acknowledged.
 fn create(dir: &Path, id: StoreId, options: &StoreOptions) -> Result<Db, OpenError> {
     let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };

@@ -28,7 +28,7 @@ impl ScratchFolder {
 
 impl Drop for ScratchFolder {
     fn drop(&mut self) {
-        // What cannot be removed lies where it is tidied up by itself.
+        // Files that cannot be removed are in the temporary folder, which the system cleans up.
         drop(fs::remove_dir_all(&self.0));
     }
 }

@@ -128,7 +128,7 @@ impl SnapshotReader<'_> {
         let names = self.names;
         let (resource_type, relation, resource_id) = keys::resource_parts(key.bytes())?;
         let subject = match key {
-            OrderedKey::Behind(row) => {
+            OrderedKey::After(row) => {
                 let row = RowKey::from_by_resource(row)?;
                 let relation = row.subject_relation.map(|relation| names.text(relation));
                 let relation = relation.transpose()?.unwrap_or_default();
@@ -150,8 +150,8 @@ impl SnapshotReader<'_> {
         let Some(qualifiers) = self.visible(values::split_row(value)?.1)? else { return Ok(None) };
         let row = decode::row_key(index, key)?;
         let position = match index {
-            RowIndex::ByResource => ScanPosition::behind(key),
-            RowIndex::BySubject => ScanPosition::behind(&row.by_resource()),
+            RowIndex::ByResource => ScanPosition::after(key),
+            RowIndex::BySubject => ScanPosition::after(&row.by_resource()),
         };
         Ok(Some((decode::relationship(self.names, &row, qualifiers)?, position)))
     }

@@ -125,7 +125,7 @@ impl<'e> OrderedPage<'e, '_> {
             self.rows.extend(self.reader.show_ordered(RowIndex::ByResource, key, value)?);
         }
         if self.is_full() || self.budget.is_spent() {
-            return Ok(matches.key()?.map(ScanPosition::behind));
+            return Ok(matches.key()?.map(ScanPosition::after));
         }
         matches.advance_within(1)?;
         Ok(None)

@@ -171,7 +171,7 @@ impl PartCondition {
     }
 }
 
-/// The index in which what the filter fixes stands further in front. Depends on the filter alone, so that a position
+/// The index whose keys begin with more of the parts that the filter fixes. Depends on the filter alone, so that a position
 /// fits every later page.
 ///
 /// Types and relations are few, so that conditions after one that is not fixed cost no more than a seek for each; ids

@@ -13,10 +13,10 @@ pub struct ScanPosition {
 /// The order that a position belongs to, and what its key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PositionOrder {
-    /// Behind a row, in the order of an index.
+    /// After a row, in the order of an index.
     Index(RowIndex),
-    /// Behind the row with a key of `live`, in the order of [`super::Snapshot::scan_ordered`].
-    Behind,
+    /// After the row with a key of `live`, in the order of [`super::Snapshot::scan_ordered`].
+    After,
     /// In the same order before all rows of one relation of one resource, with which keys of `live` start.
     Before,
 }
@@ -24,15 +24,15 @@ enum PositionOrder {
 /// A position in the order of [`super::Snapshot::scan_ordered`], as a key of `live` or the start of one.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) enum OrderedKey<'k> {
-    /// Behind this row.
-    Behind(&'k [u8]),
+    /// After this row.
+    After(&'k [u8]),
     /// Before all rows of this relation of this resource.
     Before(&'k [u8]),
 }
 
 impl<'k> OrderedKey<'k> {
     pub(in crate::store) fn bytes(self) -> &'k [u8] {
-        let (Self::Behind(bytes) | Self::Before(bytes)) = self;
+        let (Self::After(bytes) | Self::Before(bytes)) = self;
         bytes
     }
 }
@@ -44,7 +44,7 @@ pub struct InvalidScanPosition;
 
 const BY_RESOURCE: u8 = 1;
 const BY_SUBJECT: u8 = 2;
-const BEHIND: u8 = 3;
+const AFTER: u8 = 3;
 const BEFORE: u8 = 4;
 
 impl ScanPosition {
@@ -52,9 +52,9 @@ impl ScanPosition {
         Self { order: PositionOrder::Index(index), key: key.to_vec() }
     }
 
-    /// Behind the row with this key of `live`, in the order of resources.
-    pub(in crate::store) fn behind(key: &[u8]) -> Self {
-        Self { order: PositionOrder::Behind, key: key.to_vec() }
+    /// After the row with this key of `live`, in the order of resources.
+    pub(in crate::store) fn after(key: &[u8]) -> Self {
+        Self { order: PositionOrder::After, key: key.to_vec() }
     }
 
     /// Before all rows of a row's resource and relation, in the order of resources.
@@ -70,15 +70,15 @@ impl ScanPosition {
                 RowKey::from_by_subject(&self.key)?.by_resource()
             }
             PositionOrder::Index(RowIndex::ByResource) => self.key,
-            PositionOrder::Behind | PositionOrder::Before => return Ok(self),
+            PositionOrder::After | PositionOrder::Before => return Ok(self),
         };
-        Ok(Self { order: PositionOrder::Behind, key })
+        Ok(Self { order: PositionOrder::After, key })
     }
 
     /// The position as one in the order of resources; `None` when it is of another order.
     pub(in crate::store) fn ordered(&self) -> Option<OrderedKey<'_>> {
         match self.order {
-            PositionOrder::Behind => Some(OrderedKey::Behind(&self.key)),
+            PositionOrder::After => Some(OrderedKey::After(&self.key)),
             PositionOrder::Before => Some(OrderedKey::Before(&self.key)),
             PositionOrder::Index(_) => None,
         }
@@ -94,7 +94,7 @@ impl ScanPosition {
         let order = match self.order {
             PositionOrder::Index(RowIndex::ByResource) => BY_RESOURCE,
             PositionOrder::Index(RowIndex::BySubject) => BY_SUBJECT,
-            PositionOrder::Behind => BEHIND,
+            PositionOrder::After => AFTER,
             PositionOrder::Before => BEFORE,
         };
         [&[order], self.key.as_slice()].concat()
@@ -109,8 +109,8 @@ impl ScanPosition {
             Some((&BY_SUBJECT, key)) if RowKey::from_by_subject(key).is_ok() => {
                 (PositionOrder::Index(RowIndex::BySubject), key)
             }
-            Some((&BEHIND, key)) if RowKey::from_by_resource(key).is_ok() => {
-                (PositionOrder::Behind, key)
+            Some((&AFTER, key)) if RowKey::from_by_resource(key).is_ok() => {
+                (PositionOrder::After, key)
             }
             Some((&BEFORE, key)) if keys::resource_parts(key).is_ok() => {
                 (PositionOrder::Before, key)

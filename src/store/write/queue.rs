@@ -62,7 +62,7 @@ pub struct QueueSlot {
 }
 
 impl QueueSlot {
-    /// Counts what the write holds until it is made, in place of what it held before. Refuses when all writes together
+    /// Counts the memory that the write holds until it is made, and no longer what it held before. Refuses when all writes together
     /// then hold too much; a single write may hold any amount while no other one waits.
     pub fn hold(&mut self, held: usize) -> Result<(), QueueFull> {
         let limits = self.queue.limits;
