@@ -95,11 +95,11 @@ const PROBE_BYTES: usize = 64 << 10;
 /// of the log, which is written to table files then.
 fn probe(dir: &Path) -> io::Result<()> {
     let database = dir.join(DATABASE);
-    let mut space = PROBE_BYTES;
+    let mut missing = PROBE_BYTES;
     for entry in fs::read_dir(&database)? {
         let entry = entry?;
         if entry.path().extension().is_some_and(|extension| extension == "log") {
-            space += usize::try_from(entry.metadata()?.len()).unwrap_or(usize::MAX);
+            missing += usize::try_from(entry.metadata()?.len()).unwrap_or(usize::MAX);
         }
     }
     let spare: Vec<File> = (0..DESCRIPTORS).map(|_| File::open(dir)).collect::<Result<_, _>>()?;
@@ -107,10 +107,10 @@ fn probe(dir: &Path) -> io::Result<()> {
 
     let mut file = unnamed_file::unnamed_file(&dir.join(spill::FOLDER))?;
     let zeros = vec![0; PROBE_BYTES];
-    while space > 0 {
-        let part = zeros.get(..space.min(PROBE_BYTES)).unwrap_or(&zeros);
+    while missing > 0 {
+        let part = zeros.get(..missing.min(PROBE_BYTES)).unwrap_or(&zeros);
         file.write_all(part)?;
-        space -= part.len();
+        missing -= part.len();
     }
     file.sync_all()
 }
