@@ -68,7 +68,7 @@ pub struct Assertion {
 pub enum AssertionError {
     /// The text before the context is not a resource, permission and subject.
     #[error(transparent)]
-    Question(#[from] ParseError),
+    Key(#[from] ParseError),
     /// What follows ` with ` is no context.
     #[error(transparent)]
     Context(#[from] ContextError),
@@ -90,14 +90,14 @@ impl Assertion {
         location: SourceLocation,
     ) -> Result<Self, AssertionError> {
         let text = text.trim();
-        let (question, context) = match text.split_once(CONTEXT_SEPARATOR) {
-            Some((question, context)) => (question.trim(), Context::parse(context.trim())?),
+        let (key, context) = match text.split_once(CONTEXT_SEPARATOR) {
+            Some((key, context)) => (key.trim(), Context::parse(context.trim())?),
             None => (text, Context::default()),
         };
-        if let Some((_, bracket)) = question.split_once('[') {
+        if let Some((_, bracket)) = key.split_once('[') {
             return Err(AssertionError::Bracket(format!("[{bracket}")));
         }
-        let (resource, permission, subject) = parse_relationship_key(question)?;
+        let (resource, permission, subject) = parse_relationship_key(key)?;
         let text = text.to_owned();
         Ok(Self { expectation, resource, permission, subject, context, text, location })
     }

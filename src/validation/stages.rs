@@ -175,7 +175,7 @@ fn compile_file(
     let from_folder = from_folder_of(path, load);
     match load(path) {
         Ok(text) => {
-            let name = beside(&problems.source.name, path);
+            let name = sibling_name(&problems.source.name, path);
             let compiled = schema::compile_named(&name, &text, Some(&from_folder));
             take_schema(compiled, None, problems)
         }
@@ -200,7 +200,7 @@ pub(super) fn from_folder_of<'l>(
 }
 
 /// The name of a file that another names by its path from its own folder, as the other one's name is written.
-fn beside(name: &str, path: &str) -> String {
+fn sibling_name(name: &str, path: &str) -> String {
     if path.starts_with('/') {
         return path.to_owned();
     }
@@ -275,13 +275,12 @@ pub(super) fn assert(
     let RunOptions { interrupted, stopwatch, time_max, .. } = *options;
     let limits = Limits { time_max, ..Limits::default() };
     let scope = EvalContext { limits, interrupted, stopwatch, ..EvalContext::new(schema, &reader) };
-    let mut results =
-        run_assertions(assertions, |question: &CheckQuery<'_>, tracing| {
-            match check(&EvalContext { tracing, ..scope }, question) {
-                Err(error) if error.is_end_of_request() => Err(error),
-                answer => Ok(answer.map_err(|error| error.to_string())),
-            }
-        })?;
+    let mut results = run_assertions(assertions, |query: &CheckQuery<'_>, tracing| {
+        match check(&EvalContext { tracing, ..scope }, query) {
+            Err(error) if error.is_end_of_request() => Err(error),
+            answer => Ok(answer.map_err(|error| error.to_string())),
+        }
+    })?;
     for result in &mut results {
         result.evidence = result.trace.as_ref().map(|trace| Evidence::of(trace, schema));
     }

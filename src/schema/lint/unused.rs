@@ -5,7 +5,7 @@ use crate::schema::model::{AllowedForm, Expr, NodeId, Rule};
 use crate::schema::schema::Schema;
 use std::collections::HashSet;
 
-/// The code of the remark that nothing uses a relation.
+/// The code of the warning about a relation that nothing uses.
 pub const UNUSED_RELATION: &str = "unused-relation";
 
 pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {

@@ -3,8 +3,8 @@
 //! This is an algebra of its own, not that of `engine::lookup_subjects`, on purpose. A validation file states who is in a
 //! set *under some caveat* (`[...]`) and *through which relations*, without a context: so a condition is a flag here and
 //! never evaluated, and every subject keeps the relations that name it. `LookupSubjects` evaluates caveats in a context, and
-//! gives each id one value without provenance. Neither can be computed from the other. And because the two share no code,
-//! the corpora of validation files check the engine's results against an independent implementation.
+//! gives each id one value without provenance. Neither can be computed from the other. They share no code, so a file with
+//! assertions and expected relations of one permission compares the engine with an independent expansion.
 //!
 //! A condition is only known to be there or not: nothing here evaluates a caveat. In the comments, `x[c]` is `x`
 //! under a condition and `* - {x}` the wildcard without `x`.
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn subtraction() {
-        for (base, subtracted, rest) in [
+        let cases = [
             ("a b", "b", "a"),
             ("a", "a[c]", "a[c]"),
             ("p", "*", ""),
@@ -357,7 +357,9 @@ mod tests {
             ("*-p", "*-q-p", "q"),
             ("*[c]-p", "*-q", "q[c]"),
             ("*", "*[c]-q", "q *[c]"),
-        ] {
+        ];
+
+        for (base, subtracted, rest) in cases {
             let found = shown(&set(base).subtract(&set(subtracted)));
             assert_eq!(found, rest, "{base} - {subtracted}");
         }
