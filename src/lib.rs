@@ -1,4 +1,44 @@
-//! Kilwa answers one question: may this subject do this on that resource?
+//! Kilwa is a permission engine: it decides whether a subject has a permission on a resource, from relationships and a schema.
+//!
+//! Most users run the `kilwa` server. The library has three entry points for programs that embed it:
+//!
+//! - [`engine::check`] evaluates checks over a schema and relationships in memory, without a disk, a clock or a runtime;
+//! - [`database::Database`] adds storage, history and consistency, on disk or in memory;
+//! - [`server::run`] serves the gRPC API on a listener until a future completes; [`config::Config`] holds its options.
+//!
+//! Two programs in `examples/` embed the engine and the server. This is a check without a server:
+//!
+//! ```
+//! use kilwa::engine::{CheckQuery, EvalContext, check};
+//! use kilwa::relationship::{Context, RelationshipSet, Timestamp};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let schema = kilwa::schema::compile(
+//!     "definition user {}
+//!      definition document {
+//!          relation owner: user
+//!          permission read = owner
+//!      }",
+//! )
+//! .map_err(|diagnostics| format!("{diagnostics:?}"))?;
+//! let mut relationships = RelationshipSet::default();
+//! relationships.insert("document:plan#owner@user:ann".parse()?);
+//!
+//! // The engine has no clock: the caller passes the time that decides which relationships have expired.
+//! let now = Timestamp::parse("2026-11-28T12:00:00Z")?;
+//! let visible = relationships.visible_at(now);
+//! let query = CheckQuery {
+//!     resource: &"document:plan".parse()?,
+//!     permission: "read",
+//!     subject: &"user:ann".parse()?,
+//!     context: &Context::default(),
+//! };
+//! let result = check(&EvalContext::new(&schema, &visible), &query)?;
+//! assert!(result.permissionship.is_granted());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules
 //!
 //! ```text
 //!                        cli
@@ -11,24 +51,24 @@
 //!           relationship      telemetry
 //! ```
 //!
-//! The modules below stand in reading order. Each uses only modules above it, and `tests/it/architecture` holds that.
+//! They are listed in reading order. Each uses only modules above it, which `tests/it/architecture` enforces.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`telemetry`] | logs, and bounds on how often something is logged |
-//! | [`relationship`] | the vocabulary: objects, subjects, relationships, filters, revisions, and the seam through which they are read |
-//! | [`caveat`] | the conditions: typed parameters, CEL, three-valued results |
-//! | [`schema`] | the language: text in, a compiled schema or every fault at once out |
-//! | [`engine`] | the questions: check over a schema and whatever reads relationships |
-//! | [`store`] | the history: relationships and schema texts in RocksDB, by revision |
+//! | [`telemetry`] | logs, and rate limits of log lines |
+//! | [`relationship`] | the vocabulary: objects, subjects, relationships, filters and revisions; the reader trait and its in-memory implementation |
+//! | [`caveat`] | caveats: typed parameters, CEL expressions, three-valued results |
+//! | [`schema`] | the schema language: compiles text into a schema, or returns all errors at once |
+//! | [`engine`] | check, expand and lookups over a schema and any relationship reader |
+//! | [`store`] | storage: relationships and schema texts in RocksDB, by revision |
 //! | [`database`] | store, compiled schemas and caches behind one handle: a view is one revision of schema and relationships; the rules of writing |
 //! | [`validation`] | validation files: schema, relationships, assertions and expected relations |
 //! | [`proto`] | the protocol: generated messages, and their conversions to and from the vocabulary |
 //! | [`api`] | the gRPC layer: decode, call, encode |
-//! | [`config`] | what a server needs to know, as plain values |
-//! | [`server`] | the life of a server: listen, serve, collect garbage, drain |
-//! | [`client`] | the other end of the wire, for the command line |
-//! | [`cli`] | the command line: one file a command, the only module that prints |
+//! | [`config`] | the options of a server |
+//! | [`server`] | the server: listen, serve, collect garbage, drain |
+//! | [`client`] | the gRPC client of the command line |
+//! | [`cli`] | the command line: one file per command; the only module that prints |
 //!
 //! # Invariants
 //!
@@ -36,10 +76,10 @@
 //! - The core ([`relationship`], [`caveat`], [`schema`], [`engine`], [`validation`]) has no disk, clock, thread, socket or
 //!   randomness: time is an argument, and a validation file is answered by the same code as a request.
 //! - [`store`] knows no schema; nothing below [`api`] knows a gRPC code; async ends at the workers of [`api`].
-//! - Each foreign thing is known by one module: pest by [`schema`], CEL by [`caveat`], RocksDB by [`store`], tonic by those that
+//! - Each foreign crate is used by one module: pest by [`schema`], CEL by [`caveat`], RocksDB by [`store`], tonic by those that
 //!   speak gRPC, clap by [`cli`].
 //! - An error is never a "no".
-//! - No input makes the program panic, overflow a stack or take memory without a bound.
+//! - No input makes the program panic, overflow a stack or allocate memory without a bound.
 
 pub mod telemetry;
 
