@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_text_without_subject_is_told_from_a_wrong_one() {
         assert_eq!(parse("is <document:1#viewer>"), Ok(None));
-        assert!(parse("[nobody] is <document:1#viewer>").is_err());
+        assert!(parse("[ann] is <document:1#viewer>").is_err());
         assert!(parse("[user:* - {user:ann] is <document:1#viewer>").is_err());
         assert!(parse("[user:ann] is <document:1>").is_err());
     }
