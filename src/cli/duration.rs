@@ -28,6 +28,17 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(invalid()) } else { Ok(total) }
 }
 
+/// Writes a duration of whole seconds as a flag would state it: `24h`, `3m`, `60s`.
+pub(super) fn text(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds >= 3600 && seconds.is_multiple_of(3600) => {
+            format!("{}h", seconds / 3600)
+        }
+        seconds if seconds > 60 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}
+
 /// Reads a duration above zero.
 pub(super) fn parse_positive(text: &str) -> Result<Duration, String> {
     match parse(text)? {

@@ -53,7 +53,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         env = "KILWA_DATASTORE_GC_WINDOW",
-        default_value = "24h",
+        default_value = duration::text(defaults().store.history_window),
         value_parser = duration::parse,
         value_name = "DURATION"
     )]
@@ -62,7 +62,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         env = "KILWA_DATASTORE_GC_INTERVAL",
-        default_value = "3m",
+        default_value = duration::text(defaults().garbage_collection_interval),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -87,7 +87,7 @@ pub(in crate::cli) struct Arguments {
         long,
         env = "KILWA_SHUTDOWN_GRACE_PERIOD",
         alias = "grpc-shutdown-grace-period",
-        default_value = "5s",
+        default_value = duration::text(defaults().shutdown_grace),
         value_parser = duration::parse,
         value_name = "DURATION"
     )]
@@ -100,7 +100,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         env = "KILWA_SLOW_CALL_THRESHOLD",
-        default_value = "1s",
+        default_value = duration::text(defaults().slow_call),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -178,7 +178,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_VISITS",
-        default_value_t = 1_000_000,
+        default_value_t = defaults().database.limits.visits_max,
         value_parser = clap::value_parser!(u64).range(1..),
         value_name = "COUNT"
     )]
@@ -187,7 +187,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_READS",
-        default_value_t = 4_000_000,
+        default_value_t = defaults().database.limits.reads_max,
         value_parser = clap::value_parser!(u64).range(1..),
         value_name = "COUNT"
     )]
@@ -196,7 +196,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_CAVEAT_STEPS",
-        default_value_t = 100_000_000,
+        default_value_t = defaults().database.limits.caveat_steps_max,
         value_parser = clap::value_parser!(u64).range(1..),
         value_name = "COUNT"
     )]
@@ -223,7 +223,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_RELATIONSHIP_CONTEXT_SIZE",
-        default_value_t = 25_000,
+        default_value_t = defaults().requests.caveat_bytes_max,
         value_name = "BYTES"
     )]
     max_relationship_context_size: usize,
@@ -231,7 +231,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_WRITE_RELATIONSHIPS_MAX_UPDATES_PER_CALL",
-        default_value = "1000",
+        default_value = defaults().database.updates_max.to_string(),
         value_name = "COUNT"
     )]
     write_relationships_max_updates_per_call: NonZero<usize>,
@@ -239,7 +239,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_UPDATE_RELATIONSHIPS_MAX_PRECONDITIONS_PER_CALL",
-        default_value_t = 1000,
+        default_value_t = defaults().database.preconditions_max,
         value_name = "COUNT"
     )]
     update_relationships_max_preconditions_per_call: usize,
@@ -247,7 +247,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_READ_RELATIONSHIPS_LIMIT",
-        default_value_t = 1000,
+        default_value_t = defaults().requests.read_limit_max,
         value_parser = clap::value_parser!(u32).range(1..),
         value_name = "COUNT"
     )]
@@ -256,7 +256,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_LOOKUP_RESOURCES_LIMIT",
-        default_value_t = 1000,
+        default_value_t = defaults().requests.lookup_resources_limit_max,
         value_parser = clap::value_parser!(u32).range(1..),
         value_name = "COUNT"
     )]
@@ -265,7 +265,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_LOOKUP_MEMORY",
-        default_value_t = 256 << 20,
+        default_value_t = defaults().database.limits.lookup_bytes_max,
         value_parser = clap::value_parser!(u32).range(1..),
         value_name = "BYTES"
     )]
@@ -284,7 +284,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_LOOKUP_SUBJECTS",
-        default_value_t = 1_000_000,
+        default_value_t = defaults().database.limits.subjects_max,
         value_parser = clap::value_parser!(u64).range(1..),
         value_name = "COUNT"
     )]
@@ -293,7 +293,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_BULK_EXPORT_RELATIONSHIPS_LIMIT",
-        default_value_t = 10_000,
+        default_value_t = defaults().requests.export_limit_max,
         value_parser = clap::value_parser!(u32).range(1..),
         value_name = "COUNT"
     )]
@@ -302,7 +302,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_DELETE_RELATIONSHIPS_LIMIT",
-        default_value_t = 1000,
+        default_value_t = defaults().database.delete_limit_max,
         value_parser = clap::value_parser!(u32).range(1..),
         value_name = "COUNT"
     )]
@@ -324,6 +324,11 @@ impl From<LogFormatArg> for telemetry::LogFormat {
             LogFormatArg::Json => Self::Json,
         }
     }
+}
+
+/// The defaults of the flags: those of the library's options.
+pub(super) fn defaults() -> Config {
+    Config::new(PathBuf::new())
 }
 
 impl Arguments {
