@@ -30,20 +30,20 @@ pub(super) struct ConsistencyArgs {
 
 impl ConsistencyArgs {
     /// The consistency. The server determines the revision of a point in time.
-    pub(super) fn moment(&self, connection: &Connection) -> Result<Moment, CliError> {
-        self.moment_or(Moment::MinimizeLatency, connection)
+    pub(super) fn resolve(&self, connection: &Connection) -> Result<Moment, CliError> {
+        self.resolve_or(Moment::MinimizeLatency, connection)
     }
 
     /// The consistency, or a default if no flag is given.
-    pub(super) fn moment_or(
+    pub(super) fn resolve_or(
         &self,
         unsaid: Moment,
         connection: &Connection,
     ) -> Result<Moment, CliError> {
         if let Some(time) = self.as_of {
-            let moment = Moment::AtExactSnapshot(connection.revision_at(time)?);
-            require_schema(time, &moment, connection)?;
-            return Ok(moment);
+            let consistency = Moment::AtExactSnapshot(connection.revision_at(time)?);
+            require_schema(time, &consistency, connection)?;
+            return Ok(consistency);
         }
         Ok(match (self.full, &self.at_least, &self.at_exactly) {
             (true, ..) => Moment::FullyConsistent,
@@ -58,10 +58,10 @@ impl ConsistencyArgs {
 /// Requires that the server had a schema at that time: before its first write, every answer would be misleading.
 fn require_schema(
     time: Timestamp,
-    moment: &Moment,
+    consistency: &Moment,
     connection: &Connection,
 ) -> Result<(), CliError> {
-    let (reflection, _) = connection.reflect_schema(None, moment)?;
+    let (reflection, _) = connection.reflect_schema(None, consistency)?;
     if reflection.definitions.is_empty() && reflection.caveats.is_empty() {
         return Err(CliError::new(format!(
             "nothing had been stored at {time}: the server had no schema yet"

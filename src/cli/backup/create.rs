@@ -54,18 +54,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let state = ResumeFile::beside(&arguments.file, ENDING);
     let connection = arguments.server.connect()?;
     let resumed = match state.load::<CreateProgress>()? {
-        Some(place) => resume(&arguments.file, &place)?.map(|writer| (writer, place)),
+        Some(progress) => resume(&arguments.file, &progress)?.map(|writer| (writer, progress)),
         None => None,
     };
 
-    let (writer, place) = match resumed {
+    let (writer, progress) = match resumed {
         Some(resumed) => resumed,
         None => begin(&connection, &arguments.file, &state)?,
     };
 
     let bar = progress::counting();
     bar.inc(writer.done.count);
-    let mut backup = BackupRun { writer, place, state, bar };
+    let mut backup = BackupRun { writer, progress, state, bar };
     let written = backup.relationships(&connection, arguments.block_size);
     backup.bar.finish_and_clear();
     written.map_err(|failure| backup.unfinished(failure))?;
@@ -139,10 +139,10 @@ fn begin(
         Ok(writer)
     });
     let begun = begun.map_err(|error| unwritable(path, &error)).and_then(|writer| {
-        let place = CreateProgress { token, cursor: None, bytes: writer.done.bytes };
-        state.save(&place)?;
+        let progress = CreateProgress { token, cursor: None, bytes: writer.done.bytes };
+        state.save(&progress)?;
         publish(&draft, path)?;
-        Ok((writer, place))
+        Ok((writer, progress))
     });
     drop(fs::remove_file(&draft));
     begun
@@ -180,17 +180,17 @@ fn publish(draft: &Path, path: &Path) -> Result<(), CliError> {
 }
 
 /// Verifies the file and opens it for appending; `None` if the program was killed before the file existed.
-fn resume(path: &Path, place: &CreateProgress) -> Result<Option<Output>, CliError> {
+fn resume(path: &Path, progress: &CreateProgress) -> Result<Option<Output>, CliError> {
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound && place.cursor.is_none() => {
+        Err(error) if error.kind() == ErrorKind::NotFound && progress.cursor.is_none() => {
             return Ok(None);
         }
         opened => opened.map_err(|error| unwritable(path, &error))?,
     };
     let mut blocks = BackupReader::open(BufReader::new(&file), &path.display().to_string())?;
-    while blocks.done.bytes < place.bytes && blocks.next()?.is_some() {}
+    while blocks.done.bytes < progress.bytes && blocks.next()?.is_some() {}
     let done = blocks.done;
-    if done.bytes != place.bytes {
+    if done.bytes != progress.bytes {
         let name = path.display();
         return Err(CliError::new(format!("`{name}` has changed: remove it and start again")));
     }
@@ -212,7 +212,7 @@ fn sync(writer: &mut Output) -> io::Result<()> {
 /// A running backup.
 struct BackupRun {
     writer: Output,
-    place: CreateProgress,
+    progress: CreateProgress,
     state: ResumeFile,
     bar: ProgressBar,
 }
@@ -235,18 +235,18 @@ impl BackupRun {
     fn export(&mut self, connection: &Connection, part_size: u32) -> Result<(), ExportError> {
         let export = Export {
             filter: None,
-            moment: Moment::AtExactSnapshot(self.place.token.clone()),
-            cursor: self.place.cursor.clone(),
+            moment: Moment::AtExactSnapshot(self.progress.token.clone()),
+            cursor: self.progress.cursor.clone(),
             part_size,
         };
         connection.export(&export, |relationships, cursor| {
             self.writer.relationships(&relationships)?;
             self.bar.inc(u64::try_from(relationships.len()).unwrap_or_default());
-            if self.writer.done.bytes - self.place.bytes >= BYTES_BETWEEN_SAVES {
+            if self.writer.done.bytes - self.progress.bytes >= BYTES_BETWEEN_SAVES {
                 sync(&mut self.writer)?;
-                self.place.cursor = Some(cursor);
-                self.place.bytes = self.writer.done.bytes;
-                self.state.save(&self.place).map_err(ExportError::Own)?;
+                self.progress.cursor = Some(cursor);
+                self.progress.bytes = self.writer.done.bytes;
+                self.state.save(&self.progress).map_err(ExportError::Own)?;
             }
             Ok(())
         })

@@ -72,15 +72,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let state = ResumeFile::beside(&arguments.file, ENDING);
     let endpoint = connection.endpoint().to_owned();
-    let begun = state.load::<RestoreProgress>()?.filter(|place| place.endpoint == endpoint);
-    if begun.as_ref().is_some_and(|place| place.count > total) {
+    let begun = state.load::<RestoreProgress>()?.filter(|progress| progress.endpoint == endpoint);
+    if begun.as_ref().is_some_and(|progress| progress.count > total) {
         return Err(CliError::new(format!(
             "`{}` has more relationships than the backup: it belongs to another file, remove it",
             state.path()
         )));
     }
 
-    let place = begun.unwrap_or(RestoreProgress { endpoint, count: 0, sent: 0 });
+    let progress = begun.unwrap_or(RestoreProgress { endpoint, count: 0, sent: 0 });
     let (input, bar) = inspect::open(&arguments.file)?;
     let mut blocks = BackupReader::open(input, &arguments.file.display().to_string())?;
     if let Some(BackupBlock::Schema(schema)) = blocks.next()? {
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
     let rows = BackupRows { blocks, part: Vec::new().into_iter() };
     let touch = arguments.conflict_strategy == ConflictStrategy::Touch;
-    let mut restoration = RestoreRun { connection, state, place, bar, touch };
+    let mut restoration = RestoreRun { connection, state, progress, bar, touch };
     let restored = restoration.all(rows, usize::try_from(arguments.transaction_size)?);
 
     restoration.bar.finish_and_clear();
@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 struct RestoreRun {
     connection: Connection,
     state: ResumeFile,
-    place: RestoreProgress,
+    progress: RestoreProgress,
     bar: ProgressBar,
     /// Whether existing relationships are overwritten.
     touch: bool,
@@ -111,7 +111,7 @@ struct RestoreRun {
 
 impl RestoreRun {
     fn all<R: BufRead>(&mut self, mut rows: BackupRows<R>, size: usize) -> Result<(), CliError> {
-        rows.skip(self.place.count)?;
+        rows.skip(self.progress.count)?;
         loop {
             let mut together = Vec::new();
             while together.len() < size
@@ -123,20 +123,20 @@ impl RestoreRun {
                 return Ok(());
             }
             self.create(&together)?;
-            self.place.count += u64::try_from(together.len()).unwrap_or_default();
-            self.state.save(&self.place)?;
+            self.progress.count += u64::try_from(together.len()).unwrap_or_default();
+            self.state.save(&self.progress)?;
         }
     }
 
     fn create(&mut self, rows: &[Relationship]) -> Result<(), CliError> {
         let parts = rows.chunks(PART_SIZE).map(|part| Ok(part.to_vec()));
-        let is_doubtful = self.place.count < self.place.sent;
-        let end = self.place.count + u64::try_from(rows.len()).unwrap_or_default();
+        let is_doubtful = self.progress.count < self.progress.sent;
+        let end = self.progress.count + u64::try_from(rows.len()).unwrap_or_default();
 
         // Saved before it is sent: after an interruption, the next run must know that the transaction may have arrived.
-        if end > self.place.sent {
-            self.place.sent = end;
-            self.state.save(&self.place)?;
+        if end > self.progress.sent {
+            self.progress.sent = end;
+            self.state.save(&self.progress)?;
         }
         match self.connection.import(parts) {
             Err(CallError::Exists(_)) if self.touch || is_doubtful => {
@@ -155,18 +155,18 @@ impl RestoreRun {
     /// Records that the transaction was refused as a whole: existing relationships come from elsewhere, and the next
     /// run must not overwrite them either.
     fn withdraw(&mut self) -> Result<(), CliError> {
-        self.place.sent = self.place.count;
-        if self.place.count == 0 {
+        self.progress.sent = self.progress.count;
+        if self.progress.count == 0 {
             return self.state.remove();
         }
-        self.state.save(&self.place)
+        self.state.save(&self.progress)
     }
 
     fn unfinished(&self, failure: CliError) -> CliError {
         match &failure {
-            CliError::Message(message) if self.place.count > 0 => CliError::new(format!(
+            CliError::Message(message) if self.progress.count > 0 => CliError::new(format!(
                 "{message}; {} relationships have been restored; run the same command again to resume",
-                self.place.count
+                self.progress.count
             )),
             CliError::Message(_) | CliError::OutputClosed => failure,
         }

@@ -43,7 +43,7 @@ impl PermissionJson {
 }
 
 /// The names of missing caveat parameters; `None` if there are none.
-pub(super) fn lacks(answer: &Answer) -> Option<String> {
+pub(super) fn missing_names(answer: &Answer) -> Option<String> {
     let names: Vec<String> =
         answer.missing_context.iter().map(|name| format!("`{name}`")).collect();
     (!names.is_empty()).then(|| names.join(", "))

@@ -1,6 +1,6 @@
 //! `kilwa permission bulk`.
 
-use super::answer_json::{PermissionJson, lacks};
+use super::answer_json::{PermissionJson, missing_names};
 use crate::cli::consistency_args::ConsistencyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -48,10 +48,10 @@ struct BulkAnswerJson<'a> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let checks = checks(&arguments.checks)?;
-    let asked = checks.iter().map(asked).collect::<Result<Vec<_>, _>>()?;
+    let query = checks.iter().map(query).collect::<Result<Vec<_>, _>>()?;
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment(&connection)?;
-    let answers = connection.check_each(&asked, &moment, arguments.explain)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
+    let answers = connection.check_each(&query, &consistency, arguments.explain)?;
     let answered: Vec<BulkAnswer> = checks
         .into_iter()
         .zip(answers)
@@ -74,7 +74,7 @@ fn checks(arguments: &[String]) -> Result<Vec<InputLine>, CliError> {
 }
 
 /// Parses a check, which has the form of an assertion.
-fn asked(line: &InputLine) -> Result<Asked, CliError> {
+fn query(line: &InputLine) -> Result<Asked, CliError> {
     let Assertion { resource, permission, subject, context, .. } =
         Assertion::parse(Expectation::True, &line.text).map_err(|error| line.error(error))?;
     Ok(Asked { resource, permission, subject, context })
@@ -94,7 +94,7 @@ fn print(arguments: &Arguments, answered: &[BulkAnswer]) -> Result<(), CliError>
 
 fn word(answered: &BulkAnswer) -> String {
     match &answered.answer {
-        Ok(answer) => match lacks(answer) {
+        Ok(answer) => match missing_names(answer) {
             Some(names) => format!("{} (lacks {names})", answer.permissionship),
             None => answer.permissionship.to_string(),
         },

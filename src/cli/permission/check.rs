@@ -1,6 +1,6 @@
 //! `kilwa permission check`.
 
-use super::answer_json::{PermissionJson, lacks};
+use super::answer_json::{PermissionJson, missing_names};
 use crate::cli::consistency_args::ConsistencyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -48,10 +48,10 @@ struct CheckJson {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    let asked = asked(arguments)?;
+    let query = query(arguments)?;
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment(&connection)?;
-    let (answer, token) = connection.check(&asked, &moment, arguments.explain)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
+    let (answer, token) = connection.check(&query, &consistency, arguments.explain)?;
     if arguments.json {
         render::json(&CheckJson { checked_at: token.into(), item: PermissionJson::new(&answer) })?;
     } else {
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(if fails { Exit::Failure } else { Exit::Success })
 }
 
-fn asked(arguments: &Arguments) -> Result<Asked, CliError> {
+fn query(arguments: &Arguments) -> Result<Asked, CliError> {
     let text = match (&arguments.permission, &arguments.subject) {
         (Some(permission), Some(subject)) => {
             format!("{}#{permission}@{subject}", arguments.resource)
@@ -79,7 +79,7 @@ fn asked(arguments: &Arguments) -> Result<Asked, CliError> {
 
 fn print(answer: &Answer) -> Result<(), CliError> {
     render::out(&format!("{}\n", answer.permissionship))?;
-    if let Some(names) = lacks(answer) {
+    if let Some(names) = missing_names(answer) {
         render::note(&format!("the result depends on {names}: set it with --caveat-context"));
     }
     match &answer.evidence {

@@ -57,8 +57,8 @@ enum TreeLine<'t> {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let resource: ObjectRef = arguments.resource.parse()?;
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment(&connection)?;
-    let (tree, token) = connection.expand(&resource, &arguments.permission, &moment)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
+    let (tree, token) = connection.expand(&resource, &arguments.permission, &consistency)?;
     if arguments.json {
         render::json(&ExpandJson { expanded_at: token.into(), tree: part(&tree) })?;
     } else {

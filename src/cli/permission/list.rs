@@ -1,6 +1,6 @@
 //! `kilwa permission list`.
 
-use super::answer_json::{PermissionJson, lacks};
+use super::answer_json::{PermissionJson, missing_names};
 use crate::cli::consistency_args::ConsistencyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     };
 
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment(&connection)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
     let listing = Listing {
         resource: arguments.resource.clone(),
         subject: arguments.subject.clone(),
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         permissions: arguments.permissions.clone(),
     };
 
-    let listed = connection.list_permissions(&listing, &moment)?;
+    let listed = connection.list_permissions(&listing, &consistency)?;
 
     if arguments.json {
         let permissions = listed.permissions.iter().map(row).collect();
@@ -90,7 +90,7 @@ fn row((permission, answer): &(String, Result<Answer, String>)) -> ListedPermiss
 fn line((permission, answer): &(String, Result<Answer, String>)) -> String {
     match answer {
         Err(error) => format!("{permission} error ({error})\n"),
-        Ok(answer) => match lacks(answer) {
+        Ok(answer) => match missing_names(answer) {
             Some(names) => format!("{permission} {} (lacks {names})\n", answer.permissionship),
             None => format!("{permission} {}\n", answer.permissionship),
         },

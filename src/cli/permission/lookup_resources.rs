@@ -69,21 +69,21 @@ struct ResourceJson {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    let asked = asked(arguments)?;
+    let query = query(arguments)?;
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment(&connection)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
 
     let mut cursor = arguments.cursor.clone();
     loop {
         let mut count = 0;
         let mut last = None;
         let page = ResourcesPage {
-            moment: moment.clone(),
+            moment: consistency.clone(),
             count_max: arguments.page_limit,
             cursor: cursor.clone(),
         };
 
-        connection.lookup_resources(&asked, page, |it| {
+        connection.lookup_resources(&query, page, |it| {
             count += 1;
             last = Some(it.cursor.clone());
             print(arguments, it)
@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-fn asked(arguments: &Arguments) -> Result<ResourcesAsked, CliError> {
+fn query(arguments: &Arguments) -> Result<ResourcesAsked, CliError> {
     let context = match &arguments.caveat_context {
         Some(json) => Context::parse(json)?,
         None => Context::default(),

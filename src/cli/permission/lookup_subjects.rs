@@ -1,6 +1,6 @@
 //! `kilwa permission lookup-subjects`.
 
-use super::answer_json::{PermissionJson, lacks};
+use super::answer_json::{PermissionJson, missing_names};
 use crate::cli::consistency_args::ConsistencyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (subject_type, subject_relation) =
         arguments.subject_type.split_once('#').unwrap_or((&arguments.subject_type, ""));
     let context = arguments.caveat_context.as_deref().map(Context::parse).transpose()?;
-    let asked = SubjectsAsked {
+    let query = SubjectsAsked {
         resource: arguments.resource.clone(),
         permission: arguments.permission.clone(),
         subject_type: subject_type.to_owned(),
@@ -79,9 +79,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
     let (mut count, mut last) = (0, None);
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment(&connection)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
 
-    connection.look_up_subjects(&asked, &moment, |listed| {
+    connection.look_up_subjects(&query, &consistency, |listed| {
         let shown = if arguments.json {
             render::json_line(&row(&listed, named))?
         } else {
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
 /// The subject with its missing caveat parameters, and a wildcard with its excluded subjects.
 fn line(listed: &Listed, named: impl Fn(&str) -> String) -> String {
-    let words = |id: &str, answer: &Answer| match lacks(answer) {
+    let words = |id: &str, answer: &Answer| match missing_names(answer) {
         Some(lacking) => format!("{} {}", named(id), styled(DIM, format!("lacks {lacking}"))),
         None => named(id),
     };

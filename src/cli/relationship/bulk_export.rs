@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let export = Export {
         filter: arguments.filter.filter(),
         // An export is expected to contain all acknowledged writes, so it is fully consistent by default.
-        moment: arguments.consistency.moment_or(Moment::FullyConsistent, &connection)?,
+        moment: arguments.consistency.resolve_or(Moment::FullyConsistent, &connection)?,
         cursor: None,
         part_size: arguments.page_size,
     };

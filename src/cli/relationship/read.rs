@@ -66,8 +66,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
     let count_max = (arguments.limit > 0).then_some(arguments.limit);
     let filter = arguments.filter.filter();
-    let moment = arguments.consistency.moment(&connection)?;
-    connection.read(&filter, &moment, count_max, print)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
+    connection.read(&filter, &consistency, count_max, print)?;
 
     if let Some(object) = arguments.filter.lone_object().filter(|_| count == 0) {
         render::note(&format!(

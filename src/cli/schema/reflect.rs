@@ -37,8 +37,9 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
-    let moment = arguments.consistency.moment(&connection)?;
-    let (reflection, token) = connection.reflect_schema(arguments.filter().as_ref(), &moment)?;
+    let consistency = arguments.consistency.resolve(&connection)?;
+    let (reflection, token) =
+        connection.reflect_schema(arguments.filter().as_ref(), &consistency)?;
     if arguments.json {
         render::json(&ReflectionJson::new(&reflection, token))?;
     } else {

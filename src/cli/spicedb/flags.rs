@@ -163,7 +163,7 @@ pub(super) fn extract(
 }
 
 /// Moves flags before a command, which Cobra allows, to the end. Only flags known to `has_value` are moved.
-pub(super) fn behind_command(
+pub(super) fn move_after_command(
     arguments: Vec<OsString>,
     command: &Command,
     has_value: impl Fn(&str) -> Option<bool>,

@@ -102,7 +102,7 @@ pub(super) fn adopt(
     command: Command,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<AdoptedCommand, Vec<String>> {
-    let arguments = flags::behind_command(arguments, &command, takes_value);
+    let arguments = flags::move_after_command(arguments, &command, takes_value);
     let leaf = environment::leaf(&command, &arguments);
     let program = ForeignProgram::from_command(leaf.get_name());
     let (prefix, groups) = (program.prefix(), program.groups());
