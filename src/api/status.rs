@@ -5,6 +5,7 @@ use crate::caveat::CaveatError;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
 use crate::proto::authzed::api::v1::ErrorReason;
+use crate::proto::field_errors::FieldErrors;
 use crate::relationship::{ReadError, Relationship, RelationshipFilter};
 use crate::schema::{
     DependencyError, Diagnostic, DiagnosticStage, Position, RelationshipError, UnknownName,
@@ -41,14 +42,24 @@ pub(crate) fn with_reason(
     Status::with_error_details(code, cut(message.into(), MESSAGE_BYTES_MAX), details)
 }
 
-/// A status whose details are the places in the request that it blames, each with what is wrong there.
-pub(crate) fn violations(message: String, places: &[(String, String)]) -> Status {
+/// The answer to a request with invalid fields: each is named in the details and in the message.
+pub(crate) fn invalid_fields(errors: &FieldErrors) -> Status {
     let reason = ErrorReason::Unspecified.as_str_name();
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
-    for (field, rule) in places {
+    for (field, rule) in errors.shown() {
         details.add_bad_request_violation(field, rule);
     }
+
+    let message = match errors.lines().as_slice() {
+        [only] => format!("validation error: {only}"),
+        lines => format!("validation errors:\n - {}", lines.join("\n - ")),
+    };
     Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// The answer to a request that a reader refused without noting why, which is a bug.
+pub(crate) fn refused_without_reason() -> Status {
+    Status::internal("a request was refused without a reason")
 }
 
 /// A status that blames the request.

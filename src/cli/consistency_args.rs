@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::time_args;
-use crate::client::{Connection, Moment};
+use crate::client::{Connection, ReadConsistency};
 use crate::relationship::Timestamp;
 use clap::Args;
 
@@ -30,26 +30,26 @@ pub(super) struct ConsistencyArgs {
 
 impl ConsistencyArgs {
     /// The consistency. The server determines the revision of a point in time.
-    pub(super) fn resolve(&self, connection: &Connection) -> Result<Moment, CliError> {
-        self.resolve_or(Moment::MinimizeLatency, connection)
+    pub(super) fn resolve(&self, connection: &Connection) -> Result<ReadConsistency, CliError> {
+        self.resolve_or(ReadConsistency::MinimizeLatency, connection)
     }
 
     /// The consistency, or a default if no flag is given.
     pub(super) fn resolve_or(
         &self,
-        unsaid: Moment,
+        unsaid: ReadConsistency,
         connection: &Connection,
-    ) -> Result<Moment, CliError> {
+    ) -> Result<ReadConsistency, CliError> {
         if let Some(time) = self.as_of {
-            let consistency = Moment::AtExactSnapshot(connection.revision_at(time)?);
+            let consistency = ReadConsistency::AtExactSnapshot(connection.revision_at(time)?);
             require_schema(time, &consistency, connection)?;
             return Ok(consistency);
         }
         Ok(match (self.full, &self.at_least, &self.at_exactly) {
-            (true, ..) => Moment::FullyConsistent,
-            (false, Some(token), _) => Moment::AtLeastAsFresh(token.clone()),
-            (false, None, Some(token)) => Moment::AtExactSnapshot(token.clone()),
-            (false, None, None) if self.min_latency => Moment::MinimizeLatency,
+            (true, ..) => ReadConsistency::FullyConsistent,
+            (false, Some(token), _) => ReadConsistency::AtLeastAsFresh(token.clone()),
+            (false, None, Some(token)) => ReadConsistency::AtExactSnapshot(token.clone()),
+            (false, None, None) if self.min_latency => ReadConsistency::MinimizeLatency,
             (false, None, None) => unsaid,
         })
     }
@@ -58,7 +58,7 @@ impl ConsistencyArgs {
 /// Requires that the server had a schema at that time: before its first write, every answer would be misleading.
 fn require_schema(
     time: Timestamp,
-    consistency: &Moment,
+    consistency: &ReadConsistency,
     connection: &Connection,
 ) -> Result<(), CliError> {
     let (reflection, _) = connection.reflect_schema(None, consistency)?;

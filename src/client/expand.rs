@@ -1,45 +1,47 @@
-//! Trees of relations and permissions.
+//! Expansion of relations and permissions.
 
-use super::calls::Moment;
-use super::connection::{CallError, Connection};
-use super::message;
+use super::call_error::CallError;
+use super::connection::Connection;
+use super::decode;
+use super::read_consistency::ReadConsistency;
 use crate::proto::authzed::api::v1 as wire;
 use crate::proto::authzed::api::v1::algebraic_subject_set::Operation as WireOperation;
 use crate::proto::authzed::api::v1::permission_relationship_tree::TreeType;
+use crate::proto::encode;
 use crate::relationship::ObjectRef;
 use std::fmt;
 
-/// A part of a relation or permission of an object.
+/// A node of the expansion of a relation or permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tree {
-    /// The relation or permission of an object that holds it, such as `document:plan#view`.
+pub struct PermissionTree {
+    /// The object and relation that the node belongs to, such as `document:plan#view`.
     pub owner: String,
-    /// What stands there.
-    pub kind: TreeKind,
+    /// The subjects of the node, or how it combines its children.
+    pub kind: PermissionTreeKind,
 }
 
-/// What stands at a place of a tree.
+/// The content of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TreeKind {
-    /// Whoever the operation leaves of its children.
-    Operation(Operation, Vec<Tree>),
+pub enum PermissionTreeKind {
+    /// Combines its children.
+    Operation(TreeOperation, Vec<PermissionTree>),
     /// These subjects, such as `user:ann` or `group:eng#member`.
     Subjects(Vec<String>),
 }
 
-/// How the children of a tree are joined.
+/// Operation on sets of subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Whoever is in one of them.
+pub enum TreeOperation {
+    /// Subjects of any child.
     Union,
-    /// Whoever is in all of them.
+    /// Subjects of every child.
     Intersection,
-    /// Whoever is in the first and not in the second.
+    /// Subjects of the first child that are not subjects of the second.
     Exclusion,
 }
 
 /// `union`, `intersection` or `exclusion`.
-impl fmt::Display for Operation {
+impl fmt::Display for TreeOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Union => "union",
@@ -50,49 +52,50 @@ impl fmt::Display for Operation {
 }
 
 impl Connection {
-    /// Expands a relation or permission of an object; the second value is the token of the moment that the tree is true of.
+    /// Expands a relation or permission of an object; the second value is the token of the revision that was read.
     pub fn expand(
         &self,
         resource: &ObjectRef,
         permission: &str,
-        moment: &Moment,
-    ) -> Result<(Tree, String), CallError> {
+        consistency: &ReadConsistency,
+    ) -> Result<(PermissionTree, String), CallError> {
         let request = wire::ExpandPermissionTreeRequest {
-            consistency: Some(message::consistency(moment)),
-            resource: Some(message::object(resource)),
+            consistency: Some(consistency.to_message()),
+            resource: Some(encode::object(resource)),
             permission: permission.to_owned(),
         };
         let response = self.wait(self.permissions().expand_permission_tree(request))?;
         let tree = tree(response.tree_root.unwrap_or_default())?;
-        Ok((tree, message::token(response.expanded_at)))
+        Ok((tree, decode::token(response.expanded_at)))
     }
 }
 
-/// The tree of a message, which is only as deep as what decodes messages lets it be.
-fn tree(message: wire::PermissionRelationshipTree) -> Result<Tree, CallError> {
+/// The tree of a message. The decoder of messages bounds its depth.
+fn tree(message: wire::PermissionRelationshipTree) -> Result<PermissionTree, CallError> {
     let object = message.expanded_object.unwrap_or_default();
     let kind = match message.tree_type {
         Some(TreeType::Intermediate(set)) => {
             let operation = match set.operation() {
-                WireOperation::Union => Operation::Union,
-                WireOperation::Intersection => Operation::Intersection,
-                WireOperation::Exclusion => Operation::Exclusion,
+                WireOperation::Union => TreeOperation::Union,
+                WireOperation::Intersection => TreeOperation::Intersection,
+                WireOperation::Exclusion => TreeOperation::Exclusion,
                 WireOperation::Unspecified => {
-                    let reason = "a tree with an operation that there is not".to_owned();
-                    return Err(CallError::Nonsense(reason));
+                    let reason = "a tree with an unknown operation".to_owned();
+                    return Err(CallError::UnexpectedResponse(reason));
                 }
             };
+
             let children = set.children.into_iter().map(self::tree).collect::<Result<_, _>>()?;
-            TreeKind::Operation(operation, children)
+            PermissionTreeKind::Operation(operation, children)
         }
         Some(TreeType::Leaf(leaf)) => {
-            TreeKind::Subjects(leaf.subjects.into_iter().map(shown).collect())
+            PermissionTreeKind::Subjects(leaf.subjects.into_iter().map(shown).collect())
         }
-        None => TreeKind::Subjects(Vec::new()),
+        None => PermissionTreeKind::Subjects(Vec::new()),
     };
     let owner =
         format!("{}:{}#{}", object.object_type, object.object_id, message.expanded_relation);
-    Ok(Tree { owner, kind })
+    Ok(PermissionTree { owner, kind })
 }
 
 fn shown(subject: wire::SubjectReference) -> String {

@@ -1,6 +1,7 @@
 //! Health checks: whether a server serves requests.
 
-use super::connection::{CallError, Connection};
+use super::call_error::CallError;
+use super::connection::Connection;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -10,7 +11,7 @@ impl Connection {
     /// a whole; an unknown name is an error. Servers answer without a key.
     pub fn is_serving(&self, service: &str) -> Result<bool, CallError> {
         let request = HealthCheckRequest { service: service.to_owned() };
-        let response = self.wait(HealthClient::new(self.wire()).check(request))?;
+        let response = self.wait(HealthClient::new(self.channel()).check(request))?;
         Ok(response.status() == ServingStatus::Serving)
     }
 }

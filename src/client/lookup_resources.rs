@@ -1,109 +1,111 @@
 //! Lookups of resources.
 
-use super::calls::Moment;
-use super::connection::{CallError, Connection};
-use super::message;
+use super::call_error::CallError;
+use super::connection::Connection;
+use super::decode;
+use super::read_consistency::ReadConsistency;
 use crate::proto::authzed::api::v1 as wire;
+use crate::proto::encode;
 use crate::proto::kilwa::v1::LookupResourcesWithinRequest;
 use crate::relationship::{Context, Subject};
 use tonic::Streaming;
 
-/// On which resources may this subject do this?
+/// Which resources to look up.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ResourcesAsked {
+pub struct LookupResourcesArgs {
     /// The resources' type.
     pub resource_type: String,
     /// A permission or relation of that type.
     pub permission: String,
-    /// Who asks for access.
+    /// The subject.
     pub subject: Subject,
     /// Values for caveat parameters.
     pub context: Context,
-    /// Only resources with one of these ids, when there are any.
+    /// Only resources with one of these ids; all if empty.
     pub ids: Vec<String>,
-    /// Only resources whose id starts so.
+    /// Only resources whose id has this prefix.
     pub id_prefix: String,
 }
 
-/// Which part of the results is wanted.
+/// Which page of the results to return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourcesPage {
-    /// The moment to look at.
-    pub moment: Moment,
-    /// At most so many; 0 for all.
+pub struct LookupPage {
+    /// The revision to read.
+    pub consistency: ReadConsistency,
+    /// Maximum number of results; 0 for all.
     pub count_max: u32,
-    /// Only what is behind the result that this came with, in an earlier call with the same arguments.
+    /// The cursor of the result to continue after, from an earlier call with the same arguments.
     pub cursor: Option<String>,
 }
 
 /// A resource on which the subject has the permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
+pub struct ResourceMatch {
     /// Its id.
     pub id: String,
-    /// Whether it depends on context that is missing.
+    /// Whether the permission depends on missing context.
     pub is_conditional: bool,
-    /// The names of that context, sorted.
+    /// The names of the missing context, sorted.
     pub missing_context: Vec<String>,
-    /// The token of the moment that this is true of.
+    /// The token of the revision that was read.
     pub looked_up_at: String,
-    /// Where to go on behind it.
+    /// The cursor to continue after this result.
     pub cursor: String,
 }
 
 impl Connection {
-    /// Hands every resource of a page to `take`, in byte order of the ids. Ends with the first error, of either side.
+    /// Passes every resource of a page to `receive`, in byte order of the ids. Ends with the first error of either side.
     pub fn lookup_resources<E: From<CallError>>(
         &self,
-        asked: &ResourcesAsked,
-        page: ResourcesPage,
-        mut take: impl FnMut(Resource) -> Result<(), E>,
+        args: &LookupResourcesArgs,
+        page: LookupPage,
+        mut receive: impl FnMut(ResourceMatch) -> Result<(), E>,
     ) -> Result<(), E> {
         let request = wire::LookupResourcesRequest {
-            consistency: Some(message::consistency(&page.moment)),
-            resource_object_type: asked.resource_type.clone(),
-            permission: asked.permission.clone(),
-            subject: Some(message::subject(&asked.subject)),
-            context: message::context(&asked.context),
+            consistency: Some(page.consistency.to_message()),
+            resource_object_type: args.resource_type.clone(),
+            permission: args.permission.clone(),
+            subject: Some(encode::subject(&args.subject)),
+            context: encode::optional_context(&args.context),
             optional_limit: page.count_max,
             optional_cursor: page.cursor.map(|token| wire::Cursor { token }),
             with_debug: true,
         };
-        let mut stream = self.looked_up(asked, request)?;
+        let mut stream = self.lookup_stream(args, request)?;
         while let Some(response) = self.next(&mut stream)? {
-            take(resource(response))?;
+            receive(resource(response))?;
         }
         Ok(())
     }
 
-    fn looked_up(
+    fn lookup_stream(
         &self,
-        asked: &ResourcesAsked,
+        args: &LookupResourcesArgs,
         request: wire::LookupResourcesRequest,
     ) -> Result<Streaming<wire::LookupResourcesResponse>, CallError> {
-        if asked.ids.is_empty() && asked.id_prefix.is_empty() {
+        if args.ids.is_empty() && args.id_prefix.is_empty() {
             return self.wait(self.permissions().lookup_resources(request));
         }
         let request = LookupResourcesWithinRequest {
             lookup: Some(request),
-            resource_ids: asked.ids.clone(),
-            resource_id_prefix: asked.id_prefix.clone(),
+            resource_ids: args.ids.clone(),
+            resource_id_prefix: args.id_prefix.clone(),
         };
         self.wait(self.lookups().lookup_resources_within(request))
     }
 }
 
-fn resource(response: wire::LookupResourcesResponse) -> Resource {
+fn resource(response: wire::LookupResourcesResponse) -> ResourceMatch {
     let is_conditional =
         response.permissionship() == wire::LookupPermissionship::ConditionalPermission;
     let mut missing_context =
         response.partial_caveat_info.unwrap_or_default().missing_required_context;
     missing_context.sort();
-    Resource {
+    ResourceMatch {
         id: response.resource_object_id,
         is_conditional,
         missing_context,
-        looked_up_at: message::token(response.looked_up_at),
+        looked_up_at: decode::token(response.looked_up_at),
         cursor: response.after_result_cursor.map(|cursor| cursor.token).unwrap_or_default(),
     }
 }

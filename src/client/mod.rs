@@ -1,29 +1,34 @@
-//! The other end of the wire: one connection to a server, and calls in the words of the vocabulary that wait for their
-//! answer.
+//! Client of a server: a connection, and blocking calls in terms of the vocabulary.
 //!
-//! Nothing outside of this room sees a message or a status of the wire: requests are made of relationships, subjects and
-//! filters, and a call that comes to nothing is a [`CallError`] of one line.
+//! No message and no status leaves this module: arguments are relationships, subjects and filters, and a failed call is a
+//! [`CallError`] of one line.
 
-mod answer;
-mod bulk;
-mod calls;
+mod bulk_relationships;
+mod call_error;
+mod check;
 mod connection;
+mod decode;
+mod evidence;
 mod expand;
 mod health;
+mod kilwa_relationships;
+mod list_permissions;
 mod lookup_resources;
 mod lookup_subjects;
-mod message;
-mod own;
-mod questions;
+mod read_consistency;
+mod relationships;
+mod schema;
 mod watch;
 
-pub use answer::{Answer, Permissionship};
-pub use bulk::Export;
-pub use calls::{Asked, Deleted, Moment};
-pub use connection::{CallError, Connection};
-pub use expand::{Operation, Tree, TreeKind};
-pub use lookup_resources::{Resource, ResourcesAsked, ResourcesPage};
-pub use lookup_subjects::{Listed, SubjectsAsked};
-pub use own::{Mentions, RelationSet};
-pub use questions::{ListedPermissions, Listing};
-pub use watch::{Following, News};
+pub use bulk_relationships::ExportArgs;
+pub use call_error::CallError;
+pub use check::{CheckAnswer, PermissionCheck};
+pub use connection::Connection;
+pub use expand::{PermissionTree, PermissionTreeKind, TreeOperation};
+pub use kilwa_relationships::{ObjectUseCounts, SetRelationResult};
+pub use list_permissions::{ListPermissionsArgs, PermissionList};
+pub use lookup_resources::{LookupPage, LookupResourcesArgs, ResourceMatch};
+pub use lookup_subjects::{LookupSubjectsArgs, SubjectMatch};
+pub use read_consistency::ReadConsistency;
+pub use relationships::DeletionResult;
+pub use watch::{WatchArgs, WatchMessage};

@@ -1,80 +1,81 @@
-//! Following what a server stores.
+//! Watches: streams of changes.
 
-use super::connection::{CallError, Connection};
-use super::message;
-use crate::proto::authzed::api::v1 as wire;
-use crate::proto::kilwa::v1 as own;
-use crate::relationship::{
-    Context, RelationshipFilter, RelationshipUpdate, Timestamp, UpdateOperation,
-};
-use prost_types::Struct;
+use super::call_error::CallError;
+use super::connection::Connection;
+use super::decode;
+use crate::proto::authzed::api::v1 as authzed;
+use crate::proto::encode;
+use crate::proto::kilwa::v1 as wire;
+use crate::relationship::{Context, RelationshipFilter, RelationshipUpdate, Timestamp};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 
-/// What to follow.
+/// Which changes to watch.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Following {
-    /// Only resources of these types, if any are given.
+pub struct WatchArgs {
+    /// Only resources of these types; all if empty.
     pub object_types: Vec<String>,
-    /// Only what one of these filters selects, if any are given.
+    /// Only relationships that match one of these filters; all if empty.
     pub filters: Vec<RelationshipFilter>,
-    /// The token from which to go on; the newest moment without it.
+    /// The token to start after; `None` for the latest revision.
     pub start: Option<String>,
-    /// Whether to hear of schemas.
+    /// Whether to report writes of the schema.
     pub schemas: bool,
-    /// Whether to hear up to which moment everything has been told.
+    /// Whether to send checkpoints.
     pub checkpoints: bool,
-    /// Whether to hear of relationships that expire, which only Kilwa tells.
+    /// Whether to report relationships that expire, which only Kilwa does.
     pub expirations: bool,
 }
 
-/// What a server tells at once.
+/// A message of a watch stream.
 #[derive(Clone, Debug, PartialEq)]
-pub struct News {
-    /// Relationships that changed, each with the time if it expired.
+pub struct WatchMessage {
+    /// Relationships that changed; with a time if the relationship expired then.
     pub updates: Vec<(RelationshipUpdate, Option<Timestamp>)>,
-    /// Where to go on behind this.
+    /// The token to resume after this message.
     pub token: String,
-    /// What the writer said about it.
+    /// Metadata of the transaction.
     pub metadata: Option<Context>,
-    /// Whether a schema was written.
+    /// Whether the transaction wrote a schema.
     pub schema_updated: bool,
-    /// Whether nothing more is to come up to this moment.
+    /// Whether every change up to the token has been sent.
     pub is_checkpoint: bool,
 }
 
 impl Connection {
-    /// Hands what happens to `take`, until the process is interrupted, the server ends it, or either side fails.
+    /// Passes each message to `receive`, until the process is interrupted, the server ends the stream, or either side fails.
     pub fn watch<E: From<CallError>>(
         &self,
-        following: &Following,
-        take: impl FnMut(News) -> Result<(), E>,
+        args: &WatchArgs,
+        receive: impl FnMut(WatchMessage) -> Result<(), E>,
     ) -> Result<(), E> {
-        let request = request(following);
-        if !following.expirations {
+        let request = request(args);
+        if !args.expirations {
             let stream = self.wait(self.watcher().watch(request))?;
-            return self.each(stream.map(|response| response.map(News::read)), take);
+            return self.each(stream.map(|response| response.map(without_expirations)), receive);
         }
-        let request = own::WatchRequest {
+
+        let request = wire::WatchRequest {
             optional_object_types: request.optional_object_types,
             optional_start_cursor: request.optional_start_cursor,
             optional_relationship_filters: request.optional_relationship_filters,
             optional_update_kinds: request.optional_update_kinds,
             include_expirations: true,
         };
-        let stream = self.wait(self.own_watcher().watch(request))?;
-        self.each(stream.map(|response| response.map(News::read_own)), take)
+        let stream = self.wait(self.kilwa_watcher().watch(request))?;
+        self.each(stream, receive)
     }
 
     fn each<E: From<CallError>>(
         &self,
-        mut stream: impl Stream<Item = Result<Result<News, CallError>, Status>> + Unpin,
-        mut take: impl FnMut(News) -> Result<(), E>,
+        mut stream: impl Stream<Item = Result<wire::WatchResponse, Status>> + Unpin,
+        mut receive: impl FnMut(WatchMessage) -> Result<(), E>,
     ) -> Result<(), E> {
         let setup = |error: std::io::Error| CallError::Setup(error.to_string());
         let interrupted = self.block_on(async { signal(SignalKind::interrupt()) });
         let mut interrupted = interrupted.map_err(setup)?;
+
         loop {
             let next = self.block_on(async {
                 tokio::select! {
@@ -83,73 +84,65 @@ impl Connection {
                 }
             });
             let Some(response) = next else { return Ok(()) };
-            take(response.map_err(|status| self.error(&status))??)?;
+            let response = response.map_err(|status| self.error(&status))?;
+            receive(WatchMessage::from_response(response)?)?;
         }
     }
 }
 
-fn request(following: &Following) -> wire::WatchRequest {
-    use wire::WatchKind::{IncludeCheckpoints, IncludeRelationshipUpdates, IncludeSchemaUpdates};
+fn request(args: &WatchArgs) -> authzed::WatchRequest {
+    use authzed::WatchKind::{
+        IncludeCheckpoints, IncludeRelationshipUpdates, IncludeSchemaUpdates,
+    };
     let kinds = [
         (true, IncludeRelationshipUpdates),
-        (following.schemas, IncludeSchemaUpdates),
-        (following.checkpoints, IncludeCheckpoints),
+        (args.schemas, IncludeSchemaUpdates),
+        (args.checkpoints, IncludeCheckpoints),
     ];
-    let start = following.start.clone();
-    wire::WatchRequest {
-        optional_object_types: following.object_types.clone(),
-        optional_start_cursor: start.map(|token| wire::ZedToken { token }),
-        optional_relationship_filters: following.filters.iter().map(message::filter).collect(),
+    let start = args.start.clone();
+    authzed::WatchRequest {
+        optional_object_types: args.object_types.clone(),
+        optional_start_cursor: start.map(|token| authzed::ZedToken { token }),
+        optional_relationship_filters: args.filters.iter().map(encode::filter).collect(),
         optional_update_kinds: kinds
             .into_iter()
-            .filter_map(|(wanted, kind)| wanted.then_some(kind.into()))
+            .filter_map(|(included, kind)| included.then_some(kind.into()))
             .collect(),
     }
 }
 
-impl News {
-    fn read(response: wire::WatchResponse) -> Result<Self, CallError> {
-        let updates = response.updates.into_iter().map(|update| (update, None));
-        Ok(Self {
-            updates: updates.map(read_update).collect::<Result<_, _>>()?,
-            token: message::token(response.changes_through),
-            metadata: read_metadata(response.optional_transaction_metadata),
-            schema_updated: response.schema_updated,
-            is_checkpoint: response.is_checkpoint,
-        })
+/// A response of `authzed.api.v1`, which reports no expirations, in the form of `kilwa.v1`.
+fn without_expirations(response: authzed::WatchResponse) -> wire::WatchResponse {
+    let update = |update| wire::WatchUpdate { update: Some(update), optional_expired_at: None };
+    wire::WatchResponse {
+        updates: response.updates.into_iter().map(update).collect(),
+        changes_through: response.changes_through,
+        optional_transaction_metadata: response.optional_transaction_metadata,
+        schema_updated: response.schema_updated,
+        is_checkpoint: response.is_checkpoint,
+        full_revision_metadata: response.full_revision_metadata,
     }
+}
 
-    fn read_own(response: own::WatchResponse) -> Result<Self, CallError> {
-        let updates = response.updates.into_iter();
-        let updates =
-            updates.map(|change| (change.update.unwrap_or_default(), change.optional_expired_at));
+impl WatchMessage {
+    fn from_response(response: wire::WatchResponse) -> Result<Self, CallError> {
+        let metadata = response.optional_transaction_metadata;
+        let metadata =
+            metadata.map(|metadata| decode::context("optional_transaction_metadata", metadata));
         Ok(Self {
-            updates: updates.map(read_update).collect::<Result<_, _>>()?,
-            token: message::token(response.changes_through),
-            metadata: read_metadata(response.optional_transaction_metadata),
+            updates: response.updates.into_iter().map(update).collect::<Result<_, _>>()?,
+            token: decode::token(response.changes_through),
+            metadata: metadata.transpose()?,
             schema_updated: response.schema_updated,
             is_checkpoint: response.is_checkpoint,
         })
     }
 }
 
-fn read_metadata(metadata: Option<Struct>) -> Option<Context> {
-    metadata.map(|metadata| message::to_context(Some(metadata)))
-}
-
-fn read_update(
-    (update, expired_at): (wire::RelationshipUpdate, Option<prost_types::Timestamp>),
+fn update(
+    message: wire::WatchUpdate,
 ) -> Result<(RelationshipUpdate, Option<Timestamp>), CallError> {
-    use wire::relationship_update::Operation;
-    let operation = match update.operation() {
-        Operation::Create => UpdateOperation::Create,
-        Operation::Touch => UpdateOperation::Touch,
-        Operation::Delete => UpdateOperation::Delete,
-        Operation::Unspecified => {
-            return Err(CallError::Nonsense("an update without an operation".to_owned()));
-        }
-    };
-    let relationship = message::to_relationship(update.relationship.unwrap_or_default())?;
-    let expired_at = expired_at.map(message::to_timestamp).transpose()?;
-    Ok((RelationshipUpdate { operation, relationship }, expired_at))
+    let update = decode::update(message.update.unwrap_or_default())?;
+    let expired_at = message.optional_expired_at.map(decode::timestamp).transpose()?;
+    Ok((update, expired_at))
 }

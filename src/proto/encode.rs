@@ -3,8 +3,9 @@
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;
 use crate::relationship::{
-    Context, ContextualizedCaveat, ObjectRef, Permissionship, Relationship, RelationshipUpdate,
-    Subject, Timestamp, UpdateOperation,
+    Context, ContextualizedCaveat, ObjectIdFilter, ObjectRef, Permissionship, Relationship,
+    RelationshipFilter, RelationshipUpdate, Subject, SubjectFilter, SubjectRelationFilter,
+    Timestamp, UpdateOperation,
 };
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as ProtoValue};
@@ -81,9 +82,44 @@ pub(crate) fn subject(subject: &Subject) -> proto::SubjectReference {
     }
 }
 
+/// A filter.
+pub(crate) fn filter(filter: &RelationshipFilter) -> proto::RelationshipFilter {
+    let (exact, prefix) = match &filter.resource_id {
+        Some(ObjectIdFilter::Exact(id)) => (id.clone(), String::new()),
+        Some(ObjectIdFilter::Prefix(prefix)) => (String::new(), prefix.clone()),
+        None => (String::new(), String::new()),
+    };
+    proto::RelationshipFilter {
+        resource_type: filter.resource_type.clone().unwrap_or_default(),
+        optional_resource_id: exact,
+        optional_resource_id_prefix: prefix,
+        optional_relation: filter.relation.clone().unwrap_or_default(),
+        optional_subject_filter: filter.subject.as_ref().map(subject_filter),
+    }
+}
+
+fn subject_filter(filter: &SubjectFilter) -> proto::SubjectFilter {
+    let relation = match &filter.relation {
+        SubjectRelationFilter::Any => None,
+        SubjectRelationFilter::Itself => Some(String::new()),
+        SubjectRelationFilter::Named(name) => Some(name.clone()),
+    };
+    proto::SubjectFilter {
+        subject_type: filter.subject_type.clone(),
+        optional_subject_id: filter.subject_id.clone().unwrap_or_default(),
+        optional_relation: relation
+            .map(|relation| proto::subject_filter::RelationFilter { relation }),
+    }
+}
+
 /// A context.
 pub(crate) fn structure(context: &Context) -> Struct {
     object_value(context.as_map())
+}
+
+/// A context; `None` if it is empty.
+pub(crate) fn optional_context(context: &Context) -> Option<Struct> {
+    (!context.is_empty()).then(|| structure(context))
 }
 
 fn caveat(caveat: &ContextualizedCaveat) -> proto::ContextualizedCaveat {

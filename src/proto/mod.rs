@@ -3,8 +3,11 @@
 //! Servers and clients share this module, so that each conversion is written once.
 
 mod codec;
+pub(crate) mod decode;
+pub(crate) mod decode_context;
 pub(crate) mod decoded_size;
 pub(crate) mod encode;
+pub(crate) mod field_errors;
 mod generated;
 
 pub(crate) use codec::{DecodeGuard, guard_decoding};

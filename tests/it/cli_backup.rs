@@ -356,16 +356,16 @@ struct BrokenOff {
 
 /// What an interrupted backup of the revision of `whole.backup` leaves, after none of its relationships and after some.
 fn broken_off(place: &Place) -> Vec<BrokenOff> {
-    use kilwa::client::{Connection, Export, Moment};
+    use kilwa::client::{Connection, ExportArgs, ReadConsistency};
     let whole = place.read("whole.backup");
     let text = String::from_utf8(whole.clone()).unwrap();
     let connection = Connection::open(place.server.endpoint(), Some(KEY)).unwrap();
     let (_, token) = connection.read_schema().unwrap();
     let mut cursors = Vec::new();
-    let export = Export {
-        moment: Moment::AtExactSnapshot(token.clone()),
+    let export = ExportArgs {
+        consistency: ReadConsistency::AtExactSnapshot(token.clone()),
         part_size: 1000,
-        ..Export::default()
+        ..ExportArgs::default()
     };
     connection
         .export(&export, |_, cursor| {

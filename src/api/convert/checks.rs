@@ -1,8 +1,6 @@
 //! Questions.
 
-use crate::api::convert::context::context;
-use crate::api::convert::field::{Field, Violations};
-use crate::api::convert::relationships::{object, optional_relation, subject};
+use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::api::status;
 use crate::engine::CheckQuery;
@@ -10,6 +8,9 @@ use crate::proto::authzed::api::v1::{
     CheckBulkPermissionsRequestItem, CheckPermissionRequest, ErrorReason, ObjectReference,
     SubjectReference,
 };
+use crate::proto::decode::{object, optional_relation, subject};
+use crate::proto::decode_context::context;
+use crate::proto::field_errors::Field;
 use crate::relationship::{Context, ObjectRef, Subject};
 use prost::Message as _;
 use prost_types::Struct;

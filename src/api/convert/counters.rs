@@ -1,8 +1,9 @@
 //! Counters: their names and filters.
 
-use crate::api::convert::field::{Field, Violations};
 use crate::api::convert::relationships::required_filter;
+use crate::api::convert::violations::Violations;
 use crate::proto::authzed::api::v1::ExperimentalRegisterRelationshipCounterRequest;
+use crate::proto::field_errors::Field;
 use crate::relationship::{NameKind, RelationshipFilter, require_name};
 use tonic::Status;
 

@@ -1,12 +1,13 @@
 //! What is to be expanded, and whose subjects are to be listed.
 
-use crate::api::convert::context::context;
-use crate::api::convert::field::{Field, Violations};
 use crate::api::convert::limit::result_limit;
-use crate::api::convert::relationships::{object, optional_relation};
+use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::engine::LookupSubjectsQuery;
 use crate::proto::authzed::api::v1 as proto;
+use crate::proto::decode::{object, optional_relation};
+use crate::proto::decode_context::context;
+use crate::proto::field_errors::Field;
 use crate::relationship::{Context, NameKind, ObjectRef, require_name};
 use proto::lookup_subjects_request::WildcardOption;
 use tonic::Status;

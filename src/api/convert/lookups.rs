@@ -1,13 +1,14 @@
 //! Lookups.
 
 use crate::api::convert::checks::too_many_checks;
-use crate::api::convert::context::context;
-use crate::api::convert::field::{Field, Violations};
 use crate::api::convert::limit::result_limit;
-use crate::api::convert::relationships::subject;
+use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::engine::{LookupResourcesQuery, ResourceFilter};
 use crate::proto::authzed::api::v1::LookupResourcesRequest;
+use crate::proto::decode::subject;
+use crate::proto::decode_context::context;
+use crate::proto::field_errors::Field;
 use crate::relationship::{Context, NameKind, Subject, require_name};
 use tonic::Status;
 

@@ -4,10 +4,8 @@
 //! that is wrong with it, each with its place in the message.
 
 mod checks;
-mod context;
 mod counters;
 mod expansions;
-mod field;
 mod limit;
 mod lookups;
 mod own_writes;
@@ -18,6 +16,7 @@ mod schema;
 pub(crate) mod trace;
 mod validation;
 pub(crate) mod validation_response;
+mod violations;
 mod watch;
 
 pub(crate) use checks::{Asked, bulk_items, check};

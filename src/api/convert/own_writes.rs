@@ -1,13 +1,13 @@
 //! The writes of `kilwa.v1`.
 
 use crate::api::convert::checks::{Parts, asked};
-use crate::api::convert::field::{Field, Violations};
-use crate::api::convert::relationships::{
-    Sizes, metadata, object, preconditions, subject, terms, updates,
-};
+use crate::api::convert::relationships::{Sizes, metadata, preconditions, updates};
+use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::database::{DeleteObjectRequest, RequiredPermission, SetRelationRequest, WriteRequest};
 use crate::proto::authzed::api::v1::ContextualizedCaveat;
+use crate::proto::decode::{object, qualifiers, subject};
+use crate::proto::field_errors::Field;
 use crate::proto::kilwa::v1 as proto;
 use crate::relationship::{NameKind, ObjectRef, Qualifiers, Relationship, Subject, require_name};
 use prost::Message as _;
@@ -92,17 +92,17 @@ fn relation_subject(
     let caveat = optional_caveat.as_ref().map_or(0, ContextualizedCaveat::encoded_len);
     let sizes = Sizes { relationship: caveat, caveat };
     let subject = subject(violations, field.at("subject"), named);
-    let terms = terms(violations, &field, optional_caveat, optional_expires_at);
-    let (subject, terms) = (subject?, terms?);
+    let qualifiers = qualifiers(violations, &field, optional_caveat, optional_expires_at);
+    let (subject, qualifiers) = (subject?, qualifiers?);
     let relationship = Relationship {
         resource: resource.clone(),
         relation: relation.to_owned(),
         subject: subject.clone(),
-        caveat: terms.caveat.clone(),
-        expires_at: terms.expires_at,
+        caveat: qualifiers.caveat.clone(),
+        expires_at: qualifiers.expires_at,
     };
     sizes.require_small(violations, &relationship, limits);
-    Some((subject, terms))
+    Some((subject, qualifiers))
 }
 
 fn permissions(

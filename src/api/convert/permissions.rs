@@ -1,11 +1,12 @@
 //! Questions of `kilwa.v1` about permissions.
 
 use crate::api::convert::checks::{require_small, too_many_checks};
-use crate::api::convert::context::context;
-use crate::api::convert::field::{Field, Violations};
-use crate::api::convert::relationships::{object, subject, timestamp};
+use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::database::ListPermissionsQuery;
+use crate::proto::decode::{object, subject, timestamp};
+use crate::proto::decode_context::context;
+use crate::proto::field_errors::Field;
 use crate::proto::kilwa::v1 as proto;
 use crate::relationship::{NameKind, Timestamp, require_name};
 use tonic::Status;

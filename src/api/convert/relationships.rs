@@ -1,16 +1,17 @@
 //! Objects, relationships, filters, and what is written and deleted with them.
 
-use crate::api::convert::context::context;
-use crate::api::convert::field::{Field, Violations};
 use crate::api::convert::limit::result_limit;
+use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::api::status;
 use crate::database::{DeleteRequest, WriteRequest};
 use crate::proto::authzed::api::v1 as proto;
+use crate::proto::decode::{relationship, update};
+use crate::proto::decode_context::context;
+use crate::proto::field_errors::Field;
 use crate::relationship::{
-    Context, ContextualizedCaveat, NameKind, ObjectIdFilter, ObjectRef, Precondition,
-    PreconditionOperation, Qualifiers, Relationship, RelationshipFilter, RelationshipUpdate,
-    Subject, SubjectFilter, SubjectRelationFilter, Timestamp, UpdateOperation, WILDCARD_ID,
+    Context, NameKind, ObjectIdFilter, Precondition, PreconditionOperation, Relationship,
+    RelationshipFilter, RelationshipUpdate, SubjectFilter, SubjectRelationFilter, WILDCARD_ID,
     require_name,
 };
 use prost::Message as _;
@@ -151,157 +152,6 @@ pub(crate) fn import(
         read.extend(relationship);
     }
     violations.finish(Some(read))
-}
-
-/// An object.
-pub(crate) fn object(
-    violations: &mut Violations,
-    field: Field<'_>,
-    message: Option<proto::ObjectReference>,
-) -> Option<ObjectRef> {
-    let proto::ObjectReference { object_type, object_id } = violations.require(field, message)?;
-    let named = require_name(NameKind::Definition, &object_type);
-    let type_fits = violations.note(field.at("object_type"), named).is_some();
-    let id_fits = if object_id == WILDCARD_ID {
-        violations.add(field.at("object_id"), "`*` is no object: only a subject may be a wildcard");
-        false
-    } else {
-        let named = require_name(NameKind::ObjectId, &object_id);
-        violations.note(field.at("object_id"), named).is_some()
-    };
-    if type_fits && id_fits { ObjectRef::new(object_type, object_id).ok() } else { None }
-}
-
-/// A subject: an object, a userset or a wildcard.
-pub(crate) fn subject(
-    violations: &mut Violations,
-    field: Field<'_>,
-    message: Option<proto::SubjectReference>,
-) -> Option<Subject> {
-    let message = violations.require(field, message)?;
-    let relation_field = field.at("optional_relation");
-    let relation = optional_relation(violations, relation_field, message.optional_relation);
-    let wildcard_type = message
-        .object
-        .as_ref()
-        .filter(|object| object.object_id == WILDCARD_ID)
-        .map(|object| object.object_type.clone());
-    let Some(object_type) = wildcard_type else {
-        let object = object(violations, field.at("object"), message.object)?;
-        let relation = relation?;
-        let itself = relation.is_empty();
-        return Some(if itself {
-            Subject::Object(object)
-        } else {
-            Subject::Userset(object, relation)
-        });
-    };
-    let named = require_name(NameKind::Definition, &object_type);
-    violations.note(field.at("object").at("object_type"), named)?;
-    if !relation?.is_empty() {
-        violations.add(relation_field, "a wildcard subject takes no relation");
-        return None;
-    }
-    Some(Subject::Wildcard(object_type))
-}
-
-/// The name of a relation or permission, or nothing.
-pub(crate) fn optional_relation(
-    violations: &mut Violations,
-    field: Field<'_>,
-    name: String,
-) -> Option<String> {
-    if !name.is_empty() {
-        violations.note(field, require_name(NameKind::Relation, &name))?;
-    }
-    Some(name)
-}
-
-fn update(
-    violations: &mut Violations,
-    field: Field<'_>,
-    message: proto::RelationshipUpdate,
-) -> Option<RelationshipUpdate> {
-    use proto::relationship_update::Operation;
-    let operation = match message.operation() {
-        Operation::Create => Some(UpdateOperation::Create),
-        Operation::Touch => Some(UpdateOperation::Touch),
-        Operation::Delete => Some(UpdateOperation::Delete),
-        Operation::Unspecified => {
-            let rule = format!("`{}` is none of the operations 1 to 3", message.operation);
-            violations.add(field.at("operation"), rule);
-            None
-        }
-    };
-    let field = field.at("relationship");
-    let relationship = relationship(violations, field, message.relationship);
-    Some(RelationshipUpdate { operation: operation?, relationship: relationship? })
-}
-
-fn relationship(
-    violations: &mut Violations,
-    field: Field<'_>,
-    message: Option<proto::Relationship>,
-) -> Option<Relationship> {
-    let message = violations.require(field, message)?;
-    let resource = object(violations, field.at("resource"), message.resource);
-    let named = require_name(NameKind::Relation, &message.relation);
-    let relation = violations.note(field.at("relation"), named).map(|()| message.relation);
-    let subject = subject(violations, field.at("subject"), message.subject);
-    let terms = terms(violations, &field, message.optional_caveat, message.optional_expires_at);
-    let Qualifiers { caveat, expires_at } = terms?;
-    Some(Relationship {
-        resource: resource?,
-        relation: relation?,
-        subject: subject?,
-        caveat,
-        expires_at,
-    })
-}
-
-/// What a relationship carries beside its key.
-pub(crate) fn terms(
-    violations: &mut Violations,
-    field: &Field<'_>,
-    optional_caveat: Option<proto::ContextualizedCaveat>,
-    optional_expires_at: Option<prost_types::Timestamp>,
-) -> Option<Qualifiers> {
-    let caveat = optional_caveat.map_or(Some(None), |message| {
-        caveat(violations, field.at("optional_caveat"), message).map(Some)
-    });
-    let expires_at = optional_expires_at.map_or(Some(None), |message| {
-        timestamp(violations, field.at("optional_expires_at"), message).map(Some)
-    });
-    Some(Qualifiers { caveat: caveat?, expires_at: expires_at? })
-}
-
-fn caveat(
-    violations: &mut Violations,
-    field: Field<'_>,
-    message: proto::ContextualizedCaveat,
-) -> Option<ContextualizedCaveat> {
-    let named = require_name(NameKind::Caveat, &message.caveat_name);
-    let name = violations.note(field.at("caveat_name"), named).map(|()| message.caveat_name);
-    let context = context(violations, field.at("context"), message.context);
-    Some(ContextualizedCaveat { name: name?, context: context? })
-}
-
-/// A point in time.
-pub(crate) fn timestamp(
-    violations: &mut Violations,
-    field: Field<'_>,
-    message: prost_types::Timestamp,
-) -> Option<Timestamp> {
-    let prost_types::Timestamp { seconds, nanos } = message;
-    let time = u32::try_from(nanos)
-        .ok()
-        .filter(|nanos| *nanos < 1_000_000_000)
-        .and_then(|nanos| Timestamp::from_unix(seconds, nanos).ok());
-    if time.is_none() {
-        let rule = format!("{seconds} s {nanos} ns is no time within the years 1 to 9999");
-        violations.add(field, rule);
-    }
-    time
 }
 
 pub(crate) fn required_filter(

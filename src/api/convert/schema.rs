@@ -1,10 +1,11 @@
 //! Schema texts, and parts of a schema to look at.
 
-use crate::api::convert::field::{Field, Violations};
+use crate::api::convert::violations::Violations;
 use crate::api::status;
 use crate::proto::authzed::api::v1::{
     DiffSchemaRequest, ReflectionSchemaFilter, WriteSchemaRequest,
 };
+use crate::proto::field_errors::Field;
 use crate::schema::reflection::ReflectionFilter;
 use tonic::Status;
 

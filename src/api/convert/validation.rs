@@ -1,6 +1,7 @@
 //! What validations are made of.
 
-use crate::api::convert::field::{Field, Violations};
+use crate::api::convert::violations::Violations;
+use crate::proto::field_errors::Field;
 use crate::proto::kilwa::v1 as proto;
 use crate::validation::{Expectation, InlineFile};
 use tonic::Status;

@@ -1,8 +1,9 @@
 //! What a watcher wants to hear of.
 
-use crate::api::convert::field::{Field, Violations};
 use crate::api::convert::relationships::filter;
+use crate::api::convert::violations::Violations;
 use crate::proto::authzed::api::v1::{WatchKind, WatchRequest, ZedToken};
+use crate::proto::field_errors::Field;
 use crate::relationship::{NameKind, Relationship, RelationshipFilter, require_name};
 use tonic::Status;
 

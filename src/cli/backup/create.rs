@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{progress, render, source_files};
-use crate::client::{CallError, Connection, Export, Moment};
+use crate::client::{CallError, Connection, ExportArgs, ReadConsistency};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
@@ -87,10 +87,10 @@ fn write_to_stdout(arguments: &Arguments) -> Result<Exit, CliError> {
     let bar = progress::counting();
     let mut part_size = arguments.block_size;
     loop {
-        let export = Export {
-            moment: Moment::AtExactSnapshot(token.clone()),
+        let export = ExportArgs {
+            consistency: ReadConsistency::AtExactSnapshot(token.clone()),
             part_size,
-            ..Export::default()
+            ..ExportArgs::default()
         };
         let exported = connection.export(&export, |relationships, _| {
             writer
@@ -233,9 +233,9 @@ impl BackupRun {
     }
 
     fn export(&mut self, connection: &Connection, part_size: u32) -> Result<(), ExportError> {
-        let export = Export {
+        let export = ExportArgs {
             filter: None,
-            moment: Moment::AtExactSnapshot(self.progress.token.clone()),
+            consistency: ReadConsistency::AtExactSnapshot(self.progress.token.clone()),
             cursor: self.progress.cursor.clone(),
             part_size,
         };

@@ -1,7 +1,8 @@
 //! Check results in JSON.
 
 use crate::cli::explanation_json::ExplanationStep;
-use crate::client::{Answer, Permissionship};
+use crate::client::CheckAnswer;
+use crate::relationship::Permissionship;
 use serde::Serialize;
 
 /// A check result in the JSON form of the gRPC response, with its explanation.
@@ -29,22 +30,37 @@ impl MissingContextJson {
 }
 
 impl PermissionJson {
-    pub(super) fn new(answer: &Answer) -> Self {
-        Self {
-            permissionship: match answer.permissionship {
-                Permissionship::Has => "PERMISSIONSHIP_HAS_PERMISSION",
-                Permissionship::No => "PERMISSIONSHIP_NO_PERMISSION",
-                Permissionship::Conditional => "PERMISSIONSHIP_CONDITIONAL_PERMISSION",
-            },
-            partial_caveat_info: MissingContextJson::from_names(answer.missing_context.clone()),
-            explanation: answer.evidence.as_ref().map(ExplanationStep::new),
-        }
+    pub(super) fn new(answer: &CheckAnswer) -> Self {
+        let explanation = answer.evidence.as_ref().map(ExplanationStep::new);
+        Self { explanation, ..Self::from_permissionship(&answer.permissionship) }
+    }
+
+    pub(super) fn from_permissionship(permissionship: &Permissionship) -> Self {
+        let (permissionship, missing) = match permissionship {
+            Permissionship::HasPermission => ("PERMISSIONSHIP_HAS_PERMISSION", Vec::new()),
+            Permissionship::NoPermission => ("PERMISSIONSHIP_NO_PERMISSION", Vec::new()),
+            Permissionship::Conditional(missing) => {
+                ("PERMISSIONSHIP_CONDITIONAL_PERMISSION", missing.iter().cloned().collect())
+            }
+        };
+
+        let partial_caveat_info = MissingContextJson::from_names(missing);
+        Self { permissionship, partial_caveat_info, explanation: None }
     }
 }
 
-/// The names of missing caveat parameters; `None` if there are none.
-pub(super) fn missing_names(answer: &Answer) -> Option<String> {
-    let names: Vec<String> =
-        answer.missing_context.iter().map(|name| format!("`{name}`")).collect();
+/// The names of the missing context of a conditional result; `None` for other results.
+pub(super) fn missing_names(permissionship: &Permissionship) -> Option<String> {
+    let Permissionship::Conditional(missing) = permissionship else { return None };
+    let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
     (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// `true`, `false` or `caveated`.
+pub(super) fn word(permissionship: &Permissionship) -> &'static str {
+    match permissionship {
+        Permissionship::HasPermission => "true",
+        Permissionship::NoPermission => "false",
+        Permissionship::Conditional(_) => "caveated",
+    }
 }

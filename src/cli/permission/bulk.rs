@@ -1,13 +1,13 @@
 //! `kilwa permission bulk`.
 
-use super::answer_json::{PermissionJson, missing_names};
+use super::answer_json::{self, PermissionJson, missing_names};
 use crate::cli::consistency_args::ConsistencyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::input_lines::{self, InputLine};
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{render, tree};
-use crate::client::{Answer, Asked};
+use crate::client::{CheckAnswer, PermissionCheck};
 use crate::validation::{Assertion, Expectation};
 use clap::Args;
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Arguments {
 /// A check with its result.
 struct BulkAnswer {
     check: String,
-    answer: Result<Answer, String>,
+    answer: Result<CheckAnswer, String>,
 }
 
 /// The same in JSON.
@@ -74,10 +74,10 @@ fn checks(arguments: &[String]) -> Result<Vec<InputLine>, CliError> {
 }
 
 /// Parses a check, which has the form of an assertion.
-fn query(line: &InputLine) -> Result<Asked, CliError> {
+fn query(line: &InputLine) -> Result<PermissionCheck, CliError> {
     let Assertion { resource, permission, subject, context, .. } =
         Assertion::parse(Expectation::True, &line.text).map_err(|error| line.error(error))?;
-    Ok(Asked { resource, permission, subject, context })
+    Ok(PermissionCheck { resource, permission, subject, context })
 }
 
 fn print(arguments: &Arguments, answered: &[BulkAnswer]) -> Result<(), CliError> {
@@ -94,9 +94,9 @@ fn print(arguments: &Arguments, answered: &[BulkAnswer]) -> Result<(), CliError>
 
 fn word(answered: &BulkAnswer) -> String {
     match &answered.answer {
-        Ok(answer) => match missing_names(answer) {
-            Some(names) => format!("{} (lacks {names})", answer.permissionship),
-            None => answer.permissionship.to_string(),
+        Ok(answer) => match missing_names(&answer.permissionship) {
+            Some(names) => format!("{} (lacks {names})", answer_json::word(&answer.permissionship)),
+            None => answer_json::word(&answer.permissionship).to_owned(),
         },
         Err(reason) => format!("error: {reason}"),
     }

@@ -1,12 +1,12 @@
 //! `kilwa permission check`.
 
-use super::answer_json::{PermissionJson, missing_names};
+use super::answer_json::{PermissionJson, missing_names, word};
 use crate::cli::consistency_args::ConsistencyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{render, tree};
-use crate::client::{Answer, Asked, Permissionship};
+use crate::client::{CheckAnswer, PermissionCheck};
 use crate::relationship::{Context, parse_relationship_key};
 use clap::Args;
 use serde::Serialize;
@@ -57,12 +57,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     } else {
         print(&answer)?;
     }
-    let denied = answer.permissionship != Permissionship::Has;
+    let denied = !answer.permissionship.is_granted();
     let fails = arguments.error_on_no_permission && denied;
     Ok(if fails { Exit::Failure } else { Exit::Success })
 }
 
-fn query(arguments: &Arguments) -> Result<Asked, CliError> {
+fn query(arguments: &Arguments) -> Result<PermissionCheck, CliError> {
     let text = match (&arguments.permission, &arguments.subject) {
         (Some(permission), Some(subject)) => {
             format!("{}#{permission}@{subject}", arguments.resource)
@@ -74,12 +74,12 @@ fn query(arguments: &Arguments) -> Result<Asked, CliError> {
         Some(json) => Context::parse(json)?,
         None => Context::default(),
     };
-    Ok(Asked { resource, permission, subject, context })
+    Ok(PermissionCheck { resource, permission, subject, context })
 }
 
-fn print(answer: &Answer) -> Result<(), CliError> {
-    render::out(&format!("{}\n", answer.permissionship))?;
-    if let Some(names) = missing_names(answer) {
+fn print(answer: &CheckAnswer) -> Result<(), CliError> {
+    render::out(&format!("{}\n", word(&answer.permissionship)))?;
+    if let Some(names) = missing_names(&answer.permissionship) {
         render::note(&format!("the result depends on {names}: set it with --caveat-context"));
     }
     match &answer.evidence {

@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::render::{DIM, styled};
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{render, tree};
-use crate::client::{Tree, TreeKind};
+use crate::client::{PermissionTree, PermissionTreeKind};
 use crate::relationship::ObjectRef;
 use clap::Args;
 use serde::Serialize;
@@ -50,7 +50,7 @@ struct TreeJson<'t> {
 /// A line of the printed tree.
 #[derive(Clone, Copy)]
 enum TreeLine<'t> {
-    Node(&'t Tree),
+    Node(&'t PermissionTree),
     Subject(&'t str),
 }
 
@@ -67,15 +67,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-fn part(tree: &Tree) -> TreeJson<'_> {
+fn part(tree: &PermissionTree) -> TreeJson<'_> {
     let empty = TreeJson { owner: &tree.owner, operation: None, children: None, subjects: None };
     match &tree.kind {
-        TreeKind::Operation(operation, children) => TreeJson {
+        PermissionTreeKind::Operation(operation, children) => TreeJson {
             operation: Some(operation.to_string()),
             children: Some(children.iter().map(part).collect()),
             ..empty
         },
-        TreeKind::Subjects(subjects) => TreeJson { subjects: Some(subjects), ..empty },
+        PermissionTreeKind::Subjects(subjects) => TreeJson { subjects: Some(subjects), ..empty },
     }
 }
 
@@ -83,13 +83,13 @@ fn text(line: TreeLine<'_>) -> String {
     match line {
         TreeLine::Subject(subject) => subject.to_owned(),
         TreeLine::Node(tree) => match &tree.kind {
-            TreeKind::Operation(operation, _) => {
+            PermissionTreeKind::Operation(operation, _) => {
                 format!("{} {}", tree.owner, styled(DIM, operation))
             }
-            TreeKind::Subjects(subjects) if subjects.is_empty() => {
+            PermissionTreeKind::Subjects(subjects) if subjects.is_empty() => {
                 format!("{} {}", tree.owner, styled(DIM, "no subjects"))
             }
-            TreeKind::Subjects(_) => tree.owner.clone(),
+            PermissionTreeKind::Subjects(_) => tree.owner.clone(),
         },
     }
 }
@@ -98,8 +98,10 @@ fn children(line: TreeLine<'_>) -> Vec<TreeLine<'_>> {
     match line {
         TreeLine::Subject(_) => Vec::new(),
         TreeLine::Node(tree) => match &tree.kind {
-            TreeKind::Operation(_, children) => children.iter().map(TreeLine::Node).collect(),
-            TreeKind::Subjects(subjects) => {
+            PermissionTreeKind::Operation(_, children) => {
+                children.iter().map(TreeLine::Node).collect()
+            }
+            PermissionTreeKind::Subjects(subjects) => {
                 subjects.iter().map(|subject| TreeLine::Subject(subject)).collect()
             }
         },

@@ -1,12 +1,12 @@
 //! `kilwa permission list`.
 
-use super::answer_json::{PermissionJson, missing_names};
+use super::answer_json::{PermissionJson, missing_names, word};
 use crate::cli::consistency_args::ConsistencyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
-use crate::client::{Answer, Listing};
+use crate::client::{CheckAnswer, ListPermissionsArgs};
 use crate::relationship::{Context, ObjectRef, Subject};
 use clap::Args;
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
     let connection = arguments.server.connect()?;
     let consistency = arguments.consistency.resolve(&connection)?;
-    let listing = Listing {
+    let listing = ListPermissionsArgs {
         resource: arguments.resource.clone(),
         subject: arguments.subject.clone(),
         context,
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(if any_error { Exit::Error } else { Exit::Success })
 }
 
-fn row((permission, answer): &(String, Result<Answer, String>)) -> ListedPermissionJson<'_> {
+fn row((permission, answer): &(String, Result<CheckAnswer, String>)) -> ListedPermissionJson<'_> {
     let (item, error) = match answer {
         Ok(answer) => (Some(PermissionJson::new(answer)), None),
         Err(error) => (None, Some(error.as_str())),
@@ -86,13 +86,15 @@ fn row((permission, answer): &(String, Result<Answer, String>)) -> ListedPermiss
     ListedPermissionJson { permission, item, error }
 }
 
-/// `view true`, `edit caveated (lacks `day`)` or `share error (…)`.
-fn line((permission, answer): &(String, Result<Answer, String>)) -> String {
+/// `view true`, `edit caveated (missing_names `day`)` or `share error (…)`.
+fn line((permission, answer): &(String, Result<CheckAnswer, String>)) -> String {
     match answer {
         Err(error) => format!("{permission} error ({error})\n"),
-        Ok(answer) => match missing_names(answer) {
-            Some(names) => format!("{permission} {} (lacks {names})\n", answer.permissionship),
-            None => format!("{permission} {}\n", answer.permissionship),
+        Ok(answer) => match missing_names(&answer.permissionship) {
+            Some(names) => {
+                format!("{permission} {} (lacks {names})\n", word(&answer.permissionship))
+            }
+            None => format!("{permission} {}\n", word(&answer.permissionship)),
         },
     }
 }

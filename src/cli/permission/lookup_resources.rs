@@ -6,14 +6,14 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{boolean, render};
-use crate::client::{Resource, ResourcesAsked, ResourcesPage};
+use crate::client::{LookupPage, LookupResourcesArgs, ResourceMatch};
 use crate::relationship::Context;
 use clap::{ArgAction, Args};
 use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Resource type, such as document.
+    /// ResourceMatch type, such as document.
     #[arg(value_name = "TYPE")]
     resource_type: String,
     /// Permission or relation of that type.
@@ -77,8 +77,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     loop {
         let mut count = 0;
         let mut last = None;
-        let page = ResourcesPage {
-            moment: consistency.clone(),
+        let page = LookupPage {
+            consistency: consistency.clone(),
             count_max: arguments.page_limit,
             cursor: cursor.clone(),
         };
@@ -101,12 +101,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-fn query(arguments: &Arguments) -> Result<ResourcesAsked, CliError> {
+fn query(arguments: &Arguments) -> Result<LookupResourcesArgs, CliError> {
     let context = match &arguments.caveat_context {
         Some(json) => Context::parse(json)?,
         None => Context::default(),
     };
-    Ok(ResourcesAsked {
+    Ok(LookupResourcesArgs {
         resource_type: arguments.resource_type.clone(),
         permission: arguments.permission.clone(),
         subject: arguments.subject.parse()?,
@@ -116,11 +116,11 @@ fn query(arguments: &Arguments) -> Result<ResourcesAsked, CliError> {
     })
 }
 
-fn print(arguments: &Arguments, resource: Resource) -> Result<(), CliError> {
+fn print(arguments: &Arguments, resource: ResourceMatch) -> Result<(), CliError> {
     if arguments.json {
         return render::out_next(&render::json_line(&row(resource))?);
     }
-    let Resource { id, is_conditional, missing_context, .. } = resource;
+    let ResourceMatch { id, is_conditional, missing_context, .. } = resource;
     render::out_next(&if is_conditional {
         format!("{id} (caveated, missing context: {})\n", missing_context.join(", "))
     } else {
@@ -128,8 +128,8 @@ fn print(arguments: &Arguments, resource: Resource) -> Result<(), CliError> {
     })
 }
 
-fn row(resource: Resource) -> ResourceJson {
-    let Resource { id, is_conditional, missing_context, looked_up_at, cursor } = resource;
+fn row(resource: ResourceMatch) -> ResourceJson {
+    let ResourceMatch { id, is_conditional, missing_context, looked_up_at, cursor } = resource;
     ResourceJson {
         looked_up_at: looked_up_at.into(),
         resource_object_id: id,

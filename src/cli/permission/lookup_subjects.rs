@@ -7,8 +7,8 @@ use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::render::{DIM, styled};
 use crate::cli::server_args::ServerArgs;
-use crate::client::{Answer, Listed, SubjectsAsked};
-use crate::relationship::{Context, ObjectRef};
+use crate::client::{LookupSubjectsArgs, SubjectMatch};
+use crate::relationship::{Context, ObjectRef, Permissionship};
 use clap::Args;
 use serde::Serialize;
 
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (subject_type, subject_relation) =
         arguments.subject_type.split_once('#').unwrap_or((&arguments.subject_type, ""));
     let context = arguments.caveat_context.as_deref().map(Context::parse).transpose()?;
-    let query = SubjectsAsked {
+    let asked = LookupSubjectsArgs {
         resource: arguments.resource.clone(),
         permission: arguments.permission.clone(),
         subject_type: subject_type.to_owned(),
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
     let consistency = arguments.consistency.resolve(&connection)?;
 
-    connection.look_up_subjects(&query, &consistency, |listed| {
+    connection.lookup_subjects(&query, &consistency, |listed| {
         let shown = if arguments.json {
             render::json_line(&row(&listed, named))?
         } else {
@@ -99,28 +99,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 }
 
 /// The subject with its missing caveat parameters, and a wildcard with its excluded subjects.
-fn line(listed: &Listed, named: impl Fn(&str) -> String) -> String {
-    let words = |id: &str, answer: &Answer| match missing_names(answer) {
+fn line(listed: &SubjectMatch, named: impl Fn(&str) -> String) -> String {
+    let words = |id: &str, permissionship: &Permissionship| match missing_names(permissionship) {
         Some(lacking) => format!("{} {}", named(id), styled(DIM, format!("lacks {lacking}"))),
         None => named(id),
     };
     let excluded: Vec<String> =
-        listed.excluded.iter().map(|(id, answer)| words(id, answer)).collect();
+        listed.excluded.iter().map(|(id, permissionship)| words(id, permissionship)).collect();
     let except = match excluded.as_slice() {
         [] => String::new(),
         all => format!(" {} {}", styled(DIM, "except"), all.join(", ")),
     };
-    format!("{}{except}\n", words(&listed.object_id, &listed.answer))
+    format!("{}{except}\n", words(&listed.object_id, &listed.permissionship))
 }
 
-fn row(listed: &Listed, named: impl Fn(&str) -> String) -> SubjectJson<'_> {
-    let excluded = |(id, answer): &(String, Answer)| ExcludedSubjectJson {
+fn row(listed: &SubjectMatch, named: impl Fn(&str) -> String) -> SubjectJson<'_> {
+    let excluded = |(id, permissionship): &(String, Permissionship)| ExcludedSubjectJson {
         subject: named(id),
-        item: PermissionJson::new(answer),
+        item: PermissionJson::from_permissionship(permissionship),
     };
     SubjectJson {
         subject: named(&listed.object_id),
-        item: PermissionJson::new(&listed.answer),
+        item: PermissionJson::from_permissionship(&listed.permissionship),
         excluded: listed.excluded.iter().map(excluded).collect(),
         after_result_cursor: &listed.cursor,
     }

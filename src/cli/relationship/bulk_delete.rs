@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
-use crate::client::{CallError, Connection, Moment};
+use crate::client::{CallError, Connection, ReadConsistency};
 use crate::relationship::RelationshipFilter;
 use clap::Args;
 use serde::Serialize;
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 /// The number of relationships that a filter selects.
 fn matching(connection: &Connection, filter: &RelationshipFilter) -> Result<u64, CliError> {
     let mut count = 0;
-    connection.read(filter, &Moment::FullyConsistent, None, |_| {
+    connection.read(filter, &ReadConsistency::FullyConsistent, None, |_| {
         count += 1;
         Ok::<_, CliError>(())
     })?;

@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{progress, render};
-use crate::client::{Export, Moment};
+use crate::client::{ExportArgs, ReadConsistency};
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -25,10 +25,12 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let connection = arguments.server.connect()?;
-    let export = Export {
+    let export = ExportArgs {
         filter: arguments.filter.filter(),
         // An export is expected to contain all acknowledged writes, so it is fully consistent by default.
-        moment: arguments.consistency.resolve_or(Moment::FullyConsistent, &connection)?,
+        consistency: arguments
+            .consistency
+            .resolve_or(ReadConsistency::FullyConsistent, &connection)?,
         cursor: None,
         part_size: arguments.page_size,
     };

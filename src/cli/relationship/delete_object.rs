@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
-use crate::client::Mentions;
+use crate::client::ObjectUseCounts;
 use crate::relationship::ObjectRef;
 use clap::Args;
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (dry_run, required) = (arguments.dry_run, arguments.requirements.read()?);
     let connection = arguments.server.connect()?;
     let (mentions, token) = connection.delete_object(&object, dry_run, &required)?;
-    let Mentions { as_resource, as_subject } = mentions;
+    let ObjectUseCounts { as_resource, as_subject } = mentions;
     if arguments.json {
         render::json(&DeleteObjectJson { dry_run, as_resource, as_subject, at: token.into() })?;
     } else {

@@ -1,7 +1,7 @@
 //! Required permissions of a write.
 
 use crate::cli::error::CliError;
-use crate::client::Asked;
+use crate::client::PermissionCheck;
 use crate::relationship::{Context, parse_relationship_key};
 use clap::Args;
 
@@ -17,12 +17,12 @@ pub(super) struct RequirementArgs {
 
 impl RequirementArgs {
     /// The required permissions as checks.
-    pub(super) fn read(&self) -> Result<Vec<Asked>, CliError> {
+    pub(super) fn read(&self) -> Result<Vec<PermissionCheck>, CliError> {
         let context = self.require_context.as_deref().map(Context::parse).transpose()?;
         let context = context.unwrap_or_default();
         let asked = |text: &String| {
             let (resource, permission, subject) = parse_relationship_key(text)?;
-            Ok(Asked { resource, permission, subject, context: context.clone() })
+            Ok(PermissionCheck { resource, permission, subject, context: context.clone() })
         };
         self.require.iter().map(asked).collect()
     }

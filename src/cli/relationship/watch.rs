@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
-use crate::client::{Following, News};
+use crate::client::{WatchArgs, WatchMessage};
 use crate::relationship::{Context, RelationshipUpdate, Timestamp, UpdateOperation};
 use clap::Args;
 use serde::Serialize;
@@ -62,7 +62,7 @@ struct UpdateJson {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    let following = Following {
+    let following = WatchArgs {
         object_types: arguments.object_types.clone(),
         filters: arguments.filter.iter().map(|text| filter_args::parse(text)).collect(),
         start: arguments.revision.clone(),
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         expirations: arguments.expirations,
     };
     let mut last = arguments.revision.clone();
-    let print = |news: News| {
+    let print = |news: WatchMessage| {
         let printed = if arguments.json { render::json_line(&line(&news))? } else { text(&news) };
         render::out_next(&printed)?;
         last = Some(news.token);
@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     }
 }
 
-fn line(news: &News) -> WatchEventJson<'_> {
+fn line(news: &WatchMessage) -> WatchEventJson<'_> {
     let update = |(update, expired_at): &(RelationshipUpdate, Option<Timestamp>)| UpdateJson {
         operation: match update.operation {
             UpdateOperation::Create => "OPERATION_CREATE",
@@ -113,7 +113,7 @@ fn line(news: &News) -> WatchEventJson<'_> {
 }
 
 /// One line per change.
-fn text(news: &News) -> String {
+fn text(news: &WatchMessage) -> String {
     let word = |operation: UpdateOperation, expired: bool| match (operation, expired) {
         (_, true) => render::styled(render::DOUBTFUL, "expired"),
         (UpdateOperation::Create, false) => render::styled(render::GOOD, "create"),

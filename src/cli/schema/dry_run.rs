@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render::{BAD, styled};
 use crate::cli::{render, snippet};
-use crate::client::{CallError, Connection, Moment};
+use crate::client::{CallError, Connection, ReadConsistency};
 use crate::relationship::Relationship;
 use crate::schema::diff::changes;
 use crate::schema::removals::{Removal, removals};
@@ -98,13 +98,14 @@ fn find_user(
 ) -> Result<Option<Relationship>, CallError> {
     for filter in removal.filters() {
         // The error ends the stream: one relationship is enough.
-        let read = connection.read(&filter, &Moment::FullyConsistent, None, |relationship| {
-            if removal.matches(&relationship) {
-                Err(ReadEnd::Found(Box::new(relationship)))
-            } else {
-                Ok(())
-            }
-        });
+        let read =
+            connection.read(&filter, &ReadConsistency::FullyConsistent, None, |relationship| {
+                if removal.matches(&relationship) {
+                    Err(ReadEnd::Found(Box::new(relationship)))
+                } else {
+                    Ok(())
+                }
+            });
         match read {
             Ok(()) => {}
             Err(ReadEnd::Found(relationship)) => return Ok(Some(*relationship)),

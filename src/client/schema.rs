@@ -1,78 +1,63 @@
-//! Questions of `kilwa.v1`, and schemas in structure.
+//! Calls about the schema.
 
-use super::answer::Answer;
-use super::calls::Moment;
-use super::connection::{CallError, Connection, describe};
-use super::message;
+use super::call_error::CallError;
+use super::connection::Connection;
+use super::decode;
+use super::read_consistency::ReadConsistency;
 use crate::proto::authzed::api::v1 as wire;
 use crate::proto::authzed::api::v1::reflection_type_reference::Typeref;
-use crate::proto::kilwa::v1 as own;
-use crate::relationship::{Context, ObjectRef, Subject, Timestamp};
 use crate::schema::TypeReference;
 use crate::schema::reflection::{
     ReflectedCaveat, ReflectedDefinition, ReflectedParameter, ReflectedPermission,
     ReflectedRelation, Reflection, ReflectionFilter,
 };
 use tonic::Code;
+use tonic::metadata::{MetadataMap, MetadataValue};
 
-/// Which permissions of a resource a subject is asked about.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Listing {
-    /// The object that access is about.
-    pub resource: ObjectRef,
-    /// Who asks for access.
-    pub subject: Subject,
-    /// Values for caveat parameters.
-    pub context: Context,
-    /// Permissions or relations of the resource; when there are none, every permission of its definition.
-    pub permissions: Vec<String>,
-}
-
-/// What a subject may do on a resource.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListedPermissions {
-    /// Each permission with its answer, or with the reason why there is none.
-    pub permissions: Vec<(String, Result<Answer, String>)>,
-    /// The token of the moment at which it may.
-    pub token: String,
-}
+/// Requests the version of the server, as metadata of a request.
+const VERSION_REQUEST: &str = "io.spicedb.requestversion";
+/// Holds the version of the server, as metadata of a response.
+const VERSION: &str = "io.spicedb.debug.version";
 
 impl Connection {
-    /// Asks which permissions a subject has on a resource.
-    pub fn list_permissions(
-        &self,
-        listing: &Listing,
-        moment: &Moment,
-    ) -> Result<ListedPermissions, CallError> {
-        let Listing { resource, subject, context, permissions } = listing;
-        let request = own::ListPermissionsRequest {
-            consistency: Some(message::consistency(moment)),
-            resource: Some(message::object(resource)),
-            subject: Some(message::subject(subject)),
-            permissions: permissions.clone(),
-            context: message::context(context),
+    /// The schema's text, and the token of the revision that was read.
+    pub fn read_schema(&self) -> Result<(String, String), CallError> {
+        let response = self.wait(self.schema().read_schema(wire::ReadSchemaRequest {}))?;
+        Ok((response.schema_text, decode::token(response.read_at)))
+    }
+
+    /// The version that the server reports; `None` if it reports none.
+    pub fn server_version(&self) -> Result<Option<String>, CallError> {
+        let mut request = tonic::Request::new(wire::ReadSchemaRequest {});
+        request.metadata_mut().insert(VERSION_REQUEST, MetadataValue::from_static("true"));
+        let version = |metadata: &MetadataMap| {
+            metadata.get(VERSION).and_then(|version| version.to_str().ok()).map(str::to_owned)
         };
-        let response = self.wait(self.own_permissions().list_permissions(request))?;
-        let read = |answer: own::PermissionAnswer| (answer.permission, read(answer.response));
-        let permissions = response.permissions.into_iter().map(read).collect();
-        Ok(ListedPermissions { permissions, token: message::token(response.checked_at) })
+        match self.block_on(self.schema().read_schema(request)) {
+            Ok(response) => Ok(version(response.metadata())),
+            // A server without a schema refuses the call, but reports its version in the metadata.
+            Err(status) => match version(status.metadata()) {
+                Some(version) if status.code() == Code::NotFound => Ok(Some(version)),
+                _ => Err(self.error(&status)),
+            },
+        }
     }
 
-    /// The token of what was stored at a time.
-    pub fn revision_at(&self, time: Timestamp) -> Result<String, CallError> {
-        let request = own::RevisionAtRequest { time: Some(message::timestamp(time)) };
-        let response = self.wait(self.own_permissions().revision_at(request))?;
-        Ok(message::token(response.token))
+    /// Replaces the schema, and returns the token of the write.
+    pub fn write_schema(&self, schema: String) -> Result<String, CallError> {
+        let request = wire::WriteSchemaRequest { schema };
+        let response = self.wait(self.schema().write_schema(request))?;
+        Ok(decode::token(response.written_at))
     }
 
-    /// The schema in structure, as far as a filter takes it, and the token of its moment.
+    /// The reflection of the schema, restricted by a filter, and the token of the revision that was read.
     pub fn reflect_schema(
         &self,
         filter: Option<&ReflectionFilter>,
-        moment: &Moment,
+        consistency: &ReadConsistency,
     ) -> Result<(Reflection, String), CallError> {
         let request = wire::ReflectSchemaRequest {
-            consistency: Some(message::consistency(moment)),
+            consistency: Some(consistency.to_message()),
             optional_filters: filter.map(filter_message).into_iter().collect(),
         };
         let response = self.wait(self.schema().reflect_schema(request))?;
@@ -80,20 +65,7 @@ impl Connection {
             definitions: response.definitions.into_iter().map(definition).collect(),
             caveats: response.caveats.into_iter().map(caveat).collect(),
         };
-        Ok((reflection, message::token(response.read_at)))
-    }
-}
-
-fn read(response: Option<own::permission_answer::Response>) -> Result<Answer, String> {
-    use own::permission_answer::Response;
-    match response {
-        Some(Response::Item(item)) => {
-            Ok(Answer::new(item.permissionship, item.partial_caveat_info, None, None))
-        }
-        Some(Response::Error(status)) => {
-            Err(describe(Code::from(status.code), None, &status.message))
-        }
-        None => Err("the server sent no answer".to_owned()),
+        Ok((reflection, decode::token(response.read_at)))
     }
 }
 
@@ -141,7 +113,7 @@ fn relation(message: wire::ReflectionRelation) -> ReflectedRelation {
     }
 }
 
-/// Whether relationships of the form expire is not told.
+/// The message has no field for expiration.
 fn subject_form(message: wire::ReflectionTypeReference) -> TypeReference {
     let subject_type = message.subject_definition_name;
     let caveat = Some(message.optional_caveat_name).filter(|name| !name.is_empty());

@@ -1,60 +1,61 @@
-//! Whole stores: relationships in streams.
+//! Bulk export and bulk import.
 
-use super::calls::Moment;
-use super::connection::{CallError, Connection};
-use super::message;
+use super::call_error::CallError;
+use super::connection::Connection;
+use super::decode;
+use super::read_consistency::ReadConsistency;
 use crate::proto::authzed::api::v1 as wire;
+use crate::proto::encode;
 use crate::relationship::{Relationship, RelationshipFilter};
 use std::pin::pin;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// How many parts of an import may wait for the network.
-const PARTS_WAITING_MAX: usize = 2;
+/// Number of import messages that are queued for the network.
+const PARTS_QUEUED_MAX: usize = 2;
 
-/// What to export.
+/// Which relationships to args.
 #[derive(Clone, Debug, Default)]
-pub struct Export {
-    /// Which relationships; all of them without it.
+pub struct ExportArgs {
+    /// Only matching relationships; all if `None`.
     pub filter: Option<RelationshipFilter>,
-    /// The moment to read.
-    pub moment: Moment,
-    /// The cursor that came with the last part of an export that is to go on.
+    /// The revision to read.
+    pub consistency: ReadConsistency,
+    /// The cursor of the last message of an export to resume.
     pub cursor: Option<String>,
-    /// How many relationships a part holds at most; 0 leaves that to the server.
+    /// Maximum number of relationships in a message; 0 for the server's default.
     pub part_size: u32,
 }
 
 impl Connection {
-    /// Hands over what there is part by part, each with the cursor behind it. Ends with the first error, of either side.
+    /// Passes the relationships of each message to `receive`, with the cursor after it. Ends with the first error of either side.
     pub fn export<E: From<CallError>>(
         &self,
-        export: &Export,
-        mut take: impl FnMut(Vec<Relationship>, String) -> Result<(), E>,
+        args: &ExportArgs,
+        mut receive: impl FnMut(Vec<Relationship>, String) -> Result<(), E>,
     ) -> Result<(), E> {
         let request = wire::ExportBulkRelationshipsRequest {
-            consistency: Some(message::consistency(&export.moment)),
-            optional_limit: export.part_size,
-            optional_cursor: export.cursor.clone().map(|token| wire::Cursor { token }),
-            optional_relationship_filter: export.filter.as_ref().map(message::filter),
+            consistency: Some(args.consistency.to_message()),
+            optional_limit: args.part_size,
+            optional_cursor: args.cursor.clone().map(|token| wire::Cursor { token }),
+            optional_relationship_filter: args.filter.as_ref().map(encode::filter),
         };
         let mut stream = self.wait(self.permissions().export_bulk_relationships(request))?;
         while let Some(part) = self.next(&mut stream)? {
-            let relationships = part.relationships.into_iter().map(message::to_relationship);
             let cursor = part.after_result_cursor.unwrap_or_default().token;
-            take(relationships.collect::<Result<_, _>>()?, cursor)?;
+            receive(decode::relationships(part.relationships)?, cursor)?;
         }
         Ok(())
     }
 
-    /// Creates the relationships of all parts, or none, and says how many those are. Ends with the first error, of
-    /// either side; nothing is created then.
+    /// Creates the relationships of all parts, or none, and returns their number. Ends with the first error of
+    /// either side, and then creates nothing.
     pub fn import<E: From<CallError>>(
         &self,
         parts: impl Iterator<Item = Result<Vec<Relationship>, E>>,
     ) -> Result<u64, E> {
         self.block_on(async {
-            let (sender, receiver) = mpsc::channel(PARTS_WAITING_MAX);
+            let (sender, receiver) = mpsc::channel(PARTS_QUEUED_MAX);
             let mut client = self.permissions();
             let mut call = pin!(client.import_bulk_relationships(ReceiverStream::new(receiver)));
             let mut sending = pin!(send(parts, sender));
@@ -78,15 +79,15 @@ async fn send<E>(
     for part in parts {
         match part {
             Ok(part) => {
-                let relationships = part.iter().map(message::relationship).collect();
+                let relationships = part.iter().map(encode::relationship).collect();
                 let part = wire::ImportBulkRelationshipsRequest { relationships };
                 if sender.send(part).await.is_err() {
-                    // The server has answered already.
+                    // The server has responded already: its status says why.
                     return Ok(());
                 }
             }
             Err(error) => {
-                // A stream that ends is an import that is complete. This one must break off instead.
+                // Dropping the sender would end the stream, which completes the import. The call must be cancelled instead.
                 std::mem::forget(sender);
                 return Err(error);
             }

@@ -1,27 +1,27 @@
-//! `google.protobuf.Struct` to contexts.
+//! `google.protobuf.Struct` to caveat contexts and metadata.
 
-use crate::api::convert::field::{Field, Violations};
+use super::field_errors::{Field, FieldErrors};
 use crate::relationship::Context;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as ProtoValue};
 use serde_json::{Map, Number, Value};
 
-/// How deep the objects and lists of a context may lie in one another.
+/// Maximum nesting depth of the objects and lists of a context.
 const DEPTH_MAX: usize = 32;
 
 /// The context that a message holds; an absent message holds an empty one.
 pub(crate) fn context(
-    violations: &mut Violations,
+    errors: &mut FieldErrors,
     field: Field<'_>,
     message: Option<Struct>,
 ) -> Option<Context> {
     let Some(message) = message else {
         return Some(Context::default());
     };
-    Some(Context::from_map(violations.note(field, object(message, DEPTH_MAX))?))
+    Some(Context::from_map(errors.note(field, map(message, DEPTH_MAX))?))
 }
 
-fn object(message: Struct, depth_left: usize) -> Result<Map<String, Value>, String> {
+fn map(message: Struct, depth_left: usize) -> Result<Map<String, Value>, String> {
     let depth_left = deeper(depth_left)?;
     let mut object = Map::new();
     for (name, item) in message.fields {
@@ -40,7 +40,7 @@ fn value(message: ProtoValue, depth_left: usize) -> Result<Value, String> {
         Some(Kind::BoolValue(value)) => Value::Bool(value),
         Some(Kind::StringValue(text)) => Value::String(text),
         Some(Kind::NumberValue(number)) => Value::Number(finite(number)?),
-        Some(Kind::StructValue(message)) => Value::Object(object(message, depth_left)?),
+        Some(Kind::StructValue(message)) => Value::Object(map(message, depth_left)?),
         Some(Kind::ListValue(message)) => {
             let depth_left = deeper(depth_left)?;
             let items = message.values.into_iter().map(|item| value(item, depth_left));

@@ -1,77 +1,19 @@
-//! Answers, and how they came about.
+//! Explanations of checks, from the traces of responses.
 
-use super::message::to_context;
+use super::decode;
 use crate::proto::TRUNCATED_TRACE_SOURCE;
 use crate::proto::authzed::api::v1::caveat_eval_info::Result as CaveatResult;
 use crate::proto::authzed::api::v1::check_debug_trace::{
     PermissionType, Permissionship as WirePermissionship, Resolution,
 };
 use crate::proto::authzed::api::v1::{
-    CaveatEvalInfo, CheckDebugTrace, DebugInformation, PartialCaveatInfo, SubjectReference,
+    CaveatEvalInfo, CheckDebugTrace, DebugInformation, SubjectReference,
 };
 use crate::schema::{self, Schema};
 use crate::validation::{Evidence, EvidenceOutcome, permission_rule, with_cut};
-use std::fmt;
 
-/// Whether the subject has the permission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Permissionship {
-    /// It has.
-    Has,
-    /// It has not.
-    No,
-    /// It depends on context that is missing.
-    Conditional,
-}
-
-/// `true`, `false` or `caveated`.
-impl fmt::Display for Permissionship {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Has => "true",
-            Self::No => "false",
-            Self::Conditional => "caveated",
-        })
-    }
-}
-
-/// What a server answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Whether the subject has the permission.
-    pub permissionship: Permissionship,
-    /// The names of the context that a conditional answer lacks, sorted.
-    pub missing_context: Vec<String>,
-    /// How the answer came about, when that was asked for.
-    pub evidence: Option<Evidence>,
-}
-
-impl Answer {
-    /// Reads an answer. All calls number their permissionships alike.
-    pub(super) fn new(
-        permissionship: i32,
-        partial: Option<PartialCaveatInfo>,
-        debug: Option<DebugInformation>,
-        schema: Option<&Schema>,
-    ) -> Self {
-        let permissionship = match WirePermissionship::try_from(permissionship).unwrap_or_default()
-        {
-            WirePermissionship::HasPermission => Permissionship::Has,
-            WirePermissionship::ConditionalPermission => Permissionship::Conditional,
-            WirePermissionship::NoPermission | WirePermissionship::Unspecified => {
-                Permissionship::No
-            }
-        };
-        let mut missing_context = partial.unwrap_or_default().missing_required_context;
-        missing_context.sort();
-        let trace = debug.and_then(|debug| debug.check);
-        let evidence = trace.map(|trace| evidence(&trace, schema));
-        Self { permissionship, missing_context, evidence }
-    }
-}
-
-/// The schema that came with a trace.
-pub(super) fn schema_of(debug: Option<&DebugInformation>) -> Option<Schema> {
+/// The schema that a response carries with a trace.
+pub(super) fn traced_schema(debug: Option<&DebugInformation>) -> Option<Schema> {
     let text = debug.map(|debug| debug.schema_used.as_str()).filter(|text| !text.is_empty())?;
     schema::compile(text).ok()
 }
@@ -80,29 +22,32 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
+/// The explanation of a check. `schema` supplies the expressions of its permissions.
+pub(super) fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
     let (known, steps): (bool, &[CheckDebugTrace]) = match &trace.resolution {
         Some(Resolution::WasCachedResult(known)) => (*known, &[]),
         Some(Resolution::SubProblems(problems)) => (false, &problems.traces),
         None => (false, &[]),
     };
-    let told = trace.caveat_evaluation_info.as_ref();
-    // Each step repeats what came of the caveats below it.
-    let repeated = |told: &CaveatEvalInfo| {
+    let info = trace.caveat_evaluation_info.as_ref();
+    // Each step repeats the evaluation of the caveats below it.
+    let repeated = |info: &CaveatEvalInfo| {
         let mut below = steps.iter().filter_map(|step| step.caveat_evaluation_info.as_ref());
-        below.any(|below| below.expression == told.expression)
+        below.any(|below| below.expression == info.expression)
     };
-    let caveat = told.filter(|told| !repeated(told)).into_iter().map(caveat);
+    let caveat = info.filter(|info| !repeated(info)).into_iter().map(caveat);
     let children: Vec<Evidence> =
         caveat.chain(steps.iter().map(|step| evidence(step, schema))).collect();
+
     let resource = trace.resource.clone().unwrap_or_default();
-    let mark = match (trace.result(), told) {
+    let mark = match (trace.result(), info) {
         (WirePermissionship::HasPermission, _) => EvidenceOutcome::Yes,
         (WirePermissionship::NoPermission, _) => EvidenceOutcome::No,
         (WirePermissionship::Unspecified, _) => EvidenceOutcome::Failed,
         (WirePermissionship::ConditionalPermission, None) => EvidenceOutcome::Conditional,
-        (WirePermissionship::ConditionalPermission, Some(told)) => caveat_mark(told),
+        (WirePermissionship::ConditionalPermission, Some(info)) => caveat_mark(info),
     };
+
     let subject = shown_subject(trace.subject.as_ref());
     let cut = trace.source.starts_with(TRUNCATED_TRACE_SOURCE);
     let is_relation = trace.permission_type() != PermissionType::Permission;
@@ -115,6 +60,7 @@ fn evidence(trace: &CheckDebugTrace, schema: Option<&Schema>) -> Evidence {
             .and_then(|schema| permission_rule(schema, &resource.object_type, &trace.permission))
             .map_or(String::new(), |rule| format!("= {rule}")),
     };
+
     let note = if cut { with_cut(&note) } else { note };
     let subject_of =
         format!("{}:{}#{}", resource.object_type, resource.object_id, trace.permission);
@@ -148,7 +94,8 @@ fn caveat(info: &CaveatEvalInfo) -> Evidence {
         CaveatResult::MissingSomeContext => format!("lacks {}", quoted(&missing)),
         CaveatResult::Unevaluated | CaveatResult::Unspecified => "was not evaluated".to_owned(),
     };
-    let context = to_context(info.context.clone());
+    let context = info.context.clone().and_then(|context| decode::context("context", context).ok());
+    let context = context.unwrap_or_default();
     let with = if context.is_empty() { String::new() } else { format!(" with {context}") };
     Evidence {
         mark: caveat_mark(info),

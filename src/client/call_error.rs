@@ -1,0 +1,159 @@
+//! Errors of calls: what a status means, as one line for the user.
+
+use std::error::Error as _;
+use tonic::{Code, Status};
+use tonic_types::{ErrorInfo, StatusExt as _};
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The endpoint is malformed.
+    #[error("`{endpoint}` is not an endpoint: write it like `127.0.0.1:50051`")]
+    Endpoint {
+        /// The endpoint as given.
+        endpoint: String,
+    },
+    /// TLS was asked for.
+    #[error("TLS is not supported: give the endpoint as `host:port`")]
+    Tls,
+    /// The key has characters that a header cannot hold.
+    #[error("the token has characters that a key cannot have: use printable ASCII")]
+    Key,
+    /// The runtime of the client could not be started.
+    #[error("calls cannot be made: {0}")]
+    Setup(String),
+    /// No connection to the endpoint.
+    #[error("no server answers at `{endpoint}`: {reason}; {}", unreachable_hint(.reason))]
+    Unreachable {
+        /// The endpoint.
+        endpoint: String,
+        /// The error of the network.
+        reason: String,
+    },
+    /// The server requires a key, or another one than was sent.
+    #[error(
+        "{0}: set KILWA_TOKEN or `--token`; a server that generated its key keeps it in the file `preshared.key` of its \
+         data folder"
+    )]
+    Denied(String),
+    /// The server has no schema yet.
+    #[error("{0}; write one with `kilwa schema write FILE`")]
+    NoSchema(String),
+    /// The server refused the call.
+    #[error("{0}")]
+    Refused(String),
+    /// What the call creates exists already.
+    #[error("{0}")]
+    Exists(String),
+    /// The call sends or requests more than `max`, the server's limit for one call.
+    #[error("{message}")]
+    TooMany {
+        /// The message of the server.
+        message: String,
+        /// The limit.
+        max: u32,
+    },
+    /// The response does not conform to the protocol.
+    #[error("unexpected response from the server: {0}")]
+    UnexpectedResponse(String),
+}
+
+impl CallError {
+    /// The error for the status of a call to `endpoint`.
+    pub(super) fn from_status(status: &Status, endpoint: &str) -> Self {
+        let transport = status.source().filter(|source| source.is::<tonic::transport::Error>());
+        if transport.is_some() {
+            return Self::Unreachable { endpoint: endpoint.to_owned(), reason: innermost(status) };
+        }
+
+        let info = status.get_details_error_info();
+        let reason = info.as_ref().map(|info| info.reason.as_str());
+        let message = describe(status.code(), reason, status.message());
+        match info.as_ref().and_then(exceeded_limit) {
+            Some(max) => Self::TooMany { message, max },
+            None if status.code() == Code::AlreadyExists => Self::Exists(message),
+            None if concerns_key(status) => Self::Denied(denied(status.code(), message)),
+            None if concerns_missing_schema(status) => Self::NoSchema(message),
+            None => Self::Refused(message),
+        }
+    }
+}
+
+/// What is wrong with the key. A server's own text speaks of gRPC metadata, which users of the commands do not see.
+fn denied(code: Code, message: String) -> String {
+    if code == Code::Unauthenticated {
+        return "UNAUTHENTICATED: invalid preshared key: no key was sent".to_owned();
+    }
+    message
+}
+
+/// Whether a server refuses a call because of the key. Kilwa and `SpiceDB` use the same texts.
+fn concerns_key(status: &Status) -> bool {
+    let is_wrong = || {
+        status.code() == Code::PermissionDenied
+            && status.message().starts_with("invalid preshared key")
+    };
+    status.code() == Code::Unauthenticated || is_wrong()
+}
+
+/// Whether a server refuses to read a schema because there is none.
+fn concerns_missing_schema(status: &Status) -> bool {
+    status.code() == Code::NotFound
+        && status.message().to_lowercase().starts_with("no schema has been defined")
+}
+
+/// Errors of a connection that was established with something other than HTTP/2, such as TLS or HTTP/1.
+const NOT_HTTP2: &[&str] =
+    &["invalid size", "broken pipe", "reset", "protocol error", "closed", "unexpected end"];
+
+/// What to do when there is no connection, by the error of the network.
+fn unreachable_hint(reason: &str) -> &'static str {
+    let reason = reason.to_lowercase();
+    if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
+        "what listens there closed the connection: it may need TLS, which these commands do not speak, be another \
+         service, or have been stopped"
+    } else {
+        "start one with `kilwa serve`, or say with `--endpoint` or in KILWA_ENDPOINT where it is"
+    }
+}
+
+/// The limit that the call exceeded, if the server refused it for that.
+fn exceeded_limit(info: &ErrorInfo) -> Option<u32> {
+    let key = match info.reason.as_str() {
+        "ERROR_REASON_EXCEEDS_MAXIMUM_ALLOWABLE_LIMIT" => "maximum_limit_allowed",
+        "ERROR_REASON_TOO_MANY_UPDATES_IN_REQUEST" => "maximum_updates_allowed",
+        _ => return None,
+    };
+    info.metadata.get(key)?.parse().ok().filter(|max| *max > 0)
+}
+
+/// The innermost source of an error.
+fn innermost(status: &Status) -> String {
+    let mut error: &dyn std::error::Error = status;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Code, reason and message of a refused call, such as `NOT_FOUND (UNKNOWN_DEFINITION): …`.
+pub(super) fn describe(code: Code, reason: Option<&str>, message: &str) -> String {
+    let code = screaming(&format!("{code:?}"));
+    let short = reason.map(|reason| reason.strip_prefix("ERROR_REASON_").unwrap_or(reason));
+    match short.filter(|reason| !["", "UNSPECIFIED"].contains(reason)) {
+        Some(reason) => format!("{code} ({reason}): {message}"),
+        None => format!("{code}: {message}"),
+    }
+}
+
+/// `NotFound` as `NOT_FOUND`.
+fn screaming(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_uppercase());
+    }
+    text
+}
