@@ -1,45 +1,45 @@
-//! Cursors: places in a stream of results.
+//! Cursors: positions in a stream of results.
 //!
 //! A cursor holds the store's id, the revision that the stream reads, a hash of the call that it belongs to and the
 //! position of the last result.
 
 use crate::api::sealed_token;
 use crate::api::status;
-use crate::api::token::Tokens;
+use crate::api::token::ZedTokens;
 use crate::database::ReadPosition;
-use crate::proto::authzed::api::v1::{Cursor, ErrorReason};
+use crate::proto::authzed::api::v1::Cursor;
 use crate::relationship::Revision;
 use prost::Message;
-use tonic::{Code, Status};
+use tonic::Status;
 
 const KIND: u8 = b'C';
 
-/// A call whose results are streamed: by these arguments, limit and consistency included, it is known again.
+/// What a cursor belongs to: a method with its arguments, limit and consistency included.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Call {
-    tokens: Tokens,
+pub(crate) struct CursorScope {
+    tokens: ZedTokens,
     hash: u64,
 }
 
-/// Where a stream goes on.
+/// Where a stream resumes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct CursorPosition {
     /// The revision that the whole stream reads.
     pub(crate) revision: Revision,
-    /// The position of the last result that was sent, in the form of the room that reads.
+    /// The position of the last result that was sent, as its reader encodes it.
     pub(crate) position: Vec<u8>,
 }
 
-impl Call {
-    /// The call of a method with a request whose cursor has been taken out.
-    pub(crate) fn new(tokens: Tokens, method: &str, request: &impl Message) -> Self {
+impl CursorScope {
+    /// The scope of a method and a request without its cursor.
+    pub(crate) fn new(tokens: ZedTokens, method: &str, request: &impl Message) -> Self {
         let mut text = method.as_bytes().to_vec();
         text.push(0);
         text.extend(request.encode_to_vec());
         Self { tokens, hash: sealed_token::hash(&text) }
     }
 
-    /// The cursor of a place in the call's results.
+    /// The cursor to continue after the result at a position.
     pub(crate) fn cursor(self, revision: Revision, position: &[u8]) -> Cursor {
         let mut payload = revision.0.to_be_bytes().to_vec();
         payload.extend(self.hash.to_be_bytes());
@@ -47,22 +47,23 @@ impl Call {
         Cursor { token: sealed_token::seal(KIND, self.tokens.store(), &payload) }
     }
 
-    /// The place that a cursor names, if it belongs to this call.
-    pub(crate) fn place(self, cursor: &Cursor) -> Result<Place, Status> {
-        let unreadable = || invalid("error decoding cursor: this server did not give it out");
+    /// The position that a cursor names, if it belongs to this scope.
+    pub(crate) fn position(self, cursor: &Cursor) -> Result<CursorPosition, Status> {
+        let unreadable =
+            || status::invalid_cursor("error decoding cursor: this server did not give it out");
         let opened = sealed_token::open(KIND, &cursor.token).ok_or_else(unreadable)?;
         let (revision, rest) = opened.payload.split_first_chunk().ok_or_else(unreadable)?;
         let (hash, position) = rest.split_first_chunk().ok_or_else(unreadable)?;
         if opened.store != self.tokens.store() {
-            return Err(invalid("error decoding cursor: it is from another store"));
+            return Err(status::invalid_cursor("error decoding cursor: it is from another store"));
         }
         if u64::from_be_bytes(*hash) != self.hash {
-            return Err(invalid(
+            return Err(status::invalid_cursor(
                 "the cursor provided does not have the same arguments as the original API call; repeat every argument of the first call, limit and consistency included",
             ));
         }
         let revision = Revision(u64::from_be_bytes(*revision));
-        Ok(Place { revision, position: position.to_vec() })
+        Ok(CursorPosition { revision, position: position.to_vec() })
     }
 }
 
@@ -70,7 +71,7 @@ impl Call {
 pub(crate) fn read_position(bytes: &[u8]) -> Result<ReadPosition, Status> {
     let position = position(bytes)?;
     if !position.is_read_position() {
-        return Err(invalid(
+        return Err(status::invalid_cursor(
             "error decoding cursor: it is from an earlier version, which read in another order; read again from the start",
         ));
     }
@@ -79,18 +80,18 @@ pub(crate) fn read_position(bytes: &[u8]) -> Result<ReadPosition, Status> {
 
 /// The position that a cursor names.
 pub(crate) fn position(bytes: &[u8]) -> Result<ReadPosition, Status> {
-    ReadPosition::from_bytes(bytes)
-        .map_err(|_| invalid("error decoding cursor: it names no place in these results"))
+    ReadPosition::from_bytes(bytes).map_err(|_| no_position())
 }
 
-/// The answer to a cursor that cannot be used.
-pub(crate) fn invalid(message: &str) -> Status {
-    status::with_reason(Code::InvalidArgument, ErrorReason::InvalidCursor, message, [])
+/// The answer to a cursor whose position is not one of the call's results.
+pub(crate) fn no_position() -> Status {
+    status::invalid_cursor("error decoding cursor: it names no place in these results")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tonic::Code;
 
     /// The position of a row, `type:a#relation@type:u`, after the number of its order.
     fn bytes(order: u8) -> Vec<u8> {

@@ -7,9 +7,9 @@ use crate::relationship::{
 };
 
 /// A name and its value.
-type Part = (&'static str, String);
+type MetadataEntry = (&'static str, String);
 
-/// Under which names the parts of a filter are told.
+/// The names of the metadata entries for the parts of a filter.
 pub(crate) struct FilterKeys {
     resource_type: &'static str,
     resource_id: &'static str,
@@ -60,7 +60,7 @@ pub(crate) fn key_text(relationship: &Relationship) -> String {
 }
 
 /// The key of a relationship.
-pub(crate) fn of_relationship(relationship: &Relationship) -> Vec<Part> {
+pub(crate) fn of_relationship(relationship: &Relationship) -> Vec<MetadataEntry> {
     let Relationship { resource, relation, subject, .. } = relationship;
     vec![
         ("relationship", key_text(relationship)),
@@ -74,7 +74,7 @@ pub(crate) fn of_relationship(relationship: &Relationship) -> Vec<Part> {
 }
 
 /// What a precondition wants, and of what.
-pub(crate) fn of_precondition(precondition: &Precondition) -> Vec<Part> {
+pub(crate) fn of_precondition(precondition: &Precondition) -> Vec<MetadataEntry> {
     let operation = match precondition.operation {
         PreconditionOperation::MustMatch => "OPERATION_MUST_MATCH",
         PreconditionOperation::MustNotMatch => "OPERATION_MUST_NOT_MATCH",
@@ -85,7 +85,7 @@ pub(crate) fn of_precondition(precondition: &Precondition) -> Vec<Part> {
 }
 
 /// A permission that is not held, and what context leaves it in doubt.
-pub(crate) fn of_unmet_permission(unmet: &UnmetPermission) -> Vec<Part> {
+pub(crate) fn of_unmet_permission(unmet: &UnmetPermission) -> Vec<MetadataEntry> {
     let UnmetPermission { required, missing_context } = unmet;
     let mut parts = vec![
         ("required_resource", required.resource.to_string()),
@@ -100,7 +100,7 @@ pub(crate) fn of_unmet_permission(unmet: &UnmetPermission) -> Vec<Part> {
 }
 
 /// The conditions of a filter that are set.
-pub(crate) fn of_filter(filter: &RelationshipFilter, keys: &FilterKeys) -> Vec<Part> {
+pub(crate) fn of_filter(filter: &RelationshipFilter, keys: &FilterKeys) -> Vec<MetadataEntry> {
     let mut parts = Vec::new();
     parts.extend(filter.resource_type.clone().map(|name| (keys.resource_type, name)));
     parts.extend(filter.resource_id.as_ref().and_then(|id| match id {

@@ -11,15 +11,16 @@
 //! Invariant: no module below this one sees a message or knows a gRPC code.
 
 mod authzed_v1;
+mod bounded_stream;
 mod context;
 mod convert;
 mod cursor;
+mod database_slot;
 mod error_metadata;
 mod kilwa_v1;
 mod middleware;
-mod reopening;
+mod paging;
 mod request_limits;
-mod result_stream;
 mod sealed_token;
 mod services;
 mod status;

@@ -15,7 +15,7 @@ pub struct RequestLimits {
     pub lookup_resources_limit_max: u32,
     /// The most relationships in one message of an export.
     pub export_limit_max: u32,
-    /// The memory that the requests under way may take together, in bytes.
+    /// Memory of all requests in progress together, in bytes.
     pub all_bytes_max: usize,
 }
 

@@ -11,7 +11,7 @@ pub(crate) type StoreBytes = [u8; 16];
 
 /// What was sealed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Opened {
+pub(crate) struct OpenedToken {
     pub(crate) store: StoreBytes,
     pub(crate) payload: Vec<u8>,
 }
@@ -27,16 +27,16 @@ pub(crate) fn seal(kind: u8, store: StoreBytes, payload: &[u8]) -> String {
 }
 
 /// Reads a text back. `None` when this server never wrote it.
-pub(crate) fn open(kind: u8, text: &str) -> Option<Opened> {
+pub(crate) fn open(kind: u8, text: &str) -> Option<OpenedToken> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (sealed, found) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
     let (head, rest) = sealed.split_first_chunk::<2>()?;
     let (store, payload) = rest.split_first_chunk()?;
     let intact = *head == [VERSION, kind] && checksum(sealed) == *found;
-    intact.then(|| Opened { store: *store, payload: payload.to_vec() })
+    intact.then(|| OpenedToken { store: *store, payload: payload.to_vec() })
 }
 
-/// Recognises damage, not forgery: whoever shows a key may read every revision anyway.
+/// Detects damage, not forgery: every caller with a key may read every revision anyway.
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let hash = hash(bytes);
     let folded = (hash >> 32) ^ (hash & 0xffff_ffff);
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_with_its_kind_only() {
         let text = seal(7, [9; 16], b"payload");
-        let opened = Opened { store: [9; 16], payload: b"payload".to_vec() };
+        let opened = OpenedToken { store: [9; 16], payload: b"payload".to_vec() };
         assert_eq!(open(7, &text), Some(opened));
         assert_eq!(open(8, &text), None);
     }

@@ -1,15 +1,14 @@
 //! The services of a server, with their middleware.
 
 use crate::api::authzed_v1::{experimental, permissions, schema, watch};
-use crate::api::context::ServiceContext;
+use crate::api::context::{ServiceContext, StreamTimeouts};
 use crate::api::convert::trace::TraceEncoder;
 use crate::api::kilwa_v1;
 use crate::api::middleware::auth::Keys;
-use crate::api::middleware::intake::Budget;
-use crate::api::middleware::layer::{Edge, EdgeOptions, RequestIds};
+use crate::api::middleware::intake::MemoryBudget;
+use crate::api::middleware::layer::{Middleware, MiddlewareOptions, RequestIds};
 use crate::api::request_limits::RequestLimits;
-use crate::api::result_stream::Patience;
-use crate::api::token::Tokens;
+use crate::api::token::ZedTokens;
 use crate::api::watch::send_queue::WatchOptions;
 use crate::api::workers::Workers;
 use crate::proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
@@ -87,14 +86,14 @@ impl fmt::Debug for ApiOptions {
 pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
     let ApiOptions { keys, limits, import_idle_max, watch, request_ids, slow_call, .. } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
-    let budget = Arc::new(Budget::new(limits.all_bytes_max));
-    let edge = EdgeOptions { keys: Arc::new(keys), request_ids, slow_call, budget };
+    let budget = Arc::new(MemoryBudget::new(limits.all_bytes_max));
+    let edge = MiddlewareOptions { keys: Arc::new(keys), request_ids, slow_call, budget };
     let context = ServiceContext {
         workers: Arc::clone(workers),
-        tokens: Tokens::new(workers.store_bytes()),
+        tokens: ZedTokens::new(workers.store_bytes()),
         traces: TraceEncoder::new(workers.store_bytes(), Arc::clone(&edge.request_ids)),
         limits,
-        streams: Patience { idle_max, client_max },
+        streams: StreamTimeouts { idle_max, client_max },
         import_idle_max,
     };
     macro_rules! add {
@@ -102,24 +101,26 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
             let server = $server::new($service)
                 .max_decoding_message_size(MESSAGE_BYTES_MAX)
                 .accept_compressed(Gzip);
-            routes.add_service(Edge::new(server, edge.clone()));
+            routes.add_service(Middleware::new(server, edge.clone()));
         };
     }
     let permissions = permissions::Permissions::new(context.clone());
-    let schemas = schema::Schemas::new(context.clone());
+    let schemas = schema::SchemaCalls::new(context.clone());
     let (stable, schema) = (permissions.clone(), schemas.clone());
     let experimental = experimental::Experimental::new(context.clone(), stable, schema);
+
     add!(PermissionsServiceServer, permissions);
     add!(SchemaServiceServer, schemas);
-    add!(LookupServiceServer, kilwa_v1::lookup::Lookups::new(context.clone()));
+    add!(LookupServiceServer, kilwa_v1::lookup::LookupCalls::new(context.clone()));
     add!(RelationshipsServiceServer, kilwa_v1::relationships::Relationships::new(context.clone()));
     add!(
         KilwaPermissionsServiceServer,
-        kilwa_v1::permissions::OwnPermissions::new(context.clone())
+        kilwa_v1::permissions::KilwaPermissions::new(context.clone())
     );
     add!(ValidationServiceServer, kilwa_v1::validation::Validation::new(context.clone()));
     add!(ExperimentalServiceServer, experimental);
-    let watching = watch::Watching::new(context, watch);
+    let watching = watch::WatchServices::new(context, watch);
     add!(WatchServiceServer, watching.clone());
+
     add!(KilwaWatchServiceServer, watching);
 }

@@ -1,4 +1,4 @@
-//! The one table from errors to gRPC codes and reasons.
+//! The table from errors to gRPC codes and reasons. No other module chooses a code, which a test holds.
 
 use crate::api::error_metadata;
 use crate::caveat::CaveatError;
@@ -13,6 +13,7 @@ use crate::schema::{
 use crate::store::WriteFailure;
 use prost::Message as _;
 use std::collections::HashMap;
+use std::time::Duration;
 use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -91,7 +92,7 @@ fn sizes(
 }
 
 /// Gives the headers that end a call with a failure an `ErrorInfo` without a reason, when they tell nothing more than
-/// code and message. So every failure is told in the same shape, those of the layers around the services too.
+/// code and message. So every failure has the same form, including those of the middleware.
 pub(crate) fn explain(headers: &mut HeaderMap) {
     let Some(status) = Status::from_header_map(headers) else { return };
     if status.code() == Code::Ok || !status.details().is_empty() {
@@ -125,6 +126,7 @@ pub(crate) fn to_message(status: &Status) -> tonic_types::Status {
 #[expect(clippy::too_many_lines, reason = "a table with a row for each error")]
 pub(crate) fn of_database(error: DatabaseError) -> Status {
     let message = error.to_string();
+
     match error {
         DatabaseError::RevisionExpired { .. }
         | DatabaseError::ExpirationsCollected { .. }
@@ -237,7 +239,7 @@ pub(crate) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
     )
 }
 
-/// The answer to a schema with faults. Every one is told; the first one's place and names are in the metadata, places counted
+/// The answer to a schema with faults. The message has all of them, the metadata has the range and names of the first, counted
 /// from 0.
 pub(crate) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
     let Some(first) = diagnostics.first() else {
@@ -251,6 +253,7 @@ pub(crate) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
         }
     };
     let (start, end) = (first.start(), first.end());
+
     let from_zero = |number: usize| number.saturating_sub(1).to_string();
     let place = [
         ("start_line_number", from_zero(start.line)),
@@ -260,6 +263,7 @@ pub(crate) fn of_schema(diagnostics: &[Diagnostic]) -> Status {
         ("source_code", first.source_code().to_owned()),
     ];
     let metadata = place.into_iter().chain(first.names.iter().cloned());
+
     with_reason(code, reason, lines.join("\n"), metadata)
 }
 
@@ -283,7 +287,7 @@ pub(crate) fn of_name(name: &UnknownName) -> Status {
     }
 }
 
-/// The answer to a question about what something depends on that is no permission.
+/// The answer to a request for the dependencies of something that is not a permission.
 pub(crate) fn of_dependency(error: &DependencyError) -> Status {
     match error {
         DependencyError::Unknown(name) => of_name(name),
@@ -327,9 +331,10 @@ fn of_relationship(message: String, error: &RelationshipError) -> Status {
     }
 }
 
-/// The answer to a question that the engine could not answer.
+/// The answer to a query that the engine could not evaluate.
 pub(crate) fn of_engine(error: &EngineError) -> Status {
     let message = error.to_string();
+
     match error {
         EngineError::UnknownDefinition { name } => unknown_definition(message, name),
         EngineError::UnknownRelation { definition, name } => {
@@ -459,4 +464,98 @@ fn cut(text: String, bytes_max: usize) -> String {
     }
     let end = text.floor_char_boundary(bytes_max);
     format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+/// The answer to a call that failed because of a bug.
+pub(crate) fn server_fault(message: &'static str) -> Status {
+    Status::internal(message)
+}
+
+/// The end of a stream whose next result takes too long.
+pub(crate) fn stream_idle(idle_max: Duration) -> Status {
+    Status::deadline_exceeded(format!(
+        "operation took longer than allowed {idle_max:?} to complete"
+    ))
+}
+
+/// The end of a stream whose client receives the results too slowly.
+pub(crate) fn client_too_slow(client_max: Duration) -> Status {
+    Status::deadline_exceeded(format!(
+        "the client took the results too slowly: the stream waited for it for more than {client_max:?} in total; continue from the last cursor"
+    ))
+}
+
+/// The end of a watch whose client receives the changes too slowly.
+pub(crate) fn watcher_too_slow(buffer_length: u32, write_timeout: Duration) -> Status {
+    Status::resource_exhausted(format!(
+        "watch disconnected: the client did not take its changes in time ({buffer_length} waited for {write_timeout:?}); resume from the last `changes_through`"
+    ))
+}
+
+/// The answer to a malformed request or argument.
+pub(crate) fn invalid_request(message: impl Into<String>) -> Status {
+    Status::invalid_argument(message)
+}
+
+/// The answer to an invalid cursor.
+pub(crate) fn invalid_cursor(message: &str) -> Status {
+    invalid(ErrorReason::InvalidCursor, message.to_owned(), [])
+}
+
+/// The answer to a request with more checks than one call may have.
+pub(crate) fn too_many_checks(count: usize, maximum: usize) -> Status {
+    invalid(
+        ErrorReason::Unspecified,
+        format!("check count of {count} is greater than maximum allowed of {maximum}"),
+        [("check_count", count.to_string()), ("maximum_checks_allowed", maximum.to_string())],
+    )
+}
+
+/// The answer to a request that needs more memory than it may take.
+pub(crate) fn memory_exhausted(message: String) -> Status {
+    with_reason(Code::ResourceExhausted, ErrorReason::Unspecified, message, [])
+}
+
+/// The answer to a read of a schema that was never written.
+pub(crate) fn no_schema() -> Status {
+    Status::not_found("no schema has been defined; please call WriteSchema to start")
+}
+
+/// The answer to an exact snapshot of another store.
+pub(crate) fn foreign_snapshot() -> Status {
+    Status::failed_precondition(
+        "the ZedToken is from another store, so its exact snapshot cannot be read here: use a token that this server gave out, or `at_least_as_fresh`",
+    )
+}
+
+/// The answer to a call without a well-formed key.
+pub(crate) fn unauthenticated(message: &'static str) -> Status {
+    Status::unauthenticated(message)
+}
+
+/// The answer to a call with a key that is not one of the server's.
+pub(crate) fn wrong_key() -> Status {
+    Status::permission_denied("invalid preshared key: invalid token")
+}
+
+/// The answer to a call whose deadline has passed.
+pub(crate) fn deadline_passed() -> Status {
+    Status::deadline_exceeded("the deadline of the call has passed")
+}
+
+/// The answer to an import whose client sends nothing.
+pub(crate) fn import_idle(idle_max: Duration) -> Status {
+    Status::deadline_exceeded(format!(
+        "the import was given up, because the client sent nothing for {idle_max:?}; nothing was imported"
+    ))
+}
+
+/// The answer to a call that waited too long for a database that is being reopened.
+pub(crate) fn reopening() -> Status {
+    Status::unavailable("the data folder is being opened again after a failed write: try again")
+}
+
+/// The answer to a call that comes while the server stops.
+pub(crate) fn shutting_down() -> Status {
+    Status::unavailable("the server is shutting down")
 }

@@ -1,6 +1,6 @@
-//! The one bridge from async to sync: below it are plain functions, one request on one thread.
+//! The bridge from async to sync: work on the database runs on blocking threads, one request on one thread.
 
-use crate::api::reopening::{Reopening, reopening};
+use crate::api::database_slot::DatabaseSlot;
 use crate::api::sealed_token::StoreBytes;
 use crate::api::status;
 use crate::database::{Consistency, Database, View};
@@ -9,8 +9,8 @@ use crate::relationship::Timestamp;
 use crate::store::{self, IsInterrupted};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tonic::Status;
@@ -22,13 +22,13 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Answering questions.
+    /// Reads: checks, lookups, and reads of relationships and schemas.
     Read,
     /// Examining writes, each for some milliseconds. None of them waits for the writer there.
     Write,
     /// Examining writes that take longer.
     SlowWrite,
-    /// Reading the change log for those who follow the database.
+    /// Reading the change log for watchers.
     Watch,
     /// What the server does on its own account.
     Upkeep,
@@ -56,33 +56,32 @@ impl Permits {
 /// Runs work on a database, on at most so many threads at once.
 pub struct Workers {
     store: StoreBytes,
-    database: RwLock<Option<Arc<Database>>>,
+    slot: DatabaseSlot,
     reads: Permits,
     writes: Permits,
     slow_writes: Permits,
     watches: Permits,
     upkeep: Permits,
     stopping: Arc<AtomicBool>,
-    /// Changes with each commit. Only the change feeds wait for it: whoever does is woken by every write.
+    /// Changes with each commit. Only the change feeds wait for it, because every write wakes those that do.
     commits: Arc<watch::Sender<()>>,
     /// Whether watches have to end, because the server is about to.
     ending: watch::Sender<bool>,
     clock: Clock,
-    pub(crate) reopening: Reopening,
 }
 
 /// What a piece of work may use.
-pub(crate) struct Job<'j> {
+pub(crate) struct WorkerJob<'j> {
     pub(crate) database: &'j Database,
     pub(crate) now: Timestamp,
     /// How long the work has been going on.
     pub(crate) stopwatch: Stopwatch<'j>,
-    /// Whether nobody waits for the result any more. To be asked often while working.
+    /// Whether the caller no longer waits for the result. Long work calls it often.
     pub(crate) interrupted: &'j dyn Fn() -> bool,
 }
 
-impl<'j> Job<'j> {
-    /// The database at the moment that a request asks for.
+impl<'j> WorkerJob<'j> {
+    /// The view with the consistency of a request.
     pub(crate) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
         let view = self.database.view(consistency, self.now).map_err(status::of_database)?;
         Ok(view.timed_by(self.stopwatch))
@@ -107,7 +106,7 @@ impl Workers {
         database.on_commit(move |_| committed.send_modify(|()| {}));
         Self {
             store: database.store_id().0,
-            database: RwLock::new(Some(Arc::new(database))),
+            slot: DatabaseSlot::new(database),
             reads: Permits::new(threads_max),
             writes: Permits::new(threads_max.div_ceil(4)),
             slow_writes: Permits::new(threads_max.div_ceil(4)),
@@ -117,7 +116,6 @@ impl Workers {
             commits,
             ending: watch::Sender::default(),
             clock,
-            reopening: Reopening::default(),
         }
     }
 
@@ -127,7 +125,7 @@ impl Workers {
     pub(crate) async fn run<T, W>(&self, work: W) -> Result<T, Status>
     where
         T: Send + 'static,
-        W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
+        W: FnOnce(&WorkerJob<'_>) -> Result<T, Status> + Send + 'static,
     {
         self.run_for(Purpose::Read, work).await
     }
@@ -136,12 +134,13 @@ impl Workers {
     pub(crate) async fn run_for<T, W>(&self, purpose: Purpose, work: W) -> Result<T, Status>
     where
         T: Send + 'static,
-        W: FnOnce(&Job<'_>) -> Result<T, Status> + Send + 'static,
+        W: FnOnce(&WorkerJob<'_>) -> Result<T, Status> + Send + 'static,
     {
         let permit = self.permit(purpose).await?;
-        let database = self.open_database().await?;
-        let ending = self.reopening.ending();
+        let database = self.slot.open_database().await?;
+        let ending = self.slot.interruption();
         let (abandoned, stopping) = (Arc::<AtomicBool>::default(), Arc::clone(&self.stopping));
+
         let _guard = Abandoned(Arc::clone(&abandoned));
         let now = (self.clock)();
         let running = tokio::task::spawn_blocking(move || {
@@ -149,21 +148,24 @@ impl Workers {
             let interrupted = || set(&abandoned) || set(&stopping) || set(&ending);
             let started = Instant::now();
             let stopwatch = || started.elapsed();
-            let result = work(&Job {
+            let result = work(&WorkerJob {
                 database: &database,
                 now,
                 stopwatch: &stopwatch,
                 interrupted: &interrupted,
             });
-            // Whoever gets the permit next may count on the database not being held here.
+            // Before the permit: `close` acquires all permits and then expects that no work holds the database.
             drop(database);
             drop(permit);
             // Work that was interrupted for it says so in words of its own.
-            if result.is_err() && set(&ending) { Err(reopening()) } else { result }
+            if result.is_err() && set(&ending) { Err(status::reopening()) } else { result }
         });
+
         running.await.unwrap_or_else(|failure| {
             tracing::error!(%failure, "a request was not finished");
-            Err(Status::internal("the request was not finished because of a fault in the server"))
+            Err(status::server_fault(
+                "the request was not finished because of a fault in the server",
+            ))
         })
     }
 
@@ -173,16 +175,20 @@ impl Workers {
         &self,
         work: impl FnOnce(&Database, Timestamp, Stopwatch<'_>) -> Option<T>,
     ) -> Option<T> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().filter(|_| !self.stopping.load(Ordering::Relaxed))?;
+        if self.stopping.load(Ordering::Relaxed) {
+            return None;
+        }
         let now = (self.clock)();
         let started = Instant::now();
         let stopwatch = || started.elapsed();
         // What panics here does so again where it costs no connection.
-        catch_unwind(AssertUnwindSafe(|| work(database, now, &stopwatch))).ok().flatten()
+        let work = |database: &Database| {
+            catch_unwind(AssertUnwindSafe(|| work(database, now, &stopwatch))).ok().flatten()
+        };
+        self.slot.with_database(work).flatten()
     }
 
-    /// Whether nobody waits for a piece of work any more: it was abandoned, or the server stops.
+    /// Whether the caller no longer waits for its work: the call was abandoned, or the server stops.
     pub(crate) fn interruption(&self, abandoned: &Abandoned) -> IsInterrupted {
         let (abandoned, stopping) = (Arc::clone(&abandoned.0), Arc::clone(&self.stopping));
         Arc::new(move || abandoned.load(Ordering::Relaxed) || stopping.load(Ordering::Relaxed))
@@ -196,7 +202,7 @@ impl Workers {
 
     /// How often the database's change log has been read; 0 once it is closed.
     pub fn change_log_reads(&self) -> u64 {
-        self.database().map_or(0, |database| database.change_log_reads())
+        self.slot.database().map_or(0, |database| database.change_log_reads())
     }
 
     /// Changes with each commit.
@@ -209,7 +215,7 @@ impl Workers {
         self.ending.subscribe()
     }
 
-    /// Tells those who follow the database to go, so that nobody has to wait for calls that end with their client only.
+    /// Ends every watch. Watches would otherwise end only with their clients, and delay the shutdown.
     pub fn end_watches(&self) {
         self.ending.send_replace(true);
     }
@@ -217,14 +223,14 @@ impl Workers {
     /// Ends every piece of work and closes the database. Later work is refused.
     pub async fn close(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        if let Some(database) = self.database() {
+        if let Some(database) = self.slot.database() {
             database.close_writes();
         }
         let Self { reads, writes, slow_writes, watches, upkeep, .. } = self;
         for permits in [reads, writes, slow_writes, watches, upkeep] {
             permits.close().await;
         }
-        self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.slot.take();
     }
 
     /// Drops old history. What goes wrong is logged; it is tried again next time.
@@ -259,24 +265,25 @@ impl Workers {
             Purpose::Upkeep => &self.upkeep,
         };
         let semaphore = Arc::clone(&permits.semaphore);
-        semaphore.acquire_owned().await.map_err(|_| shutting_down())
+        semaphore.acquire_owned().await.map_err(|_| status::shutting_down())
     }
 
-    pub(crate) fn take_database(&self) -> Option<Arc<Database>> {
-        self.database.write().unwrap_or_else(PoisonError::into_inner).take()
+    /// The database, once it is open.
+    pub(crate) async fn open_database(&self) -> Result<Arc<Database>, Status> {
+        self.slot.open_database().await
     }
 
-    pub(crate) fn put_database(&self, database: Arc<Database>) {
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
+    /// Why writes are refused until the database is reopened; `None` while they are accepted.
+    pub fn writes_stopped(&self) -> Option<String> {
+        self.slot.database()?.writes_stopped()
     }
 
-    pub(crate) fn database(&self) -> Option<Arc<Database>> {
-        self.database.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Closes the database and opens it again, if a probe shows that its folder can be written. New work waits meanwhile.
+    /// An error says what prevents it; the database stays open then, unless opening it failed, in which case the next call
+    /// tries that again.
+    pub async fn reopen(&self) -> Result<(), String> {
+        self.slot.reopen().await
     }
-}
-
-pub(crate) fn shutting_down() -> Status {
-    Status::unavailable("the server is shutting down")
 }
 
 impl fmt::Debug for Workers {
@@ -305,7 +312,7 @@ mod tests {
     fn endless(
         started: oneshot::Sender<()>,
         ended: oneshot::Sender<()>,
-    ) -> impl FnOnce(&Job<'_>) -> Result<(), Status> + Send + 'static {
+    ) -> impl FnOnce(&WorkerJob<'_>) -> Result<(), Status> + Send + 'static {
         move |job| {
             started.send(()).unwrap();
             while !(job.interrupted)() {

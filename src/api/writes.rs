@@ -1,7 +1,7 @@
-//! Writes on their way through the server: admitted, examined on a worker thread, and awaited without one.
+//! Writes: admitted, examined on a worker thread, and awaited without one.
 
 use crate::api::status;
-use crate::api::workers::{Abandoned, Purpose, Workers, shutting_down};
+use crate::api::workers::{Abandoned, Purpose, Workers};
 use crate::database::{Caller, Proposal, SubmitOutcome};
 use crate::relationship::Revision;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Workers {
                 Ok(())
             });
             submitting.await?;
-            match answer.await.map_err(|_| shutting_down())? {
+            match answer.await.map_err(|_| status::shutting_down())? {
                 SubmitOutcome::Final(made) => return made.map_err(status::of_database),
                 SubmitOutcome::Retry(next) => round = next,
             }

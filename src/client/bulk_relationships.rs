@@ -93,5 +93,6 @@ async fn send<E>(
             }
         }
     }
+
     Ok(())
 }

@@ -66,6 +66,7 @@ impl Connection {
         if channel.uri().port().is_none() {
             return Err(no_endpoint());
         }
+
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CallError::Setup(error.to_string()))?;
         let connected = {
@@ -75,6 +76,7 @@ impl Connection {
         let key = key.map(|key| format!("Bearer {}", key.trim()).parse()).transpose();
         let bearer = BearerToken(key.map_err(|_| CallError::Key)?);
         let channel = InterceptedService::new(connected, bearer);
+
         Ok(Self { runtime, channel, endpoint: address.to_owned() })
     }
 

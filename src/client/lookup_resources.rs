@@ -29,7 +29,7 @@ pub struct LookupResourcesArgs {
 
 /// Which page of the results to return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookupPage {
+pub struct PageRequest {
     /// The revision to read.
     pub consistency: ReadConsistency,
     /// Maximum number of results; 0 for all.
@@ -58,7 +58,7 @@ impl Connection {
     pub fn lookup_resources<E: From<CallError>>(
         &self,
         args: &LookupResourcesArgs,
-        page: LookupPage,
+        page: PageRequest,
         mut receive: impl FnMut(ResourceMatch) -> Result<(), E>,
     ) -> Result<(), E> {
         let request = wire::LookupResourcesRequest {

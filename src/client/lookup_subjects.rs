@@ -79,6 +79,7 @@ fn subject_match(response: wire::LookupSubjectsResponse) -> SubjectMatch {
         };
         (object_id, permissionship)
     });
+
     SubjectMatch {
         object_id,
         permissionship,

@@ -87,6 +87,7 @@ fn filter_message(filter: &ReflectionFilter) -> wire::ReflectionSchemaFilter {
             message.optional_caveat_name_filter.clone_from(caveat);
         }
     }
+
     message
 }
 

@@ -13,7 +13,7 @@ use tonic::Status;
 
 /// Which changes to watch.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct WatchArgs {
+pub struct WatchQuery {
     /// Only resources of these types; all if empty.
     pub object_types: Vec<String>,
     /// Only relationships that match one of these filters; all if empty.
@@ -47,7 +47,7 @@ impl Connection {
     /// Passes each message to `receive`, until the process is interrupted, the server ends the stream, or either side fails.
     pub fn watch<E: From<CallError>>(
         &self,
-        args: &WatchArgs,
+        args: &WatchQuery,
         receive: impl FnMut(WatchMessage) -> Result<(), E>,
     ) -> Result<(), E> {
         let request = request(args);
@@ -90,7 +90,7 @@ impl Connection {
     }
 }
 
-fn request(args: &WatchArgs) -> authzed::WatchRequest {
+fn request(args: &WatchQuery) -> authzed::WatchRequest {
     use authzed::WatchKind::{
         IncludeCheckpoints, IncludeRelationshipUpdates, IncludeSchemaUpdates,
     };
@@ -100,6 +100,7 @@ fn request(args: &WatchArgs) -> authzed::WatchRequest {
         (args.checkpoints, IncludeCheckpoints),
     ];
     let start = args.start.clone();
+
     authzed::WatchRequest {
         optional_object_types: args.object_types.clone(),
         optional_start_cursor: start.map(|token| authzed::ZedToken { token }),

@@ -44,6 +44,7 @@ pub(crate) fn subject(
         .as_ref()
         .filter(|object| object.object_id == WILDCARD_ID)
         .map(|object| object.object_type.clone());
+
     let Some(object_type) = wildcard_type else {
         let object = object(errors, field.at("object"), message.object)?;
         let relation = relation?;
@@ -60,6 +61,7 @@ pub(crate) fn subject(
         errors.add(relation_field, "a wildcard subject takes no relation");
         return None;
     }
+
     Some(Subject::Wildcard(object_type))
 }
 

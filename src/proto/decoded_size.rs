@@ -9,8 +9,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every message type of the protocol.
-pub(crate) static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
-    DescriptorPool::decode(FILE_DESCRIPTOR_SET).map(|pool| Shapes::of(&pool)).unwrap_or_default()
+pub(crate) static SHAPES: LazyLock<MessageShapes> = LazyLock::new(|| {
+    DescriptorPool::decode(FILE_DESCRIPTOR_SET)
+        .map(|pool| MessageShapes::of(&pool))
+        .unwrap_or_default()
 });
 
 /// How deep messages may lie in one another, the request itself included: as deep as the decoder goes.
@@ -21,10 +23,10 @@ const HANDLE_BYTES: usize = 24;
 const WORD_BYTES: usize = 8;
 /// What an allocation takes beside its content.
 const ALLOCATION_BYTES: usize = 16;
-/// How many entries a list or a node of a map has room for from the first one on.
+/// Initial capacity of a list and of a node of a map, in entries.
 const LIST_ENTRIES_MIN: usize = 4;
 const NODE_ENTRIES: usize = 11;
-/// A list that grows has up to twice the room that it needs; a node of a map may be half full.
+/// The capacity of a growing list is up to twice its length; a node of a map may be half full.
 const GROWTH: usize = 2;
 
 /// Wire types.
@@ -35,36 +37,36 @@ const FOUR_BYTES: u64 = 5;
 
 /// Every message type of the protocol, by its full name.
 #[derive(Debug, Default)]
-pub(crate) struct Shapes {
+pub(crate) struct MessageShapes {
     by_name: HashMap<String, usize>,
-    all: Vec<Shape>,
+    all: Vec<MessageShape>,
 }
 
 /// What is known of one message type.
 #[derive(Debug, Default)]
-struct Shape {
+struct MessageShape {
     /// What one message takes without what its strings, lists and maps point to, in bytes.
     bytes: usize,
     /// By field number.
-    fields: Vec<Option<Field>>,
+    fields: Vec<Option<FieldShape>>,
 }
 
 #[derive(Clone, Debug)]
-struct Field {
+struct FieldShape {
     name: String,
-    content: Content,
-    count: Count,
+    content: FieldContent,
+    count: FieldCount,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Content {
+enum FieldContent {
     Number,
     Text,
     Message(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Count {
+enum FieldCount {
     One,
     List,
     Map,
@@ -72,7 +74,7 @@ enum Count {
 
 /// Why a message is not to be decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum TooMuch {
+pub(crate) enum SizeError {
     /// It would take more memory than it may. The field of the request in which that shows.
     Memory(String),
     /// Its messages lie too deep in one another.
@@ -82,13 +84,13 @@ pub(crate) enum TooMuch {
 }
 
 /// Why a walk ended early.
-enum Stop {
-    TooMuch(TooMuch),
+enum WalkStop {
+    SizeError(SizeError),
     /// No message. The decoder will stop at the same place, and say why.
     Malformed,
 }
 
-impl Shapes {
+impl MessageShapes {
     fn of(pool: &DescriptorPool) -> Self {
         let messages: Vec<MessageDescriptor> = pool.all_messages().collect();
         let by_name: HashMap<String, usize> = messages
@@ -96,7 +98,7 @@ impl Shapes {
             .enumerate()
             .map(|(index, message)| (message.full_name().to_owned(), index))
             .collect();
-        let all = messages.iter().map(|message| Shape::of(message, &by_name)).collect();
+        let all = messages.iter().map(|message| MessageShape::of(message, &by_name)).collect();
         Self { by_name, all }
     }
 
@@ -107,17 +109,17 @@ impl Shapes {
         full_name: &str,
         message: &[u8],
         bytes_max: usize,
-    ) -> Result<usize, TooMuch> {
+    ) -> Result<usize, SizeError> {
         let Some(shape) = self.by_name.get(full_name) else { return Ok(0) };
-        let mut walk = Walk { shapes: self, bytes: 0, bytes_max };
+        let mut walk = SizeWalk { shapes: self, bytes: 0, bytes_max };
         match walk.message(*shape, message, DEPTH_MAX) {
-            Err(Stop::TooMuch(reason)) => Err(reason),
-            Ok(()) | Err(Stop::Malformed) => Ok(walk.bytes),
+            Err(WalkStop::SizeError(reason)) => Err(reason),
+            Ok(()) | Err(WalkStop::Malformed) => Ok(walk.bytes),
         }
     }
 }
 
-impl Shape {
+impl MessageShape {
     fn of(message: &MessageDescriptor, by_name: &HashMap<String, usize>) -> Self {
         let mut fields = Vec::new();
         for descriptor in message.fields() {
@@ -126,32 +128,32 @@ impl Shape {
                 fields.resize(number + 1, None);
             }
             if let Some(slot) = fields.get_mut(number) {
-                *slot = Some(Field::of(&descriptor, by_name));
+                *slot = Some(FieldShape::of(&descriptor, by_name));
             }
         }
         Self { bytes: inline_bytes(message, &mut Vec::new()), fields }
     }
 }
 
-impl Field {
+impl FieldShape {
     fn of(field: &FieldDescriptor, by_name: &HashMap<String, usize>) -> Self {
         let kind = field.kind();
         let message = kind.as_message().and_then(|message| by_name.get(message.full_name()));
         let content = match (message, is_text(&kind)) {
-            (Some(shape), _) => Content::Message(*shape),
-            (None, true) => Content::Text,
-            (None, false) => Content::Number,
+            (Some(shape), _) => FieldContent::Message(*shape),
+            (None, true) => FieldContent::Text,
+            (None, false) => FieldContent::Number,
         };
         let count = match (field.is_map(), field.cardinality()) {
-            (true, _) => Count::Map,
-            (false, Cardinality::Repeated) => Count::List,
-            (false, Cardinality::Optional | Cardinality::Required) => Count::One,
+            (true, _) => FieldCount::Map,
+            (false, Cardinality::Repeated) => FieldCount::List,
+            (false, Cardinality::Optional | Cardinality::Required) => FieldCount::One,
         };
         Self { name: field.name().to_owned(), content, count }
     }
 }
 
-/// The size of a message's struct. Fields of a `oneof` share their place; what contains itself is behind a pointer.
+/// The size of a message's struct. Fields of a `oneof` share their memory; a message that contains itself is boxed.
 fn inline_bytes(message: &MessageDescriptor, around: &mut Vec<String>) -> usize {
     around.push(message.full_name().to_owned());
     let mut bytes = 0;
@@ -184,22 +186,28 @@ fn is_text(kind: &Kind) -> bool {
 }
 
 /// A walk through the bytes of one message.
-struct Walk<'s> {
-    shapes: &'s Shapes,
+struct SizeWalk<'s> {
+    shapes: &'s MessageShapes,
     bytes: usize,
     bytes_max: usize,
 }
 
-impl Walk<'_> {
-    fn message(&mut self, shape: usize, mut rest: &[u8], depth_left: usize) -> Result<(), Stop> {
-        let depth_left = depth_left.checked_sub(1).ok_or(Stop::TooMuch(TooMuch::Depth))?;
+impl SizeWalk<'_> {
+    fn message(
+        &mut self,
+        shape: usize,
+        mut rest: &[u8],
+        depth_left: usize,
+    ) -> Result<(), WalkStop> {
+        let depth_left = depth_left.checked_sub(1).ok_or(WalkStop::SizeError(SizeError::Depth))?;
         let shapes = self.shapes;
-        let shape = shapes.all.get(shape).ok_or(Stop::Malformed)?;
+        let shape = shapes.all.get(shape).ok_or(WalkStop::Malformed)?;
+
         // The lists and maps that have an entry already, by field number.
         let mut begun = 0_u64;
         while !rest.is_empty() {
             let key = varint(&mut rest)?;
-            let number = usize::try_from(key >> 3).map_err(|_| Stop::Malformed)?;
+            let number = usize::try_from(key >> 3).map_err(|_| WalkStop::Malformed)?;
             let field = shape.fields.get(number).and_then(Option::as_ref);
             // Numbers beyond 63 do not occur; each of their entries would count as a first one.
             let bit = u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number));
@@ -221,50 +229,62 @@ impl Walk<'_> {
                 }
                 DELIMITED => {
                     let length = varint(&mut rest)?;
-                    let length = usize::try_from(length).map_err(|_| Stop::Malformed)?;
+                    let length = usize::try_from(length).map_err(|_| WalkStop::Malformed)?;
                     let content = take(&mut rest, length)?;
                     if let Some(field) = field {
                         self.delimited(field, content, is_first, depth_left)?;
                     }
                 }
-                _ => return Err(Stop::TooMuch(TooMuch::Group)),
+                _ => return Err(WalkStop::SizeError(SizeError::Group)),
             }
         }
+
         Ok(())
     }
 
-    fn number(&mut self, field: Option<&Field>, is_first: bool) -> Result<(), Stop> {
+    fn number(&mut self, field: Option<&FieldShape>, is_first: bool) -> Result<(), WalkStop> {
         match field {
-            None | Some(Field { content: Content::Number, count: Count::One, .. }) => Ok(()),
-            Some(field @ Field { content: Content::Number, count: Count::List, .. }) => {
-                self.add(field, list_entry(WORD_BYTES, is_first))
+            None
+            | Some(FieldShape { content: FieldContent::Number, count: FieldCount::One, .. }) => {
+                Ok(())
             }
-            Some(_) => Err(Stop::Malformed),
+            Some(
+                field @ FieldShape {
+                    content: FieldContent::Number, count: FieldCount::List, ..
+                },
+            ) => self.add(field, list_entry(WORD_BYTES, is_first)),
+            Some(_) => Err(WalkStop::Malformed),
         }
     }
 
     fn delimited(
         &mut self,
-        field: &Field,
+        field: &FieldShape,
         content: &[u8],
         is_first: bool,
         depth_left: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), WalkStop> {
         match (field.content, field.count) {
             // Packed: each number takes a byte at least.
-            (Content::Number, Count::List) => self.add(field, GROWTH * WORD_BYTES * content.len()),
-            (Content::Number, _) | (Content::Text, Count::Map) => Err(Stop::Malformed),
-            (Content::Text, Count::One) => self.add(field, ALLOCATION_BYTES + content.len()),
-            (Content::Text, Count::List) => {
+            (FieldContent::Number, FieldCount::List) => {
+                self.add(field, GROWTH * WORD_BYTES * content.len())
+            }
+            (FieldContent::Number, _) | (FieldContent::Text, FieldCount::Map) => {
+                Err(WalkStop::Malformed)
+            }
+            (FieldContent::Text, FieldCount::One) => {
+                self.add(field, ALLOCATION_BYTES + content.len())
+            }
+            (FieldContent::Text, FieldCount::List) => {
                 let entry = list_entry(HANDLE_BYTES, is_first);
                 self.add(field, entry + ALLOCATION_BYTES + content.len())
             }
-            (Content::Message(shape), count) => {
+            (FieldContent::Message(shape), count) => {
                 let inline = self.shapes.all.get(shape).map_or(0, |shape| shape.bytes);
                 let entry = match count {
-                    Count::One => 0,
-                    Count::List => list_entry(inline, is_first),
-                    Count::Map => map_entry(inline, is_first),
+                    FieldCount::One => 0,
+                    FieldCount::List => list_entry(inline, is_first),
+                    FieldCount::Map => map_entry(inline, is_first),
                 };
                 self.add(field, entry)?;
                 self.message(shape, content, depth_left).map_err(|stop| within(field, stop))
@@ -272,20 +292,22 @@ impl Walk<'_> {
         }
     }
 
-    fn add(&mut self, field: &Field, bytes: usize) -> Result<(), Stop> {
+    fn add(&mut self, field: &FieldShape, bytes: usize) -> Result<(), WalkStop> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.bytes_max {
-            return Err(Stop::TooMuch(TooMuch::Memory(field.name.clone())));
+            return Err(WalkStop::SizeError(SizeError::Memory(field.name.clone())));
         }
         Ok(())
     }
 }
 
 /// Names the outer field instead of the inner one: that is what the caller knows.
-fn within(field: &Field, stop: Stop) -> Stop {
+fn within(field: &FieldShape, stop: WalkStop) -> WalkStop {
     match stop {
-        Stop::TooMuch(TooMuch::Memory(_)) => Stop::TooMuch(TooMuch::Memory(field.name.clone())),
-        Stop::TooMuch(_) | Stop::Malformed => stop,
+        WalkStop::SizeError(SizeError::Memory(_)) => {
+            WalkStop::SizeError(SizeError::Memory(field.name.clone()))
+        }
+        WalkStop::SizeError(_) | WalkStop::Malformed => stop,
     }
 }
 
@@ -298,21 +320,21 @@ fn map_entry(bytes: usize, is_first: bool) -> usize {
 }
 
 /// Reads a number of variable length.
-fn varint(rest: &mut &[u8]) -> Result<u64, Stop> {
+fn varint(rest: &mut &[u8]) -> Result<u64, WalkStop> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
-        let (byte, behind) = rest.split_first().ok_or(Stop::Malformed)?;
+        let (byte, behind) = rest.split_first().ok_or(WalkStop::Malformed)?;
         *rest = behind;
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return Ok(value);
         }
     }
-    Err(Stop::Malformed)
+    Err(WalkStop::Malformed)
 }
 
-fn take<'b>(rest: &mut &'b [u8], count: usize) -> Result<&'b [u8], Stop> {
-    let (taken, behind) = rest.split_at_checked(count).ok_or(Stop::Malformed)?;
+fn take<'b>(rest: &mut &'b [u8], count: usize) -> Result<&'b [u8], WalkStop> {
+    let (taken, behind) = rest.split_at_checked(count).ok_or(WalkStop::Malformed)?;
     *rest = behind;
     Ok(taken)
 }
@@ -343,6 +365,7 @@ mod tests {
         require::<proto::RelationshipUpdate>();
         require::<proto::Relationship>();
         require::<proto::Precondition>();
+
         require::<proto::RelationshipFilter>();
         require::<proto::ContextualizedCaveat>();
         require::<proto::ReflectionSchemaFilter>();
@@ -350,6 +373,7 @@ mod tests {
         require_size("google.protobuf.Struct", size_of::<prost_types::Struct>());
         require_size("google.protobuf.Value", size_of::<prost_types::Value>());
         require_size("google.protobuf.ListValue", size_of::<prost_types::ListValue>());
+
         require_size("google.protobuf.Timestamp", size_of::<prost_types::Timestamp>());
     }
 
@@ -371,14 +395,14 @@ mod tests {
         let bytes = request.encode_to_vec();
         let name = proto::WriteRelationshipsRequest::full_name();
         let refused = SHAPES.measure(&name, &bytes, 1_000).unwrap_err();
-        assert_eq!(refused, TooMuch::Memory("updates".to_owned()));
+        assert_eq!(refused, SizeError::Memory("updates".to_owned()));
         let strings = proto::WatchRequest {
             optional_object_types: vec![String::new(); 1_000],
             ..Default::default()
         };
         let refused =
             SHAPES.measure(&proto::WatchRequest::full_name(), &strings.encode_to_vec(), 1_000);
-        assert_eq!(refused, Err(TooMuch::Memory("optional_object_types".to_owned())));
+        assert_eq!(refused, Err(SizeError::Memory("optional_object_types".to_owned())));
     }
 
     #[test]
@@ -390,8 +414,8 @@ mod tests {
         }
         let name = "google.protobuf.Value";
         let refused = SHAPES.measure(name, &value.encode_to_vec(), ALL);
-        assert_eq!(refused, Err(TooMuch::Depth));
-        assert_eq!(SHAPES.measure(name, &[0x0b, 0x0c], ALL), Err(TooMuch::Group));
+        assert_eq!(refused, Err(SizeError::Depth));
+        assert_eq!(SHAPES.measure(name, &[0x0b, 0x0c], ALL), Err(SizeError::Group));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Answers to messages.
+//! The vocabulary to messages.
 
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;

@@ -1,4 +1,4 @@
-//! Many checks at one moment.
+//! Many checks at one revision.
 
 use crate::api::context::ServiceContext;
 use crate::api::convert;
@@ -12,7 +12,7 @@ use crate::proto::encode;
 use crate::schema;
 use tonic::Status;
 
-/// Answers every item. What is wrong with one question is its own answer.
+/// Answers every item. An error of one check is the answer to that item.
 pub(crate) async fn check(
     context: &ServiceContext,
     mut request: proto::CheckBulkPermissionsRequest,
@@ -21,13 +21,14 @@ pub(crate) async fn check(
     let (tokens, traces) = (context.tokens, context.traces.clone());
     let consistency = tokens.consistency(request.consistency.take())?;
     let (items, limits) = (request.items, context.limits);
+
     context
         .workers
         .run(move |job| {
             let view = job.view(consistency)?;
             let asked = convert::bulk_items(&items, limits)?;
             let questions: Vec<CheckQuery<'_>> =
-                asked.iter().map(convert::Asked::question).collect();
+                asked.iter().map(convert::CheckArguments::query).collect();
             let answers = view.check_each(&questions, tracing, job.interrupted);
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
             let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
@@ -42,7 +43,7 @@ pub(crate) async fn check(
         .await
 }
 
-/// The schema is told with the first trace only: with each of 10,000, it would be most of the response.
+/// Only the first trace carries the schema: in each of 10,000, it would be most of the response.
 fn pair(
     request: proto::CheckBulkPermissionsRequestItem,
     answer: Result<CheckResult, DatabaseError>,

@@ -2,7 +2,8 @@
 
 use crate::api::context::ServiceContext;
 use crate::api::convert;
-use crate::api::cursor::{self, Call};
+use crate::api::cursor::{self, CursorScope};
+use crate::api::status;
 use crate::database::{DeleteRequest, ReadPosition};
 use crate::proto::authzed::api::v1 as proto;
 use prost::Message as _;
@@ -36,29 +37,29 @@ pub(crate) async fn delete(
 
 /// The call that a cursor belongs to. Preconditions and metadata may differ from part to part: a precondition that held
 /// for the first part need not hold for the next.
-fn call(context: &ServiceContext, request: &proto::DeleteRelationshipsRequest) -> Call {
+fn call(context: &ServiceContext, request: &proto::DeleteRelationshipsRequest) -> CursorScope {
     let bound = proto::DeleteRelationshipsRequest {
         relationship_filter: request.relationship_filter.clone(),
         optional_limit: request.optional_limit,
         ..proto::DeleteRelationshipsRequest::default()
     };
-    Call::new(context.tokens, "DeleteRelationships", &bound)
+    CursorScope::new(context.tokens, "DeleteRelationships", &bound)
 }
 
 /// The position that a cursor names. A deletion that is not done in parts cannot be resumed.
 fn resume(
-    call: Call,
+    call: CursorScope,
     request: &proto::DeleteRelationshipsRequest,
     cursor: &proto::Cursor,
 ) -> Result<ReadPosition, Status> {
     if request.optional_limit == 0 {
-        return Err(Status::invalid_argument("optional_cursor requires optional_limit to be set"));
+        return Err(status::invalid_request("optional_cursor requires optional_limit to be set"));
     }
     if !request.optional_allow_partial_deletions {
-        return Err(Status::invalid_argument(
+        return Err(status::invalid_request(
             "optional_cursor requires optional_allow_partial_deletions to be true",
         ));
     }
-    let place = call.place(cursor)?;
+    let place = call.position(cursor)?;
     cursor::position(&place.position)
 }

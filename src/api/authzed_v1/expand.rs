@@ -18,6 +18,7 @@ pub(crate) async fn expand(
     let tokens = context.tokens;
     let consistency = tokens.consistency(request.consistency.take())?;
     let asked = convert::expand(request);
+
     context
         .workers
         .run(move |job| {
@@ -50,6 +51,7 @@ fn tree(tree: ExpandTree) -> proto::PermissionRelationshipTree {
             TreeType::Leaf(proto::DirectSubjectSet { subjects })
         }
     };
+
     proto::PermissionRelationshipTree {
         expanded_object: Some(encode::object(&tree.object)),
         expanded_relation: tree.relation,

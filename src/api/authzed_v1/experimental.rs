@@ -1,12 +1,12 @@
 //! `authzed.api.v1.ExperimentalService`.
 
 use crate::api::authzed_v1::counters;
-use crate::api::authzed_v1::export::Export;
+use crate::api::authzed_v1::export;
 use crate::api::authzed_v1::import;
 use crate::api::authzed_v1::permissions::Permissions;
-use crate::api::authzed_v1::schema::Schemas;
+use crate::api::authzed_v1::schema::SchemaCalls;
+use crate::api::bounded_stream::BoundedStream;
 use crate::api::context::ServiceContext;
-use crate::api::result_stream::{Results, pages};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::experimental_service_server::ExperimentalService;
 use crate::proto::authzed::api::v1::permissions_service_server::PermissionsService as _;
@@ -20,18 +20,22 @@ use tonic::{Request, Response, Status, Streaming};
 pub(crate) struct Experimental {
     context: ServiceContext,
     permissions: Permissions,
-    schemas: Schemas,
+    schemas: SchemaCalls,
 }
 
 impl Experimental {
-    pub(crate) fn new(context: ServiceContext, permissions: Permissions, schemas: Schemas) -> Self {
+    pub(crate) fn new(
+        context: ServiceContext,
+        permissions: Permissions,
+        schemas: SchemaCalls,
+    ) -> Self {
         Self { context, permissions, schemas }
     }
 }
 
 #[tonic::async_trait]
 impl ExperimentalService for Experimental {
-    type BulkExportRelationshipsStream = Results<proto::BulkExportRelationshipsResponse>;
+    type BulkExportRelationshipsStream = BoundedStream<proto::BulkExportRelationshipsResponse>;
 
     async fn bulk_import_relationships(
         &self,
@@ -45,9 +49,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<proto::BulkExportRelationshipsRequest>,
     ) -> Result<Response<Self::BulkExportRelationshipsStream>, Status> {
-        let export = Export::new(&self.context, request.into_inner().into())?;
-        let context = self.context.clone();
-        Ok(Response::new(pages(self.context.streams, |sink| export.send(context, sink))))
+        let export = export::export(&self.context, request.into_inner().into())?;
+        Ok(Response::new(export.stream(&self.context)))
     }
 
     async fn bulk_check_permission(

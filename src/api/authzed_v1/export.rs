@@ -1,51 +1,43 @@
-//! Whole stores, page by page.
+//! `ExportBulkRelationships`: whole stores, in large messages.
 
 use crate::api::context::ServiceContext;
-use crate::api::convert;
-use crate::api::cursor::{self, Call, Place};
-use crate::api::result_stream::Sink;
-use crate::api::status;
-use crate::database::{Consistency, ReadPage, ReadPosition, View, ViewPin};
+use crate::api::cursor::{self, CursorScope};
+use crate::api::paging::{PageReader, PageSource, PagedRead, ResultPage};
+use crate::api::{convert, status};
+use crate::database::{ReadPage, ReadPosition};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::encode;
-use crate::relationship::{RelationshipFilter, Revision};
+use crate::relationship::RelationshipFilter;
 use prost::Message as _;
+use std::marker::PhantomData;
 use tonic::Status;
 
-/// How many relationships are read at once, to begin with and at most.
+/// Relationships that are read at once, at first and at most.
 const FIRST_READ_COUNT: usize = 100;
 const READ_COUNT_MAX: usize = 2_000;
-/// A message ends early when it has grown to so many bytes, for most clients take 4 MiB at most.
-const PAGE_BYTES_MAX: usize = 1 << 20;
+/// Size in bytes from which a message is complete: most clients receive at most 4 MiB.
+const MESSAGE_BYTES: usize = 1 << 20;
 
-/// An export that was asked for. What is wrong with it comes out after the moment has been looked at.
-pub(crate) struct Export {
-    call: Call,
-    consistency: Consistency,
-    /// From the first page on, so that the last one is still there when its turn comes.
-    held: Option<ViewPin>,
-    wanted: Result<Wanted, Status>,
-}
-
-/// What an export wants.
-struct Wanted {
+/// All relationships, or those that match a filter, after a position. `M` is the message of either service.
+pub(crate) struct ExportSource<M> {
     filter: Option<RelationshipFilter>,
     count_max: usize,
     after: Option<ReadPosition>,
+    message: PhantomData<fn() -> M>,
 }
 
-/// A part of an export, in the form of either service.
-pub(crate) trait Part: Send + 'static {
+/// A message of an export.
+pub(crate) trait ExportMessage: Send + 'static {
     fn new(cursor: proto::Cursor, relationships: Vec<proto::Relationship>) -> Self;
 }
 
-impl Part for proto::ExportBulkRelationshipsResponse {
+impl ExportMessage for proto::ExportBulkRelationshipsResponse {
     fn new(cursor: proto::Cursor, relationships: Vec<proto::Relationship>) -> Self {
         Self { after_result_cursor: Some(cursor), relationships }
     }
 }
 
-impl Part for proto::BulkExportRelationshipsResponse {
+impl ExportMessage for proto::BulkExportRelationshipsResponse {
     fn new(cursor: proto::Cursor, relationships: Vec<proto::Relationship>) -> Self {
         Self { after_result_cursor: Some(cursor), relationships }
     }
@@ -62,133 +54,85 @@ impl From<proto::BulkExportRelationshipsRequest> for proto::ExportBulkRelationsh
     }
 }
 
-/// One page, and what is wanted behind it.
-struct Page {
-    revision: Revision,
-    /// What the next page reads.
-    consistency: Consistency,
-    held: ViewPin,
-    relationships: Vec<proto::Relationship>,
-    wanted: Wanted,
-    /// Whether nothing follows.
-    ended: bool,
+/// A cursor belongs to the filter alone: page size and consistency may differ from call to call.
+pub(crate) fn export<M: ExportMessage>(
+    context: &ServiceContext,
+    request: proto::ExportBulkRelationshipsRequest,
+) -> Result<PagedRead<ExportSource<M>>, Status> {
+    let proto::ExportBulkRelationshipsRequest {
+        consistency,
+        optional_limit,
+        optional_cursor,
+        optional_relationship_filter: filter,
+    } = request;
+    let selected = filter.clone().unwrap_or_default();
+    let scope = CursorScope::new(context.tokens, "ExportBulkRelationships", &selected);
+    let consistency = context.tokens.consistency(consistency)?;
+    let limits = context.limits;
+    Ok(PagedRead::new(scope, consistency, optional_cursor.as_ref(), |position| {
+        let (filter, count_max) = convert::export(filter, optional_limit, limits)?;
+        let after = position.map(|position| cursor::read_position(&position)).transpose()?;
+        Ok(ExportSource { filter, count_max, after, message: PhantomData })
+    }))
 }
 
-impl Export {
-    /// A cursor goes on wherever the relationships are the same: page size and consistency may be others.
-    pub(crate) fn new(
-        context: &ServiceContext,
-        request: proto::ExportBulkRelationshipsRequest,
-    ) -> Result<Self, Status> {
-        let proto::ExportBulkRelationshipsRequest {
-            consistency,
-            optional_limit,
-            optional_cursor,
-            optional_relationship_filter: filter,
-        } = request;
-        let selected = filter.clone().unwrap_or_default();
-        let call = Call::new(context.tokens, "ExportBulkRelationships", &selected);
-        let mut consistency = context.tokens.consistency(consistency)?;
-        let place = optional_cursor.map(|cursor| call.place(&cursor)).transpose();
-        if let Ok(Some(Place { revision, .. })) = &place {
-            consistency = consistency.exactly(*revision);
-        }
-        let wanted = place.and_then(|place| {
-            let (filter, count_max) = convert::export(filter, optional_limit, context.limits)?;
-            let after = place.map(|place| cursor::read_position(&place.position)).transpose()?;
-            Ok(Wanted { filter, count_max, after })
-        });
-        Ok(Self { call, consistency, held: None, wanted })
-    }
+impl<M: ExportMessage> PageSource for ExportSource<M> {
+    type Message = M;
 
-    /// Reads to the end and sends every page.
-    pub(crate) async fn send<P: Part>(
-        mut self,
-        context: ServiceContext,
-        sink: Sink<P>,
-    ) -> Result<(), Status> {
-        let call = self.call;
-        loop {
-            let Page { revision, consistency, held, relationships, wanted, ended } =
-                sink.wait(self.next_part(&context)).await?;
-            if let Some(last) = wanted.after.as_ref().filter(|_| !relationships.is_empty()) {
-                let cursor = call.cursor(revision, &last.to_bytes());
-                sink.send(P::new(cursor, relationships)).await?;
-            }
-            if ended {
-                return Ok(());
-            }
-            self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
-        }
-    }
+    const QUEUED_MAX: u32 = 2;
 
-    /// The next page that has relationships, or the last one. Between pages, others use the thread.
-    async fn next_part(mut self, context: &ServiceContext) -> Result<Page, Status> {
-        loop {
-            let call = self.call;
-            let page = self.page(context).await?;
-            if page.ended || !page.relationships.is_empty() {
-                return Ok(page);
-            }
-            let Page { consistency, held, wanted, .. } = page;
-            self = Self { call, consistency, held: Some(held), wanted: Ok(wanted) };
-        }
-    }
-
-    async fn page(self, context: &ServiceContext) -> Result<Page, Status> {
-        let Self { consistency, held, wanted, .. } = self;
-        context
-            .workers
-            .run(move |job| {
-                let view = job.view(consistency)?;
-                let held = held.unwrap_or_else(|| view.pin());
-                let mut wanted = wanted?;
-                let (relationships, ended) = wanted.take(&view, job.interrupted)?;
-                let (revision, consistency) = (view.revision(), view.pinned());
-                Ok(Page { revision, consistency, held, relationships, wanted, ended })
-            })
-            .await
-    }
-}
-
-impl Wanted {
-    /// The relationships of the next page, and whether nothing follows them.
-    fn take(
+    fn read_page(
         &mut self,
-        view: &View<'_>,
-        interrupted: &dyn Fn() -> bool,
+        reader: &PageReader<'_, '_>,
+    ) -> Result<ResultPage<Self::Message>, Status> {
+        let (relationships, is_last) = self.read_message(reader)?;
+        let last = self.after.as_ref().filter(|_| !relationships.is_empty());
+        let message = last.map(|last| M::new(reader.cursor(&last.to_bytes()), relationships));
+        Ok(ResultPage { messages: message.into_iter().collect(), is_last })
+    }
+}
+
+impl<M> ExportSource<M> {
+    /// The relationships of the next message, and whether none follow.
+    fn read_message(
+        &mut self,
+        reader: &PageReader<'_, '_>,
     ) -> Result<(Vec<proto::Relationship>, bool), Status> {
-        let mut page = Vec::new();
-        let mut left = PAGE_BYTES_MAX;
-        while page.len() < self.count_max && left > 0 {
-            // As many as will fit, going by the size of those before.
-            let fitting = match page.len() {
+        let mut message = Vec::new();
+        let mut bytes_left = MESSAGE_BYTES;
+        while message.len() < self.count_max && bytes_left > 0 {
+            // As many as will fit, estimated by the size of those before.
+            let fitting = match message.len() {
                 0 => FIRST_READ_COUNT,
-                count => left.saturating_mul(count) / (PAGE_BYTES_MAX - left).max(1) + 1,
+                count => bytes_left.saturating_mul(count) / (MESSAGE_BYTES - bytes_left).max(1) + 1,
             };
-            let count_max = fitting.min(READ_COUNT_MAX).min(self.count_max - page.len());
-            let ReadPage { rows, next } = view
-                .export(self.filter.as_ref(), self.after.as_ref(), count_max, interrupted)
+            let count_max = fitting.min(READ_COUNT_MAX).min(self.count_max - message.len());
+            let (filter, after) = (self.filter.as_ref(), self.after.as_ref());
+            let ReadPage { rows, next } = reader
+                .view
+                .export(filter, after, count_max, reader.interrupted)
                 .map_err(status::of_database)?;
+
             let is_empty = rows.is_empty();
             for (relationship, position) in rows {
-                if left == 0 {
-                    // The rest comes with the next page.
-                    return Ok((page, false));
+                if bytes_left == 0 {
+                    // The next message starts with the rest.
+                    return Ok((message, false));
                 }
-                let message = encode::relationship(&relationship);
-                left = left.saturating_sub(message.encoded_len());
-                page.push(message);
+                let relationship = encode::relationship(&relationship);
+                bytes_left = bytes_left.saturating_sub(relationship.encoded_len());
+                message.push(relationship);
                 self.after = Some(position);
             }
+
             match next {
-                None => return Ok((page, true)),
+                None => return Ok((message, true)),
                 Some(next) => self.after = Some(next),
             }
             if is_empty {
                 break;
             }
         }
-        Ok((page, false))
+        Ok((message, false))
     }
 }

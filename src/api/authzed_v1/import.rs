@@ -10,17 +10,17 @@ use std::time::Duration;
 use tonic::{Status, Streaming};
 
 /// A part of an import, in the form of either service.
-pub(crate) trait Part: Send + 'static {
+pub(crate) trait ImportMessage: Send + 'static {
     fn relationships(self) -> Vec<proto::Relationship>;
 }
 
-impl Part for proto::ImportBulkRelationshipsRequest {
+impl ImportMessage for proto::ImportBulkRelationshipsRequest {
     fn relationships(self) -> Vec<proto::Relationship> {
         self.relationships
     }
 }
 
-impl Part for proto::BulkImportRelationshipsRequest {
+impl ImportMessage for proto::BulkImportRelationshipsRequest {
     fn relationships(self) -> Vec<proto::Relationship> {
         self.relationships
     }
@@ -30,7 +30,7 @@ impl Part for proto::BulkImportRelationshipsRequest {
 ///
 /// Nothing is held for the client while it takes its time, neither a thread nor the other writes; should it go away, or
 /// send nothing for too long, nothing is left.
-pub(crate) async fn import<P: Part>(
+pub(crate) async fn import<P: ImportMessage>(
     context: &ServiceContext,
     mut parts: Streaming<P>,
 ) -> Result<u64, Status> {
@@ -54,10 +54,11 @@ pub(crate) async fn import<P: Part>(
 }
 
 /// The next part; none at the end of the stream.
-async fn next<P: Part>(parts: &mut Streaming<P>, idle_max: Duration) -> Result<Option<P>, Status> {
-    tokio::time::timeout(idle_max, parts.message()).await.unwrap_or_else(|_| {
-        Err(Status::deadline_exceeded(format!(
-            "the import was given up, because the client sent nothing for {idle_max:?}; nothing was imported"
-        )))
-    })
+async fn next<P: ImportMessage>(
+    parts: &mut Streaming<P>,
+    idle_max: Duration,
+) -> Result<Option<P>, Status> {
+    tokio::time::timeout(idle_max, parts.message())
+        .await
+        .unwrap_or_else(|_| Err(status::import_idle(idle_max)))
 }

@@ -1,160 +1,89 @@
-//! Who has a permission on a resource, page by page.
+//! `LookupSubjects`: subjects that have a permission on a resource.
 
 use crate::api::context::ServiceContext;
-use crate::api::convert;
-use crate::api::cursor::{self, Call, Place};
+use crate::api::convert::{self, LookupSubjectsArguments};
+use crate::api::cursor::{self, CursorScope};
 use crate::api::middleware::layer::Operations;
-use crate::api::result_stream::Sink;
+use crate::api::paging::{PageReader, PageSource, PagedRead, RemainingResults, ResultPage};
 use crate::api::status;
-use crate::api::token::Tokens;
-use crate::database::{Consistency, View, ViewPin};
 use crate::engine::{ExcludedSubject, FoundSubject, SubjectLookup};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::LookupPermissionship;
 use crate::proto::encode;
-use crate::relationship::{NameKind, Permissionship, Revision, WILDCARD_ID, require_name};
+use crate::relationship::{NameKind, Permissionship, WILDCARD_ID, require_name};
 use tonic::Status;
 
-/// How many subjects are looked up at once.
+/// Subjects that are found at once.
 const PAGE_COUNT_MAX: usize = 500;
-/// A list that was asked for. What is wrong with it comes out after the moment has been looked at.
-pub(crate) struct Lookup {
-    call: Call,
-    consistency: Consistency,
-    wanted: Result<Wanted, Status>,
-    operations: Operations,
-}
 
-/// What a list is to hold.
-struct Wanted {
-    asked: convert::AskedSubjects,
-    /// The id of the result after which it goes on.
+/// Subjects after an id.
+pub(crate) struct LookupSubjectsSource {
+    arguments: LookupSubjectsArguments,
+    /// Counts no wildcards.
+    remaining: RemainingResults,
     after: Option<String>,
+    operations: Operations,
+    /// The lookup under evaluation, from the first page on.
+    active: Option<Box<SubjectLookup>>,
 }
 
-/// A list under way.
-struct Going {
-    lookup: SubjectLookup,
-    revision: Revision,
-    consistency: Consistency,
-    /// From the first page on, so that the last one is still there when its turn comes.
-    _held: ViewPin,
-    /// How many subjects are still wanted that are no wildcards.
-    left: Option<usize>,
+pub(crate) fn lookup_subjects(
+    context: &ServiceContext,
+    operations: Operations,
+    mut request: proto::LookupSubjectsRequest,
+) -> Result<PagedRead<LookupSubjectsSource>, Status> {
+    let cursor = request.optional_cursor.take();
+    let scope = CursorScope::new(context.tokens, "LookupSubjects", &request);
+    let consistency = context.tokens.consistency(request.consistency.take())?;
+    let limits = context.limits;
+    Ok(PagedRead::new(scope, consistency, cursor.as_ref(), |position| {
+        let after = position.map(last_id).transpose()?;
+        let (arguments, limit) = convert::subjects(request, limits)?;
+        let remaining = RemainingResults::new(limit);
+        Ok(LookupSubjectsSource { arguments, remaining, after, operations, active: None })
+    }))
 }
 
-/// One page, and the list when it goes on.
-struct Page {
-    results: Vec<proto::LookupSubjectsResponse>,
-    going: Option<Going>,
-}
+impl PageSource for LookupSubjectsSource {
+    type Message = proto::LookupSubjectsResponse;
 
-impl Lookup {
-    pub(crate) fn new(
-        context: &ServiceContext,
-        mut request: proto::LookupSubjectsRequest,
-    ) -> Result<Self, Status> {
-        let cursor = request.optional_cursor.take();
-        let call = Call::new(context.tokens, "LookupSubjects", &request);
-        let mut consistency = context.tokens.consistency(request.consistency.take())?;
-        let place = cursor.map(|cursor| call.place(&cursor)).transpose();
-        if let Ok(Some(Place { revision, .. })) = &place {
-            consistency = consistency.exactly(*revision);
-        }
-        let wanted = place.and_then(|place| {
-            let after = place.map(|place| position(place.position)).transpose()?;
-            Ok(Wanted { asked: convert::subjects(request, context.limits)?, after })
-        });
-        Ok(Self { call, consistency, wanted, operations: Operations::default() })
-    }
+    const QUEUED_MAX: u32 = 64;
 
-    /// What the list costs, while it is being sent.
-    pub(crate) fn operations(&self) -> Operations {
-        self.operations.clone()
-    }
-
-    /// Looks up to the end and sends every subject.
-    pub(crate) async fn send(
-        self,
-        context: ServiceContext,
-        sink: Sink<proto::LookupSubjectsResponse>,
-    ) -> Result<(), Status> {
-        let call = self.call;
-        let mut next = sink.wait(self.start(&context)).await?;
-        loop {
-            for result in next.results {
-                sink.send(result).await?;
-            }
-            let Some(going) = next.going else { return Ok(()) };
-            next = sink.wait(going.go_on(&context, call)).await?;
-        }
-    }
-
-    async fn start(self, context: &ServiceContext) -> Result<Page, Status> {
-        let Self { call, consistency, wanted, operations } = self;
-        let tokens = context.tokens;
-        context
-            .workers
-            .run(move |job| {
-                let view = job.view(consistency)?;
-                let held = view.pin();
-                let Wanted { asked, after } = wanted?;
-                let lookup = view
-                    .look_up_subjects(&asked.question(), after.as_deref(), job.interrupted)
-                    .map_err(status::of_database)?;
-                operations.add(lookup.statistics().visits, 0);
-                let revision = view.revision();
-                let consistency = view.pinned();
-                let left = asked.limit;
-                let going = Going { lookup, revision, consistency, _held: held, left };
-                going.page(&view, (call, tokens), job.interrupted)
-            })
-            .await
-    }
-}
-
-impl Going {
-    async fn go_on(self, context: &ServiceContext, call: Call) -> Result<Page, Status> {
-        let tokens = context.tokens;
-        context
-            .workers
-            .run(move |job| {
-                let view = job.view(self.consistency)?;
-                self.page(&view, (call, tokens), job.interrupted)
-            })
-            .await
-    }
-
-    fn page(
-        mut self,
-        view: &View<'_>,
-        (call, tokens): (Call, Tokens),
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Page, Status> {
-        let count_max = self.left.unwrap_or(usize::MAX).min(PAGE_COUNT_MAX);
-        let found = view
-            .next_subjects(&mut self.lookup, count_max, interrupted)
-            .map_err(status::of_database)?;
-        let concrete = found.iter().filter(|found| found.object_id != WILDCARD_ID).count();
-        self.left = self.left.map(|left| left.saturating_sub(concrete));
-        let goes_on = found.len() == count_max && self.left != Some(0);
-        let looked_up_at = tokens.token(self.revision);
-        let result = |found: FoundSubject| {
-            let cursor = call.cursor(self.revision, found.object_id.as_bytes());
-            response(found, looked_up_at.clone(), cursor)
+    fn read_page(
+        &mut self,
+        reader: &PageReader<'_, '_>,
+    ) -> Result<ResultPage<Self::Message>, Status> {
+        let PageReader { view, interrupted, .. } = *reader;
+        let mut lookup = if let Some(lookup) = self.active.take() {
+            lookup
+        } else {
+            let lookup = view
+                .look_up_subjects(&self.arguments.query(), self.after.as_deref(), interrupted)
+                .map_err(status::of_database)?;
+            self.operations.add(lookup.statistics().visits, 0);
+            Box::new(lookup)
         };
-        let results = found.into_iter().map(result).collect();
-        Ok(Page { results, going: goes_on.then_some(self) })
+
+        let count_max = self.remaining.page_size(PAGE_COUNT_MAX);
+        let found =
+            view.next_subjects(&mut lookup, count_max, interrupted).map_err(status::of_database)?;
+        let concrete = found.iter().filter(|found| found.object_id != WILDCARD_ID).count();
+        self.remaining.subtract(concrete);
+
+        let is_last = found.len() < count_max || self.remaining.is_exhausted();
+        self.active = Some(lookup);
+        let message = |found: FoundSubject| {
+            let cursor = reader.cursor(found.object_id.as_bytes());
+            response(found, reader.read_at.clone(), cursor)
+        };
+        Ok(ResultPage { messages: found.into_iter().map(message).collect(), is_last })
     }
 }
 
 /// The id of a result, from the bytes in its cursor.
-fn position(bytes: Vec<u8>) -> Result<String, Status> {
+fn last_id(bytes: Vec<u8>) -> Result<String, Status> {
     let is_result = |id: &String| id == WILDCARD_ID || require_name(NameKind::ObjectId, id).is_ok();
-    String::from_utf8(bytes)
-        .ok()
-        .filter(is_result)
-        .ok_or_else(|| cursor::invalid("error decoding cursor: it names no place in these results"))
+    String::from_utf8(bytes).ok().filter(is_result).ok_or_else(cursor::no_position)
 }
 
 fn response(
@@ -169,6 +98,7 @@ fn response(
         partial_caveat_info: encode::partial_caveat_info(&permissionship),
     };
     let excluded_subjects: Vec<_> = excluded.into_iter().map(exclusion).collect();
+
     let excluded_ids = excluded_subjects.iter().map(|subject| subject.subject_object_id.clone());
     #[expect(deprecated, reason = "older clients read these")]
     proto::LookupSubjectsResponse {
@@ -191,7 +121,7 @@ fn lookup_permissionship(permissionship: &Permissionship) -> LookupPermissionshi
     }
 }
 
-/// An exclusion tells how certain it is that the subject is out.
+/// The permissionship of an excluded subject says how certain the exclusion is.
 fn exclusion(excluded: ExcludedSubject) -> proto::ResolvedSubject {
     let permissionship = match &excluded.permissionship {
         Permissionship::Conditional(_) => LookupPermissionship::ConditionalPermission,

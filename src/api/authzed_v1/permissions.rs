@@ -3,16 +3,16 @@
 use crate::api::authzed_v1::check_bulk;
 use crate::api::authzed_v1::delete;
 use crate::api::authzed_v1::expand;
-use crate::api::authzed_v1::export::Export;
+use crate::api::authzed_v1::export;
 use crate::api::authzed_v1::import;
-use crate::api::authzed_v1::lookup_resources::LookupResources;
-use crate::api::authzed_v1::lookup_subjects;
-use crate::api::authzed_v1::read::Read;
+use crate::api::authzed_v1::lookup_resources::lookup_resources;
+use crate::api::authzed_v1::lookup_subjects::lookup_subjects;
+use crate::api::authzed_v1::read;
+use crate::api::bounded_stream::BoundedStream;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::middleware::debug_trailer::DebugTrailer;
 use crate::api::middleware::layer::Operations;
-use crate::api::result_stream::{Results, pages, stream};
 use crate::api::status;
 use crate::engine::{CheckResult, Statistics};
 use crate::proto::authzed::api::v1 as proto;
@@ -26,7 +26,7 @@ use tonic::{Request, Response, Status, Streaming};
 /// Asks for a trace, as older clients do.
 const TRACE_ASKED: &str = "io.spicedb.requestdebuginfo";
 
-/// Relationships and questions.
+/// Calls about relationships and permissions.
 #[derive(Clone, Debug)]
 pub(crate) struct Permissions {
     context: ServiceContext,
@@ -40,10 +40,10 @@ impl Permissions {
 
 #[tonic::async_trait]
 impl PermissionsService for Permissions {
-    type ReadRelationshipsStream = Results<proto::ReadRelationshipsResponse>;
-    type LookupResourcesStream = Results<proto::LookupResourcesResponse>;
-    type LookupSubjectsStream = Results<proto::LookupSubjectsResponse>;
-    type ExportBulkRelationshipsStream = Results<proto::ExportBulkRelationshipsResponse>;
+    type ReadRelationshipsStream = BoundedStream<proto::ReadRelationshipsResponse>;
+    type LookupResourcesStream = BoundedStream<proto::LookupResourcesResponse>;
+    type LookupSubjectsStream = BoundedStream<proto::LookupSubjectsResponse>;
+    type ExportBulkRelationshipsStream = BoundedStream<proto::ExportBulkRelationshipsResponse>;
 
     async fn check_permission(
         &self,
@@ -59,7 +59,7 @@ impl PermissionsService for Permissions {
             && let Ok(asked) = &asked
             && let Some((revision, checked)) =
                 self.context.workers.at_once(|database, now, stopwatch| {
-                    database.check_in_memory(consistency, now, stopwatch, &asked.question())
+                    database.check_in_memory(consistency, now, stopwatch, &asked.query())
                 })
         {
             let checked = checked.map_err(status::of_database)?;
@@ -73,7 +73,7 @@ impl PermissionsService for Permissions {
                 let view = job.view(consistency)?;
                 let asked = asked?;
                 let checked = view
-                    .check(&asked.question(), tracing, job.interrupted)
+                    .check(&asked.query(), tracing, job.interrupted)
                     .map_err(status::of_database)?;
                 let mut response = check_response(tokens.token(view.revision()), &checked);
                 response.debug_trace = checked.trace.as_ref().map(|trace| {
@@ -88,6 +88,7 @@ impl PermissionsService for Permissions {
         if let Some(trailer) = trailer {
             response.extensions_mut().insert(trailer);
         }
+
         Ok(response)
     }
 
@@ -105,9 +106,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::ReadRelationshipsRequest>,
     ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
-        let read = Read::new(&self.context, request.into_inner())?;
-        let context = self.context.clone();
-        Ok(Response::new(stream(self.context.streams, |sink| read.send(context, sink))))
+        let read = read::read(&self.context, request.into_inner())?;
+        Ok(Response::new(read.stream(&self.context)))
     }
 
     async fn write_relationships(
@@ -143,22 +143,19 @@ impl PermissionsService for Permissions {
         request: Request<proto::LookupResourcesRequest>,
     ) -> Result<Response<Self::LookupResourcesStream>, Status> {
         let operations = Operations::default();
-        let lookup = LookupResources::new(&self.context, operations.clone(), request.into_inner())?;
-        let context = self.context.clone();
-        let results = stream(self.context.streams, |sink| lookup.send(context, sink));
-        Ok(operations.of(results))
+        let request = request.into_inner();
+        let lookup = lookup_resources(&self.context, operations.clone(), request)?;
+        Ok(operations.respond(lookup.stream(&self.context)))
     }
 
     async fn lookup_subjects(
         &self,
         request: Request<proto::LookupSubjectsRequest>,
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
-        let lookup = lookup_subjects::Lookup::new(&self.context, request.into_inner())?;
-        let (context, operations) = (self.context.clone(), lookup.operations());
-        let mut response =
-            Response::new(stream(self.context.streams, |sink| lookup.send(context, sink)));
-        response.extensions_mut().insert(operations);
-        Ok(response)
+        let operations = Operations::default();
+        let request = request.into_inner();
+        let lookup = lookup_subjects(&self.context, operations.clone(), request)?;
+        Ok(operations.respond(lookup.stream(&self.context)))
     }
 
     async fn import_bulk_relationships(
@@ -173,9 +170,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::ExportBulkRelationshipsRequest>,
     ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
-        let export = Export::new(&self.context, request.into_inner())?;
-        let context = self.context.clone();
-        Ok(Response::new(pages(self.context.streams, |sink| export.send(context, sink))))
+        let export = export::export(&self.context, request.into_inner())?;
+        Ok(Response::new(export.stream(&self.context)))
     }
 }
 
@@ -203,5 +199,5 @@ pub(crate) fn with_operations<M>(message: M, statistics: &[Statistics]) -> Respo
     for Statistics { visits, cache_hits, .. } in statistics {
         operations.add(*visits, *cache_hits);
     }
-    operations.of(message)
+    operations.respond(message)
 }

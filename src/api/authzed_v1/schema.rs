@@ -14,16 +14,16 @@ use tonic::{Request, Response, Status};
 
 /// The schema.
 #[derive(Clone, Debug)]
-pub(crate) struct Schemas {
+pub(crate) struct SchemaCalls {
     context: ServiceContext,
 }
 
-impl Schemas {
+impl SchemaCalls {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 
-    /// What `ask` finds in the schema at the moment that a request asks for.
+    /// The result of `ask` for the schema at the revision of a request.
     async fn ask<T: Send + 'static>(
         &self,
         consistency: Option<proto::Consistency>,
@@ -40,7 +40,7 @@ impl Schemas {
 }
 
 #[tonic::async_trait]
-impl SchemaService for Schemas {
+impl SchemaService for SchemaCalls {
     async fn read_schema(
         &self,
         _: Request<proto::ReadSchemaRequest>,
@@ -49,9 +49,7 @@ impl SchemaService for Schemas {
         let response = self.context.workers.run(move |job| {
             let view = job.view(Consistency::FullyConsistent)?;
             let text = view.schema_text().filter(|_| !view.schema().definitions().is_empty());
-            let text = text.ok_or_else(|| {
-                Status::not_found("no schema has been defined; please call WriteSchema to start")
-            })?;
+            let text = text.ok_or_else(status::no_schema)?;
             Ok(proto::ReadSchemaResponse {
                 schema_text: text.to_owned(),
                 read_at: Some(tokens.token(view.revision())),

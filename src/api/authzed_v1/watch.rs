@@ -1,10 +1,11 @@
 //! `authzed.api.v1.WatchService` and `kilwa.v1.WatchService`.
 
+use crate::api::bounded_stream::BoundedStream;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::watch::feed::Feed;
-use crate::api::watch::send_queue::{Outgoing, WatchOptions, outgoing};
-use crate::api::watch::session::{Told, Watch};
+use crate::api::watch::send_queue::{WatchOptions, watch_stream};
+use crate::api::watch::session::{WatchEvent, WatchSession};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::watch_service_server::WatchService;
 use crate::proto::kilwa::v1 as own;
@@ -15,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 /// The changes.
 #[derive(Clone, Debug)]
-pub(crate) struct Watching {
+pub(crate) struct WatchServices {
     context: ServiceContext,
     options: WatchOptions,
     /// For watchers that do not want expirations.
@@ -27,7 +28,7 @@ pub(crate) struct Watching {
 /// How many changes are read at once, and so come at most in one response.
 const PAGE_COUNT_MAX: u32 = 1000;
 
-impl Watching {
+impl WatchServices {
     pub(crate) fn new(context: ServiceContext, options: WatchOptions) -> Self {
         let count_max = options.buffer_length.clamp(1, PAGE_COUNT_MAX);
         let feed = || Feed::new(usize::try_from(count_max).unwrap_or(1));
@@ -35,24 +36,24 @@ impl Watching {
     }
 
     /// Answers when it is sure from where on it follows, so that nothing written after that is missed.
-    async fn follow<T: From<Told> + Send + 'static>(
+    async fn follow<T: From<WatchEvent> + Send + 'static>(
         &self,
         request: proto::WatchRequest,
         expirations: bool,
-    ) -> Result<Response<Outgoing<T>>, Status> {
+    ) -> Result<Response<BoundedStream<T>>, Status> {
         let (wanted, start) = convert::watch(request)?;
         let start = start.map(|token| self.context.tokens.start(&token)).transpose()?;
         let context = self.context.clone();
         let feed = if expirations { &self.changes_and_expirations } else { &self.changes };
         let (feed, wanted) = (Arc::clone(feed), (wanted, expirations));
-        let watch = Watch::start(context, self.options, feed, wanted, start).await?;
-        Ok(Response::new(outgoing(self.options, |outbox| watch.send(outbox))))
+        let watch = WatchSession::start(context, self.options, feed, wanted, start).await?;
+        Ok(Response::new(watch_stream(self.options, |queue| watch.send(queue))))
     }
 }
 
 #[tonic::async_trait]
-impl WatchService for Watching {
-    type WatchStream = Outgoing<proto::WatchResponse>;
+impl WatchService for WatchServices {
+    type WatchStream = BoundedStream<proto::WatchResponse>;
 
     async fn watch(
         &self,
@@ -63,8 +64,8 @@ impl WatchService for Watching {
 }
 
 #[tonic::async_trait]
-impl OwnWatchService for Watching {
-    type WatchStream = Outgoing<own::WatchResponse>;
+impl OwnWatchService for WatchServices {
+    type WatchStream = BoundedStream<own::WatchResponse>;
 
     async fn watch(
         &self,
@@ -81,9 +82,9 @@ impl OwnWatchService for Watching {
     }
 }
 
-impl From<Told> for proto::WatchResponse {
-    fn from(told: Told) -> Self {
-        let Told { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+impl From<WatchEvent> for proto::WatchResponse {
+    fn from(told: WatchEvent) -> Self {
+        let WatchEvent { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
         Self {
             updates: updates.into_iter().filter_map(|update| update.update).collect(),
             changes_through: Some(through),
@@ -95,9 +96,9 @@ impl From<Told> for proto::WatchResponse {
     }
 }
 
-impl From<Told> for own::WatchResponse {
-    fn from(told: Told) -> Self {
-        let Told { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+impl From<WatchEvent> for own::WatchResponse {
+    fn from(told: WatchEvent) -> Self {
+        let WatchEvent { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
         Self {
             updates,
             changes_through: Some(through),

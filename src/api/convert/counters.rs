@@ -2,6 +2,7 @@
 
 use crate::api::convert::relationships::required_filter;
 use crate::api::convert::violations::Violations;
+use crate::api::status;
 use crate::proto::authzed::api::v1::ExperimentalRegisterRelationshipCounterRequest;
 use crate::proto::field_errors::Field;
 use crate::relationship::{NameKind, RelationshipFilter, require_name};
@@ -28,7 +29,7 @@ pub(crate) fn counter_name(given: String) -> Result<String, Status> {
 /// Names of counters look like those of relations.
 fn name(violations: &mut Violations, name: String) -> Option<String> {
     if name.is_empty() {
-        violations.refuse(Status::invalid_argument("name must be provided"));
+        violations.refuse(status::invalid_request("name must be provided"));
         return None;
     }
     violations.note(Field::root("name"), require_name(NameKind::Counter, &name))?;

@@ -1,4 +1,4 @@
-//! What is to be expanded, and whose subjects are to be listed.
+//! Requests of expansions and of lookups of subjects.
 
 use crate::api::convert::limit::result_limit;
 use crate::api::convert::violations::Violations;
@@ -23,22 +23,20 @@ pub(crate) fn expand(
     violations.finish(resource.zip(permission))
 }
 
-/// A question for subjects that owns its parts.
+/// The arguments of a lookup of subjects.
 #[derive(Debug)]
-pub(crate) struct AskedSubjects {
+pub(crate) struct LookupSubjectsArguments {
     resource: ObjectRef,
     permission: String,
     subject_type: String,
     subject_relation: String,
     context: Context,
     wildcards: bool,
-    /// How many subjects are wanted that are no wildcards.
-    pub(crate) limit: Option<usize>,
 }
 
-impl AskedSubjects {
-    /// The question as the engine takes it.
-    pub(crate) fn question(&self) -> LookupSubjectsQuery<'_> {
+impl LookupSubjectsArguments {
+    /// The query of the engine.
+    pub(crate) fn query(&self) -> LookupSubjectsQuery<'_> {
         LookupSubjectsQuery {
             resource: &self.resource,
             permission: &self.permission,
@@ -50,11 +48,11 @@ impl AskedSubjects {
     }
 }
 
-/// The question of a list of subjects.
+/// The arguments of a lookup of subjects, and the maximum number of results that are no wildcards.
 pub(crate) fn subjects(
     request: proto::LookupSubjectsRequest,
     limits: RequestLimits,
-) -> Result<AskedSubjects, Status> {
+) -> Result<(LookupSubjectsArguments, Option<u32>), Status> {
     let mut violations = Violations::default();
     let limit = result_limit(request.optional_concrete_limit, limits.read_limit_max);
     let limit = limit.unwrap_or_else(|refusal| {
@@ -65,23 +63,24 @@ pub(crate) fn subjects(
     let resource = object(&mut violations, Field::root("resource"), request.resource);
     let field = Field::root("permission");
     let permission = optional_relation(&mut violations, field, request.permission);
+
     let named = require_name(NameKind::Definition, &request.subject_object_type);
     let subject_type = violations.note(Field::root("subject_object_type"), named);
     let field = Field::root("optional_subject_relation");
     let relation = optional_relation(&mut violations, field, request.optional_subject_relation);
     let context = context(&mut violations, Field::root("context"), request.context);
     let asked = || {
-        Some(AskedSubjects {
+        Some(LookupSubjectsArguments {
             resource: resource?,
             permission: permission?,
             subject_type: subject_type.map(|()| request.subject_object_type)?,
             subject_relation: relation?,
             context: context?,
             wildcards: wildcards?,
-            limit: limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
         })
     };
-    violations.finish(asked())
+
+    violations.finish(asked().map(|arguments| (arguments, limit)))
 }
 
 fn wildcards(violations: &mut Violations, option: i32) -> Option<bool> {

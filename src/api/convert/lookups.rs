@@ -1,9 +1,9 @@
 //! Lookups.
 
-use crate::api::convert::checks::too_many_checks;
 use crate::api::convert::limit::result_limit;
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
+use crate::api::status;
 use crate::engine::{LookupResourcesQuery, ResourceFilter};
 use crate::proto::authzed::api::v1::LookupResourcesRequest;
 use crate::proto::decode::subject;
@@ -12,9 +12,9 @@ use crate::proto::field_errors::Field;
 use crate::relationship::{Context, NameKind, Subject, require_name};
 use tonic::Status;
 
-/// A lookup of resources that owns its parts.
+/// The arguments of a lookup of resources.
 #[derive(Debug)]
-pub(crate) struct SoughtResources {
+pub(crate) struct LookupResourcesArguments {
     resource_type: String,
     permission: String,
     subject: Subject,
@@ -24,9 +24,9 @@ pub(crate) struct SoughtResources {
     pub(crate) with_debug: bool,
 }
 
-impl SoughtResources {
-    /// The lookup as the engine takes it.
-    pub(crate) fn sought(&self) -> LookupResourcesQuery<'_> {
+impl LookupResourcesArguments {
+    /// The query of the engine.
+    pub(crate) fn query(&self) -> LookupResourcesQuery<'_> {
         LookupResourcesQuery {
             resource_type: &self.resource_type,
             permission: &self.permission,
@@ -41,7 +41,7 @@ impl SoughtResources {
 pub(crate) fn lookup_resources(
     request: LookupResourcesRequest,
     limits: RequestLimits,
-) -> Result<(SoughtResources, Option<u32>), Status> {
+) -> Result<(LookupResourcesArguments, Option<u32>), Status> {
     let mut violations = Violations::default();
     let read = sought(&mut violations, None, request, limits, ResourceFilter::default());
     violations.finish(read)
@@ -53,9 +53,9 @@ pub(crate) fn lookup_resources_within(
     ids: Vec<String>,
     prefix: String,
     limits: RequestLimits,
-) -> Result<(SoughtResources, Option<u32>), Status> {
+) -> Result<(LookupResourcesArguments, Option<u32>), Status> {
     if ids.len() > limits.checks_max {
-        return Err(too_many_checks(ids.len(), limits.checks_max));
+        return Err(status::too_many_checks(ids.len(), limits.checks_max));
     }
     let mut violations = Violations::default();
     if ids.is_empty() && prefix.is_empty() {
@@ -67,6 +67,7 @@ pub(crate) fn lookup_resources_within(
         let named = require_name(NameKind::ObjectId, id);
         violations.note(Field::root("resource_ids").item(index), named);
     }
+
     if !prefix.is_empty() {
         let named = require_name(NameKind::ObjectId, &prefix);
         violations.note(Field::root("resource_id_prefix"), named);
@@ -76,6 +77,7 @@ pub(crate) fn lookup_resources_within(
     let read = violations
         .require(field, request)
         .and_then(|request| sought(&mut violations, Some(field), request, limits, within));
+
     violations.finish(read)
 }
 
@@ -85,7 +87,7 @@ fn sought(
     request: LookupResourcesRequest,
     limits: RequestLimits,
     within: ResourceFilter,
-) -> Option<(SoughtResources, Option<u32>)> {
+) -> Option<(LookupResourcesArguments, Option<u32>)> {
     let at = |name| parent.as_ref().map_or_else(|| Field::root(name), |parent| parent.at(name));
     let LookupResourcesRequest {
         resource_object_type: resource_type, permission, with_debug, ..
@@ -97,14 +99,23 @@ fn sought(
     });
     let named = require_name(NameKind::Definition, &resource_type);
     let type_fits = violations.note(at("resource_object_type"), named);
+
     let named = require_name(NameKind::Relation, &permission);
     let permission_fits = violations.note(at("permission"), named);
     let subject = subject(violations, at("subject"), request.subject);
     let context = context(violations, at("context"), request.context);
     type_fits.and(permission_fits)?;
     let (subject, context) = (subject?, context?);
+
     Some((
-        SoughtResources { resource_type, permission, subject, context, within, with_debug },
+        LookupResourcesArguments {
+            resource_type,
+            permission,
+            subject,
+            context,
+            within,
+            with_debug,
+        },
         limit,
     ))
 }

@@ -1,7 +1,7 @@
-//! Messages to the words of the rooms below: the only place that refuses malformed input.
+//! Requests to arguments of the modules below; the only module that refuses malformed input.
 //!
-//! Every function here reads a whole request and either gives back what it asks for or a status that names everything
-//! that is wrong with it, each with its place in the message.
+//! Every function reads a whole request and returns either its arguments or a status that names everything that is wrong
+//! with it, each with its field.
 
 mod checks;
 mod counters;
@@ -19,13 +19,13 @@ pub(crate) mod validation_response;
 mod violations;
 mod watch;
 
-pub(crate) use checks::{Asked, bulk_items, check};
+pub(crate) use checks::{CheckArguments, bulk_items, check};
 pub(crate) use counters::{counter, counter_name};
-pub(crate) use expansions::{AskedSubjects, expand, subjects};
-pub(crate) use lookups::{SoughtResources, lookup_resources, lookup_resources_within};
+pub(crate) use expansions::{LookupSubjectsArguments, expand, subjects};
+pub(crate) use lookups::{LookupResourcesArguments, lookup_resources, lookup_resources_within};
 pub(crate) use own_writes::{delete_object, own_write, set_relation};
 pub(crate) use permissions::{listing, time};
 pub(crate) use relationships::{deletion, export, import, read_filter, write};
 pub(crate) use schema::{comparison_schema, reflection_filters, schema_text};
 pub(crate) use validation::{assertions, parts, required};
-pub(crate) use watch::{Watching, watch};
+pub(crate) use watch::{WatchFilter, watch};

@@ -1,6 +1,6 @@
 //! The writes of `kilwa.v1`.
 
-use crate::api::convert::checks::{Parts, asked};
+use crate::api::convert::checks::{CheckMessage, asked};
 use crate::api::convert::relationships::{Sizes, metadata, preconditions, updates};
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
@@ -37,6 +37,7 @@ pub(crate) fn set_relation(
     let relation =
         violations.note(Field::root("relation"), named).map(|()| request.relation.clone());
     let field = Field::root("subjects");
+
     let mut subjects = Vec::with_capacity(request.subjects.len());
     if let (Some(resource), Some(relation)) = (&resource, &relation) {
         for (index, message) in request.subjects.into_iter().enumerate() {
@@ -53,6 +54,7 @@ pub(crate) fn set_relation(
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
     let permissions = permissions(&mut violations, request.required_permissions, limits);
     let metadata = metadata(&mut violations, request.optional_transaction_metadata);
+
     violations.finish(resource.zip(relation).map(|(resource, relation)| SetRelationRequest {
         resource,
         relation,
@@ -63,7 +65,7 @@ pub(crate) fn set_relation(
     }))
 }
 
-/// The object to forget.
+/// The arguments of a deletion of an object.
 pub(crate) fn delete_object(
     request: proto::DeleteObjectRequest,
     limits: RequestLimits,
@@ -114,7 +116,7 @@ fn permissions(
     let mut read = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
         let proto::RequiredPermission { resource, permission, subject, context } = message;
-        let parts = Parts { resource, permission, subject, context };
+        let parts = CheckMessage { resource, permission, subject, context };
         let asked = asked(violations, Some(field.item(index)), limits, parts);
         read.extend(asked.map(|asked| RequiredPermission {
             resource: asked.resource,

@@ -1,8 +1,9 @@
-//! Questions of `kilwa.v1` about permissions.
+//! Requests of `kilwa.v1.PermissionsService`.
 
-use crate::api::convert::checks::{require_small, too_many_checks};
+use crate::api::convert::checks::require_small;
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
+use crate::api::status;
 use crate::database::ListPermissionsQuery;
 use crate::proto::decode::{object, subject, timestamp};
 use crate::proto::decode_context::context;
@@ -18,12 +19,13 @@ pub(crate) fn listing(
 ) -> Result<ListPermissionsQuery, Status> {
     let count = request.permissions.len();
     if count > limits.checks_max {
-        return Err(too_many_checks(count, limits.checks_max));
+        return Err(status::too_many_checks(count, limits.checks_max));
     }
     let mut violations = Violations::default();
     require_small(&mut violations, limits, request.context.as_ref());
     let resource = object(&mut violations, Field::root("resource"), request.resource);
     let subject = subject(&mut violations, Field::root("subject"), request.subject);
+
     let context = context(&mut violations, Field::root("context"), request.context);
     let field = Field::root("permissions");
     for (index, name) in request.permissions.iter().enumerate() {
@@ -31,6 +33,7 @@ pub(crate) fn listing(
     }
     let permissions = request.permissions;
     let parts = resource.zip(subject).zip(context);
+
     violations.finish(parts.map(|((resource, subject), context)| ListPermissionsQuery {
         resource,
         subject,

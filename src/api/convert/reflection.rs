@@ -82,6 +82,7 @@ pub(crate) fn change(change: SchemaChange) -> proto::ReflectionSchemaDiff {
             })
         }
     };
+
     proto::ReflectionSchemaDiff { diff: Some(diff) }
 }
 

@@ -1,4 +1,4 @@
-//! Objects, relationships, filters, and what is written and deleted with them.
+//! Requests that read, write and delete relationships.
 
 use crate::api::convert::limit::result_limit;
 use crate::api::convert::violations::Violations;
@@ -189,6 +189,7 @@ pub(crate) fn filter(
     let resource_type =
         optional(violations, field.at("resource_type"), NameKind::Definition, resource_type);
     let id = optional(violations, field.at("optional_resource_id"), NameKind::ObjectId, id);
+
     let prefix =
         optional(violations, field.at("optional_resource_id_prefix"), NameKind::ObjectId, prefix);
     let relation =
@@ -197,6 +198,7 @@ pub(crate) fn filter(
         subject_filter(violations, field.at("optional_subject_filter"), message).map(Some)
     });
     let exact = id?.map(ObjectIdFilter::Exact);
+
     Some(RelationshipFilter {
         resource_type: resource_type?,
         resource_id: exact.or(prefix?.map(ObjectIdFilter::Prefix)),
@@ -214,6 +216,7 @@ fn subject_filter(
     let subject_type =
         violations.note(field.at("subject_type"), named).map(|()| message.subject_type);
     let id = message.optional_subject_id;
+
     let subject_id = if id == WILDCARD_ID {
         Some(Some(id))
     } else {
@@ -228,6 +231,7 @@ fn subject_filter(
             )
         }
     };
+
     Some(SubjectFilter {
         subject_type: subject_type?,
         subject_id: subject_id?,

@@ -44,7 +44,7 @@ pub(crate) fn reflection_filters(
     }
     let count = messages.len();
     if count > FILTERS_MAX {
-        return Err(Status::invalid_argument(format!(
+        return Err(status::invalid_request(format!(
             "optional_filters: {count} are more than the {FILTERS_MAX} that one reflection may have"
         )));
     }
@@ -62,6 +62,7 @@ fn reflection_filter(message: &ReflectionSchemaFilter) -> Result<Option<Reflecti
         optional_permission_name_filter: permission,
     } = message.clone();
     let set = |name: &String| !name.is_empty();
+
     match (set(&definition), set(&caveat), set(&relation), set(&permission)) {
         (true, true, _, _) => rule("cannot filter by both definition and caveat name"),
         (false, _, true, _) => rule("relation name match requires definition name match"),

@@ -1,4 +1,4 @@
-//! Traces to `DebugInformation`.
+//! Traces of checks to messages.
 
 use crate::api::middleware::layer::RequestIds;
 use crate::api::sealed_token::StoreBytes;
@@ -49,7 +49,8 @@ fn step(trace: &Trace, id: String, source: &str) -> proto::CheckDebugTrace {
     let children = trace.children.iter().enumerate();
     let traces: Vec<_> =
         children.map(|(index, child)| step(child, format!("{id}.{}", index + 1), source)).collect();
-    // A step without a resolution is one whose way is not told. `source` says so too, for steps of which a part is.
+
+    // A step without a resolution has been truncated. `source` marks it too, and steps that are truncated in part.
     let resolution = match (traces.is_empty(), trace.cut) {
         (true, true) => None,
         (true, false) => Some(Resolution::WasCachedResult(trace.known)),
@@ -60,6 +61,7 @@ fn step(trace: &Trace, id: String, source: &str) -> proto::CheckDebugTrace {
     } else {
         source.to_owned()
     };
+
     proto::CheckDebugTrace {
         resource: Some(encode::object(&trace.resource)),
         permission: trace.permission.clone(),
@@ -80,7 +82,7 @@ fn duration(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok().filter(|_| !duration.is_zero())
 }
 
-/// With a caveat it is conditional, whatever the caveat's value: that is told beside it.
+/// With a caveat it is conditional, whatever the caveat's value, which is a field of its own.
 fn permissionship(trace: &Trace) -> WirePermissionship {
     match &trace.permissionship {
         None | Some(Permissionship::Conditional(_)) => WirePermissionship::ConditionalPermission,
@@ -109,6 +111,7 @@ fn caveats(trace: &Trace) -> Option<proto::CaveatEvalInfo> {
     let context = condition.as_ref().map(|condition| encode::structure(&condition.context));
     let (expression, caveat) =
         condition.map(|condition| (condition.expression, condition.caveat)).unwrap_or_default();
+
     Some(proto::CaveatEvalInfo {
         expression,
         result: result.into(),

@@ -1,4 +1,4 @@
-//! What validations are made of.
+//! Requests of validations.
 
 use crate::api::convert::violations::Violations;
 use crate::proto::field_errors::Field;

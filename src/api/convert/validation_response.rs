@@ -13,12 +13,12 @@ use crate::validation::{
 
 /// Assertions that were run outside of a file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Run<'r> {
+pub(crate) struct AssertionRun<'r> {
     pub(crate) findings: &'r [FileDiagnostic],
     pub(crate) results: &'r [AssertionResult],
 }
 
-/// The most diagnostics of one answer. A file of 16 MiB can have a million faults, and nobody mends them one by one.
+/// Maximum number of diagnostics in a response. A file of 16 MiB can have a million faults.
 const DIAGNOSTICS_MAX: usize = 10_000;
 
 /// What came of a file.
@@ -38,10 +38,10 @@ pub(crate) fn file(report: &Report, traces: &TraceEncoder) -> proto::ValidateRes
     }
 }
 
-/// What the stored data answered. The schema is told with the first trace only.
+/// The result of assertions on the stored data. Only the first trace carries the schema.
 pub(crate) fn live(
     checked_at: ZedToken,
-    run: Run<'_>,
+    run: AssertionRun<'_>,
     traces: &TraceEncoder,
     schema: &str,
 ) -> proto::ValidateLiveResponse {

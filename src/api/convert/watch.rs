@@ -1,7 +1,8 @@
-//! What a watcher wants to hear of.
+//! Requests of watches.
 
 use crate::api::convert::relationships::filter;
 use crate::api::convert::violations::Violations;
+use crate::api::status;
 use crate::proto::authzed::api::v1::{WatchKind, WatchRequest, ZedToken};
 use crate::proto::field_errors::Field;
 use crate::relationship::{NameKind, Relationship, RelationshipFilter, require_name};
@@ -10,20 +11,20 @@ use tonic::Status;
 /// The most filters, and the most types, of one watch: every change is held against each.
 const CONDITIONS_MAX: usize = 1_000;
 
-/// What a watcher wants to hear of.
+/// The filter of a watch.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watching {
+pub(crate) struct WatchFilter {
     /// The types of the resources; none for all.
     pub(crate) object_types: Vec<String>,
     /// Filters of which one has to match; none for all.
     pub(crate) filters: Vec<RelationshipFilter>,
-    /// Whether to hear of schemas.
+    /// Whether to receive writes of the schema.
     pub(crate) schemas: bool,
-    /// Whether to hear that nothing more comes up to some moment.
+    /// Whether to receive checkpoints.
     pub(crate) checkpoints: bool,
 }
 
-impl Watching {
+impl WatchFilter {
     /// Whether a change of some relationship of a resource of this type may be wanted.
     pub(crate) fn may_want_type(&self, object_type: &str) -> bool {
         let is_type = |filter: &RelationshipFilter| {
@@ -33,7 +34,7 @@ impl Watching {
             && (self.filters.is_empty() || self.filters.iter().any(is_type))
     }
 
-    /// Whether a change of this relationship is to be told.
+    /// Whether a change of this relationship matches.
     pub(crate) fn wants(&self, relationship: &Relationship) -> bool {
         let object_type = relationship.resource.object_type();
         (self.object_types.is_empty() || self.object_types.iter().any(|name| name == object_type))
@@ -41,14 +42,14 @@ impl Watching {
     }
 }
 
-/// What a watcher wants to hear of, and from where on.
-pub(crate) fn watch(request: WatchRequest) -> Result<(Watching, Option<ZedToken>), Status> {
+/// The filter of a watch, and the token to start after.
+pub(crate) fn watch(request: WatchRequest) -> Result<(WatchFilter, Option<ZedToken>), Status> {
     let conditions = [
         ("optional_object_types", request.optional_object_types.len()),
         ("optional_relationship_filters", request.optional_relationship_filters.len()),
     ];
     if let Some((name, count)) = conditions.into_iter().find(|(_, count)| *count > CONDITIONS_MAX) {
-        return Err(Status::invalid_argument(format!(
+        return Err(status::invalid_request(format!(
             "{name}: {count} are more than the {CONDITIONS_MAX} that one watch may have"
         )));
     }
@@ -62,6 +63,7 @@ pub(crate) fn watch(request: WatchRequest) -> Result<(Watching, Option<ZedToken>
     for (index, message) in request.optional_relationship_filters.into_iter().enumerate() {
         filters.extend(filter(&mut violations, field.item(index), message));
     }
+
     let kinds = &request.optional_update_kinds;
     let has = |kind: WatchKind| kinds.contains(&i32::from(kind));
     let of_relationships = kinds.is_empty()
@@ -69,13 +71,14 @@ pub(crate) fn watch(request: WatchRequest) -> Result<(Watching, Option<ZedToken>
         || has(WatchKind::IncludeRelationshipUpdates);
     if of_relationships && !request.optional_object_types.is_empty() && !filters.is_empty() {
         let rule = "cannot specify both object types and relationship filters";
-        violations.refuse(Status::invalid_argument(rule));
+        violations.refuse(status::invalid_request(rule));
     }
     let (schemas, checkpoints) =
         (has(WatchKind::IncludeSchemaUpdates), has(WatchKind::IncludeCheckpoints));
     let object_types = request.optional_object_types;
-    let watching = Watching { object_types, filters, schemas, checkpoints };
+    let watching = WatchFilter { object_types, filters, schemas, checkpoints };
     // A token without a text is none, as for other servers of this protocol.
     let start = request.optional_start_cursor.filter(|token| !token.token.is_empty());
+
     Ok((violations.finish(Some(watching))?, start))
 }

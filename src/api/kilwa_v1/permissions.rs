@@ -13,20 +13,20 @@ use crate::proto::kilwa::v1::permission_answer::Response as Answer;
 use crate::proto::kilwa::v1::permissions_service_server::PermissionsService;
 use tonic::{Request, Response, Status};
 
-/// Many questions in one, and moments by the time of day.
+/// Lists of permissions, and revisions by time.
 #[derive(Clone, Debug)]
-pub(crate) struct OwnPermissions {
+pub(crate) struct KilwaPermissions {
     context: ServiceContext,
 }
 
-impl OwnPermissions {
+impl KilwaPermissions {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 }
 
 #[tonic::async_trait]
-impl PermissionsService for OwnPermissions {
+impl PermissionsService for KilwaPermissions {
     async fn list_permissions(
         &self,
         request: Request<proto::ListPermissionsRequest>,

@@ -72,6 +72,7 @@ impl RelationshipsService for Relationships {
         } else {
             self.context.workers.write(bytes, request).await?
         };
+
         Ok(Response::new(proto::DeleteObjectResponse {
             at: Some(self.context.tokens.token(revision)),
             as_resource_count: as_resource,

@@ -2,9 +2,9 @@
 
 use crate::api::context::ServiceContext;
 use crate::api::convert;
-use crate::api::convert::validation_response::{self, Run};
+use crate::api::convert::validation_response::{self, AssertionRun};
 use crate::api::status;
-use crate::api::workers::Job;
+use crate::api::workers::WorkerJob;
 use crate::database::DatabaseError;
 use crate::engine::EngineError;
 use crate::proto::kilwa::v1 as proto;
@@ -59,6 +59,7 @@ impl ValidationService for Validation {
         let request = request.into_inner();
         let (tokens, traces) = (self.context.tokens, self.context.traces.clone());
         let consistency = tokens.consistency(request.consistency)?;
+
         let input = convert::required("input", request.input);
         let response = self.context.workers.run(move |job| {
             let view = job.view(consistency)?;
@@ -71,17 +72,18 @@ impl ValidationService for Validation {
                     answer => Ok(answer.map_err(|error| error.to_string())),
                 }
             })?;
-            let run = Run { findings: &findings, results: &results };
+            let run = AssertionRun { findings: &findings, results: &results };
             let token = tokens.token(view.revision());
             Ok(validation_response::live(token, run, &traces, &format::canonical(view.schema())))
         });
+
         Ok(Response::new(response.await?))
     }
 }
 
-/// A whole file may take as long as the questions of any other request.
-fn setting<'j>(job: &Job<'j>) -> RunOptions<'j> {
-    let Job { database, now, stopwatch, interrupted } = *job;
+/// A whole file may take as long as the checks of any other request.
+fn setting<'j>(job: &WorkerJob<'j>) -> RunOptions<'j> {
+    let WorkerJob { database, now, stopwatch, interrupted } = *job;
     RunOptions { now, interrupted, stopwatch, time_max: database.options().limits.time_max }
 }
 

@@ -1,5 +1,6 @@
 //! Preshared keys: who may call at all.
 
+use crate::api::status;
 use std::fmt;
 use subtle::{Choice, ConstantTimeEq as _};
 use tonic::Status;
@@ -35,7 +36,7 @@ impl Keys {
         Ok(Self(Some(keys)))
     }
 
-    /// No keys: whoever calls is let in, whatever they show. For tests.
+    /// Admits every caller, with or without a key. For tests.
     pub fn none_needed() -> Self {
         Self(None)
     }
@@ -44,24 +45,20 @@ impl Keys {
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
         let Some(keys) = &self.0 else { return Ok(()) };
         let shown = headers.get(AUTHORIZATION).ok_or_else(|| {
-            Status::unauthenticated(
+            status::unauthenticated(
                 "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`",
             )
         })?;
         let key = shown.to_str().ok().and_then(bearer).ok_or_else(|| {
-            Status::unauthenticated(
+            status::unauthenticated(
                 "invalid preshared key: malformed authorization, it must read `Bearer <key>`",
             )
         })?;
-        if holds(keys, key) {
-            Ok(())
-        } else {
-            Err(Status::permission_denied("invalid preshared key: invalid token"))
-        }
+        if holds(keys, key) { Ok(()) } else { Err(status::wrong_key()) }
     }
 }
 
-/// Looks at every key in full, so that the time it takes tells nothing about them.
+/// Compares every key in full, so that the time it takes reveals nothing about them.
 fn holds(keys: &[String], shown: &str) -> bool {
     let equal = |key: &String| key.as_bytes().ct_eq(shown.as_bytes());
     keys.iter().map(equal).fold(Choice::from(0), |found, one| found | one).into()

@@ -25,7 +25,7 @@ pub(crate) struct CallLog {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
+enum CallSeverity {
     Usual,
     Notable,
     Failure,
@@ -63,12 +63,12 @@ impl CallLog {
         let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok());
         let request_id = request_id.unwrap_or_default();
 
-        if severity == Severity::Usual {
+        if severity == CallSeverity::Usual {
             tracing::debug!(target: TARGET, rpc, request_id, ?code, message, ?elapsed, "call");
             return;
         }
         let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) else { return };
-        if severity == Severity::Failure {
+        if severity == CallSeverity::Failure {
             tracing::warn!(target: TARGET, rpc, request_id, ?code, message, ?elapsed, suppressed, "call failed");
         } else {
             tracing::info!(target: TARGET, rpc, request_id, ?code, message, ?elapsed, suppressed, "slow or refused call");
@@ -84,10 +84,10 @@ impl Drop for CallLog {
     }
 }
 
-fn severity(code: Code, is_slow: bool) -> Severity {
+fn severity(code: Code, is_slow: bool) -> CallSeverity {
     match code {
-        Code::Unknown | Code::Internal | Code::DataLoss => Severity::Failure,
-        Code::Unavailable => Severity::Notable,
+        Code::Unknown | Code::Internal | Code::DataLoss => CallSeverity::Failure,
+        Code::Unavailable => CallSeverity::Notable,
         Code::Ok
         | Code::Cancelled
         | Code::InvalidArgument
@@ -102,9 +102,9 @@ fn severity(code: Code, is_slow: bool) -> Severity {
         | Code::Unimplemented
         | Code::Unauthenticated => {
             if is_slow {
-                Severity::Notable
+                CallSeverity::Notable
             } else {
-                Severity::Usual
+                CallSeverity::Usual
             }
         }
     }

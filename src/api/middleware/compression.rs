@@ -4,6 +4,7 @@
 //! expensive and larger than it was. So it compresses nothing here: [`compress`] works on the finished body, in which
 //! each message says by itself whether it is compressed.
 
+use crate::api::status;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::{Body as HttpBody, Frame};
@@ -138,7 +139,7 @@ impl HttpBody for Compressed {
         let Poll::Ready(compressed) = Pin::new(task).poll(context) else { return Poll::Pending };
         self.task = None;
         let failed = |_| {
-            Status::internal("the response was not compressed because of a fault in the server")
+            status::server_fault("the response was not compressed because of a fault in the server")
         };
         Poll::Ready(Some(compressed.map(Frame::data).map_err(failed)))
     }
@@ -187,7 +188,7 @@ fn put_gzip(chunk: &mut Vec<u8>, message: &[u8]) -> bool {
     gzip().is_ok_and(|gzip| put(chunk, 1, &gzip))
 }
 
-/// Adds a message behind its prefix. False when it is too long for one.
+/// Adds a message after its prefix. False if it is too long for one.
 fn put(chunk: &mut Vec<u8>, is_compressed: u8, message: &[u8]) -> bool {
     let Ok(length) = u32::try_from(message.len()) else { return false };
     chunk.put_u8(is_compressed);

@@ -1,11 +1,11 @@
-//! What requests may take of memory from their first byte to the end of their answer: each by its method, and all together.
+//! Memory limits of requests, from their first byte to the end of the response: for each method, and for all together.
 //!
 //! The bytes of a request are counted as they arrive, and what they will take in memory is reckoned before anything is
 //! built. Both are held against the method's bound and against one budget that all calls share, until the call has ended.
 //! Small requests cost the budget nothing: their number is bounded by the connections.
 
 use crate::api::status;
-use crate::proto::decoded_size::{SHAPES, TooMuch};
+use crate::proto::decoded_size::{SHAPES, SizeError};
 use crate::proto::{DecodeGuard, guard_decoding};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::{Future, poll_fn};
@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
-use tonic::{Code, Status};
 
 /// Up to so many bytes a request is small: it costs the shared budget nothing and is read where it arrives.
 const SMALL_BYTES: usize = 64 << 10;
@@ -43,17 +43,17 @@ pub(crate) struct MethodLimits {
     pub(crate) answers_much: bool,
 }
 
-/// What all requests that are under way may take together.
+/// Bound on the memory of all requests in progress.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct MemoryBudget {
     bytes_max: usize,
     bytes: AtomicUsize,
 }
 
 /// What one call takes of the budget, from its first byte to the end of its answer.
 #[derive(Debug)]
-pub(crate) struct Call {
-    budget: Arc<Budget>,
+pub(crate) struct RequestMemory {
+    budget: Arc<MemoryBudget>,
     limits: MethodLimits,
     compressed: bool,
     /// Bytes that have arrived and belong to no message yet.
@@ -99,7 +99,7 @@ impl MethodLimits {
             | "ListPermissions"
             | "RevisionAt"
             | "Watch" => (1, 8),
-            // Up to some thousand questions or updates: as much as SpiceDB takes.
+            // Some thousand checks or updates: as many as SpiceDB accepts.
             _ => (4, 32),
         };
         let answers_much = matches!(
@@ -120,6 +120,7 @@ impl MethodLimits {
             method,
             "WriteSchema" | "DiffSchema" | "ExperimentalDiffSchema" | "Validate" | "ValidateLive"
         );
+
         Self {
             message_bytes_max: wire_mib << 20,
             decoded_bytes_max: decoded_mib << 20,
@@ -129,14 +130,18 @@ impl MethodLimits {
     }
 }
 
-impl Budget {
+impl MemoryBudget {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self { bytes_max, bytes: AtomicUsize::new(0) }
     }
 }
 
-impl Call {
-    pub(crate) fn new(budget: &Arc<Budget>, limits: MethodLimits, compressed: bool) -> Arc<Self> {
+impl RequestMemory {
+    pub(crate) fn new(
+        budget: &Arc<MemoryBudget>,
+        limits: MethodLimits,
+        compressed: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             budget: Arc::clone(budget),
             limits,
@@ -190,7 +195,7 @@ impl Call {
         let decoded = SHAPES
             .measure(full_name, message, self.limits.decoded_bytes_max)
             .map_err(|reason| self.refusal(&reason))?;
-        // One text always has room when nothing else is under way.
+        // One text always fits when no other request is in progress.
         let room = self.budget.bytes_max.saturating_sub(length + decoded) / 4 * 3;
         let parsed = (length * self.limits.parsing_factor).min(room);
         self.arrived.store(length, Ordering::Relaxed);
@@ -203,14 +208,14 @@ impl Call {
         let takes = self.arrived.load(Ordering::Relaxed) + self.decoded.load(Ordering::Relaxed);
         let takes = if takes > SMALL_BYTES { takes } else { 0 };
         let charged = self.charged.swap(takes, Ordering::Relaxed);
-        let Budget { bytes_max, bytes } = &*self.budget;
+        let MemoryBudget { bytes_max, bytes } = &*self.budget;
         let Some(more) = takes.checked_sub(charged) else {
             bytes.fetch_sub(charged - takes, Ordering::Relaxed);
             return Ok(());
         };
         if more > 0 && bytes.fetch_add(more, Ordering::Relaxed) + more > *bytes_max {
-            return Err(exhausted(format!(
-                "the requests under way need more than {bytes_max} bytes of memory together, which is the limit: try again later"
+            return Err(status::memory_exhausted(format!(
+                "the requests in progress need more than {bytes_max} bytes of memory together, which is the limit: try again later"
             )));
         }
         Ok(())
@@ -218,30 +223,30 @@ impl Call {
 
     fn too_large(&self) -> Status {
         let max = self.limits.message_bytes_max;
-        exhausted(format!(
+        status::memory_exhausted(format!(
             "the request is larger than {max} bytes, which is the limit of this method: send less in one message"
         ))
     }
 
-    fn refusal(&self, reason: &TooMuch) -> Status {
+    fn refusal(&self, reason: &SizeError) -> Status {
         match reason {
-            TooMuch::Memory(field) => {
+            SizeError::Memory(field) => {
                 let max = self.limits.decoded_bytes_max;
-                exhausted(format!(
+                status::memory_exhausted(format!(
                     "the request would take more than {max} bytes of memory, which is the limit of this method: `{field}` holds too much, send less in one message"
                 ))
             }
-            TooMuch::Depth => Status::invalid_argument(
+            SizeError::Depth => status::invalid_request(
                 "the request is no message of its type: its values lie too deep in one another",
             ),
-            TooMuch::Group => Status::invalid_argument(
+            SizeError::Group => status::invalid_request(
                 "the request is no message of its type: it has a group, which proto3 does not have",
             ),
         }
     }
 }
 
-impl DecodeGuard for Call {
+impl DecodeGuard for RequestMemory {
     fn admit(&self, full_name: fn() -> String, message: &[u8]) -> Result<(), Status> {
         if message.len() > MEASURED_FROM_BYTES {
             return self.admit_measured(&full_name(), message);
@@ -251,24 +256,15 @@ impl DecodeGuard for Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for RequestMemory {
     fn drop(&mut self) {
         self.budget.bytes.fetch_sub(*self.charged.get_mut(), Ordering::Relaxed);
     }
 }
 
-fn exhausted(message: String) -> Status {
-    status::with_reason(
-        Code::ResourceExhausted,
-        crate::proto::authzed::api::v1::ErrorReason::Unspecified,
-        message,
-        [],
-    )
-}
-
-/// The answer to a request. As soon as much has arrived, it is read and converted where it holds up nobody.
-pub(crate) async fn read<F: Future>(call: Arc<Call>, answer: F) -> F::Output {
-    let mut answer = pin!(guard_decoding(Arc::<Call>::clone(&call), answer));
+/// The answer to a request. A large request is read and converted on a thread that serves no other call meanwhile.
+pub(crate) async fn read<F: Future>(call: Arc<RequestMemory>, answer: F) -> F::Output {
+    let mut answer = pin!(guard_decoding(Arc::<RequestMemory>::clone(&call), answer));
     poll_fn(|context| {
         if call.is_large() {
             aside(|| answer.as_mut().poll(context))
@@ -289,20 +285,20 @@ pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// The body of a request, counted.
-pub(crate) struct Counted {
+pub(crate) struct CountedBody {
     body: Body,
-    call: Arc<Call>,
+    call: Arc<RequestMemory>,
     /// What came when the request turned out to be large: the next poll, which is made aside, gives it.
     kept: Option<Frame<Bytes>>,
 }
 
-impl Counted {
-    pub(crate) fn body(body: Body, call: &Arc<Call>) -> Body {
+impl CountedBody {
+    pub(crate) fn body(body: Body, call: &Arc<RequestMemory>) -> Body {
         Body::new(Self { body, call: Arc::clone(call), kept: None })
     }
 }
 
-impl HttpBody for Counted {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = Status;
 

@@ -5,7 +5,9 @@ use crate::api::middleware::call_log::CallLog;
 use crate::api::middleware::compression::{self, Policy};
 use crate::api::middleware::debug_trailer::DebugTrailer;
 use crate::api::middleware::grpc_message;
-use crate::api::middleware::intake::{self, Budget, Call, Counted, MethodLimits};
+use crate::api::middleware::intake::{
+    self, CountedBody, MemoryBudget, MethodLimits, RequestMemory,
+};
 use crate::api::status;
 use http_body::{Body as HttpBody, Frame};
 use std::convert::Infallible;
@@ -44,7 +46,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(2);
 /// Makes an id for a call that brought none.
 pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// What whoever serves a connection wants to be called for when a call on it has shown a key; in the extensions of a request.
+/// Callback of a connection for each call that is authenticated; in the extensions of a request.
 #[derive(Clone)]
 pub struct Admission(Arc<dyn Fn() + Send + Sync>);
 
@@ -61,25 +63,25 @@ impl fmt::Debug for Admission {
     }
 }
 
-/// What an answer cost; handlers put it into their response's extensions.
+/// Cost of a response; handlers put it into their response's extensions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Operations(Arc<Counts>);
+pub(crate) struct Operations(Arc<OperationCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct OperationCounts {
     dispatched: AtomicU64,
     cached: AtomicU64,
 }
 
 impl Operations {
-    /// Adds sub-questions that were worked out, and those whose answer was known.
+    /// Adds checks that were evaluated, and checks that were answered from the cache.
     pub(crate) fn add(&self, dispatched: u64, cached: u64) {
         self.0.dispatched.fetch_add(dispatched, Ordering::Relaxed);
         self.0.cached.fetch_add(cached, Ordering::Relaxed);
     }
 
-    /// The response that tells these in its trailers: what is counted until it has ended.
-    pub(crate) fn of<M>(self, message: M) -> tonic::Response<M> {
+    /// A response whose trailers carry these counts, as they are when it ends.
+    pub(crate) fn respond<M>(self, message: M) -> tonic::Response<M> {
         let mut response = tonic::Response::new(message);
         response.extensions_mut().insert(self);
         response
@@ -88,45 +90,45 @@ impl Operations {
 
 /// What the middleware of every service needs to know.
 #[derive(Clone)]
-pub(crate) struct EdgeOptions {
+pub(crate) struct MiddlewareOptions {
     /// Who may call.
     pub(crate) keys: Arc<Keys>,
     /// Makes ids for calls that bring none.
     pub(crate) request_ids: RequestIds,
     /// From when on a call is logged as slow.
     pub(crate) slow_call: Duration,
-    /// What the requests of all calls under way may take in memory.
-    pub(crate) budget: Arc<Budget>,
+    /// Memory budget of all requests in progress.
+    pub(crate) budget: Arc<MemoryBudget>,
 }
 
 /// A service with its middleware.
 #[derive(Clone)]
-pub(crate) struct Edge<S> {
+pub(crate) struct Middleware<S> {
     inner: S,
-    options: EdgeOptions,
+    options: MiddlewareOptions,
     /// From when on a call is logged as slow; nothing for calls that last as long as the client wants.
     slow_after: Option<Duration>,
 }
 
-impl<S: NamedService> Edge<S> {
-    pub(crate) fn new(inner: S, options: EdgeOptions) -> Self {
+impl<S: NamedService> Middleware<S> {
+    pub(crate) fn new(inner: S, options: MiddlewareOptions) -> Self {
         let is_watch = S::NAME.ends_with(".WatchService");
         let slow_after = (!is_watch).then_some(options.slow_call);
         Self { inner, options, slow_after }
     }
 }
 
-impl<S> fmt::Debug for Edge<S> {
+impl<S> fmt::Debug for Middleware<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Edge").field("keys", &self.options.keys).finish_non_exhaustive()
+        f.debug_struct("Middleware").field("keys", &self.options.keys).finish_non_exhaustive()
     }
 }
 
-impl<S: NamedService> NamedService for Edge<S> {
+impl<S: NamedService> NamedService for Middleware<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S> Service<Request<Body>> for Edge<S>
+impl<S> Service<Request<Body>> for Middleware<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -155,14 +157,14 @@ where
         let deadline = deadline(request.headers()).map(tokio::time::sleep);
         let limits = MethodLimits::of(request.uri().path());
         let compressed = request.headers().contains_key(GRPC_ENCODING);
-        let call = Call::new(&self.options.budget, limits, compressed);
-        let request = request.map(|body| Counted::body(body, &call));
+        let call = RequestMemory::new(&self.options.budget, limits, compressed);
+        let request = request.map(|body| CountedBody::body(body, &call));
         let answer = intake::read(Arc::clone(&call), self.inner.call(request));
         Box::pin(
             async move {
                 let mut deadline = deadline.map(Box::pin);
                 let Some(answer) = before(&mut deadline, answer).await else {
-                    return Ok(finish(too_late().into_http(), ending, None, None));
+                    return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
                 };
                 let response = compression::compress(compression, answer?).await;
                 Ok(finish(response, ending, deadline, Some(call)))
@@ -172,9 +174,9 @@ where
     }
 }
 
-impl<S> Edge<S> {
+impl<S> Middleware<S> {
     /// What every response ends with, whatever it says.
-    fn ending(&self, request: &Request<Body>) -> Ending {
+    fn ending(&self, request: &Request<Body>) -> CallEnding {
         let headers = request.headers();
         let mut trailers = HeaderMap::new();
         trailers.insert(DISPATCHED, 0.into());
@@ -190,17 +192,17 @@ impl<S> Edge<S> {
 
         let request_id = trailers.get(REQUEST_ID).cloned();
         let log = CallLog::start(request.uri().clone(), request_id, self.slow_after);
-        Ending { trailers, log }
+        CallEnding { trailers, log }
     }
 }
 
 /// How a call ends.
-struct Ending {
+struct CallEnding {
     trailers: HeaderMap,
     log: CallLog,
 }
 
-impl Ending {
+impl CallEnding {
     /// The context of what is logged during the call. At `debug`, because a span costs as much as a small answer.
     fn span(&self, request: &Request<Body>) -> tracing::Span {
         let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
@@ -221,7 +223,7 @@ impl Ending {
     }
 }
 
-/// The response to a call that is refused before it comes to a service.
+/// The response to a call that is refused before it reaches a service.
 pub fn refuse(status: Status) -> Response<Body> {
     let mut response = status.into_http();
     status::explain(response.headers_mut());
@@ -241,16 +243,12 @@ async fn before<F: Future>(deadline: &mut Option<Pin<Box<Sleep>>>, future: F) ->
     }
 }
 
-fn too_late() -> Status {
-    Status::deadline_exceeded("the deadline of the call has passed")
-}
-
 /// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
 fn finish(
     mut response: Response<Body>,
-    mut ending: Ending,
+    mut ending: CallEnding,
     deadline: Option<Pin<Box<Sleep>>>,
-    call: Option<Arc<Call>>,
+    call: Option<Arc<RequestMemory>>,
 ) -> Response<Body> {
     if response.headers().contains_key(GRPC_STATUS) {
         ending.complete(response.headers_mut());
@@ -260,22 +258,23 @@ fn finish(
     if let Some(DebugTrailer(trace)) = response.extensions_mut().remove() {
         ending.trailers.insert(DEBUG_INFORMATION, trace);
     }
-    response
-        .map(|body| Body::new(Answer { body, ending, operations, deadline, call, ended: false }))
+    response.map(|body| {
+        Body::new(MeteredBody { body, ending, operations, deadline, call, ended: false })
+    })
 }
 
 /// A body that ends with the trailers of the middleware, and ends early when the deadline passes.
-struct Answer {
+struct MeteredBody {
     body: Body,
-    ending: Ending,
+    ending: CallEnding,
     operations: Option<Operations>,
     deadline: Option<Pin<Box<Sleep>>>,
     /// What was kept in memory for the request is given back with the end of its answer.
-    call: Option<Arc<Call>>,
+    call: Option<Arc<RequestMemory>>,
     ended: bool,
 }
 
-impl Answer {
+impl MeteredBody {
     fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
         self.ending.complete(&mut trailers);
@@ -287,7 +286,7 @@ impl Answer {
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for MeteredBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -305,6 +304,7 @@ impl HttpBody for Answer {
         } else {
             body.as_mut().poll_frame(context)
         };
+
         match polled {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
                 Ok(trailers) => self.end(trailers),
@@ -316,10 +316,10 @@ impl HttpBody for Answer {
                 if deadline.is_none_or(|deadline| deadline.as_mut().poll(context).is_pending()) {
                     return Poll::Pending;
                 }
-                // Whoever works for this answer learns from the dropped body that nobody waits any more.
+                // Dropping the body interrupts the work for this response.
                 self.body = Body::empty();
                 let mut trailers = HeaderMap::new();
-                let added = too_late().add_header(&mut trailers);
+                let added = status::deadline_passed().add_header(&mut trailers);
                 Poll::Ready(Some(added.map(|()| self.end(trailers))))
             }
         }
@@ -393,13 +393,13 @@ mod tests {
     async fn called(answers: bool) -> Response<Body> {
         let keys = Arc::new(Keys::new(vec!["key".to_owned()]).unwrap());
         let request_ids: RequestIds = Arc::new(|| "id".to_owned());
-        let options = EdgeOptions {
+        let options = MiddlewareOptions {
             keys,
             request_ids,
             slow_call: Duration::from_secs(1),
-            budget: Arc::new(Budget::new(1 << 20)),
+            budget: Arc::new(MemoryBudget::new(1 << 20)),
         };
-        let mut edge = Edge::new(Slow { answers }, options);
+        let mut edge = Middleware::new(Slow { answers }, options);
         let request = Request::builder()
             .header("authorization", "Bearer key")
             .header("grpc-timeout", "5m")

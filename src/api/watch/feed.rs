@@ -7,9 +7,9 @@
 //! There are two feeds: one with expirations and one without, because a position with expirations is also a time.
 
 use crate::api::context::ServiceContext;
-use crate::api::convert::Watching;
+use crate::api::convert::WatchFilter;
 use crate::api::status;
-use crate::api::workers::{Job, Purpose};
+use crate::api::workers::{Purpose, WorkerJob};
 use crate::database::{
     Changes, ChangesPin, Consistency, RelationshipChange, RevisionChanges, View, WatchPosition,
 };
@@ -45,7 +45,7 @@ impl PinnedPosition {
 
 /// Changes that were read together.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub(crate) struct ChangeBatch {
     from: Arc<PinnedPosition>,
     pub(crate) through: Arc<PinnedPosition>,
     pub(crate) parts: Vec<RevisionChanges>,
@@ -55,10 +55,10 @@ pub(crate) struct Batch {
     sleep: Option<Duration>,
 }
 
-impl Batch {
+impl ChangeBatch {
     /// Reads what follows a position, up to the newest revision.
     pub(crate) fn read(
-        job: &Job<'_>,
+        job: &WorkerJob<'_>,
         from: Arc<PinnedPosition>,
         count_max: usize,
     ) -> Result<Self, Status> {
@@ -68,7 +68,7 @@ impl Batch {
 
     /// Reads what follows a position, up to exactly another one.
     pub(crate) fn read_up_to(
-        job: &Job<'_>,
+        job: &WorkerJob<'_>,
         from: Arc<PinnedPosition>,
         end: &WatchPosition,
         count_max: usize,
@@ -105,15 +105,15 @@ impl Batch {
 }
 
 /// What of a batch decides whom it concerns.
-struct Concerns<'b> {
-    batch: &'b Batch,
+struct BatchMatcher<'b> {
+    batch: &'b ChangeBatch,
     schema: bool,
     /// The types of the resources, when there are too many changes to look at each.
     types: Option<BTreeSet<&'b str>>,
 }
 
-impl<'b> Concerns<'b> {
-    fn of(batch: &'b Batch) -> Self {
+impl<'b> BatchMatcher<'b> {
+    fn of(batch: &'b ChangeBatch) -> Self {
         let schema = batch.parts.iter().any(|part| part.ends && part.schema_written);
         let many = batch.changes().nth(MATCHED_CHANGES_MAX).is_some();
         let resource_type =
@@ -123,7 +123,7 @@ impl<'b> Concerns<'b> {
     }
 
     /// Whether a watcher has to look at the batch.
-    fn concerns(&self, wanted: &Watching) -> bool {
+    fn concerns(&self, wanted: &WatchFilter) -> bool {
         if wanted.checkpoints || (wanted.schemas && self.schema) {
             return true;
         }
@@ -137,7 +137,7 @@ impl<'b> Concerns<'b> {
 /// The shared reader of the change log's head.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
     /// Asks the task to read now.
     kick: Notify,
     /// Changes with each read.
@@ -146,33 +146,33 @@ pub(crate) struct Feed {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// How far the task has read; `None` while nobody watches here.
+struct FeedState {
+    /// How far the task has read; `None` while there is no watcher.
     head: Option<Arc<PinnedPosition>>,
     /// Whether nothing more was there when the task read last.
     complete: bool,
     /// What the task read last, oldest first.
-    window: VecDeque<(Arc<Batch>, usize)>,
+    window: VecDeque<(Arc<ChangeBatch>, usize)>,
     /// What the window holds, as [`weight`] counts it.
     weight: usize,
     /// The number of the first batch of the window.
     first: u64,
-    seats: BTreeMap<u64, SeatState>,
+    seats: BTreeMap<u64, Subscriber>,
     seats_made: u64,
     running: bool,
 }
 
 #[derive(Debug)]
-struct SeatState {
-    wanted: Arc<Watching>,
+struct Subscriber {
+    wanted: Arc<WatchFilter>,
     wake: Arc<Notify>,
-    stand: Stand,
+    stand: WatcherPosition,
 }
 
 /// How far a watcher has taken what the feed read.
 #[derive(Debug)]
-enum Stand {
-    /// Nothing waits for it.
+enum WatcherPosition {
+    /// It has received everything.
     AtHead,
     /// The batch with this number is the next one that concerns it.
     Waiting(u64),
@@ -180,18 +180,18 @@ enum Stand {
     Behind(Arc<PinnedPosition>),
 }
 
-/// What comes next for a watcher.
+/// What a watcher receives next.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum FeedEvent {
     /// These changes.
-    Batch(Arc<Batch>),
+    ChangeBatch(Arc<ChangeBatch>),
     /// Whatever follows this position; it has to be read, for the feed no longer has it.
     Behind(Arc<PinnedPosition>),
 }
 
-/// The place of a watcher in a feed; given back when it is dropped.
+/// The subscription of a watcher to a feed; ends when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct FeedSubscription {
     feed: Arc<Feed>,
     id: u64,
     wake: Arc<Notify>,
@@ -216,8 +216,8 @@ impl Feed {
         self: &Arc<Self>,
         context: &ServiceContext,
         position: &Arc<PinnedPosition>,
-        wanted: &Arc<Watching>,
-    ) -> Option<(Seat, Arc<PinnedPosition>)> {
+        wanted: &Arc<WatchFilter>,
+    ) -> Option<(FeedSubscription, Arc<PinnedPosition>)> {
         let mut state = self.lock();
         if state.head.is_none() {
             state.complete = true;
@@ -231,15 +231,18 @@ impl Feed {
 
         state.seats_made += 1;
         let (id, wake) = (state.seats_made, Arc::<Notify>::default());
-        let seat =
-            SeatState { wanted: Arc::clone(wanted), wake: Arc::clone(&wake), stand: Stand::AtHead };
+        let seat = Subscriber {
+            wanted: Arc::clone(wanted),
+            wake: Arc::clone(&wake),
+            stand: WatcherPosition::AtHead,
+        };
         state.seats.insert(id, seat);
         if !std::mem::replace(&mut state.running, true) {
             tokio::spawn(Arc::clone(self).run(context.clone()));
         }
         drop(state);
 
-        Some((Seat { feed: Arc::clone(self), id, wake }, head))
+        Some((FeedSubscription { feed: Arc::clone(self), id, wake }, head))
     }
 
     /// Changes whenever the feed has read.
@@ -247,15 +250,16 @@ impl Feed {
         self.progress.subscribe()
     }
 
-    /// Reads whenever there is something new, for as long as somebody watches.
+    /// Reads after each commit and expiration, as long as there are watchers.
     async fn run(self: Arc<Self>, context: ServiceContext) {
         let (mut commits, mut ending) = (context.workers.commits(), context.workers.ending());
+
         loop {
             let Some(head) = self.head() else { return };
             // Before the read, so that a commit that it misses is seen here afterwards.
             commits.mark_unchanged();
             let (from, count_max) = (Arc::clone(&head), self.count_max);
-            let read = move |job: &Job<'_>| Batch::read(job, from, count_max);
+            let read = move |job: &WorkerJob<'_>| ChangeBatch::read(job, from, count_max);
             let read = context.workers.run_for(Purpose::Watch, read).await;
             let (complete, sleep) = match read {
                 Ok(batch) => {
@@ -281,7 +285,7 @@ impl Feed {
         }
     }
 
-    /// How far the task has read; `None` when it has to end because nobody watches.
+    /// How far the task has read; `None` if it has to end because there is no watcher.
     fn head(&self) -> Option<Arc<PinnedPosition>> {
         let mut state = self.lock();
         if state.seats.is_empty() {
@@ -292,8 +296,8 @@ impl Feed {
         state.head.clone()
     }
 
-    /// Adds what was read behind `head`, and wakes the watchers that it concerns.
-    fn publish(&self, head: &Arc<PinnedPosition>, batch: Batch) {
+    /// Adds the batch that was read after `head`, and wakes the watchers whose filters it matches.
+    fn publish(&self, head: &Arc<PinnedPosition>, batch: ChangeBatch) {
         let mut state = self.lock();
         // The feed may have been emptied meanwhile, and begun elsewhere.
         if state.head.as_ref().is_some_and(|now| Arc::ptr_eq(now, head)) {
@@ -311,8 +315,8 @@ impl Feed {
     fn dismiss(&self, head: &Arc<PinnedPosition>) {
         let mut state = self.lock();
         for seat in state.seats.values_mut() {
-            if matches!(seat.stand, Stand::AtHead) {
-                seat.stand = Stand::Behind(Arc::clone(head));
+            if matches!(seat.stand, WatcherPosition::AtHead) {
+                seat.stand = WatcherPosition::Behind(Arc::clone(head));
                 seat.wake.notify_one();
             }
         }
@@ -320,18 +324,18 @@ impl Feed {
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FeedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn add(&mut self, batch: Batch) {
+impl FeedState {
+    fn add(&mut self, batch: ChangeBatch) {
         let number = self.first + u64::try_from(self.window.len()).unwrap_or_default();
-        let concerns = Concerns::of(&batch);
+        let concerns = BatchMatcher::of(&batch);
         for seat in self.seats.values_mut() {
-            if matches!(seat.stand, Stand::AtHead) && concerns.concerns(&seat.wanted) {
-                seat.stand = Stand::Waiting(number);
+            if matches!(seat.stand, WatcherPosition::AtHead) && concerns.concerns(&seat.wanted) {
+                seat.stand = WatcherPosition::Waiting(number);
                 seat.wake.notify_one();
             }
         }
@@ -344,8 +348,8 @@ impl State {
         {
             self.weight -= weight;
             for seat in self.seats.values_mut() {
-                if matches!(seat.stand, Stand::Waiting(next) if next == self.first) {
-                    seat.stand = Stand::Behind(Arc::clone(&oldest.from));
+                if matches!(seat.stand, WatcherPosition::Waiting(next) if next == self.first) {
+                    seat.stand = WatcherPosition::Behind(Arc::clone(&oldest.from));
                 }
             }
             self.first += 1;
@@ -353,7 +357,7 @@ impl State {
     }
 
     /// The batch with a number, and whether it is the last one.
-    fn batch(&self, number: u64) -> Option<(Arc<Batch>, bool)> {
+    fn batch(&self, number: u64) -> Option<(Arc<ChangeBatch>, bool)> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let (batch, _) = self.window.get(index)?;
         Some((Arc::clone(batch), index + 1 == self.window.len()))
@@ -368,9 +372,9 @@ impl State {
     }
 }
 
-impl Seat {
+impl FeedSubscription {
     /// What comes next, as soon as it comes. Batches that do not concern the watcher may be left out.
-    pub(crate) async fn next(&self) -> Next {
+    pub(crate) async fn next(&self) -> FeedEvent {
         loop {
             if let Some(next) = self.take() {
                 return next;
@@ -383,25 +387,28 @@ impl Seat {
     pub(crate) fn head(&self) -> Option<Arc<PinnedPosition>> {
         let state = self.feed.lock();
         let seat = state.seats.get(&self.id)?;
-        state.head.clone().filter(|_| matches!(seat.stand, Stand::AtHead))
+        state.head.clone().filter(|_| matches!(seat.stand, WatcherPosition::AtHead))
     }
 
-    fn take(&self) -> Option<Next> {
+    fn take(&self) -> Option<FeedEvent> {
         let mut state = self.feed.lock();
         let next = match &state.seats.get(&self.id)?.stand {
-            Stand::AtHead => return None,
-            Stand::Behind(position) => return Some(Next::Behind(Arc::clone(position))),
-            Stand::Waiting(number) => *number,
+            WatcherPosition::AtHead => return None,
+            WatcherPosition::Behind(position) => {
+                return Some(FeedEvent::Behind(Arc::clone(position)));
+            }
+            WatcherPosition::Waiting(number) => *number,
         };
         let (batch, is_last) = state.batch(next)?;
         if let Some(seat) = state.seats.get_mut(&self.id) {
-            seat.stand = if is_last { Stand::AtHead } else { Stand::Waiting(next + 1) };
+            seat.stand =
+                if is_last { WatcherPosition::AtHead } else { WatcherPosition::Waiting(next + 1) };
         }
-        Some(Next::Batch(batch))
+        Some(FeedEvent::ChangeBatch(batch))
     }
 }
 
-impl Drop for Seat {
+impl Drop for FeedSubscription {
     fn drop(&mut self) {
         let mut state = self.feed.lock();
         state.seats.remove(&self.id);
@@ -414,7 +421,7 @@ impl Drop for Seat {
 }
 
 /// About how many bytes of memory a batch takes.
-fn weight(batch: &Batch) -> usize {
+fn weight(batch: &ChangeBatch) -> usize {
     const CHANGE: usize = 256;
     let change = |change: &RelationshipChange| {
         let context = change.update.relationship.caveat.as_ref().map(|caveat| &caveat.context);
@@ -428,7 +435,7 @@ fn weight(batch: &Batch) -> usize {
     CHANGE + parts.sum::<usize>() + batch.changes().map(change).sum::<usize>()
 }
 
-/// The time from one moment to a later one, as far as it matters.
+/// The duration from one time to a later one, at most [`SLEEP_MAX`].
 fn between(now: Timestamp, at: Timestamp) -> Duration {
     let nanos = |time: Timestamp| {
         i128::from(time.unix_seconds()) * 1_000_000_000 + i128::from(time.subsec_nanos())

@@ -1,25 +1,19 @@
-//! What waits for a client that watches: a bounded number of changes, for a bounded time.
+//! Bounded send queue of a watch stream: a bounded number of changes, for a bounded time.
 
+use crate::api::bounded_stream::{BoundedStream, QueueSender, bounded_stream};
+use crate::api::status;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_stream::wrappers::UnboundedReceiverStream;
-use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 
-/// What a watching call answers.
-pub(crate) type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-/// How patient a server is with those who watch.
+/// Limits of watch streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// How often a watcher is told that nothing has changed, when it wants to know.
+    /// Interval of the checkpoints that are sent while nothing changes, to watchers that request checkpoints.
     pub heartbeat: Duration,
-    /// The most changes that wait for one watcher; at least 1.
+    /// Maximum number of changes that are queued for one watcher; at least 1.
     pub buffer_length: u32,
-    /// How long there may be no room for the next ones, before a watcher counts as too slow.
+    /// How long the queue may stay full before a watcher counts as too slow.
     pub write_timeout: Duration,
 }
 
@@ -33,72 +27,37 @@ impl Default for WatchOptions {
     }
 }
 
-/// Where changes wait for a client.
+/// The queue to one watcher.
 #[derive(Debug)]
-pub(crate) struct Outbox<T> {
-    // Its length is bounded by the permits that lie in it; an error needs none.
-    sender: mpsc::UnboundedSender<Result<Waiting<T>, Status>>,
-    room: Arc<Semaphore>,
+pub(crate) struct WatchQueue<T> {
+    queue: QueueSender<T>,
     options: WatchOptions,
 }
 
-/// Something that waits for the client, with the room that it takes.
-type Waiting<T> = (T, OwnedSemaphorePermit);
-
-impl<T> Outbox<T> {
-    /// Puts something into the box that holds `changes` changes, as soon as there is room for them.
+impl<T> WatchQueue<T> {
+    /// Queues a message that holds `changes` changes, as soon as the queue has capacity for them.
     pub(crate) async fn send(&self, changes: usize, item: T) -> Result<(), Status> {
-        let length = self.options.buffer_length.max(1);
-        let takes = u32::try_from(changes).unwrap_or(u32::MAX).clamp(1, length);
-        let room = Arc::clone(&self.room).acquire_many_owned(takes);
-        let permit = tokio::time::timeout(self.options.write_timeout, room)
-            .await
-            .map_err(|_| self.too_slow())?
-            .map_err(|_| Status::internal("the watch has no room"))?;
-        // A closed channel ends the producer by itself.
-        let _ = self.sender.send(Ok((item, permit)));
-        Ok(())
-    }
-
-    fn too_slow(&self) -> Status {
         let WatchOptions { buffer_length, write_timeout, .. } = self.options;
-        Status::resource_exhausted(format!(
-            "watch disconnected: the client did not take its changes in time ({buffer_length} waited for {write_timeout:?}); go on from the last `changes_through`"
-        ))
+        let sent = tokio::time::timeout(write_timeout, self.queue.send(changes, item)).await;
+        sent.unwrap_or_else(|_| Err(status::watcher_too_slow(buffer_length, write_timeout)))
     }
 }
 
-/// A stream of what `produce` sends. An error ends it, behind what waits. When the client goes away, the producer is
-/// dropped where it stands.
-pub(crate) fn outgoing<T, P, F>(options: WatchOptions, produce: P) -> Outgoing<T>
+/// A stream of the messages that `produce` sends. An error ends it, after the queued messages.
+pub(crate) fn watch_stream<T, P, F>(options: WatchOptions, produce: P) -> BoundedStream<T>
 where
     T: Send + 'static,
-    P: FnOnce(Outbox<T>) -> F,
+    P: FnOnce(WatchQueue<T>) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let room = usize::try_from(options.buffer_length.max(1)).unwrap_or(1);
-    let room = Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS)));
-    let producing = produce(Outbox { sender: sender.clone(), room, options });
-    tokio::spawn(async move {
-        tokio::select! {
-            () = sender.closed() => {}
-            result = producing => {
-                if let Err(status) = result {
-                    // Nobody listens any more: there is nobody to tell.
-                    let _ = sender.send(Err(status));
-                }
-            }
-        }
-    });
-    let waiting = UnboundedReceiverStream::new(receiver);
-    Box::pin(waiting.map(|next| next.map(|(item, _room)| item)))
+    bounded_stream(options.buffer_length, |queue| produce(WatchQueue { queue, options }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use tokio::sync::oneshot;
+    use tokio_stream::StreamExt as _;
     use tonic::Code;
 
     const OPTIONS: WatchOptions = WatchOptions {
@@ -109,11 +68,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_gets_what_waits_and_then_an_error() {
-        let (told, given_up) = oneshot::channel();
-        let stream = outgoing(OPTIONS, async |outbox: Outbox<usize>| {
+        let (reported, given_up) = oneshot::channel();
+        let stream = watch_stream(OPTIONS, async |queue: WatchQueue<usize>| {
             for number in 0.. {
-                if let Err(status) = outbox.send(3, number).await {
-                    let _ = told.send(());
+                if let Err(status) = queue.send(3, number).await {
+                    let _ = reported.send(());
                     return Err(status);
                 }
             }
@@ -125,29 +84,5 @@ mod tests {
         assert_eq!(taken, [0, 1, 2]);
         let end = all.last().unwrap().as_ref().unwrap_err();
         assert_eq!((end.code(), all.len()), (Code::ResourceExhausted, 4));
-    }
-
-    #[tokio::test]
-    async fn more_changes_than_there_is_room_for_take_all_of_it() {
-        let stream = outgoing(OPTIONS, async |outbox: Outbox<usize>| {
-            for number in 0..3 {
-                outbox.send(1_000, number).await?;
-                tokio::task::yield_now().await;
-            }
-            Ok(())
-        });
-        let all: Vec<_> = stream.map(Result::unwrap).collect().await;
-        assert_eq!(all, [0, 1, 2]);
-    }
-
-    #[tokio::test]
-    async fn a_client_that_goes_away_ends_the_work() {
-        let (dropped, gone) = oneshot::channel::<()>();
-        let stream = outgoing(OPTIONS, async |_: Outbox<()>| {
-            let _held = dropped;
-            std::future::pending().await
-        });
-        drop(stream);
-        gone.await.unwrap_err();
     }
 }

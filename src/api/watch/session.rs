@@ -1,20 +1,20 @@
-//! A watcher's way through the history: what is there, then what comes.
+//! A watch session: it reads the existing changes, then receives new ones from the feed.
 //!
 //! A watch reads the change log at the pace of its client, batch by batch, until it has reached the head. From there on it
-//! takes what the [`Feed`] reads once for all watchers; when it falls behind that, it reads for itself again. Each batch
+//! receives what the [`Feed`] reads once for all watchers; if it falls out of its window, it reads for itself again. Each batch
 //! continues exactly where the one before ended, so there is no gap: a client that is too slow, or asks for what is
 //! no longer kept, gets an error instead.
 //!
 //! Of one revision come its relationships, then that it wrote a schema, both with its metadata, then a checkpoint. A revision with many updates
-//! comes in parts. The token of each part tells the place behind it, and the next one follows whoever goes on from there.
+//! comes in parts. The token of each part is the position after it, and a client that resumes there receives the next part.
 
 use crate::api::context::ServiceContext;
-use crate::api::convert::Watching;
+use crate::api::convert::WatchFilter;
 use crate::api::status;
-use crate::api::token::{Tokens, WatchStart};
-use crate::api::watch::feed::{Batch, Feed, Next, PinnedPosition, Seat};
-use crate::api::watch::send_queue::{Outbox, WatchOptions};
-use crate::api::workers::{Job, Purpose, shutting_down};
+use crate::api::token::{WatchStart, ZedTokens};
+use crate::api::watch::feed::{ChangeBatch, Feed, FeedEvent, FeedSubscription, PinnedPosition};
+use crate::api::watch::send_queue::{WatchOptions, WatchQueue};
+use crate::api::workers::{Purpose, WorkerJob};
 use crate::database::{Consistency, RelationshipChange, RevisionChanges, WatchPosition};
 use crate::proto::authzed::api::v1::ZedToken;
 use crate::proto::encode;
@@ -32,10 +32,10 @@ const INLINE_CHANGES_MAX: usize = 64;
 const JOIN_TRIES: u32 = 3;
 const JOIN_PAUSE: Duration = Duration::from_millis(200);
 
-/// Something that a watcher is told.
+/// A message to a watcher.
 #[derive(Debug)]
-pub(crate) struct Told {
-    /// What it is about.
+pub(crate) struct WatchEvent {
+    /// Its revision.
     pub(crate) revision: Revision,
     pub(crate) updates: Vec<WatchUpdate>,
     pub(crate) through: ZedToken,
@@ -45,24 +45,24 @@ pub(crate) struct Told {
 }
 
 /// A watch, and how far it has come.
-pub(crate) struct Watch {
+pub(crate) struct WatchSession {
     context: ServiceContext,
     options: WatchOptions,
-    wanted: Arc<Watching>,
+    wanted: Arc<WatchFilter>,
     feed: Arc<Feed>,
     place: Arc<PinnedPosition>,
 }
 
-/// How a watch's time at the head of the feed ended.
+/// The session left the window of the feed at this position.
 struct FellBehind(Arc<PinnedPosition>);
 
-impl Watch {
-    /// A watch from a position on, or from the newest moment.
+impl WatchSession {
+    /// A session from a position, or from the latest revision.
     pub(crate) async fn start(
         context: ServiceContext,
         options: WatchOptions,
         feed: Arc<Feed>,
-        (wanted, expirations): (Watching, bool),
+        (wanted, expirations): (WatchFilter, bool),
         start: Option<WatchStart>,
     ) -> Result<Self, Status> {
         let wanted = Arc::new(wanted);
@@ -82,25 +82,31 @@ impl Watch {
             Ok(PinnedPosition::new(&view, position))
         });
         let place = starting.await?;
+
         Ok(Self { context, options, wanted, feed, place })
     }
 
-    /// Sends what is there and what comes, until the client goes away or something goes wrong.
-    pub(crate) async fn send<T: From<Told>>(self, outbox: Outbox<T>) -> Result<(), Status> {
+    /// Sends existing and new changes until the client goes away or an error occurs.
+    pub(crate) async fn send<T: From<WatchEvent>>(
+        self,
+        queue: WatchQueue<T>,
+    ) -> Result<(), Status> {
         let mut ending = self.context.workers.ending();
         tokio::select! {
             biased;
-            _ = ending.wait_for(|ending| *ending) => Err(shutting_down()),
-            sent = self.send_all(outbox) => sent,
+            _ = ending.wait_for(|ending| *ending) => Err(status::shutting_down()),
+            sent = self.send_all(queue) => sent,
         }
     }
 
-    async fn send_all<T: From<Told>>(self, outbox: Outbox<T>) -> Result<(), Status> {
+    async fn send_all<T: From<WatchEvent>>(self, queue: WatchQueue<T>) -> Result<(), Status> {
         let Self { context, options, wanted, feed, mut place } = self;
         let assured = place.position.revision();
-        let mut client = Client { tokens: context.tokens, wanted, outbox, assured };
+        let mut client = WatchClient { tokens: context.tokens, wanted, queue, assured };
+
         let mut progress = feed.progress();
         let mut tries = 0_u32;
+
         loop {
             progress.mark_unchanged();
             place = client.read_to_head(&context, &feed, place).await?;
@@ -121,17 +127,17 @@ impl Watch {
     }
 }
 
-/// Whom a watch tells, and how far it has been told.
-struct Client<T> {
-    tokens: Tokens,
-    wanted: Arc<Watching>,
-    outbox: Outbox<T>,
-    /// Up to which revision it knows that it has everything.
+/// The client of a session, and its position.
+struct WatchClient<T> {
+    tokens: ZedTokens,
+    wanted: Arc<WatchFilter>,
+    queue: WatchQueue<T>,
+    /// The revision of the last checkpoint.
     assured: Revision,
 }
 
-impl<T: From<Told>> Client<T> {
-    /// Reads and sends everything behind a position. Gives the position of the end.
+impl<T: From<WatchEvent>> WatchClient<T> {
+    /// Reads and sends everything after a position. Returns the position at the end.
     async fn read_to_head(
         &mut self,
         context: &ServiceContext,
@@ -140,7 +146,7 @@ impl<T: From<Told>> Client<T> {
     ) -> Result<Arc<PinnedPosition>, Status> {
         loop {
             let (from, count_max) = (Arc::clone(&place), feed.count_max());
-            let read = move |job: &Job<'_>| Batch::read(job, from, count_max);
+            let read = move |job: &WorkerJob<'_>| ChangeBatch::read(job, from, count_max);
             let batch = context.workers.run_for(Purpose::Watch, read).await?;
             place = Arc::clone(&batch.through);
             let complete = batch.complete;
@@ -162,7 +168,9 @@ impl<T: From<Told>> Client<T> {
         while place.position != end.position {
             let (from, count_max) = (Arc::clone(&place), feed.count_max());
             let end = Arc::clone(end);
-            let read = move |job: &Job<'_>| Batch::read_up_to(job, from, &end.position, count_max);
+            let read = move |job: &WorkerJob<'_>| {
+                ChangeBatch::read_up_to(job, from, &end.position, count_max)
+            };
             let batch = context.workers.run_for(Purpose::Watch, read).await?;
             place = Arc::clone(&batch.through);
             let complete = batch.complete;
@@ -174,18 +182,18 @@ impl<T: From<Told>> Client<T> {
         Ok(())
     }
 
-    /// Sends what the feed reads, until it has gone on without this watch.
+    /// Sends what the feed reads, until the session has left its window.
     async fn stay(
         &mut self,
         context: &ServiceContext,
-        seat: &Seat,
+        seat: &FeedSubscription,
         options: WatchOptions,
     ) -> Result<FellBehind, Status> {
         loop {
             tokio::select! {
                 next = seat.next() => match next {
-                    Next::Batch(batch) => self.send(context, batch).await?,
-                    Next::Behind(position) => return Ok(FellBehind(position)),
+                    FeedEvent::ChangeBatch(batch) => self.send(context, batch).await?,
+                    FeedEvent::Behind(position) => return Ok(FellBehind(position)),
                 },
                 () = tokio::time::sleep(options.heartbeat), if self.wanted.checkpoints => {
                     if let Some(head) = seat.head() {
@@ -197,12 +205,16 @@ impl<T: From<Told>> Client<T> {
     }
 
     /// Sends what the client wants of a batch.
-    async fn send(&mut self, context: &ServiceContext, batch: Arc<Batch>) -> Result<(), Status> {
+    async fn send(
+        &mut self,
+        context: &ServiceContext,
+        batch: Arc<ChangeBatch>,
+    ) -> Result<(), Status> {
         for told in self.told(context, &batch).await? {
             if told.is_checkpoint {
                 self.assured = told.revision;
             }
-            self.outbox.send(told.updates.len(), told.into()).await?;
+            self.queue.send(told.updates.len(), told.into()).await?;
         }
         let through = &batch.through.position;
         if batch.complete && self.wanted.checkpoints && self.assured < through.revision() {
@@ -214,15 +226,15 @@ impl<T: From<Told>> Client<T> {
     async fn told(
         &self,
         context: &ServiceContext,
-        batch: &Arc<Batch>,
-    ) -> Result<Vec<Told>, Status> {
+        batch: &Arc<ChangeBatch>,
+    ) -> Result<Vec<WatchEvent>, Status> {
         let (tokens, wanted) = (self.tokens, Arc::clone(&self.wanted));
         if batch.changes().nth(INLINE_CHANGES_MAX).is_none() {
             return Ok(batch.parts.iter().flat_map(|part| tell(tokens, &wanted, part)).collect());
         }
         // Much to filter and to translate would hold up what else the thread serves.
         let batch = Arc::clone(batch);
-        let tell_all = move |_: &Job<'_>| {
+        let tell_all = move |_: &WorkerJob<'_>| {
             Ok(batch.parts.iter().flat_map(|part| tell(tokens, &wanted, part)).collect())
         };
         context.workers.run_for(Purpose::Watch, tell_all).await
@@ -231,19 +243,19 @@ impl<T: From<Told>> Client<T> {
     /// Sends a checkpoint.
     async fn assure(&mut self, position: &WatchPosition) -> Result<(), Status> {
         self.assured = position.revision();
-        self.outbox.send(0, checkpoint(self.tokens, position).into()).await
+        self.queue.send(0, checkpoint(self.tokens, position).into()).await
     }
 }
 
-/// What is to be told of a revision, or a part of it.
-fn tell(tokens: Tokens, wanted: &Watching, part: &RevisionChanges) -> Vec<Told> {
+/// The messages about a revision, or a part of it.
+fn tell(tokens: ZedTokens, wanted: &WatchFilter, part: &RevisionChanges) -> Vec<WatchEvent> {
     let RevisionChanges { revision, updates, schema_written, metadata, ends, within, through } =
         part;
     let (revision, schema_written, ends) = (*revision, *schema_written, *ends);
     let metadata = || metadata.as_ref().map(encode::structure);
     let schema_follows = ends && schema_written && wanted.schemas;
     let token = |position| tokens.place(position);
-    let empty = |through| Told {
+    let empty = |through| WatchEvent {
         revision,
         updates: Vec::new(),
         through,
@@ -251,6 +263,7 @@ fn tell(tokens: Tokens, wanted: &Watching, part: &RevisionChanges) -> Vec<Told> 
         schema_updated: false,
         is_checkpoint: false,
     };
+
     let updates: Vec<_> = updates
         .iter()
         .filter(|change| wanted.wants(&change.update.relationship))
@@ -258,16 +271,17 @@ fn tell(tokens: Tokens, wanted: &Watching, part: &RevisionChanges) -> Vec<Told> 
         .collect();
     let mut told = Vec::new();
     if !updates.is_empty() {
-        // Whoever goes on from here must not miss the schema.
+        // A client that resumes from here must not miss the schema.
         let through = if schema_follows { within } else { through };
-        told.push(Told { updates, ..empty(token(through)) });
+        told.push(WatchEvent { updates, ..empty(token(through)) });
     }
     if schema_follows {
-        told.push(Told { schema_updated: true, ..empty(token(through)) });
+        told.push(WatchEvent { schema_updated: true, ..empty(token(through)) });
     }
     if ends && wanted.checkpoints {
         told.push(checkpoint(tokens, through));
     }
+
     told
 }
 
@@ -280,8 +294,8 @@ fn update(change: &RelationshipChange) -> WatchUpdate {
     }
 }
 
-fn checkpoint(tokens: Tokens, position: &WatchPosition) -> Told {
-    Told {
+fn checkpoint(tokens: ZedTokens, position: &WatchPosition) -> WatchEvent {
+    WatchEvent {
         revision: position.revision(),
         updates: Vec::new(),
         through: tokens.place(position),
@@ -306,6 +320,7 @@ mod tests {
         };
         let mut within = 7_u64.to_be_bytes().to_vec();
         within.extend(9_u32.to_be_bytes());
+
         RevisionChanges {
             revision: Revision(7),
             updates: relationships.iter().map(update).collect(),
@@ -319,10 +334,10 @@ mod tests {
 
     #[test]
     fn of_one_revision_come_relationships_then_the_schema_then_a_checkpoint() {
-        let tokens = Tokens::new([1; 16]);
+        let tokens = ZedTokens::new([1; 16]);
         let part = part(&["document:a#viewer@user:ann"]);
         let (within, through) = (tokens.place(&part.within), tokens.place(&part.through));
-        let wanted = Watching { schemas: true, checkpoints: true, ..Watching::default() };
+        let wanted = WatchFilter { schemas: true, checkpoints: true, ..WatchFilter::default() };
         let told = tell(tokens, &wanted, &part);
         let shapes: Vec<_> = told
             .iter()
@@ -330,18 +345,20 @@ mod tests {
                 (told.updates.len(), told.schema_updated, told.is_checkpoint, &told.through)
             })
             .collect();
-        // Whoever goes on from the first of them still hears of the schema.
+        // A client that resumes from the first of them still receives the schema.
         let expected =
             [(1, false, false, &within), (0, true, false, &through), (0, false, true, &through)];
         assert_eq!(shapes, expected);
+
         assert_eq!([0, 1, 2].map(|n: usize| told[n].metadata.is_some()), [true, true, false]);
-        let updates_only = tell(tokens, &Watching::default(), &part);
+        let updates_only = tell(tokens, &WatchFilter::default(), &part);
         assert_eq!(updates_only.len(), 1);
         assert_eq!(updates_only[0].through, through);
         // A part that is not the last one says nothing of the rest.
         let first = RevisionChanges { ends: false, through: part.within.clone(), ..part };
         let told = tell(tokens, &wanted, &first);
         assert_eq!(told.len(), 1);
+
         assert_eq!(told[0].through, within);
     }
 }

@@ -6,14 +6,14 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{boolean, render};
-use crate::client::{LookupPage, LookupResourcesArgs, ResourceMatch};
+use crate::client::{LookupResourcesArgs, PageRequest, ResourceMatch};
 use crate::relationship::Context;
 use clap::{ArgAction, Args};
 use serde::Serialize;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// ResourceMatch type, such as document.
+    /// Resource type, such as document.
     #[arg(value_name = "TYPE")]
     resource_type: String,
     /// Permission or relation of that type.
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     loop {
         let mut count = 0;
         let mut last = None;
-        let page = LookupPage {
+        let page = PageRequest {
             consistency: consistency.clone(),
             count_max: arguments.page_limit,
             cursor: cursor.clone(),

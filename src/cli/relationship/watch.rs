@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
-use crate::client::{WatchArgs, WatchMessage};
+use crate::client::{WatchMessage, WatchQuery};
 use crate::relationship::{Context, RelationshipUpdate, Timestamp, UpdateOperation};
 use clap::Args;
 use serde::Serialize;
@@ -62,7 +62,7 @@ struct UpdateJson {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    let following = WatchArgs {
+    let following = WatchQuery {
         object_types: arguments.object_types.clone(),
         filters: arguments.filter.iter().map(|text| filter_args::parse(text)).collect(),
         start: arguments.revision.clone(),

@@ -1,6 +1,7 @@
 //! Who may use whom. The rooms of `src` and the foreign crates they know are data here, and the sources are held to it.
 
 mod source;
+mod status_codes;
 mod words;
 
 use source::{PathUse, paths};
