@@ -1,5 +1,8 @@
 //! Who may use whom. The rooms of `src` and the foreign crates they know are data here, and the sources are held to it.
 
+mod cycles;
+mod names;
+mod paragraphs;
 mod source;
 mod status_codes;
 mod words;
