@@ -1,6 +1,7 @@
-//! Who may use whom. The rooms of `src` and the foreign crates they know are data here, and the sources are held to it.
+//! The structure of the crate: which module may use which module and which foreign crate, as tables that the sources are held to.
 
 mod cycles;
+mod document;
 mod names;
 mod paragraphs;
 mod source;
@@ -12,8 +13,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room with the rooms that it may use. A room uses only rooms above it, so that there is no cycle.
-const ROOMS: &[(&str, &[&str])] = &[
+/// Each module with the modules that it may use. A module uses only modules above it, so that there is no cycle.
+const MODULES: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("relationship", &[]),
     ("caveat", &["relationship"]),
@@ -45,10 +46,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-/// Stands for every room, in the table of foreign crates.
-const EVERY_ROOM: &[&str] = &["*"];
+/// Stands for every module, in the table of foreign crates.
+const EVERY_MODULE: &[&str] = &["*"];
 
-/// Each foreign crate with the rooms that may know it.
+/// Each foreign crate with the modules that may use it.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["cli"]),
     ("anstream", &["cli"]),
@@ -91,7 +92,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("signal_hook", &["server"]),
     ("strsim", &["relationship"]),
     ("subtle", &["api"]),
-    ("thiserror", EVERY_ROOM),
+    ("thiserror", EVERY_MODULE),
     ("tikv_jemallocator", &["main"]),
     ("tokio", &["proto", "api", "server", "client"]),
     ("tokio_stream", &["api", "server", "client"]),
@@ -105,38 +106,38 @@ const FOREIGN: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn rooms_use_only_what_the_tables_allow() {
+fn modules_use_only_what_the_tables_allow() {
     let faults: Vec<String> = source_files().iter().flat_map(|file| faults_in(file)).collect();
-    assert!(faults.is_empty(), "the direction of the house is broken:\n{}", faults.join("\n"));
+    assert!(faults.is_empty(), "these imports are not allowed:\n{}", faults.join("\n"));
 }
 
 #[test]
-fn a_room_uses_only_rooms_above_it() {
-    for (position, (room, used)) in ROOMS.iter().enumerate() {
+fn a_module_uses_only_modules_above_it() {
+    for (position, (module, used)) in MODULES.iter().enumerate() {
         for other in *used {
-            let above = ROOMS.iter().take(position).any(|(name, _)| name == other);
-            assert!(above, "`{room}` uses `{other}`, which is not above it: this may be a cycle");
+            let above = MODULES.iter().take(position).any(|(name, _)| name == other);
+            assert!(above, "`{module}` uses `{other}`, which is not above it: this may be a cycle");
         }
     }
 }
 
 #[test]
-fn the_table_of_rooms_allows_nothing_that_is_not_used() {
+fn the_table_of_modules_allows_nothing_that_is_not_used() {
     let mut uses = BTreeSet::new();
     for file in source_files() {
-        let room = modules_of(&shown(&file)).into_iter().next().unwrap_or("main".to_owned());
+        let module = modules_of(&shown(&file)).into_iter().next().unwrap_or("main".to_owned());
         for path in paths(&fs::read_to_string(&file).unwrap()) {
-            if let [house, other, ..] = path.segments.as_slice()
-                && (house == "crate" || house == "kilwa")
+            if let [root, other, ..] = path.segments.as_slice()
+                && (root == "crate" || root == "kilwa")
             {
-                uses.insert((room.clone(), other.clone()));
+                uses.insert((module.clone(), other.clone()));
             }
         }
     }
-    for (room, used) in ROOMS {
+    for (module, used) in MODULES {
         for other in *used {
-            let is_used = uses.contains(&((*room).to_owned(), (*other).to_owned()));
-            assert!(is_used, "`{room}` may use `{other}`, and does not");
+            let is_used = uses.contains(&((*module).to_owned(), (*other).to_owned()));
+            assert!(is_used, "`{module}` may use `{other}`, and does not");
         }
     }
 }
@@ -150,16 +151,19 @@ fn every_file_says_what_it_is_for() {
 }
 
 #[test]
-fn every_dependency_has_its_rooms() {
+fn every_dependency_has_its_modules() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let dependencies = dependencies_of(&manifest);
     for name in &dependencies {
-        assert!(find(FOREIGN, name).is_some(), "no room is named for the crate `{name}`");
+        assert!(find(FOREIGN, name).is_some(), "no module is named for the crate `{name}`");
     }
-    for (name, rooms) in FOREIGN {
-        assert!(dependencies.iter().any(|known| known == name), "`{name}` is no dependency");
-        for room in rooms.iter().filter(|room| **room != "*") {
-            assert!(find(ROOMS, room).is_some(), "`{name}` is given to `{room}`, which is no room");
+    for (name, modules) in FOREIGN {
+        assert!(dependencies.iter().any(|known| known == name), "`{name}` is not a dependency");
+        for module in modules.iter().filter(|module| **module != "*") {
+            assert!(
+                find(MODULES, module).is_some(),
+                "`{name}` is given to `{module}`, which is not a module"
+            );
         }
     }
 }
@@ -175,7 +179,7 @@ fn forbidden_imports_are_caught() {
         ("src/schema/mod.rs", "mod tests { use super::super::engine::check; }"),
         ("src/schema/mod.rs", "use super::engine;"),
         ("src/schema/mod.rs", "use crate::*;"),
-        ("src/schema/mod.rs", "use crate as house;"),
+        ("src/schema/mod.rs", "use crate as whole;"),
         ("src/schema/mod.rs", "macro_rules! m { () => { $crate::store::Store } }"),
         ("src/schema/mod.rs", "/* \" */ use crate::store::Store; /* \" */"),
         ("src/schema/mod.rs", "fn f<'a>(_: &'a str, _: char) { g('\"', crate::store::X, '\"') }"),
@@ -275,15 +279,15 @@ fn faults_in(file: &Path) -> Vec<String> {
 /// What a file of this path and text may not do, one line each.
 fn faults(file: &str, text: &str) -> Vec<String> {
     let modules = modules_of(file);
-    let room = match modules.first() {
-        Some(room) => room.as_str(),
+    let module = match modules.first() {
+        Some(module) => module.as_str(),
         None if file == "src/main.rs" => "main",
         None => "lib",
     };
-    let Some(used) = find(ROOMS, room) else {
-        return vec![format!("{file}: the room `{room}` is not in the table")];
+    let Some(used) = find(MODULES, module) else {
+        return vec![format!("{file}: the module `{module}` is not in the table")];
     };
-    let home = Home { room, depth: modules.len(), used };
+    let home = Home { module, depth: modules.len(), used };
     let found = paths(text);
     found
         .iter()
@@ -306,7 +310,7 @@ fn modules_of(file: &str) -> Vec<String> {
 
 /// Where a path is written.
 struct Home<'a> {
-    room: &'a str,
+    module: &'a str,
     /// How many modules lie around the file's items.
     depth: usize,
     used: &'a [&'a str],
@@ -317,23 +321,23 @@ impl Home<'_> {
         let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
             [_] if !path.import => None,
-            ["crate" | "kilwa", room, ..] => self.room_fault(room, path.reexport),
-            ["crate" | "kilwa"] => Some("names the house, not a room".to_owned()),
+            ["crate" | "kilwa", module, ..] => self.module_fault(module, path.reexport),
+            ["crate" | "kilwa"] => Some("names the crate, not a module".to_owned()),
             ["self" | "super", ..] => self.escape_fault(&segments, path.module_depth),
             [name, ..] => self.foreign_fault(name),
             [] => None,
         }
     }
 
-    fn room_fault(&self, room: &str, reexport: bool) -> Option<String> {
-        if room == self.room {
+    fn module_fault(&self, module: &str, reexport: bool) -> Option<String> {
+        if module == self.module {
             None
         } else if reexport {
-            Some(format!("`{}` passes on what belongs to `{room}`", self.room))
-        } else if self.used.contains(&room) {
+            Some(format!("`{}` re-exports an item of `{module}`", self.module))
+        } else if self.used.contains(&module) {
             None
         } else {
-            Some(format!("`{}` may not use `{room}`", self.room))
+            Some(format!("`{}` may not use `{module}`", self.module))
         }
     }
 
@@ -341,12 +345,12 @@ impl Home<'_> {
         let steps = segments.iter().take_while(|segment| matches!(**segment, "self" | "super"));
         let up = steps.filter(|segment| **segment == "super").count();
         (up >= self.depth + module_depth)
-            .then(|| format!("`super` leaves the room `{}`; write `crate::`", self.room))
+            .then(|| format!("`super` leaves the module `{}`; write `crate::`", self.module))
     }
 
     fn foreign_fault(&self, name: &str) -> Option<String> {
-        let rooms = find(FOREIGN, name)?;
-        let allowed = rooms == EVERY_ROOM || rooms.contains(&self.room);
-        (!allowed).then(|| format!("`{}` may not know the crate `{name}`", self.room))
+        let modules = find(FOREIGN, name)?;
+        let allowed = modules == EVERY_MODULE || modules.contains(&self.module);
+        (!allowed).then(|| format!("`{}` may not use the crate `{name}`", self.module))
     }
 }
