@@ -126,11 +126,13 @@ impl CacheAt<'_> {
     }
 
     pub(super) fn find(&self, key: &[u8]) -> Option<(bool, Option<Timestamp>)> {
+        debug_assert!(key.starts_with(&self.key_prefix()), "a key belongs to one revision");
         let entry = self.cache.find(key)?;
         entry.validity.covers(self.point).then_some((entry.member, entry.validity.until()))
     }
 
     pub(super) fn insert(&self, key: &[u8], member: bool, until: Option<Timestamp>) {
+        debug_assert!(key.starts_with(&self.key_prefix()), "a key belongs to one revision");
         if self.cache.bytes_max > 0 {
             let validity = self.point.valid_until(until);
             self.cache.insert(key.into(), CachedAnswer { member, validity });

@@ -1,6 +1,7 @@
 //! The result of a permission check.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// Whether a subject has a permission on a resource.
 ///
@@ -20,5 +21,16 @@ impl Permissionship {
     /// Whether the subject has the permission, whatever context is added.
     pub fn is_granted(&self) -> bool {
         *self == Self::HasPermission
+    }
+}
+
+/// `true`, `false` or `caveated`, as in the names of assertions.
+impl fmt::Display for Permissionship {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HasPermission => "true",
+            Self::NoPermission => "false",
+            Self::Conditional(_) => "caveated",
+        })
     }
 }

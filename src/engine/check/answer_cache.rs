@@ -59,6 +59,7 @@ impl<'s> SharedAnswers<'s> {
     }
 
     fn set_key(&mut self, (node, object_id): &ObjectAndRelation) {
+        debug_assert!(!object_id.as_bytes().contains(&0), "ids contain no byte 0");
         self.key.truncate(self.prefix_bytes);
         self.key.extend(node.index().to_be_bytes());
         self.key.extend(object_id.as_bytes());

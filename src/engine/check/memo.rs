@@ -120,6 +120,11 @@ impl Memo {
         self.depth
     }
 
+    /// Whether results are waiting for an open node to close.
+    pub(super) fn has_provisional(&self) -> bool {
+        !self.provisional.is_empty() || !self.segments.is_empty()
+    }
+
     /// The number of nodes with an entry.
     pub(super) fn len(&self) -> usize {
         self.states.len()
@@ -248,6 +253,10 @@ impl Memo {
         rise: Rise,
     ) {
         let open_depth = self.cut_segments(mark).min(node_result.open_depth);
+        debug_assert!(
+            self.segments.last().is_none_or(|last| last.start < mark),
+            "segments are in the order of the stack"
+        );
         self.segments.push(Segment { start: mark, open_depth, rise });
         let position = self.provisional.len();
         self.provisional.push(onr.clone());

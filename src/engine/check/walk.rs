@@ -114,6 +114,7 @@ impl<'s, R: RelationshipReader> CheckWalk<'s, R> {
 
         debug_assert!(self.frames.is_empty(), "the evaluation stack is empty at the end");
         debug_assert_eq!(self.memo.depth(), 0, "no node is open at the end");
+        debug_assert!(!self.memo.has_provisional(), "every result is final at the end");
         self.trace = self.tracer.take().and_then(|mut tracer| tracer.close().children.pop());
         result
     }
