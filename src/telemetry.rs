@@ -40,14 +40,17 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     let is_wrong = |rule: &str| {
         rule.trim().is_empty() || !rule.contains('=') && rule.parse::<LevelFilter>().is_err()
     };
+
     if level.split(',').any(is_wrong) {
         return Err(wrong());
     }
+
     let filter = EnvFilter::try_new(level).map_err(|_| wrong())?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_writer(io::stderr);
+
     match format {
         // The colors that the subscriber would choose unless `NO_COLOR` is set are for terminals alone.
         LogFormat::Text if !io::stderr().is_terminal() => {
@@ -56,6 +59,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
         LogFormat::Text => logs.finish().try_init()?,
         LogFormat::Json => logs.json().finish().try_init()?,
     }
+
     Ok(())
 }
 

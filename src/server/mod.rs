@@ -152,8 +152,10 @@ impl Server {
         let mut store_options = config.store.clone();
         store_options.open_files_max =
             store_options.open_files_max.min(descriptors::shares().store);
+
         let open = if config.recover_log { Store::recover } else { Store::open };
         let store = open(&config.data_dir, &store_options)?;
+
         for note in store.notes() {
             tracing::warn!("{note}");
         }
@@ -161,6 +163,7 @@ impl Server {
             path: config.data_dir.clone(),
             reason: error.to_string(),
         })?;
+
         let clock = GuardedClock::start(
             time,
             last_use,
@@ -168,12 +171,15 @@ impl Server {
             (config.clock_ahead_max, config.accept_clock),
         )?;
         let clock = Arc::new(clock);
+
         let (keys, key_source) = config.load_keys()?;
         let database = Database::new(store, config.database);
         let contents = contents(&database, config.bootstrap.as_ref(), clock.now())?;
         let database = if config.read_only { database.read_only() } else { database };
+
         let readings = Arc::clone(&clock);
         let now: Clock = Arc::new(move || readings.now());
+
         Ok(Self {
             workers: Arc::new(Workers::new(database, config.threads_max, now)),
             clock,
@@ -214,13 +220,16 @@ impl Server {
     ) -> Result<(), ServerError> {
         let (health, mut routes) = usual_routes().await?;
         api::add_services(&mut routes, &self.workers, self.options);
+
         let (stop, stopped) = watch::channel(());
         let registry = registry(self.connections);
         let serving = listen(listener, routes.routes(), registry, self.connections, stopped);
         let interval = self.garbage_collection_interval;
+
         let collecting = collect_garbage(&self.workers, &self.clock, interval);
         let watching_clock = watch_clock(&self.clock, &health);
         let healing = heal::supervise(&self.workers, &health);
+
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
             () = &mut serving => {}
@@ -234,6 +243,7 @@ impl Server {
                 drain(serving, self.shutdown_grace).await;
             }
         }
+
         self.workers.close().await;
         tracing::info!("stopped");
         Ok(())
@@ -344,6 +354,7 @@ async fn watch_clock(clock: &GuardedClock, health: &HealthReporter) {
         let status =
             if doubt.is_some() { ServingStatus::NotServing } else { ServingStatus::Serving };
         health.set_service_status(CLOCK_HEALTH_NAME, status).await;
+
         match doubt {
             None => {
                 if told.take().is_some() {
@@ -358,6 +369,7 @@ async fn watch_clock(clock: &GuardedClock, health: &HealthReporter) {
             }
             Some(_) => {}
         }
+
         tokio::time::sleep(CLOCK_INTERVAL).await;
     }
 }

@@ -79,10 +79,12 @@ async fn serve(
 ) -> Result<(), ServerError> {
     let (health, usual) = usual_routes().await?;
     let usual = usual.routes();
+
     let routes = |writes| {
         let router = TenantRouter { tenants: Arc::clone(&tenants), writes };
         Routes::from(usual.clone().into_axum_router().fallback_service(router))
     };
+
     let (stop, stopped) = watch::channel(());
     let options = tenants.config.connections;
     let registry = registry(options);
@@ -91,6 +93,7 @@ async fn serve(
     };
     let all = serve(listeners.all, routes(true));
     let read_only = listeners.read_only.map(|listener| serve(listener, routes(false)));
+
     let serving = async {
         match read_only {
             Some(read_only) => {
@@ -99,6 +102,7 @@ async fn serve(
             None => all.await,
         }
     };
+
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         () = &mut serving => {}

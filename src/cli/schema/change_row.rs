@@ -66,12 +66,14 @@ impl<'a> ChangeRow<'a> {
             | SchemaChange::PermissionCommentChanged(_)
             | SchemaChange::PermissionExpressionChanged { .. } => Self::from_member_change(change),
         };
+
         Self { breaking: reason.is_some(), reason, ..row }
     }
 
     /// A difference of a relation or permission. Any other has no name.
     fn from_member_change(change: &'a SchemaChange) -> Self {
         let member = |definition: &str, name: &str| format!("{definition}#{name}");
+
         match change {
             SchemaChange::RelationAdded(is) => {
                 Self::new_row(ADDED, "relation", member(&is.definition, &is.name))

@@ -3,7 +3,7 @@
 use super::{shown, source_files};
 use std::fs;
 
-/// A function body of so many lines has a blank line in it.
+/// A function body of so many lines has a blank line in it, unless it is a single expression.
 const LINES_MIN: usize = 20;
 
 #[test]
@@ -31,6 +31,11 @@ fn a_long_function_without_a_blank_line_is_found() {
     let with_blank = format!("{}\n{}", "    step();\n".repeat(10), "    step();\n".repeat(10));
     assert_eq!(solid(&format!("pub(crate) async fn f(\n    a: u8,\n) -> u8 {{\n{body}}}\n")), [1]);
     assert_eq!(solid(&format!("fn f() {{\n{with_blank}}}\n")), Vec::<usize>::new());
+    let literal = "        field,\n".repeat(LINES_MIN);
+    assert_eq!(
+        solid(&format!("fn f() -> S {{\n    S {{\n{literal}    }}\n}}\n")),
+        Vec::<usize>::new()
+    );
     assert_eq!(solid("fn f();\nfn g() {}\nconst C: u8 = 1;\n"), Vec::<usize>::new());
 }
 
@@ -52,11 +57,21 @@ fn solid(text: &str) -> Vec<usize> {
             .iter()
             .take_while(|line| line.strip_prefix(indentation) != Some("}"))
             .collect();
-        if body.len() >= LINES_MIN && body.iter().all(|line| !line.trim().is_empty()) {
+        let depth = indentation.len() + 4;
+        let statements = body.iter().filter(|line| begins_statement(line, depth)).count();
+        let is_solid = body.iter().all(|line| !line.trim().is_empty());
+        if body.len() >= LINES_MIN && statements > 1 && is_solid {
             found.push(start + 1);
         }
     }
     found
+}
+
+/// Whether a line at the depth of the body begins a statement rather than continuing or closing one.
+fn begins_statement(line: &str, depth: usize) -> bool {
+    let text = line.trim_start();
+    line.len() - text.len() == depth
+        && text.starts_with(|c: char| c.is_alphanumeric() || "_*&(!#".contains(c))
 }
 
 fn begins_function(line: &str) -> bool {
