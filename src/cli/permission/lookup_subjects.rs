@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (subject_type, subject_relation) =
         arguments.subject_type.split_once('#').unwrap_or((&arguments.subject_type, ""));
     let context = arguments.caveat_context.as_deref().map(Context::parse).transpose()?;
-    let asked = LookupSubjectsArgs {
+    let query = LookupSubjectsArgs {
         resource: arguments.resource.clone(),
         permission: arguments.permission.clone(),
         subject_type: subject_type.to_owned(),
