@@ -479,7 +479,7 @@ async fn requests_that_never_end_share_a_bound_and_give_it_back() {
         }
     };
     let refused = soon(has_none).await;
-    assert!(refused.message().contains("under way"), "{refused}");
+    assert!(refused.message().contains("in progress"), "{refused}");
 
     // Their budget is released when they are cancelled.
     calls.shutdown().await;
