@@ -1,7 +1,7 @@
 //! The gRPC layer: converts requests, calls the database and converts the results.
 //!
-//! A call passes the [`middleware`] (authentication, deadline, memory limits, trailers), [`convert`] reads its request, a thread of
-//! [`Workers`] evaluates it, and [`convert`] and [`crate::proto`] write the response. [`status`] maps every error to a gRPC code.
+//! A call passes the `middleware` (authentication, deadline, memory limits, trailers), `convert` reads its request, a thread of
+//! [`Workers`] evaluates it, and `convert` and [`crate::proto`] write the response. `status` maps every error to a gRPC code.
 //!
 //! - `authzed_v1`, `kilwa_v1`: the services, one file for each service or larger method;
 //! - `paging`, `cursor`: streams of results that are read page by page;

@@ -52,7 +52,7 @@ pub enum OpenError {
         reason: String,
         /// Up to which revision writes were acknowledged, if that is known.
         acknowledged: Option<Revision>,
-        /// Up to which revision the store can be opened with [`Store::recover`](super::Store::recover).
+        /// Up to which revision the store can be opened with [`Store::recover`](crate::store::Store::recover).
         openable: Option<Revision>,
     },
     /// The file system refused.

@@ -84,7 +84,7 @@ impl ScanPosition {
         }
     }
 
-    /// Whether it is a position of an ordered read, [`super::Snapshot::scan_ordered`].
+    /// Whether it is a position of an ordered read, [`crate::store::Snapshot::scan_ordered`].
     pub fn is_ordered(&self) -> bool {
         self.ordered().is_some()
     }
