@@ -60,7 +60,7 @@ pub(crate) fn key_text(relationship: &Relationship) -> String {
 }
 
 /// The key of a relationship.
-pub(crate) fn of_relationship(relationship: &Relationship) -> Vec<MetadataEntry> {
+pub(crate) fn from_relationship(relationship: &Relationship) -> Vec<MetadataEntry> {
     let Relationship { resource, relation, subject, .. } = relationship;
     vec![
         ("relationship", key_text(relationship)),
@@ -74,18 +74,18 @@ pub(crate) fn of_relationship(relationship: &Relationship) -> Vec<MetadataEntry>
 }
 
 /// What a precondition wants, and of what.
-pub(crate) fn of_precondition(precondition: &Precondition) -> Vec<MetadataEntry> {
+pub(crate) fn from_precondition(precondition: &Precondition) -> Vec<MetadataEntry> {
     let operation = match precondition.operation {
         PreconditionOperation::MustMatch => "OPERATION_MUST_MATCH",
         PreconditionOperation::MustNotMatch => "OPERATION_MUST_NOT_MATCH",
     };
     let mut parts = vec![("precondition_operation", operation.to_owned())];
-    parts.extend(of_filter(&precondition.filter, &PRECONDITION));
+    parts.extend(from_filter(&precondition.filter, &PRECONDITION));
     parts
 }
 
 /// A permission that is not held, and what context leaves it in doubt.
-pub(crate) fn of_unmet_permission(unmet: &UnmetPermission) -> Vec<MetadataEntry> {
+pub(crate) fn from_unmet_permission(unmet: &UnmetPermission) -> Vec<MetadataEntry> {
     let UnmetPermission { required, missing_context } = unmet;
     let mut parts = vec![
         ("required_resource", required.resource.to_string()),
@@ -100,7 +100,7 @@ pub(crate) fn of_unmet_permission(unmet: &UnmetPermission) -> Vec<MetadataEntry>
 }
 
 /// The conditions of a filter that are set.
-pub(crate) fn of_filter(filter: &RelationshipFilter, keys: &FilterKeys) -> Vec<MetadataEntry> {
+pub(crate) fn from_filter(filter: &RelationshipFilter, keys: &FilterKeys) -> Vec<MetadataEntry> {
     let mut parts = Vec::new();
     parts.extend(filter.resource_type.clone().map(|name| (keys.resource_type, name)));
     parts.extend(filter.resource_id.as_ref().and_then(|id| match id {

@@ -30,7 +30,8 @@ mod workers;
 mod writes;
 
 pub use middleware::auth::{Keys, KeysError, shown_key};
-pub use middleware::layer::{Admission, RequestIds, refuse};
+pub use middleware::call_ending::{RequestIds, refuse};
+pub use middleware::layer::Admission;
 pub use request_limits::RequestLimits;
 pub use services::{ApiOptions, HEALTH_NAMES, WRITES_HEALTH, add_services};
 pub use watch::send_queue::WatchOptions;

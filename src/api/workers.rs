@@ -83,7 +83,7 @@ pub(crate) struct WorkerJob<'j> {
 impl<'j> WorkerJob<'j> {
     /// The view with the consistency of a request.
     pub(crate) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
-        let view = self.database.view(consistency, self.now).map_err(status::of_database)?;
+        let view = self.database.view(consistency, self.now).map_err(status::from_database)?;
         Ok(view.timed_by(self.stopwatch))
     }
 }

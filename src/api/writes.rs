@@ -19,7 +19,7 @@ impl Workers {
         proposal: P,
     ) -> Result<(Revision, P::Output), Status> {
         let database = self.open_database().await?;
-        let mut round = database.admit(&proposal, bytes).map_err(status::of_database)?;
+        let mut round = database.admit(&proposal, bytes).map_err(status::from_database)?;
         drop(database);
 
         let (abandoned, proposal) = (Abandoned(Arc::default()), Arc::new(proposal));
@@ -39,7 +39,7 @@ impl Workers {
             });
             submitting.await?;
             match answer.await.map_err(|_| status::shutting_down())? {
-                SubmitOutcome::Final(made) => return made.map_err(status::of_database),
+                SubmitOutcome::Final(made) => return made.map_err(status::from_database),
                 SubmitOutcome::Retry(next) => round = next,
             }
         }

@@ -254,7 +254,7 @@ impl<'s, 'r, R: RelationshipReader> Expander<'s, 'r, R> {
         let limit = self.eval.limits.subjects_max;
 
         let mut subjects = Vec::new();
-        for branch in Branches::of_relation(allowed) {
+        for branch in Branches::from_relation(allowed) {
             let object_type = &schema.definition(branch.definition).name;
             let relation = branch.target.map_or("", |node| schema.node(node).name.as_str());
             self.reads.all_subjects((onr.0, &*onr.1), branch, |_, id, _| {

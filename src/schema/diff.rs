@@ -113,8 +113,8 @@ impl SchemaChange {
 /// What has to be done to `from` so that it means the same as `to`: definitions and caveats that come and go first, then
 /// what changes in those that stay. Always in the same order.
 pub fn changes(from: &Schema, to: &Schema) -> Vec<SchemaChange> {
-    let definitions = Pairs::of(from.definitions(), to.definitions(), |found| &found.name);
-    let caveats = Pairs::of(from.caveats(), to.caveats(), |found| found.name());
+    let definitions = Pairs::new(from.definitions(), to.definitions(), |found| &found.name);
+    let caveats = Pairs::new(from.caveats(), to.caveats(), |found| found.name());
     let caveat = |schema: &Schema, name: &str| {
         schema.find_caveat(name).map(|id| ReflectedCaveat::new(schema, id))
     };
@@ -147,7 +147,7 @@ struct Pairs<'s, T> {
 }
 
 impl<'s, T> Pairs<'s, T> {
-    fn of(
+    fn new(
         from: impl IntoIterator<Item = &'s T>,
         to: impl IntoIterator<Item = &'s T>,
         name: impl Fn(&'s T) -> &'s str,
@@ -175,12 +175,12 @@ fn add_definition_changes(
         changes.push(SchemaChange::DefinitionCommentChanged(ReflectedDefinition::new(to, is)));
     }
 
-    let relations = Pairs::of(
+    let relations = Pairs::new(
         nodes(from, &was.nodes, is_relation),
         nodes(to, &is.nodes, is_relation),
         |node| &node.name,
     );
-    let permissions = Pairs::of(
+    let permissions = Pairs::new(
         nodes(from, &was.nodes, |node| !is_relation(node)),
         nodes(to, &is.nodes, |node| !is_relation(node)),
         |node| &node.name,
@@ -248,7 +248,7 @@ fn add_relation_changes(
         changes.push(SchemaChange::RelationCommentChanged(relation.clone()));
     }
     let subjects = ReflectedRelation::new(from, was.id).subjects;
-    let pairs = Pairs::of(&subjects, &relation.subjects, |form| &form.text);
+    let pairs = Pairs::new(&subjects, &relation.subjects, |form| &form.text);
     let removed = pairs.removed.into_iter().cloned();
     changes.extend(removed.map(|form| SchemaChange::SubjectRemoved(relation.clone(), form)));
     let added = pairs.added.into_iter().cloned();
@@ -263,7 +263,7 @@ fn add_caveat_changes(
     if was.comment != is.comment {
         changes.push(SchemaChange::CaveatCommentChanged(is.clone()));
     }
-    let parameters = Pairs::of(&was.parameters, &is.parameters, |parameter| &parameter.name);
+    let parameters = Pairs::new(&was.parameters, &is.parameters, |parameter| &parameter.name);
     changes.extend(parameters.removed.into_iter().cloned().map(SchemaChange::ParameterRemoved));
     changes.extend(parameters.added.into_iter().cloned().map(SchemaChange::ParameterAdded));
     let retyped =

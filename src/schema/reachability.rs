@@ -30,9 +30,9 @@ struct ReachableSubjects {
 
 impl Reachability {
     /// Prepares the answers. `nodes` are in id order.
-    pub(super) fn of(nodes: &[Node]) -> Self {
+    pub(super) fn from_nodes(nodes: &[Node]) -> Self {
         Self {
-            direct: nodes.iter().map(DirectSubjects::of).collect(),
+            direct: nodes.iter().map(DirectSubjects::from_node).collect(),
             reached: nodes.iter().map(|_| OnceLock::new()).collect(),
             routes: nodes.iter().map(|_| OnceLock::new()).collect(),
         }
@@ -85,7 +85,7 @@ struct DirectSubjects {
 }
 
 impl DirectSubjects {
-    fn of(node: &Node) -> Self {
+    fn from_node(node: &Node) -> Self {
         let mut direct = Self::default();
         match &node.rule {
             Rule::Relation(subjects) => {

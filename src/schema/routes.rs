@@ -206,8 +206,8 @@ impl Arrivals {
     fn at(node: &Node, nodes: &[Node]) -> Self {
         let mut arrivals = Self(Vec::new());
         match &node.rule {
-            Rule::Relation(subjects) => arrivals.of_relation(node.id, subjects),
-            Rule::Permission(expr) => arrivals.of_permission(node, expr, nodes),
+            Rule::Relation(subjects) => arrivals.add_relation(node.id, subjects),
+            Rule::Permission(expr) => arrivals.add_permission(node, expr, nodes),
         }
         arrivals
     }
@@ -216,7 +216,7 @@ impl Arrivals {
         self.0.push(Arrival { from, certain });
     }
 
-    fn of_relation(&mut self, relation: NodeId, subjects: &[AllowedSubject]) {
+    fn add_relation(&mut self, relation: NodeId, subjects: &[AllowedSubject]) {
         // A form may be allowed with several caveats.
         let forms: BTreeSet<_> = subjects.iter().map(|it| (it.definition, it.form)).collect();
         for (subject_type, form) in forms {
@@ -233,14 +233,14 @@ impl Arrivals {
         }
     }
 
-    fn of_permission(&mut self, node: &Node, expr: &Expr, nodes: &[Node]) {
+    fn add_permission(&mut self, node: &Node, expr: &Expr, nodes: &[Node]) {
         let mut open = vec![(expr, true)];
         while let Some((expr, certain)) = open.pop() {
             match expr {
                 Expr::Nil => {}
                 Expr::Itself => self.add(From::Type(node.definition, EntryForm::Itself), certain),
                 Expr::Node(from) => self.add(From::Station(*from, RouteStep::SameObject), certain),
-                Expr::Arrow(arrow) => self.of_arrow(arrow, certain),
+                Expr::Arrow(arrow) => self.add_arrow(arrow, certain),
                 Expr::Union(operands) => {
                     open.extend(operands.iter().map(|operand| (operand, certain)));
                 }
@@ -253,7 +253,7 @@ impl Arrivals {
         }
     }
 
-    fn of_arrow(&mut self, arrow: &Arrow, certain: bool) {
+    fn add_arrow(&mut self, arrow: &Arrow, certain: bool) {
         let certain = certain && arrow.quantifier == Quantifier::Any;
         for branch in &arrow.branches {
             let Some(target) = branch.target else { continue };

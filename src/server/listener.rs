@@ -38,7 +38,7 @@ pub(super) async fn listen(
             Some(_) = connections.join_next() => {}
             accepted = backoff.accept(&listener) => match accepted {
                 Ok(stream) => {
-                    take_in(stream, &routes, &registry, options, &mut connections).await;
+                    serve_or_close(stream, &routes, &registry, options, &mut connections).await;
                 }
                 Err(error) => {
                     // A connection without a key has the descriptor that one with a key could use.
@@ -55,7 +55,7 @@ pub(super) async fn listen(
 }
 
 /// Serves a new connection, or closes it when there is no room.
-async fn take_in(
+async fn serve_or_close(
     stream: TcpStream,
     routes: &Routes,
     registry: &Arc<Registry>,

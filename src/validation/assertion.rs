@@ -155,14 +155,14 @@ impl AssertionResult {
         let Assertion { text, expectation, .. } = &self.assertion;
         match &self.answer {
             Ok(answer) => {
-                format!("expected `{text}` to be {expectation}, but it is {}", came(answer))
+                format!("expected `{text}` to be {expectation}, but it is {}", answer_text(answer))
             }
             Err(reason) => format!("`{text}` has no answer: {reason}"),
         }
     }
 }
 
-fn came(answer: &Permissionship) -> String {
+fn answer_text(answer: &Permissionship) -> String {
     match answer {
         Permissionship::HasPermission => "true".to_owned(),
         Permissionship::NoPermission => "false".to_owned(),

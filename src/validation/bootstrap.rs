@@ -201,8 +201,8 @@ fn example(
     options: &RunOptions<'_>,
 ) -> Option<Example> {
     let wanted = |a: &Assertion| a.expectation == Expectation::True && a.context.is_empty();
-    let asked = assertions.into_iter().find(wanted);
-    let results = assert(asked.into_iter().collect(), schema, relationships, options);
+    let assertion = assertions.into_iter().find(wanted);
+    let results = assert(assertion.into_iter().collect(), schema, relationships, options);
     if let Some(held) =
         results.ok().and_then(|mut results| results.pop()).filter(AssertionResult::holds)
     {

@@ -37,9 +37,9 @@ pub enum EvidenceOutcome {
 
 impl Evidence {
     /// The explanation that a trace gives, with the expressions of the schema that was asked.
-    pub fn of(trace: &Trace, schema: &Schema) -> Self {
+    pub fn from_trace(trace: &Trace, schema: &Schema) -> Self {
         let mut children: Vec<Self> = trace.caveats.iter().map(Self::caveat).collect();
-        children.extend(trace.children.iter().map(|child| Self::of(child, schema)));
+        children.extend(trace.children.iter().map(|child| Self::from_trace(child, schema)));
         let mark = match &trace.permissionship {
             Some(Permissionship::HasPermission) => EvidenceOutcome::Yes,
             Some(Permissionship::NoPermission) => EvidenceOutcome::No,

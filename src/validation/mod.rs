@@ -12,6 +12,7 @@ mod content;
 mod evidence;
 mod expected;
 mod file;
+mod file_reader;
 mod hints;
 mod keys;
 mod lines;

@@ -54,15 +54,15 @@ impl Report {
 
     /// The errors, which make the file unusable.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.of(Severity::Error)
+        self.with_severity(Severity::Error)
     }
 
     /// The warnings.
     pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.of(Severity::Warning)
+        self.with_severity(Severity::Warning)
     }
 
-    fn of(&self, severity: Severity) -> impl Iterator<Item = &Diagnostic> {
+    fn with_severity(&self, severity: Severity) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics().filter(move |diagnostic| diagnostic.severity == severity)
     }
 }

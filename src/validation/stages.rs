@@ -54,7 +54,7 @@ pub fn validate_file(
 pub fn check_schema(name: &str, text: &str, load: FileLoader<'_>) -> Report {
     let mut problems = Problems::new(NamedText::new(name, text));
     let compiled = schema::compile_named(name, text, Some(load));
-    drop(take_schema(compiled, None, &mut problems));
+    drop(add_schema_problems(compiled, None, &mut problems));
     finish(problems, StageResults { is_schema: true, ..StageResults::default() })
 }
 
@@ -65,7 +65,7 @@ pub fn validate_inline(
     options: &RunOptions<'_>,
 ) -> Result<Report, EngineError> {
     let mut problems = Problems::new(NamedText::new("schema", parts.schema));
-    let schema = take_schema(schema::compile(parts.schema), None, &mut problems);
+    let schema = add_schema_problems(schema::compile(parts.schema), None, &mut problems);
     let assertions = part_assertions(&parts.assertions, &mut problems);
     let expected =
         parts.expected.iter().filter_map(|part| part_expected(part, &mut problems)).collect();
@@ -156,12 +156,12 @@ pub(super) fn compile(
                 first.help = Some(help.to_owned());
             }
 
-            take_schema(compiled, Some(map), problems)
+            add_schema_problems(compiled, Some(map), problems)
         }
         SchemaPart::File { path, span } => compile_file(path, span.clone(), load, problems),
         SchemaPart::Whole { text } => {
             let name = problems.source.name.clone();
-            take_schema(schema::compile_named(&name, text, Some(load)), None, problems)
+            add_schema_problems(schema::compile_named(&name, text, Some(load)), None, problems)
         }
     }
 }
@@ -177,7 +177,7 @@ fn compile_file(
         Ok(text) => {
             let name = sibling_name(&problems.source.name, path);
             let compiled = schema::compile_named(&name, &text, Some(&from_folder));
-            take_schema(compiled, None, problems)
+            add_schema_problems(compiled, None, problems)
         }
         Err(reason) => {
             let message = format!("schema file `{path}` cannot be read: {reason}");
@@ -220,7 +220,7 @@ fn sibling_name(name: &str, path: &str) -> String {
 }
 
 /// Adds the diagnostics of the compiler or the lints to the problems.
-fn take_schema(
+fn add_schema_problems(
     compiled: Result<Schema, Vec<schema::Diagnostic>>,
     map: Option<&super::source::ScalarMap>,
     problems: &mut Problems,
@@ -282,7 +282,7 @@ pub(super) fn assert(
         }
     })?;
     for result in &mut results {
-        result.evidence = result.trace.as_ref().map(|trace| Evidence::of(trace, schema));
+        result.evidence = result.trace.as_ref().map(|trace| Evidence::from_trace(trace, schema));
     }
     Ok(results)
 }

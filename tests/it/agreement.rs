@@ -130,7 +130,7 @@ fn disagreement(case: &Case, rules: Option<&Rules>) -> Option<String> {
         Ok(schema) => schema,
         Err(diagnostics) => return Some(format!("the schema is refused: {}", told(&diagnostics))),
     };
-    let compiled = Rules::of(&schema);
+    let compiled = Rules::from_schema(&schema);
     if let Some(rules) = rules.filter(|rules| **rules != compiled) {
         return Some(format!("the schema is misread:\n{compiled:#?}\ninstead of\n{rules:#?}"));
     }
@@ -223,7 +223,7 @@ impl Bench<'_> {
 /// A reader that fails at any one read gives an error or the answer, and leaves nothing wrong in the cache.
 fn broken_reads(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
-    let rules = Rules::of(&schema);
+    let rules = Rules::from_schema(&schema);
     let bench = Bench { schema: &schema, rules: &rules, case };
     let answers = bench.answers(&case.relationships, now());
     case.questions.iter().zip(&answers).find_map(|(asked, answer)| {
@@ -259,7 +259,7 @@ fn broken_read(
 /// One cache for the same checks at three times and two revisions, in an order that goes back and forth.
 fn stale_answers(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
-    let rules = Rules::of(&schema);
+    let rules = Rules::from_schema(&schema);
     let bench = Bench { schema: &schema, rules: &rules, case };
     let cache = Cache::new(CACHE_BYTES);
     let fewer: RelationshipSet = every_other(&case.relationships).collect();

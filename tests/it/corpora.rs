@@ -100,7 +100,7 @@ impl Corpus {
     }
 
     fn disagreements_about(&self, subject: &Subject, context: &Context) -> Vec<String> {
-        let rules = Rules::of(&self.schema);
+        let rules = Rules::from_schema(&self.schema);
         let reference = Reference::new(&rules, &self.schema, self.relationships.iter(), now());
         let pairs = self.pairs();
         let solution = reference.solve(pairs.clone(), subject, context);
@@ -171,7 +171,7 @@ impl Corpus {
         (subject_type, subject_relation): (String, Option<String>),
         context: &Context,
     ) -> Vec<String> {
-        let rules = Rules::of(&self.schema);
+        let rules = Rules::from_schema(&self.schema);
         let reference = Reference::new(&rules, &self.schema, self.relationships.iter(), now());
         let (pairs, visible) = (self.pairs(), self.visible());
         let Some(first) = pairs.first() else { return Vec::new() };

@@ -232,7 +232,7 @@ fn leaves_agree_with_the_reference() {
         let specimen = generate::specimen(&mut random, 12);
         let case = specimen.case();
         let schema = compile(&case.schema).unwrap();
-        let rules = Rules::of(&schema);
+        let rules = Rules::from_schema(&schema);
         // Trees have no caveats.
         let plain: RelationshipSet = case
             .relationships

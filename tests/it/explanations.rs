@@ -44,7 +44,7 @@ fn the_end_of_a_cut_explanation_claims_nothing() {
     for user in ["u", "stranger"] {
         let asked = Asked::parse(&format!("document:plan#view@user:{user}"));
         let trace = check(&scope, &asked.question()).unwrap().trace.unwrap();
-        let evidence = Evidence::of(&trace, &schema);
+        let evidence = Evidence::from_trace(&trace, &schema);
         let mut ends = Vec::new();
         leaves(&evidence, &mut ends);
         assert_eq!(ends.len(), 1);

@@ -136,7 +136,7 @@ fn ask_head(database: &Database, moment: &Moment) {
 fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     let Moment { revision, case } = moment;
     let schema = compile(&case.schema).unwrap();
-    let rules = Rules::of(&schema);
+    let rules = Rules::from_schema(&schema);
     let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
     let view = database.view(consistency, now()).unwrap();
     assert_eq!(view.revision(), *revision);

@@ -42,7 +42,7 @@ fn a_lookup_survives_no_failed_read() {
 /// The differences of the engine's lookups of a case, in every form.
 fn disagreement(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
-    let rules = Rules::of(&schema);
+    let rules = Rules::from_schema(&schema);
     let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
     let visible = case.relationships.visible_at(now());
     let cache = Cache::new(64 << 20);

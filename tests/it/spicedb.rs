@@ -53,7 +53,7 @@ impl Spicedb {
         if schema.nodes().iter().any(overlooks_caveats) {
             return None;
         }
-        let rules = Rules::of(&schema);
+        let rules = Rules::from_schema(&schema);
         let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
         let key = self.peer.next_key();
         if let Err(status) = self.peer.load(&key, case).await {

@@ -108,7 +108,7 @@ impl Peer {
     /// The first list of a case that says something else than the peer's.
     async fn other_list(&self, case: &Case) -> Option<String> {
         let schema = compile(&case.schema).unwrap();
-        let rules = Rules::of(&schema);
+        let rules = Rules::from_schema(&schema);
         if schema.nodes().iter().any(overlooks_caveats) || rules.differ_on_purpose() {
             return None;
         }

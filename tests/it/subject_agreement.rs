@@ -101,7 +101,7 @@ fn expression(random: &mut Random, relations: &[&str], depth: usize) -> String {
 /// The differences of the lists of a case, in every form.
 fn disagreement(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
-    let rules = Rules::of(&schema);
+    let rules = Rules::from_schema(&schema);
     let reference = Reference::new(&rules, &schema, case.relationships.iter(), now());
     let visible = case.relationships.visible_at(now());
     let plain = EvalContext::new(&schema, &visible);

@@ -26,9 +26,9 @@ pub(crate) async fn check(
         .workers
         .run(move |job| {
             let view = job.view(consistency)?;
-            let asked = convert::bulk_items(&items, limits)?;
+            let arguments = convert::bulk_items(&items, limits)?;
             let questions: Vec<CheckQuery<'_>> =
-                asked.iter().map(convert::CheckArguments::query).collect();
+                arguments.iter().map(convert::CheckArguments::query).collect();
             let answers = view.check_each(&questions, tracing, job.interrupted);
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
             let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
@@ -59,7 +59,7 @@ fn pair(
                     .map(|trace| traces.information(&trace, &schema.take().unwrap_or_default())),
             })
         }
-        Err(error) => Answer::Error(status::to_message(&status::of_database(error))),
+        Err(error) => Answer::Error(status::to_message(&status::from_database(error))),
     };
     proto::CheckBulkPermissionsPair { request: Some(request), response: Some(response) }
 }

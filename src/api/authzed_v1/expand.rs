@@ -10,23 +10,23 @@ use crate::proto::authzed::api::v1::permission_relationship_tree::TreeType;
 use crate::proto::encode;
 use tonic::Status;
 
-/// Expands what is asked for.
+/// Expands a permission or relation of an object.
 pub(crate) async fn expand(
     context: &ServiceContext,
     mut request: proto::ExpandPermissionTreeRequest,
 ) -> Result<(proto::ExpandPermissionTreeResponse, Statistics), Status> {
     let tokens = context.tokens;
     let consistency = tokens.consistency(request.consistency.take())?;
-    let asked = convert::expand(request);
+    let arguments = convert::expand(request);
 
     context
         .workers
         .run(move |job| {
             let view = job.view(consistency)?;
-            let (resource, permission) = asked?;
+            let (resource, permission) = arguments?;
             let expanded = view
                 .expand(&resource, &permission, job.interrupted)
-                .map_err(status::of_database)?;
+                .map_err(status::from_database)?;
             let response = proto::ExpandPermissionTreeResponse {
                 expanded_at: Some(tokens.token(view.revision())),
                 tree_root: Some(tree(expanded.tree)),

@@ -111,7 +111,7 @@ impl<M> ExportSource<M> {
             let ReadPage { rows, next } = reader
                 .view
                 .export(filter, after, count_max, reader.interrupted)
-                .map_err(status::of_database)?;
+                .map_err(status::from_database)?;
 
             let is_empty = rows.is_empty();
             for (relationship, position) in rows {

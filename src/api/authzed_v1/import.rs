@@ -38,13 +38,13 @@ pub(crate) async fn import<P: ImportMessage>(
     let mut import = context
         .workers
         .run_for(Purpose::Write, |job| {
-            job.database.begin_import(job.now).map_err(status::of_database)
+            job.database.begin_import(job.now).map_err(status::from_database)
         })
         .await?;
     while let Some(part) = next(&mut parts, context.import_idle_max).await? {
         let added = context.workers.run_for(Purpose::SlowWrite, move |_| {
             let relationships = convert::import(part.relationships(), limits)?;
-            import.add(&relationships).map_err(status::of_database)?;
+            import.add(&relationships).map_err(status::from_database)?;
             Ok(import)
         });
         import = added.await?;

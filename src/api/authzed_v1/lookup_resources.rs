@@ -3,7 +3,7 @@
 use crate::api::context::ServiceContext;
 use crate::api::convert::{self, LookupResourcesArguments};
 use crate::api::cursor::{self, CursorScope};
-use crate::api::middleware::layer::Operations;
+use crate::api::middleware::operations::Operations;
 use crate::api::paging::{PageReader, PageSource, PagedRead, RemainingResults, ResultPage};
 use crate::api::status;
 use crate::database::ActiveLookup;
@@ -95,7 +95,7 @@ impl PageSource for LookupResourcesSource {
             let (after, with_debug) = (self.after.as_deref(), self.arguments.with_debug);
             let (lookup, cost) = view
                 .start_lookup(&query, after, with_debug, interrupted)
-                .map_err(status::of_database)?;
+                .map_err(status::from_database)?;
             self.count(&cost);
             Box::new(lookup)
         };
@@ -103,7 +103,7 @@ impl PageSource for LookupResourcesSource {
         let count_max = self.remaining.page_size(PAGE_COUNT_MAX);
         let page = view
             .continue_lookup(&mut lookup, &query, count_max, interrupted)
-            .map_err(status::of_database)?;
+            .map_err(status::from_database)?;
         self.count(&page.statistics);
         self.remaining.subtract(page.found.len());
 

@@ -3,7 +3,7 @@
 use crate::api::context::ServiceContext;
 use crate::api::convert::{self, LookupSubjectsArguments};
 use crate::api::cursor::{self, CursorScope};
-use crate::api::middleware::layer::Operations;
+use crate::api::middleware::operations::Operations;
 use crate::api::paging::{PageReader, PageSource, PagedRead, RemainingResults, ResultPage};
 use crate::api::status;
 use crate::engine::{ExcludedSubject, FoundSubject, SubjectLookup};
@@ -59,14 +59,15 @@ impl PageSource for LookupSubjectsSource {
         } else {
             let lookup = view
                 .look_up_subjects(&self.arguments.query(), self.after.as_deref(), interrupted)
-                .map_err(status::of_database)?;
+                .map_err(status::from_database)?;
             self.operations.add(lookup.statistics().visits, 0);
             Box::new(lookup)
         };
 
         let count_max = self.remaining.page_size(PAGE_COUNT_MAX);
-        let found =
-            view.next_subjects(&mut lookup, count_max, interrupted).map_err(status::of_database)?;
+        let found = view
+            .next_subjects(&mut lookup, count_max, interrupted)
+            .map_err(status::from_database)?;
         let concrete = found.iter().filter(|found| found.object_id != WILDCARD_ID).count();
         self.remaining.subtract(concrete);
 

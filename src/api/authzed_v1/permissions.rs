@@ -12,7 +12,7 @@ use crate::api::bounded_stream::BoundedStream;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::middleware::debug_trailer::DebugTrailer;
-use crate::api::middleware::layer::Operations;
+use crate::api::middleware::operations::Operations;
 use crate::api::status;
 use crate::engine::{CheckResult, Statistics};
 use crate::proto::authzed::api::v1 as proto;
@@ -54,15 +54,15 @@ impl PermissionsService for Permissions {
         let mut request = request.into_inner();
         let (tokens, traces) = (self.context.tokens, self.context.traces.clone());
         let consistency = tokens.consistency(request.consistency.take())?;
-        let asked = convert::check(request, self.context.limits);
+        let arguments = convert::check(request, self.context.limits);
         if !tracing
-            && let Ok(asked) = &asked
+            && let Ok(arguments) = &arguments
             && let Some((revision, checked)) =
                 self.context.workers.at_once(|database, now, stopwatch| {
-                    database.check_in_memory(consistency, now, stopwatch, &asked.query())
+                    database.check_in_memory(consistency, now, stopwatch, &arguments.query())
                 })
         {
-            let checked = checked.map_err(status::of_database)?;
+            let checked = checked.map_err(status::from_database)?;
             let response = check_response(tokens.token(revision), &checked);
             return Ok(with_operations(response, &[checked.statistics]));
         }
@@ -71,10 +71,10 @@ impl PermissionsService for Permissions {
             .workers
             .run(move |job| {
                 let view = job.view(consistency)?;
-                let asked = asked?;
+                let arguments = arguments?;
                 let checked = view
-                    .check(&asked.query(), tracing, job.interrupted)
-                    .map_err(status::of_database)?;
+                    .check(&arguments.query(), tracing, job.interrupted)
+                    .map_err(status::from_database)?;
                 let mut response = check_response(tokens.token(view.revision()), &checked);
                 response.debug_trace = checked.trace.as_ref().map(|trace| {
                     traces.information(trace, &schema::format::canonical(view.schema()))
@@ -83,7 +83,7 @@ impl PermissionsService for Permissions {
             })
             .await?;
         let trace = response.debug_trace.as_ref().filter(|_| asks_for_trailer);
-        let trailer = trace.and_then(DebugTrailer::of);
+        let trailer = trace.and_then(DebugTrailer::from_information);
         let mut response = with_operations(response, &[statistics]);
         if let Some(trailer) = trailer {
             response.extensions_mut().insert(trailer);

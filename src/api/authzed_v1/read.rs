@@ -51,7 +51,7 @@ impl PageSource for RelationshipReadSource {
         let ReadPage { rows, next } = reader
             .view
             .read(&self.filter, self.after.as_ref(), count_max, reader.interrupted)
-            .map_err(status::of_database)?;
+            .map_err(status::from_database)?;
 
         self.remaining.subtract(rows.len());
         let is_last = next.is_none() || self.remaining.is_exhausted();

@@ -95,7 +95,7 @@ impl SchemaService for SchemaCalls {
         let ask = move |schema: &Schema, read_at| {
             let relation = Some(request.relation_name.as_str()).filter(|name| !name.is_empty());
             let found = schema.dependents(&request.definition_name, relation);
-            let found = found.map_err(|name| status::of_name(&name))?;
+            let found = found.map_err(|name| status::from_unknown_name(&name))?;
             let mut permissions = reflection::references(schema, &found);
             let start = &request.optional_definition_name_filter;
             permissions.retain(|permission| permission.definition_name.starts_with(start));
@@ -112,7 +112,7 @@ impl SchemaService for SchemaCalls {
         let consistency = request.consistency.take();
         let ask = move |schema: &Schema, read_at| {
             let found = schema.dependencies(&request.definition_name, &request.permission_name);
-            let found = found.map_err(|error| status::of_dependency(&error))?;
+            let found = found.map_err(|error| status::from_dependency(&error))?;
             let relations = reflection::references(schema, &found);
             Ok(proto::DependentRelationsResponse { relations, read_at })
         };
@@ -127,7 +127,8 @@ impl SchemaService for SchemaCalls {
         let consistency = request.consistency.take();
         let ask = move |schema: &Schema, read_at| {
             let text = convert::comparison_schema(request)?;
-            let other = schema::compile(&text).map_err(|faults| status::of_schema(&faults))?;
+            let other =
+                schema::compile(&text).map_err(|faults| status::from_diagnostics(&faults))?;
             let diffs = changes(schema, &other).into_iter().map(reflection::change).collect();
             Ok(proto::DiffSchemaResponse { diffs, read_at })
         };

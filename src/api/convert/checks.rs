@@ -51,13 +51,13 @@ pub(crate) fn check(
 ) -> Result<CheckArguments, Status> {
     let CheckPermissionRequest { resource, permission, subject, context, .. } = request;
     let mut violations = Violations::default();
-    let asked = asked(
+    let arguments = check_arguments(
         &mut violations,
         None,
         limits,
         CheckMessage { resource, permission, subject, context },
     );
-    violations.finish(asked)
+    violations.finish(arguments)
 }
 
 /// The arguments of a bulk check, in order. The items are borrowed, because the response repeats them.
@@ -74,13 +74,13 @@ pub(crate) fn bulk_items(
     for (index, item) in items.iter().cloned().enumerate() {
         let CheckBulkPermissionsRequestItem { resource, permission, subject, context } = item;
         let parts = CheckMessage { resource, permission, subject, context };
-        read.extend(asked(&mut violations, Some(field.item(index)), limits, parts));
+        read.extend(check_arguments(&mut violations, Some(field.item(index)), limits, parts));
     }
     violations.finish(Some(read))
 }
 
 /// The arguments of a check, from its fields.
-pub(crate) fn asked(
+pub(crate) fn check_arguments(
     violations: &mut Violations,
     parent: Option<Field<'_>>,
     limits: RequestLimits,

@@ -69,7 +69,7 @@ pub(crate) fn subjects(
     let field = Field::root("optional_subject_relation");
     let relation = optional_relation(&mut violations, field, request.optional_subject_relation);
     let context = context(&mut violations, Field::root("context"), request.context);
-    let asked = || {
+    let arguments = || {
         Some(LookupSubjectsArguments {
             resource: resource?,
             permission: permission?,
@@ -80,7 +80,7 @@ pub(crate) fn subjects(
         })
     };
 
-    violations.finish(asked().map(|arguments| (arguments, limit)))
+    violations.finish(arguments().map(|arguments| (arguments, limit)))
 }
 
 fn wildcards(violations: &mut Violations, option: i32) -> Option<bool> {

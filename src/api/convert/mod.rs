@@ -6,9 +6,10 @@
 mod checks;
 mod counters;
 mod expansions;
+mod kilwa_writes;
 mod limit;
 mod lookups;
-mod own_writes;
+
 mod permissions;
 pub(crate) mod reflection;
 mod relationships;
@@ -22,8 +23,8 @@ mod watch;
 pub(crate) use checks::{CheckArguments, bulk_items, check};
 pub(crate) use counters::{counter, counter_name};
 pub(crate) use expansions::{LookupSubjectsArguments, expand, subjects};
+pub(crate) use kilwa_writes::{delete_object, kilwa_write, set_relation};
 pub(crate) use lookups::{LookupResourcesArguments, lookup_resources, lookup_resources_within};
-pub(crate) use own_writes::{delete_object, own_write, set_relation};
 pub(crate) use permissions::{listing, time};
 pub(crate) use relationships::{deletion, export, import, read_filter, write};
 pub(crate) use schema::{comparison_schema, reflection_filters, schema_text};

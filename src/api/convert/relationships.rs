@@ -40,7 +40,7 @@ pub(crate) fn updates(
     let field = Field::root("updates");
     let mut updates = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
-        let sizes = message.relationship.as_ref().map(Sizes::of).unwrap_or_default();
+        let sizes = message.relationship.as_ref().map(Sizes::from_message).unwrap_or_default();
         let read = update(violations, field.item(index), message);
         if let Some(RelationshipUpdate { relationship, .. }) = &read {
             sizes.require_small(violations, relationship, limits);
@@ -60,7 +60,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    fn of(relationship: &proto::Relationship) -> Self {
+    fn from_message(relationship: &proto::Relationship) -> Self {
         let caveat = relationship.optional_caveat.as_ref();
         Self {
             relationship: relationship.encoded_len(),
@@ -144,7 +144,7 @@ pub(crate) fn import(
     let field = Field::root("relationships");
     let mut read = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
-        let sizes = Sizes::of(&message);
+        let sizes = Sizes::from_message(&message);
         let relationship = relationship(&mut violations, field.item(index), Some(message));
         if let Some(relationship) = &relationship {
             sizes.require_small(&mut violations, relationship, limits);

@@ -1,6 +1,6 @@
 //! Traces of checks to messages.
 
-use crate::api::middleware::layer::RequestIds;
+use crate::api::middleware::call_ending::RequestIds;
 use crate::api::sealed_token::StoreBytes;
 use crate::engine::Trace;
 use crate::proto::authzed::api::v1 as proto;

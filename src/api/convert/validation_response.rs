@@ -95,15 +95,15 @@ fn assertion(
         text: result.assertion.text.clone(),
         range: Some(place(&result.assertion.location)),
         ok: result.holds(),
-        expected: wanted(result.assertion.expectation).into(),
-        actual: came(&result.answer).into(),
+        expected: expected_answer(result.assertion.expectation).into(),
+        actual: actual_answer(&result.answer).into(),
         missing_context: missing,
         trace: result.trace.as_ref().map(|trace| traces.information(trace, schema)),
         error: result.answer.as_ref().err().cloned().unwrap_or_default(),
     }
 }
 
-fn wanted(expectation: Expectation) -> proto::Answer {
+fn expected_answer(expectation: Expectation) -> proto::Answer {
     match expectation {
         Expectation::True => proto::Answer::HasPermission,
         Expectation::Caveated => proto::Answer::ConditionalPermission,
@@ -111,7 +111,7 @@ fn wanted(expectation: Expectation) -> proto::Answer {
     }
 }
 
-fn came(answer: &Result<Permissionship, String>) -> proto::Answer {
+fn actual_answer(answer: &Result<Permissionship, String>) -> proto::Answer {
     match answer {
         Ok(Permissionship::HasPermission) => proto::Answer::HasPermission,
         Ok(Permissionship::Conditional(_)) => proto::Answer::ConditionalPermission,

@@ -3,7 +3,7 @@
 use crate::api::authzed_v1::lookup_resources::lookup_resources_within;
 use crate::api::bounded_stream::BoundedStream;
 use crate::api::context::ServiceContext;
-use crate::api::middleware::layer::Operations;
+use crate::api::middleware::operations::Operations;
 use crate::proto::authzed::api::v1::LookupResourcesResponse;
 use crate::proto::kilwa::v1 as proto;
 use crate::proto::kilwa::v1::lookup_service_server::LookupService;

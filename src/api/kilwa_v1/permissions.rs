@@ -52,7 +52,7 @@ impl PermissionsService for KilwaPermissions {
         let revision = self
             .context
             .workers
-            .run(move |job| job.database.revision_at(time, job.now).map_err(status::of_database));
+            .run(move |job| job.database.revision_at(time, job.now).map_err(status::from_database));
         let token = Some(self.context.tokens.token_as_of(revision.await?, time));
         Ok(Response::new(proto::RevisionAtResponse { token }))
     }
@@ -65,7 +65,7 @@ fn list(
     listing: &ListPermissionsQuery,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<(proto::ListPermissionsResponse, Vec<Statistics>), Status> {
-    let answers = view.permissions(listing, interrupted).map_err(status::of_database)?;
+    let answers = view.permissions(listing, interrupted).map_err(status::from_database)?;
     let statistics = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
     let statistics = statistics.map(|checked| checked.statistics).collect();
     let permissions = answers.into_iter().map(message).collect();
@@ -80,7 +80,7 @@ fn message(
             permissionship: encode::permissionship(&permissionship).into(),
             partial_caveat_info: encode::partial_caveat_info(&permissionship),
         }),
-        Err(error) => Answer::Error(status::to_message(&status::of_database(error))),
+        Err(error) => Answer::Error(status::to_message(&status::from_database(error))),
     };
     proto::PermissionAnswer { permission, response: Some(response) }
 }

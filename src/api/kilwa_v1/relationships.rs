@@ -32,7 +32,7 @@ impl RelationshipsService for Relationships {
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
         let request = request.into_inner();
         let bytes = request.encoded_len();
-        let write = convert::own_write(request, self.context.limits)?;
+        let write = convert::kilwa_write(request, self.context.limits)?;
         let (revision, ()) = self.context.workers.write(bytes, write).await?;
         let written_at = Some(self.context.tokens.token(revision));
         Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
@@ -66,7 +66,7 @@ impl RelationshipsService for Relationships {
             let counting = self.context.workers.run(move |job| {
                 let view = job.view(Consistency::FullyConsistent)?;
                 let mentions = view.count_references(&request.object, job.interrupted);
-                Ok((view.revision(), mentions.map_err(status::of_database)?))
+                Ok((view.revision(), mentions.map_err(status::from_database)?))
             });
             counting.await?
         } else {

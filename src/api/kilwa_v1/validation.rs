@@ -45,7 +45,7 @@ impl ValidationService for Validation {
         let response = self.context.workers.run(move |job| {
             let report = validate(&input, &setting(job));
             Ok(validation_response::file(
-                &report.map_err(|error| status::of_engine(&error))?,
+                &report.map_err(|error| status::from_engine(&error))?,
                 &traces,
             ))
         });
@@ -67,7 +67,7 @@ impl ValidationService for Validation {
             let results = run_assertions(assertions, |question, tracing| {
                 match view.check(question, tracing, job.interrupted) {
                     Err(DatabaseError::Engine(error)) if error.is_end_of_request() => {
-                        Err(status::of_engine(&error))
+                        Err(status::from_engine(&error))
                     }
                     answer => Ok(answer.map_err(|error| error.to_string())),
                 }

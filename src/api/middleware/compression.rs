@@ -48,7 +48,7 @@ pub(crate) enum Policy {
 
 impl Policy {
     /// The policy for the answer to a request with these headers.
-    pub(crate) fn of(request: &HeaderMap) -> Self {
+    pub(crate) fn from_headers(request: &HeaderMap) -> Self {
         let Some(accepted) = request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok())
         else {
             return Self::Never;
@@ -205,7 +205,7 @@ mod tests {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        Policy::of(&headers.collect())
+        Policy::from_headers(&headers.collect())
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) struct DebugTrailer(pub(crate) HeaderValue);
 impl DebugTrailer {
     /// A trace with its schema or, when that is too much, without. Nothing when it is too large even so: the field of the
     /// response has it.
-    pub(crate) fn of(information: &DebugInformation) -> Option<Self> {
+    pub(crate) fn from_information(information: &DebugInformation) -> Option<Self> {
         value(information).or_else(|| {
             let check = information.check.clone();
             value(&DebugInformation { check, schema_used: String::new() })
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn every_letter_comes_back() {
         let schema = "definition user {} // ü 😀\n\u{7f}";
-        let DebugTrailer(value) = DebugTrailer::of(&information(schema)).unwrap();
+        let DebugTrailer(value) = DebugTrailer::from_information(&information(schema)).unwrap();
         let read: Value = serde_json::from_str(value.to_str().unwrap()).unwrap();
         assert_eq!(read, json!({ "schemaUsed": schema }));
     }
@@ -79,7 +79,8 @@ mod tests {
     fn what_does_not_fit_goes_without_its_schema() {
         for (letter, count) in [("x", BYTES_MAX), ("ü", BYTES_MAX / 3)] {
             let schema = letter.repeat(count);
-            let DebugTrailer(value) = DebugTrailer::of(&information(&schema)).unwrap();
+            let DebugTrailer(value) =
+                DebugTrailer::from_information(&information(&schema)).unwrap();
             assert_eq!(value, "{}");
         }
     }

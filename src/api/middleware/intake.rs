@@ -5,7 +5,7 @@
 //! Small requests cost the budget nothing: their number is bounded by the connections.
 
 use crate::api::status;
-use crate::proto::decoded_size::{SHAPES, SizeError};
+use crate::proto::decoded_size::{self, SizeError};
 use crate::proto::{DecodeGuard, guard_decoding};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::{Future, poll_fn};
@@ -67,7 +67,7 @@ pub(crate) struct RequestMemory {
 
 impl MethodLimits {
     /// Of a method by the path of its calls.
-    pub(crate) fn of(path: &str) -> Self {
+    pub(crate) fn from_path(path: &str) -> Self {
         let method = path.rsplit('/').next().unwrap_or_default();
         let (wire_mib, decoded_mib) = match method {
             // Texts of some MiB, and as many relationships as a client likes to put into one message.
@@ -192,8 +192,7 @@ impl RequestMemory {
         if length > self.limits.message_bytes_max {
             return Err(self.too_large());
         }
-        let decoded = SHAPES
-            .measure(full_name, message, self.limits.decoded_bytes_max)
+        let decoded = decoded_size::measure(full_name, message, self.limits.decoded_bytes_max)
             .map_err(|reason| self.refusal(&reason))?;
         // One text always fits when no other request is in progress.
         let room = self.budget.bytes_max.saturating_sub(length + decoded) / 4 * 3;

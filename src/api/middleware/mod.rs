@@ -1,9 +1,13 @@
 //! Middleware around every service: what applies to each call before and after its handler.
 
 pub(crate) mod auth;
+pub(crate) mod call_ending;
 pub(crate) mod call_log;
 pub(crate) mod compression;
+mod deadline;
 pub(crate) mod debug_trailer;
 pub(crate) mod grpc_message;
 pub(crate) mod intake;
 pub(crate) mod layer;
+mod metered_body;
+pub(crate) mod operations;

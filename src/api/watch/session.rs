@@ -12,7 +12,8 @@ use crate::api::context::ServiceContext;
 use crate::api::convert::WatchFilter;
 use crate::api::status;
 use crate::api::token::{WatchStart, ZedTokens};
-use crate::api::watch::feed::{ChangeBatch, Feed, FeedEvent, FeedSubscription, PinnedPosition};
+use crate::api::watch::change_batch::{ChangeBatch, PinnedPosition};
+use crate::api::watch::feed::{Feed, FeedEvent, FeedSubscription};
 use crate::api::watch::send_queue::{WatchOptions, WatchQueue};
 use crate::api::workers::{Purpose, WorkerJob};
 use crate::database::{Consistency, RelationshipChange, RevisionChanges, WatchPosition};
@@ -69,7 +70,7 @@ impl WatchSession {
         let wants = Arc::clone(&wanted);
         let starting = context.workers.run_for(Purpose::Watch, move |job| {
             let view = job.view(Consistency::FullyConsistent)?;
-            view.require_filters(&wants.filters).map_err(status::of_database)?;
+            view.require_filters(&wants.filters).map_err(status::from_database)?;
             let start = start.map(|start| start.position(view.revision()));
             let position = match start {
                 Some(position) if expirations => position.with_expirations(job.now),
@@ -78,7 +79,7 @@ impl WatchSession {
                 None => WatchPosition::after(view.revision()),
             };
             // Refused now rather than with the first response.
-            view.require_changes(&position).map_err(status::of_database)?;
+            view.require_changes(&position).map_err(status::from_database)?;
             Ok(PinnedPosition::new(&view, position))
         });
         let place = starting.await?;
@@ -210,11 +211,11 @@ impl<T: From<WatchEvent>> WatchClient<T> {
         context: &ServiceContext,
         batch: Arc<ChangeBatch>,
     ) -> Result<(), Status> {
-        for told in self.told(context, &batch).await? {
-            if told.is_checkpoint {
-                self.assured = told.revision;
+        for event in self.events(context, &batch).await? {
+            if event.is_checkpoint {
+                self.assured = event.revision;
             }
-            self.queue.send(told.updates.len(), told.into()).await?;
+            self.queue.send(event.updates.len(), event.into()).await?;
         }
         let through = &batch.through.position;
         if batch.complete && self.wanted.checkpoints && self.assured < through.revision() {
@@ -223,21 +224,25 @@ impl<T: From<WatchEvent>> WatchClient<T> {
         Ok(())
     }
 
-    async fn told(
+    async fn events(
         &self,
         context: &ServiceContext,
         batch: &Arc<ChangeBatch>,
     ) -> Result<Vec<WatchEvent>, Status> {
         let (tokens, wanted) = (self.tokens, Arc::clone(&self.wanted));
         if batch.changes().nth(INLINE_CHANGES_MAX).is_none() {
-            return Ok(batch.parts.iter().flat_map(|part| tell(tokens, &wanted, part)).collect());
+            return Ok(batch
+                .parts
+                .iter()
+                .flat_map(|part| watch_events(tokens, &wanted, part))
+                .collect());
         }
         // Much to filter and to translate would hold up what else the thread serves.
         let batch = Arc::clone(batch);
-        let tell_all = move |_: &WorkerJob<'_>| {
-            Ok(batch.parts.iter().flat_map(|part| tell(tokens, &wanted, part)).collect())
+        let encode_all = move |_: &WorkerJob<'_>| {
+            Ok(batch.parts.iter().flat_map(|part| watch_events(tokens, &wanted, part)).collect())
         };
-        context.workers.run_for(Purpose::Watch, tell_all).await
+        context.workers.run_for(Purpose::Watch, encode_all).await
     }
 
     /// Sends a checkpoint.
@@ -248,7 +253,11 @@ impl<T: From<WatchEvent>> WatchClient<T> {
 }
 
 /// The messages about a revision, or a part of it.
-fn tell(tokens: ZedTokens, wanted: &WatchFilter, part: &RevisionChanges) -> Vec<WatchEvent> {
+fn watch_events(
+    tokens: ZedTokens,
+    wanted: &WatchFilter,
+    part: &RevisionChanges,
+) -> Vec<WatchEvent> {
     let RevisionChanges { revision, updates, schema_written, metadata, ends, within, through } =
         part;
     let (revision, schema_written, ends) = (*revision, *schema_written, *ends);
@@ -269,20 +278,20 @@ fn tell(tokens: ZedTokens, wanted: &WatchFilter, part: &RevisionChanges) -> Vec<
         .filter(|change| wanted.wants(&change.update.relationship))
         .map(update)
         .collect();
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     if !updates.is_empty() {
         // A client that resumes from here must not miss the schema.
         let through = if schema_follows { within } else { through };
-        told.push(WatchEvent { updates, ..empty(token(through)) });
+        events.push(WatchEvent { updates, ..empty(token(through)) });
     }
     if schema_follows {
-        told.push(WatchEvent { schema_updated: true, ..empty(token(through)) });
+        events.push(WatchEvent { schema_updated: true, ..empty(token(through)) });
     }
     if ends && wanted.checkpoints {
-        told.push(checkpoint(tokens, through));
+        events.push(checkpoint(tokens, through));
     }
 
-    told
+    events
 }
 
 fn update(change: &RelationshipChange) -> WatchUpdate {
@@ -338,11 +347,11 @@ mod tests {
         let part = part(&["document:a#viewer@user:ann"]);
         let (within, through) = (tokens.place(&part.within), tokens.place(&part.through));
         let wanted = WatchFilter { schemas: true, checkpoints: true, ..WatchFilter::default() };
-        let told = tell(tokens, &wanted, &part);
-        let shapes: Vec<_> = told
+        let events = watch_events(tokens, &wanted, &part);
+        let shapes: Vec<_> = events
             .iter()
-            .map(|told| {
-                (told.updates.len(), told.schema_updated, told.is_checkpoint, &told.through)
+            .map(|event| {
+                (event.updates.len(), event.schema_updated, event.is_checkpoint, &event.through)
             })
             .collect();
         // A client that resumes from the first of them still receives the schema.
@@ -350,15 +359,15 @@ mod tests {
             [(1, false, false, &within), (0, true, false, &through), (0, false, true, &through)];
         assert_eq!(shapes, expected);
 
-        assert_eq!([0, 1, 2].map(|n: usize| told[n].metadata.is_some()), [true, true, false]);
-        let updates_only = tell(tokens, &WatchFilter::default(), &part);
+        assert_eq!([0, 1, 2].map(|n: usize| events[n].metadata.is_some()), [true, true, false]);
+        let updates_only = watch_events(tokens, &WatchFilter::default(), &part);
         assert_eq!(updates_only.len(), 1);
         assert_eq!(updates_only[0].through, through);
         // A part that is not the last one says nothing of the rest.
         let first = RevisionChanges { ends: false, through: part.within.clone(), ..part };
-        let told = tell(tokens, &wanted, &first);
-        assert_eq!(told.len(), 1);
+        let events = watch_events(tokens, &wanted, &first);
+        assert_eq!(events.len(), 1);
 
-        assert_eq!(told[0].through, within);
+        assert_eq!(events[0].through, within);
     }
 }

@@ -4,6 +4,9 @@ mod arguments;
 mod banner;
 mod clock_args;
 mod connection_args;
+mod defaults;
+mod limit_args;
+mod log_format;
 mod stream_args;
 mod watch_args;
 mod write_queue_args;
@@ -17,9 +20,11 @@ use crate::relationship::Relationship;
 use crate::server;
 use crate::telemetry;
 use crate::validation::SchemaNeed;
-pub(super) use arguments::{Arguments, LimitArgs, LogFormatArg, listen_address};
+pub(super) use arguments::{Arguments, listen_address};
 use banner::Banner;
 pub(super) use connection_args::ConnectionArgs;
+pub(super) use limit_args::LimitArgs;
+pub(super) use log_format::LogFormatArg;
 use std::env;
 
 pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, CliError> {

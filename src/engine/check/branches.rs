@@ -16,7 +16,7 @@ pub(in crate::engine) struct Branches(pub(in crate::engine) Vec<Branch>);
 
 impl Branches {
     /// The usersets among a relation's subject forms, each once, without those from which the subject is unreachable.
-    pub(in crate::engine) fn of_usersets(
+    pub(in crate::engine) fn from_usersets(
         subjects: &[AllowedSubject],
         can_reach: impl Fn(NodeId) -> bool,
     ) -> Self {
@@ -37,7 +37,7 @@ impl Branches {
     }
 
     /// Every subject form that a relation allows, each once, objects before usersets.
-    pub(in crate::engine) fn of_relation(subjects: &[AllowedSubject]) -> Vec<Branch> {
+    pub(in crate::engine) fn from_relation(subjects: &[AllowedSubject]) -> Vec<Branch> {
         let mut branches: Vec<Branch> = Vec::new();
         for usersets in [false, true] {
             for subject in subjects {
@@ -57,7 +57,7 @@ impl Branches {
 
     /// An arrow's branches. For an `any` arrow, branches that cannot reach the subject are left out. For an `all` arrow they
     /// stay, because an object on such a branch makes the result *no*.
-    pub(in crate::engine) fn of_arrow(arrow: &Arrow, can_reach: impl Fn(NodeId) -> bool) -> Self {
+    pub(in crate::engine) fn from_arrow(arrow: &Arrow, can_reach: impl Fn(NodeId) -> bool) -> Self {
         let branches = arrow.branches.iter().map(|branch| Branch {
             definition: branch.definition,
             subject_relation: branch.subject_relation,

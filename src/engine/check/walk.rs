@@ -249,7 +249,7 @@ impl<'s, R: RelationshipReader> CheckWalk<'s, R> {
             return Ok(WalkStep::Done(direct));
         }
 
-        let branches = Branches::of_usersets(subjects, |relation| self.can_reach(relation));
+        let branches = Branches::from_usersets(subjects, |relation| self.can_reach(relation));
         let subjects = SubjectPages::new(node, object_id, branches);
         let mut join = JoinFrame::over_subjects(Quantifier::Any, subjects);
         join.found = direct;
@@ -275,7 +275,7 @@ impl<'s, R: RelationshipReader> CheckWalk<'s, R> {
                 WalkStep::Join(JoinFrame::all_operands(operands, node, object_id))
             }
             Expr::Arrow(arrow) => {
-                let branches = Branches::of_arrow(arrow, |target| self.can_reach(target));
+                let branches = Branches::from_arrow(arrow, |target| self.can_reach(target));
                 let subjects = SubjectPages::new(arrow.tupleset, object_id, branches);
                 WalkStep::Join(JoinFrame::over_subjects(arrow.quantifier, subjects))
             }

@@ -124,7 +124,7 @@ impl Search<'_> {
 mod tests {
     use super::*;
 
-    fn of(edges: &[&[usize]]) -> Vec<Vec<usize>> {
+    fn components_of(edges: &[&[usize]]) -> Vec<Vec<usize>> {
         let edge = |to: &usize| GraphEdge { to: *to, subtracted: false };
         let edges: Vec<Vec<GraphEdge>> =
             edges.iter().map(|to| to.iter().map(edge).collect()).collect();
@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn leaves_come_first_and_cycles_stay_together() {
-        assert_eq!(of(&[&[1], &[2], &[]]), [vec![2], vec![1], vec![0]]);
-        assert_eq!(of(&[&[1, 3], &[2], &[1], &[]]), [vec![1, 2], vec![3], vec![0]]);
-        assert_eq!(of(&[&[1], &[0], &[1]]), [vec![0, 1], vec![2]]);
+        assert_eq!(components_of(&[&[1], &[2], &[]]), [vec![2], vec![1], vec![0]]);
+        assert_eq!(components_of(&[&[1, 3], &[2], &[1], &[]]), [vec![1, 2], vec![3], vec![0]]);
+        assert_eq!(components_of(&[&[1], &[0], &[1]]), [vec![0, 1], vec![2]]);
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
     ) -> Result<Vec<GraphItem>, EngineError> {
         let mut items = Vec::from_iter(self.rows(onr, subjects)?);
         let Branches(branches) =
-            Branches::of_usersets(subjects, |relation| self.can_reach(relation));
+            Branches::from_usersets(subjects, |relation| self.can_reach(relation));
         for branch in branches {
             items.extend(self.followed((onr.0, &*onr.1), branch, depth)?.into_iter().flatten());
         }
@@ -228,7 +228,7 @@ impl<R: RelationshipReader> PlanBuilder<'_, '_, '_, R> {
         arrow: &Arrow,
         depth: u64,
     ) -> Result<Vec<GraphItem>, EngineError> {
-        let Branches(branches) = Branches::of_arrow(arrow, |target| self.can_reach(target));
+        let Branches(branches) = Branches::from_arrow(arrow, |target| self.can_reach(target));
         let mut found = Vec::new();
         for branch in branches {
             found.extend(self.followed((arrow.tupleset, &*onr.1), branch, depth)?);

@@ -23,14 +23,14 @@ enum Instead {
 
 impl OddCharacter {
     /// The description of a character that is confusable or invisible; `None` for any other.
-    pub fn of(character: char) -> Option<Self> {
+    pub fn from_char(character: char) -> Option<Self> {
         let (name, instead) = odd(character)?;
         Some(Self { character, name, instead })
     }
 
     /// The first odd character of a text, and its byte offset.
     pub fn first_in(text: &str) -> Option<(usize, Self)> {
-        text.char_indices().find_map(|(at, character)| Some((at, Self::of(character)?)))
+        text.char_indices().find_map(|(at, character)| Some((at, Self::from_char(character)?)))
     }
 
     /// `U+00A0 (no-break space)`

@@ -6,7 +6,7 @@ use crate::schema::parse::ast::{ExprKind, MemberSyntax};
 use crate::schema::schema::Schema;
 
 pub(super) fn lint(schema: &Schema, warnings: &mut LintWarnings<'_>) {
-    let possible = Possible::of(schema);
+    let possible = Possible::from_schema(schema);
     for linted in lint_nodes(schema) {
         let Some(permission) = linted.permission() else { continue };
         if !possible.node(linted.node.id) {
@@ -23,7 +23,7 @@ struct Possible(Vec<bool>);
 
 impl Possible {
     /// The least fixpoint: each round adds the nodes that the last one made possible.
-    fn of(schema: &Schema) -> Self {
+    fn from_schema(schema: &Schema) -> Self {
         let mut possible = Self(vec![false; schema.nodes.len()]);
         let users = users(schema);
         let mut open: Vec<NodeId> = schema.nodes.iter().map(|node| node.id).collect();

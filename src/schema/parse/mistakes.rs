@@ -85,7 +85,7 @@ fn odd_character(text: &str) -> Option<(usize, OddCharacter)> {
     let spaces = text.len() - text.trim_start_matches([' ', '\t']).len();
     [0, word, spaces].into_iter().find_map(|at| {
         let character = text.get(at..)?.chars().next()?;
-        Some((at, OddCharacter::of(character)?))
+        Some((at, OddCharacter::from_char(character)?))
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) fn declare(
 ) -> Declared {
     let mut items = Items::default();
     for item in trees.into_iter().flat_map(|tree| tree.items) {
-        items.take(item, faults);
+        items.add(item, faults);
     }
     let Items { definitions, partials, caveats, .. } = items;
     for caveat in &caveats {
@@ -47,7 +47,7 @@ struct Items {
 }
 
 impl Items {
-    fn take(&mut self, item: ItemSyntax, faults: &mut Faults) {
+    fn add(&mut self, item: ItemSyntax, faults: &mut Faults) {
         let name = match &item {
             ItemSyntax::Definition(definition) => &definition.name,
             ItemSyntax::Partial(partial) => &partial.name,

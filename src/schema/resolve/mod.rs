@@ -59,6 +59,6 @@ pub(super) fn resolve(
         schema.nodes.iter().enumerate().all(|(at, node)| node.id.index() == at),
         "nodes are in id order"
     );
-    schema.reachability = Reachability::of(&schema.nodes);
+    schema.reachability = Reachability::from_nodes(&schema.nodes);
     Ok(schema)
 }

@@ -79,7 +79,7 @@ impl<'p> Partials<'p> {
                 open.pop();
                 continue;
             };
-            if open.len() > 1 && !self.take_one(&definition.name, faults) {
+            if open.len() > 1 && !self.count_statement(&definition.name, faults) {
                 break;
             }
             let MemberSyntax::PartialReference(name) = member else {
@@ -99,7 +99,7 @@ impl<'p> Partials<'p> {
     }
 
     /// Counts one more statement from a partial; `false` when there are too many.
-    fn take_one(&self, definition: &Name, faults: &mut Faults) -> bool {
+    fn count_statement(&self, definition: &Name, faults: &mut Faults) -> bool {
         let taken = self.taken.get() + 1;
         self.taken.set(taken);
         if taken == STATEMENTS_MAX + 1 {

@@ -41,7 +41,7 @@ pub(in crate::store) struct Rank<'t> {
 pub(in crate::store) type SubjectRank<'t> = (&'t str, &'t str, &'t str);
 
 impl<'t> Rank<'t> {
-    fn of(relationship: &'t Relationship) -> Self {
+    fn from_relationship(relationship: &'t Relationship) -> Self {
         Self {
             resource_type: relationship.resource.object_type(),
             resource_id: relationship.resource.object_id(),
@@ -112,11 +112,13 @@ impl SnapshotReader<'_> {
         }
         let mut rows = Scanned::new();
         for (relationship, position) in found.rows {
-            if after.is_none_or(|after| Rank::of(&relationship) > *after) {
+            if after.is_none_or(|after| Rank::from_relationship(&relationship) > *after) {
                 rows.push((relationship, position.into_ordered()?));
             }
         }
-        rows.sort_unstable_by(|(left, _), (right, _)| Rank::of(left).cmp(&Rank::of(right)));
+        rows.sort_unstable_by(|(left, _), (right, _)| {
+            Rank::from_relationship(left).cmp(&Rank::from_relationship(right))
+        });
         let more = rows.len() > count_max;
         rows.truncate(count_max);
         let last = rows.last().filter(|_| more);
@@ -384,10 +386,11 @@ impl<'e> OrderedPage<'e, '_> {
             && let Some((first, _)) = self.rows.get(start)
         {
             // Lanes come in the order of ranks, so that no row at or before the position follows one after it.
-            let first = Rank::of(first);
+            let first = Rank::from_relationship(first);
             self.resuming = first.is_beside(&after) || first < after;
             let rows = self.rows.split_off(start);
-            self.rows.extend(rows.into_iter().filter(|(row, _)| Rank::of(row) > after));
+            self.rows
+                .extend(rows.into_iter().filter(|(row, _)| Rank::from_relationship(row) > after));
         }
         self.rows.truncate(self.count_max);
     }

@@ -66,7 +66,7 @@ impl<'s> CommitGroup<'s> {
         let revision = self.revision_of(kind, now);
         self.batch.start_write(revision);
         let chunked = (kind == JobKind::Large)
-            .then(|| ChunkedWrite::new(inner, head, stopped.map(BatchFailure::of_chunk)));
+            .then(|| ChunkedWrite::new(inner, head, stopped.map(BatchFailure::for_chunk)));
 
         let (interrupted, clock) = (Arc::clone(&job.interrupted), job.clock.clone());
         let mut transaction = Transaction::new(self.batch, chunked, now, interrupted, clock);

@@ -41,7 +41,7 @@ pub(in crate::store) enum BatchFailure {
 
 impl BatchFailure {
     /// The same failure for a chunk that must not be committed.
-    pub(in crate::store) fn of_chunk(&self) -> WriteFailure {
+    pub(in crate::store) fn for_chunk(&self) -> WriteFailure {
         match self {
             Self::Commit(failure) => failure.clone(),
             Self::Stopped(reason) => WriteFailure::io(reason),

@@ -27,7 +27,13 @@ const CONSTRUCTORS: &[&str] = &[
 
 /// Files that name codes, with the reason.
 const NAMING_FILES: &[(&str, &str)] = &[
-    ("src/api/status.rs", "chooses the code of every error"),
+    ("src/api/status/call.rs", "chooses the codes of calls that the server ends"),
+    ("src/api/status/database.rs", "chooses the codes of the database's errors"),
+    ("src/api/status/details.rs", "has the codes for invalid arguments and failed preconditions"),
+    ("src/api/status/engine.rs", "chooses the codes of evaluation errors"),
+    ("src/api/status/request.rs", "chooses the codes of requests refused before the database"),
+    ("src/api/status/schema.rs", "chooses the codes of schema errors"),
+    ("src/api/status/store.rs", "chooses the codes of failed reads and writes"),
     ("src/api/middleware/call_log.rs", "chooses log levels by the codes of finished calls"),
     ("src/client/call_error.rs", "reads the codes that servers return"),
     ("src/client/schema.rs", "reads the code of a server without a schema"),

@@ -21,7 +21,7 @@ impl Circles {
     pub(super) fn of(case: &Case, schema: &Schema) -> Self {
         let bare = |stored: &Relationship| Relationship { caveat: None, ..stored.clone() };
         let bare: Vec<Relationship> = case.relationships.iter().map(bare).collect();
-        let rules = Rules::of(schema);
+        let rules = Rules::from_schema(schema);
         let reference = Reference::new(&rules, schema, bare.iter(), now());
         let mut pairs = Vec::new();
         for node in schema.nodes() {

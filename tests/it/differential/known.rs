@@ -36,7 +36,12 @@ impl<'c> Knowledge<'c> {
     }
 
     /// Why the answers to a check may differ, of a check or of a lookup.
-    pub(super) fn of_question(&self, asked: &Asked, kilwa: &Said, spicedb: &Said) -> Option<Known> {
+    pub(super) fn known_difference(
+        &self,
+        asked: &Asked,
+        kilwa: &Said,
+        spicedb: &Said,
+    ) -> Option<Known> {
         let failed =
             ["ERROR_REASON_CAVEAT_EVALUATION_ERROR", "ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR"];
         if spicedb.is_refused_for(&failed) || kilwa.is_refused_for(&failed) {
@@ -52,7 +57,7 @@ impl<'c> Knowledge<'c> {
     }
 
     /// Why what a relation or permission contributes to may differ.
-    pub(super) fn of_computable(schema: &Schema) -> Option<Known> {
+    pub(super) fn from_schema(schema: &Schema) -> Option<Known> {
         schema.nodes().iter().any(takes_wildcards).then_some(Known::WildcardOfUsersets)
     }
 }

@@ -156,7 +156,7 @@ async fn compare_schemas(pair: &mut Pair, case: &Case, schema: &Schema, tally: &
         let kilwa = pair.kilwa.neighbours(definition, &node.name).await;
         let spicedb = pair.spicedb.neighbours(definition, &node.name).await;
         let what = || format!("{definition}#{}\n{}", node.name, case.schema);
-        let known = || Knowledge::of_computable(schema);
+        let known = || Knowledge::from_schema(schema);
         tally.note("computable", (&kilwa[0], &spicedb[0]), known, what);
         tally.note("dependent", (&kilwa[1], &spicedb[1]), || None, what);
     }
@@ -173,13 +173,13 @@ async fn compare_checks(
     for ((asked, kilwa), spicedb) in case.questions.iter().zip(&kilwa).zip(&spicedb) {
         let what = || format!("{asked}\n{}", told(case));
         let own = confirm::answer(&mut pair.spicedb, asked, kilwa, spicedb).await;
-        let known = || own.or_else(|| knowledge.of_question(asked, kilwa, spicedb));
+        let known = || own.or_else(|| knowledge.known_difference(asked, kilwa, spicedb));
         tally.note("bulk check", (kilwa, spicedb), known, what);
     }
     for asked in case.questions.iter().take(LOOKUPS_PER_CASE) {
         let (kilwa, spicedb) = (pair.kilwa.check(asked).await, pair.spicedb.check(asked).await);
         let what = || format!("{asked}\n{}", told(case));
-        let known = || knowledge.of_question(asked, &kilwa, &spicedb);
+        let known = || knowledge.known_difference(asked, &kilwa, &spicedb);
         tally.note("check", (&kilwa, &spicedb), known, what);
     }
 }
@@ -207,7 +207,7 @@ async fn compare_lookups(
         let kilwa = pair.kilwa.lookup_subjects(&of).await;
         let spicedb = pair.spicedb.lookup_subjects(&of).await;
         let own = confirm::subjects(&mut pair.spicedb, asked, &kilwa, &spicedb).await;
-        let known = || own.or_else(|| knowledge.of_question(asked, &kilwa, &spicedb));
+        let known = || own.or_else(|| knowledge.known_difference(asked, &kilwa, &spicedb));
         tally.note("subjects", (&kilwa, &spicedb), known, || what(asked));
 
         let said = (pair.kilwa.expand(asked).await, pair.spicedb.expand(asked).await);
@@ -220,7 +220,7 @@ async fn compare_lookups(
         let kilwa = pair.kilwa.lookup_resources(asked).await;
         let spicedb = pair.spicedb.lookup_resources(asked).await;
         let own = confirm::resources(&mut pair.spicedb, asked, &kilwa, &spicedb).await;
-        let known = || own.or_else(|| knowledge.of_question(asked, &kilwa, &spicedb));
+        let known = || own.or_else(|| knowledge.known_difference(asked, &kilwa, &spicedb));
         tally.note("resources", (&kilwa, &spicedb), known, || what(asked));
     }
 }

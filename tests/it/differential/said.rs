@@ -44,7 +44,10 @@ impl Said {
         }
     }
 
-    pub(super) fn of<T>(answer: Result<T, Status>, read: impl FnOnce(T) -> Self) -> Self {
+    pub(super) fn from_response<T>(
+        answer: Result<T, Status>,
+        read: impl FnOnce(T) -> Self,
+    ) -> Self {
         answer.map_or_else(|status| Self::refused(&status), read)
     }
 

@@ -87,12 +87,12 @@ impl Side {
     pub(super) async fn write_schema(&mut self, text: &str) -> Said {
         let request = proto::WriteSchemaRequest { schema: text.to_owned() };
         let written = self.schema.write_schema(in_time(&self.key, request)).await;
-        Said::of(written, |_| Said::Text("written".to_owned()))
+        Said::from_response(written, |_| Said::Text("written".to_owned()))
     }
 
     pub(super) async fn write(&mut self, request: proto::WriteRelationshipsRequest) -> Said {
         let written = self.permissions.write_relationships(in_time(&self.key, request)).await;
-        Said::of(written, |_| Said::Text("written".to_owned()))
+        Said::from_response(written, |_| Said::Text("written".to_owned()))
     }
 
     pub(super) async fn delete(&mut self, filter: proto::RelationshipFilter) -> Said {
@@ -101,7 +101,7 @@ impl Side {
             ..Default::default()
         };
         let deleted = self.permissions.delete_relationships(in_time(&self.key, request)).await;
-        Said::of(deleted, |response| {
+        Said::from_response(deleted, |response| {
             let count = response.into_inner().relationships_deleted_count;
             Said::Text(format!("{count} deleted"))
         })
@@ -114,7 +114,7 @@ impl Side {
             ..Default::default()
         };
         let read = self.permissions.read_relationships(in_time(&self.key, request)).await;
-        Said::of(all(read).await, |responses| said::relationships(&responses))
+        Said::from_response(all(read).await, |responses| said::relationships(&responses))
     }
 
     /// The answers to many checks in their order.
@@ -160,7 +160,7 @@ impl Side {
             with_tracing: false,
         };
         let checked = self.permissions.check_permission(in_time(&self.key, request)).await;
-        Said::of(checked, |response| {
+        Said::from_response(checked, |response| {
             let response = response.into_inner();
             said::verdict(response.permissionship(), response.partial_caveat_info)
         })
@@ -176,7 +176,7 @@ impl Side {
             ..Default::default()
         };
         let found = self.permissions.lookup_resources(in_time(&self.key, request)).await;
-        Said::of(all(found).await, said::resources)
+        Said::from_response(all(found).await, said::resources)
     }
 
     pub(super) async fn lookup_subjects(&mut self, of: &SubjectsAsked<'_>) -> Said {
@@ -190,7 +190,7 @@ impl Side {
             ..Default::default()
         };
         let found = self.permissions.lookup_subjects(in_time(&self.key, request)).await;
-        Said::of(all(found).await, said::subjects)
+        Said::from_response(all(found).await, said::subjects)
     }
 
     pub(super) async fn expand(&mut self, asked: &Asked) -> Said {
@@ -200,7 +200,7 @@ impl Side {
             permission: asked.permission.clone(),
         };
         let expanded = self.permissions.expand_permission_tree(in_time(&self.key, request)).await;
-        Said::of(expanded, |response| {
+        Said::from_response(expanded, |response| {
             Said::Text(said::tree(&response.into_inner().tree_root.unwrap_or_default()))
         })
     }
@@ -209,7 +209,7 @@ impl Side {
         let request =
             proto::ReflectSchemaRequest { consistency: Some(newest()), ..Default::default() };
         let reflected = self.schema.reflect_schema(in_time(&self.key, request)).await;
-        Said::of(reflected, |response| {
+        Said::from_response(reflected, |response| {
             let mut response = response.into_inner();
             // On PostgreSQL they come in no order.
             response.definitions.sort_by(|left, right| left.name.cmp(&right.name));
@@ -236,10 +236,10 @@ impl Side {
         };
         let dependent = self.schema.dependent_relations(in_time(&self.key, request)).await;
         [
-            Said::of(computable, |response| {
+            Said::from_response(computable, |response| {
                 Said::Text(format!("{:?}", response.into_inner().permissions))
             }),
-            Said::of(dependent, |response| {
+            Said::from_response(dependent, |response| {
                 Said::Text(format!("{:?}", response.into_inner().relations))
             }),
         ]

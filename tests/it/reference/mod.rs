@@ -76,6 +76,6 @@ impl<'a> Reference<'a> {
             subject,
             context,
         };
-        Solution::of(asker.equations(roots))
+        Solution::from_equations(asker.equations(roots))
     }
 }

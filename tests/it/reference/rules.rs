@@ -36,7 +36,7 @@ pub(crate) enum Walk {
 
 impl Rules {
     /// The rules of a compiled schema.
-    pub(crate) fn of(schema: &Schema) -> Self {
+    pub(crate) fn from_schema(schema: &Schema) -> Self {
         let mut rules = BTreeMap::new();
         for definition in schema.definitions() {
             let nodes = definition.nodes.iter().map(|id| {

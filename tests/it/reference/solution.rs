@@ -51,7 +51,7 @@ pub(crate) struct Solution {
 }
 
 impl Solution {
-    pub(super) fn of(equations: Equations) -> Self {
+    pub(super) fn from_equations(equations: Equations) -> Self {
         let circles = Circles::of(&equations.formulas);
         let (lower, upper) = alternate(&equations.formulas);
         let undefined: Vec<bool> =

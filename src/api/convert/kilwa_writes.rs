@@ -1,6 +1,6 @@
 //! The writes of `kilwa.v1`.
 
-use crate::api::convert::checks::{CheckMessage, asked};
+use crate::api::convert::checks::{CheckMessage, check_arguments};
 use crate::api::convert::relationships::{Sizes, metadata, preconditions, updates};
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
@@ -14,7 +14,7 @@ use prost::Message as _;
 use tonic::Status;
 
 /// The updates of a write, and what has to be true before.
-pub(crate) fn own_write(
+pub(crate) fn kilwa_write(
     request: proto::WriteRelationshipsRequest,
     limits: RequestLimits,
 ) -> Result<WriteRequest, Status> {
@@ -117,12 +117,12 @@ fn permissions(
     for (index, message) in messages.into_iter().enumerate() {
         let proto::RequiredPermission { resource, permission, subject, context } = message;
         let parts = CheckMessage { resource, permission, subject, context };
-        let asked = asked(violations, Some(field.item(index)), limits, parts);
-        read.extend(asked.map(|asked| RequiredPermission {
-            resource: asked.resource,
-            permission: asked.permission,
-            subject: asked.subject,
-            context: asked.context,
+        let check = check_arguments(violations, Some(field.item(index)), limits, parts);
+        read.extend(check.map(|check| RequiredPermission {
+            resource: check.resource,
+            permission: check.permission,
+            subject: check.subject,
+            context: check.context,
         }));
     }
     read

@@ -1,0 +1,81 @@
+//! How every call ends: its trailers, and its log line.
+
+use crate::api::middleware::call_log::CallLog;
+use crate::api::middleware::grpc_message;
+use crate::api::middleware::operations::Operations;
+use crate::api::status;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
+use tonic::codegen::http::{Request, Response};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const VERSION_REQUESTED: HeaderName = HeaderName::from_static("io.spicedb.requestversion");
+const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The status of a call that was answered.
+const OK: &str = "0";
+
+/// Makes an id for a call that brought none.
+pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How a call ends.
+pub(super) struct CallEnding {
+    pub(super) trailers: HeaderMap,
+    log: CallLog,
+}
+
+impl CallEnding {
+    /// Starts the log of a call, and collects the trailers that every response has, whatever its result.
+    pub(super) fn start(
+        request: &Request<Body>,
+        request_ids: &RequestIds,
+        slow_after: Option<Duration>,
+    ) -> Self {
+        let headers = request.headers();
+        let mut trailers = HeaderMap::new();
+        Operations::default().insert_into(&mut trailers);
+
+        let generate = || HeaderValue::from_str(&request_ids()).ok();
+        if let Some(id) = headers.get(REQUEST_ID).cloned().or_else(generate) {
+            trailers.insert(REQUEST_ID, id);
+        }
+        if headers.contains_key(VERSION_REQUESTED) {
+            let version = HeaderValue::from_static(concat!("kilwa-", env!("CARGO_PKG_VERSION")));
+            trailers.insert(VERSION, version);
+        }
+
+        let request_id = trailers.get(REQUEST_ID).cloned();
+        let log = CallLog::start(request.uri().clone(), request_id, slow_after);
+        Self { trailers, log }
+    }
+
+    /// The context of what is logged during the call. At `debug`, because a span costs as much as a small answer.
+    pub(super) fn span(&self, request: &Request<Body>) -> tracing::Span {
+        let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        tracing::debug_span!("call", rpc = request.uri().path(), request_id = id)
+    }
+
+    /// Completes the headers that end the call, and logs it.
+    pub(super) fn complete(&mut self, headers: &mut HeaderMap) {
+        // Looked at in its raw form first, because reading a status copies all headers.
+        if headers.get(GRPC_STATUS).is_some_and(|code| code == OK) {
+            self.log.end_well();
+        } else {
+            status::explain(headers);
+            grpc_message::simplify(headers);
+            self.log.end(headers);
+        }
+        headers.extend(std::mem::take(&mut self.trailers));
+    }
+}
+
+/// The response to a call that is refused before it reaches a service.
+pub fn refuse(status: Status) -> Response<Body> {
+    let mut response = status.into_http();
+    status::explain(response.headers_mut());
+    grpc_message::simplify(response.headers_mut());
+    response
+}

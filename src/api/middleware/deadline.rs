@@ -1,0 +1,71 @@
+//! Deadlines of calls.
+
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::time::Sleep;
+use tonic::codegen::http::header::{HeaderMap, HeaderName};
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// Ends when the time of a call is over.
+pub(super) type Deadline = Pin<Box<Sleep>>;
+
+/// How much earlier than the client's deadline the server gives up, so that its answer still arrives.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(2);
+
+/// How long the client waits, as it said.
+pub(super) fn requested(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
+    let (amount, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if amount.len() > 8 {
+        return None;
+    }
+    let amount: u64 = amount.parse().ok()?;
+    let waits = match unit {
+        "H" => Duration::from_secs(amount * 3_600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    };
+    Some(waits.saturating_sub(DEADLINE_MARGIN))
+}
+
+/// The result of a future, unless the deadline passes first.
+pub(super) async fn before<F: Future>(
+    deadline: &mut Option<Deadline>,
+    future: F,
+) -> Option<F::Output> {
+    match deadline {
+        None => Some(future.await),
+        Some(deadline) => tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = deadline => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::codegen::http::header::HeaderValue;
+
+    #[test]
+    fn timeouts_are_read_as_the_protocol_writes_them() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(GRPC_TIMEOUT, HeaderValue::from_str(text).unwrap());
+            requested(&headers)
+        };
+        let less = |duration: Duration| Some(duration.saturating_sub(DEADLINE_MARGIN));
+        assert_eq!(read("3H"), less(Duration::from_hours(3)));
+        assert_eq!(read("99999999S"), less(Duration::from_secs(99_999_999)));
+        assert_eq!(read("1n"), Some(Duration::ZERO));
+        for text in ["", "5", "S", "5x", "-5S", "123456789S"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

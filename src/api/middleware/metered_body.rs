@@ -1,0 +1,102 @@
+//! Bodies of responses, which end with the trailers of the middleware.
+
+use crate::api::middleware::call_ending::{CallEnding, GRPC_STATUS};
+use crate::api::middleware::deadline::Deadline;
+use crate::api::middleware::debug_trailer::DebugTrailer;
+use crate::api::middleware::intake::{self, RequestMemory};
+use crate::api::middleware::operations::Operations;
+use crate::api::status;
+use http_body::{Body as HttpBody, Frame};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::Bytes;
+use tonic::codegen::http::Response;
+use tonic::codegen::http::header::{HeaderMap, HeaderName};
+
+/// The trace of a check, for clients that know no field for it.
+const DEBUG_INFORMATION: HeaderName = HeaderName::from_static("io.spicedb.respmeta.debuginfo");
+
+/// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
+pub(super) fn finish(
+    mut response: Response<Body>,
+    mut ending: CallEnding,
+    deadline: Option<Deadline>,
+    call: Option<Arc<RequestMemory>>,
+) -> Response<Body> {
+    if response.headers().contains_key(GRPC_STATUS) {
+        ending.complete(response.headers_mut());
+        return response;
+    }
+    let operations = response.extensions_mut().remove::<Operations>();
+    if let Some(DebugTrailer(trace)) = response.extensions_mut().remove() {
+        ending.trailers.insert(DEBUG_INFORMATION, trace);
+    }
+    response.map(|body| {
+        Body::new(MeteredBody { body, ending, operations, deadline, call, ended: false })
+    })
+}
+
+/// A body that ends with the trailers of the middleware, and ends early when the deadline passes.
+struct MeteredBody {
+    body: Body,
+    ending: CallEnding,
+    operations: Option<Operations>,
+    deadline: Option<Deadline>,
+    /// What was kept in memory for the request is given back with the end of its answer.
+    call: Option<Arc<RequestMemory>>,
+    ended: bool,
+}
+
+impl MeteredBody {
+    fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
+        self.ended = true;
+        self.ending.complete(&mut trailers);
+        if let Some(operations) = &self.operations {
+            operations.insert_into(&mut trailers);
+        }
+        Frame::trailers(trailers)
+    }
+}
+
+impl HttpBody for MeteredBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let answers_much = self.call.as_ref().is_some_and(|call| call.answers_much());
+        let mut body = Pin::new(&mut self.body);
+        let polled = if answers_much {
+            intake::aside(|| body.as_mut().poll_frame(context))
+        } else {
+            body.as_mut().poll_frame(context)
+        };
+
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
+                Ok(trailers) => self.end(trailers),
+                Err(data) => data,
+            }))),
+            Poll::Ready(other) => Poll::Ready(other),
+            Poll::Pending => {
+                let deadline = self.deadline.as_mut();
+                if deadline.is_none_or(|deadline| deadline.as_mut().poll(context).is_pending()) {
+                    return Poll::Pending;
+                }
+                // Dropping the body interrupts the work for this response.
+                self.body = Body::empty();
+                let mut trailers = HeaderMap::new();
+                let added = status::deadline_passed().add_header(&mut trailers);
+                Poll::Ready(Some(added.map(|()| self.end(trailers))))
+            }
+        }
+    }
+}

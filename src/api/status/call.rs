@@ -1,0 +1,62 @@
+//! Calls that end for a reason of their own: keys, deadlines, slow clients, a server that stops.
+
+use std::time::Duration;
+use tonic::Status;
+
+/// The answer to a call without a well-formed key.
+pub(crate) fn unauthenticated(message: &'static str) -> Status {
+    Status::unauthenticated(message)
+}
+
+/// The answer to a call with a key that is not one of the server's.
+pub(crate) fn wrong_key() -> Status {
+    Status::permission_denied("invalid preshared key: invalid token")
+}
+
+/// The answer to a call whose deadline has passed.
+pub(crate) fn deadline_passed() -> Status {
+    Status::deadline_exceeded("the deadline of the call has passed")
+}
+
+/// The end of a stream whose next result takes too long.
+pub(crate) fn stream_idle(idle_max: Duration) -> Status {
+    Status::deadline_exceeded(format!(
+        "operation took longer than allowed {idle_max:?} to complete"
+    ))
+}
+
+/// The end of a stream whose client receives the results too slowly.
+pub(crate) fn client_too_slow(client_max: Duration) -> Status {
+    Status::deadline_exceeded(format!(
+        "the client took the results too slowly: the stream waited for it for more than {client_max:?} in total; continue from the last cursor"
+    ))
+}
+
+/// The end of a watch whose client receives the changes too slowly.
+pub(crate) fn watcher_too_slow(buffer_length: u32, write_timeout: Duration) -> Status {
+    Status::resource_exhausted(format!(
+        "watch disconnected: the client did not take its changes in time ({buffer_length} waited for {write_timeout:?}); resume from the last `changes_through`"
+    ))
+}
+
+/// The answer to an import whose client sends nothing.
+pub(crate) fn import_idle(idle_max: Duration) -> Status {
+    Status::deadline_exceeded(format!(
+        "the import was given up, because the client sent nothing for {idle_max:?}; nothing was imported"
+    ))
+}
+
+/// The answer to a call that waited too long for a database that is being reopened.
+pub(crate) fn reopening() -> Status {
+    Status::unavailable("the data folder is being opened again after a failed write: try again")
+}
+
+/// The answer to a call that comes while the server stops.
+pub(crate) fn shutting_down() -> Status {
+    Status::unavailable("the server is shutting down")
+}
+
+/// The answer to a call that failed because of a bug.
+pub(crate) fn server_fault(message: &'static str) -> Status {
+    Status::internal(message)
+}

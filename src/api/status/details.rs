@@ -1,0 +1,102 @@
+//! Statuses with details: a reason for programs, a message for people, and metadata.
+
+use crate::proto::authzed::api::v1::ErrorReason;
+use prost::Message as _;
+use std::collections::HashMap;
+use tonic::codegen::http::HeaderMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The domain of the reasons.
+pub(super) const DOMAIN: &str = "authzed.com";
+
+/// What tonic says of a message that it does not take.
+const TOO_LARGE: &str = "message length too large";
+
+/// The longest message, in bytes. Statuses travel in headers, encoded twice, for which clients keep as little as 8 KiB.
+const MESSAGE_BYTES_MAX: usize = 1_000;
+/// The longest metadata value, in bytes: no name or id is cut.
+const METADATA_BYTES_MAX: usize = 1_100;
+
+/// A status with a `google.rpc.ErrorInfo`.
+pub(super) fn with_reason(
+    code: Code,
+    reason: ErrorReason,
+    message: impl Into<String>,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
+    let metadata: HashMap<String, String> = metadata
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), cut(value, METADATA_BYTES_MAX)))
+        .collect();
+    let details = ErrorDetails::with_error_info(reason.as_str_name(), DOMAIN, metadata);
+    Status::with_error_details(code, cut(message.into(), MESSAGE_BYTES_MAX), details)
+}
+
+/// A status that blames the request.
+pub(super) fn invalid(
+    reason: ErrorReason,
+    message: String,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
+    with_reason(Code::InvalidArgument, reason, message, metadata)
+}
+
+/// A status that blames what is stored.
+pub(super) fn failed(
+    reason: ErrorReason,
+    message: String,
+    metadata: impl IntoIterator<Item = (&'static str, String)>,
+) -> Status {
+    with_reason(Code::FailedPrecondition, reason, message, metadata)
+}
+
+/// How much there was, and how much may be.
+pub(super) fn sizes(
+    name: &'static str,
+    size: usize,
+    max_name: &'static str,
+    max: usize,
+) -> [(&'static str, String); 2] {
+    [(name, size.to_string()), (max_name, max.to_string())]
+}
+
+/// Gives the headers that end a call with a failure an `ErrorInfo` without a reason, when they tell nothing more than
+/// code and message. So every failure has the same form, including those of the middleware.
+pub(crate) fn explain(headers: &mut HeaderMap) {
+    let Some(status) = Status::from_header_map(headers) else { return };
+    if status.code() == Code::Ok || !status.details().is_empty() {
+        return;
+    }
+    let mut code = status.code();
+    if code == Code::OutOfRange && status.message().contains(TOO_LARGE) {
+        // To clients of this protocol, out of range are revisions.
+        code = Code::ResourceExhausted;
+    }
+    let message = Some(status.message()).filter(|message| !message.is_empty());
+    let message = message.unwrap_or_else(|| code.description());
+    let explained = with_reason(code, ErrorReason::Unspecified, message, []);
+    // What can be sent once, can be sent again.
+    let _ = explained.add_header(headers);
+}
+
+/// The status as a message inside of a response.
+pub(crate) fn to_message(status: &Status) -> tonic_types::Status {
+    tonic_types::Status::decode(status.details())
+        .ok()
+        .filter(|message| message.code != 0)
+        .unwrap_or_else(|| tonic_types::Status {
+            code: status.code().into(),
+            message: status.message().to_owned(),
+            details: Vec::new(),
+        })
+}
+
+/// A text of at most so many bytes.
+fn cut(text: String, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    let end = text.floor_char_boundary(bytes_max);
+    format!("{}…", text.get(..end).unwrap_or_default())
+}

@@ -1,0 +1,26 @@
+//! The table from errors to gRPC codes and reasons. No other module chooses a code, which a test holds.
+//!
+//! Each file has the rows of one kind of error; `details` gives all of them one form.
+
+mod call;
+mod caveat;
+mod database;
+mod details;
+mod engine;
+mod request;
+mod schema;
+mod store;
+
+pub(crate) use call::{
+    client_too_slow, deadline_passed, import_idle, reopening, server_fault, shutting_down,
+    stream_idle, unauthenticated, watcher_too_slow, wrong_key,
+};
+pub(crate) use database::from_database;
+pub(crate) use details::{explain, to_message};
+pub(crate) use engine::from_engine;
+pub(crate) use request::{
+    caveat_too_large, foreign_snapshot, invalid_cursor, invalid_fields, invalid_filter,
+    invalid_request, limit_too_large, memory_exhausted, no_schema, refused_without_reason,
+    too_many_checks,
+};
+pub(crate) use schema::{from_dependency, from_diagnostics, from_unknown_name};

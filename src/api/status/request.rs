@@ -1,0 +1,96 @@
+//! Requests that are refused before they reach the database.
+
+use super::details::{DOMAIN, invalid, sizes, with_reason};
+use crate::api::error_metadata;
+use crate::proto::authzed::api::v1::ErrorReason;
+use crate::proto::field_errors::FieldErrors;
+use crate::relationship::Relationship;
+use std::collections::HashMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The answer to a request with invalid fields: each is named in the details and in the message.
+pub(crate) fn invalid_fields(errors: &FieldErrors) -> Status {
+    let reason = ErrorReason::Unspecified.as_str_name();
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    for (field, rule) in errors.shown() {
+        details.add_bad_request_violation(field, rule);
+    }
+
+    let message = match errors.lines().as_slice() {
+        [only] => format!("validation error: {only}"),
+        lines => format!("validation errors:\n - {}", lines.join("\n - ")),
+    };
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// The answer to a request that a reader refused without noting why, which is a bug.
+pub(crate) fn refused_without_reason() -> Status {
+    Status::internal("a request was refused without a reason")
+}
+
+/// The answer to a malformed request or argument.
+pub(crate) fn invalid_request(message: impl Into<String>) -> Status {
+    Status::invalid_argument(message)
+}
+
+/// The answer to a filter whose conditions do not go together, with those that are set.
+pub(crate) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
+    let set = given.iter().filter(|(_, value)| !value.is_empty());
+    let set: Vec<String> = set.map(|(name, value)| format!("{name}:{value:?}")).collect();
+    invalid(
+        ErrorReason::InvalidFilter,
+        format!("the relationship filter provided is not valid: {rule}"),
+        [("filter", set.join(" "))],
+    )
+}
+
+/// The answer to an invalid cursor.
+pub(crate) fn invalid_cursor(message: &str) -> Status {
+    invalid(ErrorReason::InvalidCursor, message.to_owned(), [])
+}
+
+/// The answer to a limit that is larger than what may be asked for.
+pub(crate) fn limit_too_large(limit: u32, max: u32) -> Status {
+    invalid(
+        ErrorReason::ExceedsMaximumAllowableLimit,
+        format!("provided limit {limit} is greater than maximum allowed of {max}"),
+        [("limit_provided", limit.to_string()), ("maximum_limit_allowed", max.to_string())],
+    )
+}
+
+/// The answer to a relationship whose caveat, context included, is too large.
+pub(crate) fn caveat_too_large(relationship: &Relationship, bytes: usize, max: usize) -> Status {
+    let key = error_metadata::key_text(relationship);
+    let message =
+        format!("provided relationship `{key}` exceeded maximum allowed caveat size of {max}");
+    let sizes = sizes("context_size", bytes, "max_allowed_size", max);
+    let parts = sizes.into_iter().chain([("relationship", key)]);
+    invalid(ErrorReason::MaxRelationshipContextSize, message, parts)
+}
+
+/// The answer to a request with more checks than one call may have.
+pub(crate) fn too_many_checks(count: usize, maximum: usize) -> Status {
+    invalid(
+        ErrorReason::Unspecified,
+        format!("check count of {count} is greater than maximum allowed of {maximum}"),
+        [("check_count", count.to_string()), ("maximum_checks_allowed", maximum.to_string())],
+    )
+}
+
+/// The answer to a request that needs more memory than it may take.
+pub(crate) fn memory_exhausted(message: String) -> Status {
+    with_reason(Code::ResourceExhausted, ErrorReason::Unspecified, message, [])
+}
+
+/// The answer to a read of a schema that was never written.
+pub(crate) fn no_schema() -> Status {
+    Status::not_found("no schema has been defined; please call WriteSchema to start")
+}
+
+/// The answer to an exact snapshot of another store.
+pub(crate) fn foreign_snapshot() -> Status {
+    Status::failed_precondition(
+        "the ZedToken is from another store, so its exact snapshot cannot be read here: use a token that this server gave out, or `at_least_as_fresh`",
+    )
+}
