@@ -1,7 +1,7 @@
-//! Checks without a server: a schema, a set of relationships in memory, and a question about them.
+//! Checks without a server: a schema, a set of relationships in memory, and checks over them.
 
-use kilwa::engine::{CheckQuery, EvalContext, check};
-use kilwa::relationship::{Context, RelationshipSet, Timestamp};
+use kilwa::engine::{CheckQuery, Engine};
+use kilwa::relationship::{RelationshipSet, Timestamp};
 use kilwa::schema;
 use std::error::Error;
 use std::io::{Write as _, stdout};
@@ -14,21 +14,16 @@ fn main() -> Result<(), Box<dyn Error>> {
            relation reader: user
            permission read = reader + owner
          }",
-    )
-    .map_err(|diagnostics| format!("{diagnostics:?}"))?;
+    )?;
     let mut relationships = RelationshipSet::default();
     relationships.insert("document:plan#owner@user:ann".parse()?);
-    // The engine has no clock: the caller says at which time relationships with an expiration are read.
-    let now = Timestamp::parse("2026-11-28T12:00:00Z")?;
+    let engine = Engine::new(schema, relationships);
 
+    // The engine has no clock: the caller passes the time that decides which relationships have expired.
+    let now = Timestamp::parse("2026-11-28T12:00:00Z")?;
+    let plan = "document:plan".parse()?;
     for user in ["user:ann", "user:ben"] {
-        let query = CheckQuery {
-            resource: &"document:plan".parse()?,
-            permission: "read",
-            subject: &user.parse()?,
-            context: &Context::default(),
-        };
-        let result = check(&EvalContext::new(&schema, &relationships.visible_at(now)), &query)?;
+        let result = engine.check(&CheckQuery::new(&plan, "read", &user.parse()?), now)?;
         writeln!(stdout(), "{user}: {:?}", result.permissionship)?;
     }
     Ok(())

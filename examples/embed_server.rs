@@ -1,9 +1,10 @@
 //! A server inside another program: `embed_server DATA_DIR` serves until Ctrl+C.
 
-use kilwa::config::{Bootstrap, Config};
+use kilwa::config::Config;
 use kilwa::server;
 use std::error::Error;
 use std::io::{Write as _, stdout};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 const SCHEMA: &str = "definition user {}
@@ -15,13 +16,13 @@ definition document {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let data_dir = std::env::args_os().nth(1).ok_or("usage: embed_server DATA_DIR")?;
-    let mut config = Config::new(data_dir.into());
-    config.keys = vec!["secret".to_owned()];
-    // Only an empty data folder is filled with it.
-    config.bootstrap = Some(Bootstrap {
-        schema: SCHEMA.to_owned(),
-        relationships: vec!["document:plan#owner@user:ann".parse()?],
-    });
+    let mut config = Config::new(data_dir)
+        .with_key("secret")
+        .with_shutdown_grace(Duration::from_secs(10))
+        // Only an empty data folder is filled with it.
+        .with_bootstrap(SCHEMA, vec!["document:plan#owner@user:ann".parse()?]);
+    // Every other option is a field.
+    config.store.history_window = Duration::from_hours(48);
 
     // Port 0 is any that is free.
     let listener = TcpListener::bind("127.0.0.1:0").await?;

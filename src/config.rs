@@ -17,7 +17,7 @@ pub const KEY_FILE: &str = "preshared.key";
 /// How many random bytes make a key.
 const KEY_BYTES: usize = 32;
 
-/// What a server needs to know.
+/// What a server needs to know. [`Config::new`] has the defaults; every field can be set.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where relationships and schemas are kept.
@@ -130,9 +130,9 @@ pub enum KeyError {
 
 impl Config {
     /// The usual server on this data folder.
-    pub fn new(data_dir: PathBuf) -> Self {
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
-            data_dir,
+            data_dir: data_dir.into(),
             keys: Vec::new(),
             store: StoreOptions::default(),
             recover_log: false,
@@ -152,6 +152,29 @@ impl Config {
             accept_clock: false,
             read_only: false,
         }
+    }
+
+    /// The same with one more preshared key.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.keys.push(key.into());
+        self
+    }
+
+    /// The same with what an empty store starts with.
+    #[must_use]
+    pub fn with_bootstrap(
+        self,
+        schema: impl Into<String>,
+        relationships: Vec<Relationship>,
+    ) -> Self {
+        Self { bootstrap: Some(Bootstrap { schema: schema.into(), relationships }), ..self }
+    }
+
+    /// The same with another time that running calls get to end when the server stops.
+    #[must_use]
+    pub fn with_shutdown_grace(self, shutdown_grace: Duration) -> Self {
+        Self { shutdown_grace, ..self }
     }
 
     /// The keys that callers must show. There are always some: when none was given, the one in the data folder, which is

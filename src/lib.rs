@@ -2,15 +2,16 @@
 //!
 //! Most users run the `kilwa` server. The library has three entry points for programs that embed it:
 //!
-//! - [`engine::check`] evaluates checks over a schema and relationships in memory, without a disk, a clock or a runtime;
+//! - [`engine::Engine`] evaluates checks over a schema and relationships in memory, without a disk, a clock or a runtime;
 //! - [`database::Database`] adds storage, history and consistency, on disk or in memory;
 //! - [`server::run`] serves the gRPC API on a listener until a future completes; [`config::Config`] holds its options.
 //!
 //! Two programs in `examples/` embed the engine and the server. This is a check without a server:
 //!
 //! ```
-//! use kilwa::engine::{CheckQuery, EvalContext, check};
-//! use kilwa::relationship::{Context, RelationshipSet, Timestamp};
+//! use kilwa::engine::{CheckQuery, Engine};
+//! use kilwa::relationship::{RelationshipSet, Timestamp};
+//!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let schema = kilwa::schema::compile(
 //!     "definition user {}
@@ -18,22 +19,41 @@
 //!          relation owner: user
 //!          permission read = owner
 //!      }",
-//! )
-//! .map_err(|diagnostics| format!("{diagnostics:?}"))?;
+//! )?;
 //! let mut relationships = RelationshipSet::default();
 //! relationships.insert("document:plan#owner@user:ann".parse()?);
+//! let engine = Engine::new(schema, relationships);
 //!
 //! // The engine has no clock: the caller passes the time that decides which relationships have expired.
 //! let now = Timestamp::parse("2026-11-28T12:00:00Z")?;
-//! let visible = relationships.visible_at(now);
-//! let query = CheckQuery {
-//!     resource: &"document:plan".parse()?,
-//!     permission: "read",
-//!     subject: &"user:ann".parse()?,
-//!     context: &Context::default(),
-//! };
-//! let result = check(&EvalContext::new(&schema, &visible), &query)?;
+//! let (plan, ann) = ("document:plan".parse()?, "user:ann".parse()?);
+//! let result = engine.check(&CheckQuery::new(&plan, "read", &ann), now)?;
 //! assert!(result.permissionship.is_granted());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! And a server that another part of the program stops:
+//!
+//! ```
+//! use kilwa::config::Config;
+//! use kilwa::server;
+//! use std::time::Duration;
+//! use tokio::net::TcpListener;
+//! use tokio::sync::oneshot;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let data_dir = tempfile::tempdir()?;
+//! # let data_dir = data_dir.path();
+//! let config = Config::new(data_dir).with_key("secret").with_shutdown_grace(Duration::from_secs(2));
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let (stop, stopped) = oneshot::channel::<()>();
+//! let serving = tokio::spawn(server::run(listener, config, async { drop(stopped.await) }));
+//!
+//! // Calls that are running get the grace period; then the data folder is closed.
+//! drop(stop);
+//! serving.await??;
 //! # Ok(())
 //! # }
 //! ```

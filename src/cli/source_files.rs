@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::{clock, render, validate};
-use crate::schema::{self, Diagnostic, Schema};
+use crate::schema::{self, Schema, SchemaError};
 use crate::validation::{BootstrapData, Input, SchemaNeed, read_bootstrap};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
@@ -41,7 +41,7 @@ pub(super) fn schema_text(file: &Path) -> Result<String, CliError> {
 }
 
 /// The schema of a file with its imports, or the diagnostics of why it does not compile.
-pub(super) fn compile_schema(file: &Path) -> Result<Result<Schema, Vec<Diagnostic>>, CliError> {
+pub(super) fn compile_schema(file: &Path) -> Result<Result<Schema, SchemaError>, CliError> {
     let text = schema_text(file)?;
     Ok(schema::compile_named(&name(file), &text, Some(&beside(file))))
 }

@@ -7,7 +7,7 @@ use crate::relationship::{
     RelationshipFilter, Revision, SubjectFilter, SubjectRelationFilter, Timestamp,
 };
 use crate::schema::removals::Removal;
-use crate::schema::{Diagnostic, RelationshipError, UnknownName};
+use crate::schema::{Diagnostic, RelationshipError, SchemaError, UnknownName};
 use crate::store::{
     QueueFull, SnapshotError, SpillError, TimeError, TransactionError, WriteError, WriteFailure,
 };
@@ -44,7 +44,7 @@ pub enum DatabaseError {
     Time(TimeError),
     /// The new schema has faults.
     #[error("{}", first_message(.0))]
-    Schema(Vec<Diagnostic>),
+    Schema(SchemaError),
     /// The stored schema does not compile with this program.
     #[error("the schema of revision {revision} does not compile, write it anew: {reason}")]
     StoredSchema {

@@ -1,13 +1,14 @@
 //! Permission queries: evaluation over a [`Schema`](crate::schema::Schema) and a
 //! [`RelationshipReader`](crate::relationship::RelationshipReader).
 //!
-//! [`check`] decides whether a subject has a permission on a resource. The result has three values, because a caveat may
+//! An [`Engine`] holds both in memory, for programs that embed it. [`check`] decides whether a subject has a permission on a resource. The result has three values, because a caveat may
 //! lack context. A [`ResourceLookup`] runs the other way: from the subject to the resources. A [`SubjectLookup`] lists the
 //! subjects that have a permission, and [`expand`] returns the tree of the permission's expression. The engine reads no
 //! clock, touches no disk and starts no thread; [`Limits`] bound the work of each query.
 
 mod cache;
 mod check;
+mod embedded;
 mod error;
 mod eval_context;
 mod expand;
@@ -22,6 +23,7 @@ mod truth;
 pub use cache::{Cache, CacheAt};
 pub use check::query::{CheckQuery, CheckResult};
 pub use check::{check, check_each};
+pub use embedded::Engine;
 pub use error::{EngineError, WorkKind};
 pub use eval_context::{EvalContext, check_interruption};
 pub use expand::{ExpandResult, ExpandTree, ExpandTreeKind, SetOperation, expand};

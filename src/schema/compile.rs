@@ -1,7 +1,7 @@
 //! Compilation: schema text in, a [`Schema`] or diagnostics out.
 
-use super::diagnostics::diagnostic::Diagnostic;
 use super::diagnostics::fault::Faults;
+use super::diagnostics::schema_error::SchemaError;
 use super::imports::{self, Loader};
 use super::resolve;
 use super::schema::Schema;
@@ -10,7 +10,16 @@ use super::schema::Schema;
 const UNNAMED: &str = "schema";
 
 /// Compiles a schema from one text: imports are refused. Diagnostics call it `schema`.
-pub fn compile(source: &str) -> Result<Schema, Vec<Diagnostic>> {
+///
+/// # Errors
+///
+/// All that is wrong with the text, as far as it can be told at once:
+///
+/// ```
+/// let error = kilwa::schema::compile("definition document {\n  relation reader: usr\n}").unwrap_err();
+/// assert!(error.to_string().starts_with("schema:2:20: "), "{error}");
+/// ```
+pub fn compile(source: &str) -> Result<Schema, SchemaError> {
     compile_named(UNNAMED, source, None)
 }
 
@@ -22,8 +31,8 @@ pub fn compile_named(
     name: &str,
     text: &str,
     load: Option<&Loader<'_>>,
-) -> Result<Schema, Vec<Diagnostic>> {
+) -> Result<Schema, SchemaError> {
     let mut faults = Faults::default();
     let files = imports::read_files(name, text, load, &mut faults);
-    resolve::resolve(files, faults)
+    resolve::resolve(files, faults).map_err(SchemaError::new)
 }

@@ -32,6 +32,7 @@ pub use dependencies::DependencyError;
 pub use diagnostics::diagnostic::{Diagnostic, DiagnosticStage, Severity};
 pub use diagnostics::odd_character::OddCharacter;
 pub use diagnostics::position::Position;
+pub use diagnostics::schema_error::SchemaError;
 pub use diagnostics::source_text::SourceText;
 pub use imports::Loader;
 pub use join::{join, with_imports, without_imports};

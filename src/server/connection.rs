@@ -26,6 +26,8 @@ use tonic::service::Routes;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the answer to that may take.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a timeout counts as that is longer than instants reach.
+const LONGEST_TIMER: Duration = Duration::from_hours(24 * 365);
 /// How long an idle client may take to close its side after it was asked to.
 const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
 
@@ -91,7 +93,7 @@ pub(super) async fn serve(
                 is_draining = true;
             }
             () = &mut timer => match activity.status(&options) {
-                TimeoutStatus::Keep(time) => timer.as_mut().reset(Instant::now() + time),
+                TimeoutStatus::Keep(time) => timer.as_mut().reset(instant_after(time)),
                 TimeoutStatus::NoHandshake => return,
                 TimeoutStatus::Idle if is_draining => return,
                 TimeoutStatus::Idle => {
@@ -103,6 +105,12 @@ pub(super) async fn serve(
             },
         }
     }
+}
+
+/// The instant after so much time. A time that no clock will see counts as the longest that timers are sure to take.
+fn instant_after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + LONGEST_TIMER)
 }
 
 /// How HTTP/2 is spoken. Each call is a task of its own, made by the executor: the place to run short calls in the
@@ -147,5 +155,17 @@ impl HttpBody for TrackedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_of_any_length_can_be_set() {
+        let longest = instant_after(Duration::MAX);
+        assert!(longest > Instant::now() + LONGEST_TIMER / 2);
+        assert!(instant_after(Duration::ZERO) <= Instant::now());
     }
 }

@@ -237,6 +237,7 @@ impl Server {
             () = watching_clock => {}
             () = healing => {}
             () = shutdown => {
+                // Before anything is refused, so that load balancers send new calls elsewhere.
                 report(&health, ServingStatus::NotServing).await;
                 drop(stop);
                 self.workers.end_watches();

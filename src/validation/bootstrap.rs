@@ -188,8 +188,8 @@ fn clash(sources: &mut [ParsedInput<'_>], texts: &[String]) {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let name = names.join(" + ");
     let compiled = schema::compile_named(&name, &schema::join(&texts), None);
-    if let (Some(first), Err(diagnostics)) = (sources.first_mut(), compiled) {
-        first.problems.schema(diagnostics, None);
+    if let (Some(first), Err(error)) = (sources.first_mut(), compiled) {
+        first.problems.schema(error.into(), None);
     }
 }
 

@@ -148,7 +148,7 @@ pub(super) fn compile(
     match part {
         SchemaPart::Inline { text, map, is_folded } => {
             let name = problems.source.name.clone();
-            let mut compiled = schema::compile_named(&name, text, Some(load));
+            let mut compiled = schema::compile_named(&name, text, Some(load)).map_err(Vec::from);
             if let Some(first) = compiled.as_mut().err().and_then(|faults| faults.first_mut())
                 && *is_folded
             {
@@ -221,7 +221,7 @@ fn sibling_name(name: &str, path: &str) -> String {
 
 /// Adds the diagnostics of the compiler or the lints to the problems.
 fn add_schema_problems(
-    compiled: Result<Schema, Vec<schema::Diagnostic>>,
+    compiled: Result<Schema, impl Into<Vec<schema::Diagnostic>>>,
     map: Option<&super::source::ScalarMap>,
     problems: &mut Problems,
 ) -> Option<Schema> {
@@ -230,8 +230,8 @@ fn add_schema_problems(
             problems.schema(lint::lint(&schema), map);
             Some(schema)
         }
-        Err(diagnostics) => {
-            problems.schema(diagnostics, map);
+        Err(error) => {
+            problems.schema(error.into(), map);
             None
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::cli_serve::kilwa;
 use crate::outside::skipped;
+use crate::program;
 use crate::server_support::{Bearer, Keyed};
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
@@ -28,6 +29,7 @@ const PARTS: usize = 50;
 /// A real server on a folder that it was given. It is killed when it is dropped.
 pub(crate) struct Server {
     process: Child,
+    address: String,
     channel: Channel,
     log: PathBuf,
 }
@@ -62,7 +64,7 @@ impl Server {
         let address = line.trim().rsplit(' ').next().unwrap().to_owned();
         let channel = Channel::from_shared(format!("http://{address}")).unwrap();
         let channel = channel.connect().await.unwrap();
-        Self { process, channel, log }
+        Self { process, address, channel, log }
     }
 
     pub(crate) fn permissions(&self) -> PermissionsServiceClient<Keyed> {
@@ -120,6 +122,13 @@ impl Server {
         let request = HealthCheckRequest { service: name.to_owned() };
         let response = HealthClient::new(self.channel.clone()).check(request).await.unwrap();
         response.into_inner().status()
+    }
+
+    /// The exit code and the output of `kilwa health`.
+    fn health_command(&self, name: &str) -> (Option<i32>, String) {
+        let output =
+            program::kilwa().args(["health", name, "--endpoint", &self.address]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
     }
 
     async fn await_health(&self, status: ServingStatus) {
@@ -190,6 +199,8 @@ async fn writes_continue_by_themselves_after_a_failed_commit() {
     assert_eq!(failed.code(), Code::Internal, "{failed}");
     server.await_health(ServingStatus::NotServing).await;
     assert_eq!(server.health("").await, ServingStatus::Serving);
+    assert_eq!(server.health_command("kilwa.writes"), (Some(1), "NOT_SERVING\n".to_owned()));
+    assert_eq!(server.health_command(""), (Some(0), "SERVING\n".to_owned()));
     let refused = server.write(11).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
     assert_eq!(server.documents().await, acknowledged);

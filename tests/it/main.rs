@@ -46,6 +46,7 @@ mod embedding;
 mod examples;
 mod expand;
 mod explanations;
+mod extreme_times;
 mod failing_disk;
 mod from_spicedb;
 mod healing;

@@ -1,12 +1,12 @@
 //! Schemas of several files, and partials.
 
 use crate::schema_support::{faults, schema, shown};
-use kilwa::schema::{Diagnostic, Schema, compile_named, format};
+use kilwa::schema::{Schema, SchemaError, compile_named, format};
 use std::cell::RefCell;
 
 type Files<'f> = &'f [(&'f str, &'f str)];
 
-fn compiled(root: &str, files: Files<'_>) -> Result<Schema, Vec<Diagnostic>> {
+fn compiled(root: &str, files: Files<'_>) -> Result<Schema, SchemaError> {
     let load = |path: &str| {
         let found = files.iter().find(|(name, _)| *name == path);
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())

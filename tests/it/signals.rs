@@ -13,6 +13,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 const WATCH: &str = "/authzed.api.v1.WatchService/Watch";
 
@@ -56,6 +59,34 @@ async fn the_first_signal_lets_calls_end() {
     server.signal("TERM");
     server.await_line("draining");
     import.send(3).await;
+    drop(import.parts);
+    assert_eq!(import.answer.await.unwrap().unwrap(), 4);
+    assert_eq!(server.exit_code(), 0);
+}
+
+#[tokio::test]
+async fn the_first_signal_ends_health_while_calls_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Served::start_with(folder.path(), &["--shutdown-grace-period", "10m"]);
+    let import = SlowImport::start(&server).await;
+    let mut health = HealthClient::new(server.channel().await);
+    for service in ["", "authzed.api.v1.PermissionsService"] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let status = health.check(request).await.unwrap().into_inner().status();
+        assert_eq!(status, ServingStatus::Serving);
+    }
+    let request = HealthCheckRequest { service: String::new() };
+    let mut statuses = health.watch(request).await.unwrap().into_inner();
+    let first = statuses.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::Serving);
+
+    server.signal("TERM");
+    let second = statuses.message().await.unwrap().unwrap();
+    assert_eq!(second.status(), ServingStatus::NotServing);
+    assert!(!import.answer.is_finished());
+    import.send(3).await;
+
+    drop((statuses, health));
     drop(import.parts);
     assert_eq!(import.answer.await.unwrap().unwrap(), 4);
     assert_eq!(server.exit_code(), 0);

@@ -4,7 +4,7 @@ use super::layout_diff;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{render, snippet, source_files};
-use crate::schema::{self, Diagnostic};
+use crate::schema::{self, SchemaError};
 use clap::Args;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -72,7 +72,7 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
 }
 
 /// The canonical text of a schema, imports included.
-fn canonical(file: &Path, name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
+fn canonical(file: &Path, name: &str, text: &str) -> Result<String, SchemaError> {
     let schema = schema::compile_named(name, text, Some(&source_files::beside(file)))?;
     Ok(format!("{}\n", schema::format::canonical(&schema).trim_end()))
 }

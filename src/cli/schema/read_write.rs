@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{render, snippet, source_files};
-use crate::schema::{self, Diagnostic};
+use crate::schema::{self, SchemaError};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ pub(in crate::cli) fn require_content(schema: &str) -> Result<(), CliError> {
 }
 
 /// The text to write: the file unchanged, or merged with its imports, which servers do not accept.
-fn text(file: Option<&Path>) -> Result<Result<String, Vec<Diagnostic>>, CliError> {
+fn text(file: Option<&Path>) -> Result<Result<String, SchemaError>, CliError> {
     let path = file.unwrap_or(Path::new("-"));
     let text = source_files::schema_text(path)?;
     if source_files::is_stdin(path) {

@@ -3,6 +3,9 @@
 use crate::engine::limits::Statistics;
 use crate::engine::trace::Trace;
 use crate::relationship::{Context, ObjectRef, Permissionship, Subject};
+use std::sync::LazyLock;
+
+static NO_CONTEXT: LazyLock<Context> = LazyLock::new(Context::default);
 
 /// Whether this subject has that permission on that resource.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +18,19 @@ pub struct CheckQuery<'q> {
     pub subject: &'q Subject,
     /// Values for caveat parameters that the relationships do not store.
     pub context: &'q Context,
+}
+
+impl<'q> CheckQuery<'q> {
+    /// A query without caveat context.
+    pub fn new(resource: &'q ObjectRef, permission: &'q str, subject: &'q Subject) -> Self {
+        Self { resource, permission, subject, context: &NO_CONTEXT }
+    }
+
+    /// The same query with values for caveat parameters.
+    #[must_use]
+    pub fn with_context(self, context: &'q Context) -> Self {
+        Self { context, ..self }
+    }
 }
 
 /// The result of a check.

@@ -5,4 +5,5 @@ pub(super) mod fault;
 pub(super) mod odd_character;
 pub(super) mod position;
 pub(super) mod recovery;
+pub(super) mod schema_error;
 pub(super) mod source_text;

@@ -5,8 +5,8 @@ mod caveat_body;
 mod layout;
 mod tokens;
 
-use crate::schema::diagnostics::diagnostic::Diagnostic;
 use crate::schema::diagnostics::fault::{Faults, SourceFile};
+use crate::schema::diagnostics::schema_error::SchemaError;
 use crate::schema::parse::scan::scan;
 use crate::schema::parse::{self, outline};
 pub use canonical::canonical;
@@ -18,13 +18,13 @@ use std::sync::Arc;
 /// Every word, sign and comment of the text stays, in its order, and line breaks inside of statements stay where they are.
 /// The result compiles to the same schema and is its own layout. Imported files are not read, and names are not looked
 /// up: only the syntax has to be right. `name` is the file's path as diagnostics show it.
-pub fn formatted(name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
+pub fn formatted(name: &str, text: &str) -> Result<String, SchemaError> {
     let mut faults = Faults::default();
     drop(parse::parse(0, text, &mut faults));
     let scanned = scan(text).ok().filter(|_| faults.is_empty());
     let Some(scanned) = scanned else {
         let file = SourceFile { name: Arc::from(name), text: text.into() };
-        return Err(faults.into_diagnostics(&[file]));
+        return Err(SchemaError::new(faults.into_diagnostics(&[file])));
     };
 
     let tokens = tokens::tokens(text, &scanned, &outline(text));
