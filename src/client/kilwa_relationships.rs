@@ -100,7 +100,7 @@ impl Connection {
             as_resource: response.as_resource_count,
             as_subject: response.as_subject_count,
         };
-        Ok((mentions, decode::token(response.at)))
+        Ok((mentions, decode::token(response.deleted_at)))
     }
 }
 

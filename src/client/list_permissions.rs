@@ -48,21 +48,21 @@ impl Connection {
             context: encode::optional_context(context),
         };
         let response = self.wait(self.kilwa_permissions().list_permissions(request))?;
-        let read = |answer: wire::PermissionAnswer| (answer.permission, read(answer.response));
+        let read = |answer: wire::PermissionResult| (answer.permission, read(answer.response));
         let permissions = response.permissions.into_iter().map(read).collect();
         Ok(PermissionList { permissions, token: decode::token(response.checked_at) })
     }
 
     /// The token of the revision at a time.
     pub fn revision_at(&self, time: Timestamp) -> Result<String, CallError> {
-        let request = wire::RevisionAtRequest { time: Some(encode::timestamp(time)) };
-        let response = self.wait(self.kilwa_permissions().revision_at(request))?;
+        let request = wire::ReadRevisionAtRequest { time: Some(encode::timestamp(time)) };
+        let response = self.wait(self.kilwa_permissions().read_revision_at(request))?;
         Ok(decode::token(response.token))
     }
 }
 
-fn read(response: Option<wire::permission_answer::Response>) -> Result<CheckAnswer, String> {
-    use wire::permission_answer::Response;
+fn read(response: Option<wire::permission_result::Response>) -> Result<CheckAnswer, String> {
+    use wire::permission_result::Response;
     match response {
         Some(Response::Item(item)) => Ok(CheckAnswer::new(
             decode::permissionship(item.permissionship, item.partial_caveat_info),

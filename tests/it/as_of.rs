@@ -210,10 +210,10 @@ async fn client(server: &Fresh) -> PermissionsServiceClient<Keyed> {
     PermissionsServiceClient::with_interceptor(server.channel().await, Bearer(KEY.to_owned()))
 }
 
-fn of(time: Timestamp) -> own::RevisionAtRequest {
+fn of(time: Timestamp) -> own::ReadRevisionAtRequest {
     let nanos = i32::try_from(time.subsec_nanos()).unwrap();
     let time = prost_types::Timestamp { seconds: time.unix_seconds(), nanos };
-    own::RevisionAtRequest { time: Some(time) }
+    own::ReadRevisionAtRequest { time: Some(time) }
 }
 
 /// The present time, which comes after the writes that were made and before those that will be.
@@ -232,7 +232,7 @@ async fn every_call_that_takes_a_token_takes_that_of_a_time() {
         .write(vec![crate::server_support::delete("document:plan#viewer@user:ann")])
         .await
         .unwrap();
-    let response = client(&server).await.revision_at(of(time)).await.unwrap().into_inner();
+    let response = client(&server).await.read_revision_at(of(time)).await.unwrap().into_inner();
     let exactly = Requirement::AtExactSnapshot(response.token.clone().unwrap());
     let then = Some(consistency(exactly));
     let asked = proto::CheckPermissionRequest {
@@ -265,15 +265,15 @@ async fn times_that_cannot_be_read_are_refused() {
         ("1999-01-01T00:00:00Z", "lies before the history that is kept"),
     ] {
         let request = of(Timestamp::parse(time).unwrap());
-        let refused = client.revision_at(request).await.unwrap_err();
+        let refused = client.read_revision_at(request).await.unwrap_err();
         require(&refused, Code::OutOfRange, "", &[]);
         assert!(refused.message().contains(reason), "{refused}");
     }
-    let missing = own::RevisionAtRequest { time: None };
-    require(&client.revision_at(missing).await.unwrap_err(), Code::InvalidArgument, "", &[]);
+    let missing = own::ReadRevisionAtRequest { time: None };
+    require(&client.read_revision_at(missing).await.unwrap_err(), Code::InvalidArgument, "", &[]);
     let odd = prost_types::Timestamp { seconds: 0, nanos: -1 };
-    let odd = own::RevisionAtRequest { time: Some(odd) };
-    require(&client.revision_at(odd).await.unwrap_err(), Code::InvalidArgument, "", &[]);
+    let odd = own::ReadRevisionAtRequest { time: Some(odd) };
+    require(&client.read_revision_at(odd).await.unwrap_err(), Code::InvalidArgument, "", &[]);
 }
 
 /// A time of day after which nothing was written has no revision of its own, and is as good a token as any.
@@ -281,7 +281,8 @@ async fn times_that_cannot_be_read_are_refused() {
 async fn the_token_of_a_quiet_time_is_fresh_and_a_start_for_a_watch() {
     let server = fresh().await;
     server.touch(&["document:plan#viewer@user:ann"]).await.unwrap();
-    let response = client(&server).await.revision_at(of(present())).await.unwrap().into_inner();
+    let response =
+        client(&server).await.read_revision_at(of(present())).await.unwrap().into_inner();
     let token = response.token.unwrap();
     let asked = proto::CheckPermissionRequest {
         consistency: Some(consistency(Requirement::AtLeastAsFresh(token.clone()))),

@@ -8,7 +8,7 @@ use kilwa::config::Config;
 use kilwa::database::{Database, DatabaseOptions};
 use kilwa::proto::authzed::api::v1::consistency::Requirement;
 use kilwa::proto::authzed::api::v1::{self as proto, WriteRelationshipsRequest};
-use kilwa::proto::kilwa::v1::RevisionAtRequest;
+use kilwa::proto::kilwa::v1::ReadRevisionAtRequest;
 use kilwa::proto::kilwa::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::relationship::Timestamp;
 use kilwa::server::{CLOCK_HEALTH_NAME, Server, ServerError, TimeSource};
@@ -129,7 +129,7 @@ async fn ten_minutes_ahead_and_back_show_no_access_that_was_revoked() {
     let time = prost_types::Timestamp { seconds: START + 120, nanos: 0 };
     let channel = server.channel().await;
     let mut own = PermissionsServiceClient::with_interceptor(channel, Bearer(KEY.to_owned()));
-    let token = own.revision_at(RevisionAtRequest { time: Some(time) }).await.unwrap();
+    let token = own.read_revision_at(ReadRevisionAtRequest { time: Some(time) }).await.unwrap();
     let exactly = Requirement::AtExactSnapshot(token.into_inner().token.unwrap());
     let asked = proto::CheckPermissionRequest {
         consistency: Some(consistency(exactly)),

@@ -7,7 +7,7 @@ use super::raw_http2::RawConnection;
 use super::served::Served;
 use super::server_support::{Bearer, KEY, SCHEMA, fresh, question, relationship, touch};
 use kilwa::proto::authzed::api::v1 as proto;
-use kilwa::proto::kilwa::v1::RevisionAtRequest;
+use kilwa::proto::kilwa::v1::ReadRevisionAtRequest;
 use kilwa::proto::kilwa::v1::permissions_service_client::PermissionsServiceClient;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -86,7 +86,7 @@ async fn timestamps_of_any_size_are_stored_or_refused() {
         require_answer(written.map(drop), &what);
         require_answer(server.check("document:plan#view@user:ann").await.map(drop), &what);
 
-        let at = own.revision_at(RevisionAtRequest { time: Some(time) }).await;
+        let at = own.read_revision_at(ReadRevisionAtRequest { time: Some(time) }).await;
         require_answer(at.map(drop), &what);
     }
 }
@@ -109,7 +109,8 @@ async fn deadlines_of_any_size_are_kept_or_ignored() {
     }
 }
 
-#[tokio::test]
+// The clients answer the server while this thread waits for its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_runs_with_the_longest_of_all_durations() {
     let help = program::kilwa().args(["serve", "--help"]).output().unwrap().stdout;
     let help = String::from_utf8(help).unwrap();

@@ -32,7 +32,7 @@ fn list(resource: &str, subject: &str, permissions: &[&str]) -> own::ListPermiss
 
 /// The answers, one in a line.
 fn shown(response: &own::ListPermissionsResponse) -> String {
-    use own::permission_answer::Response;
+    use own::permission_result::Response;
     let lines = response.permissions.iter().map(|answer| match answer.response.as_ref().unwrap() {
         Response::Item(item) => {
             let missing = item.partial_caveat_info.clone().unwrap_or_default();

@@ -90,7 +90,7 @@ async fn forget(server: &Fresh, named: (&str, &str), dry_run: bool) -> Result<(u
         ..Default::default()
     };
     let response = own(server).await.delete_object(request).await?.into_inner();
-    assert!(response.at.is_some());
+    assert!(response.deleted_at.is_some());
     Ok((response.as_resource_count, response.as_subject_count))
 }
 

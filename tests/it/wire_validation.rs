@@ -2,7 +2,7 @@
 
 use super::server_support::{Fresh, SCHEMA, fresh, fresh_with, require, soon};
 use kilwa::proto::kilwa::v1 as proto;
-use proto::{Answer, diagnostic};
+use proto::{Permissionship, diagnostic};
 use std::time::Duration;
 use tonic::{Code, Status};
 
@@ -15,14 +15,14 @@ async fn validated(
 }
 
 fn file(text: &str, files: &[(&str, &str)]) -> proto::validate_request::Input {
-    let named = |(name, text): &(&str, &str)| proto::NamedFile {
+    let named = |(name, text): &(&str, &str)| proto::ReferencedFile {
         name: (*name).to_owned(),
         text: (*text).to_owned(),
     };
     proto::validate_request::Input::File(proto::ValidationFile {
         name: "access.yaml".to_owned(),
         text: text.to_owned(),
-        files: files.iter().map(named).collect(),
+        referenced_files: files.iter().map(named).collect(),
     })
 }
 
@@ -58,7 +58,10 @@ async fn a_file_is_run_with_the_files_it_names() {
         ]
     );
     let failed = &response.assertions[1];
-    assert_eq!((failed.expected(), failed.actual()), (Answer::HasPermission, Answer::NoPermission));
+    assert_eq!(
+        (failed.expected(), failed.actual()),
+        (Permissionship::HasPermission, Permissionship::NoPermission)
+    );
     let range = failed.range.as_ref().unwrap();
     assert_eq!(range.source_name, "access.yaml");
     assert_eq!(range.start, Some(proto::Position { line: 8, column: 7 }));
@@ -135,7 +138,7 @@ async fn live_assertions_are_asked_of_what_is_stored() {
             assert_false: vec!["document:plan#view@user:ann".to_owned()],
             assert_caveated: Vec::new(),
         }),
-        proto::validate_live_request::Input::File(
+        proto::validate_live_request::Input::AssertionsYaml(
             "assertions:\n  assertTrue:\n    - document:plan#view@user:ann\n  assertFalse:\n    - document:plan#view@user:ann\n"
                 .to_owned(),
         ),
@@ -164,7 +167,7 @@ async fn a_live_assertion_about_unknown_names_is_an_error_of_its_own() {
     assert!(!response.ok);
     assert_eq!(response.assertions.len(), 1);
     assert!(response.assertions[0].error.contains("nothing"), "{response:?}");
-    assert_eq!(response.assertions[0].actual(), Answer::Unspecified);
+    assert_eq!(response.assertions[0].actual(), Permissionship::Unspecified);
     assert_eq!(response.diagnostics.len(), 1);
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn listing(
 }
 
 /// The time whose token is asked for.
-pub(crate) fn time(request: proto::RevisionAtRequest) -> Result<Timestamp, Status> {
+pub(crate) fn time(request: proto::ReadRevisionAtRequest) -> Result<Timestamp, Status> {
     let mut violations = Violations::default();
     let field = Field::root("time");
     let time = violations.require(field, request.time);

@@ -103,20 +103,20 @@ fn assertion(
     }
 }
 
-fn expected_answer(expectation: Expectation) -> proto::Answer {
+fn expected_answer(expectation: Expectation) -> proto::Permissionship {
     match expectation {
-        Expectation::True => proto::Answer::HasPermission,
-        Expectation::Caveated => proto::Answer::ConditionalPermission,
-        Expectation::False => proto::Answer::NoPermission,
+        Expectation::True => proto::Permissionship::HasPermission,
+        Expectation::Caveated => proto::Permissionship::ConditionalPermission,
+        Expectation::False => proto::Permissionship::NoPermission,
     }
 }
 
-fn actual_answer(answer: &Result<Permissionship, String>) -> proto::Answer {
+fn actual_answer(answer: &Result<Permissionship, String>) -> proto::Permissionship {
     match answer {
-        Ok(Permissionship::HasPermission) => proto::Answer::HasPermission,
-        Ok(Permissionship::Conditional(_)) => proto::Answer::ConditionalPermission,
-        Ok(Permissionship::NoPermission) => proto::Answer::NoPermission,
-        Err(_) => proto::Answer::Unspecified,
+        Ok(Permissionship::HasPermission) => proto::Permissionship::HasPermission,
+        Ok(Permissionship::Conditional(_)) => proto::Permissionship::ConditionalPermission,
+        Ok(Permissionship::NoPermission) => proto::Permissionship::NoPermission,
+        Err(_) => proto::Permissionship::Unspecified,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::{CheckResult, Statistics};
 use crate::proto::authzed::api::v1::ZedToken;
 use crate::proto::encode;
 use crate::proto::kilwa::v1 as proto;
-use crate::proto::kilwa::v1::permission_answer::Response as Answer;
+use crate::proto::kilwa::v1::permission_result::Response as Outcome;
 use crate::proto::kilwa::v1::permissions_service_server::PermissionsService;
 use tonic::{Request, Response, Status};
 
@@ -44,17 +44,17 @@ impl PermissionsService for KilwaPermissions {
         Ok(with_operations(response, &statistics))
     }
 
-    async fn revision_at(
+    async fn read_revision_at(
         &self,
-        request: Request<proto::RevisionAtRequest>,
-    ) -> Result<Response<proto::RevisionAtResponse>, Status> {
+        request: Request<proto::ReadRevisionAtRequest>,
+    ) -> Result<Response<proto::ReadRevisionAtResponse>, Status> {
         let time = convert::time(request.into_inner())?;
         let revision = self
             .context
             .workers
             .run(move |job| job.database.revision_at(time, job.now).map_err(status::from_database));
         let token = Some(self.context.tokens.token_as_of(revision.await?, time));
-        Ok(Response::new(proto::RevisionAtResponse { token }))
+        Ok(Response::new(proto::ReadRevisionAtResponse { token }))
     }
 }
 
@@ -74,13 +74,13 @@ fn list(
 
 fn message(
     (permission, answer): (String, Result<CheckResult, DatabaseError>),
-) -> proto::PermissionAnswer {
+) -> proto::PermissionResult {
     let response = match answer {
-        Ok(CheckResult { permissionship, .. }) => Answer::Item(proto::PermissionAnswerItem {
+        Ok(CheckResult { permissionship, .. }) => Outcome::Item(proto::PermissionResultItem {
             permissionship: encode::permissionship(&permissionship).into(),
             partial_caveat_info: encode::partial_caveat_info(&permissionship),
         }),
-        Err(error) => Answer::Error(status::to_message(&status::from_database(error))),
+        Err(error) => Outcome::Error(status::to_message(&status::from_database(error))),
     };
-    proto::PermissionAnswer { permission, response: Some(response) }
+    proto::PermissionResult { permission, response: Some(response) }
 }

@@ -74,7 +74,7 @@ impl RelationshipsService for Relationships {
         };
 
         Ok(Response::new(proto::DeleteObjectResponse {
-            at: Some(self.context.tokens.token(revision)),
+            deleted_at: Some(self.context.tokens.token(revision)),
             as_resource_count: as_resource,
             as_subject_count: as_subject,
         }))

@@ -100,7 +100,7 @@ fn validate_whole(
 ) -> Result<Report, EngineError> {
     let name = if file.name.is_empty() { FILE_NAME } else { &file.name };
     let files: HashMap<&str, &str> =
-        file.files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+        file.referenced_files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
     let load = |path: &str| {
         require_local(path)?;
         let found = files.get(path).or_else(|| files.get(path.trim_start_matches("./")));
@@ -126,6 +126,6 @@ fn require_local(path: &str) -> Result<(), String> {
 fn assertions(input: &LiveInput) -> (Vec<Assertion>, Vec<FileDiagnostic>) {
     match input {
         LiveInput::Assertions(assertions) => parse_assertions(&convert::assertions(assertions)),
-        LiveInput::File(text) => read_assertions(FILE_NAME, text),
+        LiveInput::AssertionsYaml(text) => read_assertions(FILE_NAME, text),
     }
 }

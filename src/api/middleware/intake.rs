@@ -97,7 +97,7 @@ impl MethodLimits {
             | "ExperimentalCountRelationships"
             | "ExperimentalUnregisterRelationshipCounter"
             | "ListPermissions"
-            | "RevisionAt"
+            | "ReadRevisionAt"
             | "Watch" => (1, 8),
             // Some thousand checks or updates: as many as SpiceDB accepts.
             _ => (4, 32),
