@@ -1,7 +1,8 @@
 //! Schemas and validation files, from files or standard input.
 
 use super::error::CliError;
-use super::{clock, render, validate};
+use super::validate::text::single as report_text;
+use super::{clock, render};
 use crate::schema::{self, Schema, SchemaError};
 use crate::validation::{BootstrapData, Input, SchemaNeed, read_bootstrap};
 use std::fs::File;
@@ -64,7 +65,7 @@ pub(super) fn read_all(files: &[PathBuf], need: SchemaNeed) -> Result<BootstrapD
 
     read_bootstrap(&inputs, need, clock::now()).map_err(|reports| {
         for report in reports {
-            render::note(&validate::text::single(report));
+            render::note(&report_text(report));
         }
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         CliError::new(format!("{} cannot be loaded", quoted.join(", ")))
