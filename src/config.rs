@@ -1,6 +1,6 @@
 //! What a server needs to know, as plain values.
 
-use crate::api::{Keys, KeysError, RequestLimits, WatchOptions};
+use crate::api::{ApiOptions, Keys, KeysError, RequestIds, RequestLimits, WatchOptions};
 use crate::database::DatabaseOptions;
 use crate::relationship::Relationship;
 use crate::store::StoreOptions;
@@ -175,6 +175,20 @@ impl Config {
     #[must_use]
     pub fn with_shutdown_grace(self, shutdown_grace: Duration) -> Self {
         Self { shutdown_grace, ..self }
+    }
+
+    /// The part of the configuration that the services need, for callers with one of these keys.
+    pub fn api_options(&self, keys: Keys, request_ids: RequestIds) -> ApiOptions {
+        ApiOptions {
+            keys,
+            limits: self.requests,
+            stream_idle_max: self.stream_idle_max,
+            import_idle_max: self.import_idle_max,
+            stream_client_wait_max: self.stream_client_wait_max,
+            watch: self.watch,
+            request_ids,
+            slow_call: self.slow_call,
+        }
     }
 
     /// The keys that callers must show. There are always some: when none was given, the one in the data folder, which is

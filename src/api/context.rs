@@ -4,8 +4,11 @@ use crate::api::convert::trace::TraceEncoder;
 use crate::api::request_limits::RequestLimits;
 use crate::api::token::ZedTokens;
 use crate::api::workers::Workers;
+use crate::database::Proposal;
+use crate::proto::authzed::api::v1::ZedToken;
 use std::sync::Arc;
 use std::time::Duration;
+use tonic::Status;
 
 /// Context that all services of a server share.
 #[derive(Clone, Debug)]
@@ -17,6 +20,19 @@ pub(crate) struct ServiceContext {
     pub(crate) streams: StreamTimeouts,
     /// How long the client of an import may send nothing.
     pub(crate) import_idle_max: Duration,
+}
+
+impl ServiceContext {
+    /// Makes a write. Returns the token of the revision that it created, with what it changed. `bytes` is the size of
+    /// the request; see [`Workers::write`].
+    pub(crate) async fn write<P: Proposal>(
+        &self,
+        bytes: usize,
+        proposal: P,
+    ) -> Result<(ZedToken, P::Output), Status> {
+        let (revision, output) = self.workers.write(bytes, proposal).await?;
+        Ok((self.tokens.token(revision), output))
+    }
 }
 
 /// How long a stream waits.

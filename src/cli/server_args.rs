@@ -6,6 +6,9 @@ use clap::Args;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+/// Where a server serves and where commands look for it, unless told otherwise.
+pub(super) const DEFAULT_ENDPOINT: &str = "127.0.0.1:50051";
+
 /// The server to connect to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
@@ -14,7 +17,7 @@ pub(super) struct ServerArgs {
     #[arg(
         long,
         env = "KILWA_ENDPOINT",
-        default_value = "127.0.0.1:50051",
+        default_value = DEFAULT_ENDPOINT,
         value_name = "HOST:PORT"
     )]
     endpoint: String,

@@ -183,16 +183,7 @@ impl Server {
         Ok(Self {
             workers: Arc::new(Workers::new(database, config.threads_max, now)),
             clock,
-            options: ApiOptions {
-                keys,
-                limits: config.requests,
-                stream_idle_max: config.stream_idle_max,
-                import_idle_max: config.import_idle_max,
-                stream_client_wait_max: config.stream_client_wait_max,
-                watch: config.watch,
-                request_ids: request_ids(),
-                slow_call: config.slow_call,
-            },
+            options: config.api_options(keys, request_ids()),
             key_source,
             contents,
             connections: config.connections,

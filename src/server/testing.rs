@@ -5,7 +5,7 @@ use super::listener::listen;
 use super::signals::StopSignals;
 use super::{GARBAGE_COLLECTION_INTERVAL_MIN, descriptors, usual_routes};
 use super::{ServerError, bind, contents, drain, registry, report, request_ids};
-use crate::api::{self, ApiOptions, Clock, Keys, RequestIds, Workers, shown_key};
+use crate::api::{self, Clock, Keys, RequestIds, Workers, shown_key};
 use crate::config::Config;
 use crate::database::Database;
 use http_body::Body as HttpBody;
@@ -167,16 +167,8 @@ impl Tenants {
 
     fn routes(&self, workers: &Arc<Workers>) -> Routes {
         let mut routes = Routes::builder();
-        let options = ApiOptions {
-            keys: Keys::none_needed(),
-            limits: self.config.requests,
-            stream_idle_max: self.config.stream_idle_max,
-            import_idle_max: self.config.import_idle_max,
-            stream_client_wait_max: self.config.stream_client_wait_max,
-            watch: self.config.watch,
-            request_ids: Arc::clone(&self.request_ids),
-            slow_call: self.config.slow_call,
-        };
+        let request_ids = Arc::clone(&self.request_ids);
+        let options = self.config.api_options(Keys::none_needed(), request_ids);
         api::add_services(&mut routes, workers, options);
         routes.routes()
     }

@@ -117,9 +117,8 @@ impl PermissionsService for Permissions {
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let write = convert::write(request, self.context.limits)?;
-        let (revision, ()) = self.context.workers.write(bytes, write).await?;
-        let written_at = Some(self.context.tokens.token(revision));
-        Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
+        let (written_at, ()) = self.context.write(bytes, write).await?;
+        Ok(Response::new(proto::WriteRelationshipsResponse { written_at: Some(written_at) }))
     }
 
     async fn delete_relationships(

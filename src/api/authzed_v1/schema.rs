@@ -64,9 +64,8 @@ impl SchemaService for SchemaCalls {
     ) -> Result<Response<proto::WriteSchemaResponse>, Status> {
         let text = convert::schema_text(request.into_inner())?;
         let (bytes, schema) = (text.len(), WriteSchema::new(text));
-        let (revision, ()) = self.context.workers.write(bytes, schema).await?;
-        let written_at = Some(self.context.tokens.token(revision));
-        Ok(Response::new(proto::WriteSchemaResponse { written_at }))
+        let (written_at, ()) = self.context.write(bytes, schema).await?;
+        Ok(Response::new(proto::WriteSchemaResponse { written_at: Some(written_at) }))
     }
 
     async fn reflect_schema(

@@ -1,11 +1,11 @@
-//! The writes of `kilwa.v1`.
+//! Requests that write relationships, of both APIs.
 
 use crate::api::convert::checks::{CheckMessage, check_arguments};
 use crate::api::convert::relationships::{Sizes, metadata, preconditions, updates};
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::database::{DeleteObjectRequest, RequiredPermission, SetRelationRequest, WriteRequest};
-use crate::proto::authzed::api::v1::ContextualizedCaveat;
+use crate::proto::authzed::api::v1::{ContextualizedCaveat, WriteRelationshipsRequest};
 use crate::proto::decode::{object, qualifiers, subject};
 use crate::proto::field_errors::Field;
 use crate::proto::kilwa::v1 as proto;
@@ -13,7 +13,27 @@ use crate::relationship::{NameKind, ObjectRef, Qualifiers, Relationship, Subject
 use prost::Message as _;
 use tonic::Status;
 
-/// The updates of a write, and what has to be true before.
+/// The updates and preconditions of a write.
+pub(crate) fn write(
+    request: WriteRelationshipsRequest,
+    limits: RequestLimits,
+) -> Result<WriteRequest, Status> {
+    let WriteRelationshipsRequest {
+        updates,
+        optional_preconditions,
+        optional_transaction_metadata,
+    } = request;
+    let required_permissions = Vec::new();
+    let request = proto::WriteRelationshipsRequest {
+        updates,
+        optional_preconditions,
+        required_permissions,
+        optional_transaction_metadata,
+    };
+    kilwa_write(request, limits)
+}
+
+/// The updates of a write of `kilwa.v1`, and what has to be true before.
 pub(crate) fn kilwa_write(
     request: proto::WriteRelationshipsRequest,
     limits: RequestLimits,

@@ -4,7 +4,7 @@ use crate::api::convert::limit::result_limit;
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
 use crate::api::status;
-use crate::database::{DeleteRequest, WriteRequest};
+use crate::database::DeleteRequest;
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::decode::{relationship, update};
 use crate::proto::decode_context::context;
@@ -17,19 +17,6 @@ use crate::relationship::{
 use prost::Message as _;
 use prost_types::Struct;
 use tonic::Status;
-
-/// The updates and preconditions of a write.
-pub(crate) fn write(
-    request: proto::WriteRelationshipsRequest,
-    limits: RequestLimits,
-) -> Result<WriteRequest, Status> {
-    let mut violations = Violations::default();
-    let updates = updates(&mut violations, request.updates, limits);
-    let preconditions = preconditions(&mut violations, request.optional_preconditions);
-    let metadata = metadata(&mut violations, request.optional_transaction_metadata);
-    let permissions = Vec::new();
-    violations.finish(Some(WriteRequest { updates, preconditions, permissions, metadata }))
-}
 
 /// The updates of a write.
 pub(crate) fn updates(

@@ -33,9 +33,8 @@ impl RelationshipsService for Relationships {
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let write = convert::kilwa_write(request, self.context.limits)?;
-        let (revision, ()) = self.context.workers.write(bytes, write).await?;
-        let written_at = Some(self.context.tokens.token(revision));
-        Ok(Response::new(proto::WriteRelationshipsResponse { written_at }))
+        let (written_at, ()) = self.context.write(bytes, write).await?;
+        Ok(Response::new(proto::WriteRelationshipsResponse { written_at: Some(written_at) }))
     }
 
     async fn set_relation(
@@ -45,10 +44,10 @@ impl RelationshipsService for Relationships {
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let request = convert::set_relation(request, self.context.limits)?;
-        let (revision, set) = self.context.workers.write(bytes, request).await?;
+        let (written_at, set) = self.context.write(bytes, request).await?;
         let RelationDiff { added, changed, removed } = set;
         Ok(Response::new(proto::SetRelationResponse {
-            written_at: Some(self.context.tokens.token(revision)),
+            written_at: Some(written_at),
             added: messages(&added),
             changed: messages(&changed),
             removed: messages(&removed),
@@ -62,19 +61,20 @@ impl RelationshipsService for Relationships {
         let request = request.into_inner();
         let (bytes, is_dry_run) = (request.encoded_len(), request.dry_run);
         let request = convert::delete_object(request, self.context.limits)?;
-        let (revision, ReferenceCounts { as_resource, as_subject }) = if is_dry_run {
+        let (deleted_at, ReferenceCounts { as_resource, as_subject }) = if is_dry_run {
+            let tokens = self.context.tokens;
             let counting = self.context.workers.run(move |job| {
                 let view = job.view(Consistency::FullyConsistent)?;
                 let mentions = view.count_references(&request.object, job.interrupted);
-                Ok((view.revision(), mentions.map_err(status::from_database)?))
+                Ok((tokens.token(view.revision()), mentions.map_err(status::from_database)?))
             });
             counting.await?
         } else {
-            self.context.workers.write(bytes, request).await?
+            self.context.write(bytes, request).await?
         };
 
         Ok(Response::new(proto::DeleteObjectResponse {
-            deleted_at: Some(self.context.tokens.token(revision)),
+            deleted_at: Some(deleted_at),
             as_resource_count: as_resource,
             as_subject_count: as_subject,
         }))

@@ -1,10 +1,8 @@
 //! Options of `kilwa serve`.
 
 use super::clock_args::ClockArgs;
-use super::connection_args::ConnectionArgs;
+use super::common_args::CommonArgs;
 use super::defaults::defaults;
-use super::limit_args::LimitArgs;
-use super::log_format::LogFormatArg;
 use super::stream_args::StreamArgs;
 use super::watch_args::WatchArgs;
 use super::write_queue_args::WriteQueueArgs;
@@ -20,14 +18,6 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct Arguments {
-    /// Address to serve gRPC at.
-    #[arg(
-        long,
-        env = "KILWA_GRPC_ADDR",
-        default_value = "127.0.0.1:50051",
-        value_name = "HOST:PORT"
-    )]
-    grpc_addr: String,
     /// Preshared key that clients must send; may be repeated. Without one, the server generates a key and stores it in
     /// the data folder.
     #[arg(
@@ -83,32 +73,6 @@ pub(in crate::cli) struct Arguments {
         value_parser = boolean::parse
     )]
     datastore_readonly: bool,
-    /// Time for running calls to finish after a stop signal.
-    #[arg(
-        long,
-        env = "KILWA_SHUTDOWN_GRACE_PERIOD",
-        alias = "grpc-shutdown-grace-period",
-        default_value = duration::text(defaults().shutdown_grace),
-        value_parser = duration::parse,
-        value_name = "DURATION"
-    )]
-    shutdown_grace_period: Duration,
-    /// Log level: error, warn, info, debug or trace, or rules such as `info,kilwa::calls=debug`, which adds a line for
-    /// each call.
-    #[arg(long, env = "KILWA_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
-    pub(super) log_level: String,
-    /// Duration from which a call is logged as slow, at level info. Watches are never logged as slow.
-    #[arg(
-        long,
-        env = "KILWA_SLOW_CALL_THRESHOLD",
-        default_value = duration::text(defaults().slow_call),
-        value_parser = duration::parse_positive,
-        value_name = "DURATION"
-    )]
-    slow_call_threshold: Duration,
-    /// Format of log lines.
-    #[arg(long, env = "KILWA_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
-    pub(super) log_format: LogFormatArg,
     /// Whether to serve JSON over HTTP. Not supported yet.
     #[arg(
         long,
@@ -141,7 +105,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(
         long,
         env = "KILWA_BLOCK_CACHE_SIZE",
-        default_value_t = 256 << 20,
+        default_value = defaults().store.block_cache_bytes.to_string(),
         value_parser = clap::value_parser!(u32).range(1 << 20..),
         value_name = "BYTES"
     )]
@@ -152,15 +116,13 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     recover_log: bool,
     #[command(flatten)]
-    writes: WriteQueueArgs,
+    pub(super) common: CommonArgs,
     #[command(flatten)]
-    connections: ConnectionArgs,
+    writes: WriteQueueArgs,
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
     streams: StreamArgs,
-    #[command(flatten)]
-    limits: LimitArgs,
 }
 
 impl Arguments {
@@ -178,10 +140,6 @@ impl Arguments {
         Ok(())
     }
 
-    pub(super) fn address(&self) -> String {
-        listen_address(&self.grpc_addr)
-    }
-
     /// The absolute path of the data folder.
     fn data_dir(&self) -> PathBuf {
         let dir = self.data_dir.clone().unwrap_or_else(default_data_dir);
@@ -197,22 +155,11 @@ impl Arguments {
             usize::try_from(self.block_cache_size).unwrap_or(usize::MAX);
         config.recover_log = self.recover_log;
         config.garbage_collection_interval = self.datastore_gc_interval;
-        config.slow_call = self.slow_call_threshold;
-        config.shutdown_grace = self.shutdown_grace_period;
-        self.writes.configure(&mut config);
-        self.connections.apply(&mut config);
-        self.watch.configure(&mut config);
-        self.streams.configure(&mut config);
+        self.common.apply(&mut config);
+        self.writes.apply(&mut config);
+        self.watch.apply(&mut config);
+        self.streams.apply(&mut config);
         config.read_only = self.datastore_readonly;
-        self.limits.apply(&mut config);
         config
-    }
-}
-
-/// The listen address; without a host, all addresses of this machine.
-pub(in crate::cli) fn listen_address(given: &str) -> String {
-    match given.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}"),
-        None => given.to_owned(),
     }
 }

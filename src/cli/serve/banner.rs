@@ -2,15 +2,13 @@
 
 use crate::cli::data_dir::default_data_dir;
 use crate::cli::render::{DIM, GOOD, STRONG, styled};
+use crate::cli::server_args::DEFAULT_ENDPOINT;
 use crate::config::KeySource;
 use crate::server::Contents;
 use crate::validation::Example;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
-
-/// The default port of the commands.
-const USUAL_PORT: u16 = 50051;
 
 pub(super) struct Banner<'s> {
     /// The name by which a shell calls this program.
@@ -60,9 +58,9 @@ impl Banner<'_> {
 
     /// The flags that a client needs beside the check.
     fn flags(&self) -> String {
-        let unusual = self.address.port() != USUAL_PORT || !self.address.ip().is_loopback();
+        let is_default = DEFAULT_ENDPOINT.parse() == Ok(self.address);
         let endpoint =
-            if unusual { format!(" --endpoint {}", self.reachable()) } else { String::new() };
+            if is_default { String::new() } else { format!(" --endpoint {}", self.reachable()) };
         let key = match self.keys {
             KeySource::Given => " --token \"$KEY\"".to_owned(),
             KeySource::Kept(_) | KeySource::Made(_) if self.data_dir == default_data_dir() => {

@@ -1,5 +1,6 @@
 //! Options of `kilwa serve` for the clock.
 
+use super::defaults::defaults;
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
@@ -12,7 +13,7 @@ pub(super) struct ClockArgs {
     #[arg(
         long,
         env = "KILWA_CLOCK_AHEAD_MAX",
-        default_value = "168h",
+        default_value = duration::text(defaults().clock_ahead_max),
         value_parser = duration::parse,
         value_name = "DURATION"
     )]

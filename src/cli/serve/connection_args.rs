@@ -1,5 +1,6 @@
 //! Options of `kilwa serve` for connections.
 
+use super::defaults::defaults;
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
@@ -21,7 +22,7 @@ pub(in crate::cli) struct ConnectionArgs {
     #[arg(
         long = "grpc-handshake-timeout",
         env = "KILWA_GRPC_HANDSHAKE_TIMEOUT",
-        default_value = "10s",
+        default_value = duration::text(defaults().connections.handshake_timeout),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -30,7 +31,7 @@ pub(in crate::cli) struct ConnectionArgs {
     #[arg(
         long = "grpc-idle-timeout",
         env = "KILWA_GRPC_IDLE_TIMEOUT",
-        default_value = "5m",
+        default_value = duration::text(defaults().connections.idle_timeout),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]

@@ -1,4 +1,4 @@
-//! Flags of the limits on requests.
+//! Options of a server that limit requests.
 
 use super::defaults::defaults;
 use crate::cli::duration;
@@ -50,7 +50,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_CHECK_DURATION",
-        default_value = "60s",
+        default_value = duration::text(defaults().database.limits.time_max.unwrap_or_default()),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -59,7 +59,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_CAVEAT_CONTEXT_SIZE",
-        default_value_t = 4096,
+        default_value = defaults().requests.context_bytes_max.unwrap_or_default().to_string(),
         allow_negative_numbers = true,
         value_name = "BYTES"
     )]
@@ -120,7 +120,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(
         long,
         env = "KILWA_MAX_REQUESTS_MEMORY",
-        default_value_t = 256 << 20,
+        default_value = defaults().requests.all_bytes_max.to_string(),
         value_parser = clap::value_parser!(u32).range(1 << 20..),
         value_name = "BYTES"
     )]

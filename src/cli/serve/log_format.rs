@@ -4,7 +4,7 @@ use crate::telemetry;
 use clap::ValueEnum;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum LogFormatArg {
+pub(super) enum LogFormatArg {
     #[default]
     #[value(alias = "console", alias = "auto")]
     Text,

@@ -3,6 +3,7 @@
 mod arguments;
 mod banner;
 mod clock_args;
+mod common_args;
 mod connection_args;
 mod defaults;
 mod limit_args;
@@ -18,18 +19,15 @@ use crate::cli::exit::Exit;
 use crate::config::Bootstrap;
 use crate::relationship::Relationship;
 use crate::server;
-use crate::telemetry;
 use crate::validation::SchemaNeed;
-pub(super) use arguments::{Arguments, listen_address};
+pub(super) use arguments::Arguments;
 use banner::Banner;
-pub(super) use connection_args::ConnectionArgs;
-pub(super) use limit_args::LimitArgs;
-pub(super) use log_format::LogFormatArg;
+pub(super) use common_args::{CommonArgs, listen_address};
 use std::env;
 
 pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, CliError> {
     arguments.require_features()?;
-    telemetry::start(arguments.log_format.into(), &arguments.log_level)?;
+    arguments.common.start_log()?;
     notes.log();
 
     let mut config = arguments.config();
@@ -40,8 +38,8 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         example = data.example;
     }
 
-    server::run_until_signal(&arguments.address(), &config, |address, server| {
-        if arguments.log_format == LogFormatArg::Json {
+    server::run_until_signal(&arguments.common.address(), &config, |address, server| {
+        if arguments.common.logs_json() {
             // Both streams may be read as JSON, so the address is logged instead.
             tracing::info!(%address, data_dir = %config.data_dir.display(), "serving gRPC");
             return;

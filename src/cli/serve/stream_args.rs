@@ -1,5 +1,6 @@
 //! Options of `kilwa serve` for streams of results.
 
+use super::defaults::defaults;
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
@@ -13,7 +14,7 @@ pub(super) struct StreamArgs {
     #[arg(
         long,
         env = "KILWA_STREAMING_API_RESPONSE_DELAY_TIMEOUT",
-        default_value = "30s",
+        default_value = duration::text(defaults().stream_idle_max),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -23,7 +24,7 @@ pub(super) struct StreamArgs {
     #[arg(
         long,
         env = "KILWA_STREAMING_API_CLIENT_WAIT_TIMEOUT",
-        default_value = "10m",
+        default_value = duration::text(defaults().stream_client_wait_max),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -31,7 +32,8 @@ pub(super) struct StreamArgs {
 }
 
 impl StreamArgs {
-    pub(super) fn configure(&self, config: &mut Config) {
+    /// Copies the options into a configuration.
+    pub(super) fn apply(&self, config: &mut Config) {
         config.stream_idle_max = self.streaming_api_response_delay_timeout;
         config.stream_client_wait_max = self.streaming_api_client_wait_timeout;
     }

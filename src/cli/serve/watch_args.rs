@@ -1,5 +1,6 @@
 //! Options of `kilwa serve` for watches.
 
+use super::defaults::defaults;
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
@@ -13,7 +14,7 @@ pub(super) struct WatchArgs {
     #[arg(
         long,
         env = "KILWA_WATCH_API_HEARTBEAT",
-        default_value = "1s",
+        default_value = duration::text(defaults().watch.heartbeat),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -22,7 +23,7 @@ pub(super) struct WatchArgs {
     #[arg(
         long,
         env = "KILWA_DATASTORE_WATCH_BUFFER_LENGTH",
-        default_value_t = 1024,
+        default_value_t = defaults().watch.buffer_length,
         value_parser = clap::value_parser!(u32).range(1..),
         value_name = "COUNT"
     )]
@@ -31,7 +32,7 @@ pub(super) struct WatchArgs {
     #[arg(
         long,
         env = "KILWA_DATASTORE_WATCH_BUFFER_WRITE_TIMEOUT",
-        default_value = "1s",
+        default_value = duration::text(defaults().watch.write_timeout),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -39,7 +40,8 @@ pub(super) struct WatchArgs {
 }
 
 impl WatchArgs {
-    pub(super) fn configure(&self, config: &mut Config) {
+    /// Copies the options into a configuration.
+    pub(super) fn apply(&self, config: &mut Config) {
         config.watch.heartbeat = self.watch_api_heartbeat;
         config.watch.buffer_length = self.datastore_watch_buffer_length;
         config.watch.write_timeout = self.datastore_watch_buffer_write_timeout;

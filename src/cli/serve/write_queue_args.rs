@@ -1,5 +1,6 @@
 //! Options of `kilwa serve` for the write queue.
 
+use super::defaults::defaults;
 use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
@@ -11,13 +12,18 @@ use std::time::Duration;
 #[command(next_help_heading = "Writes")]
 pub(in crate::cli) struct WriteQueueArgs {
     /// Maximum number of waiting writes. More are refused with `RESOURCE_EXHAUSTED`.
-    #[arg(long, env = "KILWA_MAX_WAITING_WRITES", default_value = "4096", value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "KILWA_MAX_WAITING_WRITES",
+        default_value = defaults().store.queue.writes_max.to_string(),
+        value_name = "COUNT"
+    )]
     max_waiting_writes: NonZero<usize>,
     /// Maximum total size of the requests of waiting writes, in bytes.
     #[arg(
         long,
         env = "KILWA_MAX_WAITING_WRITES_SIZE",
-        default_value_t = 128 << 20,
+        default_value_t = defaults().store.queue.bytes_max,
         value_name = "BYTES"
     )]
     max_waiting_writes_size: usize,
@@ -25,7 +31,7 @@ pub(in crate::cli) struct WriteQueueArgs {
     #[arg(
         long,
         env = "KILWA_BULK_IMPORT_IDLE_TIMEOUT",
-        default_value = "60s",
+        default_value = duration::text(defaults().import_idle_max),
         value_parser = duration::parse_positive,
         value_name = "DURATION"
     )]
@@ -34,7 +40,7 @@ pub(in crate::cli) struct WriteQueueArgs {
     #[arg(
         long,
         env = "KILWA_MAX_BULK_IMPORT_SPILL_SIZE",
-        default_value_t = 16 << 30,
+        default_value_t = defaults().store.import_bytes_max,
         value_parser = clap::value_parser!(u64).range(1..),
         value_name = "BYTES"
     )]
@@ -42,7 +48,8 @@ pub(in crate::cli) struct WriteQueueArgs {
 }
 
 impl WriteQueueArgs {
-    pub(super) fn configure(&self, config: &mut Config) {
+    /// Copies the options into a configuration.
+    pub(super) fn apply(&self, config: &mut Config) {
         config.store.queue.writes_max = self.max_waiting_writes.get();
         config.store.queue.bytes_max = self.max_waiting_writes_size;
         config.import_idle_max = self.bulk_import_idle_timeout;
