@@ -57,7 +57,7 @@ fn each_case(
 /// Checks at the latest revision, as a fully consistent check does.
 fn check(database: &Database, question: &CheckQuery<'_>) -> Permissionship {
     let view = database.view(Consistency::FullyConsistent, now()).unwrap();
-    view.check(question, false, &|| false).unwrap().permissionship
+    view.check(question, false).unwrap().permissionship
 }
 
 fn open(folder: &Path, options: DatabaseOptions) -> Database {

@@ -41,7 +41,6 @@ pub(crate) struct ResultPage<M> {
 /// What the source of a page reads from.
 pub(crate) struct PageReader<'r, 'v> {
     pub(crate) view: &'r View<'v>,
-    pub(crate) interrupted: &'r dyn Fn() -> bool,
     /// Token of the stream's revision.
     pub(crate) read_at: ZedToken,
     scope: CursorScope,
@@ -164,9 +163,7 @@ impl<S: PageSource> PagedRead<S> {
             let mut source = source?;
 
             let read_at = tokens.token(view.revision());
-            let interrupted = job.interrupted;
-            let page =
-                source.read_page(&PageReader { view: &view, interrupted, read_at, scope })?;
+            let page = source.read_page(&PageReader { view: &view, read_at, scope })?;
             let consistency = view.pinned();
             Ok((page, Self { scope, consistency, pin: Some(pin), source: Ok(source) }))
         });

@@ -83,8 +83,18 @@ pub(crate) struct WorkerJob<'j> {
 impl<'j> WorkerJob<'j> {
     /// The view with the consistency of a request.
     pub(crate) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
-        let view = self.database.view(consistency, self.now).map_err(status::from_database)?;
-        Ok(view.timed_by(self.stopwatch))
+        self.view_at(consistency, self.now)
+    }
+
+    /// The same without relationships that expired by another time. Every view of a call comes from here, so that none can
+    /// outlast its caller.
+    pub(crate) fn view_at(
+        &self,
+        consistency: Consistency,
+        now: Timestamp,
+    ) -> Result<View<'j>, Status> {
+        let view = self.database.view(consistency, now).map_err(status::from_database)?;
+        Ok(view.timed_by(self.stopwatch).interrupted_by(self.interrupted))
     }
 }
 

@@ -252,13 +252,10 @@ pub enum DatabaseError {
 
 impl From<ReadError> for DatabaseError {
     fn from(error: ReadError) -> Self {
-        if error.is_interrupted() {
-            return Self::Engine(EngineError::Interrupted);
+        if error.is_interrupted() || error.timed_out_after().is_some() {
+            return Self::Engine(error.into());
         }
-        match error.timed_out_after() {
-            Some(time_max) => Self::Engine(EngineError::TimeExceeded { time_max }),
-            None => Self::Read(error),
-        }
+        Self::Read(error)
     }
 }
 

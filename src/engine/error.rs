@@ -87,7 +87,20 @@ pub enum EngineError {
     Caveat(#[from] CaveatError),
     /// A relationship could not be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(ReadError),
+}
+
+impl From<ReadError> for EngineError {
+    /// A read that was cancelled is no failure of the store: the query ends as if it had noticed by itself.
+    fn from(error: ReadError) -> Self {
+        if error.is_interrupted() {
+            return Self::Interrupted;
+        }
+        match error.timed_out_after() {
+            Some(time_max) => Self::TimeExceeded { time_max },
+            None => Self::Read(error),
+        }
+    }
 }
 
 impl EngineError {

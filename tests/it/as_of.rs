@@ -58,7 +58,7 @@ fn was(database: &Database, text: &str, minute: u32, asked_at: u32) -> bool {
         subject: &subject,
         context: &context,
     };
-    view.check(&question, false, &|| false).unwrap().permissionship == Permissionship::HasPermission
+    view.check(&question, false).unwrap().permissionship == Permissionship::HasPermission
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_time_between_the_beginning_and_the_commit_of_a_write_does_not_show_it() {
             resource_type: Some("document".to_owned()),
             ..RelationshipFilter::default()
         };
-        !view.read(&filter, None, 1, &|| false).unwrap().rows.is_empty()
+        !view.read(&filter, None, 1).unwrap().rows.is_empty()
     };
 
     let database = open();
@@ -197,7 +197,7 @@ fn a_stream_keeps_what_expires_while_it_is_read() {
         RelationshipFilter { resource_type: Some("document".to_owned()), ..Default::default() };
     let count = || {
         let view = database.view(next, at(50)).map_err(|error| error.to_string())?;
-        Ok::<_, String>(view.read(&filter, None, 10, &|| false).unwrap().rows.len())
+        Ok::<_, String>(view.read(&filter, None, 10).unwrap().rows.len())
     };
     database.collect_garbage(at(50)).unwrap();
     assert_eq!(count(), Ok(1));

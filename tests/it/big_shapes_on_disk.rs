@@ -62,7 +62,7 @@ fn relationships() -> impl Iterator<Item = Relationship> {
 
 fn is_member(database: &Database, question: &str) -> bool {
     let view = database.view(Consistency::FullyConsistent, now()).unwrap();
-    view.check(&Asked::parse(question).question(), false, &|| false).unwrap().permissionship
+    view.check(&Asked::parse(question).question(), false).unwrap().permissionship
         == Permissionship::HasPermission
 }
 

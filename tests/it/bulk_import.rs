@@ -79,7 +79,7 @@ fn count(database: &Database, second: i64) -> usize {
 fn exported(view: &View<'_>) -> Vec<Relationship> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = view.export(None, after.as_ref(), usize::MAX, &|| false).unwrap();
+        let page = view.export(None, after.as_ref(), usize::MAX).unwrap();
         all.extend(page.rows.into_iter().map(|(row, _)| row));
         let Some(next) = page.next else { return all };
         after = Some(next);

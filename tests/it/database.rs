@@ -128,7 +128,7 @@ fn of_type(resource_type: &str) -> RelationshipFilter {
 }
 
 fn rows(view: &View<'_>, resource_type: &str) -> Vec<String> {
-    let rows = view.read(&of_type(resource_type), None, 10_000, &|| false).unwrap().rows;
+    let rows = view.read(&of_type(resource_type), None, 10_000).unwrap().rows;
     rows.into_iter().map(|(row, _)| row.to_string()).collect()
 }
 
@@ -140,7 +140,7 @@ fn check(view: &View<'_>, question: &str) -> Permissionship {
     let context = Context::default();
     let question =
         CheckQuery { resource: &resource, permission, subject: &subject, context: &context };
-    view.check(&question, false, &|| false).unwrap().permissionship
+    view.check(&question, false).unwrap().permissionship
 }
 
 #[test]
@@ -507,10 +507,10 @@ fn reads_are_paged_and_know_their_names() {
     let five = lines(5, |n| format!("~document:d{n}#viewer@user:ann"));
     trial.write(2, &five).unwrap();
     let view = trial.head(2);
-    let first = view.read(&of_type("document"), None, 3, &|| false).unwrap().rows;
+    let first = view.read(&of_type("document"), None, 3).unwrap().rows;
     let position = first[2].1.to_bytes();
     let position = kilwa::database::ReadPosition::from_bytes(&position).unwrap();
-    let rest = view.read(&of_type("document"), Some(&position), 3, &|| false).unwrap().rows;
+    let rest = view.read(&of_type("document"), Some(&position), 3).unwrap().rows;
     let ids: Vec<_> = first.iter().chain(&rest).map(|(row, _)| row.resource.object_id()).collect();
     assert_eq!(ids, ["d0", "d1", "d2", "d3", "d4"]);
     let by_subject = RelationshipFilter {
@@ -521,16 +521,13 @@ fn reads_are_paged_and_know_their_names() {
         }),
         ..RelationshipFilter::default()
     };
-    assert!(matches!(
-        view.read(&by_subject, None, 1, &|| false),
-        Err(DatabaseError::UnknownName(_))
-    ));
+    assert!(matches!(view.read(&by_subject, None, 1), Err(DatabaseError::UnknownName(_))));
     let permission =
         RelationshipFilter { relation: Some("view".to_owned()), ..of_type("document") };
-    let error = view.read(&permission, None, 1, &|| false).unwrap_err();
+    let error = view.read(&permission, None, 1).unwrap_err();
     assert!(matches!(error, DatabaseError::FilterOnPermission { .. }), "{error}");
     assert!(matches!(
-        view.read(&RelationshipFilter::default(), None, 1, &|| false),
+        view.read(&RelationshipFilter::default(), None, 1),
         Err(DatabaseError::EmptyFilter)
     ));
 }
@@ -718,8 +715,8 @@ fn a_count_ends_when_nobody_waits_for_it() {
     trial.write(2, "+document:a#viewer@user:ann\n+document:b#viewer@user:ann").unwrap();
     trial.database.register_counter(at(2), "documents", of_type("document")).unwrap();
     let view = trial.head(3);
-    assert_eq!(view.count("documents", &|| false).unwrap(), 2);
-    let error = view.count("documents", &|| true).unwrap_err();
+    assert_eq!(view.count("documents").unwrap(), 2);
+    let error = view.interrupted_by(&|| true).count("documents").unwrap_err();
     assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
 }
 

@@ -142,7 +142,7 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     assert_eq!(view.revision(), *revision);
     assert_eq!(view.schema_text(), Some(case.schema.as_str()));
     let questions: Vec<CheckQuery<'_>> = case.questions.iter().map(Asked::question).collect();
-    let together = view.check_each(&questions, false, &|| false);
+    let together = view.check_each(&questions, false);
     for ((asked, question), together) in case.questions.iter().zip(&questions).zip(together) {
         let answer =
             reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context);
@@ -152,8 +152,7 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
                 assert_eq!(at, *revision);
                 result
             });
-        for result in [view.check(question, false, &|| false), together].into_iter().chain(at_once)
-        {
+        for result in [view.check(question, false), together].into_iter().chain(at_once) {
             let said = match result {
                 Err(DatabaseError::Engine(error)) => Said::from(Err(error)),
                 Err(error) => panic!("`{asked}` at revision {revision}: {error}\n\n{case}"),
@@ -185,9 +184,8 @@ fn look_up(
         let DatabaseError::Engine(error) = error else { panic!("{error}") };
         error
     };
-    let (mut lookup, _) =
-        view.start_lookup(sought, after, false, &|| false).map_err(engine_error)?;
-    let page = view.continue_lookup(&mut lookup, sought, size, &|| false);
+    let (mut lookup, _) = view.start_lookup(sought, after, false).map_err(engine_error)?;
+    let page = view.continue_lookup(&mut lookup, sought, size);
     let page = page.map_err(engine_error)?;
     if let Some(last) = page.found.last() {
         view.park_lookup(lookup, sought, &last.object_id);

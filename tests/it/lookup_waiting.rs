@@ -58,8 +58,8 @@ fn page(
 ) -> (Vec<String>, Statistics) {
     let asked = Asked::parse(question);
     let sought = asked.sought(within);
-    let (mut lookup, cost) = view.start_lookup(&sought, after, false, &|| false).unwrap();
-    let page = view.continue_lookup(&mut lookup, &sought, 2, &|| false).unwrap();
+    let (mut lookup, cost) = view.start_lookup(&sought, after, false).unwrap();
+    let page = view.continue_lookup(&mut lookup, &sought, 2).unwrap();
     let ids: Vec<String> = page.found.into_iter().map(|found| found.object_id).collect();
     if let Some(last) = ids.last() {
         view.park_lookup(lookup, &sought, last);
@@ -160,7 +160,7 @@ fn lookups_share_a_bound_on_memory() {
     let sought = asked.sought(&whole);
     let mut under_way = Vec::new();
     let error = loop {
-        match view.start_lookup(&sought, None, false, &|| false) {
+        match view.start_lookup(&sought, None, false) {
             Ok((lookup, _)) => under_way.push(lookup),
             Err(error) => break error,
         }
@@ -169,7 +169,7 @@ fn lookups_share_a_bound_on_memory() {
     assert!(!under_way.is_empty());
     assert!(matches!(error, DatabaseError::LookupsTooLarge { .. }), "{error}");
     under_way.pop();
-    view.start_lookup(&sought, None, false, &|| false).unwrap();
+    view.start_lookup(&sought, None, false).unwrap();
 }
 
 #[test]
@@ -186,7 +186,6 @@ fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
         let updates = (start..start + 1_000).map(update).collect();
         database.write(at(2029), WriteRequest { updates, ..WriteRequest::default() }).unwrap();
     }
-    let view = view(&database, 2030);
     let whole = ResourceFilter::default();
     let asked = Asked::parse("document:x#view@user:ben");
     let sought = asked.sought(&whole);
@@ -196,12 +195,13 @@ fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
         looks.set(looks.get() + 1);
         false
     };
-    let error = view.start_lookup(&sought, None, false, &count).unwrap_err();
+    let waiting = view(&database, 2030).interrupted_by(&count);
+    let error = waiting.start_lookup(&sought, None, false).unwrap_err();
     assert!(matches!(error, DatabaseError::LookupsTooLarge { .. }), "{error}");
     assert!(looks.get() < 10, "{}", looks.get());
 
     // Its memory is released: others can use all of it.
     let asked = Asked::parse("document:x#view@user:ann");
-    let started = view.start_lookup(&asked.sought(&whole), None, false, &|| false);
+    let started = view(&database, 2030).start_lookup(&asked.sought(&whole), None, false);
     started.unwrap();
 }

@@ -51,6 +51,7 @@ mod failing_disk;
 mod from_spicedb;
 mod healing;
 mod history;
+mod interruption;
 mod later_context;
 mod lookup_at_scale;
 mod lookup_resources;

@@ -174,11 +174,11 @@ fn it_says_what_single_checks_say() {
                 context: context.clone(),
                 permissions: names.clone(),
             };
-            let listed = view.permissions(&listing, &|| false).unwrap();
+            let listed = view.permissions(&listing).unwrap();
             assert_eq!(listed.len(), names.len());
             for (permission, answer) in &listed {
                 let question = CheckQuery { resource, permission, subject, context };
-                let alone = view.check(&question, false, &|| false);
+                let alone = view.check(&question, false);
                 let said = |answer: &Result<CheckResult, _>| match answer {
                     Ok(checked) => Ok(checked.permissionship.clone()),
                     Err(error) => Err(format!("{error}")),
@@ -218,7 +218,7 @@ definition document {
         context: Context::default(),
         permissions: Vec::new(),
     };
-    let listed = view.permissions(&listing, &|| false).unwrap();
+    let listed = view.permissions(&listing).unwrap();
     assert_eq!(listed.len(), PERMISSIONS + 1);
     let reads = |checked: &CheckResult| checked.statistics.reads;
     let all: u64 = listed.iter().map(|(_, answer)| reads(answer.as_ref().unwrap())).sum();

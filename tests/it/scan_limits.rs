@@ -84,7 +84,7 @@ fn a_page_without_results_ends_and_says_where_to_continue() {
     let view = newest(&database);
     let (mut pages, mut after) = (0, None);
     loop {
-        let page = view.read(&robots(), after.as_ref(), 1_000, &|| false).unwrap();
+        let page = view.read(&robots(), after.as_ref(), 1_000).unwrap();
         assert!(page.rows.is_empty());
         pages += 1;
         let Some(next) = page.next else { break };
@@ -103,7 +103,7 @@ fn results_between_rows_that_do_not_match_all_come() {
     let view = newest(&database);
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = view.read(&robots(), after.as_ref(), 1, &|| false).unwrap();
+        let page = view.read(&robots(), after.as_ref(), 1).unwrap();
         found.extend(page.rows.into_iter().map(|(row, _)| row.to_string()));
         let Some(next) = page.next else { break };
         after = Some(next);
@@ -114,17 +114,15 @@ fn results_between_rows_that_do_not_match_all_come() {
 #[test]
 fn every_scan_ends_when_nobody_waits() {
     let database = database();
-    let view = newest(&database);
-    ends(|gone| view.read(&robots(), None, 1_000, gone));
-    ends(|gone| view.export(Some(&robots()), None, 1_000, gone));
-    ends(|gone| view.export(None, None, usize::MAX, gone));
+    ends(|gone| newest(&database).interrupted_by(gone).read(&robots(), None, 1_000));
+    ends(|gone| newest(&database).interrupted_by(gone).export(Some(&robots()), None, 1_000));
+    ends(|gone| newest(&database).interrupted_by(gone).export(None, None, usize::MAX));
     let document = ObjectRef::new("document", "none").unwrap();
-    let error = view.count_references(&document, &|| true).unwrap_err();
+    let error = newest(&database).interrupted_by(&|| true).count_references(&document).unwrap_err();
     assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
 
     database.register_counter(at(3), "robots", robots()).unwrap();
-    let view = newest(&database);
-    ends(|gone| view.count("robots", gone));
+    ends(|gone| newest(&database).interrupted_by(gone).count("robots"));
 }
 
 #[test]
@@ -146,12 +144,12 @@ fn a_schema_change_ends_when_nobody_waits() {
 fn what_came_after_the_time_asked_for_is_passed_within_the_same_bounds() {
     let database = database();
     let before = database.revision_at(at(1), at(9)).unwrap();
-    let old = database.view(Consistency::AtExactSnapshot(before), at(9)).unwrap();
+    let old = || database.view(Consistency::AtExactSnapshot(before), at(9)).unwrap();
     let filter = RelationshipFilter {
         resource_type: Some("document".to_owned()),
         ..RelationshipFilter::default()
     };
-    let page = old.read(&filter, None, 1_000, &|| false).unwrap();
+    let page = old().read(&filter, None, 1_000).unwrap();
     assert!(page.rows.is_empty() && page.next.is_some());
-    ends(|gone| old.read(&filter, None, 1_000, gone));
+    ends(|gone| old().interrupted_by(gone).read(&filter, None, 1_000));
 }

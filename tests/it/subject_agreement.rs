@@ -184,7 +184,7 @@ fn everything(database: &Database) -> Vec<Relationship> {
             resource_type: Some(definition.name.clone()),
             ..RelationshipFilter::default()
         };
-        view.read(&filter, None, usize::MAX, &|| false).unwrap().rows
+        view.read(&filter, None, usize::MAX).unwrap().rows
     };
     definitions.flat_map(of_type).map(|(stored, _)| stored).collect()
 }
@@ -213,10 +213,10 @@ fn assert_lists(database: &Database, consistency: Consistency, case: &Case) {
 }
 
 fn listed_by(view: &View<'_>, listing: &Listing, count: usize) -> Option<Vec<FoundSubject>> {
-    let mut lookup = view.look_up_subjects(&listing.question(), None, &|| false).ok()?;
+    let mut lookup = view.look_up_subjects(&listing.question(), None).ok()?;
     let mut all = Vec::new();
     loop {
-        let page = view.next_subjects(&mut lookup, count, &|| false).ok()?;
+        let page = view.next_subjects(&mut lookup, count).ok()?;
         let ends = page.len() < count;
         all.extend(page);
         if ends {

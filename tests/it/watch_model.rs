@@ -294,7 +294,7 @@ impl Trial {
                 ..RelationshipFilter::default()
             };
             let mut stored: Vec<_> = view
-                .read(&filter, None, 1000, &|| false)
+                .read(&filter, None, 1000)
                 .unwrap()
                 .rows
                 .into_iter()

@@ -294,7 +294,7 @@ fn what_matches_and_comes_meanwhile_is_deleted_too() {
         let done = database.delete(at(10), request).unwrap();
         deleted += done.count;
         let then = Consistency::AtExactSnapshot(done.revision);
-        let left = database.view(then, at(10)).unwrap().read(&filter, None, 10, &|| false);
+        let left = database.view(then, at(10)).unwrap().read(&filter, None, 10);
         assert_eq!(left.unwrap().rows, [], "nothing is left at the deletion's revision");
     }
     stop.store(true, Ordering::SeqCst);

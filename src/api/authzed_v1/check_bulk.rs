@@ -29,7 +29,7 @@ pub(crate) async fn check(
             let arguments = convert::bulk_items(&items, limits)?;
             let questions: Vec<CheckQuery<'_>> =
                 arguments.iter().map(convert::CheckArguments::query).collect();
-            let answers = view.check_each(&questions, tracing, job.interrupted);
+            let answers = view.check_each(&questions, tracing);
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
             let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
             let pairs = items

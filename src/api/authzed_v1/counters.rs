@@ -26,7 +26,7 @@ pub(crate) async fn count(
     let name = convert::counter_name(request.name)?;
     let counted = context.workers.run(move |job| {
         let view = job.view(Consistency::FullyConsistent)?;
-        let count = view.count(&name, job.interrupted).map_err(status::from_database)?;
+        let count = view.count(&name).map_err(status::from_database)?;
         Ok((count, view.revision()))
     });
     let (relationship_count, revision) = counted.await?;

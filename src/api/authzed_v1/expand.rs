@@ -24,9 +24,7 @@ pub(crate) async fn expand(
         .run(move |job| {
             let view = job.view(consistency)?;
             let (resource, permission) = arguments?;
-            let expanded = view
-                .expand(&resource, &permission, job.interrupted)
-                .map_err(status::from_database)?;
+            let expanded = view.expand(&resource, &permission).map_err(status::from_database)?;
             let response = proto::ExpandPermissionTreeResponse {
                 expanded_at: Some(tokens.token(view.revision())),
                 tree_root: Some(tree(expanded.tree)),

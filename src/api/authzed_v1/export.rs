@@ -108,10 +108,8 @@ impl<M> ExportSource<M> {
             };
             let count_max = fitting.min(READ_COUNT_MAX).min(self.count_max - message.len());
             let (filter, after) = (self.filter.as_ref(), self.after.as_ref());
-            let ReadPage { rows, next } = reader
-                .view
-                .export(filter, after, count_max, reader.interrupted)
-                .map_err(status::from_database)?;
+            let ReadPage { rows, next } =
+                reader.view.export(filter, after, count_max).map_err(status::from_database)?;
 
             let is_empty = rows.is_empty();
             for (relationship, position) in rows {

@@ -87,23 +87,21 @@ impl PageSource for LookupResourcesSource {
         &mut self,
         reader: &PageReader<'_, '_>,
     ) -> Result<ResultPage<Self::Message>, Status> {
-        let PageReader { view, interrupted, .. } = *reader;
+        let view = reader.view;
         let query = self.arguments.query();
         let mut lookup = if let Some(lookup) = self.active.take() {
             lookup
         } else {
             let (after, with_debug) = (self.after.as_deref(), self.arguments.with_debug);
-            let (lookup, cost) = view
-                .start_lookup(&query, after, with_debug, interrupted)
-                .map_err(status::from_database)?;
+            let (lookup, cost) =
+                view.start_lookup(&query, after, with_debug).map_err(status::from_database)?;
             self.count(&cost);
             Box::new(lookup)
         };
 
         let count_max = self.remaining.page_size(PAGE_COUNT_MAX);
-        let page = view
-            .continue_lookup(&mut lookup, &query, count_max, interrupted)
-            .map_err(status::from_database)?;
+        let page =
+            view.continue_lookup(&mut lookup, &query, count_max).map_err(status::from_database)?;
         self.count(&page.statistics);
         self.remaining.subtract(page.found.len());
 

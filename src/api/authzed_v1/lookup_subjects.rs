@@ -53,21 +53,19 @@ impl PageSource for LookupSubjectsSource {
         &mut self,
         reader: &PageReader<'_, '_>,
     ) -> Result<ResultPage<Self::Message>, Status> {
-        let PageReader { view, interrupted, .. } = *reader;
+        let view = reader.view;
         let mut lookup = if let Some(lookup) = self.active.take() {
             lookup
         } else {
             let lookup = view
-                .look_up_subjects(&self.arguments.query(), self.after.as_deref(), interrupted)
+                .look_up_subjects(&self.arguments.query(), self.after.as_deref())
                 .map_err(status::from_database)?;
             self.operations.add(lookup.statistics().visits, 0);
             Box::new(lookup)
         };
 
         let count_max = self.remaining.page_size(PAGE_COUNT_MAX);
-        let found = view
-            .next_subjects(&mut lookup, count_max, interrupted)
-            .map_err(status::from_database)?;
+        let found = view.next_subjects(&mut lookup, count_max).map_err(status::from_database)?;
         let concrete = found.iter().filter(|found| found.object_id != WILDCARD_ID).count();
         self.remaining.subtract(concrete);
 

@@ -72,9 +72,8 @@ impl PermissionsService for Permissions {
             .run(move |job| {
                 let view = job.view(consistency)?;
                 let arguments = arguments?;
-                let checked = view
-                    .check(&arguments.query(), tracing, job.interrupted)
-                    .map_err(status::from_database)?;
+                let checked =
+                    view.check(&arguments.query(), tracing).map_err(status::from_database)?;
                 let mut response = check_response(tokens.token(view.revision()), &checked);
                 response.debug_trace = checked.trace.as_ref().map(|trace| {
                     traces.information(trace, &schema::format::canonical(view.schema()))

@@ -50,7 +50,7 @@ impl PageSource for RelationshipReadSource {
         let count_max = self.remaining.page_size(page_max);
         let ReadPage { rows, next } = reader
             .view
-            .read(&self.filter, self.after.as_ref(), count_max, reader.interrupted)
+            .read(&self.filter, self.after.as_ref(), count_max)
             .map_err(status::from_database)?;
 
         self.remaining.subtract(rows.len());

@@ -38,7 +38,7 @@ impl PermissionsService for KilwaPermissions {
         let answer = self.context.workers.run(move |job| {
             let view = job.view(consistency)?;
             let checked_at = tokens.token(view.revision());
-            list(&view, checked_at, &listing?, job.interrupted)
+            list(&view, checked_at, &listing?)
         });
         let (response, statistics) = answer.await?;
         Ok(with_operations(response, &statistics))
@@ -63,9 +63,8 @@ fn list(
     view: &View<'_>,
     checked_at: ZedToken,
     listing: &ListPermissionsQuery,
-    interrupted: &dyn Fn() -> bool,
 ) -> Result<(proto::ListPermissionsResponse, Vec<Statistics>), Status> {
-    let answers = view.permissions(listing, interrupted).map_err(status::from_database)?;
+    let answers = view.permissions(listing).map_err(status::from_database)?;
     let statistics = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
     let statistics = statistics.map(|checked| checked.statistics).collect();
     let permissions = answers.into_iter().map(message).collect();

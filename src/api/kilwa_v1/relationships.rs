@@ -65,7 +65,7 @@ impl RelationshipsService for Relationships {
             let tokens = self.context.tokens;
             let counting = self.context.workers.run(move |job| {
                 let view = job.view(Consistency::FullyConsistent)?;
-                let mentions = view.count_references(&request.object, job.interrupted);
+                let mentions = view.count_references(&request.object);
                 Ok((tokens.token(view.revision()), mentions.map_err(status::from_database)?))
             });
             counting.await?

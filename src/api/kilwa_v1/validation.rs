@@ -65,7 +65,7 @@ impl ValidationService for Validation {
             let view = job.view(consistency)?;
             let (assertions, findings) = assertions(&input?);
             let results = run_assertions(assertions, |question, tracing| {
-                match view.check(question, tracing, job.interrupted) {
+                match view.check(question, tracing) {
                     Err(DatabaseError::Engine(error)) if error.is_end_of_request() => {
                         Err(status::from_engine(&error))
                     }

@@ -63,7 +63,7 @@ impl ChangeBatch {
     ) -> Result<Self, Status> {
         let now = end.expirations_until().unwrap_or(job.now);
         let at = Consistency::AtExactSnapshot(end.revision());
-        let view = job.database.view(at, now).map_err(status::from_database)?;
+        let view = job.view_at(at, now)?;
         Self::from_view(&view, job.now, from, count_max)
     }
 

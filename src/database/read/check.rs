@@ -31,13 +31,20 @@ impl Database {
         stopwatch: Stopwatch<'_>,
         query: &CheckQuery<'_>,
     ) -> Option<(Revision, Result<CheckResult, DatabaseError>)> {
-        let view = self.view_in_memory(consistency, now)?.timed_by(stopwatch);
+        // The engine's limits count reads, and one read may step over any number of expired rows. It polls this.
+        let overdue = || IN_MEMORY_LIMITS.time_max.is_some_and(|time_max| stopwatch() > time_max);
+        let view = self.view_in_memory(consistency, now)?;
+        let view = view.timed_by(stopwatch).interrupted_by(&overdue);
         let limits = self.state.options.limits.and(IN_MEMORY_LIMITS);
-        let context = EvalContext { limits, ..view.eval_context(false, &|| false) };
+        let context = EvalContext { limits, ..view.eval_context(false) };
 
         let result = match engine::check(&context, query) {
             // The budget is spent or a block is on disk: the slow path decides, with the limits of the options.
-            Err(EngineError::WorkExceeded { .. } | EngineError::TimeExceeded { .. }) => {
+            Err(
+                EngineError::WorkExceeded { .. }
+                | EngineError::TimeExceeded { .. }
+                | EngineError::Interrupted,
+            ) => {
                 return None;
             }
             Err(EngineError::Read(error)) if error.is_not_cached() => return None,
@@ -48,14 +55,13 @@ impl Database {
 }
 
 impl View<'_> {
-    /// Evaluates a check. `interrupted` is polled: it returns whether the caller has stopped waiting.
+    /// Evaluates a check.
     pub fn check(
         &self,
         query: &CheckQuery<'_>,
         tracing: bool,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<CheckResult, DatabaseError> {
-        Ok(engine::check(&self.eval_context(tracing, interrupted), query)?)
+        Ok(engine::check(&self.eval_context(tracing), query)?)
     }
 
     /// Evaluates several checks and returns their results in order. They share intermediate results and the time limit.
@@ -63,20 +69,18 @@ impl View<'_> {
         &self,
         queries: &[CheckQuery<'_>],
         tracing: bool,
-        interrupted: &dyn Fn() -> bool,
     ) -> Vec<Result<CheckResult, DatabaseError>> {
-        let results = engine::check_each(&self.eval_context(tracing, interrupted), queries);
+        let results = engine::check_each(&self.eval_context(tracing), queries);
         results.into_iter().map(|result| result.map_err(DatabaseError::from)).collect()
     }
 
     /// Expands a relation or permission of an object into the tree of its expression, with the subjects that relationships
-    /// assign. `interrupted` is polled: it returns whether the caller has stopped waiting.
+    /// assign.
     pub fn expand(
         &self,
         resource: &ObjectRef,
         permission: &str,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<ExpandResult, DatabaseError> {
-        Ok(engine::expand(&self.eval_context(false, interrupted), resource, permission)?)
+        Ok(engine::expand(&self.eval_context(false), resource, permission)?)
     }
 }

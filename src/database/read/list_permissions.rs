@@ -29,11 +29,7 @@ impl View<'_> {
     ///
     /// An unknown name, a wildcard as the subject, or a store that cannot be read. An error of one check alone is its
     /// result.
-    pub fn permissions(
-        &self,
-        query: &ListPermissionsQuery,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<NamedResults, DatabaseError> {
+    pub fn permissions(&self, query: &ListPermissionsQuery) -> Result<NamedResults, DatabaseError> {
         let ListPermissionsQuery { resource, subject, context, permissions } = query;
         let names = if permissions.is_empty() {
             self.permissions_of(resource)?
@@ -45,7 +41,7 @@ impl View<'_> {
             .map(|permission| CheckQuery { resource, permission, subject, context })
             .collect();
 
-        let results = self.check_each(&queries, false, interrupted);
+        let results = self.check_each(&queries, false);
         let pairs = names.into_iter().zip(results);
         pairs.map(|(name, result)| Ok((name, fail_call(result)?))).collect()
     }

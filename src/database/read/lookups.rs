@@ -10,14 +10,12 @@ use crate::engine::{
 
 impl View<'_> {
     /// Starts a lookup of resources after the id `after`, or resumes the one that was parked there. Returns its cost, too.
-    /// With `tracing`, an error about the depth limit carries the path. `interrupted` is polled: it returns whether the
-    /// caller has stopped waiting.
+    /// With `tracing`, an error about the depth limit carries the path.
     pub fn start_lookup(
         &self,
         query: &LookupResourcesQuery<'_>,
         after: Option<&str>,
         tracing: bool,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<(ActiveLookup, Statistics), DatabaseError> {
         let pool = &self.database.state.lookups;
         if let Some(after) = after.filter(|_| query.within.ids.is_empty())
@@ -28,7 +26,7 @@ impl View<'_> {
 
         let lease = pool.lease();
         let room = |bytes| lease.resize(bytes);
-        let context = EvalContext { room: &room, ..self.eval_context(tracing, interrupted) };
+        let context = EvalContext { room: &room, ..self.eval_context(tracing) };
         let started = ResourceLookup::start(&context, query, after);
         if let Err(EngineError::NoRoom) = started {
             return Err(pool.out_of_memory());
@@ -44,9 +42,8 @@ impl View<'_> {
         lookup: &mut ActiveLookup,
         query: &LookupResourcesQuery<'_>,
         count_max: usize,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<LookupPage, DatabaseError> {
-        Ok(lookup.lookup.next_page(&self.eval_context(false, interrupted), query, count_max)?)
+        Ok(lookup.lookup.next_page(&self.eval_context(false), query, count_max)?)
     }
 
     /// Parks a lookup after its last result, so that the next page can resume it.
@@ -59,14 +56,13 @@ impl View<'_> {
     }
 
     /// Starts a lookup of subjects, after the id `after` or at the beginning. [`Self::next_subjects`] returns its pages, at
-    /// the same revision. `interrupted` is polled: it returns whether the caller has stopped waiting.
+    /// the same revision.
     pub fn look_up_subjects(
         &self,
         query: &LookupSubjectsQuery<'_>,
         after: Option<&str>,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<SubjectLookup, DatabaseError> {
-        Ok(SubjectLookup::new(&self.eval_context(false, interrupted), query, after)?)
+        Ok(SubjectLookup::new(&self.eval_context(false), query, after)?)
     }
 
     /// The next subjects of a lookup: `count_max`, and fewer only at the end.
@@ -74,9 +70,8 @@ impl View<'_> {
         &self,
         lookup: &mut SubjectLookup,
         count_max: usize,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<Vec<FoundSubject>, DatabaseError> {
-        Ok(lookup.next(&self.eval_context(false, interrupted), count_max)?)
+        Ok(lookup.next(&self.eval_context(false), count_max)?)
     }
 }
 

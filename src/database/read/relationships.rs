@@ -4,7 +4,7 @@ use super::view::View;
 use crate::database::error::DatabaseError;
 use crate::database::guards::require_filter;
 use crate::relationship::{Relationship, RelationshipFilter};
-use crate::store::{ScanBudget, ScanPage, ScanPosition};
+use crate::store::{ScanPage, ScanPosition};
 
 /// Maximum rows that one page of a read examines: some milliseconds of work. Between pages, other calls use the thread.
 const ROWS_PER_PAGE: u64 = 10_000;
@@ -55,17 +55,16 @@ impl ReadPosition {
 
 impl View<'_> {
     /// The relationships that match a filter, after a position, at most `count_max`. They are ordered by resource type, id,
-    /// relation and subject. `interrupted` is polled: it returns whether the caller has stopped waiting.
+    /// relation and subject.
     pub fn read(
         &self,
         filter: &RelationshipFilter,
         after: Option<&ReadPosition>,
         count_max: usize,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<ReadPage, DatabaseError> {
         require_filter(self.schema(), filter)?;
         let after = after.map(|position| &position.0);
-        let budget = ScanBudget::new(interrupted).with_rows_max(ROWS_PER_PAGE);
+        let budget = self.snapshot.scan_budget().with_rows_max(ROWS_PER_PAGE);
         Ok(self.snapshot.scan_ordered(filter, after, count_max, &budget)?.into())
     }
 
@@ -76,22 +75,20 @@ impl View<'_> {
         filter: Option<&RelationshipFilter>,
         after: Option<&ReadPosition>,
         count_max: usize,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<ReadPage, DatabaseError> {
         if let Some(filter) = filter {
-            return self.read(filter, after, count_max, interrupted);
+            return self.read(filter, after, count_max);
         }
         let everything = RelationshipFilter::default();
         let after = after.map(|position| &position.0);
-        let budget = ScanBudget::new(interrupted).with_rows_max(ROWS_PER_PAGE);
+        let budget = self.snapshot.scan_budget().with_rows_max(ROWS_PER_PAGE);
         Ok(self.snapshot.scan_ordered(&everything, after, count_max, &budget)?.into())
     }
 
-    /// The number of relationships that a registered counter matches. They are counted anew each time. `interrupted` is
-    /// polled: it returns whether the caller has stopped waiting.
-    pub fn count(&self, name: &str, interrupted: &dyn Fn() -> bool) -> Result<u64, DatabaseError> {
+    /// The number of relationships that a registered counter matches. They are counted anew each time.
+    pub fn count(&self, name: &str) -> Result<u64, DatabaseError> {
         let unknown = || DatabaseError::CounterUnknown { name: name.to_owned() };
         let filter = self.snapshot.counter(name)?.ok_or_else(unknown)?;
-        Ok(self.snapshot.count(&filter, None, &ScanBudget::new(interrupted))?.0)
+        Ok(self.snapshot.count(&filter, None, &self.snapshot.scan_budget())?.0)
     }
 }

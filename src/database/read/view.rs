@@ -68,6 +68,13 @@ impl<'d> View<'d> {
         Self { stopwatch: Some(stopwatch), ..self }
     }
 
+    /// The same view for a caller that may stop waiting: `interrupted` is polled by everything that is evaluated on the view,
+    /// which ends with [`EngineError::Interrupted`](crate::engine::EngineError::Interrupted) once it returns `true`.
+    #[must_use]
+    pub fn interrupted_by(self, interrupted: &'d dyn Fn() -> bool) -> Self {
+        Self { snapshot: self.snapshot.interrupted_by(interrupted), ..self }
+    }
+
     /// The revision.
     pub fn revision(&self) -> Revision {
         self.snapshot.revision()
@@ -114,19 +121,14 @@ impl<'d> View<'d> {
         ViewPin { _revision: store.pin(self.revision()), _time: store.pin_expirations(self.now) }
     }
 
-    /// The context in which the engine evaluates queries on this view. `interrupted` is polled: it returns whether the
-    /// caller has stopped waiting.
-    pub(in crate::database) fn eval_context<'s>(
-        &'s self,
-        tracing: bool,
-        interrupted: &'s dyn Fn() -> bool,
-    ) -> EvalContext<'s, Snapshot<'d>> {
+    /// The context in which the engine evaluates queries on this view.
+    pub(in crate::database) fn eval_context(&self, tracing: bool) -> EvalContext<'_, Snapshot<'d>> {
         let DatabaseState { cache, options, .. } = &self.database.state;
         let context = EvalContext::new(&self.schema, &self.snapshot);
         EvalContext {
             limits: options.limits,
             cache: Some(cache.at(self.point())),
-            interrupted,
+            interrupted: self.snapshot.interrupted(),
             stopwatch: self.stopwatch.unwrap_or(context.stopwatch),
             tracing,
             ..context

@@ -4,7 +4,7 @@ use super::change_log::{exists, written_relationship};
 use super::proposal::{Examination, Rejection};
 use crate::database::error::DatabaseError;
 use crate::relationship::{ReadError, Relationship, RelationshipFilter};
-use crate::store::{ChangeLogEntry, ScanBudget, ScanPosition, Transaction};
+use crate::store::{ChangeLogEntry, ScanPosition, Transaction};
 use std::collections::HashSet;
 
 /// How many relationships are read at a time.
@@ -114,11 +114,9 @@ pub(in crate::database) fn delete_all(
     transaction: &mut Transaction<'_>,
     filter: &RelationshipFilter,
 ) -> Result<u64, Rejection> {
-    let interrupted = transaction.interrupted();
-    let interrupted = || interrupted();
-    let budget = ScanBudget::new(&interrupted);
     let (mut count, mut after) = (0, None);
     loop {
+        let budget = transaction.scan_budget();
         let page = transaction.scan_stored(filter, after.as_ref(), PAGE, &budget)?;
         count += delete_each(transaction, page.rows.iter().map(|(row, _)| row))?;
         after = page.next;

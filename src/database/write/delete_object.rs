@@ -16,7 +16,7 @@ use crate::relationship::{
     SubjectFilter, SubjectRelationFilter,
 };
 use crate::schema::Schema;
-use crate::store::{ScanBudget, Transaction, WriteClock};
+use crate::store::{Transaction, WriteClock};
 use std::sync::Arc;
 
 /// How many relationships are read at a time.
@@ -117,16 +117,11 @@ impl Proposal for DeleteObjectRequest {
 }
 
 impl View<'_> {
-    /// The number of relationships that a deletion of the object would delete. `interrupted` is polled: it returns whether
-    /// the caller has stopped waiting.
-    pub fn count_references(
-        &self,
-        object: &ObjectRef,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<ReferenceCounts, DatabaseError> {
+    /// The number of relationships that a deletion of the object would delete.
+    pub fn count_references(&self, object: &ObjectRef) -> Result<ReferenceCounts, DatabaseError> {
         let (as_resource, as_subject) = filters(object);
         require_filter(self.schema(), &as_resource)?;
-        let budget = ScanBudget::new(interrupted);
+        let budget = self.snapshot.scan_budget();
 
         let mut counts = ReferenceCounts::default();
         for (filter, count) in

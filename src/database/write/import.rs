@@ -5,7 +5,6 @@ use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use crate::database::error::DatabaseError;
 use crate::database::guards::require_relationship;
 use crate::database::handle::Database;
-use crate::engine::EngineError;
 use crate::relationship::{Relationship, Revision};
 use crate::schema::Schema;
 use crate::store::{ChangePosition, Snapshot, SpillFile, Transaction, WriteClock};
@@ -35,21 +34,21 @@ impl Import {
     /// Requires that none is a duplicate, exists on the snapshot or violates its schema. After an examination on an older
     /// snapshot, only the changes since are examined.
     fn examine(&mut self, examination: &Examination<'_>) -> Result<(), DatabaseError> {
-        let Examination { view, interrupted, .. } = examination;
+        let (view, interrupted) = (&examination.view, examination.interrupted());
         if view.schema_revision() != self.schema_revision {
             let schema = Arc::clone(view.schema());
             let refusal =
                 |relationship: Relationship| require_relationship(&schema, &relationship).err();
-            self.staged.find(*interrupted, refusal)?.map_or(Ok(()), Err)?;
+            self.staged.find(interrupted, refusal)?.map_or(Ok(()), Err)?;
             (self.schema, self.schema_revision) = (schema, view.schema_revision());
         }
 
         let known = self.examined.filter(|known| *known >= view.oldest_revision());
         let existing = match known {
-            Some(known) => self.existing_since(&view.snapshot, known, *interrupted)?,
-            None => match self.staged.duplicate(*interrupted)? {
+            Some(known) => self.existing_since(&view.snapshot, known)?,
+            None => match self.staged.duplicate(interrupted)? {
                 Some(duplicate) => Some(duplicate),
-                None => self.staged.first_stored(&view.snapshot, *interrupted)?,
+                None => self.staged.first_stored(&view.snapshot)?,
             },
         };
         self.examined = Some(view.revision());
@@ -61,13 +60,9 @@ impl Import {
         &mut self,
         snapshot: &Snapshot<'_>,
         known: Revision,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<Option<Relationship>, DatabaseError> {
         let mut after = ChangePosition::after(known);
         loop {
-            if interrupted() {
-                return Err(EngineError::Interrupted.into());
-            }
             let page = snapshot.changes(after, CHANGES_PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(None) };
             after = *last;

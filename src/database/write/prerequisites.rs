@@ -5,13 +5,12 @@
 use super::change_log::{CATCH_UPS_MAX, CHANGES_PAGE, exists, written_relationship};
 use super::proposal::Examination;
 use super::read_set::{ReadSet, ReadTracker};
-use crate::database::consistency::Consistency;
 use crate::database::error::DatabaseError;
 use crate::database::guards::require_permissions;
 use crate::database::read::view::View;
 use crate::database::requirement::RequiredPermission;
 use crate::database::schema_cache::SchemaCache;
-use crate::engine::{EngineError, EvalContext, Limits};
+use crate::engine::{EvalContext, Limits};
 use crate::relationship::{
     Precondition, PreconditionOperation, Relationship, RelationshipFilter, Revision, Timestamp,
 };
@@ -64,7 +63,7 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
         let reads = ReadTracker::new(&view.snapshot);
         let context = EvalContext {
             limits: examination.limits,
-            interrupted: examination.interrupted,
+            interrupted: examination.interrupted(),
             stopwatch: examination.stopwatch,
             ..EvalContext::new(view.schema(), &reads)
         };
@@ -91,12 +90,10 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
             return Ok(self);
         }
         for _ in 0..CATCH_UPS_MAX {
-            let Examination { database, view, .. } = examination;
-            let newer = database.view(Consistency::FullyConsistent, view.now())?;
+            let newer = examination.newer_view()?;
             let is_known = newer.oldest_revision() <= self.revision
                 && newer.schema_revision() == self.schema_revision;
-            let Some(count) = self.count_unrelated(&newer, examination)?.filter(|_| is_known)
-            else {
+            let Some(count) = self.count_unrelated(&newer)?.filter(|_| is_known) else {
                 // The writer decides.
                 return Ok(self);
             };
@@ -112,16 +109,9 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
 
     /// The number of changes up to a newer view; `None` when a required permission may depend on one of them. Fails when a
     /// relationship was written that a precondition forbids.
-    fn count_unrelated(
-        &self,
-        newer: &View<'_>,
-        examination: &Examination<'_>,
-    ) -> Result<Option<usize>, DatabaseError> {
+    fn count_unrelated(&self, newer: &View<'_>) -> Result<Option<usize>, DatabaseError> {
         let (mut count, mut after) = (0, ChangePosition::after(self.revision));
         loop {
-            if (examination.interrupted)() {
-                return Err(EngineError::Interrupted.into());
-            }
             let page = newer.snapshot.changes(after, CHANGES_PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(Some(count)) };
             after = *last;

@@ -45,20 +45,29 @@ pub trait Proposal: Send + Sync + 'static {
 
 /// The inputs of an examination.
 pub struct Examination<'e> {
-    /// Schema and relationships at the newest revision.
+    /// Schema and relationships at the newest revision, for as long as the caller waits.
     pub(in crate::database) view: View<'e>,
     pub(in crate::database) database: &'e Database,
     /// Limits of the checks in the examination.
     pub(in crate::database) limits: Limits,
     pub(in crate::database) stopwatch: Stopwatch<'e>,
-    /// Whether the caller has stopped waiting.
-    pub(in crate::database) interrupted: &'e dyn Fn() -> bool,
 }
 
 impl Examination<'_> {
+    /// Whether the caller has stopped waiting.
+    pub(in crate::database) fn interrupted(&self) -> &dyn Fn() -> bool {
+        self.view.snapshot.interrupted()
+    }
+
+    /// The newest snapshot, which may be newer than the view, for the same caller.
+    pub(in crate::database) fn newer_view(&self) -> Result<View<'_>, DatabaseError> {
+        let view = self.database.view(Consistency::FullyConsistent, self.view.now())?;
+        Ok(view.interrupted_by(self.interrupted()))
+    }
+
     /// A budget for all scans together: the time limit of one check, and until the caller stops waiting.
     pub(in crate::database) fn scan_budget(&self) -> ScanBudget<'_> {
-        let budget = ScanBudget::new(self.interrupted);
+        let budget = self.view.snapshot.scan_budget();
         match self.limits.time_max {
             Some(time_max) => budget.with_time_max(self.stopwatch, time_max),
             None => budget,
@@ -270,20 +279,14 @@ impl Database {
         }
         let started = clock.elapsed();
         let stopwatch = || clock.elapsed().saturating_sub(started);
-        let view = self.view(Consistency::FullyConsistent, clock.now())?.timed_by(&stopwatch);
-        let interrupted = || interrupted();
+        let view = self.view(Consistency::FullyConsistent, clock.now())?;
+        let view = view.timed_by(&stopwatch).interrupted_by(&**interrupted);
 
         let mut limits = self.state.options.limits;
         if !pending.is_slow {
             limits.time_max = limits.time_max.into_iter().chain([QUICK_TIME_MAX]).min();
         }
-        proposal.examine(&Examination {
-            view,
-            database: self,
-            limits,
-            stopwatch: &stopwatch,
-            interrupted: &interrupted,
-        })
+        proposal.examine(&Examination { view, database: self, limits, stopwatch: &stopwatch })
     }
 
     /// Submits a write until its outcome is final, and waits for that.

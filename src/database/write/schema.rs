@@ -10,10 +10,10 @@ use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use super::removal_uses::RemovalUses;
 use crate::database::error::DatabaseError;
 use crate::database::handle::Database;
-use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision, Timestamp};
+use crate::relationship::{ReadError, Relationship, RelationshipReader, Revision};
 use crate::schema::removals::{self, Removal};
 use crate::schema::{self, Schema};
-use crate::store::{ChangePosition, ScanBudget, Snapshot, Transaction, WriteClock};
+use crate::store::{ChangePosition, Snapshot, Transaction, WriteClock};
 use std::sync::{Arc, OnceLock};
 
 /// A write of a schema.
@@ -49,10 +49,10 @@ impl Proposal for WriteSchema {
         self: &Arc<Self>,
         examination: &Examination<'_>,
     ) -> Result<ExaminedWrite<()>, DatabaseError> {
-        let Examination { database, view, interrupted, .. } = examination;
+        let Examination { database, view, .. } = examination;
         let new = self.compiled()?;
-        let mut examined = ExaminedSchema::on(database, &view.snapshot, &new, *interrupted)?;
-        examined.catch_up(database, view.now())?;
+        let mut examined = ExaminedSchema::on(database, &view.snapshot, &new)?;
+        examined.catch_up(examination)?;
 
         let schemas = Arc::clone(&database.state.schemas);
         Ok(ExaminedWrite::new(move |transaction, _| {
@@ -78,13 +78,12 @@ impl ExaminedSchema {
         database: &Database,
         snapshot: &Snapshot<'_>,
         new: &Schema,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<Self, DatabaseError> {
         let schema_revision = snapshot.schema_revision()?;
         let current = database.state.schemas.get(schema_revision, || snapshot.schema())?;
         let same = schema_revision > Revision::default() && current.source() == new.source();
         let removals = removals::removals(&current, new);
-        let budget = ScanBudget::new(interrupted);
+        let budget = snapshot.scan_budget();
 
         for removal in &removals {
             RemovalUses::stored(snapshot, removal, &budget)?.require_none(removal)?;
@@ -93,17 +92,18 @@ impl ExaminedSchema {
     }
 
     /// Reads the changes since the snapshot, so that few are left for the writer.
-    fn catch_up(&mut self, database: &Database, now: Timestamp) -> Result<(), DatabaseError> {
+    fn catch_up(&mut self, examination: &Examination<'_>) -> Result<(), DatabaseError> {
         if self.removals.is_empty() {
             return Ok(());
         }
         for _ in 0..CATCH_UPS_MAX {
-            let snapshot = database.store.snapshot(now)?;
+            let newer = examination.newer_view()?;
+            let snapshot = &newer.snapshot;
             let is_collected = snapshot.oldest_revision() > self.revision;
             if is_collected || snapshot.schema_revision()? != self.schema_revision {
                 return Ok(());
             }
-            let changes = self.require_still_unused(&snapshot, usize::MAX)?;
+            let changes = self.require_still_unused(snapshot, usize::MAX)?;
             self.revision = snapshot.revision();
             if changes.is_some_and(|count| count <= CHANGES_PAGE) {
                 return Ok(());
@@ -192,8 +192,7 @@ mod tests {
 
     use super::*;
     use crate::database::{DatabaseOptions, DeleteRequest, WriteRequest};
-    use crate::relationship::UpdateOperation;
-    use crate::relationship::{RelationshipFilter, RelationshipUpdate};
+    use crate::relationship::{RelationshipFilter, RelationshipUpdate, Timestamp, UpdateOperation};
     use crate::store::{StoreOptions, WriteError};
     use tempfile::TempDir;
 
@@ -217,7 +216,7 @@ mod tests {
         fn examine(&self, second: i64) -> (ExaminedSchema, Arc<Schema>) {
             let new = Arc::new(schema::compile(WITHOUT).unwrap());
             let snapshot = self.database.store.snapshot(at(second)).unwrap();
-            (ExaminedSchema::on(&self.database, &snapshot, &new, &|| false).unwrap(), new)
+            (ExaminedSchema::on(&self.database, &snapshot, &new).unwrap(), new)
         }
 
         fn finish(

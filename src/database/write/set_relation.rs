@@ -15,7 +15,7 @@ use crate::relationship::{
     RelationshipReader, RelationshipUpdate, Revision, Subject, UpdateOperation,
 };
 use crate::schema::Schema;
-use crate::store::{ScanBudget, Transaction, WriteClock};
+use crate::store::{Transaction, WriteClock};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -140,10 +140,7 @@ fn replace(
 ) -> Result<RelationDiff, DatabaseError> {
     // Enough rows to know that the updates and deletions are too many, and no more.
     let count_max = max.saturating_mul(2) + 1;
-    let interrupted = transaction.interrupted();
-    let interrupted = || interrupted();
-    let budget = ScanBudget::new(&interrupted);
-    let stored = transaction.scan_stored(filter, None, count_max, &budget)?.rows;
+    let stored = transaction.scan_stored(filter, None, count_max, &transaction.scan_budget())?.rows;
 
     let wanted: HashSet<_> =
         updates.iter().map(|update| update.relationship.subject.key()).collect();

@@ -25,6 +25,8 @@ pub(in crate::store) struct SnapshotReader<'a> {
     pub(in crate::store) names: &'a NameCatalog,
     pub(in crate::store) read_at: ReadAt,
     pub(in crate::store) expiry: ExpiryFilter,
+    /// Whether the caller has stopped waiting.
+    pub(in crate::store) interrupted: &'a dyn Fn() -> bool,
 }
 
 impl SnapshotReader<'_> {
@@ -194,12 +196,16 @@ impl SnapshotReader<'_> {
         };
         let prefix = prefix.bytes();
 
+        // A page may lie behind any number of rows that have expired, so the work is bounded by the caller's patience and
+        // not by the size of the page.
+        let budget = ScanBudget::new(self.interrupted).asked_later();
         let mut found = Vec::new();
         let mut rows = RowCursor::new(self.source, index, self.read_at, prefix.clone())?;
         rows.seek(&start)?;
         while found.len() < page.count_max
             && let Some(row) = rows.current()?
         {
+            budget.examine()?;
             if row.existed
                 && let Some(qualifiers) = self.visible(values::split_row(row.value)?.1)?
             {

@@ -45,6 +45,12 @@ impl<'b> ScanBudget<'b> {
         Self { interrupted, time: None, rows_left, rows_until_look: Cell::new(1) }
     }
 
+    /// The same without the look for the first row, for reads that mostly end within a few rows.
+    pub(in crate::store) fn asked_later(self) -> Self {
+        self.rows_until_look.set(ROWS_PER_LOOK);
+        self
+    }
+
     /// The same with a bound on the rows that are examined.
     #[must_use]
     pub fn with_rows_max(self, rows_max: u64) -> Self {

@@ -64,6 +64,7 @@ pub struct Snapshot<'db> {
     head: HeadRecord,
     revision: Revision,
     now: Timestamp,
+    interrupted: &'db dyn Fn() -> bool,
 }
 
 impl<'db> Snapshot<'db> {
@@ -78,7 +79,8 @@ impl<'db> Snapshot<'db> {
         // Read after the snapshot was taken: names are published before the rows that use them.
         let names = inner.names();
         let head = read_head(ReadSource::snapshot(db, &frozen, tier))?;
-        Ok(Self { db, frozen, tier, names, head, revision: head.revision, now })
+        let revision = head.revision;
+        Ok(Self { db, frozen, tier, names, head, revision, now, interrupted: &|| false })
     }
 
     /// An older revision, or the newest.
@@ -117,6 +119,23 @@ impl<'db> Snapshot<'db> {
             }
             Some(_) | None => Ok(Self { revision, ..newest }),
         }
+    }
+
+    /// The same snapshot for a caller that may stop waiting: `interrupted` is polled by long reads, and those fail once it
+    /// returns `true`. Without it, a snapshot reads to the end.
+    #[must_use]
+    pub fn interrupted_by(self, interrupted: &'db dyn Fn() -> bool) -> Self {
+        Self { interrupted, ..self }
+    }
+
+    /// Whether the caller has stopped waiting.
+    pub fn interrupted(&self) -> &'db dyn Fn() -> bool {
+        self.interrupted
+    }
+
+    /// A budget for scans: any number of rows, for as long as the caller waits.
+    pub fn scan_budget(&self) -> ScanBudget<'db> {
+        ScanBudget::new(self.interrupted)
     }
 
     /// The revision.
@@ -203,6 +222,10 @@ impl<'db> Snapshot<'db> {
         after: ChangePosition,
         count_max: usize,
     ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
+        // Asked for each page, because readers of the change log continue to its end.
+        if (self.interrupted)() {
+            return Err(ReadError::interrupted());
+        }
         changelog::read(self.source(), &self.names, after, self.revision, count_max)
     }
 
@@ -228,7 +251,8 @@ impl<'db> Snapshot<'db> {
             ReadAt::At(self.revision)
         };
         let expiry = ExpiryFilter::HideExpired(self.now);
-        SnapshotReader { source: self.source(), names: &self.names, read_at, expiry }
+        let (source, names, interrupted) = (self.source(), &self.names, self.interrupted);
+        SnapshotReader { source, names, read_at, expiry, interrupted }
     }
 }
 

@@ -140,8 +140,8 @@ impl SpillFile {
     pub fn first_stored(
         &mut self,
         snapshot: &Snapshot<'_>,
-        interrupted: &dyn Fn() -> bool,
     ) -> Result<Option<Relationship>, SpillError> {
+        let interrupted = snapshot.interrupted();
         let names = self.names.clone();
         // A name that the store does not know gets a number that no name has.
         let id = |name| snapshot.names().find(name).unwrap_or(NameId(0));

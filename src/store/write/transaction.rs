@@ -21,7 +21,6 @@ use crate::store::read::scan_budget::ScanBudget;
 use crate::store::read::scan_position::ScanPosition;
 use crate::store::rocks::column_family::ColumnFamily;
 use std::fmt;
-use std::sync::Arc;
 
 /// A write in progress. Its reads see its changes; no snapshot sees them before the commit.
 pub struct Transaction<'t> {
@@ -65,9 +64,9 @@ impl<'t> Transaction<'t> {
         self.clock.now()
     }
 
-    /// Says whether the caller has stopped waiting, for work that may run long.
-    pub fn interrupted(&self) -> IsInterrupted {
-        Arc::clone(&self.interrupted)
+    /// A budget for scans: any number of rows, for as long as the caller waits.
+    pub fn scan_budget(&self) -> ScanBudget<'_> {
+        ScanBudget::new(&*self.interrupted)
     }
 
     /// The oldest revision whose later changes are all known.
@@ -287,7 +286,8 @@ impl<'t> Transaction<'t> {
     fn reader(&self) -> SnapshotReader<'_> {
         let expiry = ExpiryFilter::HideExpired(self.now);
         let (source, names) = (self.batch.source(), self.batch.names());
-        SnapshotReader { source, names, read_at: ReadAt::Newest, expiry }
+        let interrupted = &*self.interrupted;
+        SnapshotReader { source, names, read_at: ReadAt::Newest, expiry, interrupted }
     }
 
     /// Appends an entry to the change log. It is the last step of each change, so that a chunk that ends here holds whole
