@@ -5,6 +5,7 @@
 
 mod consistency;
 mod error;
+mod error_text;
 mod guards;
 mod handle;
 mod lookup_pool;

@@ -1,6 +1,7 @@
 //! Counters: filters with a name, whose relationships can be counted.
 
-use super::layout::keys::{self, CorruptBytes};
+use super::layout::corrupt_bytes::CorruptBytes;
+use super::layout::meta_keys;
 use super::layout::values;
 use super::read::snapshot::Snapshot;
 use super::rocks::column_family::ColumnFamily;
@@ -31,7 +32,7 @@ impl Transaction<'_> {
         name: &str,
         filter: Option<&RelationshipFilter>,
     ) -> Result<(), TransactionError> {
-        let key = keys::counter(name);
+        let key = meta_keys::counter(name);
         match filter {
             Some(filter) => {
                 let value = values::counter(&written(filter));
@@ -43,7 +44,7 @@ impl Transaction<'_> {
 }
 
 fn find(source: ReadSource<'_>, name: &str) -> Result<Option<RelationshipFilter>, ReadError> {
-    let Some(value) = source.get(ColumnFamily::Meta, &keys::counter(name))? else {
+    let Some(value) = source.get(ColumnFamily::Meta, &meta_keys::counter(name))? else {
         return Ok(None);
     };
     Ok(Some(read(&values::split_counter(&value)?)?))

@@ -2,7 +2,8 @@
 
 use super::head::{HeadRecord, read_head};
 use super::inner::StoreInner;
-use super::layout::keys;
+use super::layout::log_keys;
+use super::layout::meta_keys;
 use super::layout::names::NameCatalog;
 use super::layout::values;
 use super::open::error::OpenError;
@@ -293,8 +294,8 @@ impl Store {
         let frozen = SnapshotWithThreadMode::new(db);
         let source = ReadSource::snapshot(db, &frozen, ReadTier::Disk);
         let head = read_head(source)?;
-        let collected_at = match source.get(ColumnFamily::Meta, keys::COLLECTED)? {
-            Some(value) => Some(keys::split_time(&value)?.0),
+        let collected_at = match source.get(ColumnFamily::Meta, meta_keys::COLLECTED)? {
+            Some(value) => Some(log_keys::split_time(&value)?.0),
             None => None,
         };
         let newest_revision = (head.revision > Revision::default()).then(|| head.revision.time());
@@ -362,10 +363,10 @@ fn without_unfinished(dir: &Path, db: &Db, head: HeadRecord) -> Result<HeadRecor
 
 fn read_names(source: ReadSource<'_>) -> Result<NameCatalog, ReadError> {
     let mut entries = Vec::new();
-    let mut cursor = source.cursor(ColumnFamily::Meta, keys::NAME_PREFIX)?;
-    cursor.seek(keys::NAME_PREFIX);
+    let mut cursor = source.cursor(ColumnFamily::Meta, meta_keys::NAME_PREFIX)?;
+    cursor.seek(meta_keys::NAME_PREFIX);
     while let Some((key, value)) = cursor.item()? {
-        let text = key.strip_prefix(keys::NAME_PREFIX).map(<[u8]>::to_vec).unwrap_or_default();
+        let text = key.strip_prefix(meta_keys::NAME_PREFIX).map(<[u8]>::to_vec).unwrap_or_default();
         let text = String::from_utf8(text).map_err(ReadError::corrupt)?;
         entries.push((text, values::name_id(value)?));
         cursor.advance();

@@ -1,6 +1,7 @@
 //! The head record: the newest revision of the store and the bounds of its history.
 
-use super::layout::keys::{self, CorruptBytes};
+use super::layout::corrupt_bytes::CorruptBytes;
+use super::layout::meta_keys;
 use super::layout::values;
 use super::rocks::column_family::ColumnFamily;
 use super::rocks::source::ReadSource;
@@ -45,7 +46,7 @@ impl HeadRecord {
 
 /// Reads the head record.
 pub(super) fn read_head(source: ReadSource<'_>) -> Result<HeadRecord, ReadError> {
-    let value = source.get(ColumnFamily::Meta, keys::HEAD)?;
+    let value = source.get(ColumnFamily::Meta, meta_keys::HEAD)?;
     let value = value.ok_or(CorruptBytes("the head record is missing"))?;
     Ok(HeadRecord::from_bytes(&value)?)
 }

@@ -5,7 +5,7 @@
 //! that was visible by then. The time at which a batch became visible is read after its commit and before its writes are
 //! acknowledged; it is stored with the next batch.
 
-use super::layout::keys;
+use super::layout::meta_keys;
 use super::rocks::column_family::ColumnFamily;
 use super::rocks::source::ReadSource;
 use crate::relationship::{ReadError, Revision};
@@ -29,7 +29,7 @@ impl VisibleBatch {
     /// Its record in `meta`, key and value, unless it was visible as soon as it began.
     pub(super) fn record(self) -> Option<(Vec<u8>, [u8; 8])> {
         let is_late = self.visible > self.first.0;
-        is_late.then(|| (keys::visible(self.first), self.visible.to_be_bytes()))
+        is_late.then(|| (meta_keys::visible(self.first), self.visible.to_be_bytes()))
     }
 
     /// Whether it began long before it became visible.
@@ -142,7 +142,7 @@ pub(super) fn stored_batch(
     time: Revision,
 ) -> Result<Option<VisibleBatch>, ReadError> {
     let mut cursor = source.cursor(ColumnFamily::Meta, &[])?;
-    cursor.seek_back(&keys::visible(time));
+    cursor.seek_back(&meta_keys::visible(time));
     match cursor.item()? {
         Some(item) => Ok(decode_batch(item)?),
         None => Ok(None),
@@ -151,7 +151,7 @@ pub(super) fn stored_batch(
 
 /// The batch of a record in `meta`; `None` for other records.
 fn decode_batch((key, value): (&[u8], &[u8])) -> Result<Option<VisibleBatch>, ReadError> {
-    let Some(first) = key.strip_prefix(keys::VISIBLE_PREFIX) else { return Ok(None) };
+    let Some(first) = key.strip_prefix(meta_keys::VISIBLE_PREFIX) else { return Ok(None) };
     let number = |bytes: &[u8]| {
         let bytes = bytes.try_into().map_err(|_| ReadError::new("a time of visibility is cut"));
         bytes.map(u64::from_be_bytes)

@@ -1,4 +1,4 @@
-//! The byte layout of keys: the only file that knows it.
+//! The byte layout of keys, and the keys of rows. `log_keys` and `meta_keys` have the others; no other file knows a layout.
 //!
 //! | family | key | value |
 //! |---|---|---|
@@ -24,42 +24,13 @@
 //! and turned into a 1 it is the end of everything that continues the key. Subject relation stands before subject id, so
 //! that the usersets of a relation lie apart from its many direct subjects. The values are described in `values`.
 
-use crate::relationship::{ReadError, Revision, Timestamp};
-use crate::store::rocks::column_family::ColumnFamily;
-
-/// The key of the format's number in `meta`.
-pub(in crate::store) const FORMAT: &[u8] = b"format";
-/// The key of the head record in `meta`.
-pub(in crate::store) const HEAD: &[u8] = b"head";
-/// The key of the store's id in `meta`.
-pub(in crate::store) const STORE_ID: &[u8] = b"store-id";
-/// The key in `meta` of the time up to which entries of `expiring` have been collected.
-pub(in crate::store) const EXPIRED: &[u8] = b"expired";
-/// When garbage was collected last.
-pub(in crate::store) const COLLECTED: &[u8] = b"collected";
-/// How the keys of counters in `meta` start.
-const COUNTER_PREFIX: &[u8] = b"counter/";
-/// How the keys of names in `meta` start.
-pub(in crate::store) const NAME_PREFIX: &[u8] = b"name/";
-
-/// How the keys in `meta` of the times at which batches became visible start.
-pub(in crate::store) const VISIBLE_PREFIX: &[u8] = b"visible/";
+use super::corrupt_bytes::CorruptBytes;
+use crate::relationship::Revision;
 
 /// Closes every object id.
 const END: u8 = 0;
 /// Replaces the closing byte to skip everything that continues a key.
 const PAST: u8 = 1;
-
-/// Stored bytes that cannot be what this program wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stored bytes are corrupt: {0}")]
-pub(in crate::store) struct CorruptBytes(pub(in crate::store) &'static str);
-
-impl From<CorruptBytes> for ReadError {
-    fn from(corrupt: CorruptBytes) -> Self {
-        Self::corrupt(corrupt.0)
-    }
-}
 
 /// The number of a name in the catalog, never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -319,92 +290,6 @@ pub(in crate::store) fn split_deleted(key: &[u8]) -> Result<(&[u8], Revision), C
     Ok((row, Revision(u64::from_be_bytes(*removed))))
 }
 
-/// Whether a key is one of a column family, for assertions before a write.
-pub(in crate::store) fn is_well_formed(family: ColumnFamily, key: &[u8]) -> bool {
-    let has_prefix = |prefix: &&[u8]| key.starts_with(prefix);
-
-    match family {
-        ColumnFamily::Live => RowKey::from_by_resource(key).is_ok(),
-        ColumnFamily::LiveBySubject => RowKey::from_by_subject(key).is_ok(),
-        ColumnFamily::Deleted => {
-            split_deleted(key).and_then(|(row, _)| RowKey::from_by_resource(row)).is_ok()
-        }
-        ColumnFamily::DeletedBySubject => {
-            split_deleted(key).and_then(|(row, _)| RowKey::from_by_subject(row)).is_ok()
-        }
-        ColumnFamily::Expiring => {
-            split_time(key).and_then(|(_, row)| RowKey::from_by_resource(row)).is_ok()
-        }
-        ColumnFamily::Changes => split_change(key).is_ok(),
-        ColumnFamily::Schema => schema_revision(key).is_ok(),
-        ColumnFamily::Meta => {
-            [FORMAT, HEAD, STORE_ID, EXPIRED, COLLECTED].contains(&key)
-                || [COUNTER_PREFIX, NAME_PREFIX, VISIBLE_PREFIX].iter().any(has_prefix)
-        }
-    }
-}
-
-/// The key in `schema`.
-pub(in crate::store) fn schema(revision: Revision) -> Vec<u8> {
-    revision.0.to_be_bytes().to_vec()
-}
-
-/// Reads a key of `schema`.
-pub(in crate::store) fn schema_revision(key: &[u8]) -> Result<Revision, CorruptBytes> {
-    let bytes = key.try_into().map_err(|_| CorruptBytes("a key of a schema is no revision"))?;
-    Ok(Revision(u64::from_be_bytes(bytes)))
-}
-
-/// The key in `changes`.
-pub(in crate::store) fn change(revision: Revision, ordinal: u32) -> Vec<u8> {
-    [revision.0.to_be_bytes().as_slice(), ordinal.to_be_bytes().as_slice()].concat()
-}
-
-/// Splits a key of `changes`.
-pub(in crate::store) fn split_change(key: &[u8]) -> Result<(Revision, u32), CorruptBytes> {
-    let (revision, rest) =
-        key.split_first_chunk().ok_or(CorruptBytes("a key of a change is short"))?;
-    let ordinal =
-        rest.try_into().map_err(|_| CorruptBytes("a key of a change lacks its ordinal"))?;
-    Ok((Revision(u64::from_be_bytes(*revision)), u32::from_be_bytes(ordinal)))
-}
-
-/// The key in `expiring` of the row with this key in `live`.
-pub(in crate::store) fn expiring(at: Timestamp, key: &[u8]) -> Vec<u8> {
-    [time(at).as_slice(), key].concat()
-}
-
-/// A time in bytes that sort as times do.
-pub(in crate::store) fn time(at: Timestamp) -> Vec<u8> {
-    let seconds = (at.unix_seconds() ^ i64::MIN).to_be_bytes();
-    [seconds.as_slice(), at.subsec_nanos().to_be_bytes().as_slice()].concat()
-}
-
-/// Splits the time off the start of `bytes`. Of a key of `expiring`, the row's key in `live` remains.
-pub(in crate::store) fn split_time(bytes: &[u8]) -> Result<(Timestamp, &[u8]), CorruptBytes> {
-    let short = CorruptBytes("a time is cut short");
-    let (seconds, rest) = bytes.split_first_chunk().ok_or(short)?;
-    let (nanos, rest) = rest.split_first_chunk().ok_or(short)?;
-    let seconds = i64::from_be_bytes(*seconds) ^ i64::MIN;
-    let at = Timestamp::from_unix(seconds, u32::from_be_bytes(*nanos));
-    at.map(|at| (at, rest)).map_err(|_| CorruptBytes("a time is out of range"))
-}
-
-/// The key of a counter in `meta`.
-pub(in crate::store) fn counter(name: &str) -> Vec<u8> {
-    [COUNTER_PREFIX, name.as_bytes()].concat()
-}
-
-/// The key in `meta` of the time at which the batch became visible whose first revision this is.
-pub(in crate::store) fn visible(first: Revision) -> Vec<u8> {
-    [VISIBLE_PREFIX, first.0.to_be_bytes().as_slice()].concat()
-}
-
-/// The key of a name in `meta`.
-pub(in crate::store) fn name(text: &str) -> Vec<u8> {
-    [NAME_PREFIX, text.as_bytes()].concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,12 +325,6 @@ mod tests {
 
     fn by_subject_order(parts: &Owned) -> (u32, &str, u32, u32, u32, &str) {
         (parts.3, &parts.5, parts.4, parts.0, parts.1, &parts.2)
-    }
-
-    fn timestamp() -> impl Strategy<Value = Timestamp> {
-        let seconds = prop_oneof![-3_i64..3, -60_000_000_000_i64..250_000_000_000];
-        (seconds, 0_u32..1_000_000_000)
-            .prop_map(|(seconds, nanos)| Timestamp::from_unix(seconds, nanos).unwrap())
     }
 
     proptest! {
@@ -503,27 +382,10 @@ mod tests {
         }
 
         #[test]
-        fn times_sort_and_come_back(a in timestamp(), b in timestamp()) {
-            prop_assert_eq!(time(a).cmp(&time(b)), a.cmp(&b));
-            let key = expiring(a, b"row");
-            prop_assert_eq!(split_time(&key), Ok((a, b"row".as_slice())));
-        }
-
-        #[test]
-        fn changes_sort_by_revision_and_ordinal(a in any::<(u64, u32)>(), b in any::<(u64, u32)>()) {
-            let (left, right) = (change(Revision(a.0), a.1), change(Revision(b.0), b.1));
-            prop_assert_eq!(left.cmp(&right), a.cmp(&b));
-            prop_assert_eq!(split_change(&left), Ok((Revision(a.0), a.1)));
-        }
-
-        #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = RowKey::from_by_resource(&bytes);
             let _ = RowKey::from_by_subject(&bytes);
             let _ = split_deleted(&bytes);
-            let _ = split_change(&bytes);
-            let _ = split_time(&bytes);
-            let _ = schema_revision(&bytes);
             let _ = last_id(&bytes, b"\0");
             let _ = cut(&bytes, BY_RESOURCE);
             let _ = cut(&bytes, BY_SUBJECT);

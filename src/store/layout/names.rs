@@ -1,6 +1,7 @@
 //! The name catalog: small numbers for the names of types, relations and caveats. A number is never used again.
 
-use super::keys::{CorruptBytes, NameId};
+use super::corrupt_bytes::CorruptBytes;
+use super::keys::NameId;
 use crate::store::write::failure::WriteFailure;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -13,7 +13,9 @@
 //! | counter | its filter as JSON: an object of the conditions that are set |
 //! | name id | 4, big endian |
 
-use super::keys::{self, CorruptBytes, NameId, RowKey};
+use super::corrupt_bytes::CorruptBytes;
+use super::keys::{NameId, RowKey};
+use super::log_keys;
 use super::names::NameCatalog;
 use crate::relationship::{Context, ContextualizedCaveat, Qualifiers, Revision, Timestamp};
 
@@ -50,7 +52,7 @@ pub(in crate::store) fn qualifiers(
     let flag = |set, bit| if set { bit } else { 0 };
     let mut bytes =
         vec![flag(caveat.is_some(), HAS_CAVEAT) | flag(expires_at.is_some(), HAS_EXPIRATION)];
-    bytes.extend(expires_at.into_iter().flat_map(keys::time));
+    bytes.extend(expires_at.into_iter().flat_map(log_keys::time));
     if let Some((name, context)) = caveat {
         bytes.extend(name.0.to_be_bytes());
         bytes.extend(context_bytes(context));
@@ -101,7 +103,7 @@ fn split_qualifiers(bytes: &[u8]) -> Result<(u8, Option<Timestamp>, &[u8]), Corr
     if flags & HAS_EXPIRATION == 0 {
         return Ok((*flags, None, rest));
     }
-    let (expires_at, rest) = keys::split_time(rest)?;
+    let (expires_at, rest) = log_keys::split_time(rest)?;
     Ok((*flags, Some(expires_at), rest))
 }
 

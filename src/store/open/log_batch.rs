@@ -5,7 +5,7 @@
 //! with its length before it (a variable-length integer).
 
 use crate::store::head::HeadRecord;
-use crate::store::layout::keys;
+use crate::store::layout::meta_keys;
 const BATCH_HEADER: usize = 12;
 
 /// The head record that a batch writes, if it writes one.
@@ -32,7 +32,7 @@ pub(in crate::store) fn head(batch: &[u8]) -> Option<HeadRecord> {
         }
         let key = if has_key { slice(&mut rest)? } else { &[] };
         let value = if has_value { slice(&mut rest)? } else { &[] };
-        if has_value && key == keys::HEAD {
+        if has_value && key == meta_keys::HEAD {
             head = HeadRecord::from_bytes(value).ok().or(head);
         }
     }

@@ -7,7 +7,7 @@ use super::examine::{self, FolderExamination};
 use super::marker::{self, FORMAT, MARKER, Marker};
 use crate::relationship::{ReadError, Revision};
 use crate::store::head::HeadRecord;
-use crate::store::layout::keys;
+use crate::store::layout::meta_keys;
 use crate::store::options::{StoreId, StoreOptions};
 use crate::store::rocks::column_family::{ColumnFamily, Db};
 use crate::store::rocks::database::{self, Recovery};
@@ -143,8 +143,8 @@ fn retire_logs(db: &Db, examined: &FolderExamination) -> Result<(), rocksdb::Err
         ColumnFamily::ALL.iter().filter_map(|family| family.handle(db).ok()).collect();
     let Some(meta) = families.first().copied() else { return Ok(()) };
     // Without anything to write, a flush does nothing.
-    if let Some(head) = db.get_cf(meta, keys::HEAD)? {
-        db.put_cf(meta, keys::HEAD, head)?;
+    if let Some(head) = db.get_cf(meta, meta_keys::HEAD)? {
+        db.put_cf(meta, meta_keys::HEAD, head)?;
     }
     let mut options = rocksdb::FlushOptions::default();
     options.set_wait(true);
@@ -204,18 +204,19 @@ fn require_id(dir: &Path, db: &Db, expected: Option<StoreId>) -> Result<StoreId,
 }
 
 fn stored_id(db: &Db) -> Result<Option<StoreId>, ReadError> {
-    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, keys::STORE_ID).map_err(read_error)?;
+    let found =
+        db.get_cf(ColumnFamily::Meta.handle(db)?, meta_keys::STORE_ID).map_err(read_error)?;
     let id = found.map(|bytes| <[u8; 16]>::try_from(bytes).map(StoreId));
     id.transpose().map_err(|_| ReadError::new("the store's id is cut short"))
 }
 
 fn stored_format(db: &Db) -> Result<Option<u32>, ReadError> {
-    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, keys::FORMAT).map_err(read_error)?;
+    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, meta_keys::FORMAT).map_err(read_error)?;
     Ok(found.and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(u32::from_be_bytes))
 }
 
 fn stored_head(db: &Db) -> Result<Option<HeadRecord>, ReadError> {
-    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, keys::HEAD).map_err(read_error)?;
+    let found = db.get_cf(ColumnFamily::Meta.handle(db)?, meta_keys::HEAD).map_err(read_error)?;
     Ok(found.map(|bytes| HeadRecord::from_bytes(&bytes)).transpose()?)
 }
 
@@ -224,9 +225,9 @@ fn first_record(db: &Db, dir: &Path, id: StoreId) -> Result<(), OpenError> {
     let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
     let meta = ColumnFamily::Meta.handle(db).map_err(|error| failed(error.to_string()))?;
     let mut batch = rocksdb::WriteBatchWithTransaction::<true>::default();
-    batch.put_cf(meta, keys::STORE_ID, id.0);
-    batch.put_cf(meta, keys::FORMAT, FORMAT.to_be_bytes());
-    batch.put_cf(meta, keys::HEAD, HeadRecord::default().bytes());
+    batch.put_cf(meta, meta_keys::STORE_ID, id.0);
+    batch.put_cf(meta, meta_keys::FORMAT, FORMAT.to_be_bytes());
+    batch.put_cf(meta, meta_keys::HEAD, HeadRecord::default().bytes());
     let mut options = rocksdb::WriteOptions::default();
     options.set_sync(true);
     db.write_opt(batch, &options).map_err(|error| failed(error.to_string()))

@@ -4,7 +4,8 @@ use super::decode;
 use crate::relationship::{
     Context, Qualifiers, ReadError, Relationship, RelationshipUpdate, Revision, UpdateOperation,
 };
-use crate::store::layout::keys::{self, CorruptBytes};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::log_keys;
 use crate::store::layout::names::NameCatalog;
 use crate::store::layout::values::{self, ChangeRecord};
 use crate::store::rocks::column_family::ColumnFamily;
@@ -40,13 +41,13 @@ impl ChangePosition {
 
     /// The position in bytes.
     pub fn to_bytes(self) -> Vec<u8> {
-        keys::change(self.revision, self.ordinal)
+        log_keys::change(self.revision, self.ordinal)
     }
 
     /// Reads a position from the start of `bytes`, and returns the rest; `None` for bytes that are not a position.
     pub fn take(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (position, rest) = bytes.split_first_chunk::<12>()?;
-        let (revision, ordinal) = keys::split_change(position).ok()?;
+        let (revision, ordinal) = log_keys::split_change(position).ok()?;
         Some((Self { revision, ordinal }, rest))
     }
 }
@@ -77,7 +78,7 @@ pub(in crate::store) fn read(
         && bytes < BYTES_MAX
         && let Some((key, value)) = cursor.item()?
     {
-        let (revision, ordinal) = keys::split_change(key)?;
+        let (revision, ordinal) = log_keys::split_change(key)?;
         if revision > last {
             break;
         }
@@ -90,8 +91,8 @@ pub(in crate::store) fn read(
 
 fn start(after: ChangePosition) -> Vec<u8> {
     match after.ordinal.checked_add(1) {
-        Some(ordinal) => keys::change(after.revision, ordinal),
-        None => keys::change(Revision(after.revision.0.saturating_add(1)), 0),
+        Some(ordinal) => log_keys::change(after.revision, ordinal),
+        None => log_keys::change(Revision(after.revision.0.saturating_add(1)), 0),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::row_index::RowIndex;
 use crate::relationship::{ObjectRef, Qualifiers, Relationship, Subject};
-use crate::store::layout::keys::{CorruptBytes, RowKey};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys::RowKey;
 use crate::store::layout::names::NameCatalog;
 
 /// The key of a row in one of the indexes.

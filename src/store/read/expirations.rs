@@ -10,6 +10,8 @@ use super::row_cursor::{self, ReadAt};
 use super::snapshot::Snapshot;
 use crate::relationship::{Qualifiers, ReadError, Relationship, Revision, Timestamp};
 use crate::store::layout::keys::{self, RowKey};
+use crate::store::layout::log_keys;
+use crate::store::layout::meta_keys;
 use crate::store::layout::names::NameCatalog;
 use crate::store::layout::values;
 use crate::store::rocks::column_family::ColumnFamily;
@@ -47,12 +49,12 @@ impl ExpirationPosition {
 
     /// The position in bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        [keys::time(self.time), self.row.clone().unwrap_or_default()].concat()
+        [log_keys::time(self.time), self.row.clone().unwrap_or_default()].concat()
     }
 
     /// Reads a position; `None` for bytes that are none.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (time, row) = keys::split_time(bytes).ok()?;
+        let (time, row) = log_keys::split_time(bytes).ok()?;
         if row.is_empty() {
             return Some(Self::after(time));
         }
@@ -63,8 +65,8 @@ impl ExpirationPosition {
     /// Where the next ones start in `expiring`; `None` when there can be none.
     fn next(&self) -> Option<Vec<u8>> {
         match &self.row {
-            Some(row) => Some(keys::past(keys::expiring(self.time, row))),
-            None => keys::end_of(&keys::time(self.time)),
+            Some(row) => Some(keys::past(log_keys::expiring(self.time, row))),
+            None => keys::end_of(&log_keys::time(self.time)),
         }
     }
 }
@@ -100,8 +102,8 @@ impl Snapshot<'_> {
 
 /// The time up to which expirations have been dropped.
 pub(in crate::store) fn collected(source: ReadSource<'_>) -> Result<Option<Timestamp>, ReadError> {
-    let Some(value) = source.get(ColumnFamily::Meta, keys::EXPIRED)? else { return Ok(None) };
-    Ok(Some(keys::split_time(&value)?.0))
+    let Some(value) = source.get(ColumnFamily::Meta, meta_keys::EXPIRED)? else { return Ok(None) };
+    Ok(Some(log_keys::split_time(&value)?.0))
 }
 
 /// The time of the first entry after `after`, whether or not its row is still there.
@@ -113,7 +115,7 @@ pub(in crate::store) fn next(
     let mut cursor = source.cursor(ColumnFamily::Expiring, &[])?;
     cursor.seek(&start);
     let Some((key, _)) = cursor.item()? else { return Ok(None) };
-    Ok(Some(keys::split_time(key)?.0))
+    Ok(Some(log_keys::split_time(key)?.0))
 }
 
 /// See [`Snapshot::expirations`].
@@ -135,7 +137,7 @@ pub(in crate::store) fn read(
     cursor.seek(&start);
     let mut last = after.clone();
     for _ in 0..count_max {
-        let entry = cursor.item()?.map(|(key, _)| keys::split_time(key)).transpose()?;
+        let entry = cursor.item()?.map(|(key, _)| log_keys::split_time(key)).transpose()?;
         let Some((time, row)) = entry.filter(|(time, _)| *time <= until) else {
             return Ok(ExpirationPage { found, through: end, complete: true });
         };

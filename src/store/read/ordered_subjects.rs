@@ -9,7 +9,8 @@ use super::row_cursor::RowCursor;
 use super::row_index::RowIndex;
 use super::scan_position::ScanPosition;
 use crate::relationship::ReadError;
-use crate::store::layout::keys::{self, CorruptBytes, KeyBuf, RowKey};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys::{self, KeyBuf, RowKey};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 

@@ -12,7 +12,9 @@ use crate::relationship::{
     IdPage, Qualifiers, ReadError, RelationKey, Relationship, RelationshipFilter, ResourceKey,
     Revision, SubjectForm, SubjectKey,
 };
-use crate::store::layout::keys::{self, CorruptBytes, KeyBuf, NameId, RowKey};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys::{self, KeyBuf, NameId, RowKey};
+use crate::store::layout::log_keys;
 use crate::store::layout::names::NameCatalog;
 use crate::store::layout::values;
 use crate::store::rocks::column_family::ColumnFamily;
@@ -161,10 +163,10 @@ impl SnapshotReader<'_> {
         revision: Revision,
     ) -> Result<Option<SchemaText>, ReadError> {
         let mut cursor = self.source.cursor(ColumnFamily::Schema, &[])?;
-        cursor.seek_back(&keys::schema(revision));
+        cursor.seek_back(&log_keys::schema(revision));
         let Some((key, text)) = cursor.item()? else { return Ok(None) };
         let text = std::str::from_utf8(text).map_err(|_| CorruptBytes("a schema is not text"))?;
-        Ok(Some(SchemaText { revision: keys::schema_revision(key)?, text: text.into() }))
+        Ok(Some(SchemaText { revision: log_keys::schema_revision(key)?, text: text.into() }))
     }
 
     /// The numbers of a key's names; `None` when one has none.

@@ -2,7 +2,8 @@
 
 use super::row_index::RowIndex;
 use crate::relationship::{ReadError, Revision};
-use crate::store::layout::keys::{self, CorruptBytes};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys;
 use crate::store::layout::values;
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::rocks::source::{KeyCursor, ReadSource};

@@ -1,6 +1,7 @@
 //! The two indexes in which rows are stored.
 
-use crate::store::layout::keys::{self, CorruptBytes, KEY_PARTS};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys::{self, KEY_PARTS};
 use crate::store::rocks::column_family::ColumnFamily;
 /// One of the two orders in which rows are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

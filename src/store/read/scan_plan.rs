@@ -4,7 +4,8 @@ use super::row_index::RowIndex;
 use crate::relationship::{
     ObjectIdFilter, RelationshipFilter, SubjectFilter, SubjectRelationFilter,
 };
-use crate::store::layout::keys::{self, CorruptBytes, KEY_PARTS, KeyBuf, NameId};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys::{self, KEY_PARTS, KeyBuf, NameId};
 use crate::store::layout::names::NameCatalog;
 
 /// A filter as conditions on the parts of an index's keys.

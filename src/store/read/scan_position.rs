@@ -1,7 +1,8 @@
 //! Positions of reads by filter.
 
 use super::row_index::RowIndex;
-use crate::store::layout::keys::{self, CorruptBytes, KeyBuf, RowKey};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys::{self, KeyBuf, RowKey};
 /// How far a read by filter has come. Survives restarts, and fits reads in the same order by the same filter, on every
 /// revision of the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::column_family::{ColumnFamily, Db};
 use super::error::open_error;
 use crate::relationship::Revision;
 use crate::store::head::HeadRecord;
-use crate::store::layout::keys;
+use crate::store::layout::meta_keys;
 use crate::store::open::error::OpenError;
 use crate::store::options::StoreOptions;
 use rocksdb::{
@@ -81,7 +81,7 @@ pub(in crate::store) fn peek(path: &Path) -> Result<Option<Revision>, rocksdb::E
     let names = ColumnFamily::ALL.map(ColumnFamily::name);
     let db = rocksdb::DB::open_cf_for_read_only(&options, path, names, false)?;
     let Some(meta) = db.cf_handle(ColumnFamily::Meta.name()) else { return Ok(None) };
-    let head = db.get_pinned_cf(meta, keys::HEAD)?;
+    let head = db.get_pinned_cf(meta, meta_keys::HEAD)?;
     Ok(head.and_then(|bytes| HeadRecord::from_bytes(&bytes).ok()).map(|head| head.revision))
 }
 

@@ -3,9 +3,12 @@
 use super::failure::WriteFailure;
 use crate::relationship::Revision;
 use crate::store::head::HeadRecord;
-use crate::store::layout::keys::{self, NameId};
+use crate::store::layout::keys::NameId;
+use crate::store::layout::log_keys;
+use crate::store::layout::meta_keys;
 use crate::store::layout::names::NameCatalog;
 use crate::store::layout::values::ChangeRecord;
+use crate::store::layout::well_formed;
 use crate::store::rocks::column_family::{ColumnFamily, Db};
 use crate::store::rocks::error::write_failure;
 use crate::store::rocks::source::ReadSource;
@@ -124,7 +127,7 @@ impl<'t> WriteBatch<'t> {
         key: &[u8],
         value: &[u8],
     ) -> Result<(), WriteFailure> {
-        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        debug_assert!(well_formed::is_well_formed(family, key), "a key of {family:?}: {key:?}");
         self.bytes += key.len() + value.len();
         let handle = family.handle(self.db)?;
         self.transaction.put_cf(handle, key, value).map_err(write_failure)
@@ -135,7 +138,7 @@ impl<'t> WriteBatch<'t> {
         family: ColumnFamily,
         key: &[u8],
     ) -> Result<(), WriteFailure> {
-        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        debug_assert!(well_formed::is_well_formed(family, key), "a key of {family:?}: {key:?}");
         let handle = family.handle(self.db)?;
         self.transaction.delete_cf(handle, key).map_err(write_failure)
     }
@@ -146,13 +149,13 @@ impl<'t> WriteBatch<'t> {
             return Ok(id);
         }
         let id = Arc::make_mut(&mut self.names).add(text)?;
-        self.set(ColumnFamily::Meta, &keys::name(text), &id.0.to_be_bytes())?;
+        self.set(ColumnFamily::Meta, &meta_keys::name(text), &id.0.to_be_bytes())?;
         Ok(id)
     }
 
     /// Appends an entry of the current write to the change log.
     pub(in crate::store) fn log(&mut self, record: &ChangeRecord<'_>) -> Result<(), WriteFailure> {
-        let key = keys::change(self.revision, self.change_count);
+        let key = log_keys::change(self.revision, self.change_count);
         self.set(ColumnFamily::Changes, &key, &record.bytes())?;
         self.change_count = self.change_count.saturating_add(1);
         Ok(())

@@ -7,8 +7,10 @@
 use super::error::TransactionError;
 use super::failure::WriteFailure;
 use crate::relationship::{ReadError, Revision};
-use crate::store::layout::keys::{self, RowKey};
+use crate::store::layout::keys::RowKey;
+use crate::store::layout::log_keys;
 use crate::store::layout::values::{self, ChangeRecord};
+use crate::store::layout::well_formed;
 use crate::store::rocks::column_family::{ColumnFamily, Db};
 use crate::store::rocks::error::{read_error, write_failure};
 use rocksdb::{WriteBatchWithTransaction, WriteOptions};
@@ -55,11 +57,15 @@ impl<'d> BulkWriter<'d> {
         self.put(ColumnFamily::Live, &key, &value)?;
         self.put(ColumnFamily::LiveBySubject, &row.by_subject(), &value)?;
         if let Some(at) = values::expiration(qualifiers)? {
-            self.put(ColumnFamily::Expiring, &keys::expiring(at, &key), &[])?;
+            self.put(ColumnFamily::Expiring, &log_keys::expiring(at, &key), &[])?;
         }
 
         let record = ChangeRecord::Touched { replaced: false, row: *row, qualifiers };
-        self.put(ColumnFamily::Changes, &keys::change(self.revision, ordinal), &record.bytes())?;
+        self.put(
+            ColumnFamily::Changes,
+            &log_keys::change(self.revision, ordinal),
+            &record.bytes(),
+        )?;
         let is_new = self.keys.insert(key);
         debug_assert!(is_new, "one row for each key");
 
@@ -85,7 +91,7 @@ impl<'d> BulkWriter<'d> {
     }
 
     fn put(&mut self, family: ColumnFamily, key: &[u8], value: &[u8]) -> Result<(), WriteFailure> {
-        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        debug_assert!(well_formed::is_well_formed(family, key), "a key of {family:?}: {key:?}");
         self.batch.put_cf(family.handle(self.db)?, key, value);
         Ok(())
     }

@@ -18,7 +18,8 @@ use super::spill::SpillFile;
 use crate::relationship::Relationship;
 use crate::store::head::HeadRecord;
 use crate::store::inner::StoreInner;
-use crate::store::layout::keys::{self, NameId};
+use crate::store::layout::keys::NameId;
+use crate::store::layout::meta_keys;
 use crate::store::layout::values;
 use crate::store::read::decode;
 use crate::store::rocks::column_family::ColumnFamily;
@@ -102,7 +103,7 @@ impl<'t> ChunkedWrite<'t> {
 
     fn commit_chunk(&mut self, batch: &mut WriteBatch<'t>) -> Result<(), WriteFailure> {
         let head = HeadRecord { unfinished: Some(batch.revision()), ..self.before };
-        batch.set(ColumnFamily::Meta, keys::HEAD, &head.bytes())?;
+        batch.set(ColumnFamily::Meta, meta_keys::HEAD, &head.bytes())?;
 
         // Names are published before the rows that use them: a reader that sees a row must know its names.
         self.inner.publish(batch.names());

@@ -9,7 +9,7 @@ use super::transaction::Transaction;
 use crate::relationship::{Revision, Timestamp};
 use crate::store::head::HeadRecord;
 use crate::store::inner::StoreInner;
-use crate::store::layout::keys;
+use crate::store::layout::meta_keys;
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::time;
 use crate::store::visibility::VisibleBatch;
@@ -152,7 +152,7 @@ impl<'s> CommitGroup<'s> {
 /// Commits a batch with its head, and with the time at which the previous batch became visible.
 fn write(mut batch: WriteBatch<'_>, previous: Option<VisibleBatch>) -> Result<(), WriteFailure> {
     let head = batch.head.bytes();
-    batch.set(ColumnFamily::Meta, keys::HEAD, &head)?;
+    batch.set(ColumnFamily::Meta, meta_keys::HEAD, &head)?;
     if let Some((key, value)) = previous.and_then(VisibleBatch::record) {
         batch.set(ColumnFamily::Meta, &key, &value)?;
     }

@@ -3,7 +3,7 @@
 use super::failure::WriteFailure;
 use super::resources::Shortage;
 use crate::relationship::ReadError;
-use crate::store::layout::keys::CorruptBytes;
+use crate::store::layout::corrupt_bytes::CorruptBytes;
 
 /// A step of a transaction that failed. The work that gets one must return an error, so that the transaction is rolled
 /// back.

@@ -11,6 +11,8 @@ use super::transaction::Transaction;
 use super::writer::WriterThread;
 use crate::relationship::{ReadError, Revision, Timestamp};
 use crate::store::layout::keys::{self, RowKey};
+use crate::store::layout::log_keys;
+use crate::store::layout::meta_keys;
 use crate::store::layout::values::ChangeRecord;
 use crate::store::pins::Pins;
 use crate::store::read::expirations;
@@ -54,7 +56,7 @@ pub(in crate::store) fn collect(
     let (revisions, expirations) = (Arc::clone(&pins.revisions), Arc::clone(&pins.expirations));
     let (horizon, expired) = pass.run(move |transaction| {
         let horizon = move_horizon(transaction, oldest, revisions.oldest());
-        transaction.batch.set(ColumnFamily::Meta, keys::COLLECTED, &keys::time(now))?;
+        transaction.batch.set(ColumnFamily::Meta, meta_keys::COLLECTED, &log_keys::time(now))?;
         Ok((horizon, move_expired(transaction, oldest, expirations.oldest())?))
     })?;
 
@@ -89,7 +91,7 @@ fn move_expired(
     let expired = oldest_pinned.map_or(oldest, |pinned| pinned.min(oldest));
     let before = expirations::collected(transaction.batch.source())?;
     if before.is_none_or(|before| before < expired) {
-        transaction.batch.set(ColumnFamily::Meta, keys::EXPIRED, &keys::time(expired))?;
+        transaction.batch.set(ColumnFamily::Meta, meta_keys::EXPIRED, &log_keys::time(expired))?;
     }
     Ok(expired)
 }
@@ -132,7 +134,7 @@ impl CollectionPass<'_> {
         expired: Timestamp,
     ) -> Result<u64, WriteError<TransactionError>> {
         let old = |(key, _): KeyValue<'_>| {
-            let is_old = keys::split_time(key)?.0 <= expired;
+            let is_old = log_keys::split_time(key)?.0 <= expired;
             Ok(is_old.then(|| key.to_vec()))
         };
         let drop =
@@ -164,7 +166,7 @@ impl CollectionPass<'_> {
         horizon: Revision,
     ) -> Result<(), WriteError<TransactionError>> {
         let old = |item: KeyValue<'_>| visibility::old_record(item, horizon);
-        let start = (ColumnFamily::Meta, keys::VISIBLE_PREFIX);
+        let start = (ColumnFamily::Meta, meta_keys::VISIBLE_PREFIX);
         let clear = |transaction: &mut Transaction<'_>, key: &Vec<u8>| {
             Ok(transaction.batch.clear(ColumnFamily::Meta, key)?)
         };
@@ -236,7 +238,7 @@ impl OldChange {
         (key, value): KeyValue<'_>,
         horizon: Revision,
     ) -> Result<Option<Self>, ReadError> {
-        let (revision, _) = keys::split_change(key)?;
+        let (revision, _) = log_keys::split_change(key)?;
         if revision > horizon {
             return Ok(None);
         }
@@ -259,7 +261,7 @@ impl OldChange {
 
 /// Drops an entry of `expiring` with its row, unless the row is gone or was replaced by one with another expiration.
 fn drop_expired(transaction: &mut Transaction<'_>, entry: &[u8]) -> Result<(), TransactionError> {
-    let (at, key) = keys::split_time(entry)?;
+    let (at, key) = log_keys::split_time(entry)?;
     if expirations::live_expiration(transaction.batch.source(), key)? == Some(at) {
         let row = RowKey::from_by_resource(key)?;
         transaction.batch.clear(ColumnFamily::Live, key)?;
@@ -271,6 +273,6 @@ fn drop_expired(transaction: &mut Transaction<'_>, entry: &[u8]) -> Result<(), T
 /// The key of the schema that is in force at a revision.
 fn schema_in_force(source: ReadSource<'_>, at: Revision) -> Result<Option<Vec<u8>>, ReadError> {
     let mut cursor = source.cursor(ColumnFamily::Schema, &[])?;
-    cursor.seek_back(&keys::schema(at));
+    cursor.seek_back(&log_keys::schema(at));
     Ok(cursor.item()?.map(|(key, _)| key.to_vec()))
 }

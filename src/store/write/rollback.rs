@@ -6,7 +6,10 @@ use super::failure::WriteFailure;
 use crate::relationship::Revision;
 use crate::store::head::HeadRecord;
 use crate::store::layout::keys::{self, RowKey};
+use crate::store::layout::log_keys;
+use crate::store::layout::meta_keys;
 use crate::store::layout::values::{self, ChangeRecord};
+use crate::store::layout::well_formed;
 use crate::store::rocks::column_family::{ColumnFamily, Db};
 use crate::store::rocks::error::write_failure;
 use crate::store::rocks::source::{ReadSource, ReadTier};
@@ -29,7 +32,7 @@ pub(in crate::store) fn roll_back(
     let snapshot = SnapshotWithThreadMode::new(db);
     let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
     let mut changes = source.cursor(ColumnFamily::Changes, &revision.0.to_be_bytes())?;
-    changes.seek(&keys::change(revision, 0));
+    changes.seek(&log_keys::change(revision, 0));
 
     let mut rollback = Rollback { db, transaction: batch::begin(db, false), revision };
     let (mut count, mut bytes) = (0, 0);
@@ -52,7 +55,7 @@ pub(in crate::store) fn roll_back(
     let last = batch::begin(db, true);
     let head = HeadRecord { unfinished: None, ..before };
     let meta = ColumnFamily::Meta.handle(db).map_err(WriteFailure::from)?;
-    last.put_cf(meta, keys::HEAD, head.bytes()).map_err(write_failure)?;
+    last.put_cf(meta, meta_keys::HEAD, head.bytes()).map_err(write_failure)?;
     last.commit().map_err(write_failure)?;
     Ok(true)
 }
@@ -71,7 +74,7 @@ impl Rollback<'_> {
         match ChangeRecord::from_bytes(value)? {
             ChangeRecord::Touched { row, .. } | ChangeRecord::Deleted(row) => self.restore(&row)?,
             ChangeRecord::SchemaWritten => {
-                self.clear(ColumnFamily::Schema, &keys::schema(self.revision))?;
+                self.clear(ColumnFamily::Schema, &log_keys::schema(self.revision))?;
             }
             ChangeRecord::Metadata(_) => {}
         }
@@ -92,7 +95,7 @@ impl Rollback<'_> {
                 return Ok(());
             }
             if let Some(at) = values::expiration(qualifiers)? {
-                self.clear(ColumnFamily::Expiring, &keys::expiring(at, &key))?;
+                self.clear(ColumnFamily::Expiring, &log_keys::expiring(at, &key))?;
             }
             self.clear(ColumnFamily::Live, &key)?;
             self.clear(ColumnFamily::LiveBySubject, &by_subject)?;
@@ -105,18 +108,18 @@ impl Rollback<'_> {
         self.set(ColumnFamily::Live, &key, &old)?;
         self.set(ColumnFamily::LiveBySubject, &by_subject, &old)?;
         if let Some(at) = values::expiration(values::split_row(&old)?.1)? {
-            self.set(ColumnFamily::Expiring, &keys::expiring(at, &key), &[])?;
+            self.set(ColumnFamily::Expiring, &log_keys::expiring(at, &key), &[])?;
         }
         Ok(())
     }
 
     fn set(&self, family: ColumnFamily, key: &[u8], value: &[u8]) -> Result<(), WriteFailure> {
-        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        debug_assert!(well_formed::is_well_formed(family, key), "a key of {family:?}: {key:?}");
         self.transaction.put_cf(family.handle(self.db)?, key, value).map_err(write_failure)
     }
 
     fn clear(&self, family: ColumnFamily, key: &[u8]) -> Result<(), WriteFailure> {
-        debug_assert!(keys::is_well_formed(family, key), "a key of {family:?}: {key:?}");
+        debug_assert!(well_formed::is_well_formed(family, key), "a key of {family:?}: {key:?}");
         self.transaction.delete_cf(family.handle(self.db)?, key).map_err(write_failure)
     }
 }

@@ -3,7 +3,7 @@
 use super::failure::WriteFailure;
 use super::resources::Shortage;
 use crate::relationship::ReadError;
-use crate::store::layout::keys::CorruptBytes;
+use crate::store::layout::corrupt_bytes::CorruptBytes;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -10,7 +10,9 @@ use crate::relationship::{
     Context, IdPage, Qualifiers, ReadError, RelationKey, Relationship, RelationshipFilter,
     RelationshipReader, ResourceKey, Revision, SubjectForm, SubjectKey, Timestamp,
 };
-use crate::store::layout::keys::{self, CorruptBytes, RowKey};
+use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys::{self, RowKey};
+use crate::store::layout::log_keys;
 use crate::store::layout::values::{self, ChangeRecord};
 use crate::store::read::changelog::{self, ChangeLogEntry, ChangePosition};
 use crate::store::read::decode;
@@ -195,7 +197,7 @@ impl<'t> Transaction<'t> {
     pub fn set_schema(&mut self, text: &str) -> Result<(), TransactionError> {
         let revision = self.revision();
         self.batch.head.schema = revision;
-        self.batch.set(ColumnFamily::Schema, &keys::schema(revision), text.as_bytes())?;
+        self.batch.set(ColumnFamily::Schema, &log_keys::schema(revision), text.as_bytes())?;
         self.log(&ChangeRecord::SchemaWritten)
     }
 
@@ -216,7 +218,7 @@ impl<'t> Transaction<'t> {
         self.batch.set(ColumnFamily::Live, key, &value)?;
         self.batch.set(ColumnFamily::LiveBySubject, &row.by_subject(), &value)?;
         if let Some(at) = values::expiration(qualifiers)? {
-            self.batch.set(ColumnFamily::Expiring, &keys::expiring(at, key), &[])?;
+            self.batch.set(ColumnFamily::Expiring, &log_keys::expiring(at, key), &[])?;
         }
         self.log(&ChangeRecord::Touched { replaced, row: *row, qualifiers })
     }
@@ -234,7 +236,7 @@ impl<'t> Transaction<'t> {
         if let Some(at) = values::expiration(&old.qualifiers)?
             && at > revision.time()
         {
-            self.batch.clear(ColumnFamily::Expiring, &keys::expiring(at, key))?;
+            self.batch.clear(ColumnFamily::Expiring, &log_keys::expiring(at, key))?;
         }
         if old.created == revision {
             // No revision ever showed it.
