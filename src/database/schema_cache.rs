@@ -33,6 +33,7 @@ impl SchemaCache {
         if let Some(schema) = self.compiled(revision) {
             return Ok(schema);
         }
+        // Outside of the lock: two readers may compile the same text, but none waits while another one compiles.
         let text = load()?.map_or_else(|| Arc::from(""), |schema| schema.text);
         let schema = schema::compile(&text).map_err(|faults| DatabaseError::StoredSchema {
             revision,

@@ -76,6 +76,8 @@ impl Cache {
             return Some(*entry);
         }
         let (key, entry) = generations.old.entries.remove(key)?;
+        // Released first: `insert` locks again, and a thread that waits to write between two reads of this one would never get
+        // its turn. An entry that is missed meanwhile is evaluated once more.
         drop(generations);
         self.insert(key, entry);
         Some(entry)
@@ -90,6 +92,7 @@ impl Cache {
         let Generation { entries, bytes } = &generations.young;
         let added = entries.insert(key, entry).is_none();
         let full = added && bytes.fetch_add(cost, Ordering::Relaxed) + cost > self.half();
+        // `age` takes the same lock for writing.
         drop(generations);
         if full {
             self.age();

@@ -35,6 +35,7 @@ pub(super) struct StoreInner {
 
 impl StoreInner {
     pub(super) fn is_closing(&self) -> bool {
+        // The flag only ends work earlier. What the last write did is ordered by the queue and by the end of the thread.
         self.closing.load(Ordering::Relaxed)
     }
 

@@ -72,6 +72,10 @@ impl Visibility {
             visible = visible.max(state.promised.saturating_add(1));
         }
         let batch = VisibleBatch { first, visible };
+        debug_assert!(
+            state.recent.back().is_none_or(|before| before.visible < first.0),
+            "a batch begins after the one before it is visible"
+        );
         state.recent.push_back(batch);
         if state.recent.len() > RECENT_MAX {
             state.recent.pop_front();
@@ -97,6 +101,8 @@ impl Visibility {
         stored: impl FnOnce() -> Result<Option<VisibleBatch>, ReadError>,
     ) -> Result<Revision, ReadError> {
         let recent = {
+            // Promised and looked up under one lock: a batch that took its number in between could become visible at the time
+            // that is answered here. The disk is read after the lock is released, because the writer waits for it.
             let mut state = self.lock();
             state.promised = state.promised.max(time.0);
             if let Some(first) = state.under_way.filter(|first| *first <= time) {

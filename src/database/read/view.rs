@@ -36,6 +36,7 @@ impl Database {
     ) -> Result<View<'_>, DatabaseError> {
         let snapshot = consistency.snapshot(&self.store, now)?;
         let schema_revision = snapshot.schema_revision()?;
+        debug_assert!(schema_revision <= snapshot.revision(), "a schema is not from the future");
         let schema = self.state.schemas.get(schema_revision, || snapshot.schema())?;
 
         let now = consistency.time(now);

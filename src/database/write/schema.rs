@@ -57,6 +57,8 @@ impl Proposal for WriteSchema {
         let schemas = Arc::clone(&database.state.schemas);
         Ok(ExaminedWrite::new(move |transaction, _| {
             if examined.finish(transaction, &new)? {
+                // Before the commit, so that the first reader of the revision finds it compiled. If the commit fails, the
+                // revision is either found on disk with this text, or written by another schema, which is kept instead.
                 schemas.keep(transaction.revision(), new);
             }
             Ok(())

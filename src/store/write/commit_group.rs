@@ -116,7 +116,10 @@ impl<'s> CommitGroup<'s> {
         }
         let (inner, new, clock) = (self.inner, self.batch.head, self.clock);
         let makes_revisions = new.revision > head.revision;
+        debug_assert!(new.revision >= head.revision, "the head never moves back");
         if !makes_revisions {
+            // A refused write has taken a number. Left in progress, it would hide all that is written after it from reads as of
+            // a time.
             inner.visibility.cancel();
         }
         if !self.kept {
@@ -128,11 +131,14 @@ impl<'s> CommitGroup<'s> {
         inner.publish(self.batch.names());
         if let Err(failure) = write(self.batch, inner.visibility.newest()) {
             inner.publish(&names_before);
+            // The batch stays in progress: it may be on disk all the same, and no time may stand for a revision whose fate is
+            // not known.
             return Err(failure);
         }
 
         *head = new;
         if makes_revisions {
+            // Not before the commit: a record that is newer than the log tells the next start that the log was cut.
             if let Some(acknowledged) = &inner.acknowledged {
                 acknowledged.advance(new.revision);
             }
@@ -143,6 +149,7 @@ impl<'s> CommitGroup<'s> {
             if let Some(batch) = batch.filter(|batch| batch.took_long()) {
                 inner.note_visibility(batch);
             }
+            // Last: a listener that is notified of a revision must find it visible.
             inner.notify(new.revision);
         }
         Ok(())

@@ -71,6 +71,7 @@ impl WriterThread {
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
+        // Closes the queue, which ends the thread: to join it first would wait forever.
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
             // A panic of the writer has reached its callers already, as dropped replies.
@@ -110,6 +111,8 @@ fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
         }
     }
 
+    // The time at which a batch became visible is stored with the next one, and the last batch has none. After a failed
+    // commit the database takes nothing more.
     if stopped.is_none()
         && let Some(newest) = inner.visibility.newest()
     {
