@@ -44,6 +44,8 @@ pub struct Config {
     pub watch: WatchOptions,
     /// How many connections there may be, and how long they may do nothing.
     pub connections: ConnectionOptions,
+    /// How the listener protects what it sends and receives.
+    pub transport: TransportSecurity,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
     pub garbage_collection_interval: Duration,
     /// From when on a call is logged as slow, at `info`.
@@ -79,6 +81,29 @@ impl Default for ConnectionOptions {
             idle_timeout: Duration::from_mins(5),
         }
     }
+}
+
+/// How a listener protects what it sends and receives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TransportSecurity {
+    /// Not at all, and so it serves this machine alone.
+    #[default]
+    LoopbackPlaintext,
+    /// Not at all, also at addresses that other machines can reach.
+    Plaintext,
+    /// With TLS.
+    Tls(TlsFiles),
+}
+
+/// The files of a listener's TLS, in PEM form. They are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, followed by those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities of client certificates, which are then required of each client.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What an empty store starts with.
@@ -144,6 +169,7 @@ impl Config {
             stream_client_wait_max: Duration::from_mins(10),
             watch: WatchOptions::default(),
             connections: ConnectionOptions::default(),
+            transport: TransportSecurity::default(),
             garbage_collection_interval: Duration::from_mins(3),
             slow_call: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(5),

@@ -12,6 +12,7 @@
 
 mod authzed_v1;
 mod bounded_stream;
+mod client_certificate;
 mod context;
 mod convert;
 mod cursor;
@@ -29,6 +30,7 @@ mod watch;
 mod workers;
 mod writes;
 
+pub use client_certificate::ClientCertificate;
 pub use middleware::auth::{Keys, KeysError, shown_key};
 pub use middleware::call_ending::{RequestIds, refuse};
 pub use middleware::layer::Admission;

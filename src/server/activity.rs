@@ -1,5 +1,6 @@
 //! What a connection has been doing, and whether that is enough to keep it open.
 
+use super::tls::ServerStream;
 use crate::config::ConnectionOptions;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// A client has sent this many bytes when it has begun its first frame: the HTTP/2 preface, then the header of a frame.
@@ -102,13 +102,13 @@ impl Drop for OpenStream {
 /// A connection's socket, which notes when the client has spoken HTTP/2.
 #[derive(Debug)]
 pub(super) struct ObservedStream {
-    stream: TcpStream,
+    stream: ServerStream,
     activity: Arc<Activity>,
     received: usize,
 }
 
 impl ObservedStream {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(stream: ServerStream, activity: Arc<Activity>) -> Self {
         Self { stream, activity, received: 0 }
     }
 }

@@ -1,15 +1,18 @@
-//! One HTTP/2 connection: how it is served, and when it is closed.
+//! One connection: its TLS handshake, how HTTP/2 is served on it, and when it is closed.
 
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::registry::{ConnectionCommand, Ticket};
+use super::tls::{self, TlsIdentity};
 use crate::api::Admission;
 use crate::config::ConnectionOptions;
+use crate::telemetry::Throttle;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -31,6 +34,9 @@ const LONGEST_TIMER: Duration = Duration::from_hours(24 * 365);
 /// How long an idle client may take to close its side after it was asked to.
 const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
 
+/// How often failed handshakes are logged at most.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Maximum number of concurrent calls on one connection; a client library keeps others back until one of these has ended. Watches
 /// count, so this leaves room for an application that holds hundreds of them on one connection.
 const STREAMS_MAX: u32 = 1_000;
@@ -44,16 +50,40 @@ const HEADER_BYTES_MAX: u32 = 16 << 10;
 /// The most bytes of requests that a connection may send before they are read, for one call and for all.
 const WINDOW_BYTES: u32 = 1 << 20;
 
+/// How the connections of a listener are served.
+#[derive(Clone)]
+pub(super) struct ConnectionService {
+    /// The services that answer.
+    pub(super) routes: Routes,
+    /// The limits of each connection.
+    pub(super) options: ConnectionOptions,
+    /// TLS, unless the listener speaks plain text.
+    pub(super) tls: Option<Arc<TlsIdentity>>,
+}
+
 /// Serves a connection until one side closes it.
-pub(super) async fn serve(
-    stream: TcpStream,
-    routes: Routes,
-    mut ticket: Ticket,
-    options: ConnectionOptions,
-) {
+pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
+    let ConnectionService { routes, options, tls } = service;
     let activity = Activity::start();
-    let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
+    let timeout = options.handshake_timeout.min(options.idle_timeout);
+    let mut timer = pin!(tokio::time::sleep(timeout));
+
+    let shown = tokio::select! {
+        shown = tls::handshake(stream, tls.as_deref()) => shown,
+        // Whatever the command, nothing has been asked yet.
+        _ = ticket.commands().changed() => return,
+        () = &mut timer => return,
+    };
+    let (stream, certificate) = match shown {
+        Ok((stream, certificate)) => (stream, certificate.map(Arc::new)),
+        Err(error) => return log_failed_handshake(&error),
+    };
     let proof = ticket.proof();
+    if certificate.is_some() {
+        proof.give();
+    }
+
+    let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
     let admission = {
         let proof = Arc::clone(&proof);
         Admission::new(move || proof.give())
@@ -64,6 +94,9 @@ pub(super) async fn serve(
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         let response = routes.clone().call(request);
         async move {
             let response = response.await?;
@@ -72,7 +105,6 @@ pub(super) async fn serve(
     });
 
     let mut connection = pin!(builder().serve_connection(io, service));
-    let mut timer = pin!(tokio::time::sleep(options.handshake_timeout.min(options.idle_timeout)));
     let mut is_draining = false;
     loop {
         tokio::select! {
@@ -104,6 +136,17 @@ pub(super) async fn serve(
                 }
             },
         }
+    }
+}
+
+/// Tells of a client that cannot speak TLS with this server, but not of a probe that only connects.
+fn log_failed_handshake(error: &io::Error) {
+    static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
+    let is_probe = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&error.kind());
+    if is_probe {
+        tracing::debug!(%error, "a TLS handshake was broken off");
+    } else if let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) {
+        tracing::info!(%error, suppressed, "a TLS handshake failed; the connection was closed");
     }
 }
 

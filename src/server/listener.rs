@@ -1,8 +1,7 @@
 //! The accept loop: accepts connections up to the limit, and continues when the system refuses one.
 
-use super::connection;
+use super::connection::{self, ConnectionService};
 use super::registry::Registry;
-use crate::config::ConnectionOptions;
 use crate::telemetry::Throttle;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tonic::service::Routes;
 
 /// How long to wait after a failed accept; twice as long after each further one.
 const BACKOFF_MIN: Duration = Duration::from_millis(5);
@@ -24,9 +22,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// the future cuts them off.
 pub(super) async fn listen(
     listener: TcpListener,
-    routes: Routes,
+    service: ConnectionService,
     registry: Arc<Registry>,
-    options: ConnectionOptions,
     mut stopped: watch::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
@@ -38,7 +35,7 @@ pub(super) async fn listen(
             Some(_) = connections.join_next() => {}
             accepted = backoff.accept(&listener) => match accepted {
                 Ok(stream) => {
-                    serve_or_close(stream, &routes, &registry, options, &mut connections).await;
+                    serve_or_close(stream, &service, &registry, &mut connections).await;
                 }
                 Err(error) => {
                     // A connection without a key has the descriptor that one with a key could use.
@@ -57,9 +54,8 @@ pub(super) async fn listen(
 /// Serves a new connection, or closes it when there is no room.
 async fn serve_or_close(
     stream: TcpStream,
-    routes: &Routes,
+    service: &ConnectionService,
     registry: &Arc<Registry>,
-    options: ConnectionOptions,
     connections: &mut JoinSet<()>,
 ) {
     static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
@@ -79,7 +75,7 @@ async fn serve_or_close(
 
     // Answers are small and are waited for. Where this fails the connection is gone already.
     let _ = stream.set_nodelay(true);
-    connections.spawn(Box::pin(connection::serve(stream, routes.clone(), ticket, options)));
+    connections.spawn(Box::pin(connection::serve(stream, service.clone(), ticket)));
 }
 
 fn log_refused(error: &io::Error) {

@@ -1,4 +1,4 @@
-//! The life of a server: open, listen, collect garbage, drain.
+//! The life of a server: open, listen, collect garbage, reload, drain.
 
 mod activity;
 mod clock;
@@ -6,22 +6,29 @@ mod connection;
 mod descriptors;
 mod heal;
 mod listener;
+mod plaintext;
 mod registry;
+mod reload;
 mod signals;
 mod testing;
+mod tls;
 
 pub use clock::{ClockAhead, ClockDoubt, TimeSource};
+pub use plaintext::UnprotectedAddress;
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
+pub use tls::TlsError;
 
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, WRITES_HEALTH, Workers};
-use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource};
+use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource, TransportSecurity};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::proto;
 use crate::relationship::Timestamp;
 use crate::store::{OpenError, Store};
 use clock::{GuardedClock, since_epoch};
+use connection::ConnectionService;
 use listener::listen;
 use registry::Registry;
+use reload::Reloadable;
 use signals::StopSignals;
 use std::future::Future;
 use std::io;
@@ -29,9 +36,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tls::TlsIdentity;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
@@ -76,6 +84,12 @@ pub enum ServerError {
         /// What the system says.
         source: io::Error,
     },
+    /// The files of the listener's TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Plain text at an address that other machines can reach.
+    #[error(transparent)]
+    Unprotected(#[from] UnprotectedAddress),
     /// Threads or signals.
     #[error("the server cannot be set up: {0}")]
     System(io::Error),
@@ -101,6 +115,9 @@ pub struct Server {
     key_source: KeySource,
     contents: Contents,
     connections: ConnectionOptions,
+    tls: Option<Arc<TlsIdentity>>,
+    transport: TransportSecurity,
+    reloads: Arc<Notify>,
     garbage_collection_interval: Duration,
     shutdown_grace: Duration,
 }
@@ -126,7 +143,10 @@ pub fn run_until_signal(
     let runtime = Runtime::new().map_err(ServerError::System)?;
     runtime.block_on(async {
         let (listener, local) = bind(address).await?;
-        let server = Server::open(config)?;
+        // Before the data folder is opened, which may take long.
+        plaintext::require_protection(local, &config.transport)?;
+        let mut server = Server::open(config)?;
+        server.reloads = signals.reloads();
         let stop = signals.serving();
         ready(local, &server);
         server.serve(listener, stop).await
@@ -149,6 +169,8 @@ impl Server {
 
     /// The same with another source of time.
     pub fn open_with(config: &Config, time: TimeSource) -> Result<Self, ServerError> {
+        let tls = TlsIdentity::of("gRPC", &config.transport, tls::ALPN_GRPC)?;
+
         let mut store_options = config.store.clone();
         store_options.open_files_max =
             store_options.open_files_max.min(descriptors::shares().store);
@@ -187,6 +209,9 @@ impl Server {
             key_source,
             contents,
             connections: config.connections,
+            tls,
+            transport: config.transport.clone(),
+            reloads: Arc::default(),
             garbage_collection_interval: config.garbage_collection_interval,
             shutdown_grace: config.shutdown_grace,
         })
@@ -209,12 +234,22 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
+        let address = listener.local_addr().map_err(ServerError::System)?;
+        plaintext::require_protection(address, &self.transport)?;
+        plaintext::warn(address, &self.transport);
+        let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
+
         let (health, mut routes) = usual_routes().await?;
         api::add_services(&mut routes, &self.workers, self.options);
 
         let (stop, stopped) = watch::channel(());
         let registry = registry(self.connections);
-        let serving = listen(listener, routes.routes(), registry, self.connections, stopped);
+        let service = ConnectionService {
+            routes: routes.routes(),
+            options: self.connections,
+            tls: self.tls.clone(),
+        };
+        let serving = listen(listener, service, registry, stopped);
         let interval = self.garbage_collection_interval;
 
         let collecting = collect_garbage(&self.workers, &self.clock, interval);
@@ -227,6 +262,7 @@ impl Server {
             () = collecting => {}
             () = watching_clock => {}
             () = healing => {}
+            () = reloading => {}
             () = shutdown => {
                 // Before anything is refused, so that load balancers send new calls elsewhere.
                 report(&health, ServingStatus::NotServing).await;
@@ -239,6 +275,12 @@ impl Server {
         self.workers.close().await;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// All that can be reloaded while the server runs.
+    fn reloadables(&self) -> Vec<Reloadable> {
+        let tls = self.tls.as_ref().map(TlsIdentity::reloadable);
+        tls.into_iter().collect()
     }
 }
 

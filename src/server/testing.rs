@@ -1,10 +1,11 @@
 //! A server for tests: each key has an empty database of its own, in memory, made when the key is first shown.
 
 use super::clock::system_now;
+use super::connection::ConnectionService;
 use super::listener::listen;
 use super::signals::StopSignals;
 use super::{GARBAGE_COLLECTION_INTERVAL_MIN, descriptors, usual_routes};
-use super::{ServerError, bind, contents, drain, registry, report, request_ids};
+use super::{ServerError, bind, contents, drain, registry, reload, report, request_ids};
 use crate::api::{self, Clock, Keys, RequestIds, Workers, shown_key};
 use crate::config::Config;
 use crate::database::Database;
@@ -57,6 +58,8 @@ pub fn run_testing_until_signal(
         };
         let (read_only, read_only_at) = read_only.unzip();
         let tenants = Tenants::new(config).await?;
+        // So that SIGHUP is answered in the log; nothing here is read from files again.
+        tokio::spawn(reload::supervise(Vec::new(), signals.reloads()));
         let stop = signals.serving();
         ready(TestAddresses { all: all_at, read_only: read_only_at });
         serve(TestListeners { all, read_only }, tenants, stop).await
@@ -89,7 +92,8 @@ async fn serve(
     let options = tenants.config.connections;
     let registry = registry(options);
     let serve = |listener, routes| {
-        listen(listener, routes, Arc::clone(&registry), options, stopped.clone())
+        let service = ConnectionService { routes, options, tls: None };
+        listen(listener, service, Arc::clone(&registry), stopped.clone())
     };
     let all = serve(listeners.all, routes(true));
     let read_only = listeners.read_only.map(|listener| serve(listener, routes(false)));

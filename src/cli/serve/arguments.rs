@@ -4,6 +4,7 @@ use super::clock_args::ClockArgs;
 use super::common_args::CommonArgs;
 use super::defaults::defaults;
 use super::stream_args::StreamArgs;
+use super::tls_args::TlsArgs;
 use super::watch_args::WatchArgs;
 use super::write_queue_args::WriteQueueArgs;
 use crate::cli::data_dir::default_data_dir;
@@ -118,6 +119,8 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     pub(super) common: CommonArgs,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     writes: WriteQueueArgs,
     #[command(flatten)]
     watch: WatchArgs,
@@ -156,6 +159,7 @@ impl Arguments {
         config.recover_log = self.recover_log;
         config.garbage_collection_interval = self.datastore_gc_interval;
         self.common.apply(&mut config);
+        self.tls.apply(&mut config);
         self.writes.apply(&mut config);
         self.watch.apply(&mut config);
         self.streams.apply(&mut config);

@@ -9,6 +9,7 @@ mod defaults;
 mod limit_args;
 mod log_format;
 mod stream_args;
+mod tls_args;
 mod watch_args;
 mod write_queue_args;
 

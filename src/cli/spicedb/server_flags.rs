@@ -82,8 +82,8 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         flags: OBSERVED,
     },
     FlagGroup {
-        why: "SpiceDB serves TLS with this; Kilwa does not support TLS yet",
-        instead: "leave it out, and use a TLS proxy in front of Kilwa, or a trusted network",
+        why: "SpiceDB serves TLS with this; `kilwa serve-testing`, which asks for no keys, serves plain text only",
+        instead: "leave it out, or use `kilwa serve`",
         flags: &[
             value("grpc-tls-cert-path").only(&[]),
             value("grpc-tls-key-path").only(&[]),

@@ -80,7 +80,7 @@ fn flags_that_ask_for_something_else_are_refused_with_a_sentence() {
     }
     assert!(refusals > 10, "{refusals}");
 
-    let both = refused(&["--datastore-conn-uri=x", "--grpc-tls-key-path=y"], &[]);
+    let both = refused(&["--datastore-conn-uri=x", "--readonly-grpc-tls-key-path=y"], &[]);
     assert_eq!(both.lines().count(), 2, "{both}");
 }
 

@@ -58,7 +58,7 @@ fn variables_that_ask_for_something_else_are_refused() {
     for (name, value) in [
         ("SPICEDB_DATASTORE_CONN_URI", "postgres://me:secret@db/spicedb"),
         ("SPICEDB_DATASTORE_ENGINE", "postgres"),
-        ("SPICEDB_GRPC_TLS_CERT_PATH", "cert.pem"),
+        ("SPICEDB_READONLY_GRPC_TLS_CERT_PATH", "cert.pem"),
         ("SPICEDB_DATASTORE_BOOTSTRAP_OVERWRITE", "true"),
     ] {
         let error = refused(&[], &[(name, value)]);

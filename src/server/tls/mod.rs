@@ -1,0 +1,84 @@
+//! TLS of a listener: its certificate and key, and the authorities whose client certificates it accepts.
+
+mod client_names;
+mod load;
+mod stream;
+
+pub use load::TlsError;
+pub(super) use stream::{ServerStream, handshake};
+
+use super::reload::Reloadable;
+use crate::config::{TlsFiles, TransportSecurity};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+/// The protocols that a gRPC listener negotiates.
+pub(super) const ALPN_GRPC: &[&[u8]] = &[b"h2"];
+
+/// What one listener identifies itself with. A reload replaces it for new connections.
+#[derive(Debug)]
+pub(super) struct TlsIdentity {
+    listener: &'static str,
+    files: TlsFiles,
+    protocols: &'static [&'static [u8]],
+    config: ArcSwap<ServerConfig>,
+}
+
+impl TlsIdentity {
+    /// The identity of a listener, if it serves TLS. Its name is used in the log.
+    pub(super) fn of(
+        listener: &'static str,
+        transport: &TransportSecurity,
+        protocols: &'static [&'static [u8]],
+    ) -> Result<Option<Arc<Self>>, TlsError> {
+        match transport {
+            TransportSecurity::LoopbackPlaintext | TransportSecurity::Plaintext => Ok(None),
+            TransportSecurity::Tls(files) => {
+                Self::load(listener, files.clone(), protocols).map(Some)
+            }
+        }
+    }
+
+    fn load(
+        listener: &'static str,
+        files: TlsFiles,
+        protocols: &'static [&'static [u8]],
+    ) -> Result<Arc<Self>, TlsError> {
+        let config = ArcSwap::from(load::server_config(&files, protocols)?);
+        let identity = Arc::new(Self { listener, files, protocols, config });
+        identity.warn_of_expiry();
+        Ok(identity)
+    }
+
+    /// Reloads it when its files change.
+    pub(super) fn reloadable(self: &Arc<Self>) -> Reloadable {
+        let TlsFiles { certificate, key, client_ca } = self.files.clone();
+        let files = [certificate, key].into_iter().chain(client_ca).collect();
+        let identity = Arc::clone(self);
+        Reloadable::new(format!("TLS of the {} listener", self.listener), files, move || {
+            identity.reload().map_err(|error| error.to_string())
+        })
+    }
+
+    /// Reads the files again. Without success everything stays as it is.
+    fn reload(&self) -> Result<(), TlsError> {
+        // A new configuration knows no earlier session, so that none outlives a client authority that was removed.
+        self.config.store(load::server_config(&self.files, self.protocols)?);
+        self.warn_of_expiry();
+        Ok(())
+    }
+
+    /// Accepts with what it is now.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.load_full())
+    }
+
+    fn warn_of_expiry(&self) {
+        if let Some(doubt) = load::validity_doubt(&self.files.certificate) {
+            let path = self.files.certificate.display();
+            tracing::warn!(listener = self.listener, %path, "the TLS certificate {doubt}");
+        }
+    }
+}

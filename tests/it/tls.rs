@@ -1,0 +1,304 @@
+//! TLS of the listener: handshakes, client certificates, reload, and errors at the start.
+
+use crate::certificates::{Authority, Issued, PairFiles};
+use crate::program;
+use crate::served::Served;
+use crate::server_support::{Bearer, KEY, SCHEMA, question};
+use kilwa::proto::authzed::api::v1 as proto;
+use proto::check_permission_response::Permissionship;
+use proto::permissions_service_client::PermissionsServiceClient;
+use proto::schema_service_client::SchemaServiceClient;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Error, Identity};
+
+/// How long something may take that the server does at once.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A server with a certificate, and the authority that issued it.
+struct Secured {
+    server: Served,
+    authority: Authority,
+    files: PairFiles,
+    folder: TempDir,
+}
+
+impl Secured {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new("an authority");
+        let files = authority.server().write(folder.path(), "server");
+        let arguments = [files.flags().as_slice(), arguments].concat();
+        let server = Served::start_with(&folder.path().join("data"), &arguments);
+        Self { server, authority, files, folder }
+    }
+
+    /// One that requires client certificates of the other authority.
+    fn requiring(clients: &Authority) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("clients.pem");
+        fs::write(&path, clients.pem()).unwrap();
+        Self::start(&["--grpc-tls-client-ca-path", path.to_str().unwrap()])
+    }
+
+    async fn channel(
+        &self,
+        trusted: &Authority,
+        client: Option<&Issued>,
+    ) -> Result<Channel, Error> {
+        let mut tls = ClientTlsConfig::new()
+            .domain_name("localhost")
+            .ca_certificate(Certificate::from_pem(trusted.pem()));
+        if let Some(client) = client {
+            tls = tls.identity(Identity::from_pem(&client.certificate, &client.key));
+        }
+        let endpoint = Channel::from_shared(format!("https://{}", self.server.endpoint())).unwrap();
+        endpoint.tls_config(tls).unwrap().connect().await
+    }
+
+    async fn try_check(&self, trusted: &Authority, client: Option<&Issued>) -> bool {
+        match self.channel(trusted, client).await {
+            Ok(channel) => answers(channel).await,
+            Err(_) => false,
+        }
+    }
+
+    /// Versions and protocols that a bare client negotiates.
+    async fn negotiate(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<Option<Vec<u8>>> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        let stream = TcpStream::connect(self.server.endpoint()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        Ok(stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec))
+    }
+}
+
+/// Whether a check is answered, whatever the answer.
+async fn answers(channel: Channel) -> bool {
+    let bearer = || Bearer(KEY.to_owned());
+    let request = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
+    let mut schema = SchemaServiceClient::with_interceptor(channel.clone(), bearer());
+    if schema.write_schema(request).await.is_err() {
+        return false;
+    }
+    let mut client = PermissionsServiceClient::with_interceptor(channel, bearer());
+    let answer = client.check_permission(question("document:plan#view@user:ann")).await;
+    answer.is_ok_and(|answer| answer.into_inner().permissionship() == Permissionship::NoPermission)
+}
+
+#[tokio::test]
+async fn a_check_is_answered_over_tls_and_not_without_it() {
+    let secured = Secured::start(&[]);
+    assert!(secured.try_check(&secured.authority, None).await);
+    assert!(!secured.try_check(&Authority::new("another authority"), None).await);
+
+    let plain = Channel::from_shared(format!("http://{}", secured.server.endpoint())).unwrap();
+    let plain = plain.connect().await;
+    assert!(!match plain {
+        Ok(channel) => answers(channel).await,
+        Err(_) => false,
+    });
+    let line = secured.server.await_line("a TLS handshake failed");
+    assert!(line.contains("INFO") && line.contains("error="), "{line}");
+}
+
+#[tokio::test]
+async fn http2_is_negotiated_in_both_versions_of_tls() {
+    let secured = Secured::start(&[]);
+    for version in [&TLS12, &TLS13] {
+        let chosen = secured.negotiate(version, &[b"http/1.1", b"h2"]).await.unwrap();
+        assert_eq!(chosen.as_deref(), Some(&b"h2"[..]));
+        // A client that cannot speak HTTP/2 learns so in the handshake.
+        secured.negotiate(version, &[b"http/1.1"]).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_of_the_authority_is_required() {
+    let clients = Authority::new("clients");
+    let secured = Secured::requiring(&clients);
+    let trusted = &secured.authority;
+    assert!(secured.try_check(trusted, Some(&clients.client("shop"))).await);
+    assert!(!secured.try_check(trusted, None).await);
+    let foreign = Authority::new("clients").client("shop");
+    assert!(!secured.try_check(trusted, Some(&foreign)).await);
+}
+
+#[tokio::test]
+async fn replaced_files_are_used_for_new_connections_without_a_restart() {
+    let secured = Secured::start(&[]);
+    let before = secured.channel(&secured.authority, None).await.unwrap();
+    assert!(answers(before.clone()).await);
+
+    let next = Authority::new("the next authority");
+    next.server().write(secured.folder.path(), "server");
+    let line = secured.server.await_line("reloaded");
+    assert!(line.contains("TLS of the gRPC listener"), "{line}");
+    assert!(secured.try_check(&next, None).await);
+    assert!(!secured.try_check(&secured.authority, None).await);
+    assert!(answers(before).await, "an open connection stays");
+}
+
+#[tokio::test]
+async fn sighup_reloads_and_a_pair_that_does_not_fit_keeps_the_old_one() {
+    let secured = Secured::start(&[]);
+    secured.server.signal("HUP");
+    secured.server.await_line("reloaded");
+
+    fs::write(&secured.files.key, Authority::new("another").server().key).unwrap();
+    secured.server.signal("HUP");
+    let line = secured.server.await_line("not reloaded");
+    assert!(line.contains("ERROR") && line.contains("does not belong to"), "{line}");
+    assert!(line.contains(secured.files.key.to_str().unwrap()), "{line}");
+    assert!(secured.try_check(&secured.authority, None).await);
+
+    fs::remove_file(&secured.files.certificate).unwrap();
+    secured.server.signal("HUP");
+    let line = secured.server.await_line("cannot be read");
+    assert!(line.contains(secured.files.certificate.to_str().unwrap()), "{line}");
+    assert!(secured.try_check(&secured.authority, None).await);
+}
+
+#[tokio::test]
+async fn sighup_without_anything_to_reload_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Served::start(folder.path());
+    server.signal("HUP");
+    server.await_line("nothing to reload");
+    assert!(answers(server.channel().await).await);
+}
+
+#[tokio::test]
+async fn half_open_handshakes_hold_up_no_one_and_are_cut_off() {
+    let secured = Secured::start(&["--grpc-handshake-timeout", "5s"]);
+    let mut half_open = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(secured.server.endpoint()).await.unwrap();
+        // The head of a record that does not come to its end.
+        stream.write_all(&[0x16, 3, 1, 2, 0, 1]).await.unwrap();
+        half_open.push(stream);
+    }
+    let check = secured.try_check(&secured.authority, None);
+    assert!(tokio::time::timeout(PATIENCE, check).await.unwrap());
+    for mut stream in half_open {
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
+        // However it is closed.
+        let _ = read.expect("the server closes the connection");
+    }
+}
+
+#[test]
+fn an_expired_certificate_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Authority::new("an authority").expired().write(folder.path(), "server");
+    let server = Served::start_with(&folder.path().join("data"), &files.flags());
+    let line = server.await_line("expired at 2002-01-01");
+    assert!(line.contains("WARN") && line.contains("server.pem"), "{line}");
+}
+
+#[test]
+fn files_of_no_use_are_refused_at_the_start_with_name_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("an authority");
+    let good = authority.server().write(folder.path(), "good");
+    let other = authority.server().write(folder.path(), "other");
+    let empty = folder.path().join("empty.pem");
+    fs::write(&empty, "nothing in PEM form\n").unwrap();
+    let none = folder.path().join("none.pem");
+
+    let (certificate, key) = (good.certificate.as_path(), good.key.as_path());
+    for (certificate, key, client_ca, told) in [
+        (none.as_path(), key, None, "none.pem` cannot be read: No such file"),
+        (certificate, none.as_path(), None, "none.pem` cannot be read: No such file"),
+        (folder.path(), key, None, "cannot be"),
+        (
+            empty.as_path(),
+            key,
+            None,
+            "empty.pem` cannot be used: it has no certificate in PEM form",
+        ),
+        (certificate, empty.as_path(), None, "empty.pem` cannot be used: it has no private key"),
+        (certificate, &other.key, None, "other.key` does not belong to the certificate in"),
+        (certificate, key, Some(&empty), "empty.pem` cannot be used: it has no certificate"),
+    ] {
+        let pair = PairFiles { certificate: certificate.to_owned(), key: key.to_owned() };
+        let mut arguments = pair.flags().map(str::to_owned).to_vec();
+        if let Some(path) = client_ca {
+            arguments.push(format!("--grpc-tls-client-ca-path={}", path.display()));
+        }
+        let output = serve(folder.path(), &arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("error: ") && error.contains(told), "{told}: {error}");
+        assert!(!error.contains("PRIVATE KEY-----"), "{error}");
+    }
+    let alone = ["--grpc-tls-cert-path".to_owned(), certificate.to_str().unwrap().to_owned()];
+    let output = serve(folder.path(), &alone);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--grpc-tls-key-path"));
+}
+
+#[test]
+fn plain_text_for_other_machines_is_refused_unless_it_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = serve(folder.path(), &["--grpc-addr".to_owned(), "0.0.0.0:0".to_owned()]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    for way in ["--grpc-tls-cert-path", "--grpc-addr 127.0.0.1:", "--grpc-allow-plaintext"] {
+        assert!(error.contains(way), "{error}");
+    }
+    assert!(!folder.path().join("data").exists(), "the data folder was opened");
+
+    let mut process = program::kilwa()
+        .args(["serve", "--grpc-addr", "0.0.0.0:0", "--grpc-allow-plaintext", "--data-dir"])
+        .arg(folder.path().join("data"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let warned = lines.any(|line| line.unwrap().contains("can reach this address without TLS"));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(warned);
+}
+
+/// A run of `kilwa serve` that ends by itself.
+fn serve(folder: &Path, arguments: &[String]) -> Output {
+    let mut command = program::kilwa();
+    command.args(["serve", "--data-dir"]).arg(folder.join("data")).args(arguments);
+    if !arguments.iter().any(|argument| argument == "--grpc-addr") {
+        command.args(["--grpc-addr", "127.0.0.1:0"]);
+    }
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = crate::served::await_exit(&mut process);
+    let mut stderr = Vec::new();
+    process.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+    Output { status, stdout: Vec::new(), stderr }
+}
