@@ -18,7 +18,7 @@ type QueuedItem<T> = (T, OwnedSemaphorePermit);
 /// The producer's end of the queue.
 #[derive(Debug)]
 pub(crate) struct QueueSender<T> {
-    // Unbounded, because permits bound what is in it; the final error needs no permit.
+    // Unbounded, because permits bound its length; the final error needs no permit.
     sender: mpsc::UnboundedSender<Result<QueuedItem<T>, Status>>,
     capacity: Arc<Semaphore>,
     capacity_max: u32,

@@ -14,7 +14,7 @@ use tonic::Status;
 
 const KIND: u8 = b'C';
 
-/// What a cursor belongs to: a method with its arguments, limit and consistency included.
+/// The call that a cursor belongs to: a method with its arguments, limit and consistency included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CursorScope {
     tokens: ZedTokens,
@@ -85,7 +85,7 @@ pub(crate) fn position(bytes: &[u8]) -> Result<ReadPosition, Status> {
 
 /// The answer to a cursor whose position is not one of the call's results.
 pub(crate) fn no_position() -> Status {
-    status::invalid_cursor("error decoding cursor: it names no place in these results")
+    status::invalid_cursor("error decoding cursor: it is no position in these results")
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ const PRECONDITION: FilterKeys = FilterKeys {
     subject_relation: "precondition_subject_relation",
 };
 
-/// The text of a relationship without what it carries, which may be long.
+/// The text of a relationship without caveat and expiration, which may be long.
 pub(crate) fn key_text(relationship: &Relationship) -> String {
     let Relationship { resource, relation, subject, .. } = relationship;
     format!("{resource}#{relation}@{subject}")
@@ -73,7 +73,7 @@ pub(crate) fn from_relationship(relationship: &Relationship) -> Vec<MetadataEntr
     ]
 }
 
-/// What a precondition wants, and of what.
+/// The operation and the filter of a precondition.
 pub(crate) fn from_precondition(precondition: &Precondition) -> Vec<MetadataEntry> {
     let operation = match precondition.operation {
         PreconditionOperation::MustMatch => "OPERATION_MUST_MATCH",
@@ -84,7 +84,7 @@ pub(crate) fn from_precondition(precondition: &Precondition) -> Vec<MetadataEntr
     parts
 }
 
-/// A permission that is not held, and what context leaves it in doubt.
+/// A permission that is not held, with the missing context if it is conditional.
 pub(crate) fn from_unmet_permission(unmet: &UnmetPermission) -> Vec<MetadataEntry> {
     let UnmetPermission { required, missing_context } = unmet;
     let mut parts = vec![

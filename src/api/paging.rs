@@ -38,7 +38,7 @@ pub(crate) struct ResultPage<M> {
     pub(crate) is_last: bool,
 }
 
-/// What the source of a page reads from.
+/// The database at the revision of a stream.
 pub(crate) struct PageReader<'r, 'v> {
     pub(crate) view: &'r View<'v>,
     /// Token of the stream's revision.
@@ -49,7 +49,12 @@ pub(crate) struct PageReader<'r, 'v> {
 impl PageReader<'_, '_> {
     /// The cursor to continue after the result at a position.
     pub(crate) fn cursor(&self, position: &[u8]) -> Cursor {
-        self.scope.cursor(self.view.revision(), position)
+        let cursor = self.scope.cursor(self.view.revision(), position);
+        debug_assert!(
+            self.scope.position(&cursor).is_ok_and(|read| read.revision == self.view.revision()),
+            "a cursor resumes its own call, at its own revision"
+        );
+        cursor
     }
 }
 
@@ -81,7 +86,7 @@ impl RemainingResults {
 /// A stream before its next page.
 pub(crate) struct PagedRead<S> {
     scope: CursorScope,
-    /// What the next page reads.
+    /// The revision of the next page.
     consistency: Consistency,
     pin: Option<ViewPin>,
     // An invalid request is refused after the view is opened: SpiceDB reports an unreadable revision first.

@@ -1,6 +1,6 @@
 //! Limits on the size of requests.
 
-/// How much a request may hold. What the database limits itself is not here.
+/// Limits on the size of a request. Limits of the database are in its own options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
     /// Bytes of a check's caveat context, as a serialized `google.protobuf.Struct`; `None` for no limit.

@@ -48,7 +48,7 @@ pub const HEALTH_NAMES: [&str; 9] = [
 /// not be committed; the other names stay `SERVING` then, because reads continue.
 pub const WRITES_HEALTH: &str = "kilwa.writes";
 
-/// What the services need to know.
+/// Dependencies and options of the services.
 #[derive(Clone)]
 pub struct ApiOptions {
     /// Who may call.

@@ -15,11 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tonic::Status;
 
-/// Tells the time; called once for each piece of work.
+/// Returns the current time; called once for each piece of work.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What a piece of work is for. Each kind has threads of its own, so that much work of one kind does not hold up the
-/// others.
+/// The purpose of a piece of work. Each purpose has its own threads, so that none can use up those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Reads: checks, lookups, and reads of relationships and schemas.
@@ -30,7 +29,7 @@ pub(crate) enum Purpose {
     SlowWrite,
     /// Reading the change log for watchers.
     Watch,
-    /// What the server does on its own account.
+    /// Maintenance by the server itself.
     Upkeep,
 }
 
@@ -70,11 +69,11 @@ pub struct Workers {
     clock: Clock,
 }
 
-/// What a piece of work may use.
+/// The context of a piece of work.
 pub(crate) struct WorkerJob<'j> {
     pub(crate) database: &'j Database,
     pub(crate) now: Timestamp,
-    /// How long the work has been going on.
+    /// The time since the work began.
     pub(crate) stopwatch: Stopwatch<'j>,
     /// Whether the caller no longer waits for the result. Long work calls it often.
     pub(crate) interrupted: &'j dyn Fn() -> bool,
@@ -318,7 +317,7 @@ mod tests {
         Workers::new(database, 1, Arc::new(move || now))
     }
 
-    /// Tells when it starts, works until it is interrupted, and tells that.
+    /// Signals its start, works until it is interrupted, and signals its end.
     fn endless(
         started: oneshot::Sender<()>,
         ended: oneshot::Sender<()>,

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_told_from_a_short_one() {
+    fn no_time_is_distinguished_from_a_short_one() {
         for text in ["0", "0s", "0h0m", "0.1ns"] {
             assert!(parse_positive(text).is_err(), "{text}");
         }

@@ -25,7 +25,7 @@ pub(super) struct SnippetMessage<'m> {
 
 /// A diagnostic with its source lines.
 pub(super) fn diagnostic(diagnostic: &Diagnostic) -> String {
-    let place = SourceLocation {
+    let location = SourceLocation {
         source_name: diagnostic.source_name.clone(),
         source: diagnostic.source.clone(),
         span: diagnostic.span.clone(),
@@ -37,7 +37,7 @@ pub(super) fn diagnostic(diagnostic: &Diagnostic) -> String {
         label: "",
         help: diagnostic.help.as_deref(),
     };
-    self::message(&message, &place)
+    self::message(&message, &location)
 }
 
 /// Prints diagnostics to standard error.
@@ -48,12 +48,12 @@ pub(super) fn note_all(diagnostics: &[Diagnostic]) {
 }
 
 /// A message with its source lines and a line break at the end.
-pub(super) fn message(message: &SnippetMessage<'_>, place: &SourceLocation) -> String {
-    let window = SourceWindow::around(&place.source, &place.span);
+pub(super) fn message(message: &SnippetMessage<'_>, location: &SourceLocation) -> String {
+    let window = SourceWindow::around(&location.source, &location.span);
     let kind = AnnotationKind::Primary.span(window.span).label(non_empty(message.label));
     let snippet = Snippet::source(window.text)
         .line_start(window.first_line)
-        .path(&*place.source_name)
+        .path(&*location.source_name)
         .fold(false)
         .annotation(kind);
 

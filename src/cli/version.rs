@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 struct VersionJson {
     client: &'static str,
     /// The version of the server; absent without `--server`, `null` if the server does not report it.
-    #[serde(skip_serializing_if = "ServerVersion::is_not_asked")]
+    #[serde(skip_serializing_if = "ServerVersion::is_not_requested")]
     server: ServerVersion,
 }
 
@@ -31,14 +31,14 @@ struct VersionJson {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ServerVersion {
-    NotAsked,
+    NotRequested,
     Unknown,
     Version(String),
 }
 
 impl ServerVersion {
-    fn is_not_asked(&self) -> bool {
-        matches!(self, Self::NotAsked)
+    fn is_not_requested(&self) -> bool {
+        matches!(self, Self::NotRequested)
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         let version = arguments.server.connect()?.server_version()?;
         version.map_or(ServerVersion::Unknown, ServerVersion::Version)
     } else {
-        ServerVersion::NotAsked
+        ServerVersion::NotRequested
     };
 
     if arguments.json {
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     }
 
     let line = match server {
-        ServerVersion::NotAsked => String::new(),
+        ServerVersion::NotRequested => String::new(),
         ServerVersion::Unknown => "server unknown: it does not report its version\n".to_owned(),
         ServerVersion::Version(version) => format!("server {version}\n"),
     };

@@ -1,4 +1,4 @@
-//! Errors of calls: what a status means, as one line for the user.
+//! Errors of calls: the meaning of a status, as one line for the user.
 
 use std::error::Error as _;
 use tonic::{Code, Status};
@@ -42,7 +42,7 @@ pub enum CallError {
     /// The server refused the call.
     #[error("{0}")]
     Refused(String),
-    /// What the call creates exists already.
+    /// The relationship or name to create exists already.
     #[error("{0}")]
     Exists(String),
     /// The call sends or requests more than `max`, the server's limit for one call.
@@ -79,7 +79,7 @@ impl CallError {
     }
 }
 
-/// What is wrong with the key. A server's own text speaks of gRPC metadata, which users of the commands do not see.
+/// The problem with the key. A server's own text speaks of gRPC metadata, which users of the commands do not see.
 fn denied(code: Code, message: String) -> String {
     if code == Code::Unauthenticated {
         return "UNAUTHENTICATED: invalid preshared key: no key was sent".to_owned();

@@ -1,4 +1,4 @@
-//! Responses to the vocabulary: what a server must not send becomes [`CallError::UnexpectedResponse`].
+//! Conversions of responses into the vocabulary; invalid responses become [`CallError::UnexpectedResponse`].
 
 use super::call_error::CallError;
 use crate::proto::authzed::api::v1 as wire;

@@ -4,7 +4,7 @@ use super::error::DatabaseError;
 use crate::relationship::{ReadPoint, Revision, Timestamp};
 use crate::store::{Snapshot, SnapshotError, Store};
 
-/// What a caller asks of the revision that answers it.
+/// The consistency that a caller requires of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Consistency {
     /// Whatever is quickest. That is the newest revision: reading it costs nothing extra.

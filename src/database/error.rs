@@ -28,7 +28,7 @@ pub enum DatabaseError {
     ExpirationsCollected {
         /// The time asked for.
         after: Timestamp,
-        /// The oldest one behind which all is known.
+        /// The oldest time after which every expiration is kept.
         oldest: Timestamp,
     },
     /// The revision asked for does not exist yet.
@@ -138,7 +138,7 @@ pub enum DatabaseError {
         /// The limit allowed.
         max: u32,
     },
-    /// A CREATE of what is there already.
+    /// A CREATE of a relationship that exists already.
     #[error(
         "could not CREATE relationship `{0}`, as it already existed. If this is persistent, please switch to TOUCH operations or specify a precondition"
     )]
@@ -189,16 +189,16 @@ pub enum DatabaseError {
         /// The bytes allowed.
         bytes_max: usize,
     },
-    /// The question has no answer.
+    /// The evaluation failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The store cannot be read.
     #[error(transparent)]
     Read(ReadError),
-    /// The system lacks what a write needs. Nothing was changed.
+    /// The system lacks a resource that a write needs. Nothing was changed.
     #[error("{reason}")]
     NoRoom {
-        /// What is missing, how much is wanted, and what to do.
+        /// The missing resource, the amount needed, and the remedy.
         reason: String,
     },
     /// Relationships could not be written to disk. Nothing was changed.
@@ -234,7 +234,7 @@ pub enum DatabaseError {
         /// The imports allowed.
         imports_max: usize,
     },
-    /// What the write rests on changed each time between its examination and its turn.
+    /// Data that the write depends on changed after each of its examinations.
     #[error(
         "the write could not be made, because what its preconditions or required permissions rest on keeps changing: try again"
     )]

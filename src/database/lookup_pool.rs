@@ -101,7 +101,7 @@ impl LookupPool {
         parked.remove(index).map(|it| it.lookup)
     }
 
-    /// Parks a lookup. The oldest ones make room for it.
+    /// Parks a lookup. The oldest ones are evicted for it.
     pub(super) fn park(&self, key: String, validity: Validity, lookup: ResourceLookup) {
         let bytes = key.len() + lookup.bytes();
         if bytes > self.parked_bytes_max {

@@ -2,7 +2,7 @@
 
 use crate::engine::Limits;
 
-/// What the database allows, and how much memory it may use.
+/// Limits and memory budgets of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseOptions {
     /// How much one check, lookup or expansion may cost.

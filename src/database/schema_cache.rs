@@ -52,7 +52,7 @@ impl SchemaCache {
         self.get(transaction.schema_revision(), || transaction.schema())
     }
 
-    /// Keeps a schema compiled. The oldest ones make room.
+    /// Keeps a compiled schema. The oldest ones are evicted.
     pub(super) fn keep(&self, revision: Revision, schema: Arc<Schema>) {
         let mut compiled = self.compiled.write().unwrap_or_else(PoisonError::into_inner);
         compiled.insert(revision, schema);

@@ -29,7 +29,7 @@ pub struct EvalContext<'s, R> {
     /// The time source for [`Limits::time_max`] and for the durations in traces.
     pub stopwatch: Stopwatch<'s>,
     /// Called at regular intervals with the number of bytes that a lookup holds; `false` when the memory budget of all
-    /// lookups has no room for them, which ends the lookup with [`EngineError::NoRoom`](super::EngineError::NoRoom).
+    /// lookups has no memory left for them, which ends the lookup with [`EngineError::NoRoom`](super::EngineError::NoRoom).
     pub room: &'s dyn Fn(usize) -> bool,
     /// Whether to record a trace. Bypasses the cache, so that the trace is complete.
     pub tracing: bool,

@@ -122,7 +122,7 @@ pub(crate) fn relationship(
     })
 }
 
-/// What a relationship carries beside its key.
+/// Caveat and expiration of a relationship.
 pub(crate) fn qualifiers(
     errors: &mut FieldErrors,
     field: &Field<'_>,

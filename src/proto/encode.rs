@@ -21,7 +21,7 @@ pub(crate) fn permissionship(permissionship: &Permissionship) -> WirePermissions
     }
 }
 
-/// What a conditional answer lacks; nothing for the others.
+/// The context parameters that a conditional result lacks; `None` for other results.
 pub(crate) fn partial_caveat_info(
     permissionship: &Permissionship,
 ) -> Option<proto::PartialCaveatInfo> {

@@ -1,4 +1,4 @@
-//! Fields of a message, and what is wrong with their values.
+//! Validation errors of message fields.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a connection has been doing, and whether that is enough to keep it open.
+//! Activity of a connection, and the timeouts that close an inactive one.
 
 use super::tls::ServerStream;
 use crate::config::ConnectionOptions;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// A client has sent this many bytes when it has begun its first frame: the HTTP/2 preface, then the header of a frame.
 const HANDSHAKE_BYTES: usize = 24 + 9;
 
-/// What a connection has been doing.
+/// Activity of a connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     started: Instant,
@@ -24,7 +24,7 @@ pub(super) struct Activity {
     idle_since: AtomicU64,
 }
 
-/// What is to become of a connection.
+/// Whether a connection has timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeoutStatus {
     /// It may stay; look again after this time.
@@ -62,7 +62,7 @@ impl Activity {
         OpenStream(Arc::clone(self))
     }
 
-    /// What is to become of the connection now.
+    /// Whether the connection has timed out by now.
     pub(super) fn status(&self, options: &ConnectionOptions) -> TimeoutStatus {
         self.status_at(self.started.elapsed(), options)
     }

@@ -1,13 +1,13 @@
-//! The server's clock: the system's wall clock, held against its monotonic one and against what the store has seen.
+//! The server's clock: the system's wall clock, compared with the monotonic clock and with the last use of the store.
 //!
-//! A wall clock that is wrong for a while must leave nothing wrong behind. Its readings are used in three ways:
+//! A wall clock that is wrong for a while must do no lasting damage. Its readings are used in three ways:
 //!
 //! - **Reading**: revisions, expirations and times of day. Readings never go back. When the wall clock leaves the
 //!   monotonic one, readings follow the monotonic one, until the wall clock has stayed where it is for
 //!   [`CONFIRM_AHEAD`] or has come back. A jump that a start would refuse is not followed. After a step back they run at half the speed until the wall clock has caught up.
-//! - **Collecting garbage**: what is dropped is gone for good, so nothing is dropped that a time which has certainly
-//!   passed does not allow. That is the last time the store was in use, and how long the process has run since.
-//! - **Starting**: a wall clock that is far ahead of the store's last use needs an operator's word.
+//! - **Collecting garbage**: deleted history cannot be restored, so only time that has certainly passed counts: up to the
+//!   last use of the store, plus the time that the process has run since.
+//! - **Starting**: a wall clock that is far ahead of the store's last use requires `--accept-clock`.
 
 use crate::relationship::{Revision, Timestamp};
 use crate::store::LastUse;
@@ -80,7 +80,7 @@ pub enum ClockDoubt {
     "the clock shows {wall}, but the store was last in use at {last_use}: if the clock is right, start once with `--accept-clock`, else set it; a clock that is ahead makes relationships expire too early, and what has expired is dropped for good"
 )]
 pub struct ClockAhead {
-    /// What the clock shows.
+    /// The reading of the clock.
     pub wall: Timestamp,
     /// When the store was last in use.
     pub last_use: Timestamp,
@@ -135,7 +135,7 @@ impl GuardedClock {
         let collected = last_use.collected_at.map(nanos).or(newest).unwrap_or(reading);
         let is_certain = accepted || reading - collected <= span(window);
         let certain = if is_certain { reading } else { collected };
-        // Behind the newest revision, readings start there, so that times of day tell what came first.
+        // A clock before the newest revision starts at it, so that the order of times is the order of revisions.
         let behind = newest.map_or(0, |newest| newest - reading);
         let first = if behind > 0 && behind <= span(window) { reading + behind } else { reading };
         let state = ClockState {
@@ -198,7 +198,7 @@ impl GuardedClock {
             }
         } else {
             doubt = Some(ClockDoubt::Jumped { wall, expected: timestamp(anchor + passed) });
-            // Never behind the wall clock, which would then count as one that jumped ahead.
+            // Never earlier than the wall clock, which would then look like a jump ahead.
             state.anchor = ((anchor + passed / 2).max(shown), monotonic);
             state.ahead = None;
             state.steady_since = monotonic;

@@ -29,16 +29,16 @@ use tonic::service::Routes;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the answer to that may take.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// What a timeout counts as that is longer than instants reach.
+/// Longer timeouts, which may exceed the range of instants, count as this one.
 const LONGEST_TIMER: Duration = Duration::from_hours(24 * 365);
-/// How long an idle client may take to close its side after it was asked to.
+/// How long an idle client may take to close its side after the server has sent GOAWAY.
 const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// How often failed handshakes are logged at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Maximum number of concurrent calls on one connection; a client library keeps others back until one of these has ended. Watches
-/// count, so this leaves room for an application that holds hundreds of them on one connection.
+/// count, so the limit allows for an application that holds hundreds of them on one connection.
 const STREAMS_MAX: u32 = 1_000;
 /// The most calls that a client may cancel before the server has looked at them. A client that sends and cancels calls in
 /// quick succession ("rapid reset", CVE-2023-44487) is cut off here.
@@ -139,7 +139,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     }
 }
 
-/// Tells of a client that cannot speak TLS with this server, but not of a probe that only connects.
+/// Logs a client that cannot speak TLS with this server, but not a probe that only connects.
 fn log_failed_handshake(error: &io::Error) {
     static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
     let is_probe = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&error.kind());
@@ -150,14 +150,13 @@ fn log_failed_handshake(error: &io::Error) {
     }
 }
 
-/// The instant after so much time. A time that no clock will see counts as the longest that timers are sure to take.
+/// The instant after a duration, at most [`LONGEST_TIMER`] when the sum is out of range.
 fn instant_after(time: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(time).unwrap_or(now + LONGEST_TIMER)
 }
 
-/// How HTTP/2 is spoken. Each call is a task of its own, made by the executor: the place to run short calls in the
-/// connection's task instead.
+/// The settings of HTTP/2. The executor spawns a task for each call.
 fn builder() -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

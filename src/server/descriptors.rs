@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the process opens beside connections and table files: standard streams, the runtime, the listeners, RocksDB's logs
+/// File descriptors other than those of connections and table files: standard streams, the runtime, the listeners, RocksDB's logs
 /// and locks, the files of imports, and connections that are being closed.
 const OWN_MAX: u64 = 64;
 /// The most files that the store keeps open.

@@ -51,7 +51,7 @@ pub(super) async fn listen(
     while connections.join_next().await.is_some() {}
 }
 
-/// Serves a new connection, or closes it when there is no room.
+/// Serves a new connection, or closes it when it gets no slot.
 async fn serve_or_close(
     stream: TcpStream,
     service: &ConnectionService,
@@ -60,7 +60,7 @@ async fn serve_or_close(
 ) {
     static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
     let Ok(ticket) = registry.admit().await else {
-        // Closed at once: waiting in the backlog it would keep out those that come when there is room again.
+        // Closed at once: a connection that waits in the backlog would delay those that arrive once a slot is free.
         drop(stream);
         if let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) {
             let max = registry.max();

@@ -56,7 +56,7 @@ const OPEN_MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// Collecting without a pause would take the store for itself.
 const GARBAGE_COLLECTION_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-/// Why a server does not start, or stops by itself.
+/// Why a server does not start, or stops without a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The data folder.
@@ -68,7 +68,7 @@ pub enum ServerError {
     /// The clock.
     #[error(transparent)]
     Clock(#[from] ClockAhead),
-    /// What the store was to start with.
+    /// The bootstrap of an empty store.
     #[error("the bootstrap cannot be loaded: {0}")]
     Bootstrap(Box<DatabaseError>),
     /// The descriptors of the messages.
@@ -81,7 +81,7 @@ pub enum ServerError {
     Bind {
         /// The address as given.
         address: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// The files of the listener's TLS.
@@ -95,7 +95,7 @@ pub enum ServerError {
     System(io::Error),
 }
 
-/// What a data folder holds when a server has opened it.
+/// The contents of a data folder once a server has opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
     /// No schema, and so no relationships.
@@ -317,7 +317,7 @@ async fn usual_routes() -> Result<(HealthReporter, RoutesBuilder), ServerError> 
     Ok((health, routes))
 }
 
-/// Room for the connections that the options and the limit of open files allow.
+/// The connections that the options and the limit on open files allow.
 fn registry(options: ConnectionOptions) -> Arc<Registry> {
     let shares = descriptors::shares();
     let max = match options.max {
@@ -359,7 +359,7 @@ fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
             .register_encoded_file_descriptor_set(
                 tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
             )
-            // Both versions tell of both.
+            // Each of the two versions lists both of them.
             .include_reflection_service(false)
     };
     let v1 = builder().build_v1()?.max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
@@ -382,7 +382,7 @@ async fn collect_garbage(workers: &Workers, clock: &GuardedClock, interval: Dura
 /// Reports whether the clock can be believed, to health checks and, as long as it cannot, again and again to the log. Never
 /// ends.
 async fn watch_clock(clock: &GuardedClock, health: &HealthReporter) {
-    let mut told: Option<Instant> = None;
+    let mut logged_at: Option<Instant> = None;
     loop {
         let doubt = clock.doubt();
         let status =
@@ -391,15 +391,15 @@ async fn watch_clock(clock: &GuardedClock, health: &HealthReporter) {
 
         match doubt {
             None => {
-                if told.take().is_some() {
+                if logged_at.take().is_some() {
                     tracing::info!("the clock is believed again");
                 }
             }
-            Some(doubt) if told.is_none_or(|told| told.elapsed() >= CLOCK_LOG_INTERVAL) => {
+            Some(doubt) if logged_at.is_none_or(|at| at.elapsed() >= CLOCK_LOG_INTERVAL) => {
                 tracing::warn!(
                     "{doubt}; nothing old is dropped until the clock is set right, or the server is restarted with `--accept-clock`"
                 );
-                told = Some(Instant::now());
+                logged_at = Some(Instant::now());
             }
             Some(_) => {}
         }

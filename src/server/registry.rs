@@ -1,6 +1,6 @@
-//! The open connections: how many there may be, and which one is closed when there is no room for another.
+//! The open connections: how many there may be, and which one is closed for a new one when all slots are taken.
 //!
-//! A connection is *proven* once a call on it has shown a key. Those that are not have a small share of the room: beyond it
+//! A connection is *proven* once a call on it has presented a valid key. Unproven connections have a limited share of the slots: beyond it
 //! the oldest of them is closed for a new one, so that any number of idle connections without a key cannot keep out callers
 //! that have one, and proven connections never notice.
 
@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
-/// Unproven connections may take the n-th part of the room.
+/// Unproven connections may take one n-th of the slots.
 const UNPROVEN_PART: usize = 2;
 /// The most unproven connections.
 const UNPROVEN_MAX: usize = 1_024;
-/// How many connections that were told to close may still be open. They still have their descriptors.
+/// How many connections may be closing, but still open. Each still has its file descriptor.
 const CLOSING_MAX: usize = 16;
 /// How long a new connection waits for one of these to close. That takes milliseconds, because nothing is sent.
 const CLOSING_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -47,22 +47,22 @@ struct RegistryState {
     next_id: u64,
     /// By id, and so by age.
     peers: BTreeMap<u64, watch::Sender<ConnectionCommand>>,
-    /// Those on which no call has shown a key yet, and which were not told to close.
+    /// Connections on which no call has presented a valid key yet, without those that are closing.
     unproven: BTreeSet<u64>,
-    /// How many were told to close to make room, and are still open.
+    /// How many are closing to free a slot, and are still open.
     closing: usize,
 }
 
-/// Why there is no room for another connection.
+/// Why a new connection gets no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// There are as many as there may be, and all of them are proven.
+    /// All slots are taken by proven connections.
     Full,
-    /// Too many that were told to close are still open.
+    /// Too many closing connections are still open.
     Closing,
 }
 
-/// A connection's place in the registry; given back when it is dropped.
+/// A connection's slot in the registry; freed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     proof: Arc<Proof>,
@@ -78,24 +78,24 @@ pub(super) struct Proof {
 }
 
 impl Registry {
-    /// An empty registry with room for so many connections.
+    /// An empty registry with this many slots.
     pub(super) fn new(max: u32) -> Arc<Self> {
         let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);
         let unproven_max = (max / UNPROVEN_PART).clamp(1, UNPROVEN_MAX);
         Arc::new(Self { max, unproven_max, state: Mutex::default(), closed: Notify::new() })
     }
 
-    /// How many connections there is room for.
+    /// The number of slots.
     pub(super) fn max(&self) -> usize {
         self.max
     }
 
-    /// Takes in a new connection. Where there is no room, the oldest unauthenticated one is closed; this waits for it if
-    /// many others have to close before.
+    /// Gives a new connection a slot. When all slots are taken, the oldest unproven connection is closed; this waits for it
+    /// while too many others are closing.
     pub(super) async fn admit(self: &Arc<Self>) -> Result<Ticket, Refusal> {
         let admit = async {
             loop {
-                // Registered before the look, so that a connection which closes right after it is noticed.
+                // Registered before the state is read: a connection that closes right after the read still wakes this task.
                 let mut closed = pin!(self.closed.notified());
                 closed.as_mut().enable();
                 match self.admit_now() {
@@ -130,12 +130,12 @@ impl Registry {
         Ok(Ticket { proof: Arc::new(proof), commands })
     }
 
-    /// Tells the oldest unproven connection to close, if there is one: descriptors are wanted.
+    /// Closes the oldest unproven connection, if there is one, to free its file descriptor.
     pub(super) fn make_room(&self) {
         self.lock().close_oldest_unproven();
     }
 
-    /// Tells every connection to take no more calls.
+    /// Makes every connection refuse new calls and close after its last one.
     pub(super) fn drain(&self) {
         for peer in self.lock().peers.values() {
             peer.send_if_modified(|command| {
@@ -154,7 +154,7 @@ impl Registry {
 }
 
 impl RegistryState {
-    /// How many connections were not told to close.
+    /// The number of connections that are not closing.
     fn serving(&self) -> usize {
         self.peers.len() - self.closing
     }
@@ -244,7 +244,7 @@ mod tests {
         assert!(proven.iter_mut().all(|ticket| command(ticket) == ConnectionCommand::Serve));
         proven.pop();
         let mut last = registry.admit_now().unwrap();
-        // There is always room for one more as long as one is unproven.
+        // As long as one connection is unproven, one more always gets a slot.
         let _next = registry.admit_now().unwrap();
         assert_eq!(command(&mut last), ConnectionCommand::Close);
     }

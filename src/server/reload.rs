@@ -81,18 +81,18 @@ impl fmt::Debug for Reloadable {
 /// Reloads what can be: all of it when `requests` is notified, and what has changed. Never ends.
 pub(super) async fn supervise(mut things: Vec<Reloadable>, requests: Arc<Notify>) {
     loop {
-        let is_asked = tokio::select! {
+        let is_requested = tokio::select! {
             () = requests.notified() => true,
             () = tokio::time::sleep(POLL_INTERVAL), if !things.is_empty() => false,
         };
-        if is_asked && things.is_empty() {
+        if is_requested && things.is_empty() {
             tracing::info!("SIGHUP: there is nothing to reload");
             continue;
         }
         // Files may be slow to read, on a network for example.
         let reading = tokio::task::spawn_blocking(move || {
             for thing in &mut things {
-                if is_asked { thing.reload() } else { thing.reload_when_changed() }
+                if is_requested { thing.reload() } else { thing.reload_when_changed() }
             }
             things
         });

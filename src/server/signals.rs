@@ -34,13 +34,13 @@ impl StopSignals {
 
         let serves = Arc::clone(&is_serving);
         let reloads = Arc::new(Notify::new());
-        let asked = Arc::clone(&reloads);
+        let requested = Arc::clone(&reloads);
         let mut graceful = Some(sender);
         let wait = move || {
             for signal in signals.forever() {
                 if signal == SIGHUP {
                     // Kept until someone waits for it.
-                    asked.notify_one();
+                    requested.notify_one();
                     continue;
                 }
                 let name = low_level::signal_name(signal).unwrap_or("a signal");

@@ -58,7 +58,8 @@ fn the_questions_are_worth_asking() {
         let bench = Bench { schema: &schema, rules: &rules, case: &case };
         let visible = case.relationships.visible_at(now());
         let scope = EvalContext::new(&schema, &visible);
-        for (asked, answer) in case.questions.iter().zip(bench.answers(&case.relationships, now()))
+        for (requested, answer) in
+            case.questions.iter().zip(bench.answers(&case.relationships, now()))
         {
             let mut count = |kind, counts| *seen.entry(kind).or_default() += usize::from(counts);
             match &answer.verdict {
@@ -73,8 +74,8 @@ fn the_questions_are_worth_asking() {
             }
             count("cyclic", answer.cyclic);
             count("cyclic exclusion", answer.cyclic_exclusion);
-            count("userset subject", asked.subject.relation().is_some());
-            let Ok(checked) = check(&scope, &asked.question()) else { continue };
+            count("userset subject", requested.subject.relation().is_some());
+            let Ok(checked) = check(&scope, &requested.question()) else { continue };
             count("no read", checked.statistics.reads == 0);
             count("five reads or more", checked.statistics.reads >= 5);
             count("five places deep or more", checked.statistics.depth >= 5);
@@ -128,7 +129,9 @@ pub(crate) fn for_each_specimen(questions: usize, fault: impl Fn(&Specimen) -> O
 fn disagreement(case: &Case, rules: Option<&Rules>) -> Option<String> {
     let schema = match compile(&case.schema) {
         Ok(schema) => schema,
-        Err(diagnostics) => return Some(format!("the schema is refused: {}", told(&diagnostics))),
+        Err(diagnostics) => {
+            return Some(format!("the schema is refused: {}", reported(&diagnostics)));
+        }
     };
     let compiled = Rules::from_schema(&schema);
     if let Some(rules) = rules.filter(|rules| **rules != compiled) {
@@ -145,9 +148,9 @@ fn disagreement(case: &Case, rules: Option<&Rules>) -> Option<String> {
         .find_map(|(way, said)| bench.fault(way, &answers, &said))
 }
 
-fn told(diagnostics: &[Diagnostic]) -> String {
-    let told = diagnostics.iter().map(|diagnostic| diagnostic.message.clone());
-    told.collect::<Vec<_>>().join("; ")
+fn reported(diagnostics: &[Diagnostic]) -> String {
+    let reported = diagnostics.iter().map(|diagnostic| diagnostic.message.clone());
+    reported.collect::<Vec<_>>().join("; ")
 }
 
 fn refused_relationship(schema: &Schema, relationships: &RelationshipSet) -> Option<String> {
@@ -170,8 +173,13 @@ impl Bench<'_> {
 
     fn answers(&self, relationships: &RelationshipSet, now: Timestamp) -> Vec<Answer> {
         let reference = Reference::new(self.rules, self.schema, relationships.iter(), now);
-        let answer = |asked: &Asked| {
-            reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context)
+        let answer = |requested: &Asked| {
+            reference.answer(
+                &requested.resource,
+                &requested.permission,
+                &requested.subject,
+                &requested.context,
+            )
         };
         self.questions().iter().map(answer).collect()
     }
@@ -195,7 +203,7 @@ impl Bench<'_> {
             ..plain
         };
         let singly = |scope: &EvalContext<'_, VisibleSet<'_>>| -> Vec<Said> {
-            self.questions().iter().map(|asked| ask(scope, asked)).collect()
+            self.questions().iter().map(|requested| ask(scope, requested)).collect()
         };
         vec![
             ("plainly", singly(&plain)),
@@ -215,8 +223,10 @@ impl Bench<'_> {
             return Some(format!("asked {way}, the engine gave {} answers", said.len()));
         }
         let mut all = self.questions().iter().zip(answers).zip(said);
-        let ((asked, answer), said) = all.find(|((_, answer), said)| !answer.allows(said))?;
-        Some(format!("`{asked}` asked {way}: the engine says {said:?}, the reference {answer:?}"))
+        let ((requested, answer), said) = all.find(|((_, answer), said)| !answer.allows(said))?;
+        Some(format!(
+            "`{requested}` asked {way}: the engine says {said:?}, the reference {answer:?}"
+        ))
     }
 }
 
@@ -226,12 +236,12 @@ fn broken_reads(case: &Case) -> Option<String> {
     let rules = Rules::from_schema(&schema);
     let bench = Bench { schema: &schema, rules: &rules, case };
     let answers = bench.answers(&case.relationships, now());
-    case.questions.iter().zip(&answers).find_map(|(asked, answer)| {
+    case.questions.iter().zip(&answers).find_map(|(requested, answer)| {
         let reader = CountingReader::new(case.relationships.visible_at(now()));
-        ask(&EvalContext::new(&schema, &reader), asked);
+        ask(&EvalContext::new(&schema, &reader), requested);
         (0..reader.reads()).find_map(|fails_after| {
-            let fault = broken_read(&schema, case, asked, answer, fails_after)?;
-            Some(format!("`{asked}` with read {} failing: {fault}", fails_after + 1))
+            let fault = broken_read(&schema, case, requested, answer, fails_after)?;
+            Some(format!("`{requested}` with read {} failing: {fault}", fails_after + 1))
         })
     })
 }
@@ -239,7 +249,7 @@ fn broken_reads(case: &Case) -> Option<String> {
 fn broken_read(
     schema: &Schema,
     case: &Case,
-    asked: &Asked,
+    requested: &Asked,
     answer: &Answer,
     fails_after: usize,
 ) -> Option<String> {
@@ -247,11 +257,11 @@ fn broken_read(
     let at = Some(cache.at(ReadPoint::new(Revision::default(), now())));
     let visible = case.relationships.visible_at(now());
     let broken = FailingReader::after(fails_after, visible);
-    let first = ask(&EvalContext { cache: at, ..EvalContext::new(schema, &broken) }, asked);
+    let first = ask(&EvalContext { cache: at, ..EvalContext::new(schema, &broken) }, requested);
     if first != Said::ReadFailed && !answer.allows(&first) {
         return Some(format!("the engine says {first:?}, the reference {answer:?}"));
     }
-    let then = ask(&EvalContext { cache: at, ..EvalContext::new(schema, &visible) }, asked);
+    let then = ask(&EvalContext { cache: at, ..EvalContext::new(schema, &visible) }, requested);
     (!answer.allows(&then))
         .then(|| format!("the engine then says {then:?}, the reference {answer:?}"))
 }
@@ -271,7 +281,8 @@ fn stale_answers(case: &Case) -> Option<String> {
             let visible = relationships.visible_at(now);
             let at = Some(cache.at(ReadPoint::new(Revision(*revision), now)));
             let scope = EvalContext { cache: at, ..EvalContext::new(&schema, &visible) };
-            let said: Vec<Said> = case.questions.iter().map(|asked| ask(&scope, asked)).collect();
+            let said: Vec<Said> =
+                case.questions.iter().map(|requested| ask(&scope, requested)).collect();
             let way = format!("in {year} at revision {revision}");
             bench.fault(&way, &bench.answers(relationships, now), &said)
         })

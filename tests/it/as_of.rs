@@ -45,10 +45,10 @@ fn write(database: &Database, minute: u32, operation: UpdateOperation, text: &st
 }
 
 /// Whether the check was true at one minute, made at another.
-fn was(database: &Database, text: &str, minute: u32, asked_at: u32) -> bool {
-    let revision = database.revision_at(at(minute), at(asked_at)).unwrap();
+fn was(database: &Database, text: &str, minute: u32, requested_at: u32) -> bool {
+    let revision = database.revision_at(at(minute), at(requested_at)).unwrap();
     let view = database
-        .view(Consistency::AsOf(ReadPoint::new(revision, at(minute))), at(asked_at))
+        .view(Consistency::AsOf(ReadPoint::new(revision, at(minute))), at(requested_at))
         .unwrap();
     let (resource, permission, subject) = parse_relationship_key(text).unwrap();
     let context = Context::default();
@@ -92,7 +92,7 @@ fn what_has_expired_since_then_was_there_then() {
 }
 
 #[test]
-fn only_times_within_the_window_can_be_asked_for() {
+fn only_times_within_the_window_can_be_requested() {
     let database = database();
     let future = database.revision_at(at(11), at(10)).unwrap_err();
     assert!(matches!(future, DatabaseError::Time(_)), "{future}");
@@ -154,7 +154,7 @@ fn a_time_between_the_beginning_and_the_commit_of_a_write_does_not_show_it() {
 }
 
 #[test]
-fn no_later_write_counts_for_a_time_that_was_asked_for() {
+fn no_later_write_counts_for_a_time_that_was_requested() {
     let database = database();
     let before = database.revision_at(at(9), at(9)).unwrap();
     // Its clock is behind.
@@ -235,11 +235,11 @@ async fn every_call_that_takes_a_token_takes_that_of_a_time() {
     let response = client(&server).await.read_revision_at(of(time)).await.unwrap().into_inner();
     let exactly = Requirement::AtExactSnapshot(response.token.clone().unwrap());
     let then = Some(consistency(exactly));
-    let asked = proto::CheckPermissionRequest {
+    let requested = proto::CheckPermissionRequest {
         consistency: then.clone(),
         ..question("document:plan#view@user:ann")
     };
-    let response = server.permissions().await.check_permission(asked).await.unwrap();
+    let response = server.permissions().await.check_permission(requested).await.unwrap();
     assert_eq!(response.into_inner().permissionship, 2);
     assert!(!server.has("document:plan#view@user:ann").await);
 
@@ -284,11 +284,11 @@ async fn the_token_of_a_quiet_time_is_fresh_and_a_start_for_a_watch() {
     let response =
         client(&server).await.read_revision_at(of(present())).await.unwrap().into_inner();
     let token = response.token.unwrap();
-    let asked = proto::CheckPermissionRequest {
+    let requested = proto::CheckPermissionRequest {
         consistency: Some(consistency(Requirement::AtLeastAsFresh(token.clone()))),
         ..question("document:plan#view@user:ann")
     };
-    let response = server.permissions().await.check_permission(asked).await.unwrap();
+    let response = server.permissions().await.check_permission(requested).await.unwrap();
     assert_eq!(response.into_inner().permissionship, 2);
 
     let request = proto::WatchRequest { optional_start_cursor: Some(token), ..Default::default() };

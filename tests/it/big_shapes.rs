@@ -51,7 +51,7 @@ fn ask<R: RelationshipReader>(schema: &Schema, reader: &R, question: &str) -> Ch
 }
 
 #[track_caller]
-fn assert_asked<R: RelationshipReader>(
+fn assert_requested<R: RelationshipReader>(
     schema: &Schema,
     reader: &R,
     question: &str,
@@ -80,14 +80,19 @@ fn ask_chains(length: usize) {
     let schema = schema();
     let relationships = chain(length);
     let visible = relationships.visible_at(now());
-    assert_asked(&schema, &visible, "group:0#member@user:end", true);
-    assert_asked(&schema, &visible, "group:0#member@user:nobody", false);
-    assert_asked(&schema, &visible, &format!("group:0#member@group:{}#member", length - 1), true);
+    assert_requested(&schema, &visible, "group:0#member@user:end", true);
+    assert_requested(&schema, &visible, "group:0#member@user:nobody", false);
+    assert_requested(
+        &schema,
+        &visible,
+        &format!("group:0#member@group:{}#member", length - 1),
+        true,
+    );
     let relationships = ancestors(length);
     let visible = relationships.visible_at(now());
     for permission in ["inherited", "allowed", "everywhere"] {
-        assert_asked(&schema, &visible, &format!("group:0#{permission}@user:end"), true);
-        assert_asked(&schema, &visible, &format!("group:0#{permission}@user:nobody"), false);
+        assert_requested(&schema, &visible, &format!("group:0#{permission}@user:end"), true);
+        assert_requested(&schema, &visible, &format!("group:0#{permission}@user:nobody"), false);
     }
 }
 
@@ -121,7 +126,7 @@ fn a_group_with_a_million_members() {
         ("group:0#inherited@user:deep", true),
     ] {
         let reader = CountingReader::new(visible);
-        assert_asked(&schema, &reader, question, expected);
+        assert_requested(&schema, &reader, question, expected);
         let (reads, returned) = (reader.reads(), reader.returned());
         assert!(reads <= 30 && returned <= 30, "{question}: {reads} reads, {returned} returned");
     }
@@ -155,20 +160,20 @@ fn a_lattice_with_a_billion_ways() {
         for (user, expected) in [("bottom", true), ("nobody", false)] {
             let reader = CountingReader::new(relationships.visible_at(now()));
             let question = format!("group:0#{permission}@user:{user}");
-            assert_asked(&schema, &reader, &question, expected);
+            assert_requested(&schema, &reader, &question, expected);
             let (reads, edges) = (reader.reads(), relationships.len());
             assert!(reads <= 8 * edges, "{question}: {reads} reads for {edges} edges");
         }
     }
     // One of the two groups at the bottom is empty, so not every way ends well.
     let visible = parents.visible_at(now());
-    assert_asked(&schema, &visible, "group:0#everywhere@user:bottom", false);
+    assert_requested(&schema, &visible, "group:0#everywhere@user:bottom", false);
     let (left, right) = (format!("group:{}", 2 * DEPTH), format!("group:{}", 2 * DEPTH + 1));
     let mut parents = parents.clone();
     parents.insert(format!("{right}#member@user:bottom").parse().unwrap());
     let visible = parents.visible_at(now());
-    assert_asked(&schema, &visible, "group:0#everywhere@user:bottom", true);
-    assert_asked(&schema, &visible, &format!("{left}#everywhere@user:bottom"), true);
+    assert_requested(&schema, &visible, "group:0#everywhere@user:bottom", true);
+    assert_requested(&schema, &visible, &format!("{left}#everywhere@user:bottom"), true);
 }
 
 #[test]
@@ -178,10 +183,10 @@ fn a_circle_of_a_thousand_groups() {
     relationships.insert(stored(group(999), "member", members_of(0)));
     let visible = relationships.visible_at(now());
     for start in [0, 1, 500, 999] {
-        assert_asked(&schema, &visible, &format!("group:{start}#member@user:end"), true);
-        assert_asked(&schema, &visible, &format!("group:{start}#allowed@user:end"), true);
-        assert_asked(&schema, &visible, &format!("group:{start}#member@user:nobody"), false);
-        assert_asked(&schema, &visible, &format!("group:{start}#member@group:7#member"), true);
+        assert_requested(&schema, &visible, &format!("group:{start}#member@user:end"), true);
+        assert_requested(&schema, &visible, &format!("group:{start}#allowed@user:end"), true);
+        assert_requested(&schema, &visible, &format!("group:{start}#member@user:nobody"), false);
+        assert_requested(&schema, &visible, &format!("group:{start}#member@group:7#member"), true);
     }
 }
 
@@ -197,7 +202,7 @@ fn a_direct_member_costs_two_reads() {
         ("document:d#view@user:bob", false),
     ] {
         let reader = CountingReader::new(relationships.visible_at(now()));
-        assert_asked(&schema, &reader, question, expected);
+        assert_requested(&schema, &reader, question, expected);
         assert!(reader.reads() <= 2, "{question}: {} reads", reader.reads());
     }
 }
@@ -208,8 +213,8 @@ fn what_no_relationship_could_make_true_costs_no_read() {
     let relationships = chain(3);
     let visible: VisibleSet<'_> = relationships.visible_at(now());
     let reader = CountingReader::new(visible);
-    assert_asked(&schema, &reader, "group:0#member@group:1", false);
-    assert_asked(&schema, &reader, "group:0#banned@group:1#member", false);
+    assert_requested(&schema, &reader, "group:0#member@group:1", false);
+    assert_requested(&schema, &reader, "group:0#banned@group:1#member", false);
     assert_eq!(reader.reads(), 0);
 }
 
@@ -240,10 +245,10 @@ fn ask_everyone(count: usize, cases: &[Dense]) {
         }",
     )
     .unwrap();
-    for (link, inside, asked, expected) in cases {
+    for (link, inside, requested, expected) in cases {
         let relationships = everyone_in_everyone(count, link, inside);
         let reader = CountingReader::new(relationships.visible_at(now()));
-        let question = format!("group:0#allowed@{asked}");
+        let question = format!("group:0#allowed@{requested}");
         assert_eq!(ask(&schema, &reader, &question).permissionship, *expected, "{link} {inside}");
         let (reads, edges) = (reader.reads(), relationships.len());
         assert!(reads <= 4 * edges, "{link} {inside}: {reads} reads for {edges} edges");

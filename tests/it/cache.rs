@@ -31,12 +31,15 @@ impl Bench {
     }
 
     fn ask(&self, second: i64, question: &str, context: &str) -> CheckResult {
-        let asked = Asked::parse(&format!("{question} with {context}"));
+        let requested = Asked::parse(&format!("{question} with {context}"));
         let now = Timestamp::from_unix(second, 0).unwrap();
         let visible = self.stored.visible_at(now);
         let cache = Some(self.cache.at(ReadPoint::new(Revision(1), now)));
-        check(&EvalContext { cache, ..EvalContext::new(&self.schema, &visible) }, &asked.question())
-            .unwrap()
+        check(
+            &EvalContext { cache, ..EvalContext::new(&self.schema, &visible) },
+            &requested.question(),
+        )
+        .unwrap()
     }
 
     /// Whether a check is answered without a read.
@@ -59,7 +62,7 @@ fn it_stays_within_its_bytes() {
 }
 
 #[test]
-fn what_is_asked_for_survives_what_is_asked_once() {
+fn options_for_every_call_survive_those_for_one_call() {
     let bench = Bench::new(10_000, &["document:hot#viewer@user:ann"]);
     bench.ask(1, "document:hot#view@user:ann", "{}");
     for number in 0..1_000 {

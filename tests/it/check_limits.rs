@@ -123,16 +123,16 @@ fn a_question_ends_when_nobody_waits_for_it() {
     let (schema, set) = (schema(SCHEMA), chain(10_000));
     let visible = set.visible_at(now());
     for patience in [0, 1, 7, 40] {
-        let asked = Cell::new(0);
+        let requested = Cell::new(0);
         let interrupted = || {
-            asked.set(asked.get() + 1);
-            asked.get() > patience
+            requested.set(requested.get() + 1);
+            requested.get() > patience
         };
         let reader = CountingReader::new(visible);
         let scope = EvalContext { interrupted: &interrupted, ..EvalContext::new(&schema, &reader) };
         let error = ask(&scope, "group:0#member@user:end").unwrap_err();
         assert!(matches!(error, EngineError::Interrupted), "{error}");
-        assert_eq!(asked.get(), patience + 1);
+        assert_eq!(requested.get(), patience + 1);
         assert!(reader.reads() <= 300 * (patience + 1), "{} reads", reader.reads());
     }
 }

@@ -46,8 +46,9 @@ fn ask(relationships: &str, question: &str, context: &str) -> Result<Permissions
     for stored in set.iter() {
         schema.check_relationship(stored).unwrap();
     }
-    let asked = Asked::parse(&format!("{question} with {context}"));
-    Ok(check(&EvalContext::new(&schema, &set.visible_at(now())), &asked.question())?.permissionship)
+    let requested = Asked::parse(&format!("{question} with {context}"));
+    Ok(check(&EvalContext::new(&schema, &set.visible_at(now())), &requested.question())?
+        .permissionship)
 }
 
 #[track_caller]
@@ -224,8 +225,8 @@ fn self_is_the_object_and_none_of_its_usersets() {
 }
 
 #[test]
-fn names_that_do_not_exist_are_told_the_resource_first() {
-    for (question, told) in [
+fn names_that_do_not_exist_are_reported_the_resource_first() {
+    for (question, reported) in [
         ("planet:d#read@robot:r", "object definition `planet` not found"),
         (
             "document:d#fly@robot:r",
@@ -237,7 +238,7 @@ fn names_that_do_not_exist_are_told_the_resource_first() {
             "relation/permission `fly` not found under definition `group`",
         ),
     ] {
-        assert_eq!(ask("", question, "{}").unwrap_err().to_string(), told);
+        assert_eq!(ask("", question, "{}").unwrap_err().to_string(), reported);
     }
     // Names that exist and cannot meet are a plain no.
     assert_no("", &["folder:f#owner@document:d", "folder:f#owner@group:g#member"]);

@@ -264,7 +264,7 @@ fn a_schema_is_printed_with_what_it_imports_and_written_without() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_told_in_one_line() {
+fn a_server_that_does_not_answer_is_reported_in_one_line() {
     // Its port is free again as soon as it was printed.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (code, text) =

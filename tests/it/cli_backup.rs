@@ -512,8 +512,8 @@ fn a_redacted_file_has_the_same_shape_and_no_id() {
     place.done(&["backup", "redact", "a.backup", "b.backup"]);
     let text = place.done(&["backup", "parse-relationships", "b.backup"]);
     assert_eq!(text.lines().count(), 6);
-    for told in ["plan", "zoe", "ann", "tuesday"] {
-        assert!(!text.contains(told), "{text}");
+    for reported in ["plan", "zoe", "ann", "tuesday"] {
+        assert!(!text.contains(reported), "{text}");
     }
     assert!(text.contains("@user:*\n") && text.contains("[on_day]\n"), "{text}");
     let ids: std::collections::BTreeSet<&str> = text

@@ -131,7 +131,7 @@ fn pages_go_on_where_they_ended() {
 }
 
 #[test]
-fn what_is_not_there_is_told() {
+fn missing_things_are_reported() {
     let shell = Shell::new();
     for (arguments, reason) in [
         (["expand", "nothing", "document:plan", "--json"], "nothing"),

@@ -166,7 +166,7 @@ fn resources_are_listed_for_a_subject() {
 }
 
 #[test]
-fn a_server_says_how_to_use_it_and_ends_when_told() {
+fn a_server_says_how_to_use_it_and_ends_on_a_signal() {
     let mut server = Server::start();
     let banner = server.banner("python3");
     let command = banner.lines().find(|line| line.contains("kilwa permission check")).unwrap();

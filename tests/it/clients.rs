@@ -85,8 +85,8 @@ fn run(client: &str, script: &str, arguments: &[&str]) {
         skipped(complaint.trim());
         return;
     }
-    let told = String::from_utf8_lossy(&played.stdout);
-    assert!(played.status.success(), "{told}{complaint}");
+    let reported = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{reported}{complaint}");
 }
 
 /// The virtual environment of the Python client.

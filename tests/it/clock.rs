@@ -131,11 +131,11 @@ async fn ten_minutes_ahead_and_back_show_no_access_that_was_revoked() {
     let mut own = PermissionsServiceClient::with_interceptor(channel, Bearer(KEY.to_owned()));
     let token = own.read_revision_at(ReadRevisionAtRequest { time: Some(time) }).await.unwrap();
     let exactly = Requirement::AtExactSnapshot(token.into_inner().token.unwrap());
-    let asked = proto::CheckPermissionRequest {
+    let requested = proto::CheckPermissionRequest {
         consistency: Some(consistency(exactly)),
         ..question(ASKED)
     };
-    let then = server.permissions().await.check_permission(asked).await.unwrap().into_inner();
+    let then = server.permissions().await.check_permission(requested).await.unwrap().into_inner();
     assert_eq!(then.permissionship, 1);
 }
 

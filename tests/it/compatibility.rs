@@ -45,10 +45,10 @@ fn contexts_on_the_page_are_refused() {
             for text in shown.split('`').filter(|text| text.starts_with('{')) {
                 contexts += 1;
                 let context = Context::parse(text).unwrap();
-                for (stored, asked) in
+                for (stored, requested) in
                     [(&context, &Context::default()), (&Context::default(), &context)]
                 {
-                    let outcome = caveat.evaluate(stored, asked, &Steps::default());
+                    let outcome = caveat.evaluate(stored, requested, &Steps::default());
                     assert!(outcome.is_err(), "{name} {text}: {outcome:?}");
                 }
             }

@@ -78,14 +78,14 @@ impl Corpus {
     }
 
     fn false_assertions(&self) -> impl Iterator<Item = String> {
-        self.assertions.iter().filter_map(|(expected, asked)| {
-            let said = ask(&EvalContext::new(&self.schema, &self.visible()), asked);
+        self.assertions.iter().filter_map(|(expected, requested)| {
+            let said = ask(&EvalContext::new(&self.schema, &self.visible()), requested);
             let holds = match expected {
                 Expected::Member => said == Said::Member,
                 Expected::NotMember => said == Said::NotMember,
                 Expected::Conditional => matches!(said, Said::Conditional(_)),
             };
-            (!holds).then(|| format!("`{asked}` is {said:?}, not {expected:?}"))
+            (!holds).then(|| format!("`{requested}` is {said:?}, not {expected:?}"))
         })
     }
 
@@ -110,14 +110,15 @@ impl Corpus {
         let cached =
             EvalContext { cache: Some(cache.at(ReadPoint::new(Revision(1), now()))), ..plain };
         let questions: Vec<Asked> =
-            pairs.iter().map(|pair| asked(pair, subject, context)).collect();
+            pairs.iter().map(|pair| requested(pair, subject, context)).collect();
         let mut faults = Vec::new();
-        for ((pair, asked), bulk) in pairs.iter().zip(&questions).zip(ask_each(&plain, &questions))
+        for ((pair, requested), bulk) in
+            pairs.iter().zip(&questions).zip(ask_each(&plain, &questions))
         {
             let answer = solution.answer(pair);
-            for said in [bulk, ask(&plain, asked), ask(&cached, asked)] {
+            for said in [bulk, ask(&plain, requested), ask(&cached, requested)] {
                 if !answer.allows(&said) {
-                    faults.push(format!("`{asked}` is {said:?}, not {answer:?}"));
+                    faults.push(format!("`{requested}` is {said:?}, not {answer:?}"));
                 }
             }
         }
@@ -128,27 +129,29 @@ impl Corpus {
     /// Looks up every relation and permission of every type, and compares with what the reference says of each object.
     fn false_lookups(&self, questions: &[Asked], solution: &Solution) -> Vec<String> {
         let mut by_node: BTreeMap<(&str, &str), Vec<&Asked>> = BTreeMap::new();
-        for asked in questions {
-            let node = (asked.resource.object_type(), asked.permission.as_str());
-            by_node.entry(node).or_default().push(asked);
+        for requested in questions {
+            let node = (requested.resource.object_type(), requested.permission.as_str());
+            by_node.entry(node).or_default().push(requested);
         }
         let visible = self.visible();
         let scope = EvalContext::new(&self.schema, &visible);
         let everything = ResourceFilter::default();
         let mut faults = Vec::new();
-        for asked in by_node.values() {
-            let answer = |asked: &&Asked| {
-                let (object, node) = (asked.resource.clone(), asked.permission.clone());
+        for requested in by_node.values() {
+            let answer = |requested: &&Asked| {
+                let (object, node) = (requested.resource.clone(), requested.permission.clone());
                 (object.object_id().to_owned(), solution.answer(&Pair { object, node }))
             };
-            let expected = asked.iter().map(answer).collect();
+            let expected = requested.iter().map(answer).collect();
             for size in [1, 2, 7, usize::MAX] {
                 let way: &Way<'_> = &|sought, after, size| {
                     let (mut lookup, _) = ResourceLookup::start(&scope, sought, after)?;
                     lookup.next_page(&scope, sought, size)
                 };
-                let looked_up = by_pages(way, &asked[0].sought(&everything), size);
-                faults.extend(fault(&expected, &looked_up).map(|it| format!("{}: {it}", asked[0])));
+                let looked_up = by_pages(way, &requested[0].sought(&everything), size);
+                faults.extend(
+                    fault(&expected, &looked_up).map(|it| format!("{}: {it}", requested[0])),
+                );
             }
         }
         faults
@@ -204,10 +207,11 @@ impl Corpus {
     }
 
     fn objects(&self) -> BTreeSet<ObjectRef> {
-        let asked = self.assertions.iter().map(|(_, asked)| (&asked.resource, &asked.subject));
+        let requested =
+            self.assertions.iter().map(|(_, requested)| (&requested.resource, &requested.subject));
         let stored = self.relationships.iter().map(|stored| (&stored.resource, &stored.subject));
         stored
-            .chain(asked)
+            .chain(requested)
             .flat_map(|(resource, subject)| [Some(resource), object_of(subject)])
             .flatten()
             .cloned()
@@ -233,16 +237,16 @@ impl Corpus {
 
     fn contexts(&self) -> Vec<Context> {
         let mut contexts = vec![Context::default()];
-        for (_, asked) in &self.assertions {
-            if !contexts.contains(&asked.context) {
-                contexts.push(asked.context.clone());
+        for (_, requested) in &self.assertions {
+            if !contexts.contains(&requested.context) {
+                contexts.push(requested.context.clone());
             }
         }
         contexts
     }
 }
 
-fn asked(pair: &Pair, subject: &Subject, context: &Context) -> Asked {
+fn requested(pair: &Pair, subject: &Subject, context: &Context) -> Asked {
     Asked {
         resource: pair.object.clone(),
         permission: pair.node.clone(),

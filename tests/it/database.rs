@@ -681,12 +681,12 @@ fn followers_see_each_change_once_and_in_order() {
             break;
         }
     }
-    let told: Vec<_> = pieces
+    let reported: Vec<_> = pieces
         .iter()
         .map(|part| (updates(part), part.schema_written, part.metadata.is_some(), part.ends))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             (vec![], false, true, false),
             (vec!["Touch document:a#viewer@user:ann".to_owned()], false, true, false),

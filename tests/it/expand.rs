@@ -169,7 +169,7 @@ fn an_arrow_has_a_child_for_each_object() {
 }
 
 #[test]
-fn what_cannot_be_told_is_refused() {
+fn what_cannot_be_reported_is_refused() {
     let schema = schema(SCHEMA);
     let none = RelationshipSet::default();
     let refused =
@@ -241,27 +241,27 @@ fn leaves_agree_with_the_reference() {
             .collect();
         let reference = Reference::new(&rules, &schema, plain.iter(), now());
         let reading = Reading { schema: &schema, relationships: &case.relationships };
-        for asked in &case.questions {
+        for requested in &case.questions {
             let answer = reference.answer(
-                &asked.resource,
-                &asked.permission,
-                &asked.subject,
+                &requested.resource,
+                &requested.permission,
+                &requested.subject,
                 &Context::default(),
             );
-            let place = (asked.resource.clone(), asked.permission.clone());
-            match reading.is_in(&place, &asked.subject, &mut Vec::new()) {
+            let place = (requested.resource.clone(), requested.permission.clone());
+            match reading.is_in(&place, &requested.subject, &mut Vec::new()) {
                 Err(error) => {
                     assert!(matches!(error, EngineError::EndlessTree { .. }), "{error}\n\n{case}");
                     // A userset is a member of itself, whatever it contains.
                     let stranger = Subject::new("user", "nobody-names-me", "").unwrap();
-                    let (resource, permission) = (&asked.resource, &asked.permission);
+                    let (resource, permission) = (&requested.resource, &requested.permission);
                     let answer =
                         reference.answer(resource, permission, &stranger, &Context::default());
-                    assert!(answer.cyclic, "`{asked}`: {error}\n\n{case}");
+                    assert!(answer.cyclic, "`{requested}`: {error}\n\n{case}");
                 }
                 Ok(_) if answer.cyclic_exclusion => {}
                 Ok(is_in) => {
-                    assert_eq!(is_in, answer.verdict == Verdict::Member, "`{asked}`\n\n{case}");
+                    assert_eq!(is_in, answer.verdict == Verdict::Member, "`{requested}`\n\n{case}");
                     compared += 1;
                 }
             }

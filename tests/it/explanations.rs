@@ -42,8 +42,8 @@ fn the_end_of_a_cut_explanation_claims_nothing() {
     let visible = set.visible_at(now());
     let scope = EvalContext { tracing: true, ..EvalContext::new(&schema, &visible) };
     for user in ["u", "stranger"] {
-        let asked = Asked::parse(&format!("document:plan#view@user:{user}"));
-        let trace = check(&scope, &asked.question()).unwrap().trace.unwrap();
+        let requested = Asked::parse(&format!("document:plan#view@user:{user}"));
+        let trace = check(&scope, &requested.question()).unwrap().trace.unwrap();
         let evidence = Evidence::from_trace(&trace, &schema);
         let mut ends = Vec::new();
         leaves(&evidence, &mut ends);
@@ -60,7 +60,7 @@ fn deepest(trace: &CheckDebugTrace) -> &CheckDebugTrace {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cut_trace_is_told_from_a_whole_one_over_the_wire_and_by_the_command() {
+async fn a_truncated_trace_is_distinguished_from_a_whole_one_over_the_wire_and_by_the_command() {
     let server = fresh().await;
     let chain = chain();
     server.touch(&chain.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();

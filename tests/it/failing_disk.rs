@@ -71,7 +71,9 @@ fn child() {
     assert_eq!(before.len(), acknowledged, "what failed is not visible");
     for number in 10_000..10_003 {
         let refused = write(&store, number).unwrap_err();
-        assert!(matches!(&refused, WriteError::Stopped { reason: told } if *told == reason));
+        assert!(
+            matches!(&refused, WriteError::Stopped { reason: reported } if *reported == reason)
+        );
     }
     store.collect_garbage(now()).unwrap_err();
     assert_eq!(parts(&store), before, "reads go on");

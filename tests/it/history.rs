@@ -143,9 +143,13 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
     assert_eq!(view.schema_text(), Some(case.schema.as_str()));
     let questions: Vec<CheckQuery<'_>> = case.questions.iter().map(Asked::question).collect();
     let together = view.check_each(&questions, false);
-    for ((asked, question), together) in case.questions.iter().zip(&questions).zip(together) {
-        let answer =
-            reference.answer(&asked.resource, &asked.permission, &asked.subject, &asked.context);
+    for ((requested, question), together) in case.questions.iter().zip(&questions).zip(together) {
+        let answer = reference.answer(
+            &requested.resource,
+            &requested.permission,
+            &requested.subject,
+            &requested.context,
+        );
         let at_once = database
             .check_in_memory(consistency, now(), &|| Duration::ZERO, question)
             .map(|(at, result)| {
@@ -155,19 +159,22 @@ fn compare(database: &Database, consistency: Consistency, moment: &Moment) {
         for result in [view.check(question, false), together].into_iter().chain(at_once) {
             let said = match result {
                 Err(DatabaseError::Engine(error)) => Said::from(Err(error)),
-                Err(error) => panic!("`{asked}` at revision {revision}: {error}\n\n{case}"),
+                Err(error) => panic!("`{requested}` at revision {revision}: {error}\n\n{case}"),
                 Ok(checked) => Said::from(Ok(checked)),
             };
-            let told = format!("`{asked}` at revision {revision}: {said:?}, not {answer:?}");
-            assert!(answer.allows(&said), "{told}\n\n{case}");
+            let reported =
+                format!("`{requested}` at revision {revision}: {said:?}, not {answer:?}");
+            assert!(answer.allows(&said), "{reported}\n\n{case}");
         }
-        let expected = expected(&reference, case, asked);
+        let expected = expected(&reference, case, requested);
         let everything = ResourceFilter::default();
         for size in [1, 2, 7, usize::MAX] {
             let way: &Way<'_> = &|sought, after, size| look_up(&view, sought, after, size);
-            let looked_up = by_pages(way, &asked.sought(&everything), size);
+            let looked_up = by_pages(way, &requested.sought(&everything), size);
             if let Some(fault) = fault(&expected, &looked_up) {
-                panic!("`{asked}` looked up by {size} at revision {revision}: {fault}\n\n{case}");
+                panic!(
+                    "`{requested}` looked up by {size} at revision {revision}: {fault}\n\n{case}"
+                );
             }
         }
     }

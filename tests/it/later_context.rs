@@ -10,7 +10,7 @@ use crate::reference::lookups::{by_pages, is_askable};
 use crate::reference::random::Random;
 use crate::schema_support::schema as compiled;
 use crate::subject_agreement::listings;
-use crate::subject_lists::{Listing, ids, listed, told};
+use crate::subject_lists::{Listing, ids, listed, reported};
 use kilwa::engine::{EvalContext, FoundSubject, ResourceFilter, ResourceLookup};
 use kilwa::relationship::{
     Context, ObjectRef, Permissionship, RelationshipReader, RelationshipSet, Subject, VisibleSet,
@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 const STRANGER: &str = "nobody-names-me";
 
 #[test]
-fn an_exception_is_told_from_a_wildcard_that_lacks_the_same_parameter() {
+fn an_exception_is_distinguished_from_a_wildcard_that_lacks_the_same_parameter() {
     let schema = compiled(
         "caveat one(x int) { x == 1 }
          caveat positive(x int) { x > 0 }
@@ -42,7 +42,7 @@ fn an_exception_is_told_from_a_wildcard_that_lacks_the_same_parameter() {
     let visible = relationships.visible_at(now());
     let listing = Listing::parse("page:p#view@person", &Context::default());
     let found = listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX).unwrap();
-    assert_eq!(told(&found), "*?x-eve?x");
+    assert_eq!(reported(&found), "*?x-eve?x");
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn random_algebra_holds_in_later_contexts() {
         assert_eq!(fault(&case, &contexts), None, "\n\n{case}");
         let schema = compile(&case.schema).unwrap();
         let visible = case.relationships.visible_at(now());
-        for found in case.questions.iter().flat_map(|asked| {
+        for found in case.questions.iter().flat_map(|requested| {
             let listing = Listing::parse(
-                &format!("{}#{}@user", asked.resource, asked.permission),
+                &format!("{}#{}@user", requested.resource, requested.permission),
                 &Context::default(),
             );
             listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX).unwrap()
@@ -177,8 +177,8 @@ fn contexts(parameters: &[(&str, &[serde_json::Value])]) -> Vec<Context> {
 fn fault(case: &Case, contexts: &[Context]) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
     let mut case = case.clone();
-    for asked in &mut case.questions {
-        asked.context = Context::default();
+    for requested in &mut case.questions {
+        requested.context = Context::default();
     }
     let visible = case.relationships.visible_at(now());
     let bench = Bench { schema: &schema, visible: &visible, contexts };
@@ -186,8 +186,8 @@ fn fault(case: &Case, contexts: &[Context]) -> Option<String> {
         bench.subjects_fault(listing, &ids(case.relationships.iter(), &listing.resource))
     });
     subjects.or_else(|| {
-        let mut asked = case.questions.iter().filter(|asked| is_askable(asked));
-        asked.find_map(|asked| bench.resources_fault(&case, asked))
+        let mut requested = case.questions.iter().filter(|requested| is_askable(requested));
+        requested.find_map(|requested| bench.resources_fault(&case, requested))
     })
 }
 
@@ -205,13 +205,13 @@ impl Bench<'_> {
         subject: &Subject,
         context: &Context,
     ) -> Said {
-        let asked = Asked {
+        let requested = Asked {
             resource: resource.clone(),
             permission: permission.to_owned(),
             subject: subject.clone(),
             context: context.clone(),
         };
-        ask(&EvalContext::new(self.schema, self.visible), &asked)
+        ask(&EvalContext::new(self.schema, self.visible), &requested)
     }
 
     fn subjects_fault(&self, listing: &Listing, ids: &BTreeSet<String>) -> Option<String> {
@@ -224,27 +224,27 @@ impl Bench<'_> {
             ids.iter().find_map(|id| {
                 let said = said(id);
                 (!may_be(&found, id, &said, &everybody)).then(|| {
-                    let list = told(&found);
+                    let list = reported(&found);
                     format!("`{listing}` without context is {list}, but with {context} `{id}` is {said:?} and everybody else {everybody:?}")
                 })
             })
         })
     }
 
-    fn resources_fault(&self, case: &Case, asked: &Asked) -> Option<String> {
+    fn resources_fault(&self, case: &Case, requested: &Asked) -> Option<String> {
         let scope = EvalContext::new(self.schema, self.visible);
-        let found = everything(&scope, asked)?;
-        let ids = ids(case.relationships.iter(), &asked.resource);
+        let found = everything(&scope, requested)?;
+        let ids = ids(case.relationships.iter(), &requested.resource);
         ids.iter().find_map(|id| {
-            let resource = ObjectRef::new(asked.resource.object_type(), id.as_str()).unwrap();
+            let resource = ObjectRef::new(requested.resource.object_type(), id.as_str()).unwrap();
             let listed = found.iter().find(|found| found.object_id == *id);
             self.contexts.iter().find_map(|context| {
-                let said = self.said(&resource, &asked.permission, &asked.subject, context);
+                let said = self.said(&resource, &requested.permission, &requested.subject, context);
                 let holds = match listed {
                     None => said == Said::NotMember,
                     Some(found) => !found.missing.is_empty() || said == Said::Member,
                 };
-                (!holds).then(|| format!("`{asked}` without context: {listed:?}, but with {context} `{id}` is {said:?}"))
+                (!holds).then(|| format!("`{requested}` without context: {listed:?}, but with {context} `{id}` is {said:?}"))
             })
         })
     }
@@ -252,10 +252,10 @@ impl Bench<'_> {
 
 fn everything<R: RelationshipReader>(
     scope: &EvalContext<'_, R>,
-    asked: &Asked,
+    requested: &Asked,
 ) -> Option<Vec<kilwa::engine::FoundResource>> {
     let within = ResourceFilter::default();
-    let sought = asked.sought(&within);
+    let sought = requested.sought(&within);
     let looked_up = by_pages(
         &|sought, after, size| {
             ResourceLookup::start(scope, sought, after)?.0.next_page(scope, sought, size)

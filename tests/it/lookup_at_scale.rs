@@ -220,9 +220,9 @@ fn three_resources_among_ten_million_relationships_cost_a_few_reads() {
     for permission in ["view", "allowed"] {
         let reader = CountingReader::new(store.snapshot(now()).unwrap());
         let scope = EvalContext::new(&schema, &reader);
-        let asked = Asked::parse(&format!("document:x#{permission}@user:ann"));
+        let requested = Asked::parse(&format!("document:x#{permission}@user:ann"));
         let everything = ResourceFilter::default();
-        let sought = asked.sought(&everything);
+        let sought = requested.sought(&everything);
         let started = Instant::now();
         let (mut lookup, _) = ResourceLookup::start(&scope, &sought, None).unwrap();
         let page = lookup.next_page(&scope, &sought, usize::MAX).unwrap();

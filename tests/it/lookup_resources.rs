@@ -49,10 +49,10 @@ fn disagreement(case: &Case) -> Option<String> {
     let plain = EvalContext::new(&schema, &visible);
     let cached =
         EvalContext { cache: Some(cache.at(ReadPoint::new(Revision::default(), now()))), ..plain };
-    case.questions.iter().filter(|asked| is_askable(asked)).find_map(|asked| {
-        let expected = expected(&reference, case, asked);
+    case.questions.iter().filter(|requested| is_askable(requested)).find_map(|requested| {
+        let expected = expected(&reference, case, requested);
         let everything = ResourceFilter::default();
-        let sought = asked.sought(&everything);
+        let sought = requested.sought(&everything);
         for size in SIZES {
             for (way, looked_up) in [
                 (
@@ -74,11 +74,11 @@ fn disagreement(case: &Case) -> Option<String> {
                 ("going on", going_on(&plain, &sought, size)),
             ] {
                 if let Some(fault) = fault(&expected, &looked_up) {
-                    return Some(format!("`{asked}` looked up {way} by {size}: {fault}"));
+                    return Some(format!("`{requested}` looked up {way} by {size}: {fault}"));
                 }
             }
         }
-        within_disagrees(&plain, asked, &expected)
+        within_disagrees(&plain, requested, &expected)
     })
 }
 
@@ -113,7 +113,7 @@ fn going_on<R: RelationshipReader>(
 /// Looks among some ids only, and among those with a prefix only.
 fn within_disagrees<R: RelationshipReader>(
     scope: &EvalContext<'_, R>,
-    asked: &Asked,
+    requested: &Asked,
     expected: &BTreeMap<String, Answer>,
 ) -> Option<String> {
     let some: ResourceFilter = ResourceFilter {
@@ -134,9 +134,11 @@ fn within_disagrees<R: RelationshipReader>(
             .collect();
         for size in [1, 7] {
             let way: &Way<'_> = &|sought, after, size| page(scope, sought, after, size);
-            let looked_up = by_pages(way, &asked.sought(&within), size);
+            let looked_up = by_pages(way, &requested.sought(&within), size);
             if let Some(fault) = fault(&expected, &looked_up) {
-                return Some(format!("`{asked}` looked up within {within:?} by {size}: {fault}"));
+                return Some(format!(
+                    "`{requested}` looked up within {within:?} by {size}: {fault}"
+                ));
             }
         }
     }
@@ -148,8 +150,8 @@ fn broken_reads(case: &Case) -> Option<String> {
     let schema = compile(&case.schema).ok()?;
     let visible = case.relationships.visible_at(now());
     let everything = ResourceFilter::default();
-    case.questions.iter().filter(|asked| is_askable(asked)).find_map(|asked| {
-        let sought = asked.sought(&everything);
+    case.questions.iter().filter(|requested| is_askable(requested)).find_map(|requested| {
+        let sought = requested.sought(&everything);
         let whole = going_on(&EvalContext::new(&schema, &visible), &sought, 3);
         (0..50).find_map(|reads| {
             let broken = FailingReader::after(reads, visible);
@@ -158,7 +160,7 @@ fn broken_reads(case: &Case) -> Option<String> {
             let is_whole = found.error == whole.error && found.found == whole.found;
             let broke = found.error.is_some() && is_start(&found.found);
             (!is_whole && !broke).then(|| {
-                format!("`{asked}` with read {} failing: {found:?}, not {whole:?}", reads + 1)
+                format!("`{requested}` with read {} failing: {found:?}, not {whole:?}", reads + 1)
             })
         })
     })

@@ -24,8 +24,8 @@ fn page<R: RelationshipReader>(
     after: Option<&str>,
     count_max: usize,
 ) -> Result<LookupPage, EngineError> {
-    let asked = Asked::parse(question);
-    let sought: LookupResourcesQuery<'_> = asked.sought(within);
+    let requested = Asked::parse(question);
+    let sought: LookupResourcesQuery<'_> = requested.sought(within);
     let (mut lookup, cost) = ResourceLookup::start(scope, &sought, after)?;
     let mut whole = LookupPage { statistics: cost, ..LookupPage::default() };
     while !whole.ended && whole.found.len() < count_max {
@@ -40,7 +40,7 @@ fn page<R: RelationshipReader>(
 
 fn all<R: RelationshipReader>(scope: &EvalContext<'_, R>, question: &str) -> Vec<String> {
     let page = page(scope, question, &ResourceFilter::default(), None, usize::MAX).unwrap();
-    let told = page.found.into_iter().map(|found| {
+    let reported = page.found.into_iter().map(|found| {
         let missing: Vec<String> = found.missing.into_iter().collect();
         if missing.is_empty() {
             found.object_id
@@ -48,7 +48,7 @@ fn all<R: RelationshipReader>(scope: &EvalContext<'_, R>, question: &str) -> Vec
             format!("{}?{}", found.object_id, missing.join(","))
         }
     });
-    told.collect()
+    reported.collect()
 }
 
 #[track_caller]
@@ -61,12 +61,12 @@ fn require(text: &str, relationships: &[&str], expected: &[(&str, &[&str])]) {
         // What a lookup finds, a check finds.
         for id in *ids {
             let (id, missing) = id.split_once('?').unwrap_or((id, ""));
-            let mut asked = Asked::parse(question);
-            let resource = format!("{}:{id}", asked.resource.object_type());
-            asked.resource = resource.parse().unwrap();
+            let mut requested = Asked::parse(question);
+            let resource = format!("{}:{id}", requested.resource.object_type());
+            requested.resource = resource.parse().unwrap();
             let names = missing.split(',').map(str::to_owned).collect();
             let said = if missing.is_empty() { Said::Member } else { Said::Conditional(names) };
-            assert_eq!(ask(&scope, &asked), said, "{asked}");
+            assert_eq!(ask(&scope, &requested), said, "{requested}");
         }
     }
 }
@@ -260,11 +260,14 @@ fn what_has_expired_leads_nowhere() {
         assert_eq!(all(&scope, "folder:x#view@user:ann"), expected, "{at}");
     }
     let visible = set.visible_at(now());
-    let asked = Asked::parse("folder:x#view@user:ann");
+    let requested = Asked::parse("folder:x#view@user:ann");
     let within = ResourceFilter::default();
-    let (lookup, _) =
-        ResourceLookup::start(&EvalContext::new(&schema, &visible), &asked.sought(&within), None)
-            .unwrap();
+    let (lookup, _) = ResourceLookup::start(
+        &EvalContext::new(&schema, &visible),
+        &requested.sought(&within),
+        None,
+    )
+    .unwrap();
     assert_eq!(lookup.until(), Some(Timestamp::parse("2031-01-01T00:00:00Z").unwrap()));
 }
 
@@ -420,34 +423,34 @@ fn a_lookup_is_bounded_like_a_check() {
     let (schema, set) = (schema(WIDE), chain(2_000));
     let visible = set.visible_at(now());
     let whole = ResourceFilter::default();
-    let asked = |limits: Limits| {
+    let requested = |limits: Limits| {
         let scope = EvalContext { limits, ..EvalContext::new(&schema, &visible) };
         page(&scope, "document:x#allowed@user:ann", &whole, None, usize::MAX)
     };
     let generous = Limits::default();
-    assert_eq!(asked(generous).unwrap().found.len(), 1);
+    assert_eq!(requested(generous).unwrap().found.len(), 1);
     for (limits, work) in [
         (Limits { visits_max: 1_500, ..generous }, WorkKind::Visits),
         (Limits { reads_max: 1_500, ..generous }, WorkKind::Reads),
         (Limits { lookup_bytes_max: 4_000, ..generous }, WorkKind::LookupBytes),
     ] {
-        let error = asked(limits).unwrap_err();
+        let error = requested(limits).unwrap_err();
         assert!(
             matches!(error, EngineError::WorkExceeded { work: found, .. } if found == work),
             "{work:?}: {error}"
         );
     }
     for patience in [0, 1, 2, 9] {
-        let asked_times = Cell::new(0);
+        let requested_times = Cell::new(0);
         let interrupted = || {
-            asked_times.set(asked_times.get() + 1);
-            asked_times.get() > patience
+            requested_times.set(requested_times.get() + 1);
+            requested_times.get() > patience
         };
         let scope =
             EvalContext { interrupted: &interrupted, ..EvalContext::new(&schema, &visible) };
         let error = page(&scope, "document:x#allowed@user:ann", &whole, None, 9).unwrap_err();
         assert!(matches!(error, EngineError::Interrupted), "{error}");
-        assert_eq!(asked_times.get(), patience + 1);
+        assert_eq!(requested_times.get(), patience + 1);
     }
     let limits = Limits { time_max: Some(Duration::from_secs(1)), ..generous };
     let stopwatch = || Duration::from_secs(2);

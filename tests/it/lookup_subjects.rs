@@ -3,7 +3,7 @@
 use crate::reference::case::{Asked, now};
 use crate::reference::compare::{Said, ask};
 use crate::schema_support::schema;
-use crate::subject_lists::{Listing, listed, told};
+use crate::subject_lists::{Listing, listed, reported};
 use kilwa::engine::{
     EngineError, EvalContext, Limits, ResourceFilter, ResourceLookup, SubjectLookup, WorkKind,
 };
@@ -59,7 +59,7 @@ fn list(relationships: &str, listing: &str, context: &str) -> Result<String, Eng
     let context = Context::parse(context).unwrap();
     let visible = set.visible_at(now());
     let listing = Listing::parse(listing, &context);
-    Ok(told(&listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX)?))
+    Ok(reported(&listed(&EvalContext::new(&schema, &visible), &listing, usize::MAX)?))
 }
 
 #[track_caller]
@@ -226,8 +226,8 @@ fn a_cycle_through_an_exclusion_is_an_error_only_where_the_answer_hinges_on_it()
         let scope = EvalContext::new(&schema, &visible);
         let case = format!("{permission} of {relationships}");
 
-        let asked = Asked::parse(&format!("document:1#{permission}@user:ann"));
-        let checked = match ask(&scope, &asked) {
+        let requested = Asked::parse(&format!("document:1#{permission}@user:ann"));
+        let checked = match ask(&scope, &requested) {
             Said::NotMember => "no",
             Said::Member => "yes",
             Said::CyclicExclusion => "!",
@@ -240,14 +240,14 @@ fn a_cycle_through_an_exclusion_is_an_error_only_where_the_answer_hinges_on_it()
 
         let listing = Listing::parse(&format!("document:1#{permission}@user"), &Context::default());
         let listed = match listed(&scope, &listing, usize::MAX) {
-            Ok(found) => told(&found),
+            Ok(found) => reported(&found),
             Err(EngineError::CyclicExclusion { .. }) => "!".to_owned(),
             Err(error) => panic!("{case}: {error}"),
         };
         assert_eq!(listed, subjects, "{case}");
 
         let within = ResourceFilter::default();
-        let sought = asked.sought(&within);
+        let sought = requested.sought(&within);
         let page = ResourceLookup::start(&scope, &sought, None)
             .and_then(|(mut lookup, _)| lookup.next_page(&scope, &sought, 10));
         let found = match page {
@@ -337,7 +337,7 @@ fn a_long_chain_and_a_lattice_are_listed() {
         let listing = format!("team:{start}#member@user");
         let scope = EvalContext::new(&schema, &visible);
         let found = listed(&scope, &Listing::parse(&listing, &context), 7).unwrap();
-        assert_eq!(told(&found), expected);
+        assert_eq!(reported(&found), expected);
     }
 }
 
@@ -377,5 +377,5 @@ fn what_many_permissions_share_is_worked_out_once() {
     let context = Context::default();
     let list = |listing: &str| listed(&scope, &Listing::parse(listing, &context), 100).unwrap();
     assert_eq!(list("document:1#view@user").len(), 201);
-    assert_eq!(told(&list("document:1#every@user")), "v");
+    assert_eq!(reported(&list("document:1#every@user")), "v");
 }

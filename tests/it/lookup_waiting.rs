@@ -56,8 +56,8 @@ fn page(
     within: &ResourceFilter,
     after: Option<&str>,
 ) -> (Vec<String>, Statistics) {
-    let asked = Asked::parse(question);
-    let sought = asked.sought(within);
+    let requested = Asked::parse(question);
+    let sought = requested.sought(within);
     let (mut lookup, cost) = view.start_lookup(&sought, after, false).unwrap();
     let page = view.continue_lookup(&mut lookup, &sought, 2).unwrap();
     let ids: Vec<String> = page.found.into_iter().map(|found| found.object_id).collect();
@@ -155,9 +155,9 @@ fn lookups_share_a_bound_on_memory() {
     let options = DatabaseOptions { lookups_bytes_max: 1 << 20, ..Default::default() };
     let database = database(folder.path(), options);
     let view = view(&database, 2030);
-    let asked = Asked::parse("document:x#view@user:ann");
+    let requested = Asked::parse("document:x#view@user:ann");
     let whole = ResourceFilter::default();
-    let sought = asked.sought(&whole);
+    let sought = requested.sought(&whole);
     let mut under_way = Vec::new();
     let error = loop {
         match view.start_lookup(&sought, None, false) {
@@ -187,8 +187,8 @@ fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
         database.write(at(2029), WriteRequest { updates, ..WriteRequest::default() }).unwrap();
     }
     let whole = ResourceFilter::default();
-    let asked = Asked::parse("document:x#view@user:ben");
-    let sought = asked.sought(&whole);
+    let requested = Asked::parse("document:x#view@user:ben");
+    let sought = requested.sought(&whole);
     // It checks so often whether its caller still waits; all groups would take some twenty times as long.
     let looks = Cell::new(0);
     let count = || {
@@ -201,7 +201,7 @@ fn a_lookup_is_held_against_the_shared_bound_from_its_start() {
     assert!(looks.get() < 10, "{}", looks.get());
 
     // Its memory is released: others can use all of it.
-    let asked = Asked::parse("document:x#view@user:ann");
-    let started = view(&database, 2030).start_lookup(&asked.sought(&whole), None, false);
+    let requested = Asked::parse("document:x#view@user:ann");
+    let started = view(&database, 2030).start_lookup(&requested.sought(&whole), None, false);
     started.unwrap();
 }

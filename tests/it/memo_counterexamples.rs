@@ -133,8 +133,8 @@ fn every_graph(kind: &str) {
             for (offset, _) in NAMES.iter().enumerate() {
                 let other = (position + offset) % GROUPS;
                 let group = format!("group:{}#{node}@user:u", NAMES[other]);
-                let told = format!("{group} after {name}\n{}", shown(&relationships));
-                assert_eq!(is_member(&own, &group), members[other], "{told}");
+                let reported = format!("{group} after {name}\n{}", shown(&relationships));
+                assert_eq!(is_member(&own, &group), members[other], "{reported}");
             }
         }
     }

@@ -21,10 +21,10 @@ async fn client(server: &Fresh) -> PermissionsServiceClient<Keyed> {
 }
 
 fn list(resource: &str, subject: &str, permissions: &[&str]) -> own::ListPermissionsRequest {
-    let asked = question(&format!("{resource}#view@{subject}"));
+    let requested = question(&format!("{resource}#view@{subject}"));
     own::ListPermissionsRequest {
-        resource: asked.resource,
-        subject: asked.subject,
+        resource: requested.resource,
+        subject: requested.subject,
         permissions: permissions.iter().map(|name| (*name).to_owned()).collect(),
         ..Default::default()
     }

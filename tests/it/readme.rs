@@ -52,8 +52,9 @@ fn the_limits_are_those_of_the_flags() {
     for row in page.lines().filter(|line| line.contains("| `--")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let (value, flag) = (cells[2].replace(',', ""), cells[3].trim_matches('`'));
-        let (_, told) = help.split_once(&format!("{flag} ")).unwrap_or_else(|| panic!("no {flag}"));
-        let (_, default) = told.split_once("[default: ").unwrap();
+        let (_, reported) =
+            help.split_once(&format!("{flag} ")).unwrap_or_else(|| panic!("no {flag}"));
+        let (_, default) = reported.split_once("[default: ").unwrap();
         let (default, _) = default.split_once(']').unwrap();
         assert_eq!(default.trim_end_matches(['h', 's']), value, "{flag}");
         flags += 1;

@@ -137,7 +137,7 @@ impl Bystander {
     fn start(server: &Served) -> Self {
         let (stop, longest) =
             (Arc::<AtomicBool>::default(), Arc::<std::sync::Mutex<Duration>>::default());
-        let (stopped, told) = (Arc::clone(&stop), Arc::clone(&longest));
+        let (stopped, reported) = (Arc::clone(&stop), Arc::clone(&longest));
         let endpoint = server.endpoint().to_owned();
         let thread = std::thread::spawn(move || {
             let runtime =
@@ -147,7 +147,7 @@ impl Bystander {
                 while !stopped.load(Ordering::Relaxed) {
                     let begun = Instant::now();
                     client.check_permission(question("document:plan#view@user:ann")).await.unwrap();
-                    let mut longest = told.lock().unwrap();
+                    let mut longest = reported.lock().unwrap();
                     *longest = begun.elapsed().max(*longest);
                 }
             });

@@ -141,7 +141,7 @@ fn a_schema_change_ends_when_nobody_waits() {
 }
 
 #[test]
-fn what_came_after_the_time_asked_for_is_passed_within_the_same_bounds() {
+fn changes_after_the_requested_time_are_skipped_within_the_same_bounds() {
     let database = database();
     let before = database.revision_at(at(1), at(9)).unwrap();
     let old = || database.view(Consistency::AtExactSnapshot(before), at(9)).unwrap();

@@ -73,7 +73,7 @@ fn line(change: &SchemaChange) -> String {
 }
 
 #[test]
-fn every_kind_of_change_is_told() {
+fn every_kind_of_change_is_reported() {
     let after = "use expiration
 // Another condition.
 caveat cav(day string, night string) { day == night }

@@ -87,7 +87,7 @@ fn objects_feed_what_takes_them_or_their_wildcard() {
 }
 
 #[test]
-fn names_that_are_not_there_are_told() {
+fn missing_names_are_reported() {
     let schema = schema(SCHEMA);
     let no_definition = UnknownName::Definition { name: "other".to_owned() };
     let no_relation =

@@ -411,7 +411,7 @@ definition doc {}";
 }
 
 #[test]
-fn an_unclosed_comment_is_told_where_it_opens() {
+fn an_unclosed_comment_is_reported_where_it_opens() {
     let text = "definition user {} /* open";
     insta::assert_snapshot!(faults(text), @r#"
     1:20-1:22 Parse unclosed-comment: this comment is not closed (close it with `*/`)
@@ -419,7 +419,7 @@ fn an_unclosed_comment_is_told_where_it_opens() {
 }
 
 #[test]
-fn an_unclosed_string_is_told_where_it_opens() {
+fn an_unclosed_string_is_reported_where_it_opens() {
     let text = r#"caveat cav(day string) { day == "mon }"#;
     insta::assert_snapshot!(faults(text), @r#"
     1:33-1:34 Parse unclosed-string: this quote opens a string that is not closed

@@ -52,7 +52,7 @@ fn each_file_is_read_once() {
 }
 
 #[test]
-fn faults_are_told_in_the_file_where_they_are() {
+fn faults_are_reported_in_the_file_where_they_are() {
     let files = [
         ("root.zed", "use import\nimport \"bad.zed\"\ndefinition doc { relation owner: usr }"),
         ("bad.zed", "definition user { relation owner user }"),

@@ -127,13 +127,13 @@ async fn a_token_means_nothing_in_the_database_of_another_key() {
     let request = keyed("one", proto::ReadSchemaRequest {});
     let token = server.schema().read_schema(request).await.unwrap().into_inner().read_at;
     let exactly = proto::consistency::Requirement::AtExactSnapshot(token.unwrap());
-    let asked = proto::CheckPermissionRequest {
+    let requested = proto::CheckPermissionRequest {
         consistency: Some(proto::Consistency { requirement: Some(exactly) }),
         ..question("document:plan#view@user:ann")
     };
     let mut client = PermissionsServiceClient::new(server.all.clone());
-    client.check_permission(keyed("one", asked.clone())).await.unwrap();
-    let refused = client.check_permission(keyed("two", asked)).await.unwrap_err();
+    client.check_permission(keyed("one", requested.clone())).await.unwrap();
+    let refused = client.check_permission(keyed("two", requested)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     server.stop().await;
 }

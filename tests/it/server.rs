@@ -119,9 +119,9 @@ async fn services_without_a_key_take_short_names_only() {
         host: String::new(),
         message_request: Some(MessageRequest::FileContainingSymbol(long)),
     };
-    let asked = reflection.server_reflection_info(tokio_stream::iter([request])).await;
+    let requested = reflection.server_reflection_info(tokio_stream::iter([request])).await;
     // Its stream ends when it cannot be read.
-    let answer = match asked {
+    let answer = match requested {
         Ok(answers) => answers.into_inner().message().await.unwrap_or_default(),
         Err(_) => None,
     };
@@ -151,7 +151,7 @@ async fn the_older_reflection_answers_too() {
 }
 
 #[tokio::test]
-async fn a_response_ends_with_its_id_its_cost_and_the_version_when_asked() {
+async fn a_response_ends_with_its_id_its_cost_and_the_version_if_requested() {
     let server = fresh().await;
     server.touch(&["document:plan#owner@user:ann"]).await.unwrap();
     let mut request = Request::new(question("document:plan#view@user:ann"));

@@ -59,37 +59,42 @@ impl Spicedb {
         if let Err(status) = self.peer.load(&key, case).await {
             return Some(format!("SpiceDB refuses the case: {}", status.message()));
         }
-        for asked in &case.questions {
+        for requested in &case.questions {
             let answer = reference.answer(
-                &asked.resource,
-                &asked.permission,
-                &asked.subject,
-                &asked.context,
+                &requested.resource,
+                &requested.permission,
+                &requested.subject,
+                &requested.context,
             );
             // In cycles it would not end: it follows every path, fifty steps deep.
-            if differs_on_purpose(case, asked, &answer) {
+            if differs_on_purpose(case, requested, &answer) {
                 continue;
             }
-            let said = self.ask(&key, asked).await;
+            let said = self.ask(&key, requested).await;
             if !agree(&answer, &said) {
-                return Some(format!("`{asked}`: SpiceDB says {said:?}, the reference {answer:?}"));
+                return Some(format!(
+                    "`{requested}`: SpiceDB says {said:?}, the reference {answer:?}"
+                ));
             }
         }
         None
     }
 
-    async fn ask(&self, key: &str, asked: &Asked) -> Result<Verdict, Status> {
-        let subject = &asked.subject;
+    async fn ask(&self, key: &str, requested: &Asked) -> Result<Verdict, Status> {
+        let subject = &requested.subject;
         let newest = proto::consistency::Requirement::FullyConsistent(true);
         let request = proto::CheckPermissionRequest {
             consistency: Some(proto::Consistency { requirement: Some(newest) }),
-            resource: Some(object(asked.resource.object_type(), asked.resource.object_id())),
-            permission: asked.permission.clone(),
+            resource: Some(object(
+                requested.resource.object_type(),
+                requested.resource.object_id(),
+            )),
+            permission: requested.permission.clone(),
             subject: Some(proto::SubjectReference {
                 object: Some(object(subject.object_type(), subject.object_id())),
                 optional_relation: subject.relation().unwrap_or_default().to_owned(),
             }),
-            context: Some(structure(&asked.context.to_string())),
+            context: Some(structure(&requested.context.to_string())),
             with_tracing: false,
         };
         let mut client = PermissionsServiceClient::new(self.peer.channel());
@@ -109,11 +114,11 @@ impl Spicedb {
 }
 
 /// Whether Kilwa's answer is meant to differ.
-fn differs_on_purpose(case: &Case, asked: &Asked, answer: &Answer) -> bool {
+fn differs_on_purpose(case: &Case, requested: &Asked, answer: &Answer) -> bool {
     let covered = |stored: &Relationship| {
-        stored.subject == Subject::Wildcard(asked.subject.object_type().to_owned())
+        stored.subject == Subject::Wildcard(requested.subject.object_type().to_owned())
     };
-    let userset = asked.subject.relation().is_some();
+    let userset = requested.subject.relation().is_some();
     answer.cyclic || (userset && case.relationships.iter().any(covered))
 }
 

@@ -69,19 +69,22 @@ impl Peer {
             return Some(format!("SpiceDB refuses the case: {}", status.message()));
         }
         let visible = case.relationships.visible_at(now());
-        for asked in &case.questions {
-            let ours =
-                expand(&EvalContext::new(&schema, &visible), &asked.resource, &asked.permission);
+        for requested in &case.questions {
+            let ours = expand(
+                &EvalContext::new(&schema, &visible),
+                &requested.resource,
+                &requested.permission,
+            );
             // In a cycle it follows every path, fifty steps deep.
             if matches!(ours, Err(EngineError::EndlessTree { .. })) {
                 continue;
             }
             let ours = sorted(ours.unwrap().tree);
-            let theirs = self.tree(&key, &asked.resource, &asked.permission).await;
+            let theirs = self.tree(&key, &requested.resource, &requested.permission).await;
             match theirs.map(|theirs| sorted(tree(&theirs))) {
                 Ok(theirs) if theirs == ours => {}
                 other => {
-                    let place = format!("{}#{}", asked.resource, asked.permission);
+                    let place = format!("{}#{}", requested.resource, requested.permission);
                     return Some(format!("{place}: Kilwa's {ours:#?}, SpiceDB's {other:#?}"));
                 }
             }

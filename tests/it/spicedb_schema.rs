@@ -121,7 +121,7 @@ async fn compare(peer: &Peer, schemas: &[String]) -> Told {
     let dir = tempfile::tempdir().unwrap();
     let server = start(config(dir.path())).await;
     let ours = Side { channel: server.channel().await, key: KEY.to_owned() };
-    let mut told = Told::default();
+    let mut reported = Told::default();
     for (before, text) in schemas.iter().zip(schemas.iter().skip(1).chain(&schemas[..1])) {
         let theirs = Side { channel: peer.channel(), key: peer.next_key() };
         for side in [&ours, &theirs] {
@@ -129,8 +129,8 @@ async fn compare(peer: &Peer, schemas: &[String]) -> Told {
             side.write(text).await;
         }
         let schema = compile(text).unwrap();
-        compare_structure(&ours, &theirs, &schema, &mut told).await;
-        compare_dependencies(&ours, &theirs, &schema, &mut told).await;
+        compare_structure(&ours, &theirs, &schema, &mut reported).await;
+        compare_dependencies(&ours, &theirs, &schema, &mut reported).await;
         for other in [before, text, ""] {
             let (mut ours, mut theirs) = (ours.diff(other).await, theirs.diff(other).await);
             // SpiceDB keeps no order, and takes another spelling of a caveat for another caveat.
@@ -138,18 +138,18 @@ async fn compare(peer: &Peer, schemas: &[String]) -> Told {
             theirs.sort_by_key(|diff| format!("{diff:?}"));
             theirs.retain(|diff| !is_respelled(diff) || ours.contains(diff));
             let agree = ours == theirs;
-            told.note(agree, &(ours, theirs), &format!("from\n{text}\nto\n{other}"));
+            reported.note(agree, &(ours, theirs), &format!("from\n{text}\nto\n{other}"));
         }
     }
     server.stop().await.unwrap();
-    told
+    reported
 }
 
 fn is_respelled(diff: &proto::ReflectionSchemaDiff) -> bool {
     matches!(diff.diff, Some(Diff::CaveatExprChanged(_)))
 }
 
-async fn compare_structure(ours: &Side, theirs: &Side, schema: &Schema, told: &mut Told) {
+async fn compare_structure(ours: &Side, theirs: &Side, schema: &Schema, reported: &mut Told) {
     let mut filters = vec![Vec::new(), vec![proto::ReflectionSchemaFilter::default()]];
     let filter = |definition: &str, caveat: &str, relation: &str, permission: &str| {
         proto::ReflectionSchemaFilter {
@@ -177,22 +177,22 @@ async fn compare_structure(ours: &Side, theirs: &Side, schema: &Schema, told: &m
     ]);
     for filters in filters {
         let said = (ours.reflect(&filters).await, theirs.reflect(&filters).await);
-        told.note(said.0 == said.1, &said, &format!("{filters:?} of\n{}", schema.source()));
+        reported.note(said.0 == said.1, &said, &format!("{filters:?} of\n{}", schema.source()));
     }
 }
 
-async fn compare_dependencies(ours: &Side, theirs: &Side, schema: &Schema, told: &mut Told) {
-    let mut asked = vec![("missing".to_owned(), String::new())];
+async fn compare_dependencies(ours: &Side, theirs: &Side, schema: &Schema, reported: &mut Told) {
+    let mut requested = vec![("missing".to_owned(), String::new())];
     for definition in schema.definitions() {
         let names = definition.nodes.iter().map(|id| schema.node(*id).name.clone());
         let names = names.chain([String::new(), "missing".to_owned()]);
-        asked.extend(names.map(|name| (definition.name.clone(), name)));
+        requested.extend(names.map(|name| (definition.name.clone(), name)));
     }
     let wildcards = has_wildcards_of_resources(schema);
-    for (definition, name) in asked {
+    for (definition, name) in requested {
         let said = (ours.needs(&definition, &name).await, theirs.needs(&definition, &name).await);
         let about = format!("what {definition}#{name} needs in\n{}", schema.source());
-        told.note(said.0 == said.1, &said, &about);
+        reported.note(said.0 == said.1, &said, &about);
         for start in ["", "t"] {
             let said = (
                 ours.feeds(&definition, &name, start).await,
@@ -204,7 +204,7 @@ async fn compare_dependencies(ours: &Side, theirs: &Side, schema: &Schema, told:
                 (ours, theirs) => ours == theirs,
             };
             let about = format!("what {definition}#{name} feeds in\n{}", schema.source());
-            told.note(agree, &said, &about);
+            reported.note(agree, &said, &about);
         }
     }
 }

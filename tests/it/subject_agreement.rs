@@ -84,8 +84,8 @@ fn algebra(random: &mut Random) -> Case {
         relationships.insert(text.parse().unwrap());
     }
     let context = *random.pick(&["{}", "{}", r#"{"a":1}"#, r#"{"a":2}"#, r#"{"b":1}"#]);
-    let asked = Asked::parse(&format!("document:d#view@user:p with {context}"));
-    Case { schema, relationships, questions: vec![asked] }
+    let requested = Asked::parse(&format!("document:d#view@user:p with {context}"));
+    Case { schema, relationships, questions: vec![requested] }
 }
 
 fn expression(random: &mut Random, relations: &[&str], depth: usize) -> String {
@@ -130,17 +130,17 @@ fn disagreement(case: &Case) -> Option<String> {
 
 /// Lists of every kind of subject that occurs, for the checks of a case.
 pub(crate) fn listings(case: &Case) -> Vec<Listing> {
-    let asked = case.questions.iter().map(|asked| &asked.subject);
+    let requested = case.questions.iter().map(|requested| &requested.subject);
     let stored = case.relationships.iter().map(|stored| &stored.subject);
-    let kinds: BTreeSet<(String, Option<String>)> = asked.chain(stored).map(kind).collect();
+    let kinds: BTreeSet<(String, Option<String>)> = requested.chain(stored).map(kind).collect();
     let mut seen = BTreeSet::new();
-    let of_question = |asked: &Asked| {
+    let of_question = |requested: &Asked| {
         let of_kind = |(subject_type, subject_relation): &(String, Option<String>)| Listing {
-            resource: asked.resource.clone(),
-            permission: asked.permission.clone(),
+            resource: requested.resource.clone(),
+            permission: requested.permission.clone(),
             subject_type: subject_type.clone(),
             subject_relation: subject_relation.clone(),
-            context: asked.context.clone(),
+            context: requested.context.clone(),
             wildcards: true,
         };
         kinds.iter().map(of_kind).collect::<Vec<_>>()

@@ -108,7 +108,7 @@ pub(crate) fn listed_anew<R: RelationshipReader>(
 }
 
 /// The list in a line.
-pub(crate) fn told(found: &[FoundSubject]) -> String {
+pub(crate) fn reported(found: &[FoundSubject]) -> String {
     let one = |id: &str, permissionship: &Permissionship| match permissionship {
         Permissionship::Conditional(names) => {
             format!("{id}?{}", names.iter().cloned().collect::<Vec<_>>().join(","))
@@ -167,9 +167,9 @@ pub(crate) fn fault(
     let found = match found {
         Ok(found) => found,
         Err(error) => {
-            let told = format!("`{listing}`: {error:?}, which no check explains");
+            let reported = format!("`{listing}`: {error:?}, which no check explains");
             let said = Said::from(Err(error));
-            return (!ids.iter().any(|id| answer(id).allows(&said))).then_some(told);
+            return (!ids.iter().any(|id| answer(id).allows(&said))).then_some(reported);
         }
     };
     let excluded = found.iter().flat_map(|found| &found.excluded).map(|it| &it.object_id);
@@ -183,7 +183,7 @@ pub(crate) fn fault(
     }
     ids.iter().find_map(|id| {
         let (answer, said) = (answer(id), Said::from(said(&found, id)));
-        let list = told(&found);
+        let list = reported(&found);
         (!answer.allows(&said)).then(|| {
             format!("`{listing}` says {said:?} of `{id}`, the reference {answer:?}: {list}")
         })

@@ -233,7 +233,7 @@ fn files_of_no_use_are_refused_at_the_start_with_name_and_reason() {
     let none = folder.path().join("none.pem");
 
     let (certificate, key) = (good.certificate.as_path(), good.key.as_path());
-    for (certificate, key, client_ca, told) in [
+    for (certificate, key, client_ca, reported) in [
         (none.as_path(), key, None, "none.pem` cannot be read: No such file"),
         (certificate, none.as_path(), None, "none.pem` cannot be read: No such file"),
         (folder.path(), key, None, "cannot be"),
@@ -255,7 +255,7 @@ fn files_of_no_use_are_refused_at_the_start_with_name_and_reason() {
         let output = serve(folder.path(), &arguments);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{error}");
-        assert!(error.contains("error: ") && error.contains(told), "{told}: {error}");
+        assert!(error.contains("error: ") && error.contains(reported), "{reported}: {error}");
         assert!(!error.contains("PRIVATE KEY-----"), "{error}");
     }
     let alone = ["--grpc-tls-cert-path".to_owned(), certificate.to_str().unwrap().to_owned()];

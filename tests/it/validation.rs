@@ -231,7 +231,7 @@ fn two_relationships_with_one_key_are_a_repetition_whatever_their_caveats() {
 }
 
 #[test]
-fn every_way_to_miss_expected_relations_is_told() {
+fn every_way_to_miss_expected_relations_is_reported() {
     let report = with_schema(
         "relationships: |-
   document:plan#viewer@user:*
@@ -301,7 +301,7 @@ validation:
 }
 
 #[test]
-fn a_cycle_through_an_exclusion_is_told() {
+fn a_cycle_through_an_exclusion_is_reported() {
     let report = validate(
         "schema: |-
   definition user {}
@@ -442,15 +442,15 @@ fn much() -> String {
 fn a_validation_ends_when_nobody_waits_for_it() {
     let text = much();
     for patience in [0, 1, 2, 3, 4, 300, 602, 603, 700, 1_000, 1_200] {
-        let asked = Cell::new(0);
+        let requested = Cell::new(0);
         let interrupted = || {
-            asked.set(asked.get() + 1);
-            asked.get() > patience
+            requested.set(requested.get() + 1);
+            requested.get() > patience
         };
         let setting = RunOptions { interrupted: &interrupted, ..unhurried() };
         let ended = validate_file("test.yaml", &text, &no_files, &setting).unwrap_err();
         assert!(matches!(ended, EngineError::Interrupted), "{ended}");
-        assert_eq!(asked.get(), patience + 1);
+        assert_eq!(requested.get(), patience + 1);
     }
     let report = validate(&text);
     assert_eq!((report.outcome(), report.expected.len()), (ReportOutcome::Holds, 600));

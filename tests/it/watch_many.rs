@@ -58,7 +58,7 @@ async fn the_change_log_is_read_once_for_all_watchers() {
     for round in 0..2 {
         server.touch(&[&format!("group:g{round}#member@user:ann")]).await.unwrap();
         for watch in &mut idle {
-            assert_eq!(watch.told().await, format!("+group:g{round}#member@user:ann"));
+            assert_eq!(watch.reported().await, format!("+group:g{round}#member@user:ann"));
         }
     }
 
@@ -66,7 +66,7 @@ async fn the_change_log_is_read_once_for_all_watchers() {
     for number in 0..WRITES {
         let written = format!("document:d{number}#owner@user:ann");
         server.touch(&[&written]).await.unwrap();
-        assert_eq!(busy.told().await, format!("+{written}"));
+        assert_eq!(busy.reported().await, format!("+{written}"));
     }
     let reads = workers.change_log_reads() - before;
     assert!(reads < WRITES * 20, "{reads} reads of the change log for {WRITES} writes");
@@ -92,7 +92,7 @@ async fn a_watcher_that_falls_out_of_the_shared_window_misses_nothing() {
     server.write_schema(SCHEMA).await.unwrap();
     let mut watch = server.watch(from(None, &[])).await.unwrap();
     server.touch(&["document:first#owner@user:ann"]).await.unwrap();
-    assert_eq!(watch.told().await, "+document:first#owner@user:ann");
+    assert_eq!(watch.reported().await, "+document:first#owner@user:ann");
 
     // The client looks elsewhere while more is written than the window holds.
     for write in 0..WRITES {
@@ -111,7 +111,7 @@ async fn a_watcher_that_falls_out_of_the_shared_window_misses_nothing() {
 
     // And is at the head again.
     server.touch(&["document:last#owner@user:ann"]).await.unwrap();
-    assert_eq!(watch.told().await, "+document:last#owner@user:ann");
+    assert_eq!(watch.reported().await, "+document:last#owner@user:ann");
     server.stop().await.unwrap();
 }
 

@@ -39,8 +39,8 @@ impl Watched {
     }
 
     /// The next response as text; see [`told`].
-    pub(crate) async fn told(&mut self) -> String {
-        told(&self.next().await.unwrap())
+    pub(crate) async fn reported(&mut self) -> String {
+        reported(&self.next().await.unwrap())
     }
 
     /// How the watch ends, after whatever still comes.
@@ -54,7 +54,7 @@ impl Watched {
 }
 
 /// A response in one line: its updates, `schema`, `checkpoint`.
-pub(crate) fn told(response: &proto::WatchResponse) -> String {
+pub(crate) fn reported(response: &proto::WatchResponse) -> String {
     let mut parts: Vec<String> = response.updates.iter().map(change).collect();
     parts.extend(response.schema_updated.then(|| "schema".to_owned()));
     parts.extend(response.is_checkpoint.then(|| "checkpoint".to_owned()));
@@ -72,7 +72,7 @@ pub(crate) fn change(update: &proto::RelationshipUpdate) -> String {
 }
 
 /// The same for `kilwa.v1`, with a `!` where a relationship expired.
-pub(crate) fn own_told(response: &own::WatchResponse) -> String {
+pub(crate) fn own_reported(response: &own::WatchResponse) -> String {
     let updates = response.updates.iter().map(|update| {
         let expired = if update.optional_expired_at.is_some() { "!" } else { "" };
         format!("{}{expired}", change(update.update.as_ref().unwrap()))

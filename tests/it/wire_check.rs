@@ -7,7 +7,7 @@ use proto::check_permission_response::Permissionship;
 use std::time::Duration;
 use tonic::{Code, Request, Status};
 
-async fn asked(
+async fn requested(
     server: &Fresh,
     change: impl FnOnce(&mut proto::CheckPermissionRequest),
 ) -> Result<proto::CheckPermissionResponse, Status> {
@@ -39,7 +39,7 @@ async fn an_answer_is_yes_no_or_conditional() {
     for (day, expected) in
         [("monday", Permissionship::HasPermission), ("sunday", Permissionship::NoPermission)]
     {
-        let answer = asked(&server, |request| {
+        let answer = requested(&server, |request| {
             *request = question("document:plan#view@user:cid");
             request.context = Some(structure(&format!("{{\"day\": \"{day}\"}}")));
         });
@@ -61,12 +61,12 @@ async fn unknown_names_are_named() {
         let refused = server.check(text).await.unwrap_err();
         require(&refused, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &names);
     }
-    let refused = asked(&server, |request| request.permission.clear()).await.unwrap_err();
+    let refused = requested(&server, |request| request.permission.clear()).await.unwrap_err();
     require(&refused, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &names);
 }
 
 #[tokio::test]
-async fn a_wildcard_cannot_be_asked_about() {
+async fn a_wildcard_is_refused_as_the_subject_of_a_check() {
     let server = fresh().await;
     let refused = server.check("document:plan#view@user:*").await.unwrap_err();
     require(&refused, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &["field"]);
@@ -75,7 +75,7 @@ async fn a_wildcard_cannot_be_asked_about() {
 #[tokio::test]
 async fn malformed_fields_are_named_all_at_once() {
     let server = fresh().await;
-    let refused = asked(&server, |request| {
+    let refused = requested(&server, |request| {
         request.resource = Some(object("Document", "a b"));
         request.permission = "ab".to_owned();
         request.subject = None;
@@ -108,7 +108,7 @@ async fn malformed_values_are_refused_with_their_place() {
         optional_relation: relation.to_owned(),
     };
     let place = async |change: &dyn Fn(&mut proto::CheckPermissionRequest)| {
-        let refused = asked(&server, change).await.unwrap_err();
+        let refused = requested(&server, change).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
         let message = refused.message().strip_prefix("validation error: ").unwrap();
         message.split_once(": ").unwrap().0.to_owned()
@@ -141,8 +141,8 @@ async fn malformed_values_are_refused_with_their_place() {
 async fn a_context_may_hold_so_many_bytes() {
     let server = fresh().await;
     let large = |bytes: usize| Some(structure(&format!("{{\"x\": \"{}\"}}", "y".repeat(bytes))));
-    asked(&server, |request| request.context = large(4_000)).await.unwrap();
-    let refused = asked(&server, |request| request.context = large(5_000)).await.unwrap_err();
+    requested(&server, |request| request.context = large(4_000)).await.unwrap();
+    let refused = requested(&server, |request| request.context = large(5_000)).await.unwrap_err();
     require(&refused, Code::InvalidArgument, "", &[]);
     assert!(refused.message().contains("less than 4096 bytes"), "{refused}");
 }
@@ -156,8 +156,9 @@ async fn a_deep_context_is_refused_and_nothing_worse() {
         value = prost_types::Value { kind: Some(prost_types::value::Kind::ListValue(list)) };
         if depth == 20 || depth == 40 || depth == 199 {
             let fields = [("day".to_owned(), value.clone())].into();
-            let answer =
-                asked(&server, |request| request.context = Some(prost_types::Struct { fields }));
+            let answer = requested(&server, |request| {
+                request.context = Some(prost_types::Struct { fields });
+            });
             assert_eq!(answer.await.is_ok(), depth == 20, "{depth}");
         }
     }
@@ -167,7 +168,7 @@ async fn a_deep_context_is_refused_and_nothing_worse() {
 async fn caveats_that_fail_say_which() {
     let server = fresh().await;
     server.touch(&["document:plan#viewer@user:ann[only_on]"]).await.unwrap();
-    let refused = asked(&server, |request| request.context = Some(structure("{\"day\": 5}")));
+    let refused = requested(&server, |request| request.context = Some(structure("{\"day\": 5}")));
     let names = ["caveat_name", "parameter_name"];
     let refused = refused.await.unwrap_err();
     require(&refused, Code::InvalidArgument, "CAVEAT_PARAMETER_TYPE_ERROR", &names);
@@ -191,7 +192,7 @@ async fn a_trace_tells_the_way_on_request() {
     server.touch(&["document:plan#viewer@user:ann"]).await.unwrap();
     let plain = server.check("document:plan#view@user:ann").await.unwrap();
     assert_eq!(plain.debug_trace, None);
-    let traced = asked(&server, |request| request.with_tracing = true).await.unwrap();
+    let traced = requested(&server, |request| request.with_tracing = true).await.unwrap();
     let trace = traced.debug_trace.unwrap();
     assert!(trace.schema_used.contains("definition document"), "{}", trace.schema_used);
     let root = trace.check.unwrap();
@@ -227,12 +228,12 @@ async fn every_step_of_a_trace_is_complete() {
         ])
         .await
         .unwrap();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for _ in 0..2 {
-        let traced = asked(&server, |request| request.with_tracing = true).await.unwrap();
-        told.push(traced.debug_trace.unwrap().check.unwrap());
+        let traced = requested(&server, |request| request.with_tracing = true).await.unwrap();
+        reported.push(traced.debug_trace.unwrap().check.unwrap());
     }
-    let steps: Vec<_> = told.iter().flat_map(steps).collect();
+    let steps: Vec<_> = reported.iter().flat_map(steps).collect();
     assert!(steps.len() >= 8, "{steps:?}");
     for step in &steps {
         assert!(step.duration.is_some(), "{step:?}");
@@ -258,7 +259,7 @@ async fn a_trace_tells_what_caveats_made_of_each_step() {
         ("{\"day\":\"monday\"}", Caveat::True, &[]),
         ("{\"day\":\"sunday\"}", Caveat::False, &[]),
     ] {
-        let traced = asked(&server, |request| {
+        let traced = requested(&server, |request| {
             request.with_tracing = true;
             request.context = Some(structure(context));
         });
@@ -280,7 +281,7 @@ async fn a_trace_tells_what_caveats_made_of_each_step() {
 }
 
 #[tokio::test]
-async fn the_caveats_of_several_ways_are_told_as_one_expression() {
+async fn the_caveats_of_several_ways_are_reported_as_one_expression() {
     let server = fresh().await;
     server
         .write_schema(
@@ -299,7 +300,7 @@ async fn the_caveats_of_several_ways_are_told_as_one_expression() {
         .touch(&["door:main#guest@user:ann[is_open]", "door:main#banned@user:ann[is_staff]"])
         .await
         .unwrap();
-    let traced = asked(&server, |request| {
+    let traced = requested(&server, |request| {
         *request = question("door:main#enter@user:ann");
         request.with_tracing = true;
         request.context = Some(structure("{\"open\": true}"));
@@ -332,7 +333,7 @@ async fn a_bulk_check_traces_each_item() {
 async fn a_check_may_take_so_long() {
     let server = fresh_with(|config| config.database.limits.time_max = Some(Duration::ZERO)).await;
     // A check with a trace does not use the fast path.
-    let refused = asked(&server, |request| request.with_tracing = true).await.unwrap_err();
+    let refused = requested(&server, |request| request.with_tracing = true).await.unwrap_err();
     require(&refused, Code::DeadlineExceeded, "", &[]);
     assert!(refused.message().contains("longer than allowed"), "{refused}");
 }
@@ -366,16 +367,16 @@ async fn a_bulk_check_answers_in_order_and_each_for_itself() {
     .map(item)
     .into();
     let pairs = bulk(&server, items.clone()).await.unwrap();
-    let asked: Vec<_> = pairs.iter().map(|pair| pair.request.clone().unwrap()).collect();
-    assert_eq!(asked, items);
-    let told: Vec<_> = pairs
+    let requested: Vec<_> = pairs.iter().map(|pair| pair.request.clone().unwrap()).collect();
+    assert_eq!(requested, items);
+    let reported: Vec<_> = pairs
         .iter()
         .map(|pair| match pair.response.as_ref().unwrap() {
             Answer::Item(item) => format!("{:?}", item.permissionship()),
             Answer::Error(status) => format!("{} {}", status.code, status.details.len()),
         })
         .collect();
-    assert_eq!(told, ["HasPermission", "NoPermission", "9 1", "3 1", "HasPermission"]);
+    assert_eq!(reported, ["HasPermission", "NoPermission", "9 1", "3 1", "HasPermission"]);
 }
 
 #[tokio::test]

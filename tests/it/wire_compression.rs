@@ -33,7 +33,7 @@ async fn a_small_answer_is_not_compressed_for_a_client_that_merely_can_read_it()
 }
 
 #[tokio::test]
-async fn a_call_that_came_compressed_is_answered_compressed() {
+async fn a_compressed_call_is_answered_compressed() {
     let server = fresh().await;
     let mut raw = RawConnection::open(&server.address).await;
     let message = gzip(&question("document:plan#view@user:ann").encode_to_vec());

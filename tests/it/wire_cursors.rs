@@ -67,7 +67,7 @@ async fn any_result_can_be_gone_on_from() {
 }
 
 #[tokio::test]
-async fn a_cursor_fits_only_the_call_it_came_from() {
+async fn a_cursor_fits_only_the_call_that_returned_it() {
     let server = with_documents(10).await;
     let cursor = server.read(request(5)).await.unwrap()[4].after_result_cursor.clone();
     let changes: [&dyn Fn(&mut proto::ReadRelationshipsRequest); 4] = [

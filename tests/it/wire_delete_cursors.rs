@@ -60,11 +60,11 @@ async fn left(server: &Fresh) -> Vec<String> {
 #[tokio::test]
 async fn parts_join_and_only_a_partial_answer_has_a_cursor() {
     let server = with_documents(35).await;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut cursor = None;
     loop {
         let part = delete(&server, request(cursor.take())).await.unwrap();
-        told.push(part.relationships_deleted_count);
+        reported.push(part.relationships_deleted_count);
         cursor.clone_from(&part.after_result_cursor);
         let partial = part.deletion_progress() == DeletionProgress::Partial;
         assert_eq!(cursor.is_some(), partial, "{part:?}");
@@ -72,7 +72,7 @@ async fn parts_join_and_only_a_partial_answer_has_a_cursor() {
             break;
         }
     }
-    assert_eq!(told, [10, 10, 10, 5]);
+    assert_eq!(reported, [10, 10, 10, 5]);
     assert_eq!(left(&server).await, Vec::<String>::new());
 
     // Neither a deletion without a limit nor one that is complete at once has a cursor, whatever it deletes.
@@ -153,7 +153,7 @@ async fn a_cursor_needs_a_limit_and_partial_deletions() {
 }
 
 #[tokio::test]
-async fn a_cursor_fits_only_the_deletion_it_came_from() {
+async fn a_cursor_fits_only_the_deletion_that_returned_it() {
     let server = with_documents(40).await;
     let cursor = begun(&server).await;
     let changes: [&dyn Fn(&mut proto::DeleteRelationshipsRequest); 4] = [
@@ -243,7 +243,7 @@ async fn a_cursor_outlives_the_history_of_its_revision() {
 }
 
 #[tokio::test]
-async fn malformed_fields_are_told_before_a_cursor_that_does_not_fit() {
+async fn malformed_fields_are_reported_before_a_cursor_that_does_not_fit() {
     let server = with_documents(1).await;
     let wrong = proto::DeleteRelationshipsRequest {
         relationship_filter: Some(filter("no type")),

@@ -141,7 +141,7 @@ async fn filters_and_consistency_are_honoured() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_told() {
+async fn faults_of_a_request_are_reported() {
     let server = with_documents(30).await;
     let refused = |change: fn(&mut proto::ExportBulkRelationshipsRequest)| {
         let mut request = request(10);

@@ -22,16 +22,16 @@ fn precondition() -> proto::Precondition {
 #[track_caller]
 fn require_refusal(call: &str, answer: Result<(), Status>) {
     let status = answer.expect_err(call);
-    let told = failure(&status);
+    let reported = failure(&status);
     assert_eq!(
-        (told.code, told.reason.as_str()),
+        (reported.code, reported.reason.as_str()),
         (Code::InvalidArgument, "INVALID_FILTER"),
         "{call}"
     );
     let names = [("definition_name", "document"), ("permission_name", "view")];
     let names: BTreeMap<_, _> =
         names.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    assert_eq!(told.metadata, names, "{call}");
+    assert_eq!(reported.metadata, names, "{call}");
     assert_eq!(
         status.message(),
         "the relationship filter provided is not valid: cannot filter relationships by permission `view` under \

@@ -127,9 +127,9 @@ async fn pages_join_without_gap_or_repetition_while_others_write() {
         let mut seen = Vec::new();
         let mut cursor = None;
         while seen.len() < 1_000 && seen.len() < 40 * usize::try_from(size).unwrap() {
-            let mut asked = request("user:ann", size);
-            asked.optional_cursor = cursor.take();
-            let page = look_up(&server, asked).await.unwrap();
+            let mut requested = request("user:ann", size);
+            requested.optional_cursor = cursor.take();
+            let page = look_up(&server, requested).await.unwrap();
             assert!(page.iter().all(|it| it.looked_up_at == whole[0].looked_up_at));
             cursor.clone_from(&page.last().unwrap().after_result_cursor);
             seen.extend(ids(&page).into_iter().map(str::to_owned));
@@ -169,7 +169,7 @@ async fn a_cursor_outlives_writes_and_a_restart() {
 }
 
 #[tokio::test]
-async fn a_cursor_fits_only_the_call_it_came_from() {
+async fn a_cursor_fits_only_the_call_that_returned_it() {
     let server = with_documents(10).await;
     let cursor =
         look_up(&server, request("user:ann", 5)).await.unwrap()[4].after_result_cursor.clone();
@@ -201,9 +201,9 @@ async fn a_cursor_fits_only_the_call_it_came_from() {
         look_up(&other, request("user:ann", 5)).await.unwrap()[4].after_result_cursor.clone();
     let nonsense = |token: &str| Some(proto::Cursor { token: token.to_owned() });
     for wrong in [foreign, elsewhere, nonsense(""), nonsense("x")] {
-        let mut asked = request("user:ann", 5);
-        asked.optional_cursor = wrong;
-        let refused = look_up(&server, asked).await.unwrap_err();
+        let mut requested = request("user:ann", 5);
+        requested.optional_cursor = wrong;
+        let refused = look_up(&server, requested).await.unwrap_err();
         require(&refused, Code::InvalidArgument, "INVALID_CURSOR", &[]);
     }
     let mut same = request("user:ann", 5);
@@ -248,10 +248,10 @@ async fn a_caveat_that_fails_ends_the_stream_behind_what_is_right() {
     let server = fresh().await;
     let caveated = "document:b#viewer@user:ann[only_on]";
     server.touch(&["document:a#owner@user:ann", caveated]).await.unwrap();
-    let mut asked = request("user:ann", 0);
-    asked.context = Some(structure("{\"day\": 5}"));
+    let mut requested = request("user:ann", 0);
+    requested.context = Some(structure("{\"day\": 5}"));
     let mut client = server.permissions().await;
-    let mut stream = client.lookup_resources(asked).await.unwrap().into_inner();
+    let mut stream = client.lookup_resources(requested).await.unwrap().into_inner();
     assert_eq!(stream.message().await.unwrap().unwrap().resource_object_id, "a");
     let status = stream.message().await.unwrap_err();
     let names = ["caveat_name", "parameter_name"];
@@ -259,7 +259,7 @@ async fn a_caveat_that_fails_ends_the_stream_behind_what_is_right() {
 }
 
 #[tokio::test]
-async fn bounds_are_told_as_those_of_a_check() {
+async fn bounds_are_reported_as_those_of_a_check() {
     let server = fresh_with(|config| {
         config.database.limits.depth_max = Some(5);
         config.requests.lookup_resources_limit_max = 2;
@@ -269,9 +269,9 @@ async fn bounds_are_told_as_those_of_a_check() {
         server.touch(&[&format!("group:g{n}#member@group:g{}#member", n + 1)]).await.unwrap();
     }
     server.touch(&["group:g8#member@user:ann", "document:a#viewer@group:g0#member"]).await.unwrap();
-    let mut asked = request("user:ann", 0);
-    asked.with_debug = true;
-    let status = look_up(&server, asked).await.unwrap_err();
+    let mut requested = request("user:ann", 0);
+    requested.with_debug = true;
+    let status = look_up(&server, requested).await.unwrap_err();
     require(&status, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &["way"]);
     let status = look_up(&server, request("user:ann", 0)).await.unwrap_err();
     require(&status, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &[]);

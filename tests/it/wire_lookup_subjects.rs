@@ -185,7 +185,7 @@ async fn pages_join_without_gap_or_repetition_at_one_moment() {
 }
 
 #[tokio::test]
-async fn a_cursor_fits_only_the_call_it_came_from() {
+async fn a_cursor_fits_only_the_call_that_returned_it() {
     let server = with_owners(10).await;
     let call = || proto::LookupSubjectsRequest {
         optional_concrete_limit: 5,
@@ -248,8 +248,9 @@ async fn refusals_say_what_is_wrong() {
 #[tokio::test]
 async fn what_it_cost_is_in_the_trailers() {
     let server = with_owners(1).await;
-    let asked = request("document:plan#view@user");
-    let mut stream = server.permissions().await.lookup_subjects(asked).await.unwrap().into_inner();
+    let requested = request("document:plan#view@user");
+    let mut stream =
+        server.permissions().await.lookup_subjects(requested).await.unwrap().into_inner();
     while stream.message().await.unwrap().is_some() {}
     let trailers = stream.trailers().await.unwrap().unwrap();
     let dispatched = trailers.get("io.spicedb.respmeta.dispatchedoperationscount");

@@ -24,7 +24,7 @@ fn definition_filter(start: &str) -> proto::ReflectionSchemaFilter {
 }
 
 #[tokio::test]
-async fn a_schema_is_told_in_structure() {
+async fn a_schema_is_reported_in_structure() {
     let server = fresh().await;
     let found = server.schema().await.reflect_schema(reflect(&[])).await.unwrap().into_inner();
     assert!(found.read_at.is_some());
@@ -126,7 +126,7 @@ async fn questions_about_a_schema_are_answered_at_a_moment() {
 }
 
 #[tokio::test]
-async fn what_needs_and_feeds_what_is_told() {
+async fn dependencies_in_both_directions_are_reported() {
     let server = fresh().await;
     let request = proto::DependentRelationsRequest {
         definition_name: "document".to_owned(),

@@ -215,7 +215,7 @@ async fn a_write_holds_so_much_and_no_more() {
 }
 
 #[tokio::test]
-async fn of_several_faults_the_first_in_the_order_of_the_protocol_is_told() {
+async fn the_first_of_several_faults_in_the_order_of_the_protocol_is_reported() {
     let server = fresh().await;
     let metadata = Some(structure(&format!("{{\"x\":\"{}\"}}", "y".repeat(66_000))));
     let many = vec![precondition(Operation::MustMatch, filter("group")); 1_001];
@@ -341,10 +341,10 @@ async fn preconditions_look_at_what_was_there_before() {
         "precondition_subject_id",
     ];
     let reason = "WRITE_OR_DELETE_PRECONDITION_FAILURE";
-    let told = failure(&refused);
-    assert_eq!((told.code, told.reason.as_str()), (Code::FailedPrecondition, reason));
+    let reported = failure(&refused);
+    assert_eq!((reported.code, reported.reason.as_str()), (Code::FailedPrecondition, reason));
     for name in names {
-        assert!(told.metadata.contains_key(name), "{name} in {told:?}");
+        assert!(reported.metadata.contains_key(name), "{name} in {reported:?}");
     }
     written(&server, with(Operation::MustNotMatch)).await.unwrap();
     written(&server, with(Operation::MustMatch)).await.unwrap();
@@ -459,11 +459,11 @@ async fn a_deletion_counts_and_keeps_its_limit() {
         ..Default::default()
     };
     let refused = deleted(&server, request(10, false)).await.unwrap_err();
-    let told = failure(&refused);
-    assert_eq!(told.code, Code::InvalidArgument);
-    assert_eq!(told.reason, "TOO_MANY_RELATIONSHIPS_FOR_TRANSACTIONAL_DELETE");
-    assert_eq!(told.metadata["limit"], "10");
-    assert_eq!(told.metadata["filter_resource_type"], "document");
+    let reported = failure(&refused);
+    assert_eq!(reported.code, Code::InvalidArgument);
+    assert_eq!(reported.reason, "TOO_MANY_RELATIONSHIPS_FOR_TRANSACTIONAL_DELETE");
+    assert_eq!(reported.metadata["limit"], "10");
+    assert_eq!(reported.metadata["filter_resource_type"], "document");
     assert_eq!(found(&server, filter("document")).await.len(), 25);
 
     assert_eq!(deleted(&server, request(10, true)).await.unwrap(), (DeletionProgress::Partial, 10));

@@ -39,12 +39,15 @@ async fn a_schema_that_does_not_parse_is_invalid_with_its_place() {
     let server = fresh().await;
     let text = "definition user {}\ndefinition document {\n  relation viewer user\n}\n";
     let refused = server.write_schema(text).await.unwrap_err();
-    let told = failure(&refused);
-    assert_eq!((told.code, told.reason.as_str()), (Code::InvalidArgument, "SCHEMA_PARSE_ERROR"));
+    let reported = failure(&refused);
+    assert_eq!(
+        (reported.code, reported.reason.as_str()),
+        (Code::InvalidArgument, "SCHEMA_PARSE_ERROR")
+    );
     assert!(refused.message().starts_with("parse error in `schema`, line 3, "), "{refused}");
-    assert_eq!(told.metadata["start_line_number"], "2");
+    assert_eq!(reported.metadata["start_line_number"], "2");
     for name in ["start_column_position", "end_line_number", "end_column_position", "source_code"] {
-        assert!(told.metadata.contains_key(name), "{name} in {told:?}");
+        assert!(reported.metadata.contains_key(name), "{name} in {reported:?}");
     }
     assert!(read(&server).await.unwrap().schema_text.contains("only_on"));
 }
@@ -54,10 +57,13 @@ async fn a_schema_whose_names_do_not_fit_fails_its_precondition() {
     let server = fresh().await;
     let refused =
         server.write_schema("definition document {\n  relation viewer: nobody\n}\n").await;
-    let told = failure(&refused.unwrap_err());
-    assert_eq!((told.code, told.reason.as_str()), (Code::FailedPrecondition, "SCHEMA_TYPE_ERROR"));
-    assert_eq!(told.metadata["definition_name"], "nobody");
-    assert_eq!(told.metadata["start_line_number"], "1");
+    let reported = failure(&refused.unwrap_err());
+    assert_eq!(
+        (reported.code, reported.reason.as_str()),
+        (Code::FailedPrecondition, "SCHEMA_TYPE_ERROR")
+    );
+    assert_eq!(reported.metadata["definition_name"], "nobody");
+    assert_eq!(reported.metadata["start_line_number"], "1");
 }
 
 #[tokio::test]
@@ -82,12 +88,12 @@ async fn a_schema_whose_parts_do_not_fit_names_them() {
         ),
         (with("permission view = edit\n  permission edit = view"), &["permission_names=view,edit"]),
     ] {
-        let told = failure(&server.write_schema(&schema).await.unwrap_err());
-        assert_eq!(told.reason, "SCHEMA_TYPE_ERROR", "{schema}");
-        assert_eq!(told.metadata["definition_name"], "file", "{schema}");
+        let reported = failure(&server.write_schema(&schema).await.unwrap_err());
+        assert_eq!(reported.reason, "SCHEMA_TYPE_ERROR", "{schema}");
+        assert_eq!(reported.metadata["definition_name"], "file", "{schema}");
         for name in names {
             let (name, value) = name.split_once('=').unwrap();
-            assert_eq!(told.metadata[name], value, "{name} in {told:?}");
+            assert_eq!(reported.metadata[name], value, "{name} in {reported:?}");
         }
     }
 }
@@ -110,9 +116,12 @@ async fn what_relationships_use_cannot_be_removed() {
         .replace("  permission edit = owner\n", "")
         .replace("viewer + edit", "viewer");
     let refused = server.write_schema(&without_owner).await.unwrap_err();
-    let told = failure(&refused);
-    assert_eq!((told.code, told.reason.as_str()), (Code::InvalidArgument, "SCHEMA_TYPE_ERROR"));
-    assert_eq!(told.metadata["operation"], "delete_relation");
+    let reported = failure(&refused);
+    assert_eq!(
+        (reported.code, reported.reason.as_str()),
+        (Code::InvalidArgument, "SCHEMA_TYPE_ERROR")
+    );
+    assert_eq!(reported.metadata["operation"], "delete_relation");
     assert!(refused.message().contains("document:plan#owner@user:ann"), "{refused}");
     server
         .write(vec![super::server_support::delete("document:plan#owner@user:ann")])

@@ -46,10 +46,10 @@ async fn a_file_is_run_with_the_files_it_names() {
     let response = validated(&server, file(FILE, &[("access.zed", SCHEMA)])).await.unwrap();
     assert!(!response.ok);
     assert_eq!(response.diagnostics, []);
-    let told: Vec<_> =
+    let reported: Vec<_> =
         response.assertions.iter().map(|result| (result.text.as_str(), result.ok)).collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("document:plan#view@user:ann", true),
             ("document:plan#view@user:bob", false),
@@ -79,21 +79,21 @@ async fn a_file_that_is_not_in_the_request_cannot_be_read() {
     let server = fresh().await;
     let response = validated(&server, file(FILE, &[])).await.unwrap();
     assert!(!response.ok);
-    let told = &response.diagnostics[0];
-    assert_eq!(told.severity(), diagnostic::Severity::Error);
-    assert!(told.message.contains("access.zed"), "{told:?}");
+    let reported = &response.diagnostics[0];
+    assert_eq!(reported.severity(), diagnostic::Severity::Error);
+    assert!(reported.message.contains("access.zed"), "{reported:?}");
 }
 
 #[tokio::test]
-async fn a_faulty_schema_is_told_with_its_place_in_the_file() {
+async fn a_faulty_schema_is_reported_with_its_position_in_the_file() {
     let server = fresh().await;
     let text = "schema: |-\n  definition user {}\n  definition document {\n    relation viewer: nobody\n  }\n";
     let response = validated(&server, file(text, &[])).await.unwrap();
     assert!(!response.ok);
-    let told = &response.diagnostics[0];
-    assert_eq!(told.stage(), diagnostic::Stage::SchemaType);
-    let start = told.range.as_ref().unwrap().start.unwrap();
-    assert_eq!(start.line, 4, "{told:?}");
+    let reported = &response.diagnostics[0];
+    assert_eq!(reported.stage(), diagnostic::Stage::SchemaType);
+    let start = reported.range.as_ref().unwrap().start.unwrap();
+    assert_eq!(start.line, 4, "{reported:?}");
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn an_input_is_required() {
 }
 
 #[tokio::test]
-async fn live_assertions_are_asked_of_what_is_stored() {
+async fn live_assertions_are_checked_against_stored_relationships() {
     let server = fresh().await;
     let token = server.touch(&["document:plan#owner@user:ann"]).await.unwrap();
     for input in [
@@ -148,8 +148,8 @@ async fn live_assertions_are_asked_of_what_is_stored() {
         let response = response.into_inner();
         assert_eq!(response.checked_at, Some(token.clone()));
         assert!(!response.ok);
-        let told: Vec<bool> = response.assertions.iter().map(|result| result.ok).collect();
-        assert_eq!(told, [true, false]);
+        let reported: Vec<bool> = response.assertions.iter().map(|result| result.ok).collect();
+        assert_eq!(reported, [true, false]);
         assert!(response.assertions[1].trace.is_some());
         assert_eq!(response.counts.unwrap().assertions_failed, 1);
     }
@@ -216,13 +216,17 @@ async fn a_schema_file_outside_of_the_requests_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn of_very_many_faults_some_are_told_and_the_others_counted() {
+async fn some_of_very_many_faults_are_reported_and_the_others_counted() {
     let server = fresh().await;
     let lines = "  document:plan#nothing@user:ann\n".repeat(10_500);
     let text = format!("schemaFile: access.zed\nrelationships: |-\n{lines}");
     let response = validated(&server, file(&text, &[("access.zed", SCHEMA)])).await.unwrap();
     assert!(!response.ok);
-    let told = response.diagnostics;
-    assert_eq!(told.len(), 10_001);
-    assert!(told[10_000].message.contains("more are not listed"), "{}", told[10_000].message);
+    let reported = response.diagnostics;
+    assert_eq!(reported.len(), 10_001);
+    assert!(
+        reported[10_000].message.contains("more are not listed"),
+        "{}",
+        reported[10_000].message
+    );
 }

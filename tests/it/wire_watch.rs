@@ -4,7 +4,7 @@ use super::server_support::{
     Fresh, SCHEMA, config, consistency, create, delete, filter, fresh, fresh_with, require, soon,
     start, structure, text, touch,
 };
-use super::watch_support::{CHECKPOINTS, RELATIONSHIPS, SCHEMAS, from, told};
+use super::watch_support::{CHECKPOINTS, RELATIONSHIPS, SCHEMAS, from, reported};
 use kilwa::proto::authzed::api::v1 as proto;
 use std::time::Duration;
 use tonic::Code;
@@ -19,18 +19,18 @@ async fn writes_come_in_order_and_creations_as_touches() {
         .unwrap();
     let second = server.write(vec![delete("document:a#owner@user:ann")]).await.unwrap();
     let response = watched.next().await.unwrap();
-    assert_eq!(told(&response), "+document:a#owner@user:ann, +document:a#viewer@user:*");
+    assert_eq!(reported(&response), "+document:a#owner@user:ann, +document:a#viewer@user:*");
     assert_eq!(response.changes_through.as_ref(), Some(&first));
     assert_eq!(
         (response.optional_transaction_metadata, response.full_revision_metadata),
         (None, vec![])
     );
     let response = watched.next().await.unwrap();
-    assert_eq!(told(&response), "-document:a#owner@user:ann");
+    assert_eq!(reported(&response), "-document:a#owner@user:ann");
     assert_eq!(response.changes_through, Some(second));
     // A watch from a token receives the changes after it.
     let mut later = server.watch(from(Some(&first), &[])).await.unwrap();
-    assert_eq!(later.told().await, "-document:a#owner@user:ann");
+    assert_eq!(later.reported().await, "-document:a#owner@user:ann");
 }
 
 #[tokio::test]
@@ -68,12 +68,12 @@ async fn metadata_comes_back_as_it_was_written() {
     server.permissions().await.delete_relationships(request).await.unwrap();
     for expected in ["+document:a#owner@user:ann", "-document:a#owner@user:ann"] {
         let response = watched.next().await.unwrap();
-        assert_eq!(told(&response), expected);
+        assert_eq!(reported(&response), expected);
         assert_eq!(response.optional_transaction_metadata.as_ref(), Some(&metadata));
         assert_eq!(response.full_revision_metadata, std::slice::from_ref(&metadata));
         let response = watched.next().await.unwrap();
         assert_eq!(
-            (told(&response).as_str(), response.optional_transaction_metadata),
+            (reported(&response).as_str(), response.optional_transaction_metadata),
             ("checkpoint", None)
         );
     }
@@ -89,7 +89,7 @@ async fn what_changes_nothing_gives_a_checkpoint_only() {
     loop {
         // The two may come together.
         let response = watched.next().await.unwrap();
-        assert_eq!(told(&response), "checkpoint");
+        assert_eq!(reported(&response), "checkpoint");
         if response.changes_through.as_ref() == Some(&token) {
             break;
         }
@@ -118,7 +118,7 @@ async fn kinds_only_add() {
     for (kinds, expected) in cases {
         let mut watched = server.watch(from(Some(&start), kinds)).await.unwrap();
         for one in expected {
-            assert_eq!(watched.told().await, *one, "{kinds:?}");
+            assert_eq!(watched.reported().await, *one, "{kinds:?}");
         }
     }
 }
@@ -154,7 +154,7 @@ async fn an_empty_subject_relation_selects_no_usersets() {
         };
         let mut watched = server.watch(request).await.unwrap();
         let added: Vec<_> = expected.iter().map(|text| format!("+{text}")).collect();
-        assert_eq!(watched.told().await, added.join(", "), "{relation:?}");
+        assert_eq!(watched.reported().await, added.join(", "), "{relation:?}");
 
         let read = proto::ReadRelationshipsRequest {
             consistency: Some(consistency(proto::consistency::Requirement::FullyConsistent(true))),
@@ -256,7 +256,7 @@ async fn filters_are_for_relationships_only() {
         };
         let mut watched = server.watch(request).await.unwrap();
         for one in expected {
-            assert_eq!(watched.told().await, *one, "{types:?}");
+            assert_eq!(watched.reported().await, *one, "{types:?}");
         }
     }
 }
@@ -334,8 +334,8 @@ async fn a_watch_begins_before_there_is_a_schema() {
     let mut watched = server.watch(from(Some(&empty), &[SCHEMAS])).await.unwrap();
     server.write_schema(SCHEMA).await.unwrap();
     server.touch(&["document:a#owner@user:ann"]).await.unwrap();
-    assert_eq!(watched.told().await, "schema");
-    assert_eq!(watched.told().await, "+document:a#owner@user:ann");
+    assert_eq!(watched.reported().await, "schema");
+    assert_eq!(watched.reported().await, "+document:a#owner@user:ann");
 }
 
 #[tokio::test]
@@ -346,7 +346,7 @@ async fn who_wants_checkpoints_hears_that_nothing_happens() {
     for _ in 0..3 {
         let response = watched.next().await.unwrap();
         assert_eq!(
-            (told(&response).as_str(), response.changes_through),
+            (reported(&response).as_str(), response.changes_through),
             ("checkpoint", Some(token.clone()))
         );
     }
@@ -356,7 +356,7 @@ async fn who_wants_checkpoints_hears_that_nothing_happens() {
         watched.next().await.unwrap();
     }
     server.touch(&["document:b#owner@user:ann"]).await.unwrap();
-    assert_eq!(other.told().await, "+document:b#owner@user:ann");
+    assert_eq!(other.reported().await, "+document:b#owner@user:ann");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `kilwa.v1.WatchService`: expirations, which are reported when they happen, by a clock that the test sets.
 
 use super::server_support::{Bearer, KEY, SCHEMA, filter, soon, touch};
-use super::watch_support::{CHECKPOINTS, own_told, told};
+use super::watch_support::{CHECKPOINTS, own_reported, reported};
 use kilwa::api::{self, ApiOptions, Keys, RequestLimits, WatchOptions, Workers};
 use kilwa::database::{Database, DatabaseOptions};
 use kilwa::proto::authzed::api::v1 as proto;
@@ -114,8 +114,8 @@ impl Watched {
         soon(self.0.message()).await.unwrap().expect("a watch does not end by itself")
     }
 
-    async fn told(&mut self) -> String {
-        own_told(&self.next().await)
+    async fn reported(&mut self) -> String {
+        own_reported(&self.next().await)
     }
 }
 
@@ -137,23 +137,23 @@ async fn expirations_come_when_they_take_effect_and_once() {
     let written = server.touch(&[A, B, "document:c#owner@user:ann"]).await;
     let first = watched.next().await;
     assert_eq!(
-        own_told(&first),
+        own_reported(&first),
         "+document:a#viewer@user:ann, +document:b#viewer@user:bob, +document:c#owner@user:ann"
     );
     server.set(110_000);
     server.ring().await;
     let expired = watched.next().await;
-    assert_eq!(own_told(&expired), "-document:a#viewer@user:ann!");
+    assert_eq!(own_reported(&expired), "-document:a#viewer@user:ann!");
     let time = expired.updates[0].optional_expired_at;
     assert_eq!(time, Some(prost_types::Timestamp { seconds: 110, nanos: 0 }));
     // A later change comes after it, and the next expiration after that.
     server.touch(&["document:d#owner@user:ann"]).await;
-    assert_eq!(watched.told().await, "+document:d#owner@user:ann");
+    assert_eq!(watched.reported().await, "+document:d#owner@user:ann");
     server.set(130_000);
     server.touch(&["document:e#owner@user:ann"]).await;
-    assert_eq!(watched.told().await, "-document:b#viewer@user:bob!");
+    assert_eq!(watched.reported().await, "-document:b#viewer@user:bob!");
     let last = watched.next().await;
-    assert_eq!(own_told(&last), "+document:e#owner@user:ann");
+    assert_eq!(own_reported(&last), "+document:e#owner@user:ann");
 
     // A watch that resumes from a token receives the rest, on another server too.
     drop(watched);
@@ -171,12 +171,12 @@ async fn expirations_come_when_they_take_effect_and_once() {
     ] {
         let mut watched = server.watch(from(Some(token))).await;
         for one in &rest[heard..] {
-            assert_eq!(watched.told().await, *one);
+            assert_eq!(watched.reported().await, *one);
         }
     }
     let mut watched = server.watch(from(last.changes_through.as_ref())).await;
     server.touch(&["document:f#owner@user:ann"]).await;
-    assert_eq!(watched.told().await, "+document:f#owner@user:ann");
+    assert_eq!(watched.reported().await, "+document:f#owner@user:ann");
 }
 
 #[tokio::test]
@@ -184,9 +184,9 @@ async fn nobody_has_to_write_for_an_expiration_to_come() {
     let server = Timed::start(109_999).await;
     let mut watched = server.watch(from(None)).await;
     server.touch(&[A]).await;
-    assert_eq!(watched.told().await, "+document:a#viewer@user:ann");
+    assert_eq!(watched.reported().await, "+document:a#viewer@user:ann");
     server.set(110_000);
-    assert_eq!(watched.told().await, "-document:a#viewer@user:ann!");
+    assert_eq!(watched.reported().await, "-document:a#viewer@user:ann!");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn what_has_expired_when_it_is_written_goes_at_once() {
     let mut watched = server.watch(from(None)).await;
     server.touch(&[A, B]).await;
     assert_eq!(
-        watched.told().await,
+        watched.reported().await,
         "+document:a#viewer@user:ann, -document:a#viewer@user:ann!, +document:b#viewer@user:bob"
     );
 }
@@ -219,20 +219,20 @@ async fn expirations_are_only_for_those_who_want_them() {
     server.set(120_000);
     server.touch(&["document:b#owner@user:ann"]).await;
     let after = all.next().await;
-    assert_eq!(own_told(&after), "-document:a#viewer@user:ann!, -document:b#viewer@user:bob!");
-    assert_eq!(filtered.told().await, "-document:b#viewer@user:bob!");
+    assert_eq!(own_reported(&after), "-document:a#viewer@user:ann!, -document:b#viewer@user:bob!");
+    assert_eq!(filtered.reported().await, "-document:b#viewer@user:bob!");
     let touched = "+document:b#owner@user:ann";
-    assert_eq!(deaf.told().await, touched);
-    assert_eq!(told(&soon(plain.message()).await.unwrap().unwrap()), touched);
+    assert_eq!(deaf.reported().await, touched);
+    assert_eq!(reported(&soon(plain.message()).await.unwrap().unwrap()), touched);
     for watched in [&mut filtered, &mut all] {
-        assert_eq!(watched.told().await, touched);
+        assert_eq!(watched.reported().await, touched);
     }
     // A token with a time means its revision to those who do not want to hear of times.
     let request =
         proto::WatchRequest { optional_start_cursor: after.changes_through, ..Default::default() };
     let mut plain = WatchServiceClient::new(server.channel.clone());
     let mut plain = soon(plain.watch(request)).await.unwrap().into_inner();
-    assert_eq!(told(&soon(plain.message()).await.unwrap().unwrap()), touched);
+    assert_eq!(reported(&soon(plain.message()).await.unwrap().unwrap()), touched);
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn what_expired_and_was_forgotten_is_out_of_range() {
     server.workers.collect_garbage().await;
     // Changes that a watcher still needs are kept, however old.
     server.ring().await;
-    assert_eq!(watched.told().await, "-document:a#viewer@user:ann!");
+    assert_eq!(watched.reported().await, "-document:a#viewer@user:ann!");
     drop(watched);
     let refused = soon(async {
         loop {
@@ -268,11 +268,11 @@ async fn checkpoints_hold_the_time_too() {
     let mut watched = server.watch(request).await;
     server.set(115_000);
     server.touch(&["document:c#owner@user:ann"]).await;
-    assert_eq!(watched.told().await, "-document:a#viewer@user:ann!");
-    assert_eq!(watched.told().await, "+document:c#owner@user:ann");
+    assert_eq!(watched.reported().await, "-document:a#viewer@user:ann!");
+    assert_eq!(watched.reported().await, "+document:c#owner@user:ann");
     let checkpoint = watched.next().await;
-    assert_eq!(own_told(&checkpoint), "checkpoint");
+    assert_eq!(own_reported(&checkpoint), "checkpoint");
     let mut later = server.watch(from(checkpoint.changes_through.as_ref())).await;
     server.touch(&["document:d#owner@user:ann"]).await;
-    assert_eq!(later.told().await, "+document:d#owner@user:ann");
+    assert_eq!(later.reported().await, "+document:d#owner@user:ann");
 }

@@ -114,8 +114,8 @@ async fn checks_beside_a_deletion(server: &Running, count: usize) -> (Duration, 
     let (mut longest, mut checks) = (Duration::ZERO, 0);
     while !deletion.is_finished() {
         let began = start();
-        let asked = question(&format!("document:none{checks}#view@user:ann"));
-        client.check_permission(asked).await.unwrap();
+        let requested = question(&format!("document:none{checks}#view@user:ann"));
+        client.check_permission(requested).await.unwrap();
         longest = longest.max(began.elapsed());
         checks += 1;
     }

@@ -27,9 +27,9 @@ pub(crate) async fn check(
         .run(move |job| {
             let view = job.view(consistency)?;
             let arguments = convert::bulk_items(&items, limits)?;
-            let questions: Vec<CheckQuery<'_>> =
+            let queries: Vec<CheckQuery<'_>> =
                 arguments.iter().map(convert::CheckArguments::query).collect();
-            let answers = view.check_each(&questions, tracing);
+            let answers = view.check_each(&queries, tracing);
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
             let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
             let pairs = items

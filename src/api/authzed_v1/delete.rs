@@ -10,7 +10,7 @@ use prost::Message as _;
 use proto::delete_relationships_response::DeletionProgress;
 use tonic::Status;
 
-/// Deletes what a request selects. The answer to a part names where to resume.
+/// Deletes the relationships that match a filter. The response to a partial deletion has a cursor to resume.
 pub(crate) async fn delete(
     context: &ServiceContext,
     mut request: proto::DeleteRelationshipsRequest,
@@ -60,6 +60,6 @@ fn resume(
             "optional_cursor requires optional_allow_partial_deletions to be true",
         ));
     }
-    let place = call.position(cursor)?;
-    cursor::position(&place.position)
+    let resumed = call.position(cursor)?;
+    cursor::position(&resumed.position)
 }

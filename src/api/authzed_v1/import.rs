@@ -26,10 +26,10 @@ impl ImportMessage for proto::BulkImportRelationshipsRequest {
     }
 }
 
-/// Takes in the whole stream, creates what came and says how many those are.
+/// Reads the whole stream, creates its relationships in one write, and returns their number.
 ///
-/// Nothing is held for the client while it takes its time, neither a thread nor the other writes; should it go away, or
-/// send nothing for too long, nothing is left.
+/// A slow client occupies no thread and delays no other write. If it disconnects or sends nothing for too long, nothing is
+/// imported.
 pub(crate) async fn import<P: ImportMessage>(
     context: &ServiceContext,
     mut parts: Streaming<P>,

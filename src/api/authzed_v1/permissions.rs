@@ -49,7 +49,7 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::CheckPermissionRequest>,
     ) -> Result<Response<proto::CheckPermissionResponse>, Status> {
-        let asks_for_trailer = trace_asked(request.metadata());
+        let asks_for_trailer = trace_requested(request.metadata());
         let tracing = asks_for_trailer || request.get_ref().with_tracing;
         let mut request = request.into_inner();
         let (tokens, traces) = (self.context.tokens, self.context.traces.clone());
@@ -95,7 +95,7 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::CheckBulkPermissionsRequest>,
     ) -> Result<Response<proto::CheckBulkPermissionsResponse>, Status> {
-        let tracing = trace_asked(request.metadata()) || request.get_ref().with_tracing;
+        let tracing = trace_requested(request.metadata()) || request.get_ref().with_tracing;
         let (response, statistics) =
             check_bulk::check(&self.context, request.into_inner(), tracing).await?;
         Ok(with_operations(response, &statistics))
@@ -173,7 +173,7 @@ impl PermissionsService for Permissions {
     }
 }
 
-fn trace_asked(metadata: &MetadataMap) -> bool {
+fn trace_requested(metadata: &MetadataMap) -> bool {
     metadata.contains_key(TRACE_ASKED)
 }
 
@@ -191,7 +191,7 @@ fn check_response(
     }
 }
 
-/// A response that tells in its trailers what it cost.
+/// A response with its cost in the trailers.
 pub(crate) fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
     let operations = Operations::default();
     for Statistics { visits, cache_hits, .. } in statistics {

@@ -83,8 +83,8 @@ impl OwnWatchService for WatchServices {
 }
 
 impl From<WatchEvent> for proto::WatchResponse {
-    fn from(told: WatchEvent) -> Self {
-        let WatchEvent { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+    fn from(event: WatchEvent) -> Self {
+        let WatchEvent { updates, through, metadata, schema_updated, is_checkpoint, .. } = event;
         Self {
             updates: updates.into_iter().filter_map(|update| update.update).collect(),
             changes_through: Some(through),
@@ -97,8 +97,8 @@ impl From<WatchEvent> for proto::WatchResponse {
 }
 
 impl From<WatchEvent> for own::WatchResponse {
-    fn from(told: WatchEvent) -> Self {
-        let WatchEvent { updates, through, metadata, schema_updated, is_checkpoint, .. } = told;
+    fn from(event: WatchEvent) -> Self {
+        let WatchEvent { updates, through, metadata, schema_updated, is_checkpoint, .. } = event;
         Self {
             updates,
             changes_through: Some(through),

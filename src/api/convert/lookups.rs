@@ -20,7 +20,7 @@ pub(crate) struct LookupResourcesArguments {
     subject: Subject,
     context: Context,
     within: ResourceFilter,
-    /// Whether an error about a way that is too long is to tell the way.
+    /// Whether an error about a path that is too long names the path.
     pub(crate) with_debug: bool,
 }
 

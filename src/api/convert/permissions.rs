@@ -12,7 +12,7 @@ use crate::proto::kilwa::v1 as proto;
 use crate::relationship::{NameKind, Timestamp, require_name};
 use tonic::Status;
 
-/// The parts of a request for what a subject may do.
+/// The arguments of a request for the permissions of a subject.
 pub(crate) fn listing(
     request: proto::ListPermissionsRequest,
     limits: RequestLimits,

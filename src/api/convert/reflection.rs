@@ -1,4 +1,4 @@
-//! Schemas in structure, and what is between two of them, to messages.
+//! Conversions of schema reflection and schema diffs into messages.
 
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::reflection_schema_diff::Diff;

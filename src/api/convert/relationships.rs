@@ -40,7 +40,7 @@ pub(crate) fn updates(
 /// How large a relationship is on the wire, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sizes {
-    /// All of it, which a refusal tells.
+    /// The whole relationship; named in the error.
     pub(crate) relationship: usize,
     /// Its caveat, which is bounded.
     pub(crate) caveat: usize,

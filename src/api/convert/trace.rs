@@ -42,7 +42,7 @@ impl fmt::Debug for TraceEncoder {
     }
 }
 
-/// One step; the engine bounds how deep they lie and how many there are. Its id tells where it stands.
+/// One step of a trace, with an id that is its path. The engine bounds the depth and number of steps.
 fn step(trace: &Trace, id: String, source: &str) -> proto::CheckDebugTrace {
     let kind =
         if trace.is_permission { PermissionType::Permission } else { PermissionType::Relation };

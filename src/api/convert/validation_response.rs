@@ -46,7 +46,7 @@ pub(crate) fn live(
     schema: &str,
 ) -> proto::ValidateLiveResponse {
     let mut schema = Some(schema);
-    let mut told = |result: &AssertionResult| {
+    let mut reported = |result: &AssertionResult| {
         let schema = result.trace.as_ref().and_then(|_| schema.take());
         assertion(result, traces, schema.unwrap_or_default())
     };
@@ -55,23 +55,23 @@ pub(crate) fn live(
         checked_at: Some(checked_at),
         ok: !faulty && run.results.iter().all(AssertionResult::holds),
         diagnostics: diagnostics(run.findings),
-        assertions: run.results.iter().map(&mut told).collect(),
+        assertions: run.results.iter().map(&mut reported).collect(),
         counts: Some(count_assertions(run.results)),
     }
 }
 
 /// The first ones, and one that counts the others.
 fn diagnostics(findings: &[FileDiagnostic]) -> Vec<proto::Diagnostic> {
-    let mut told: Vec<_> = findings.iter().take(DIAGNOSTICS_MAX).map(diagnostic).collect();
-    let left = findings.len() - told.len();
+    let mut reported: Vec<_> = findings.iter().take(DIAGNOSTICS_MAX).map(diagnostic).collect();
+    let left = findings.len() - reported.len();
     if left > 0 {
-        told.push(proto::Diagnostic {
+        reported.push(proto::Diagnostic {
             severity: SeverityMessage::Error.into(),
-            message: format!("{left} more are not listed: mend these first"),
+            message: format!("{left} more are not listed: fix these first"),
             ..proto::Diagnostic::default()
         });
     }
-    told
+    reported
 }
 
 fn count_assertions(results: &[AssertionResult]) -> proto::ValidationCounts {
@@ -93,7 +93,7 @@ fn assertion(
     };
     proto::AssertionResult {
         text: result.assertion.text.clone(),
-        range: Some(place(&result.assertion.location)),
+        range: Some(source_range(&result.assertion.location)),
         ok: result.holds(),
         expected: expected_answer(result.assertion.expectation).into(),
         actual: actual_answer(&result.answer).into(),
@@ -123,11 +123,11 @@ fn actual_answer(answer: &Result<Permissionship, String>) -> proto::Permissionsh
 fn expected(result: &ExpectedResult) -> proto::ExpectedRelationsResult {
     let differences = result.failures.iter().map(|failure| proto::ExpectedRelationsDifference {
         message: failure.mismatch.to_string(),
-        range: Some(place(&failure.location)),
+        range: Some(source_range(&failure.location)),
     });
     proto::ExpectedRelationsResult {
         text: result.expected.key(),
-        range: Some(place(result.expected.location())),
+        range: Some(source_range(result.expected.location())),
         ok: result.holds(),
         differences: differences.collect(),
     }
@@ -161,8 +161,8 @@ fn stage(finding: &FileDiagnostic) -> StageMessage {
     }
 }
 
-fn place(place: &SourceLocation) -> proto::SourceRange {
-    range(&place.source_name, place.start(), place.end())
+fn source_range(location: &SourceLocation) -> proto::SourceRange {
+    range(&location.source_name, location.start(), location.end())
 }
 
 fn range(source_name: &str, start: Position, end: Position) -> proto::SourceRange {

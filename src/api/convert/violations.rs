@@ -1,4 +1,4 @@
-//! What is wrong with a request: invalid fields, or a reason why a well-formed request is refused.
+//! Errors of a request: invalid fields, or the reason why a well-formed request is refused.
 
 use crate::api::status;
 use crate::proto::field_errors::FieldErrors;

@@ -64,14 +64,13 @@ impl ValidationService for Validation {
         let response = self.context.workers.run(move |job| {
             let view = job.view(consistency)?;
             let (assertions, findings) = assertions(&input?);
-            let results = run_assertions(assertions, |question, tracing| {
-                match view.check(question, tracing) {
+            let results =
+                run_assertions(assertions, |query, tracing| match view.check(query, tracing) {
                     Err(DatabaseError::Engine(error)) if error.is_end_of_request() => {
                         Err(status::from_engine(&error))
                     }
                     answer => Ok(answer.map_err(|error| error.to_string())),
-                }
-            })?;
+                })?;
             let run = AssertionRun { findings: &findings, results: &results };
             let token = tokens.token(view.revision());
             Ok(validation_response::live(token, run, &traces, &format::canonical(view.schema())))

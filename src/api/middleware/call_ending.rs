@@ -52,7 +52,7 @@ impl CallEnding {
         Self { trailers, log }
     }
 
-    /// The context of what is logged during the call. At `debug`, because a span costs as much as a small answer.
+    /// The span of log lines during the call. At `debug`, because a span costs as much as a small answer.
     pub(super) fn span(&self, request: &Request<Body>) -> tracing::Span {
         let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         tracing::debug_span!("call", rpc = request.uri().path(), request_id = id)

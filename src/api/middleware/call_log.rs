@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 /// How many lines above `debug` there are in a second at most, so that a failing disk does not fill another one.
 const LINES_MAX: u32 = 20;
 
-/// What a filter such as `--log-level info,kilwa::calls=debug` names.
+/// The target that a filter such as `--log-level info,kilwa::calls=debug` names.
 const TARGET: &str = "kilwa::calls";
 
 /// Writes the line of a call when the call ends, also when it ends because the client went away.

@@ -2,7 +2,7 @@
 //!
 //! tonic compresses every message of every client that can read gzip, which makes a small answer five times as
 //! expensive and larger than it was. So it compresses nothing here: [`compress`] works on the finished body, in which
-//! each message says by itself whether it is compressed.
+//! each message has a flag that says whether it is compressed.
 
 use crate::api::status;
 use flate2::Compression;
@@ -57,8 +57,8 @@ impl Policy {
             return Self::Never;
         }
 
-        let came_compressed = request.get(ENCODING).is_some_and(|encoding| encoding == GZIP);
-        if came_compressed { Self::Always } else { Self::Large }
+        let arrived_compressed = request.get(ENCODING).is_some_and(|encoding| encoding == GZIP);
+        if arrived_compressed { Self::Always } else { Self::Large }
     }
 
     fn covers(self, message: &[u8]) -> bool {

@@ -31,7 +31,7 @@ fn value(information: &DebugInformation) -> Option<DebugTrailer> {
         let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).ok()?;
         pool.get_message_by_name("authzed.api.v1.DebugInformation")
     });
-    // What is longer in its short form is no shorter in JSON.
+    // If the binary form is too long, JSON is longer still.
     if information.encoded_len() > BYTES_MAX {
         return None;
     }

@@ -18,18 +18,18 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 
-/// Up to so many bytes a request is small: it costs the shared budget nothing and is read where it arrives.
+/// Requests up to this size are small: they are not charged to the shared budget, and are read beside the other tasks of their thread.
 const SMALL_BYTES: usize = 64 << 10;
-/// The same for what is compressed, which may grow a thousandfold.
+/// The same for compressed requests, which may expand a thousandfold.
 const SMALL_COMPRESSED_BYTES: usize = 1 << 10;
-/// Up to so many bytes a message is not measured: it cannot grow to more than a small request may take.
+/// Shorter messages are not measured: decoded, they take no more than a small request may.
 const MEASURED_FROM_BYTES: usize = 512;
-/// What a large text takes while it is parsed, for each of its bytes: up to three times as much, by lists of short lines.
+/// Memory for parsing a large text, per byte of text. Lists of short lines take up to three times as much.
 const PARSING_FACTOR: usize = 16;
 /// Before each message stand a flag and its length.
 const FRAME_BYTES: usize = 5;
 
-/// What the requests of one method may take.
+/// Memory limits of the requests of one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MethodLimits {
     /// Bytes of one message, uncompressed.
@@ -58,9 +58,9 @@ pub(crate) struct RequestMemory {
     compressed: bool,
     /// Bytes that have arrived and belong to no message yet.
     arrived: AtomicUsize,
-    /// What the last message takes.
+    /// Decoded size of the last message, in bytes.
     decoded: AtomicUsize,
-    /// What the budget was charged.
+    /// Bytes charged to the budget.
     charged: AtomicUsize,
     is_large: AtomicBool,
 }
@@ -168,7 +168,7 @@ impl RequestMemory {
         if arrived > SMALL_BYTES || (self.compressed && arrived > SMALL_COMPRESSED_BYTES) {
             self.is_large.store(true, Ordering::Relaxed);
         }
-        // What is compressed may be a little longer than what it stands for.
+        // Data that do not compress are slightly longer in compressed form.
         if arrived > self.limits.message_bytes_max + self.limits.message_bytes_max / 8 + FRAME_BYTES
         {
             return Err(self.too_large());
@@ -186,7 +186,7 @@ impl RequestMemory {
         }
     }
 
-    /// Requires that a message may be built.
+    /// Requires that decoding a message stays within the limits.
     fn admit_measured(&self, full_name: &str, message: &[u8]) -> Result<(), Status> {
         let length = message.len();
         if length > self.limits.message_bytes_max {
@@ -195,14 +195,14 @@ impl RequestMemory {
         let decoded = decoded_size::measure(full_name, message, self.limits.decoded_bytes_max)
             .map_err(|reason| self.refusal(&reason))?;
         // One text always fits when no other request is in progress.
-        let room = self.budget.bytes_max.saturating_sub(length + decoded) / 4 * 3;
-        let parsed = (length * self.limits.parsing_factor).min(room);
+        let available = self.budget.bytes_max.saturating_sub(length + decoded) / 4 * 3;
+        let parsed = (length * self.limits.parsing_factor).min(available);
         self.arrived.store(length, Ordering::Relaxed);
         self.decoded.store(decoded + parsed, Ordering::Relaxed);
         self.charge()
     }
 
-    /// Brings what the budget was charged in line with what the call takes.
+    /// Adjusts the charge to the memory that the call takes now.
     fn charge(&self) -> Result<(), Status> {
         let takes = self.arrived.load(Ordering::Relaxed) + self.decoded.load(Ordering::Relaxed);
         let takes = if takes > SMALL_BYTES { takes } else { 0 };
@@ -261,7 +261,7 @@ impl Drop for RequestMemory {
     }
 }
 
-/// The answer to a request. A large request is read and converted on a thread that serves no other call meanwhile.
+/// The response to a request. A large request is read and converted in [`aside`].
 pub(crate) async fn read<F: Future>(call: Arc<RequestMemory>, answer: F) -> F::Output {
     let mut answer = pin!(guard_decoding(Arc::<RequestMemory>::clone(&call), answer));
     poll_fn(|context| {
@@ -274,7 +274,7 @@ pub(crate) async fn read<F: Future>(call: Arc<RequestMemory>, answer: F) -> F::O
     .await
 }
 
-/// Does work that takes some milliseconds on this thread, after handing over to another one whatever else this one is for.
+/// Does work of some milliseconds on this thread, after the runtime has moved the other tasks of the thread to another one.
 pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
@@ -287,7 +287,7 @@ pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
 pub(crate) struct CountedBody {
     body: Body,
     call: Arc<RequestMemory>,
-    /// What came when the request turned out to be large: the next poll, which is made aside, gives it.
+    /// The frame with which the request became large; returned by the next poll, which runs in [`aside`].
     kept: Option<Frame<Bytes>>,
 }
 

@@ -28,7 +28,7 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub struct Admission(Arc<dyn Fn() + Send + Sync>);
 
 impl Admission {
-    /// Calls this for each call that is let in.
+    /// A callback that runs for each authenticated call.
     pub fn new(admitted: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(admitted))
     }
@@ -40,14 +40,14 @@ impl fmt::Debug for Admission {
     }
 }
 
-/// What the middleware of every service needs to know.
+/// Options of the middleware, the same for every service.
 #[derive(Clone)]
 pub(crate) struct MiddlewareOptions {
-    /// Who may call.
+    /// The accepted keys.
     pub(crate) keys: Arc<Keys>,
-    /// Makes ids for calls that bring none.
+    /// Generates ids for calls without one.
     pub(crate) request_ids: RequestIds,
-    /// From when on a call is logged as slow.
+    /// Duration from which a call is logged as slow.
     pub(crate) slow_call: Duration,
     /// Memory budget of all requests in progress.
     pub(crate) budget: Arc<MemoryBudget>,
@@ -58,7 +58,7 @@ pub(crate) struct MiddlewareOptions {
 pub(crate) struct Middleware<S> {
     inner: S,
     options: MiddlewareOptions,
-    /// From when on a call is logged as slow; nothing for calls that last as long as the client wants.
+    /// Duration from which a call is logged as slow; `None` for watches, whose duration the client chooses.
     slow_after: Option<Duration>,
 }
 
@@ -96,6 +96,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let ending = CallEnding::start(&request, &self.options.request_ids, self.slow_after);
         let span = ending.span(&request);
+        // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
         if let Err(refusal) = self.options.keys.admit(request.headers()) {
             let response = finish(refusal.into_http(), ending, None, None);
             return Box::pin(async move { Ok(response) }.instrument(span));
@@ -106,6 +107,7 @@ where
         }
 
         let compression = Policy::from_headers(request.headers());
+        // Starts with the headers, so that the time for a slow request body counts against it.
         let deadline = deadline::requested(request.headers()).map(tokio::time::sleep);
         let limits = MethodLimits::from_path(request.uri().path());
         let compressed = request.headers().contains_key(GRPC_ENCODING);

@@ -54,6 +54,7 @@ impl MeteredBody {
     fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
         self.ending.complete(&mut trailers);
+        // After `complete`, which adds the zeros that every call starts with.
         if let Some(operations) = &self.operations {
             operations.insert_into(&mut trailers);
         }

@@ -1,4 +1,4 @@
-//! Calls that end for a reason of their own: keys, deadlines, slow clients, a server that stops.
+//! Calls that the server ends: wrong keys, deadlines, slow clients, shutdown.
 
 use std::time::Duration;
 use tonic::Status;

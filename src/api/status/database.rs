@@ -12,7 +12,7 @@ use crate::relationship::{Precondition, Relationship, RelationshipFilter};
 use crate::schema::removals::Removal;
 use tonic::{Code, Status};
 
-/// The answer to a request that the database refused: a row for each error. What needs more than a row has a function below.
+/// The status for a request that the database refused: one row per error. Rows with metadata have a function below.
 pub(crate) fn from_database(error: DatabaseError) -> Status {
     let message = error.to_string();
 

@@ -10,7 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// The domain of the reasons.
 pub(super) const DOMAIN: &str = "authzed.com";
 
-/// What tonic says of a message that it does not take.
+/// The text of tonic's error for a message over its limit.
 const TOO_LARGE: &str = "message length too large";
 
 /// The longest message, in bytes. Statuses travel in headers, encoded twice, for which clients keep as little as 8 KiB.
@@ -33,7 +33,7 @@ pub(super) fn with_reason(
     Status::with_error_details(code, cut(message.into(), MESSAGE_BYTES_MAX), details)
 }
 
-/// A status that blames the request.
+/// `INVALID_ARGUMENT`: the request itself is wrong.
 pub(super) fn invalid(
     reason: ErrorReason,
     message: String,
@@ -42,7 +42,7 @@ pub(super) fn invalid(
     with_reason(Code::InvalidArgument, reason, message, metadata)
 }
 
-/// A status that blames what is stored.
+/// `FAILED_PRECONDITION`: the request does not fit the stored state.
 pub(super) fn failed(
     reason: ErrorReason,
     message: String,
@@ -51,7 +51,7 @@ pub(super) fn failed(
     with_reason(Code::FailedPrecondition, reason, message, metadata)
 }
 
-/// How much there was, and how much may be.
+/// The actual size and the maximum, as metadata.
 pub(super) fn sizes(
     name: &'static str,
     size: usize,
@@ -61,8 +61,8 @@ pub(super) fn sizes(
     [(name, size.to_string()), (max_name, max.to_string())]
 }
 
-/// Gives the headers that end a call with a failure an `ErrorInfo` without a reason, when they tell nothing more than
-/// code and message. So every failure has the same form, including those of the middleware.
+/// Adds an `ErrorInfo` without a reason to the headers of a failed call that have only a code and a message, so that
+/// every failure has the same form, including those of the middleware.
 pub(crate) fn explain(headers: &mut HeaderMap) {
     let Some(status) = Status::from_header_map(headers) else { return };
     if status.code() == Code::Ok || !status.details().is_empty() {
@@ -70,13 +70,13 @@ pub(crate) fn explain(headers: &mut HeaderMap) {
     }
     let mut code = status.code();
     if code == Code::OutOfRange && status.message().contains(TOO_LARGE) {
-        // To clients of this protocol, out of range are revisions.
+        // tonic answers OUT_OF_RANGE, which to clients of this protocol means a revision outside of the history.
         code = Code::ResourceExhausted;
     }
     let message = Some(status.message()).filter(|message| !message.is_empty());
     let message = message.unwrap_or_else(|| code.description());
     let explained = with_reason(code, ErrorReason::Unspecified, message, []);
-    // What can be sent once, can be sent again.
+    // Headers that were parsed from valid ones cannot fail to encode, so the error is ignored.
     let _ = explained.add_header(headers);
 }
 

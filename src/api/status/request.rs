@@ -34,7 +34,7 @@ pub(crate) fn invalid_request(message: impl Into<String>) -> Status {
     Status::invalid_argument(message)
 }
 
-/// The answer to a filter whose conditions do not go together, with those that are set.
+/// The answer to a filter with conflicting conditions, which the metadata lists.
 pub(crate) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
     let set = given.iter().filter(|(_, value)| !value.is_empty());
     let set: Vec<String> = set.map(|(name, value)| format!("{name}:{value:?}")).collect();
@@ -50,7 +50,7 @@ pub(crate) fn invalid_cursor(message: &str) -> Status {
     invalid(ErrorReason::InvalidCursor, message.to_owned(), [])
 }
 
-/// The answer to a limit that is larger than what may be asked for.
+/// The answer to a limit over the maximum.
 pub(crate) fn limit_too_large(limit: u32, max: u32) -> Status {
     invalid(
         ErrorReason::ExceedsMaximumAllowableLimit,

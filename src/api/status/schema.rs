@@ -24,14 +24,14 @@ pub(crate) fn from_diagnostics(diagnostics: &[Diagnostic]) -> Status {
     let (start, end) = (first.start(), first.end());
 
     let from_zero = |number: usize| number.saturating_sub(1).to_string();
-    let place = [
+    let range = [
         ("start_line_number", from_zero(start.line)),
         ("start_column_position", from_zero(start.column)),
         ("end_line_number", from_zero(end.line)),
         ("end_column_position", from_zero(end.column)),
         ("source_code", first.source_code().to_owned()),
     ];
-    let metadata = place.into_iter().chain(first.names.iter().cloned());
+    let metadata = range.into_iter().chain(first.names.iter().cloned());
 
     with_reason(code, reason, lines.join("\n"), metadata)
 }
@@ -68,7 +68,7 @@ pub(crate) fn from_dependency(error: &DependencyError) -> Status {
     }
 }
 
-/// The answer to a relationship that the schema has no place for.
+/// The answer to a relationship that the schema does not allow.
 pub(super) fn from_relationship(message: String, error: &RelationshipError) -> Status {
     match error {
         RelationshipError::UnknownDefinition { name } => unknown_definition(message, name),

@@ -75,6 +75,11 @@ impl ChangeBatch {
     ) -> Result<Self, Status> {
         let changes = view.changes(&from.position, count_max).map_err(status::from_database)?;
         let Changes { parts, through, complete, next_expiration } = changes;
+        debug_assert!(through.reaches(&from.position), "a batch ends at or after its start");
+        debug_assert!(
+            parts.is_sorted_by_key(|part| part.revision),
+            "revisions rise within a batch"
+        );
         let through = PinnedPosition::new(view, through);
         let sleep = next_expiration.map(|at| between(now, at));
         Ok(Self { from, through, parts, complete, sleep })

@@ -23,7 +23,7 @@ const WINDOW_BATCHES_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Feed {
     state: Mutex<FeedState>,
-    /// Asks the task to read now.
+    /// Wakes the task for a read.
     kick: Notify,
     /// Changes with each read.
     progress: watch::Sender<u64>,
@@ -36,9 +36,9 @@ struct FeedState {
     head: Option<Arc<PinnedPosition>>,
     /// Whether nothing more was there when the task read last.
     complete: bool,
-    /// What the task read last, oldest first.
+    /// The batches read last, oldest first.
     window: VecDeque<(Arc<ChangeBatch>, usize)>,
-    /// What the window holds, as [`weight`] counts it.
+    /// The total weight of the window, as [`weight`] counts it.
     weight: usize,
     /// The number of the first batch of the window.
     first: u64,
@@ -54,7 +54,7 @@ struct Subscriber {
     stand: WatcherPosition,
 }
 
-/// How far a watcher has taken what the feed read.
+/// The position of a watcher in the feed.
 #[derive(Debug)]
 enum WatcherPosition {
     /// It has received everything.
@@ -62,16 +62,16 @@ enum WatcherPosition {
     /// The batch with this number is the next one that concerns it.
     Waiting(u64),
     /// Its next batch has left the window.
-    Behind(Arc<PinnedPosition>),
+    FellBehind(Arc<PinnedPosition>),
 }
 
-/// What a watcher receives next.
+/// The next event of a watcher.
 #[derive(Debug)]
 pub(crate) enum FeedEvent {
     /// These changes.
     ChangeBatch(Arc<ChangeBatch>),
-    /// Whatever follows this position; it has to be read, for the feed no longer has it.
-    Behind(Arc<PinnedPosition>),
+    /// The changes after this position have left the window and must be read from the change log.
+    FellBehind(Arc<PinnedPosition>),
 }
 
 /// The subscription of a watcher to a feed; ends when it is dropped.
@@ -95,8 +95,8 @@ impl Feed {
         self.count_max
     }
 
-    /// Gives a watcher at `position`, which has read everything that was there, a seat, and the position from which on the
-    /// seat is served. Whatever lies between the two is still to be read. `None` when the feed has not come so far.
+    /// Subscribes a watcher that has read everything up to `position`. Returns the position from which the subscription
+    /// delivers; the watcher reads the changes between the two itself. `None` if the feed has not reached `position` yet.
     pub(crate) fn join(
         self: &Arc<Self>,
         context: &ServiceContext,
@@ -184,8 +184,12 @@ impl Feed {
     /// Adds the batch that was read after `head`, and wakes the watchers whose filters it matches.
     fn publish(&self, head: &Arc<PinnedPosition>, batch: ChangeBatch) {
         let mut state = self.lock();
-        // The feed may have been emptied meanwhile, and begun elsewhere.
+        // The feed may have been cleared meanwhile, and restarted at another position.
         if state.head.as_ref().is_some_and(|now| Arc::ptr_eq(now, head)) {
+            debug_assert!(
+                batch.through.position.reaches(&head.position),
+                "the head of the feed never moves back"
+            );
             state.head = Some(Arc::clone(&batch.through));
             state.complete = batch.complete;
             if batch.is_news() {
@@ -196,12 +200,12 @@ impl Feed {
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Sends all watchers away to read for themselves, and so to learn what is wrong.
+    /// Makes all watchers at the head read for themselves, so that each gets the error as its own.
     fn dismiss(&self, head: &Arc<PinnedPosition>) {
         let mut state = self.lock();
         for seat in state.seats.values_mut() {
             if matches!(seat.stand, WatcherPosition::AtHead) {
-                seat.stand = WatcherPosition::Behind(Arc::clone(head));
+                seat.stand = WatcherPosition::FellBehind(Arc::clone(head));
                 seat.wake.notify_one();
             }
         }
@@ -234,7 +238,7 @@ impl FeedState {
             self.weight -= weight;
             for seat in self.seats.values_mut() {
                 if matches!(seat.stand, WatcherPosition::Waiting(next) if next == self.first) {
-                    seat.stand = WatcherPosition::Behind(Arc::clone(&oldest.from));
+                    seat.stand = WatcherPosition::FellBehind(Arc::clone(&oldest.from));
                 }
             }
             self.first += 1;
@@ -279,8 +283,8 @@ impl FeedSubscription {
         let mut state = self.feed.lock();
         let next = match &state.seats.get(&self.id)?.stand {
             WatcherPosition::AtHead => return None,
-            WatcherPosition::Behind(position) => {
-                return Some(FeedEvent::Behind(Arc::clone(position)));
+            WatcherPosition::FellBehind(position) => {
+                return Some(FeedEvent::FellBehind(Arc::clone(position)));
             }
             WatcherPosition::Waiting(number) => *number,
         };

@@ -1,11 +1,11 @@
 //! A watch session: it reads the existing changes, then receives new ones from the feed.
 //!
 //! A watch reads the change log at the pace of its client, batch by batch, until it has reached the head. From there on it
-//! receives what the [`Feed`] reads once for all watchers; if it falls out of its window, it reads for itself again. Each batch
-//! continues exactly where the one before ended, so there is no gap: a client that is too slow, or asks for what is
-//! no longer kept, gets an error instead.
+//! receives the batches that the [`Feed`] reads once for all watchers; if it falls out of its window, it reads for itself again. Each batch
+//! continues exactly where the one before ended, so there is no gap: a client that is too slow, or whose position is before the
+//! history window, gets an error instead.
 //!
-//! Of one revision come its relationships, then that it wrote a schema, both with its metadata, then a checkpoint. A revision with many updates
+//! The events of a revision are its relationships, then a schema update, both with its metadata, then a checkpoint. A revision with many updates
 //! comes in parts. The token of each part is the position after it, and a client that resumes there receives the next part.
 
 use crate::api::context::ServiceContext;
@@ -51,7 +51,7 @@ pub(crate) struct WatchSession {
     options: WatchOptions,
     wanted: Arc<WatchFilter>,
     feed: Arc<Feed>,
-    place: Arc<PinnedPosition>,
+    reached: Arc<PinnedPosition>,
 }
 
 /// The session left the window of the feed at this position.
@@ -82,9 +82,9 @@ impl WatchSession {
             view.require_changes(&position).map_err(status::from_database)?;
             Ok(PinnedPosition::new(&view, position))
         });
-        let place = starting.await?;
+        let reached = starting.await?;
 
-        Ok(Self { context, options, wanted, feed, place })
+        Ok(Self { context, options, wanted, feed, reached })
     }
 
     /// Sends existing and new changes until the client goes away or an error occurs.
@@ -94,6 +94,7 @@ impl WatchSession {
     ) -> Result<(), Status> {
         let mut ending = self.context.workers.ending();
         tokio::select! {
+            // First, so that a watch ends on shutdown even while changes never cease.
             biased;
             _ = ending.wait_for(|ending| *ending) => Err(status::shutting_down()),
             sent = self.send_all(queue) => sent,
@@ -101,29 +102,31 @@ impl WatchSession {
     }
 
     async fn send_all<T: From<WatchEvent>>(self, queue: WatchQueue<T>) -> Result<(), Status> {
-        let Self { context, options, wanted, feed, mut place } = self;
-        let assured = place.position.revision();
+        let Self { context, options, wanted, feed, mut reached } = self;
+        let assured = reached.position.revision();
         let mut client = WatchClient { tokens: context.tokens, wanted, queue, assured };
 
         let mut progress = feed.progress();
         let mut tries = 0_u32;
 
         loop {
+            // Before the reads: a read of the feed meanwhile must end the wait below.
             progress.mark_unchanged();
-            place = client.read_to_head(&context, &feed, place).await?;
-            let Some((seat, start)) = feed.join(&context, &place, &client.wanted) else {
-                // The feed has been asked to read, and does so with every commit too.
+            reached = client.read_to_head(&context, &feed, reached).await?;
+            let Some((seat, start)) = feed.join(&context, &reached, &client.wanted) else {
+                // The feed has been woken, and it reads with every commit too.
                 tries = tries.saturating_add(1);
                 if tries > JOIN_TRIES {
                     tokio::time::sleep(JOIN_PAUSE).await;
                 }
+                // Whether the feed has read or the time is up, the log is read again, so the result is ignored.
                 let _ = tokio::time::timeout(options.heartbeat, progress.changed()).await;
                 continue;
             };
             tries = 0;
-            client.read_up_to(&context, &feed, place, &start).await?;
+            client.read_up_to(&context, &feed, reached, &start).await?;
             let FellBehind(position) = client.stay(&context, &seat, options).await?;
-            place = position;
+            reached = position;
         }
     }
 }
@@ -143,17 +146,17 @@ impl<T: From<WatchEvent>> WatchClient<T> {
         &mut self,
         context: &ServiceContext,
         feed: &Feed,
-        mut place: Arc<PinnedPosition>,
+        mut reached: Arc<PinnedPosition>,
     ) -> Result<Arc<PinnedPosition>, Status> {
         loop {
-            let (from, count_max) = (Arc::clone(&place), feed.count_max());
+            let (from, count_max) = (Arc::clone(&reached), feed.count_max());
             let read = move |job: &WorkerJob<'_>| ChangeBatch::read(job, from, count_max);
             let batch = context.workers.run_for(Purpose::Watch, read).await?;
-            place = Arc::clone(&batch.through);
+            reached = Arc::clone(&batch.through);
             let complete = batch.complete;
             self.send(context, Arc::new(batch)).await?;
             if complete {
-                return Ok(place);
+                return Ok(reached);
             }
         }
     }
@@ -163,17 +166,17 @@ impl<T: From<WatchEvent>> WatchClient<T> {
         &mut self,
         context: &ServiceContext,
         feed: &Feed,
-        mut place: Arc<PinnedPosition>,
+        mut reached: Arc<PinnedPosition>,
         end: &Arc<PinnedPosition>,
     ) -> Result<(), Status> {
-        while place.position != end.position {
-            let (from, count_max) = (Arc::clone(&place), feed.count_max());
+        while reached.position != end.position {
+            let (from, count_max) = (Arc::clone(&reached), feed.count_max());
             let end = Arc::clone(end);
             let read = move |job: &WorkerJob<'_>| {
                 ChangeBatch::read_up_to(job, from, &end.position, count_max)
             };
             let batch = context.workers.run_for(Purpose::Watch, read).await?;
-            place = Arc::clone(&batch.through);
+            reached = Arc::clone(&batch.through);
             let complete = batch.complete;
             self.send(context, Arc::new(batch)).await?;
             if complete {
@@ -183,7 +186,7 @@ impl<T: From<WatchEvent>> WatchClient<T> {
         Ok(())
     }
 
-    /// Sends what the feed reads, until the session has left its window.
+    /// Sends the batches of the feed, until the session has fallen out of its window.
     async fn stay(
         &mut self,
         context: &ServiceContext,
@@ -194,7 +197,7 @@ impl<T: From<WatchEvent>> WatchClient<T> {
             tokio::select! {
                 next = seat.next() => match next {
                     FeedEvent::ChangeBatch(batch) => self.send(context, batch).await?,
-                    FeedEvent::Behind(position) => return Ok(FellBehind(position)),
+                    FeedEvent::FellBehind(position) => return Ok(FellBehind(position)),
                 },
                 () = tokio::time::sleep(options.heartbeat), if self.wanted.checkpoints => {
                     if let Some(head) = seat.head() {
@@ -205,7 +208,7 @@ impl<T: From<WatchEvent>> WatchClient<T> {
         }
     }
 
-    /// Sends what the client wants of a batch.
+    /// Sends the changes of a batch that match the filter.
     async fn send(
         &mut self,
         context: &ServiceContext,
@@ -263,7 +266,7 @@ fn watch_events(
     let (revision, schema_written, ends) = (*revision, *schema_written, *ends);
     let metadata = || metadata.as_ref().map(encode::structure);
     let schema_follows = ends && schema_written && wanted.schemas;
-    let token = |position| tokens.place(position);
+    let token = |position| tokens.position_token(position);
     let empty = |through| WatchEvent {
         revision,
         updates: Vec::new(),
@@ -307,7 +310,7 @@ fn checkpoint(tokens: ZedTokens, position: &WatchPosition) -> WatchEvent {
     WatchEvent {
         revision: position.revision(),
         updates: Vec::new(),
-        through: tokens.place(position),
+        through: tokens.position_token(position),
         metadata: None,
         schema_updated: false,
         is_checkpoint: true,
@@ -345,7 +348,8 @@ mod tests {
     fn of_one_revision_come_relationships_then_the_schema_then_a_checkpoint() {
         let tokens = ZedTokens::new([1; 16]);
         let part = part(&["document:a#viewer@user:ann"]);
-        let (within, through) = (tokens.place(&part.within), tokens.place(&part.through));
+        let (within, through) =
+            (tokens.position_token(&part.within), tokens.position_token(&part.through));
         let wanted = WatchFilter { schemas: true, checkpoints: true, ..WatchFilter::default() };
         let events = watch_events(tokens, &wanted, &part);
         let shapes: Vec<_> = events

@@ -20,10 +20,10 @@ impl RequirementArgs {
     pub(super) fn read(&self) -> Result<Vec<PermissionCheck>, CliError> {
         let context = self.require_context.as_deref().map(Context::parse).transpose()?;
         let context = context.unwrap_or_default();
-        let asked = |text: &String| {
+        let requested = |text: &String| {
             let (resource, permission, subject) = parse_relationship_key(text)?;
             Ok(PermissionCheck { resource, permission, subject, context: context.clone() })
         };
-        self.require.iter().map(asked).collect()
+        self.require.iter().map(requested).collect()
     }
 }

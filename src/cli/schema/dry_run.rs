@@ -1,4 +1,4 @@
-//! `kilwa schema write --dry-run`: what a write of a schema would change, and what forbids it.
+//! `kilwa schema write --dry-run`: the changes of a schema write, and the reasons why it would be refused.
 
 use super::change_row::ChangeRow;
 use crate::cli::error::CliError;

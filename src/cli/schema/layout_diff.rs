@@ -13,8 +13,8 @@ pub(super) fn shown(name: &str, text: &str, formatted: &str) -> String {
     let (is, should) = (is.get(same..), should.get(same..));
     let (is, should) = (is.unwrap_or_default(), should.unwrap_or_default());
 
-    let place = styled(STRONG, format!("{name}:{}", same + 1));
-    let mut shown = format!("{place}: not formatted\n");
+    let location = styled(STRONG, format!("{name}:{}", same + 1));
+    let mut shown = format!("{location}: not formatted\n");
     let (removed, added) = first_difference(is, should);
     for (style, mark, lines) in [(BAD, '-', removed), (GOOD, '+', added)] {
         for line in lines.iter().take(LINES_MAX) {

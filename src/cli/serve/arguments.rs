@@ -131,10 +131,10 @@ pub(in crate::cli) struct Arguments {
 impl Arguments {
     /// Refuses features that are not supported yet.
     pub(super) fn require_features(&self) -> Result<(), CliError> {
-        for (asked, flag) in
+        for (requested, flag) in
             [(self.http_enabled, "--http-enabled"), (self.metrics_enabled, "--metrics-enabled")]
         {
-            if asked {
+            if requested {
                 return Err(CliError::new(format!(
                     "`{flag}` is not supported yet: leave it out, or use `{flag}=false`"
                 )));

@@ -56,7 +56,7 @@ impl Banner<'_> {
         lines.join("\n") + "\n"
     }
 
-    /// The flags that a client needs beside the check.
+    /// The flags that a client needs in addition to the check.
     fn flags(&self) -> String {
         let is_default = DEFAULT_ENDPOINT.parse() == Ok(self.address);
         let endpoint =

@@ -35,13 +35,18 @@ fn file(file: &ValidatedFile) -> Vec<String> {
 fn annotations(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = report.diagnostics().map(diagnostic).collect();
     for result in report.assertions.iter().filter(|result| !result.holds()) {
-        let place = &result.assertion.location;
-        lines.push(annotation("error", &place.source_name, place.start(), &explained(result)));
+        let location = &result.assertion.location;
+        lines.push(annotation(
+            "error",
+            &location.source_name,
+            location.start(),
+            &explained(result),
+        ));
     }
     for failure in report.expected.iter().flat_map(|result| &result.failures) {
-        let place = &failure.location;
+        let location = &failure.location;
         let message = failure.mismatch.to_string();
-        lines.push(annotation("error", &place.source_name, place.start(), &message));
+        lines.push(annotation("error", &location.source_name, location.start(), &message));
     }
     lines
 }

@@ -47,7 +47,7 @@ struct AssertionJson<'a> {
     column: usize,
     expected: String,
     holds: bool,
-    /// The actual result: `true`, `caveated`, `false`, or null beside an error.
+    /// The actual result: `true`, `caveated`, `false`, or null with an error.
     actual: Option<String>,
     missing_context: Vec<&'a str>,
     error: Option<&'a str>,
@@ -138,8 +138,8 @@ fn assertion(result: &AssertionResult) -> AssertionJson<'_> {
 
 fn expected(result: &ExpectedResult) -> ExpectedJson {
     let Position { line, column } = result.expected.location().start();
-    let missed = |place: &SourceLocation, message: String| {
-        let Position { line, column } = place.start();
+    let missed = |location: &SourceLocation, message: String| {
+        let Position { line, column } = location.start();
         MismatchJson { message, line, column }
     };
     ExpectedJson {

@@ -71,9 +71,9 @@ fn line(diagnostic: &Diagnostic) -> String {
     )
 }
 
-fn at(place: &SourceLocation) -> String {
-    let start = place.start();
-    format!("{}:{}:{}", place.source_name, start.line, start.column)
+fn at(location: &SourceLocation) -> String {
+    let start = location.start();
+    format!("{}:{}:{}", location.source_name, start.line, start.column)
 }
 
 fn assertion(result: &AssertionResult) -> TestCase {

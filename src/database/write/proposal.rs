@@ -155,7 +155,7 @@ impl<T> ExaminedWrite<T> {
         Self { is_deletion: true, ..self }
     }
 
-    /// The same write, holding so many bytes of memory until it is applied, beside its request.
+    /// The same write, holding so many bytes of memory until it is applied, in addition to its request.
     pub(in crate::database) fn holding(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }

@@ -1,4 +1,4 @@
-//! The read set of a check: what its result depends on, so that the writer can tell whether the result still holds.
+//! The read set of a check: what its result depends on, so that the writer can determine whether the result still holds.
 
 use crate::relationship::{
     IdPage, Qualifiers, ReadError, RelationKey, Relationship, RelationshipReader, ResourceKey,
@@ -17,7 +17,7 @@ pub(super) struct ReadTracker<'r, R> {
     read_set: RefCell<ReadSet>,
 }
 
-/// What a check read.
+/// The relations and expirations that a check read.
 #[derive(Debug, Default)]
 pub(in crate::database) struct ReadSet {
     /// Hashes of the relations of resources whose relationships were read. A collision only costs a needless check.

@@ -1,7 +1,7 @@
-//! How much memory a message takes once it is decoded, measured on its bytes before anything is built.
+//! Memory that a message will take once it is decoded, measured on its encoded bytes before anything is allocated.
 //!
-//! An empty entry of a repeated field is two bytes on the wire and some hundred in memory. So the bytes are walked along the
-//! descriptors, and whatever decoding would allocate is added up, rounded up. Nothing is allocated meanwhile.
+//! An empty entry of a repeated field is two bytes on the wire and some hundred in memory. So the bytes are traversed along the
+//! descriptors, and the allocations of the decoder are added up and rounded up. The traversal itself allocates nothing.
 
 mod shapes;
 
@@ -9,9 +9,9 @@ use shapes::{
     FieldContent, FieldCount, FieldShape, HANDLE_BYTES, MessageShapes, SHAPES, WORD_BYTES,
 };
 
-/// How deep messages may lie in one another, the request itself included: as deep as the decoder goes.
+/// Maximum nesting of messages, the request included: the recursion limit of the decoder.
 const DEPTH_MAX: usize = 101;
-/// What an allocation takes beside its content.
+/// Overhead of one allocation, in bytes.
 const ALLOCATION_BYTES: usize = 16;
 /// Initial capacity of a list and of a node of a map, in entries.
 const LIST_ENTRIES_MIN: usize = 4;
@@ -25,12 +25,12 @@ const EIGHT_BYTES: u64 = 1;
 const DELIMITED: u64 = 2;
 const FOUR_BYTES: u64 = 5;
 
-/// Why a message is not to be decoded.
+/// Why a message must not be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SizeError {
-    /// It would take more memory than it may. The field of the request in which that shows.
+    /// It would exceed its memory limit. The field of the request that exceeds it.
     Memory(String),
-    /// Its messages lie too deep in one another.
+    /// Its messages are nested too deeply.
     Depth,
     /// It has a group, which no message of this protocol has.
     Group,
@@ -39,7 +39,7 @@ pub(crate) enum SizeError {
 /// Why a walk ended early.
 enum WalkStop {
     SizeError(SizeError),
-    /// No message. The decoder will stop at the same place, and say why.
+    /// Not a valid message. The decoder stops at the same byte and reports the error.
     Malformed,
 }
 
@@ -174,7 +174,7 @@ impl SizeWalk<'_> {
     }
 }
 
-/// Names the outer field instead of the inner one: that is what the caller knows.
+/// Names the outermost field instead of the inner one, because the caller knows the request and not its parts.
 fn within(field: &FieldShape, stop: WalkStop) -> WalkStop {
     match stop {
         WalkStop::SizeError(SizeError::Memory(_)) => {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_told_with_its_field() {
+    fn a_message_over_its_limit_is_refused_with_its_field() {
         let request = proto::WriteRelationshipsRequest {
             updates: vec![proto::RelationshipUpdate::default(); 1_000],
             ..Default::default()

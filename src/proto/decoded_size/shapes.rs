@@ -24,7 +24,7 @@ pub(super) struct MessageShapes {
     all: Vec<MessageShape>,
 }
 
-/// What is known of one message type.
+/// The layout of one message type.
 #[derive(Debug, Default)]
 pub(super) struct MessageShape {
     /// What one message takes without what its strings, lists and maps point to, in bytes.

@@ -1,6 +1,6 @@
 //! Scans RocksDB log files (`*.log` and `MANIFEST-*`) before RocksDB opens them, and classifies how each one ends.
 //!
-//! RocksDB itself cannot tell a torn tail from a damaged record: its tolerant mode silently drops a damaged last record,
+//! RocksDB itself cannot distinguish a torn tail from a damaged record: its tolerant mode silently drops a damaged last record,
 //! and its strict mode refuses a tail that was never acknowledged. This scan knows both, so the database can be opened
 //! in strict mode after a torn tail has been cut off.
 //!

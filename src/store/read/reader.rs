@@ -200,7 +200,7 @@ impl SnapshotReader<'_> {
 
         // A page may lie behind any number of rows that have expired, so the work is bounded by the caller's patience and
         // not by the size of the page.
-        let budget = ScanBudget::new(self.interrupted).asked_later();
+        let budget = ScanBudget::new(self.interrupted).requested_later();
         let mut found = Vec::new();
         let mut rows = RowCursor::new(self.source, index, self.read_at, prefix.clone())?;
         rows.seek(&start)?;

@@ -46,7 +46,7 @@ impl<'b> ScanBudget<'b> {
     }
 
     /// The same without the look for the first row, for reads that mostly end within a few rows.
-    pub(in crate::store) fn asked_later(self) -> Self {
+    pub(in crate::store) fn requested_later(self) -> Self {
         self.rows_until_look.set(ROWS_PER_LOOK);
         self
     }

@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The end of a write: its result, or the panic of its work.
 pub type WriteOutcome<T, E> = Result<Result<(Revision, T), WriteError<E>>, Box<dyn Any + Send>>;
 
-/// What a job does to the store's history.
+/// The effect of a job on the store's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum JobKind {
     /// It makes a revision.

@@ -1,7 +1,7 @@
-//! What a write needs of the system: free space in the data folder, and free file descriptors.
+//! System resources that a write needs: free space in the data folder, and free file descriptors.
 //!
 //! A failed commit stops all writes until the store is reopened. So both are checked before a write, which is refused
-//! cleanly when there is too little: the reserve is for what RocksDB writes and opens by itself, later.
+//! cleanly when there is too little: the reserve is for files that RocksDB writes and opens later in the background.
 
 use std::fs::{self, File};
 use std::io;

@@ -254,7 +254,7 @@ impl SpillFile {
     }
 }
 
-/// Removes spill files that a process left behind because it ended while it created them.
+/// Removes spill files of a process that ended while it created them.
 pub(in crate::store) fn clear(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir.join(FOLDER)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

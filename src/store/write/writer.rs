@@ -137,7 +137,7 @@ fn run_group<'s>(
             next = queue.try_recv().ok();
             continue;
         }
-        // A large write is a group by itself, because it commits its own chunks.
+        // A large write is a group of its own, because it commits its own chunks.
         let is_large = job.kind == JobKind::Large;
         if is_large && !replies.is_empty() {
             return (group, replies, Some(job));

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_subject_is_told_from_a_wrong_one() {
+    fn a_text_without_subject_is_distinguished_from_a_wrong_one() {
         assert_eq!(parse("is <document:1#viewer>"), Ok(None));
         assert!(parse("[ann] is <document:1#viewer>").is_err());
         assert!(parse("[user:* - {user:ann] is <document:1#viewer>").is_err());

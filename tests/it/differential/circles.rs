@@ -41,8 +41,8 @@ impl Circles {
     }
 
     /// Whether a check depends on one. Names that the case does not know might.
-    pub(super) fn below(&self, asked: &Asked) -> bool {
-        let pair = (asked.resource.clone(), asked.permission.clone());
+    pub(super) fn below(&self, requested: &Asked) -> bool {
+        let pair = (requested.resource.clone(), requested.permission.clone());
         self.cyclic.get(&pair).copied().unwrap_or(true)
     }
 

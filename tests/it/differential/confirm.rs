@@ -15,7 +15,7 @@ const ANYBODY: &str = "anybody";
 /// Whether Kilwa's lookup of subjects says what the check of `SpiceDB` says of each of them.
 pub(super) async fn subjects(
     side: &mut Side,
-    asked: &Asked,
+    requested: &Asked,
     kilwa: &Said,
     spicedb: &Said,
 ) -> Option<Known> {
@@ -30,22 +30,22 @@ pub(super) async fn subjects(
     }
     ids.remove("*");
     let question = |id: &&str| {
-        let object = ObjectRef::new(asked.subject.object_type(), *id).unwrap();
-        let subject = match asked.subject.relation() {
+        let object = ObjectRef::new(requested.subject.object_type(), *id).unwrap();
+        let subject = match requested.subject.relation() {
             Some(relation) => Subject::Userset(object, relation.to_owned()),
             None => Subject::Object(object),
         };
-        Asked { subject, ..asked.clone() }
+        Asked { subject, ..requested.clone() }
     };
-    let asked = ids.iter().map(|id| (question(id), implied(found, id)));
-    confirmed(side, asked).await
+    let requested = ids.iter().map(|id| (question(id), implied(found, id)));
+    confirmed(side, requested).await
 }
 
 /// Whether Kilwa's lookup of resources says what the check of `SpiceDB` says of each of them. Its lookup may have found
 /// a fault in itself.
 pub(super) async fn resources(
     side: &mut Side,
-    asked: &Asked,
+    requested: &Asked,
     kilwa: &Said,
     spicedb: &Said,
 ) -> Option<Known> {
@@ -54,19 +54,19 @@ pub(super) async fn resources(
         return None;
     }
     let question = |id: &&str| Asked {
-        resource: ObjectRef::new(asked.resource.object_type(), *id).unwrap(),
-        ..asked.clone()
+        resource: ObjectRef::new(requested.resource.object_type(), *id).unwrap(),
+        ..requested.clone()
     };
-    let asked = IDS.iter().map(|id| (question(id), implied(found, id)));
-    confirmed(side, asked).await
+    let requested = IDS.iter().map(|id| (question(id), implied(found, id)));
+    confirmed(side, requested).await
 }
 
 /// Whether the check says what Kilwa says, to each of these checks.
 async fn confirmed(
     side: &mut Side,
-    asked: impl IntoIterator<Item = (Asked, Option<bool>)>,
+    requested: impl IntoIterator<Item = (Asked, Option<bool>)>,
 ) -> Option<Known> {
-    for (question, implied) in asked {
+    for (question, implied) in requested {
         if !says(&side.check(&question).await, implied) {
             return None;
         }
@@ -77,11 +77,11 @@ async fn confirmed(
 /// Whether Kilwa's answer among many is what the check of `SpiceDB` says when it is asked alone.
 pub(super) async fn answer(
     side: &mut Side,
-    asked: &Asked,
+    requested: &Asked,
     kilwa: &Said,
     spicedb: &Said,
 ) -> Option<Known> {
-    if kilwa.agrees_with(spicedb) || !kilwa.agrees_with(&side.check(asked).await) {
+    if kilwa.agrees_with(spicedb) || !kilwa.agrees_with(&side.check(requested).await) {
         return None;
     }
     Some(Known::AgainstItsCheck)

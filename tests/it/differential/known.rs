@@ -38,7 +38,7 @@ impl<'c> Knowledge<'c> {
     /// Why the answers to a check may differ, of a check or of a lookup.
     pub(super) fn known_difference(
         &self,
-        asked: &Asked,
+        requested: &Asked,
         kilwa: &Said,
         spicedb: &Said,
     ) -> Option<Known> {
@@ -48,9 +48,9 @@ impl<'c> Knowledge<'c> {
             return Some(Known::FailedCaveat);
         }
         let covered = |stored: &Relationship| {
-            stored.subject == Subject::Wildcard(asked.subject.object_type().to_owned())
+            stored.subject == Subject::Wildcard(requested.subject.object_type().to_owned())
         };
-        if asked.subject.relation().is_some() && self.case.relationships.iter().any(covered) {
+        if requested.subject.relation().is_some() && self.case.relationships.iter().any(covered) {
             return Some(Known::WildcardOfUsersets);
         }
         self.overlooks_caveats.then_some(Known::OverlookedCaveat)

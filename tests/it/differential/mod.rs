@@ -141,7 +141,7 @@ async fn compare(pair: &mut Pair, case: &Case, random: &mut Random, tally: &mut 
     let stored = changes::compare(pair, case, random, tally).await;
     let mut case = Case { relationships: stored, ..case.clone() };
     let circles = Circles::of(&case, &schema);
-    case.questions.retain(|asked| !circles.below(asked));
+    case.questions.retain(|requested| !circles.below(requested));
     compare_schemas(pair, &case, &schema, tally).await;
     let knowledge = Knowledge::new(&case, &schema);
     compare_checks(pair, &case, &knowledge, tally).await;
@@ -170,16 +170,17 @@ async fn compare_checks(
 ) {
     let kilwa = pair.kilwa.check_each(&case.questions).await;
     let spicedb = pair.spicedb.check_each(&case.questions).await;
-    for ((asked, kilwa), spicedb) in case.questions.iter().zip(&kilwa).zip(&spicedb) {
-        let what = || format!("{asked}\n{}", told(case));
-        let own = confirm::answer(&mut pair.spicedb, asked, kilwa, spicedb).await;
-        let known = || own.or_else(|| knowledge.known_difference(asked, kilwa, spicedb));
+    for ((requested, kilwa), spicedb) in case.questions.iter().zip(&kilwa).zip(&spicedb) {
+        let what = || format!("{requested}\n{}", reported(case));
+        let own = confirm::answer(&mut pair.spicedb, requested, kilwa, spicedb).await;
+        let known = || own.or_else(|| knowledge.known_difference(requested, kilwa, spicedb));
         tally.note("bulk check", (kilwa, spicedb), known, what);
     }
-    for asked in case.questions.iter().take(LOOKUPS_PER_CASE) {
-        let (kilwa, spicedb) = (pair.kilwa.check(asked).await, pair.spicedb.check(asked).await);
-        let what = || format!("{asked}\n{}", told(case));
-        let known = || knowledge.known_difference(asked, &kilwa, &spicedb);
+    for requested in case.questions.iter().take(LOOKUPS_PER_CASE) {
+        let (kilwa, spicedb) =
+            (pair.kilwa.check(requested).await, pair.spicedb.check(requested).await);
+        let what = || format!("{requested}\n{}", reported(case));
+        let known = || knowledge.known_difference(requested, &kilwa, &spicedb);
         tally.note("check", (&kilwa, &spicedb), known, what);
     }
 }
@@ -192,40 +193,40 @@ async fn compare_lookups(
     knowledge: &Knowledge<'_>,
     tally: &mut Tally,
 ) {
-    let what = |asked: &Asked| format!("{asked}\n{}", told(case));
+    let what = |requested: &Asked| format!("{requested}\n{}", reported(case));
     let count =
         if circles.are_anywhere() { LOOKUPS_PER_CASE } else { LOOKUPS_PER_CASE_WITHOUT_CIRCLES };
-    for asked in case.questions.iter().take(count) {
+    for requested in case.questions.iter().take(count) {
         if tally.endless {
             return;
         }
         let of = SubjectsAsked {
-            asked,
-            subject_type: asked.subject.object_type(),
-            subject_relation: asked.subject.relation().unwrap_or_default(),
+            requested,
+            subject_type: requested.subject.object_type(),
+            subject_relation: requested.subject.relation().unwrap_or_default(),
         };
         let kilwa = pair.kilwa.lookup_subjects(&of).await;
         let spicedb = pair.spicedb.lookup_subjects(&of).await;
-        let own = confirm::subjects(&mut pair.spicedb, asked, &kilwa, &spicedb).await;
-        let known = || own.or_else(|| knowledge.known_difference(asked, &kilwa, &spicedb));
-        tally.note("subjects", (&kilwa, &spicedb), known, || what(asked));
+        let own = confirm::subjects(&mut pair.spicedb, requested, &kilwa, &spicedb).await;
+        let known = || own.or_else(|| knowledge.known_difference(requested, &kilwa, &spicedb));
+        tally.note("subjects", (&kilwa, &spicedb), known, || what(requested));
 
-        let said = (pair.kilwa.expand(asked).await, pair.spicedb.expand(asked).await);
-        tally.note("tree", (&said.0, &said.1), || None, || what(asked));
+        let said = (pair.kilwa.expand(requested).await, pair.spicedb.expand(requested).await);
+        tally.note("tree", (&said.0, &said.1), || None, || what(requested));
 
         if circles.are_anywhere() {
             *tally.known.entry(Known::Circle).or_default() += 1;
             continue;
         }
-        let kilwa = pair.kilwa.lookup_resources(asked).await;
-        let spicedb = pair.spicedb.lookup_resources(asked).await;
-        let own = confirm::resources(&mut pair.spicedb, asked, &kilwa, &spicedb).await;
-        let known = || own.or_else(|| knowledge.known_difference(asked, &kilwa, &spicedb));
-        tally.note("resources", (&kilwa, &spicedb), known, || what(asked));
+        let kilwa = pair.kilwa.lookup_resources(requested).await;
+        let spicedb = pair.spicedb.lookup_resources(requested).await;
+        let own = confirm::resources(&mut pair.spicedb, requested, &kilwa, &spicedb).await;
+        let known = || own.or_else(|| knowledge.known_difference(requested, &kilwa, &spicedb));
+        tally.note("resources", (&kilwa, &spicedb), known, || what(requested));
     }
 }
 
 /// A case without its checks.
-fn told(case: &Case) -> Case {
+fn reported(case: &Case) -> Case {
     Case { questions: Vec::new(), ..case.clone() }
 }

@@ -26,7 +26,7 @@ pub(super) struct Side {
 /// A lookup of subjects: of which resource and permission, and in what form.
 #[derive(Clone, Debug)]
 pub(super) struct SubjectsAsked<'a> {
-    pub(super) asked: &'a Asked,
+    pub(super) requested: &'a Asked,
     pub(super) subject_type: &'a str,
     pub(super) subject_relation: &'a str,
 }
@@ -118,13 +118,13 @@ impl Side {
     }
 
     /// The answers to many checks in their order.
-    pub(super) async fn check_each(&mut self, asked: &[Asked]) -> Vec<Said> {
+    pub(super) async fn check_each(&mut self, requested: &[Asked]) -> Vec<Said> {
         use proto::check_bulk_permissions_pair::Response;
-        let items = asked.iter().map(|asked| proto::CheckBulkPermissionsRequestItem {
-            resource: Some(reference(&asked.resource)),
-            permission: asked.permission.clone(),
-            subject: Some(subject(&asked.subject)),
-            context: Some(structure(&asked.context.to_string())),
+        let items = requested.iter().map(|requested| proto::CheckBulkPermissionsRequestItem {
+            resource: Some(reference(&requested.resource)),
+            permission: requested.permission.clone(),
+            subject: Some(subject(&requested.subject)),
+            context: Some(structure(&requested.context.to_string())),
         });
         let request = proto::CheckBulkPermissionsRequest {
             consistency: Some(newest()),
@@ -132,7 +132,7 @@ impl Side {
             with_tracing: false,
         };
         match self.permissions.check_bulk_permissions(in_time(&self.key, request)).await {
-            Err(status) => vec![Said::refused(&status); asked.len()],
+            Err(status) => vec![Said::refused(&status); requested.len()],
             Ok(response) => {
                 let pairs = response.into_inner().pairs.into_iter();
                 let said = |pair: proto::CheckBulkPermissionsPair| match pair.response.unwrap() {
@@ -150,13 +150,13 @@ impl Side {
         }
     }
 
-    pub(super) async fn check(&mut self, asked: &Asked) -> Said {
+    pub(super) async fn check(&mut self, requested: &Asked) -> Said {
         let request = proto::CheckPermissionRequest {
             consistency: Some(newest()),
-            resource: Some(reference(&asked.resource)),
-            permission: asked.permission.clone(),
-            subject: Some(subject(&asked.subject)),
-            context: Some(structure(&asked.context.to_string())),
+            resource: Some(reference(&requested.resource)),
+            permission: requested.permission.clone(),
+            subject: Some(subject(&requested.subject)),
+            context: Some(structure(&requested.context.to_string())),
             with_tracing: false,
         };
         let checked = self.permissions.check_permission(in_time(&self.key, request)).await;
@@ -166,13 +166,13 @@ impl Side {
         })
     }
 
-    pub(super) async fn lookup_resources(&mut self, asked: &Asked) -> Said {
+    pub(super) async fn lookup_resources(&mut self, requested: &Asked) -> Said {
         let request = proto::LookupResourcesRequest {
             consistency: Some(newest()),
-            resource_object_type: asked.resource.object_type().to_owned(),
-            permission: asked.permission.clone(),
-            subject: Some(subject(&asked.subject)),
-            context: Some(structure(&asked.context.to_string())),
+            resource_object_type: requested.resource.object_type().to_owned(),
+            permission: requested.permission.clone(),
+            subject: Some(subject(&requested.subject)),
+            context: Some(structure(&requested.context.to_string())),
             ..Default::default()
         };
         let found = self.permissions.lookup_resources(in_time(&self.key, request)).await;
@@ -182,22 +182,22 @@ impl Side {
     pub(super) async fn lookup_subjects(&mut self, of: &SubjectsAsked<'_>) -> Said {
         let request = proto::LookupSubjectsRequest {
             consistency: Some(newest()),
-            resource: Some(reference(&of.asked.resource)),
-            permission: of.asked.permission.clone(),
+            resource: Some(reference(&of.requested.resource)),
+            permission: of.requested.permission.clone(),
             subject_object_type: of.subject_type.to_owned(),
             optional_subject_relation: of.subject_relation.to_owned(),
-            context: Some(structure(&of.asked.context.to_string())),
+            context: Some(structure(&of.requested.context.to_string())),
             ..Default::default()
         };
         let found = self.permissions.lookup_subjects(in_time(&self.key, request)).await;
         Said::from_response(all(found).await, said::subjects)
     }
 
-    pub(super) async fn expand(&mut self, asked: &Asked) -> Said {
+    pub(super) async fn expand(&mut self, requested: &Asked) -> Said {
         let request = proto::ExpandPermissionTreeRequest {
             consistency: Some(newest()),
-            resource: Some(reference(&asked.resource)),
-            permission: asked.permission.clone(),
+            resource: Some(reference(&requested.resource)),
+            permission: requested.permission.clone(),
         };
         let expanded = self.permissions.expand_permission_tree(in_time(&self.key, request)).await;
         Said::from_response(expanded, |response| {

@@ -256,7 +256,7 @@ fn mistakes_of_somebody_new_come_with_what_to_do() {
 }
 
 #[test]
-fn what_speaks_tls_or_another_protocol_is_told_from_what_is_not_there() {
+fn servers_with_tls_or_another_protocol_are_distinguished_from_missing_ones() {
     use std::io::{Read as _, Write as _};
     // A TLS alert, as a TLS server answers something that is no TLS; and a web server.
     for answer in [&b"\x15\x03\x01\x00\x02\x02\x46"[..], b"HTTP/1.1 400 Bad Request\r\n\r\n"] {

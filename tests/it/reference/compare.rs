@@ -55,16 +55,16 @@ impl Asked {
 }
 
 /// What the engine says to one check.
-pub(crate) fn ask<R: RelationshipReader>(scope: &EvalContext<'_, R>, asked: &Asked) -> Said {
-    check(scope, &asked.question()).into()
+pub(crate) fn ask<R: RelationshipReader>(scope: &EvalContext<'_, R>, requested: &Asked) -> Said {
+    check(scope, &requested.question()).into()
 }
 
 /// What the engine says to several checks at once.
 pub(crate) fn ask_each<R: RelationshipReader>(
     scope: &EvalContext<'_, R>,
-    asked: &[Asked],
+    requested: &[Asked],
 ) -> Vec<Said> {
-    let questions: Vec<CheckQuery<'_>> = asked.iter().map(Asked::question).collect();
+    let questions: Vec<CheckQuery<'_>> = requested.iter().map(Asked::question).collect();
     check_each(scope, &questions).into_iter().map(Said::from).collect()
 }
 

@@ -58,11 +58,11 @@ pub(crate) fn by_pages(way: &Way<'_>, sought: &LookupResourcesQuery<'_>, size: u
 pub(crate) fn expected(
     reference: &Reference<'_>,
     case: &Case,
-    asked: &Asked,
+    requested: &Asked,
 ) -> BTreeMap<String, Answer> {
     let mut ids = BTreeSet::new();
     let mut add = |object_type: &str, object_id: &str| {
-        if object_type == asked.resource.object_type() && object_id != "*" {
+        if object_type == requested.resource.object_type() && object_id != "*" {
             ids.insert(object_id.to_owned());
         }
     };
@@ -75,8 +75,13 @@ pub(crate) fn expected(
         add(it.subject.object_type(), it.subject.object_id());
     }
     let answer = |id: String| {
-        let resource = ObjectRef::new(asked.resource.object_type(), &*id).unwrap();
-        let answer = reference.answer(&resource, &asked.permission, &asked.subject, &asked.context);
+        let resource = ObjectRef::new(requested.resource.object_type(), &*id).unwrap();
+        let answer = reference.answer(
+            &resource,
+            &requested.permission,
+            &requested.subject,
+            &requested.context,
+        );
         (id, answer)
     };
     ids.into_iter().map(answer).collect()
@@ -114,6 +119,6 @@ fn said(found: &FoundResource) -> Said {
 }
 
 /// Whether the subject of a check is one that can be looked up for.
-pub(crate) fn is_askable(asked: &Asked) -> bool {
-    !matches!(asked.subject, Subject::Wildcard(_))
+pub(crate) fn is_askable(requested: &Asked) -> bool {
+    !matches!(requested.subject, Subject::Wildcard(_))
 }

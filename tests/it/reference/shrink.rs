@@ -37,13 +37,13 @@ impl Specimen {
                 .find_definition(definition)
                 .is_some_and(|definition| schema.find_node(definition.id, name).is_some())
         };
-        let fits = |asked: &Asked| {
-            known(asked.resource.object_type(), &asked.permission)
-                && schema.find_definition(asked.subject.object_type()).is_some()
-                && asked
+        let fits = |requested: &Asked| {
+            known(requested.resource.object_type(), &requested.permission)
+                && schema.find_definition(requested.subject.object_type()).is_some()
+                && requested
                     .subject
                     .relation()
-                    .is_none_or(|name| known(asked.subject.object_type(), name))
+                    .is_none_or(|name| known(requested.subject.object_type(), name))
         };
         self.questions.iter().all(fits).then_some(self)
     }
