@@ -50,6 +50,8 @@ pub struct Config {
     pub garbage_collection_interval: Duration,
     /// From when on a call is logged as slow, at `info`.
     pub slow_call: Duration,
+    /// How long the server still accepts calls after it was told to stop, with its health at `NOT_SERVING`.
+    pub shutdown_drain_delay: Duration,
     /// How long calls may still take after the server was told to stop.
     pub shutdown_grace: Duration,
     /// What an empty store starts with.
@@ -172,6 +174,7 @@ impl Config {
             transport: TransportSecurity::default(),
             garbage_collection_interval: Duration::from_mins(3),
             slow_call: Duration::from_secs(1),
+            shutdown_drain_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(5),
             bootstrap: None,
             clock_ahead_max: Duration::from_hours(168),

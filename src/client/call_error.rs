@@ -13,9 +13,9 @@ pub enum CallError {
         /// The endpoint as given.
         endpoint: String,
     },
-    /// TLS was asked for.
-    #[error("TLS is not supported: give the endpoint as `host:port`")]
-    Tls,
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
     /// The key has characters that a header cannot hold.
     #[error("the token has characters that a key cannot have: use printable ASCII")]
     Key,
@@ -109,9 +109,21 @@ const NOT_HTTP2: &[&str] =
 /// What to do when there is no connection, by the error of the network.
 fn unreachable_hint(reason: &str) -> &'static str {
     let reason = reason.to_lowercase();
+    if reason.contains("unknownissuer") {
+        return "the server's certificate is from an authority that is not trusted: name its file with `--certificate-path`";
+    }
+    if reason.contains("invalid peer certificate") {
+        return "the server's certificate does not hold for this endpoint: connect by a name in it, or renew it";
+    }
+    if reason.contains("corrupt message") || reason.contains("invalidcontenttype") {
+        return "what listens there does not speak TLS: leave out `https://` and the flags for certificates";
+    }
+    if reason.contains("certificaterequired") || reason.contains("certificate required") {
+        return "the server requires a certificate: give it with `--client-certificate-path` and `--client-key-path`";
+    }
     if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
-        "what listens there closed the connection: it may need TLS, which these commands do not speak, be another \
-         service, or have been stopped"
+        "what listens there closed the connection: it may need TLS (`--endpoint https://HOST:PORT`), require a \
+         certificate of the client, be another service, or have been stopped"
     } else {
         "start one with `kilwa serve`, or say with `--endpoint` or in KILWA_ENDPOINT where it is"
     }

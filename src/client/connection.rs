@@ -1,6 +1,7 @@
 //! Connections to a server.
 
 use super::call_error::CallError;
+use super::tls::ClientTls;
 use crate::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use crate::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use crate::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
@@ -53,18 +54,32 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// A connection to `host:port` that sends `key` with each call.
+    /// A connection to `host:port`, or with TLS to `https://host:port`, that sends `key` with each call.
     pub fn open(endpoint: &str, key: Option<&str>) -> Result<Self, CallError> {
-        if endpoint.starts_with("https://") {
-            return Err(CallError::Tls);
-        }
-        let address = endpoint.strip_prefix("http://").unwrap_or(endpoint);
+        let tls = endpoint.starts_with("https://").then(ClientTls::default);
+        Self::open_with(endpoint, key, tls.as_ref())
+    }
+
+    /// The same, with TLS as given, or without it.
+    pub fn open_with(
+        endpoint: &str,
+        key: Option<&str>,
+        tls: Option<&ClientTls>,
+    ) -> Result<Self, CallError> {
+        let address = ["http://", "https://"]
+            .into_iter()
+            .find_map(|scheme| endpoint.strip_prefix(scheme))
+            .unwrap_or(endpoint);
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let no_endpoint = || CallError::Endpoint { endpoint: endpoint.to_owned() };
-        let channel = Endpoint::from_shared(format!("http://{address}"));
-        let channel = channel.map_err(|_| no_endpoint())?;
+        let channel = Endpoint::from_shared(format!("{scheme}://{address}"));
+        let mut channel = channel.map_err(|_| no_endpoint())?;
         // Without a port, that of web servers would be used, which is certainly wrong.
         if channel.uri().port().is_none() {
             return Err(no_endpoint());
+        }
+        if let Some(tls) = tls {
+            channel = tls.apply(channel)?;
         }
 
         let runtime = Builder::new_current_thread().enable_all().build();

@@ -18,6 +18,7 @@ mod lookup_subjects;
 mod read_consistency;
 mod relationships;
 mod schema;
+mod tls;
 mod watch;
 
 pub use bulk_relationships::ExportArgs;
@@ -31,4 +32,5 @@ pub use lookup_resources::{LookupResourcesArgs, PageRequest, ResourceMatch};
 pub use lookup_subjects::{LookupSubjectsArgs, SubjectMatch};
 pub use read_consistency::ReadConsistency;
 pub use relationships::DeletionResult;
+pub use tls::ClientTls;
 pub use watch::{WatchMessage, WatchQuery};

@@ -33,6 +33,7 @@ use signals::StopSignals;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -119,6 +120,7 @@ pub struct Server {
     transport: TransportSecurity,
     reloads: Arc<Notify>,
     garbage_collection_interval: Duration,
+    shutdown_drain_delay: Duration,
     shutdown_grace: Duration,
 }
 
@@ -213,6 +215,7 @@ impl Server {
             transport: config.transport.clone(),
             reloads: Arc::default(),
             garbage_collection_interval: config.garbage_collection_interval,
+            shutdown_drain_delay: config.shutdown_drain_delay,
             shutdown_grace: config.shutdown_grace,
         })
     }
@@ -264,8 +267,7 @@ impl Server {
             () = healing => {}
             () = reloading => {}
             () = shutdown => {
-                // Before anything is refused, so that load balancers send new calls elsewhere.
-                report(&health, ServingStatus::NotServing).await;
+                announce_stop(&health, self.shutdown_drain_delay, serving.as_mut()).await;
                 drop(stop);
                 self.workers.end_watches();
                 drain(serving, self.shutdown_grace).await;
@@ -347,6 +349,29 @@ async fn drain(serving: impl Future<Output = ()>, grace: Duration) {
 async fn report(health: &HealthReporter, status: ServingStatus) {
     for name in HEALTH_NAMES.into_iter().chain([WRITES_HEALTH]) {
         health.set_service_status(name, status).await;
+    }
+}
+
+/// Reports that the server stops before anything is refused, so that load balancers send new calls elsewhere.
+async fn announce_stop(
+    health: &HealthReporter,
+    delay: Duration,
+    serving: Pin<&mut impl Future<Output = ()>>,
+) {
+    report(health, ServingStatus::NotServing).await;
+    if !delay.is_zero() {
+        tracing::info!(?delay, "not serving; calls are still accepted");
+        // Only the delay ends it: the listener is open.
+        let _ = tokio::time::timeout(delay, serving).await;
+    }
+    end_health_watches(health).await;
+}
+
+/// Ends the health watches, after they have had the last status: open for good, they would take the whole grace period.
+async fn end_health_watches(health: &HealthReporter) {
+    let mut health = health.clone();
+    for name in HEALTH_NAMES.into_iter().chain([WRITES_HEALTH, CLOCK_HEALTH_NAME]) {
+        health.clear_service_status(name).await;
     }
 }
 

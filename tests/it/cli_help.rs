@@ -108,6 +108,4 @@ fn flags_without_effect_are_hidden() {
     for flag in ["--http-enabled", "--metrics-enabled"] {
         assert!(!serve.contains(flag), "{flag}");
     }
-    let read = help(&["schema".to_owned(), "read".to_owned()]);
-    assert!(read.contains("--endpoint") && !read.contains("--insecure"), "{read}");
 }

@@ -93,6 +93,40 @@ async fn the_first_signal_ends_health_while_calls_end() {
 }
 
 #[tokio::test]
+async fn a_health_watch_ends_and_does_not_take_the_grace_period() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Served::start_with(folder.path(), &["--shutdown-grace-period", "10m"]);
+    let mut health = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest { service: String::new() };
+    let mut statuses = health.watch(request).await.unwrap().into_inner();
+    assert!(statuses.message().await.unwrap().is_some());
+
+    server.signal("TERM");
+    let last = statuses.message().await.unwrap().unwrap();
+    assert_eq!(last.status(), ServingStatus::NotServing);
+    assert!(statuses.message().await.unwrap().is_none());
+    // The client is still there.
+    assert_eq!(server.exit_code(), 0);
+    drop(health);
+}
+
+#[tokio::test]
+async fn during_the_drain_delay_new_connections_are_served_and_told_that_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Served::start_with(folder.path(), &["--grpc-shutdown-drain-delay", "10m"]);
+    server.signal("TERM");
+    server.await_line("calls are still accepted");
+    let mut health = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest { service: String::new() };
+    let status = health.check(request).await.unwrap().into_inner().status();
+    assert_eq!(status, ServingStatus::NotServing);
+    let schema = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
+    server.schema().await.write_schema(schema).await.unwrap();
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), 143);
+}
+
+#[tokio::test]
 async fn the_first_signal_refuses_new_connections() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Served::start_with(folder.path(), &["--shutdown-grace-period", "10m"]);

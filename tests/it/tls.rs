@@ -289,6 +289,59 @@ fn plain_text_for_other_machines_is_refused_unless_it_is_allowed() {
     assert!(warned);
 }
 
+#[test]
+fn the_commands_connect_over_tls_and_say_what_is_wrong() {
+    let clients = Authority::new("clients");
+    let secured = Secured::start(&[]);
+    let required = Secured::requiring(&clients);
+    let plain_data = tempfile::tempdir().unwrap();
+    let plain = Served::start(plain_data.path());
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let trusted = path("ca.pem", secured.authority.pem());
+    let required_ca = path("required.pem", required.authority.pem());
+    let other = path("other.pem", Authority::new("another").pem());
+    let shop = clients.client("shop").write(folder.path(), "shop");
+    let shown = [
+        "--client-certificate-path",
+        shop.certificate.to_str().unwrap(),
+        "--client-key-path",
+        shop.key.to_str().unwrap(),
+    ];
+    let health = |endpoint: &str, flags: &[&str]| {
+        let mut command = program::kilwa();
+        let output = command.args(["health", "--endpoint", endpoint]).args(flags).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+
+    let at = secured.server.endpoint();
+    let https = format!("https://{at}");
+    let good = (Some(0), "SERVING\n".to_owned());
+    assert_eq!(health(at, &["--certificate-path", &trusted]), good);
+    assert_eq!(health(&https, &["--certificate-path", &trusted]), good);
+    assert_eq!(health(&https, &["--no-verify-ca"]), good);
+    let flags = [&["--certificate-path", required_ca.as_str()], shown.as_slice()].concat();
+    assert_eq!(health(required.server.endpoint(), &flags), good);
+
+    for (endpoint, flags, told) in [
+        (at, &["--certificate-path", other.as_str()][..], "an authority that is not trusted"),
+        (&https, &[], "an authority that is not trusted"),
+        (at, &[], "it may need TLS"),
+        (plain.endpoint(), &["--no-verify-ca"], "does not speak TLS"),
+        (at, &["--certificate-path", "none.pem"], "`none.pem` cannot be read"),
+        (required.server.endpoint(), &["--certificate-path", &required_ca], "certificate"),
+    ] {
+        let (code, error) = health(endpoint, flags);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.starts_with("error: ") && error.contains(told), "{told}: {error}");
+    }
+}
+
 /// A run of `kilwa serve` that ends by itself.
 fn serve(folder: &Path, arguments: &[String]) -> Output {
     let mut command = program::kilwa();

@@ -118,6 +118,16 @@ pub(in crate::cli) struct Arguments {
     recover_log: bool,
     #[command(flatten)]
     pub(super) common: CommonArgs,
+    /// Time for which calls are still accepted after a stop signal, with the health at `NOT_SERVING`, so that load balancers
+    /// notice.
+    #[arg(
+        long,
+        env = "KILWA_GRPC_SHUTDOWN_DRAIN_DELAY",
+        default_value = "0s",
+        value_parser = duration::parse,
+        value_name = "DURATION"
+    )]
+    grpc_shutdown_drain_delay: Duration,
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
@@ -159,6 +169,7 @@ impl Arguments {
         config.recover_log = self.recover_log;
         config.garbage_collection_interval = self.datastore_gc_interval;
         self.common.apply(&mut config);
+        config.shutdown_drain_delay = self.grpc_shutdown_drain_delay;
         self.tls.apply(&mut config);
         self.writes.apply(&mut config);
         self.watch.apply(&mut config);

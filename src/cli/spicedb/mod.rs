@@ -206,14 +206,19 @@ fn below<'a>(command: &'a Command, matches: &'a ArgMatches) -> (&'a Command, &'a
 /// Refuses to send a key unencrypted over a network where zed would have used TLS.
 fn require_plain_connection(used: &[String], matches: &ArgMatches) -> Result<(), CliError> {
     let is_used = |name: &str| used.iter().any(|used| used == name);
-    if !is_used("ZED_ENDPOINT") || matches.get_flag("insecure") {
+    let asks_for_tls =
+        || matches.get_flag("no_verify_ca") || matches.contains_id("certificate_path");
+    if !is_used("ZED_ENDPOINT") || matches.get_flag("insecure") || asks_for_tls() {
         return Ok(());
     }
-    match matches.get_one::<String>("endpoint").filter(|endpoint| !is_loopback(endpoint)) {
+    match matches
+        .get_one::<String>("endpoint")
+        .filter(|endpoint| !is_loopback(endpoint) && !endpoint.starts_with("https://"))
+    {
         None => Ok(()),
         Some(endpoint) => Err(CliError::new(format!(
-            "`{endpoint}` comes from ZED_ENDPOINT without ZED_INSECURE, so zed would use TLS, which Kilwa's commands \
-             do not support yet: add `--insecure` if the network is trusted, or set KILWA_ENDPOINT"
+            "`{endpoint}` comes from ZED_ENDPOINT without ZED_INSECURE, so zed would use TLS: write `https://{endpoint}`, \
+             or add `--insecure` if the network is trusted"
         ))),
     }
 }

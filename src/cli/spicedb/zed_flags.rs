@@ -4,19 +4,21 @@ use super::flags::{FlagGroup, switch, value};
 
 pub(super) const GROUPS: &[FlagGroup] = &[
     FlagGroup {
-        why: "zed checks the certificate of a server with this; Kilwa's commands do not support TLS yet",
-        instead: "leave it out, and use `--insecure` only where the network is trusted",
-        flags: &[
-            value("certificate-path").only(&[]),
-            value("hostname-override").only(&[]),
-            switch("no-verify-ca").only(&["false"]),
-        ],
+        why: "zed expects another name in the server's certificate with this; Kilwa's commands expect that of the endpoint",
+        instead: "leave it out, and connect by a name in the certificate",
+        flags: &[value("hostname-override").only(&[])],
     },
     FlagGroup {
         why: "zed connects to a server with this; this command only reads files",
         instead: "leave it out",
         // Commands that connect define these flags themselves.
-        flags: &[value("endpoint"), switch("insecure"), value("token")],
+        flags: &[
+            value("certificate-path"),
+            value("endpoint"),
+            switch("insecure"),
+            switch("no-verify-ca"),
+            value("token"),
+        ],
     },
     FlagGroup {
         why: "zed connects through a proxy with this; Kilwa's commands connect directly",

@@ -105,7 +105,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("thiserror", EVERY_MODULE),
     ("tikv_jemallocator", &["main"]),
     ("tokio", &["proto", "api", "server", "client"]),
-    ("tokio_rustls", &["server"]),
+    ("tokio_rustls", &["server", "client"]),
     ("tokio_stream", &["api", "server", "client"]),
     ("toml", &["config"]),
     ("tonic", &["proto", "api", "server", "client"]),
