@@ -115,6 +115,7 @@ async fn answers(channel: Channel) -> bool {
 #[tokio::test]
 async fn a_check_is_answered_over_tls_and_not_without_it() {
     let secured = Secured::start(&[]);
+    secured.server.await_line(&format!("--endpoint https://{}", secured.server.endpoint()));
     assert!(secured.try_check(&secured.authority, None).await);
     assert!(!secured.try_check(&Authority::new("another authority"), None).await);
 

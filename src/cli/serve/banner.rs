@@ -16,6 +16,8 @@ pub(super) struct Banner<'s> {
     pub(super) address: SocketAddr,
     pub(super) data_dir: &'s Path,
     pub(super) keys: &'s KeySource,
+    /// Whether it speaks TLS.
+    pub(super) has_tls: bool,
 }
 
 impl Banner<'_> {
@@ -34,6 +36,10 @@ impl Banner<'_> {
         ];
 
         match (contents, example) {
+            (Contents::Bootstrap, Some(example)) if self.has_tls => lines.extend([
+                styled(DIM, "  # run a check; `--certificate-path` names an authority that is not the system's:"),
+                format!("  {}", self.check(example)),
+            ]),
             (Contents::Bootstrap, Some(example)) => lines.extend([
                 styled(DIM, "  # run a check, from any terminal of this machine:"),
                 format!("  {}", self.check(example)),
@@ -59,8 +65,11 @@ impl Banner<'_> {
     /// The flags that a client needs in addition to the check.
     fn flags(&self) -> String {
         let is_default = DEFAULT_ENDPOINT.parse() == Ok(self.address);
-        let endpoint =
-            if is_default { String::new() } else { format!(" --endpoint {}", self.reachable()) };
+        let endpoint = match (self.has_tls, is_default) {
+            (true, _) => format!(" --endpoint https://{}", self.reachable()),
+            (false, false) => format!(" --endpoint {}", self.reachable()),
+            (false, true) => String::new(),
+        };
         let key = match self.keys {
             KeySource::Given => " --token \"$KEY\"".to_owned(),
             KeySource::Kept(_) | KeySource::Made(_) if self.data_dir == default_data_dir() => {

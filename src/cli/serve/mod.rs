@@ -17,7 +17,7 @@ use super::error::CliError;
 use super::spicedb::AdoptionNotes;
 use super::{render, source_files};
 use crate::cli::exit::Exit;
-use crate::config::Bootstrap;
+use crate::config::{Bootstrap, TransportSecurity};
 use crate::relationship::Relationship;
 use crate::server;
 use crate::validation::SchemaNeed;
@@ -46,7 +46,8 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
             return;
         }
         let (data_dir, keys) = (&config.data_dir, server.key_source());
-        let banner = Banner { program: program(), address, data_dir, keys };
+        let has_tls = matches!(config.transport, TransportSecurity::Tls(_));
+        let banner = Banner { program: program(), address, data_dir, keys, has_tls };
         // The server works without a reader of its banner, so an error here is ignored.
         drop(render::out(&banner.text(server.contents(), example.as_ref())));
     })?;
