@@ -7,6 +7,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
+/// Libraries below gRPC that log each frame, connection and timer at `debug`.
+const LIBRARIES: &[&str] = &["h2", "hyper", "hyper_util", "tower", "tonic", "mio", "want"];
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -45,7 +48,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
         return Err(wrong());
     }
 
-    let filter = EnvFilter::try_new(level).map_err(|_| wrong())?;
+    let filter = EnvFilter::try_new(with_quiet_libraries(level)).map_err(|_| wrong())?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
@@ -61,6 +64,30 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     }
 
     Ok(())
+}
+
+/// The same rules, in which a level that is meant for Kilwa does not show every frame of HTTP/2. Libraries that a rule names
+/// keep it.
+fn with_quiet_libraries(level: &str) -> String {
+    let is_detailed = |rule: &str| {
+        let level = rule.trim().parse::<LevelFilter>();
+        level.is_ok_and(|level| level > LevelFilter::INFO)
+    };
+    if !level.split(',').any(is_detailed) {
+        return level.to_owned();
+    }
+
+    let mut rules: Vec<String> = level.split(',').map(str::to_owned).collect();
+    for library in LIBRARIES {
+        let is_named = |rule: &str| {
+            let target = rule.trim().split(['=', '[']).next().unwrap_or_default();
+            target.split("::").next() == Some(*library)
+        };
+        if !level.split(',').any(is_named) {
+            rules.push(format!("{library}=info"));
+        }
+    }
+    rules.join(",")
 }
 
 /// Bounds how often something is logged, and counts what is left out.
@@ -106,6 +133,17 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libraries_are_quiet_unless_they_are_named() {
+        for level in ["info", "warn,kilwa::calls=debug", "h2=trace"] {
+            assert_eq!(with_quiet_libraries(level), level);
+        }
+        let debug = with_quiet_libraries("debug");
+        assert!(debug.starts_with("debug,h2=info,hyper=info"), "{debug}");
+        let named = with_quiet_libraries("trace,h2::proto=debug");
+        assert!(!named.contains("h2=info") && named.contains("hyper=info"), "{named}");
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "any instant will do")]

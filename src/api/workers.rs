@@ -287,6 +287,12 @@ impl Workers {
         self.slot.database()?.writes_stopped()
     }
 
+    /// Why writes other than deletions are refused for lack of disk space or file descriptors; `None` while they are
+    /// accepted.
+    pub fn shortage(&self) -> Option<String> {
+        self.slot.database()?.shortage().map(|shortage| shortage.to_string())
+    }
+
     /// Closes the database and opens it again, if a probe shows that its folder can be written. New work waits meanwhile.
     /// An error says what prevents it; the database stays open then, unless opening it failed, in which case the next call
     /// tries that again.

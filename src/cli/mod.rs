@@ -21,6 +21,7 @@ mod input_lines;
 mod man;
 mod permission;
 mod progress;
+mod registration;
 mod relationship;
 mod render;
 mod schema;
@@ -47,8 +48,9 @@ Exit codes: 0 for success, 1 for a failed assertion or another negative result t
 A server that a signal ends at once, because it is the second one or comes before the server is ready, exits with 128 \
 plus the signal number.
 
-Commands find the key of a server on this machine by themselves. For other servers, set KILWA_ENDPOINT and \
-KILWA_TOKEN.";
+Commands find the key of a server that the same user runs on this machine by themselves. Otherwise name the data folder \
+that contains its key with `--data-dir` or KILWA_DATA_DIR, or its key with KILWA_TOKEN or `--token`; KILWA_ENDPOINT or \
+`--endpoint` says where the server is. An environment variable that is empty counts as not set.";
 
 const COMING_FROM_SPICEDB: &str = "\
 Flags and SPICEDB_ variables of `spicedb serve` are accepted too: see docs/from-spicedb.md.";

@@ -1,10 +1,13 @@
 //! The server of a command.
 
 use super::data_dir::{default_data_dir, read_key};
+use super::registration::registered_data_dir;
 use crate::client::{CallError, ClientTls, Connection};
+use crate::config::KEY_FILE;
 use clap::Args;
+use std::env;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where a server serves and where commands look for it, unless told otherwise.
 pub(super) const DEFAULT_ENDPOINT: &str = "127.0.0.1:50051";
@@ -21,10 +24,12 @@ pub(super) struct ServerArgs {
         value_name = "HOST:PORT"
     )]
     endpoint: String,
-    /// Preshared key; for a server on this machine, the key in its data folder by default.
+    /// Preshared key. Without it, the key of the server that the same user runs at that address, or else the key in the
+    /// data folder; sent only to this machine.
     #[arg(long, env = "KILWA_TOKEN", hide_env_values = true, value_name = "KEY")]
     token: Option<String>,
-    /// Data folder of a server on this machine, which contains its key.
+    /// Data folder of a server on this machine, which contains its key. [default: that of the server that the same user
+    /// runs at that address, or else `kilwa` in the user's folder for application data]
     #[arg(long, env = "KILWA_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Connect without TLS, which is the default unless the endpoint starts with `https://` or one of the following is
@@ -71,7 +76,13 @@ impl ServerArgs {
             accepts_any_server: self.no_verify_ca,
         };
         let tls = (asks && !self.insecure).then_some(tls);
-        connect(&self.endpoint, self.token.clone(), self.data_dir.clone(), tls.as_ref())
+        let names = KeyNames {
+            token: "--token",
+            token_variables: &["KILWA_TOKEN", "ZED_TOKEN"],
+            data_dir: "KILWA_DATA_DIR or `--data-dir`",
+        };
+        let server = NamedServer { endpoint: &self.endpoint, tls: tls.as_ref() };
+        connect(server, self.token.as_deref(), self.data_dir.as_deref(), &names)
     }
 }
 
@@ -82,7 +93,7 @@ pub(super) struct DestinationArgs {
     /// Address of the server to write to.
     #[arg(long = "to-endpoint", id = "to-endpoint", value_name = "HOST:PORT")]
     endpoint: String,
-    /// Preshared key of that server; on this machine, the key in its data folder by default.
+    /// Preshared key of that server; on this machine, by default the key in its data folder.
     #[arg(
         long = "to-token",
         id = "to-token",
@@ -104,28 +115,91 @@ impl DestinationArgs {
         let asks = self.endpoint.starts_with("https://") || self.authorities.is_some();
         let authorities = self.authorities.clone();
         let tls = asks.then_some(ClientTls { authorities, ..ClientTls::default() });
-        connect(&self.endpoint, self.token.clone(), self.data_dir.clone(), tls.as_ref())
+        let names = KeyNames {
+            token: "--to-token",
+            token_variables: &["KILWA_TO_TOKEN"],
+            data_dir: "`--to-data-dir`",
+        };
+        let server = NamedServer { endpoint: &self.endpoint, tls: tls.as_ref() };
+        connect(server, self.token.as_deref(), self.data_dir.as_deref(), &names)
     }
 }
 
-fn connect(
-    endpoint: &str,
-    key: Option<String>,
-    data_dir: Option<PathBuf>,
-    tls: Option<&ClientTls>,
-) -> Result<Connection, CallError> {
-    let key = key.or_else(|| found_key(endpoint, data_dir));
-    Connection::open_with(endpoint, key.as_deref(), tls)
+/// Where to connect to, and how.
+#[derive(Clone, Copy)]
+struct NamedServer<'a> {
+    endpoint: &'a str,
+    tls: Option<&'a ClientTls>,
 }
 
-/// The key in the data folder, which is sent only to this machine.
-fn found_key(endpoint: &str, data_dir: Option<PathBuf>) -> Option<String> {
-    is_loopback(endpoint).then(|| read_key(&data_dir.unwrap_or_else(default_data_dir))).flatten()
+fn connect(
+    server: NamedServer<'_>,
+    token: Option<&str>,
+    data_dir: Option<&Path>,
+    names: &KeyNames,
+) -> Result<Connection, CallError> {
+    let (key, source) = match token {
+        Some(token) => (Some(token.to_owned()), names.source(token)),
+        None => found_key(server.endpoint, data_dir),
+    };
+    let hint = format!("{source}: {}", names.remedy());
+    Ok(Connection::open_with(server.endpoint, key.as_deref(), server.tls)?.with_key_hint(hint))
+}
+
+/// The key in the data folder of a server on this machine, and a sentence about its source. It is sent to no other machine.
+fn found_key(endpoint: &str, data_dir: Option<&Path>) -> (Option<String>, String) {
+    if !is_loopback(endpoint) {
+        return (None, "none is sent to another machine by itself".to_owned());
+    }
+    let registered = || {
+        let (host, port) = address(endpoint).rsplit_once(':')?;
+        registered_data_dir(host, port.parse().ok()?)
+    };
+    let data_dir = data_dir.map(Path::to_owned).or_else(registered);
+    let data_dir = data_dir.unwrap_or_else(default_data_dir);
+
+    let file = data_dir.join(KEY_FILE);
+    match read_key(&data_dir) {
+        Some(key) => (Some(key), format!("the key that was sent is from `{}`", file.display())),
+        None => (None, format!("there is no readable key in `{}`", file.display())),
+    }
+}
+
+/// The flags and variables that give a key.
+struct KeyNames {
+    token: &'static str,
+    token_variables: &'static [&'static str],
+    data_dir: &'static str,
+}
+
+impl KeyNames {
+    /// A sentence about where a given key came from.
+    fn source(&self, token: &str) -> String {
+        let holds = |name: &&&str| env::var_os(name).is_some_and(|value| value == token);
+        match self.token_variables.iter().find(holds) {
+            Some(variable) => format!("the key that was sent is from the variable {variable}"),
+            None => format!("the key that was sent is from `{}`", self.token),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        let Self { token, token_variables, data_dir } = self;
+        let variable = token_variables.first().copied().unwrap_or_default();
+        format!(
+            "set {variable} or `{token}` to the key of the server, or {data_dir} to its data folder, where a server that \
+             generated its key keeps it in `{KEY_FILE}`"
+        )
+    }
+}
+
+/// Host and port of an endpoint.
+fn address(endpoint: &str) -> &str {
+    endpoint.trim_start_matches("http://").trim_start_matches("https://")
 }
 
 /// Whether an endpoint is a loopback address.
 pub(super) fn is_loopback(endpoint: &str) -> bool {
-    let address = endpoint.trim_start_matches("http://").trim_start_matches("https://");
+    let address = address(endpoint);
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let is_address = || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
     host == "localhost" || host == "[::1]" || is_address()

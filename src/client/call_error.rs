@@ -31,11 +31,13 @@ pub enum CallError {
         reason: String,
     },
     /// The server requires a key, or another one than was sent.
-    #[error(
-        "{0}: set KILWA_TOKEN or `--token`; a server that generated its key keeps it in the file `preshared.key` of its \
-         data folder"
-    )]
-    Denied(String),
+    #[error("{message}: {}", .hint.as_deref().unwrap_or(KEY_HINT))]
+    Denied {
+        /// The message of the server.
+        message: String,
+        /// Where the key that was sent came from and how to give another one; `None` if the connection was not told.
+        hint: Option<String>,
+    },
     /// The server has no schema yet.
     #[error("{0}; write one with `kilwa schema write FILE`")]
     NoSchema(String),
@@ -58,9 +60,13 @@ pub enum CallError {
     UnexpectedResponse(String),
 }
 
+/// What to do about a key when nothing is known of its source.
+const KEY_HINT: &str = "set KILWA_TOKEN or `--token`; a server that generated its key keeps it in the file \
+                        `preshared.key` of its data folder";
+
 impl CallError {
     /// The error for the status of a call to `endpoint`.
-    pub(super) fn from_status(status: &Status, endpoint: &str) -> Self {
+    pub(super) fn from_status(status: &Status, endpoint: &str, key_hint: Option<&str>) -> Self {
         let transport = status.source().filter(|source| source.is::<tonic::transport::Error>());
         if transport.is_some() {
             return Self::Unreachable { endpoint: endpoint.to_owned(), reason: innermost(status) };
@@ -72,7 +78,10 @@ impl CallError {
         match info.as_ref().and_then(exceeded_limit) {
             Some(max) => Self::TooMany { message, max },
             None if status.code() == Code::AlreadyExists => Self::Exists(message),
-            None if concerns_key(status) => Self::Denied(denied(status.code(), message)),
+            None if concerns_key(status) => Self::Denied {
+                message: denied(status.code(), message),
+                hint: key_hint.map(str::to_owned),
+            },
             None if concerns_missing_schema(status) => Self::NoSchema(message),
             None => Self::Refused(message),
         }

@@ -45,6 +45,7 @@ pub struct Connection {
     runtime: Runtime,
     channel: AuthorizedChannel,
     endpoint: String,
+    key_hint: Option<String>,
 }
 
 impl fmt::Debug for Connection {
@@ -92,7 +93,14 @@ impl Connection {
         let bearer = BearerToken(key.map_err(|_| CallError::Key)?);
         let channel = InterceptedService::new(connected, bearer);
 
-        Ok(Self { runtime, channel, endpoint: address.to_owned() })
+        Ok(Self { runtime, channel, endpoint: address.to_owned(), key_hint: None })
+    }
+
+    /// The same connection, whose errors about the key say where the key came from and how to give another one.
+    #[must_use]
+    pub fn with_key_hint(mut self, hint: String) -> Self {
+        self.key_hint = Some(hint);
+        self
     }
 
     /// Address of the server.
@@ -158,6 +166,6 @@ impl Connection {
 
     /// The error for the status of a call.
     pub(super) fn error(&self, status: &Status) -> CallError {
-        CallError::from_status(status, &self.endpoint)
+        CallError::from_status(status, &self.endpoint, self.key_hint.as_deref())
     }
 }

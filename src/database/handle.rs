@@ -6,7 +6,9 @@ use super::options::DatabaseOptions;
 use super::schema_cache::SchemaCache;
 use crate::engine::Cache;
 use crate::relationship::{Revision, Timestamp};
-use crate::store::{ClosedStore, CollectionStats, OpenError, Store, StoreId, StoreOptions};
+use crate::store::{
+    ClosedStore, CollectionStats, OpenError, Shortage, Store, StoreId, StoreOptions,
+};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,6 +78,12 @@ impl Database {
     /// The reason why writes are refused until the database is reopened; `None` while writes are accepted.
     pub fn writes_stopped(&self) -> Option<String> {
         self.store.writes_stopped()
+    }
+
+    /// Why writes other than deletions are refused for lack of disk space or file descriptors; `None` while they are
+    /// accepted.
+    pub fn shortage(&self) -> Option<Shortage> {
+        self.store.shortage()
     }
 
     /// Tests with a synced write whether the data folder accepts writes. The error names the obstacle.

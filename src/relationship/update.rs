@@ -23,6 +23,13 @@ pub struct RelationshipUpdate {
     pub relationship: Relationship,
 }
 
+impl RelationshipUpdate {
+    /// Whether the update deletes.
+    pub fn is_deletion(&self) -> bool {
+        self.operation == UpdateOperation::Delete
+    }
+}
+
 /// Whether a precondition requires a match or forbids one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PreconditionOperation {

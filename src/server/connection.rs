@@ -65,6 +65,7 @@ pub(super) struct ConnectionService {
 pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
     let ConnectionService { routes, options, tls } = service;
     let activity = Activity::start();
+    let peer = stream.peer_addr().ok();
     let timeout = options.handshake_timeout.min(options.idle_timeout);
     let mut timer = pin!(tokio::time::sleep(timeout));
 
@@ -86,7 +87,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
     let admission = {
         let proof = Arc::clone(&proof);
-        Admission::new(move || proof.give())
+        Admission::new(move || proof.give()).of_peer(peer)
     };
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {

@@ -1,8 +1,11 @@
-//! Restores writes after a failed commit, without a restart.
+//! Reports when writes are refused, and restores them after a failed commit, without a restart.
 //!
 //! A failed commit leaves the durable state unknown, so the store takes no further write until it has been opened again.
 //! Meanwhile reads continue, the health name for writes is `NOT_SERVING`, and an error is logged again and again. As soon
 //! as a probe shows that the data folder takes data, the store is closed and opened within the process.
+//!
+//! Writes that are refused before they begin, because of too little disk space or too few file descriptors, need nothing to
+//! be restored. They are reported by the same health name and by a log line.
 
 use crate::api::{WRITES_HEALTH, Workers};
 use std::time::Duration;
@@ -26,9 +29,15 @@ const REPEAT_MAX: Duration = Duration::from_mins(5);
 pub(super) async fn supervise(workers: &Workers, health: &HealthReporter) {
     let mut delay = INTERVAL;
     let mut healed: Option<Instant> = None;
+    let mut shortage = ShortageReport::default();
     loop {
         sleep(INTERVAL).await;
-        let Some(reason) = workers.writes_stopped() else { continue };
+        let Some(reason) = workers.writes_stopped() else {
+            if let Some(status) = shortage.update(workers.shortage()) {
+                health.set_service_status(WRITES_HEALTH, status).await;
+            }
+            continue;
+        };
         health.set_service_status(WRITES_HEALTH, ServingStatus::NotServing).await;
 
         let again = healed.is_some_and(|healed| healed.elapsed() < STABLE_AFTER);
@@ -36,7 +45,9 @@ pub(super) async fn supervise(workers: &Workers, health: &HealthReporter) {
         restore(workers, &reason, delay).await;
 
         healed = Some(Instant::now());
-        health.set_service_status(WRITES_HEALTH, ServingStatus::Serving).await;
+        if !shortage.is_on {
+            health.set_service_status(WRITES_HEALTH, ServingStatus::Serving).await;
+        }
     }
 }
 
@@ -58,6 +69,40 @@ async fn restore(workers: &Workers, reason: &str, delay: Duration) {
     }
     let stopped_for = stopped.elapsed();
     tracing::info!(?stopped_for, "the store was opened again: writes continue");
+}
+
+/// Whether writes are refused for lack of space or descriptors, and when the log said so.
+#[derive(Debug, Default)]
+struct ShortageReport {
+    is_on: bool,
+    /// Whether the log has the beginning of this shortage, and so is to have its end.
+    is_logged: bool,
+    logged: Option<Instant>,
+}
+
+impl ShortageReport {
+    /// Takes what is short now. Returns the new status of writes if it has changed.
+    fn update(&mut self, shortage: Option<String>) -> Option<ServingStatus> {
+        if shortage.is_some() == self.is_on {
+            return None;
+        }
+        self.is_on = shortage.is_some();
+
+        // A disk whose free space moves about the reserve must not fill it with log lines.
+        let is_due = |logged: Instant| logged.elapsed() >= REPEAT_FIRST;
+        if let Some(reason) = shortage {
+            self.is_logged = self.logged.is_none_or(is_due);
+            if self.is_logged {
+                self.logged = Some(Instant::now());
+                tracing::warn!(reason, "writes are refused; reads continue");
+            }
+            return Some(ServingStatus::NotServing);
+        }
+        if self.is_logged {
+            tracing::info!("there is room again: writes are accepted");
+        }
+        Some(ServingStatus::Serving)
+    }
 }
 
 /// When the next log line is due.

@@ -18,12 +18,12 @@ pub use plaintext::UnprotectedAddress;
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 pub use tls::TlsError;
 
-use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, RequestIds, WRITES_HEALTH, Workers};
+use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, Keys, RequestIds, WRITES_HEALTH, Workers};
 use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource, TransportSecurity};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::proto;
 use crate::relationship::Timestamp;
-use crate::store::{OpenError, Store};
+use crate::store::{OpenError, Store, is_folder_in_use};
 use clock::{GuardedClock, since_epoch};
 use connection::ConnectionService;
 use listener::listen;
@@ -33,6 +33,7 @@ use signals::StopSignals;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -144,15 +145,39 @@ pub fn run_until_signal(
     descriptors::raise_limit();
     let runtime = Runtime::new().map_err(ServerError::System)?;
     runtime.block_on(async {
-        let (listener, local) = bind(address).await?;
+        let (listener, local) = bind(address).await.map_err(|error| {
+            // Usually both are true, and that the folder is in use says which server it is.
+            if is_data_folder_in_use(&config.data_dir) {
+                OpenError::Locked { path: config.data_dir.clone() }.into()
+            } else {
+                error
+            }
+        })?;
         // Before the data folder is opened, which may take long.
         plaintext::require_protection(local, &config.transport)?;
         let mut server = Server::open(config)?;
         server.reloads = signals.reloads();
         let stop = signals.serving();
+        warn_of_short_keys(local, &server.options.keys);
         ready(local, &server);
         server.serve(listener, stop).await
     })
+}
+
+/// Whether a running server, of this process or another one, has a data folder open.
+pub fn is_data_folder_in_use(data_dir: &Path) -> bool {
+    is_folder_in_use(data_dir)
+}
+
+/// Warns when other machines can try keys that can be guessed.
+fn warn_of_short_keys(address: SocketAddr, keys: &Keys) {
+    if keys.has_short_key() && !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "a preshared key has fewer than 16 bytes, and other machines can reach the server: use a longer random one, \
+             such as that of `openssl rand -base64 32`"
+        );
+    }
 }
 
 /// A listener, and where it listens.

@@ -24,6 +24,7 @@ mod write;
 
 pub use as_of::TimeError;
 pub use handle::{LastUse, Store};
+pub use open::data_folder::is_folder_in_use;
 pub use open::error::OpenError;
 pub use open::reopen::ClosedStore;
 pub use options::{StoreId, StoreOptions};

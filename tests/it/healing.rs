@@ -8,6 +8,8 @@ use crate::server_support::{Bearer, Keyed};
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use kilwa::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
+use kilwa::proto::kilwa::v1::DeleteObjectRequest;
+use kilwa::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -50,7 +52,7 @@ impl Server {
                 "--grpc-preshared-key",
                 KEY,
                 "--log-level",
-                "warn",
+                "info",
             ])
             .arg("--data-dir")
             .arg(data)
@@ -84,9 +86,23 @@ impl Server {
 
     /// Writes all parts of a document, or none.
     pub(crate) async fn write(&self, number: usize) -> Result<(), Status> {
-        let updates = (0..PARTS).map(|part| update(number, part)).collect();
+        self.update((0..PARTS).map(|part| update(number, part)).collect()).await
+    }
+
+    async fn update(&self, updates: Vec<proto::RelationshipUpdate>) -> Result<(), Status> {
         let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
         self.permissions().write_relationships(request).await.map(drop)
+    }
+
+    async fn delete_object(&self, number: usize) -> Result<(), Status> {
+        let bearer = Bearer(KEY.to_owned());
+        let mut own = RelationshipsServiceClient::with_interceptor(self.channel.clone(), bearer);
+        let object = proto::ObjectReference {
+            object_type: "document".to_owned(),
+            object_id: format!("n{number}"),
+        };
+        let request = DeleteObjectRequest { object: Some(object), ..Default::default() };
+        own.delete_object(request).await.map(drop)
     }
 
     /// The documents that are there, each with all its parts.
@@ -131,7 +147,7 @@ impl Server {
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     }
 
-    async fn await_health(&self, status: ServingStatus) {
+    pub(crate) async fn await_health(&self, status: ServingStatus) {
         for _ in 0..1200 {
             if self.health("kilwa.writes").await == status {
                 return;
@@ -287,13 +303,15 @@ async fn a_full_disk_that_gets_room_again_needs_no_restart() {
         assert!(number < 10_000, "the disk never fills up");
     };
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
-    assert!(refused.message().contains("bytes free"), "{refused}");
-    assert_eq!(server.health("kilwa.writes").await, ServingStatus::Serving);
+    assert!(refused.message().contains("bytes free, and a write needs"), "{refused}");
+    server.await_health(ServingStatus::NotServing).await;
+    assert!(server.said().contains("writes are refused; reads continue"), "{}", server.said());
     let before = server.documents().await;
     assert!(before.is_superset(&acknowledged));
 
     fs::remove_file(disk.0.path().join("ballast")).unwrap();
     server.await_health(ServingStatus::Serving).await;
+    assert!(server.said().contains("writes are accepted"), "{}", server.said());
     let mut attempts = 0;
     while let Err(refused) = server.write(20_000).await {
         attempts += 1;
@@ -307,6 +325,44 @@ async fn a_full_disk_that_gets_room_again_needs_no_restart() {
     drop(server);
     let server = Server::start(&data, home.path()).await;
     assert_eq!(server.documents().await, found);
+}
+
+#[tokio::test]
+async fn deletions_need_half_of_the_space_that_other_writes_need() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let home = TempDir::new().unwrap();
+    let server = Server::start(&disk.0.path().join("data"), home.path()).await;
+    server.write_schema().await;
+    for number in 0..3 {
+        server.write(number).await.unwrap();
+    }
+
+    // The reserve is 1/16 of 48 MiB.
+    disk.fill_up_to(2_300_000);
+    let refused = server.write(3).await.unwrap_err();
+    assert!(refused.message().contains("delete relationships, which needs half"), "{refused}");
+    let delete = |part| {
+        let mut deletion = update(0, part);
+        deletion.operation = proto::relationship_update::Operation::Delete.into();
+        deletion
+    };
+    let mut updates: Vec<_> = (0..PARTS).map(delete).collect();
+    server.update(updates.clone()).await.unwrap();
+    server.delete_object(1).await.unwrap();
+    assert_eq!(server.documents().await, [2].into());
+    // One update that is none needs it all.
+    updates.push(update(4, 0));
+    let refused = server.update(updates.clone()).await.unwrap_err();
+    assert!(refused.message().contains("a write needs"), "{refused}");
+
+    disk.fill_up_to(500_000);
+    updates.pop();
+    for refused in [server.update(updates).await, server.delete_object(2).await] {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        assert!(refused.message().contains("even a deletion needs"), "{refused}");
+        assert!(!refused.message().contains("half"), "{refused}");
+    }
 }
 
 #[tokio::test]
@@ -328,7 +384,7 @@ async fn a_write_without_free_descriptors_is_refused_and_made_later() {
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
     assert!(refused.message().contains("file descriptors"), "{refused}");
-    assert_eq!(server.health("kilwa.writes").await, ServingStatus::Serving);
+    server.await_health(ServingStatus::NotServing).await;
     assert!(server.documents().await.contains(&0));
 
     server.limit("--nofile=1024:");

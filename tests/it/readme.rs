@@ -113,14 +113,24 @@ pub(crate) fn run_python(program: &str, home: &Path, endpoint: &str) -> String {
 
 /// Runs a command as a shell does, and gives what it prints on either stream.
 pub(crate) fn run(command: &str, folder: &Path, endpoint: &str) -> String {
+    run_in(without_variables("sh").env("KILWA_TOKEN", KEY), command, folder, endpoint)
+}
+
+/// The same for somebody who has set nothing but the address, which is the default one for readers, and whose home is `home`.
+pub(crate) fn run_as_reader(command: &str, folder: &Path, home: &Path, endpoint: &str) -> String {
+    let mut shell = without_variables("sh");
+    shell.env_remove("XDG_STATE_HOME").env_remove("XDG_DATA_HOME").env("HOME", home);
+    run_in(&mut shell, command, folder, endpoint)
+}
+
+fn run_in(shell: &mut Command, command: &str, folder: &Path, endpoint: &str) -> String {
     let mut folders = vec![PathBuf::from(env!("CARGO_BIN_EXE_kilwa")).parent().unwrap().to_owned()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-    let output = without_variables("sh")
+    let output = shell
         .args(["-c", &format!("{{ {command}; }} 2>&1")])
         .current_dir(folder)
         .env("PATH", std::env::join_paths(folders).unwrap())
         .env("KILWA_ENDPOINT", endpoint)
-        .env("KILWA_TOKEN", KEY)
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap()

@@ -46,6 +46,15 @@ impl Served {
         Self::start_with(data_dir, &["--bootstrap", file.to_str().unwrap()])
     }
 
+    /// The same, as a reader of the pages starts it: with a key that it makes itself, and a home that is `home`.
+    pub(crate) fn as_shown(home: &Path, data_dir: &Path, file: &Path) -> Self {
+        let mut program = without_variables(program());
+        program.env_remove("XDG_STATE_HOME").env_remove("XDG_DATA_HOME").env("HOME", home);
+        program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+        program.arg("--bootstrap").arg(file);
+        Self::run(program)
+    }
+
     /// The same, of a program that was installed.
     pub(crate) fn installed(program: &Path, data_dir: &Path, file: &Path) -> Self {
         Self::spawn(without_variables(program), data_dir, &["--bootstrap", file.to_str().unwrap()])
@@ -66,7 +75,7 @@ impl Served {
 
     /// The same, by way of a program that hands its arguments on.
     pub(crate) fn spawn(mut program: Command, data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut process = program
+        program
             .args([
                 "serve",
                 "--grpc-addr",
@@ -76,11 +85,14 @@ impl Served {
                 "--data-dir",
             ])
             .arg(data_dir)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .args(arguments);
+        Self::run(program)
+    }
+
+    /// Starts a program, which may have any options that make it serve.
+    pub(crate) fn run(mut program: Command) -> Self {
+        let program = program.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = program.spawn().unwrap();
         let (sender, lines) = channel();
         forward(process.stdout.take().unwrap(), sender.clone());
         forward(process.stderr.take().unwrap(), sender);
@@ -116,6 +128,11 @@ impl Served {
     #[track_caller]
     pub(crate) fn exit_code(&mut self) -> i32 {
         await_exit(&mut self.process).code().unwrap()
+    }
+
+    /// Waits until a signal has ended it.
+    pub(crate) fn await_end(&mut self) {
+        await_exit(&mut self.process);
     }
 
     /// Host and port of its gRPC interface.

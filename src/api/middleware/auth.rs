@@ -1,13 +1,22 @@
 //! Preshared keys: who may call at all.
 
 use crate::api::status;
+use crate::telemetry::Throttle;
 use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq as _};
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 use tonic::codegen::http::header::AUTHORIZATION;
 
 const SCHEME: &str = "bearer";
+
+/// How often the log says that a call was refused because of its key.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// From this length on, in bytes, a key is hard to guess if it is random.
+const STRONG_KEY_BYTES: usize = 16;
 
 /// The keys that callers may show. Any one of them opens everything. `None` asks for no key.
 #[derive(Clone)]
@@ -41,6 +50,12 @@ impl Keys {
         Self(None)
     }
 
+    /// Whether a key is so short that it can be guessed.
+    pub fn has_short_key(&self) -> bool {
+        let mut keys = self.0.iter().flatten();
+        keys.any(|key| key.len() < STRONG_KEY_BYTES)
+    }
+
     /// Requires that the headers of a call show one of the keys.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
         let Some(keys) = &self.0 else { return Ok(()) };
@@ -56,6 +71,20 @@ impl Keys {
         })?;
         if holds(keys, key) { Ok(()) } else { Err(status::wrong_key()) }
     }
+}
+
+/// Logs that a call was refused because of its key: who called and why, but nothing that was sent. The address is unknown
+/// where an earlier call of the connection had a valid key.
+pub(crate) fn log_refusal(peer: Option<SocketAddr>, refusal: &Status) {
+    static THROTTLE: Throttle = Throttle::new(1, REFUSAL_LOG_INTERVAL);
+    let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) else { return };
+    let peer = peer.map(tracing::field::display);
+    tracing::warn!(
+        peer,
+        reason = refusal.message(),
+        suppressed,
+        "a call without a valid key was refused"
+    );
 }
 
 /// Compares every key in full, so that the time it takes reveals nothing about them.

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 use tonic::codegen::http::Uri;
 use tonic::codegen::http::header::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
+use tracing::Level;
 
 /// How many lines above `debug` there are in a second at most, so that a failing disk does not fill another one.
 const LINES_MAX: u32 = 20;
@@ -43,7 +45,7 @@ impl CallLog {
 
     /// Ends the log of a call that was answered.
     pub(crate) fn end_well(&mut self) {
-        self.write(Code::Ok, "");
+        self.write(Code::Ok, "", "");
     }
 
     /// Ends the log with the status that these headers hold.
@@ -51,10 +53,11 @@ impl CallLog {
         let status = Status::from_header_map(headers);
         let (code, message) =
             status.as_ref().map_or((Code::Unknown, ""), |status| (status.code(), status.message()));
-        self.write(code, message);
+        let info = status.as_ref().and_then(StatusExt::get_details_error_info);
+        self.write(code, message, info.as_ref().map_or("", |info| short_reason(&info.reason)));
     }
 
-    fn write(&mut self, code: Code, message: &str) {
+    fn write(&mut self, code: Code, message: &str, reason: &str) {
         static THROTTLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
         self.is_ended = true;
         let elapsed = self.started.elapsed();
@@ -64,14 +67,18 @@ impl CallLog {
         let request_id = request_id.unwrap_or_default();
 
         if severity == CallSeverity::Usual {
-            tracing::debug!(target: TARGET, rpc, request_id, ?code, message, ?elapsed, "call");
+            let status_message = message;
+            tracing::debug!(target: TARGET, rpc, request_id, ?code, reason, status_message, ?elapsed, "call");
             return;
         }
+        // The text of what a caller caused names objects and relationships, which only `debug` may show.
+        let shows_text = is_own_text(code) || tracing::enabled!(target: TARGET, Level::DEBUG);
+        let status_message = shows_text.then_some(message).filter(|text| !text.is_empty());
         let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) else { return };
         if severity == CallSeverity::Failure {
-            tracing::warn!(target: TARGET, rpc, request_id, ?code, message, ?elapsed, suppressed, "call failed");
+            tracing::warn!(target: TARGET, rpc, request_id, ?code, reason, status_message, ?elapsed, suppressed, "call failed");
         } else {
-            tracing::info!(target: TARGET, rpc, request_id, ?code, message, ?elapsed, suppressed, "slow or refused call");
+            tracing::info!(target: TARGET, rpc, request_id, ?code, reason, status_message, ?elapsed, suppressed, "slow or refused call");
         }
     }
 }
@@ -79,9 +86,20 @@ impl CallLog {
 impl Drop for CallLog {
     fn drop(&mut self) {
         if !self.is_ended {
-            self.write(Code::Cancelled, "the client went away");
+            self.write(Code::Cancelled, "the client went away", "");
         }
     }
+}
+
+/// A reason as it is logged: nothing for the one that says that there is none.
+fn short_reason(reason: &str) -> &str {
+    let short = reason.strip_prefix("ERROR_REASON_").unwrap_or(reason);
+    if short == "UNSPECIFIED" { "" } else { short }
+}
+
+/// Whether the text of a status is about the server and not about what a caller sent.
+fn is_own_text(code: Code) -> bool {
+    matches!(code, Code::Unknown | Code::Internal | Code::DataLoss | Code::Unavailable)
 }
 
 fn severity(code: Code, is_slow: bool) -> CallSeverity {

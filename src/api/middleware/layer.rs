@@ -1,6 +1,6 @@
 //! Middleware around every service: authentication, deadline, request id, compression, trailers, log line.
 
-use crate::api::middleware::auth::Keys;
+use crate::api::middleware::auth::{self, Keys};
 use crate::api::middleware::call_ending::{CallEnding, RequestIds};
 use crate::api::middleware::compression::{self, Policy};
 use crate::api::middleware::deadline;
@@ -11,6 +11,7 @@ use crate::api::middleware::metered_body::finish;
 use crate::api::status;
 use std::convert::Infallible;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,12 +26,21 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Callback of a connection for each call that is authenticated; in the extensions of a request.
 #[derive(Clone)]
-pub struct Admission(Arc<dyn Fn() + Send + Sync>);
+pub struct Admission {
+    admitted: Arc<dyn Fn() + Send + Sync>,
+    peer: Option<SocketAddr>,
+}
 
 impl Admission {
     /// A callback that runs for each authenticated call.
     pub fn new(admitted: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(admitted))
+        Self { admitted: Arc::new(admitted), peer: None }
+    }
+
+    /// The same for a connection whose other end is known, for the log line of a call that is not let in.
+    #[must_use]
+    pub fn of_peer(self, peer: Option<SocketAddr>) -> Self {
+        Self { peer, ..self }
     }
 }
 
@@ -98,11 +108,13 @@ where
         let span = ending.span(&request);
         // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
         if let Err(refusal) = self.options.keys.admit(request.headers()) {
+            let admission: Option<&Admission> = request.extensions().get();
+            auth::log_refusal(admission.and_then(|admission| admission.peer), &refusal);
             let response = finish(refusal.into_http(), ending, None, None);
             return Box::pin(async move { Ok(response) }.instrument(span));
         }
 
-        if let Some(Admission(admitted)) = request.extensions().get() {
+        if let Some(Admission { admitted, .. }) = request.extensions().get() {
             admitted();
         }
 

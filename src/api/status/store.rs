@@ -13,14 +13,14 @@ pub(super) fn read_only(message: String) -> Status {
 /// The answer to a failed read. Reads that fail with UNAVAILABLE may be repeated.
 pub(super) fn from_read(message: String, error: &ReadError) -> Status {
     if error.is_corrupt() {
-        tracing::error!(message, "stored data are corrupt");
+        tracing::error!(reason = message, "stored data are corrupt");
         return Status::data_loss(message);
     }
     if error.is_not_cached() {
-        tracing::error!(message, "a read from memory was not repeated from disk");
+        tracing::error!(reason = message, "a read from memory was not repeated from disk");
         return Status::internal(message);
     }
-    tracing::error!(message, "the store cannot be read");
+    tracing::error!(reason = message, "the store cannot be read");
     Status::unavailable(message)
 }
 
@@ -29,11 +29,11 @@ pub(super) fn from_read(message: String, error: &ReadError) -> Status {
 pub(super) fn from_write(message: String, failure: &WriteFailure) -> Status {
     match failure {
         WriteFailure::DiskFull { .. } => {
-            tracing::error!(message, "the disk of the data folder is full");
+            tracing::error!(reason = message, "the disk of the data folder is full");
             Status::resource_exhausted(message)
         }
         WriteFailure::Io { .. } => {
-            tracing::error!(message, "a write failed");
+            tracing::error!(reason = message, "a write failed");
             Status::internal(message)
         }
     }

@@ -14,10 +14,11 @@ mod watch_args;
 mod write_queue_args;
 
 use super::error::CliError;
+use super::registration::Registration;
 use super::spicedb::AdoptionNotes;
 use super::{render, source_files};
 use crate::cli::exit::Exit;
-use crate::config::{Bootstrap, TransportSecurity};
+use crate::config::{Bootstrap, KeySource, TransportSecurity};
 use crate::relationship::Relationship;
 use crate::server;
 use crate::validation::SchemaNeed;
@@ -25,6 +26,8 @@ pub(super) use arguments::Arguments;
 use banner::Banner;
 pub(super) use common_args::{CommonArgs, listen_address};
 use std::env;
+use std::net::SocketAddr;
+use std::path::Path;
 
 pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, CliError> {
     arguments.require_features()?;
@@ -39,7 +42,12 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         example = data.example;
     }
 
+    // Kept until the server has ended.
+    let mut registration = None;
     server::run_until_signal(&arguments.common.address(), &config, |address, server| {
+        if *server.key_source() != KeySource::Given {
+            registration = register(address, &config.data_dir);
+        }
         if arguments.common.logs_json() {
             // Both streams may be read as JSON, so the address is logged instead.
             tracing::info!(%address, data_dir = %config.data_dir.display(), "serving gRPC");
@@ -51,7 +59,19 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         // The server works without a reader of its banner, so an error here is ignored.
         drop(render::out(&banner.text(server.contents(), example.as_ref())));
     })?;
+    drop(registration);
     Ok(Exit::Success)
+}
+
+/// Lets the commands of this user find the key. Without it they need the data folder, so a failure is no obstacle.
+fn register(address: SocketAddr, data_dir: &Path) -> Option<Registration> {
+    match Registration::write(address, data_dir) {
+        Ok(registration) => Some(registration),
+        Err(error) => {
+            tracing::debug!(%error, "commands do not find the key by themselves");
+            None
+        }
+    }
 }
 
 /// The bootstrap of an empty store.

@@ -1,6 +1,7 @@
 //! Environment variables of SpiceDB and zed, named after their flags: `SPICEDB_GRPC_ADDR` is `--grpc-addr`.
 
 use crate::cli::boolean;
+use clap::builder::Resettable;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -54,10 +55,23 @@ pub(super) fn reading(command: Command, variables: &EnvVariables, prefix: &str) 
     command.mut_subcommands(|command| reading(command, variables, prefix))
 }
 
+/// The same command, in which an argument whose variable is empty does not read it.
+pub(super) fn without_empty(command: Command, variables: &EnvVariables) -> Command {
+    let command = command.mut_args(|argument| {
+        let name = argument.get_env().and_then(|name| name.to_str());
+        if name.is_some_and(|name| variables.holds(name) && !variables.has_value(name)) {
+            argument.env(Resettable::Reset)
+        } else {
+            argument
+        }
+    });
+    command.mut_subcommands(|command| without_empty(command, variables))
+}
+
 /// The variable of the foreign program for an argument, if it is set and Kilwa's own is not.
 fn stand_in(argument: &Arg, variables: &EnvVariables, prefix: &str) -> Option<String> {
     let own = argument.get_env().and_then(|name| name.to_str());
-    if own.is_some_and(|own| variables.holds(own)) {
+    if own.is_some_and(|own| variables.has_value(own)) {
         return None;
     }
     let variable = |flag: &str| format!("{prefix}{}", flag.to_uppercase().replace('-', "_"));

@@ -144,6 +144,7 @@ pub(super) fn adopt(
         return Err(refused);
     }
     let command = environment::reading(command, &variables, prefix);
+    let command = environment::without_empty(command, &variables);
     Ok(AdoptedCommand { arguments, command, program, given, unknown })
 }
 

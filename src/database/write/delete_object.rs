@@ -112,7 +112,7 @@ impl Proposal for DeleteObjectRequest {
                 as_subject: delete(as_subject, &subject_newcomers)?,
             })
         };
-        Ok(ExaminedWrite::new(delete).holding(bytes))
+        Ok(ExaminedWrite::new(delete).deletion().holding(bytes))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::database::options::DatabaseOptions;
 use crate::database::requirement::RequiredPermission;
 use crate::relationship::{Context, Precondition, RelationshipUpdate, Revision};
 use crate::schema::Schema;
-use crate::store::WriteClock;
+use crate::store::{Transaction, WriteClock};
 use std::sync::Arc;
 
 /// Updates of relationships.
@@ -53,11 +53,13 @@ impl Proposal for WriteRequest {
         self.require_bounds(&examination.database.state.options)?;
         let request = Arc::clone(self);
         let verified = VerifiedPrerequisites::examine(self, examination)?.catch_up(examination)?;
-        Ok(ExaminedWrite::new(move |transaction, attempt| {
+        let is_deletion = self.updates.iter().all(RelationshipUpdate::is_deletion);
+        let write = ExaminedWrite::new(move |transaction: &mut Transaction<'_>, attempt| {
             verified.confirm(transaction, attempt)?;
             set_metadata(transaction, request.metadata.as_ref())?;
             Ok(request.updates.iter().try_for_each(|update| apply(transaction, update))?)
-        }))
+        });
+        Ok(if is_deletion { write.deletion() } else { write })
     }
 }
 

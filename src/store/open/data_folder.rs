@@ -5,7 +5,7 @@ use super::marker::{MARKER, MARKER_DRAFT, Marker};
 use crate::store::options::StoreId;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -41,6 +41,27 @@ pub(in crate::store) fn lock(dir: &Path) -> Result<FolderLock, OpenError> {
         }
     }
     Err(OpenError::Locked { path: dir.into() })
+}
+
+/// A note for the operator if others can read or change a folder that this program has not created.
+pub(in crate::store) fn note_on_mode(dir: &Path) -> Option<String> {
+    let mode = fs::metadata(dir).ok()?.permissions().mode() & 0o777;
+    let others = match (mode & 0o022, mode & 0o055) {
+        (0, 0) => return None,
+        (0, _) => "read",
+        _ => "change",
+    };
+    let shown = dir.display();
+    Some(format!(
+        "others can {others} the data folder `{shown}`, whose mode is {mode:04o}: make it private with `chmod 700 {shown}`"
+    ))
+}
+
+/// Whether a server, or another handle, has the folder open. False for a folder that cannot be read.
+pub fn is_folder_in_use(dir: &Path) -> bool {
+    let Ok(folder) = File::open(dir) else { return false };
+    // A shared lock, so that two that ask at the same time do not take each other for a server.
+    matches!(folder.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// The folder's marker. A new or empty folder gets one that says that a store is being created.

@@ -5,8 +5,9 @@
 
 use super::error::OpenError;
 use crate::store::options::StoreId;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// The format that this program writes. Stands in the marker, which is read before RocksDB touches anything, and in
@@ -65,7 +66,8 @@ impl Marker {
     /// Writes the marker so that it is there whole or not at all, also after a power loss.
     pub(in crate::store) fn write(self, dir: &Path) -> io::Result<()> {
         let draft = dir.join(MARKER_DRAFT);
-        let mut file = File::create(&draft)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         writeln!(file, "{FORMAT_TEXT}{FORMAT}")?;
         if let Self::Creating(id) | Self::Complete(id) = self {
             writeln!(file, "{STORE_TEXT}{}", id.hex())?;

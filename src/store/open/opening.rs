@@ -35,11 +35,12 @@ pub(in crate::store) fn open(
 ) -> Result<OpenedDatabase, OpenError> {
     let lock = Some(data_folder::lock(dir)?);
     let marker = data_folder::prepare(dir, recover)?;
-    let (db, id, notes) = match marker {
+    let (db, id, mut notes) = match marker {
         Marker::Creating(id) => (create(dir, id, options)?, id, Vec::new()),
         Marker::Complete(id) => open_existing(dir, Some(id), options, recover)?,
         Marker::WithoutId => open_existing(dir, None, options, recover)?,
     };
+    notes.extend(data_folder::note_on_mode(dir));
     Ok(OpenedDatabase { db, id, lock, notes })
 }
 

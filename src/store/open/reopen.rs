@@ -11,6 +11,7 @@ use crate::store::pins::Pins;
 use crate::store::rocks::source::{ReadSource, ReadTier};
 use crate::store::unnamed_file;
 use crate::store::visibility::Visibility;
+use crate::store::write::resources::{Reserve, Shortage};
 use crate::store::write::spill;
 use crate::store::write::spill_quota::SpillQuota;
 use rocksdb::SnapshotWithThreadMode;
@@ -35,6 +36,12 @@ impl Store {
     /// Why the store accepts no writes until it is reopened; `None` while it accepts them.
     pub fn writes_stopped(&self) -> Option<String> {
         self.inner.health.stopped()
+    }
+
+    /// The resource of which writes other than deletions need more than there is, and are refused for; `None` while they are
+    /// accepted.
+    pub fn shortage(&self) -> Option<Shortage> {
+        self.inner.require_resources(Reserve::Full).err()
     }
 
     /// Whether the data folder can be written again; the error says why it cannot.

@@ -30,14 +30,17 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 pub enum Shortage {
     /// Space in the data folder.
     #[error(
-        "the disk of the data folder has {free} bytes free, and a write needs {wanted}: free some space on the disk; \
-         deletions and garbage collection need half of that"
+        "the disk of the data folder has {free} bytes free, and {} {wanted}: free some space on the disk{}",
+        if *.for_deletion { "even a deletion needs" } else { "a write needs" },
+        if *.for_deletion { "" } else { ", or delete relationships, which needs half of that" }
     )]
     Space {
         /// The bytes that are free.
         free: u64,
         /// The bytes that must be free.
         wanted: u64,
+        /// Whether half of the reserve would have been enough.
+        for_deletion: bool,
     },
     /// File descriptors.
     #[error(
@@ -94,13 +97,11 @@ impl SystemResources {
         let total = disk.f_blocks.saturating_mul(disk.f_frsize);
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let full = RESERVE_BYTES_MAX.min(total / RESERVE_PART);
-        let reserve = match reserve {
-            Reserve::Full => full,
-            Reserve::Half => full / 2,
-        };
+        let for_deletion = reserve == Reserve::Half;
+        let reserve = if for_deletion { full / 2 } else { full };
 
         let wanted = reserve.saturating_add(bytes);
-        if free < wanted { Err(Shortage::Space { free, wanted }) } else { Ok(()) }
+        if free < wanted { Err(Shortage::Space { free, wanted, for_deletion }) } else { Ok(()) }
     }
 
     fn require_descriptors(&self) -> Result<(), Shortage> {

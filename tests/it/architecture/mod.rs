@@ -91,7 +91,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("regex", &["caveat"]),
     ("hyper_rustls", &["server"]),
     ("rocksdb", &["store"]),
-    ("rustix", &["server", "store"]),
+    ("rustix", &["server", "store", "cli"]),
     ("saphyr_parser", &["validation"]),
     ("serde", &["cli"]),
     (

@@ -90,7 +90,7 @@ fn sources(folder: &str) -> Vec<String> {
 }
 
 /// The file that README.md shows first.
-fn plans() -> String {
+pub(crate) fn plans() -> String {
     let page = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, lines) =
         blocks(&page).into_iter().find(|(info, _)| *info == "yaml plans.yaml").unwrap();

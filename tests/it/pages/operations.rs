@@ -3,7 +3,7 @@
 use super::{page, plans};
 use crate::clients::client_folder;
 use crate::outside::has_interpreter;
-use crate::readme::{Shown, are_alike, blocks, run, run_python, shown};
+use crate::readme::{Shown, are_alike, blocks, run_as_reader, run_python, shown};
 use crate::served::Served;
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,8 @@ fn the_commands_print_what_is_shown() {
                 set_running(&mut server, folder.path(), info == "console");
                 let endpoint = server.as_ref().map_or("127.0.0.1:0", Served::endpoint);
                 for Shown { command, output } in shown(&lines) {
-                    let printed = run(&command, folder.path(), endpoint);
+                    let home = folder.path().join("home");
+                    let printed = run_as_reader(&command, folder.path(), &home, endpoint);
                     let printed = printed.replace(folder.path().to_str().unwrap(), "…");
                     let printed: Vec<&str> = printed.lines().collect();
                     assert!(are_alike(&output, &printed), "$ {command}\n{}", printed.join("\n"));
@@ -60,5 +61,5 @@ fn set_running(server: &mut Option<Served>, folder: &Path, is_running: bool) {
 }
 
 fn start(folder: &Path) -> Served {
-    Served::bootstrapped(&folder.join("data"), &folder.join("plans.yaml"))
+    Served::as_shown(&folder.join("home"), &folder.join("data"), &folder.join("plans.yaml"))
 }

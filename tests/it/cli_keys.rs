@@ -1,0 +1,196 @@
+//! Keys at the command line: where commands find them, what an error says of the key that was sent, and what a server warns of.
+
+use crate::pages::plans;
+use crate::program::without_variables;
+use crate::served::Served;
+use crate::server_support::KEY;
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// A user whose server has its data in a folder of its own.
+struct User {
+    folder: TempDir,
+    server: Served,
+}
+
+impl User {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("plans.yaml");
+        fs::write(&file, plans()).unwrap();
+        let (home, data) = (folder.path().join("home"), folder.path().join("data"));
+        let server = Served::as_shown(&home, &data, &file);
+        Self { folder, server }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = kilwa_of(&self.folder.path().join("home"));
+        command.args(arguments).env("KILWA_ENDPOINT", self.server.endpoint());
+        command
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.path().join("data/preshared.key")
+    }
+}
+
+fn kilwa_of(home: &Path) -> Command {
+    let mut command = without_variables(env!("CARGO_BIN_EXE_kilwa"));
+    command.env("HOME", home).env_remove("XDG_STATE_HOME").env_remove("XDG_DATA_HOME");
+    command
+}
+
+/// Exit code, standard output and standard error.
+fn ended(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+const QUESTION: [&str; 5] = ["permission", "check", "document:plan", "edit", "user:ann"];
+
+#[test]
+fn commands_find_the_key_of_the_server_at_their_endpoint_while_it_runs() {
+    let mut user = User::new();
+    let (code, answer, error) = ended(&mut user.command(&QUESTION));
+    assert_eq!((code, answer.as_str()), (Some(0), "true\n"), "{error}");
+    let port = user.server.endpoint().rsplit_once(':').unwrap().1.to_owned();
+    let named = user.command(&QUESTION).env("KILWA_ENDPOINT", format!("localhost:{port}")).output();
+    assert_eq!(named.unwrap().stdout, b"true\n");
+
+    // Another user does not.
+    let mut stranger = kilwa_of(&user.folder.path().join("elsewhere"));
+    stranger.args(QUESTION).env("KILWA_ENDPOINT", user.server.endpoint());
+    let (code, _, error) = ended(&mut stranger);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("no key was sent: there is no readable key in `"), "{error}");
+    assert!(error.contains("KILWA_DATA_DIR or `--data-dir`"), "{error}");
+    let data = user.folder.path().join("data");
+    let (code, answer, _) = ended(stranger.env("KILWA_DATA_DIR", &data));
+    assert_eq!((code, answer.as_str()), (Some(0), "true\n"));
+
+    // What is noted has no key, and only its owner can read it.
+    let servers = user.folder.path().join("home/.local/state/kilwa/servers");
+    let note = fs::read_dir(&servers).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::read_to_string(&note).unwrap(), data.to_str().unwrap());
+    assert_eq!(fs::metadata(&note).unwrap().permissions().mode() & 0o777, 0o600);
+
+    user.server.signal("TERM");
+    assert_eq!(user.server.exit_code(), 0);
+    assert_eq!(fs::read_dir(&servers).unwrap().count(), 0);
+}
+
+#[test]
+fn the_key_of_a_server_that_was_killed_is_sent_to_nobody() {
+    let mut user = User::new();
+    let note = user.folder.path().join("home/.local/state/kilwa/servers");
+    user.server.signal("KILL");
+    user.server.await_end();
+    assert_eq!(fs::read_dir(&note).unwrap().count(), 1);
+
+    let other = TempDir::new().unwrap();
+    let port = user.server.endpoint().rsplit_once(':').unwrap().1.to_owned();
+    let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
+    program.args(["serve", "--grpc-addr", &format!("127.0.0.1:{port}")]);
+    program.args(["--grpc-preshared-key", KEY, "--data-dir"]).arg(other.path());
+    let _server = Served::run(program);
+    let (code, _, error) = ended(&mut user.command(&QUESTION));
+    assert_eq!(code, Some(2));
+    assert!(error.contains("no key was sent"), "{error}");
+}
+
+#[test]
+fn an_error_names_the_source_of_a_wrong_key() {
+    let user = User::new();
+    let refused = |command: &mut Command| {
+        let (code, _, error) = ended(command);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains("PERMISSION_DENIED: invalid preshared key"), "{error}");
+        error
+    };
+    let error = refused(user.command(&QUESTION).args(["--token", "wrong"]));
+    assert!(error.contains("the key that was sent is from `--token`"), "{error}");
+    for variable in ["KILWA_TOKEN", "ZED_TOKEN"] {
+        let error = refused(user.command(&QUESTION).env(variable, "wrong"));
+        assert!(error.contains(&format!("is from the variable {variable}:")), "{error}");
+    }
+    let old = user.folder.path().join("old");
+    fs::create_dir(&old).unwrap();
+    fs::write(old.join("preshared.key"), "stale").unwrap();
+    let error = refused(user.command(&QUESTION).arg("--data-dir").arg(&old));
+    let file = old.join("preshared.key");
+    assert!(error.contains(&format!("is from `{}`", file.display())), "{error}");
+
+    let log = user.server.await_line("a call without a valid key was refused");
+    assert!(log.contains("invalid token") && log.contains("127.0.0.1:"), "{log}");
+    assert!(!log.contains("wrong") && !log.contains("stale"), "{log}");
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    let user = User::new();
+    let empty = ["KILWA_TOKEN", "KILWA_DATA_DIR", "ZED_TOKEN"];
+    let (code, answer, error) = ended(user.command(&QUESTION).envs(empty.map(|name| (name, ""))));
+    assert_eq!((code, answer.as_str()), (Some(0), "true\n"), "{error}");
+
+    let data = user.folder.path().join("other");
+    let mut program = kilwa_of(user.folder.path());
+    let empty = ["KILWA_GRPC_PRESHARED_KEY", "KILWA_BOOTSTRAP", "KILWA_LOG_LEVEL"];
+    program.envs(empty.map(|name| (name, "")));
+    program.env("KILWA_DATASTORE_READONLY", "").env("KILWA_GRPC_ADDR", "");
+    program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir"]).arg(&data);
+    let server = Served::run(program);
+    server.await_line("preshared.key");
+}
+
+#[test]
+fn a_second_server_says_that_the_data_folder_is_in_use() {
+    let user = User::new();
+    let mut second = kilwa_of(user.folder.path());
+    second.args(["serve", "--grpc-addr", user.server.endpoint(), "--data-dir"]);
+    let (code, _, error) = ended(second.arg(user.folder.path().join("data")));
+    assert_eq!(code, Some(2));
+    assert!(error.contains("is in use: stop the other server"), "{error}");
+
+    let mut other = kilwa_of(user.folder.path());
+    other.args(["serve", "--grpc-addr", user.server.endpoint(), "--data-dir"]);
+    let (_, _, error) = ended(other.arg(user.folder.path().join("other")));
+    assert!(error.contains("cannot listen at"), "{error}");
+}
+
+#[test]
+fn files_are_private_and_a_folder_that_is_not_is_warned_of() {
+    let user = User::new();
+    let marker = user.folder.path().join("data/KILWA");
+    for file in [marker, user.key_file()] {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    let folder = TempDir::new().unwrap();
+    for (mode, others) in [(0o777, "change"), (0o755, "read")] {
+        let data = folder.path().join(format!("{mode:o}"));
+        DirBuilder::new().mode(0o700).create(&data).unwrap();
+        fs::set_permissions(&data, Permissions::from_mode(mode)).unwrap();
+        let server = Served::start(&data);
+        let line = server.await_line("chmod 700");
+        assert!(line.contains(&format!("others can {others} the data folder")), "{line}");
+        assert!(line.contains(&format!("{mode:04o}")), "{line}");
+    }
+}
+
+#[test]
+fn a_short_key_on_an_address_of_other_machines_is_warned_of() {
+    let folder = TempDir::new().unwrap();
+    for (key, is_warned) in [("short", true), ("long-enough-to-be-safe-0123456789", false)] {
+        let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
+        program.args(["serve", "--grpc-addr", "0.0.0.0:0", "--grpc-preshared-key", key]);
+        program.arg("--data-dir").arg(folder.path().join(key));
+        let server = Served::run(program);
+        if is_warned {
+            server.await_line("fewer than 16 bytes");
+        }
+    }
+}
