@@ -24,6 +24,7 @@ mod paging;
 mod request_limits;
 mod sealed_token;
 mod services;
+mod spicedb_token;
 mod status;
 mod token;
 mod watch;

@@ -1,6 +1,7 @@
 //! `ZedToken`s: revisions as clients hold them, and the consistency of requests.
 
 use crate::api::sealed_token::{self, StoreBytes};
+use crate::api::spicedb_token::is_spicedb_token;
 use crate::api::status;
 use crate::database::{Consistency, WatchPosition};
 use crate::proto::authzed::api::v1::consistency::Requirement;
@@ -24,7 +25,7 @@ enum TokenMeaning {
     Position(WatchPosition),
     /// A revision of this store, or the newest where that is older, as it was read at a time.
     Past(ReadPoint),
-    /// A revision of another store.
+    /// A revision of another store, of Kilwa or of SpiceDB.
     Foreign,
 }
 
@@ -143,7 +144,14 @@ impl ZedTokens {
             let opened = sealed_token::open(KIND_AS_OF, &token.token)?;
             Some((opened.store, past(&opened.payload)))
         });
-        let (store, named) = opened.ok_or_else(malformed)?;
+        let Some((store, named)) = opened else {
+            // Clients keep their tokens when they move to Kilwa.
+            return if is_spicedb_token(&token.token) {
+                Ok(TokenMeaning::Foreign)
+            } else {
+                Err(malformed())
+            };
+        };
         let named = named.ok_or_else(malformed)?;
         Ok(if store == self.store { named } else { TokenMeaning::Foreign })
     }

@@ -1,7 +1,7 @@
-//! The wall clock.
+//! The wall clock, and the clock that measures how long a command takes.
 
 use crate::relationship::Timestamp;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The present time. A clock that is off by thousands of years counts as the start of 1970.
 pub(super) fn now() -> Timestamp {
@@ -16,6 +16,12 @@ pub(super) fn before(duration: Duration) -> Option<Timestamp> {
 /// The time `duration` after now; `None` if it is after the year 9999.
 pub(super) fn after(duration: Duration) -> Option<Timestamp> {
     timestamp(system_time().checked_add(duration)?)
+}
+
+/// The reading of a clock that never jumps, to measure durations with.
+#[expect(clippy::disallowed_methods, reason = "the command line is an edge and reads the clock")]
+pub(super) fn monotonic() -> Instant {
+    Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the command line is an edge and reads the clock")]

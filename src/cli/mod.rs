@@ -15,6 +15,7 @@ mod duration;
 mod error;
 mod exit;
 mod explanation_json;
+mod file_patterns;
 mod health;
 mod import;
 mod input_lines;

@@ -6,11 +6,16 @@ use crate::program;
 use crate::served::{Served, await_exit};
 use crate::server_support::KEY;
 use kilwa::client::Connection;
+use kilwa::config::Config;
+use kilwa::server;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 /// What each client prints.
 const ANSWERS: &str = "\
@@ -138,4 +143,32 @@ fn example(name: &str) -> Option<PathBuf> {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn health_can_wait_for_a_server_that_is_being_started() {
+    let runtime = Runtime::new().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let waiting = program::kilwa()
+        .args(["health", "--wait", "60s", "--endpoint", &address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+
+    // Its first attempt fails for certain.
+    drop(runtime.block_on(listener.accept()).unwrap());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = runtime.spawn(server::run(listener, Config::new(data.path()), async {
+        let _ = stopped.await;
+    }));
+    let output = waiting.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "SERVING\n");
+    assert!(output.status.success());
+
+    stop.send(()).unwrap();
+    runtime.block_on(serving).unwrap().unwrap();
+    let gone = program::kilwa().args(["health", "--wait", "1ms", "--endpoint", &address]).output();
+    assert_eq!(gone.unwrap().status.code(), Some(2));
 }

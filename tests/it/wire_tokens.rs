@@ -101,6 +101,23 @@ async fn a_token_of_another_store_is_fresh_enough_but_no_snapshot() {
 }
 
 #[tokio::test]
+async fn a_token_of_spicedb_is_one_of_another_store() {
+    let server = fresh().await;
+    server.touch(&["document:plan#owner@user:ann"]).await.unwrap();
+    // In memory, with and without the id of the datastore; then a transaction number of its first versions.
+    for token in [
+        "Gh8KEzE3OTU4NjQzODA2MTE3Mzg5NTISCGRiNDBkN2Iw",
+        "GhUKEzE3OTU4NjQzODA2MTE3Mzg5NTI=",
+        "EgIIBw==",
+    ] {
+        let token = ZedToken { token: token.to_owned() };
+        assert!(ask(&server, Some(Requirement::AtLeastAsFresh(token.clone()))).await.unwrap());
+        let refused = ask(&server, Some(Requirement::AtExactSnapshot(token))).await.unwrap_err();
+        require(&refused, Code::FailedPrecondition, "", &[]);
+    }
+}
+
+#[tokio::test]
 async fn a_revision_that_is_to_come_is_out_of_range() {
     // A store that was put back to an earlier state knows its own tokens of the future.
     let dir = tempfile::tempdir().unwrap();

@@ -3,18 +3,19 @@
 use super::layout_diff;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::{render, snippet, source_files};
+use crate::cli::{file_patterns, render, snippet, source_files};
 use crate::schema::{self, SchemaError};
 use clap::Args;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Schema files; `-` is standard input. Comments, the order of definitions and relations, and line breaks are kept.
+    /// Schema files, and patterns such as 'policies/**/*.zed'; `-` is standard input. Comments, the order of definitions
+    /// and relations, and line breaks are kept.
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    files: Vec<String>,
     /// Write the formatted text to the files instead of printing it.
     #[arg(long, conflicts_with = "check")]
     write: bool,
@@ -28,8 +29,9 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
+    let files = file_patterns::expand(&arguments.files).map_err(CliError::new)?;
     let mut exit = Exit::Success;
-    for file in &arguments.files {
+    for file in &files {
         exit = exit.max(format(file, arguments)?);
     }
     Ok(exit)

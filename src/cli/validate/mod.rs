@@ -10,6 +10,7 @@ mod validated;
 use super::error::CliError;
 use super::{clock, render};
 use crate::cli::exit::Exit;
+use crate::cli::file_patterns;
 use crate::validation::{ReportOutcome, RunOptions, check_schema, validate_file};
 use clap::{Args, ValueEnum};
 use validated::ValidatedFile;
@@ -72,7 +73,7 @@ fn report(
     fail_on_warn: bool,
     validate: files::ValidateFn<'_>,
 ) -> Result<Exit, CliError> {
-    let paths = match files::expand(files) {
+    let paths = match file_patterns::expand(files) {
         Ok(paths) => paths,
         Err(message) => return Err(CliError::new(message)),
     };
