@@ -1,7 +1,7 @@
 //! One connection: its TLS handshake, how HTTP/2 is served on it, and when it is closed.
 
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
-use super::registry::{ConnectionCommand, Ticket};
+use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::tls::{self, TlsIdentity};
 use crate::api::Admission;
 use crate::config::ConnectionOptions;
@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -85,10 +86,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     }
 
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
-    let admission = {
-        let proof = Arc::clone(&proof);
-        Admission::new(move || proof.give()).of_peer(peer)
-    };
+    let admission = admission(&proof, peer);
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
@@ -138,6 +136,12 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
             },
         }
     }
+}
+
+/// What marks a connection as one of a client with a key, at its first call that is let in.
+fn admission(proof: &Arc<Proof>, peer: Option<SocketAddr>) -> Admission {
+    let proof = Arc::clone(proof);
+    Admission::new(move || proof.give()).of_peer(peer)
 }
 
 /// Logs a client that cannot speak TLS with this server, but not a probe that only connects.
