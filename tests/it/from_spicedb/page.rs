@@ -121,11 +121,11 @@ impl Mover {
         let bin = PathBuf::from(env!("CARGO_BIN_EXE_kilwa")).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap();
         let folders = std::iter::once(bin).chain(std::env::split_paths(&path));
-        let mut shell = without_variables("bash");
+        let mut shell = without_variables("sh");
         shell.args(["-c", &format!("{{ {command}\n}} 2>&1")]).current_dir(self.folder.path());
         shell.env("PATH", std::env::join_paths(folders).unwrap());
         shell.env("KILWA_ENDPOINT", self.own.endpoint()).env("KILWA_TOKEN", KEY);
-        shell.env("OLD_ENDPOINT", self.spicedb.endpoint()).env("OLD_KEY", KEY);
+        shell.env("OLD_ENDPOINT", self.spicedb.endpoint()).env("OLD_TOKEN", KEY);
         shell
     }
 
@@ -182,7 +182,7 @@ fn the_steps_of_the_move_work() {
                     assert_eq!(printed, output, "$ {command}");
                 }
             }
-            "bash" => follow(&mover, &lines.join("\n")),
+            "sh" => follow(&mover, &lines.join("\n")),
             other => panic!("a block of `{other}`"),
         }
     }
@@ -194,7 +194,7 @@ fn follow(mover: &Mover, script: &str) {
     // In a group of its own, so that the whole pipe can be ended.
     following.stdout(Stdio::null()).process_group(0);
     let mut following = following.spawn().unwrap();
-    let there = "--endpoint \"$OLD_ENDPOINT\" --token \"$OLD_KEY\"";
+    let there = "--endpoint \"$OLD_ENDPOINT\" --token \"$OLD_TOKEN\"";
     mover.run(&format!("kilwa relationship delete document:plan owner user:ann {there}"));
     mover.run(&format!("kilwa relationship create document:plan owner user:cat {there}"));
     // Each look takes some milliseconds.
