@@ -67,6 +67,7 @@ impl ServerArgs {
             let reason = "`--insecure` means plain text, and the endpoint starts with `https://`: leave out one of them";
             return Err(CallError::Tls(reason.to_owned()));
         }
+
         let identity = self.client_certificate_path.clone().zip(self.client_key_path.clone());
         let asks =
             is_https || self.certificate_path.is_some() || self.no_verify_ca || identity.is_some();
@@ -76,6 +77,7 @@ impl ServerArgs {
             accepts_any_server: self.no_verify_ca,
         };
         let tls = (asks && !self.insecure).then_some(tls);
+
         let names = KeyNames {
             token: "--token",
             token_variables: &["KILWA_TOKEN", "ZED_TOKEN"],

@@ -144,6 +144,7 @@ pub fn run_until_signal(
     let signals = StopSignals::listen().map_err(ServerError::System)?;
     descriptors::raise_limit();
     let runtime = Runtime::new().map_err(ServerError::System)?;
+
     runtime.block_on(async {
         let (listener, local) = bind(address).await.map_err(|error| {
             // Usually both are true, and that the folder is in use says which server it is.

@@ -187,6 +187,7 @@ fn a_short_key_on_an_address_of_other_machines_is_warned_of() {
     for (key, is_warned) in [("short", true), ("long-enough-to-be-safe-0123456789", false)] {
         let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
         program.args(["serve", "--grpc-addr", "0.0.0.0:0", "--grpc-preshared-key", key]);
+        program.arg("--grpc-allow-plaintext");
         program.arg("--data-dir").arg(folder.path().join(key));
         let server = Served::run(program);
         if is_warned {

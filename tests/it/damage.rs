@@ -275,7 +275,7 @@ fn recovery_opens_before_the_damage_says_what_is_lost_and_keeps_the_damaged_log(
     assert!(next > openable);
     drop(store);
     let store = open(dir.path()).unwrap();
-    assert!(store.notes().is_empty(), "{:?}", store.notes());
+    assert!(has_no_damage(&store), "{:?}", store.notes());
     assert_eq!(store.snapshot(now()).unwrap().revision(), next);
 }
 
@@ -341,7 +341,7 @@ fn a_folder_of_an_older_program_gets_an_id_in_its_marker() {
     let dir = lay_out(&files);
     let store = open(dir.path()).unwrap();
     assert_eq!(stored(&store).unwrap(), expected(WRITES));
-    assert!(store.notes().is_empty(), "{:?}", store.notes());
+    assert!(has_no_damage(&store), "{:?}", store.notes());
     drop(store);
     let marker = fs::read_to_string(dir.path().join("KILWA")).unwrap();
     assert!(marker.starts_with("kilwa data folder, format 1\nstore "), "{marker}");
@@ -425,4 +425,9 @@ fn the_server_refuses_a_damaged_log_and_opens_it_with_the_option() {
     server.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(line.contains("127.0.0.1:"), "{line}{said}");
     assert!(said.contains("is lost") && said.contains("damaged-1"), "{said}");
+}
+
+/// Whether nothing is reported but the mode of the folder, which depends on the umask.
+fn has_no_damage(store: &Store) -> bool {
+    store.notes().iter().all(|note| note.starts_with("others can"))
 }
