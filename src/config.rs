@@ -1,6 +1,8 @@
 //! What a server needs to know, as plain values.
 
-use crate::api::{ApiOptions, Keys, KeysError, RequestIds, RequestLimits, WatchOptions};
+use crate::api::{
+    ApiOptions, Keys, KeysError, OverloadOptions, RequestIds, RequestLimits, WatchOptions,
+};
 use crate::database::DatabaseOptions;
 use crate::relationship::Relationship;
 use crate::store::StoreOptions;
@@ -34,6 +36,8 @@ pub struct Config {
     pub requests: RequestLimits,
     /// How many requests are worked on at once; others wait.
     pub threads_max: u16,
+    /// Which calls are refused because of the load.
+    pub overload: OverloadOptions,
     /// How long a stream may go without a result.
     pub stream_idle_max: Duration,
     /// How long the client of an import may send nothing.
@@ -166,6 +170,7 @@ impl Config {
             database: DatabaseOptions::default(),
             requests: RequestLimits::default(),
             threads_max: 64,
+            overload: OverloadOptions::default(),
             stream_idle_max: Duration::from_secs(30),
             import_idle_max: Duration::from_mins(1),
             stream_client_wait_max: Duration::from_mins(10),

@@ -6,6 +6,7 @@
 //! - `authzed_v1`, `kilwa_v1`: the services, one file for each service or larger method;
 //! - `paging`, `cursor`: streams of results that are read page by page;
 //! - `watch`: change streams;
+//! - `overload`: refuses calls beyond what the server can answer in time;
 //! - `token`: `ZedToken`s and consistency.
 //!
 //! Invariant: no module below this one sees a message or knows a gRPC code.
@@ -20,6 +21,7 @@ mod database_slot;
 mod error_metadata;
 mod kilwa_v1;
 mod middleware;
+mod overload;
 mod paging;
 mod request_limits;
 mod sealed_token;
@@ -35,6 +37,7 @@ pub use client_certificate::ClientCertificate;
 pub use middleware::auth::{Keys, KeysError, shown_key};
 pub use middleware::call_ending::{RequestIds, refuse};
 pub use middleware::layer::Admission;
+pub use overload::{OverloadOptions, OverloadStatus};
 pub use request_limits::RequestLimits;
 pub use services::{ApiOptions, HEALTH_NAMES, WRITES_HEALTH, add_services};
 pub use watch::send_queue::WatchOptions;

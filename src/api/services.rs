@@ -88,7 +88,8 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
     let ApiOptions { keys, limits, import_idle_max, watch, request_ids, slow_call, .. } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
     let budget = Arc::new(MemoryBudget::new(limits.all_bytes_max));
-    let edge = MiddlewareOptions { keys: Arc::new(keys), request_ids, slow_call, budget };
+    let limiter = Arc::clone(workers.limiter());
+    let edge = MiddlewareOptions { keys: Arc::new(keys), request_ids, slow_call, budget, limiter };
     let context = ServiceContext {
         workers: Arc::clone(workers),
         tokens: ZedTokens::new(workers.store_bytes()),

@@ -1,6 +1,7 @@
 //! The bridge from async to sync: work on the database runs on blocking threads, one request on one thread.
 
 use crate::api::database_slot::DatabaseSlot;
+use crate::api::overload::{ConcurrencyLimiter, OverloadOptions, OverloadStatus, SchedulingDelay};
 use crate::api::sealed_token::StoreBytes;
 use crate::api::status;
 use crate::database::{Consistency, Database, View};
@@ -33,6 +34,14 @@ pub(crate) enum Purpose {
     Upkeep,
 }
 
+impl Purpose {
+    /// Whether waiting for this work tells that the server is overloaded. Slow writes wait for one another, watches for
+    /// changes, and upkeep has no caller.
+    fn shows_load(self) -> bool {
+        matches!(self, Self::Read | Self::Write)
+    }
+}
+
 /// The threads for one kind of work.
 struct Permits {
     semaphore: Arc<Semaphore>,
@@ -61,6 +70,7 @@ pub struct Workers {
     slow_writes: Permits,
     watches: Permits,
     upkeep: Permits,
+    limiter: Arc<ConcurrencyLimiter>,
     stopping: Arc<AtomicBool>,
     /// Changes with each commit. Only the change feeds wait for it, because every write wakes those that do.
     commits: Arc<watch::Sender<()>>,
@@ -121,11 +131,28 @@ impl Workers {
             slow_writes: Permits::new(threads_max.div_ceil(4)),
             watches: Permits::new(threads_max.div_ceil(4)),
             upkeep: Permits::new(1),
+            limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
             stopping: Arc::default(),
             commits,
             ending: watch::Sender::default(),
             clock,
         }
+    }
+
+    /// The same with other options of the overload protection.
+    #[must_use]
+    pub fn with_overload(self, options: OverloadOptions) -> Self {
+        Self { limiter: Arc::new(ConcurrencyLimiter::new(options)), ..self }
+    }
+
+    /// The state of the overload protection.
+    pub fn overload_status(&self) -> OverloadStatus {
+        self.limiter.status()
+    }
+
+    /// What refuses calls beyond those that the server can answer in time.
+    pub(crate) fn limiter(&self) -> &Arc<ConcurrencyLimiter> {
+        &self.limiter
     }
 
     /// Waits for a free thread, runs `work` on it and gives back its result.
@@ -145,24 +172,32 @@ impl Workers {
         T: Send + 'static,
         W: FnOnce(&WorkerJob<'_>) -> Result<T, Status> + Send + 'static,
     {
+        let asked = Instant::now();
         let permit = self.permit(purpose).await?;
+        let waited = asked.elapsed();
         let database = self.slot.open_database().await?;
         let ending = self.slot.interruption();
         let (abandoned, stopping) = (Arc::<AtomicBool>::default(), Arc::clone(&self.stopping));
 
         let _guard = Abandoned(Arc::clone(&abandoned));
         let now = (self.clock)();
+        let limiter = purpose.shows_load().then(|| Arc::clone(&self.limiter));
+        let queued = Instant::now();
         let running = tokio::task::spawn_blocking(move || {
             let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
             let interrupted = || set(&abandoned) || set(&stopping) || set(&ending);
             let started = Instant::now();
             let stopwatch = || started.elapsed();
+            let delay = limiter.is_some().then(SchedulingDelay::start);
             let result = work(&WorkerJob {
                 database: &database,
                 now,
                 stopwatch: &stopwatch,
                 interrupted: &interrupted,
             });
+            if let (Some(limiter), Some(delay)) = (limiter, delay) {
+                limiter.record_work(waited + (started - queued) + delay.elapsed());
+            }
             // Before the permit: `close` acquires all permits and then expects that no work holds the database.
             drop(database);
             drop(permit);

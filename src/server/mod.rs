@@ -231,7 +231,9 @@ impl Server {
         let now: Clock = Arc::new(move || readings.now());
 
         Ok(Self {
-            workers: Arc::new(Workers::new(database, config.threads_max, now)),
+            workers: Arc::new(
+                Workers::new(database, config.threads_max, now).with_overload(config.overload),
+            ),
             clock,
             options: config.api_options(keys, request_ids()),
             key_source,

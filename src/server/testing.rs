@@ -163,7 +163,8 @@ impl Tenants {
             opening.await.map_err(|failure| ServerError::System(io::Error::other(failure)))??;
         let clock: Clock = Arc::new(system_now);
         let workers = [database.read_only(), database].map(|database| {
-            Arc::new(Workers::new(database, self.config.threads_max, Arc::clone(&clock)))
+            let workers = Workers::new(database, self.config.threads_max, Arc::clone(&clock));
+            Arc::new(workers.with_overload(self.config.overload))
         });
         let [read_only, all] = workers.each_ref().map(|workers| self.routes(workers));
         Ok(Tenant { workers, all, read_only })

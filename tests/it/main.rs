@@ -63,6 +63,7 @@ mod lookup_subjects;
 mod lookup_waiting;
 mod memo_counterexamples;
 mod outside;
+mod overload;
 mod packages;
 mod pages;
 mod peer;

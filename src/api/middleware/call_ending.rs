@@ -3,9 +3,11 @@
 use crate::api::middleware::call_log::CallLog;
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
+use crate::api::overload::AdmittedCall;
 use crate::api::status;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -24,6 +26,8 @@ pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
 /// How a call ends.
 pub(super) struct CallEnding {
     pub(super) trailers: HeaderMap,
+    /// Counts the call as in progress until its response has ended; `None` for calls that are not counted.
+    pub(super) admitted: Option<AdmittedCall>,
     log: CallLog,
 }
 
@@ -49,7 +53,12 @@ impl CallEnding {
 
         let request_id = trailers.get(REQUEST_ID).cloned();
         let log = CallLog::start(request.uri().clone(), request_id, slow_after);
-        Self { trailers, log }
+        Self { trailers, admitted: None, log }
+    }
+
+    /// When the call arrived.
+    pub(super) fn arrived(&self) -> Instant {
+        self.log.started()
     }
 
     /// The span of log lines during the call. At `debug`, because a span costs as much as a small answer.

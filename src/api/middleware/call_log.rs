@@ -43,6 +43,11 @@ impl CallLog {
         Self { uri, request_id, started: Instant::now(), slow_after, is_ended: false }
     }
 
+    /// When the call arrived.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Ends the log of a call that was answered.
     pub(crate) fn end_well(&mut self) {
         self.write(Code::Ok, "", "");

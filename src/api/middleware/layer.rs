@@ -8,6 +8,7 @@ use crate::api::middleware::intake::{
     self, CountedBody, MemoryBudget, MethodLimits, RequestMemory,
 };
 use crate::api::middleware::metered_body::finish;
+use crate::api::overload::ConcurrencyLimiter;
 use crate::api::status;
 use std::convert::Infallible;
 use std::fmt;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tonic::body::Body;
-use tonic::codegen::http::header::HeaderName;
+use tonic::codegen::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{BoxFuture, Service};
 use tonic::server::NamedService;
@@ -61,6 +62,8 @@ pub(crate) struct MiddlewareOptions {
     pub(crate) slow_call: Duration,
     /// Memory budget of all requests in progress.
     pub(crate) budget: Arc<MemoryBudget>,
+    /// Refuses calls beyond what the server can answer in time.
+    pub(crate) limiter: Arc<ConcurrencyLimiter>,
 }
 
 /// A service with its middleware.
@@ -68,6 +71,8 @@ pub(crate) struct MiddlewareOptions {
 pub(crate) struct Middleware<S> {
     inner: S,
     options: MiddlewareOptions,
+    /// Whether its calls last as long as their clients like, and so are no load while nothing changes.
+    is_watch: bool,
     /// Duration from which a call is logged as slow; `None` for watches, whose duration the client chooses.
     slow_after: Option<Duration>,
 }
@@ -76,7 +81,7 @@ impl<S: NamedService> Middleware<S> {
     pub(crate) fn new(inner: S, options: MiddlewareOptions) -> Self {
         let is_watch = S::NAME.ends_with(".WatchService");
         let slow_after = (!is_watch).then_some(options.slow_call);
-        Self { inner, options, slow_after }
+        Self { inner, options, is_watch, slow_after }
     }
 }
 
@@ -104,7 +109,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let ending = CallEnding::start(&request, &self.options.request_ids, self.slow_after);
+        let mut ending = CallEnding::start(&request, &self.options.request_ids, self.slow_after);
         let span = ending.span(&request);
         // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
         if let Err(refusal) = self.options.keys.admit(request.headers()) {
@@ -118,6 +123,17 @@ where
             admitted();
         }
 
+        if !self.is_watch {
+            let key = request.headers().get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+            match self.options.limiter.admit(key, ending.arrived()) {
+                Ok(admitted) => ending.admitted = Some(admitted),
+                Err(refusal) => {
+                    let response = finish(refusal.into_http(), ending, None, None);
+                    return Box::pin(async move { Ok(response) }.instrument(span));
+                }
+            }
+        }
+
         let compression = Policy::from_headers(request.headers());
         // Starts with the headers, so that the time for a slow request body counts against it.
         let deadline = deadline::requested(request.headers()).map(tokio::time::sleep);
@@ -126,8 +142,10 @@ where
         let call = RequestMemory::new(&self.options.budget, limits, compressed);
         let request = request.map(|body| CountedBody::body(body, &call));
         let answer = intake::read(Arc::clone(&call), self.inner.call(request));
+        let limiter = Arc::clone(&self.options.limiter);
         Box::pin(
             async move {
+                limiter.record_arrival(ending.arrived().elapsed());
                 let mut deadline = deadline.map(Box::pin);
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
@@ -143,6 +161,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::overload::OverloadOptions;
     use http_body::{Body as HttpBody, Frame};
     use std::future::{pending, ready};
     use std::pin::Pin;
@@ -196,6 +215,7 @@ mod tests {
             request_ids,
             slow_call: Duration::from_secs(1),
             budget: Arc::new(MemoryBudget::new(1 << 20)),
+            limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
         };
         let mut layer = Middleware::new(Slow { answers }, options);
         let request = Request::builder()

@@ -1,7 +1,15 @@
 //! Calls that the server ends: wrong keys, deadlines, slow clients, shutdown.
 
+use super::details::DOMAIN;
+use crate::proto::authzed::api::v1::ErrorReason;
+use std::collections::HashMap;
 use std::time::Duration;
-use tonic::Status;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The metadata by which gRPC's own clients learn when to try again, in milliseconds.
+const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// The answer to a call without a well-formed key.
 pub(crate) fn unauthenticated(message: &'static str) -> Status {
@@ -49,6 +57,28 @@ pub(crate) fn import_idle(idle_max: Duration) -> Status {
 /// The answer to a call that waited too long for a database that is being reopened.
 pub(crate) fn reopening() -> Status {
     Status::unavailable("the data folder is being opened again after a failed write: try again")
+}
+
+/// The answer to a call beyond what the server can answer in time.
+pub(crate) fn overloaded(retry_after: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(
+        ErrorReason::Unspecified.as_str_name(),
+        DOMAIN,
+        HashMap::new(),
+    );
+    details.set_retry_info(Some(retry_after));
+    let message = "the server is overloaded: try again after the delay in the details";
+    let mut status = Status::with_error_details(Code::ResourceExhausted, message, details);
+    let milliseconds = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+    status.metadata_mut().insert(RETRY_PUSHBACK, MetadataValue::from(milliseconds));
+    status
+}
+
+/// The answer to a call of a key with too many calls in progress.
+pub(crate) fn too_many_calls_of_key(max: u32) -> Status {
+    Status::resource_exhausted(format!(
+        "{max} calls with this key are in progress, which is the maximum (`--max-calls-per-key`): wait until one has ended"
+    ))
 }
 
 /// The answer to a call that comes while the server stops.

@@ -12,8 +12,9 @@ mod schema;
 mod store;
 
 pub(crate) use call::{
-    client_too_slow, deadline_passed, import_idle, reopening, server_fault, shutting_down,
-    stream_idle, unauthenticated, watcher_too_slow, wrong_key,
+    client_too_slow, deadline_passed, import_idle, overloaded, reopening, server_fault,
+    shutting_down, stream_idle, too_many_calls_of_key, unauthenticated, watcher_too_slow,
+    wrong_key,
 };
 pub(crate) use database::from_database;
 pub(crate) use details::{explain, to_message};

@@ -4,6 +4,7 @@ use super::connection_args::ConnectionArgs;
 use super::defaults::defaults;
 use super::limit_args::LimitArgs;
 use super::log_format::LogFormatArg;
+use super::overload_args::OverloadArgs;
 use crate::cli::duration;
 use crate::cli::error::CliError;
 use crate::cli::server_args::DEFAULT_ENDPOINT;
@@ -54,6 +55,8 @@ pub(in crate::cli) struct CommonArgs {
     connections: ConnectionArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    overload: OverloadArgs,
 }
 
 impl CommonArgs {
@@ -77,6 +80,7 @@ impl CommonArgs {
         config.slow_call = self.slow_call_threshold;
         self.connections.apply(config);
         self.limits.apply(config);
+        self.overload.apply(config);
     }
 }
 

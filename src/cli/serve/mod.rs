@@ -8,6 +8,7 @@ mod connection_args;
 mod defaults;
 mod limit_args;
 mod log_format;
+mod overload_args;
 mod stream_args;
 mod tls_args;
 mod watch_args;

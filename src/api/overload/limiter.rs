@@ -1,0 +1,340 @@
+//! The limit of calls in progress, which follows the time for which calls wait.
+
+use super::caller_load::CallerLoads;
+use super::options::OverloadOptions;
+use super::waiting::WaitingTimes;
+use crate::api::status;
+use crate::telemetry::Throttle;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+use tonic::Status;
+
+/// The limit of a server that was never overloaded.
+const CALLS_MAX: usize = 1 << 16;
+/// How long waiting times are collected before the limit follows them.
+const WINDOW: Duration = Duration::from_millis(100);
+/// The fewest samples from which the limit is lowered.
+const SAMPLES_MIN: u64 = 16;
+/// How many windows in a row have to be congested before the limit falls. A short pause, such as that of a virtual
+/// machine, is no overload.
+const CONGESTED_WINDOWS_MIN: u32 = 3;
+/// How far one window lowers the limit at most, as a percentage of the calls in progress.
+const DECREASE_PERCENT: (u128, u128) = (50, 90);
+/// The share of the limit from which it counts as used, in tenths.
+const USED_TENTHS: usize = 8;
+/// The delay that a refused client gets: between this and twice as long, so that refused calls do not return together.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How often the log tells about refusals.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Admits calls while the server keeps up.
+#[derive(Debug)]
+pub(crate) struct ConcurrencyLimiter {
+    options: OverloadOptions,
+    limit: AtomicUsize,
+    calls: AtomicUsize,
+    /// The most calls in progress in this window.
+    calls_peak: AtomicUsize,
+    refused: AtomicU64,
+    /// From the arrival of calls until a thread takes them up.
+    arrivals: WaitingTimes,
+    /// For a free worker and for the processor, of work that does not run on the thread that received the call.
+    work: WaitingTimes,
+    callers: CallerLoads,
+    window: Mutex<Window>,
+    started: Instant,
+    /// The end of the window, in nanoseconds since `started`.
+    window_end: AtomicU64,
+}
+
+/// What is decided at the end of a window.
+#[derive(Debug, Default)]
+struct Window {
+    congested_in_a_row: u32,
+    refused_before: u64,
+}
+
+/// The state of the overload protection, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverloadStatus {
+    /// Calls in progress that are counted: all but watches.
+    pub calls: usize,
+    /// Calls in progress beyond which others are refused.
+    pub limit: usize,
+    /// Calls refused since the start.
+    pub refused: u64,
+}
+
+/// A call that counts as in progress until this is dropped.
+#[derive(Debug)]
+pub(crate) struct AdmittedCall {
+    limiter: Arc<ConcurrencyLimiter>,
+    caller: Arc<AtomicUsize>,
+}
+
+impl ConcurrencyLimiter {
+    /// A limiter that has refused nothing yet.
+    pub(crate) fn new(options: OverloadOptions) -> Self {
+        Self {
+            options,
+            limit: AtomicUsize::new(CALLS_MAX),
+            calls: AtomicUsize::new(0),
+            calls_peak: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            arrivals: WaitingTimes::default(),
+            work: WaitingTimes::default(),
+            callers: CallerLoads::default(),
+            window: Mutex::default(),
+            started: Instant::now(),
+            window_end: AtomicU64::new(nanoseconds(WINDOW)),
+        }
+    }
+
+    /// Counts a call that arrived at this time as in progress, or refuses it. `key` is what the caller showed.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        key: &[u8],
+        arrived: Instant,
+    ) -> Result<AdmittedCall, Status> {
+        self.end_window(arrived);
+        let caller = self.callers.of(key);
+        let calls_of_caller = caller.load(Ordering::Relaxed);
+        if let Some(max) = self.options.calls_per_key_max
+            && calls_of_caller >= to_usize(max.get())
+        {
+            self.count_refusal();
+            return Err(status::too_many_calls_of_key(max.get()));
+        }
+        if self.is_beyond(calls_of_caller, &caller) {
+            let number = self.count_refusal();
+            return Err(status::overloaded(retry_delay(number)));
+        }
+
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.calls_peak.fetch_max(calls, Ordering::Relaxed);
+        self.callers.begin(&caller);
+        Ok(AdmittedCall { limiter: Arc::clone(self), caller })
+    }
+
+    /// Whether one more call is too much. While some callers have more than their part of the limit, those that have
+    /// less are admitted all the same.
+    fn is_beyond(&self, calls_of_caller: usize, caller: &AtomicUsize) -> bool {
+        if self.options.waiting_max.is_none() {
+            return false;
+        }
+        let (calls, limit) =
+            (self.calls.load(Ordering::Relaxed), self.limit.load(Ordering::Relaxed));
+        if calls < limit {
+            return false;
+        }
+        let part = limit / self.callers.active_with(caller);
+        calls_of_caller >= part || calls >= limit.saturating_mul(2)
+    }
+
+    fn count_refusal(&self) -> u64 {
+        static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
+        let number = self.refused.fetch_add(1, Ordering::Relaxed);
+        if let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) {
+            let OverloadStatus { calls, limit, .. } = self.status();
+            tracing::warn!(calls, limit, suppressed, "calls are refused because of the load");
+        }
+        number
+    }
+
+    /// Records how long a call waited for a thread to take it up.
+    pub(crate) fn record_arrival(&self, waited: Duration) {
+        self.arrivals.add(waited);
+    }
+
+    /// Records how long a piece of work waited for a worker and for the processor.
+    pub(crate) fn record_work(&self, waited: Duration) {
+        self.work.add(waited);
+    }
+
+    /// The present state.
+    pub(crate) fn status(&self) -> OverloadStatus {
+        OverloadStatus {
+            calls: self.calls.load(Ordering::Relaxed),
+            limit: self.limit.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends the window if its time has passed, and adapts the limit.
+    fn end_window(&self, now: Instant) {
+        let Some(waiting_max) = self.options.waiting_max else { return };
+        let now = nanoseconds(now.saturating_duration_since(self.started));
+        if now < self.window_end.load(Ordering::Relaxed) {
+            return;
+        }
+        // Another call is about to end it.
+        let Ok(mut window) = self.window.try_lock() else { return };
+        if now < self.window_end.load(Ordering::Relaxed) {
+            return;
+        }
+        self.window_end.store(now + nanoseconds(WINDOW), Ordering::Relaxed);
+
+        let samples = self.arrivals.count() + self.work.count();
+        let waited = self.arrivals.take_mean().max(self.work.take_mean());
+        let peak = self.calls_peak.swap(self.calls.load(Ordering::Relaxed), Ordering::Relaxed);
+        let refused = self.refused.load(Ordering::Relaxed);
+        let has_refused = refused != window.refused_before;
+        window.refused_before = refused;
+
+        if waited > waiting_max && samples >= SAMPLES_MIN {
+            window.congested_in_a_row += 1;
+            if window.congested_in_a_row >= CONGESTED_WINDOWS_MIN {
+                self.lower(peak, waited, waiting_max);
+            }
+        } else {
+            window.congested_in_a_row = 0;
+            self.raise(peak, has_refused);
+        }
+        self.callers.prune();
+    }
+
+    /// Lowers the limit below the calls that were in progress, the more the longer they waited.
+    fn lower(&self, peak: usize, waited: Duration, waiting_max: Duration) {
+        let (least, most) = DECREASE_PERCENT;
+        let percent = waiting_max.as_nanos() * 100 / waited.as_nanos().max(1);
+        let kept = peak.saturating_mul(to_usize(percent.clamp(least, most))) / 100;
+        let limit = self.limit.load(Ordering::Relaxed);
+        let limit = kept.min(limit).max(to_usize(self.options.calls_min.get()));
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Raises the limit if it is used: otherwise nothing shows that more calls would be answered in time.
+    fn raise(&self, peak: usize, has_refused: bool) {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if has_refused || peak >= limit / 10 * USED_TENTHS {
+            let limit = (limit + limit / 10 + 1).min(CALLS_MAX);
+            self.limit.store(limit, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for AdmittedCall {
+    fn drop(&mut self) {
+        self.limiter.callers.end(&self.caller);
+        self.limiter.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long the client of a refused call should wait, spread by the number of the refusal.
+fn retry_delay(number: u64) -> Duration {
+    let spread = u32::try_from(number % 100).unwrap_or(0);
+    RETRY_DELAY + RETRY_DELAY * spread / 100
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn to_usize<N: TryInto<usize>>(number: N) -> usize {
+    number.try_into().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZero;
+    use tonic::Code;
+
+    const WAITING_MAX: Duration = Duration::from_millis(20);
+
+    fn limiter(calls_per_key_max: Option<u32>) -> Arc<ConcurrencyLimiter> {
+        Arc::new(ConcurrencyLimiter::new(OverloadOptions {
+            waiting_max: Some(WAITING_MAX),
+            calls_min: NonZero::new(4).unwrap(),
+            calls_per_key_max: calls_per_key_max.and_then(NonZero::new),
+        }))
+    }
+
+    /// Ends `windows` windows, in each of which all samples waited that long.
+    fn pass(limiter: &Arc<ConcurrencyLimiter>, windows: u32, waited: Duration) {
+        for _ in 0..windows {
+            for _ in 0..SAMPLES_MIN {
+                limiter.record_arrival(waited);
+            }
+            let end = Duration::from_nanos(limiter.window_end.load(Ordering::Relaxed));
+            limiter.end_window(limiter.started + end);
+        }
+    }
+
+    fn admit(limiter: &Arc<ConcurrencyLimiter>, key: &str, count: usize) -> Vec<AdmittedCall> {
+        let admitted = (0..count).map(|_| limiter.admit(key.as_bytes(), limiter.started).ok());
+        admitted.flatten().collect()
+    }
+
+    #[test]
+    fn long_waiting_lowers_the_limit_and_short_waiting_raises_it_again() {
+        let limiter = limiter(None);
+        let calls = admit(&limiter, "a", 100);
+        assert_eq!(calls.len(), 100);
+        pass(&limiter, CONGESTED_WINDOWS_MIN, 2 * WAITING_MAX);
+        assert_eq!(limiter.status().limit, 50);
+        let refusal = limiter.admit(b"a", limiter.started).unwrap_err();
+        assert_eq!(refusal.code(), Code::ResourceExhausted);
+        assert_eq!(limiter.status(), OverloadStatus { calls: 100, limit: 50, refused: 1 });
+
+        drop(calls);
+        assert_eq!(admit(&limiter, "a", 60).len(), 50);
+        pass(&limiter, 1, Duration::ZERO);
+        assert_eq!(limiter.status().limit, 56);
+    }
+
+    #[test]
+    fn a_pause_a_few_samples_and_a_few_calls_are_no_overload() {
+        let limiter = limiter(None);
+        let calls = admit(&limiter, "a", 100);
+        for _ in 0..5 {
+            pass(&limiter, CONGESTED_WINDOWS_MIN - 1, 10 * WAITING_MAX);
+            pass(&limiter, 1, Duration::ZERO);
+        }
+        assert_eq!(limiter.status().limit, CALLS_MAX);
+
+        drop(calls);
+        pass(&limiter, 20, 10 * WAITING_MAX);
+        assert_eq!(limiter.status().limit, 4);
+        assert_eq!(admit(&limiter, "a", 10).len(), 4);
+    }
+
+    #[test]
+    fn a_caller_with_few_calls_is_admitted_beside_one_with_many() {
+        let limiter = limiter(None);
+        let mut many = admit(&limiter, "many", 100);
+        pass(&limiter, CONGESTED_WINDOWS_MIN, 2 * WAITING_MAX);
+        assert!(admit(&limiter, "many", 1).is_empty());
+        // Half of the limit of 50, which the other caller has used up; together at most twice the limit.
+        many.truncate(50);
+        let few = admit(&limiter, "few", 100);
+        assert_eq!(few.len(), 25);
+        assert_eq!(limiter.callers.active.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_key_has_a_limit_of_its_own_if_one_is_set() {
+        let limiter = limiter(Some(3));
+        let calls = admit(&limiter, "a", 5);
+        assert_eq!(calls.len(), 3);
+        assert_eq!(admit(&limiter, "b", 5).len(), 3);
+        drop(calls);
+        assert_eq!(admit(&limiter, "a", 1).len(), 1);
+    }
+
+    #[test]
+    fn the_calls_of_forgotten_callers_are_still_counted() {
+        let limiter = limiter(None);
+        let held = admit(&limiter, "held", 1);
+        for number in 0..2_000 {
+            admit(&limiter, &number.to_string(), 1);
+        }
+        pass(&limiter, 1, Duration::ZERO);
+        assert_eq!(limiter.callers.calls.len(), 1);
+        drop(held);
+        assert_eq!(limiter.status().calls, 0);
+        assert_eq!(limiter.callers.active.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,151 @@
+//! Calls beyond what the server can answer in time, and limits of the calls with one key.
+
+use super::server_support::{Fresh, fresh_with, question, relationship};
+use kilwa::proto::authzed::api::v1 as proto;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt as _;
+
+const OTHER_KEY: &str = "another key";
+const CALLERS: usize = 32;
+
+/// A server on which any waiting is congestion, and which then admits one call at a time.
+async fn touchy() -> Fresh {
+    fresh_with(|config| {
+        config.overload.waiting_max = Some(Duration::from_nanos(1));
+        config.overload.calls_min = NonZero::<u32>::MIN;
+    })
+    .await
+}
+
+/// Checks from many callers at once until one of them is refused because of the load.
+async fn refusal(server: &Fresh) -> Status {
+    let (refusals, mut refused) = mpsc::channel(CALLERS);
+    let ended = Arc::new(AtomicBool::new(false));
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let (mut client, refusals) = (server.permissions().await, refusals.clone());
+        let ended = Arc::clone(&ended);
+        callers.spawn(async move {
+            while !ended.load(Ordering::Relaxed) {
+                let question = question("document:plan#view@user:ann");
+                if let Err(status) = client.check_permission(question).await {
+                    let _ = refusals.send(status).await;
+                }
+            }
+        });
+    }
+
+    let status = refused.recv().await.unwrap();
+    // Those that send into the full channel end when it is closed.
+    ended.store(true, Ordering::Relaxed);
+    refused.close();
+    while callers.join_next().await.is_some() {}
+    status
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_beyond_the_load_are_refused_with_a_delay() {
+    let server = touchy().await;
+    let status = refusal(&server).await;
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert_eq!(
+        status.message(),
+        "the server is overloaded: try again after the delay in the details"
+    );
+    let delay = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!((100..=200).contains(&delay.as_millis()), "{delay:?}");
+    let pushback = status.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap();
+    assert_eq!(pushback.parse(), Ok(delay.as_millis()));
+    // One caller at a time is always served, once the server has noticed that the other calls have ended.
+    answered(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_and_watches_are_never_refused_because_of_the_load() {
+    let server = touchy().await;
+    refusal(&server).await;
+    // An import that has not ended takes the one call that is admitted.
+    let (_part, parts) = held_import();
+    let mut importer = server.permissions().await;
+    let importing = tokio::spawn(async move { importer.import_bulk_relationships(parts).await });
+    while server.check("document:plan#view@user:ann").await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+
+    let mut health = HealthClient::new(server.channel().await);
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    let channel = server.channel().await;
+    let bearer = super::server_support::Bearer(super::server_support::KEY.to_owned());
+    let mut watches =
+        proto::watch_service_client::WatchServiceClient::with_interceptor(channel, bearer);
+    watches.watch(proto::WatchRequest::default()).await.unwrap();
+    importing.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_does_not_matter_when_no_call_is_to_be_refused() {
+    let server = fresh_with(|config| config.overload.waiting_max = None).await;
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let mut client = server.permissions().await;
+        callers.spawn(async move {
+            for _ in 0..100 {
+                client.check_permission(question("document:plan#view@user:ann")).await.unwrap();
+            }
+        });
+    }
+    while let Some(ended) = callers.join_next().await {
+        ended.unwrap();
+    }
+}
+
+/// An import of one relationship that ends when the sender is dropped.
+fn held_import() -> (
+    mpsc::Sender<proto::ImportBulkRelationshipsRequest>,
+    ReceiverStream<proto::ImportBulkRelationshipsRequest>,
+) {
+    let (sender, receiver) = mpsc::channel(1);
+    let relationships = vec![relationship("document:plan#viewer@user:ann")];
+    sender.try_send(proto::ImportBulkRelationshipsRequest { relationships }).unwrap();
+    (sender, ReceiverStream::new(receiver))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_has_its_own_limit_of_calls_in_progress() {
+    let server =
+        fresh_with(|config| config.overload.calls_per_key_max = Some(NonZero::<u32>::MIN)).await;
+    let (part, parts) = held_import();
+    let mut importer = server.permissions().await;
+    let importing = tokio::spawn(async move { importer.import_bulk_relationships(parts).await });
+    let refusal = loop {
+        match server.check("document:plan#view@user:ann").await {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(refusal) => break refusal,
+        }
+    };
+    assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal:?}");
+    assert!(refusal.message().contains("--max-calls-per-key"), "{refusal:?}");
+    let mut other = server.permissions_as(OTHER_KEY).await;
+    other.check_permission(question("document:plan#view@user:ann")).await.unwrap();
+
+    drop(part);
+    let response = importing.await.unwrap().unwrap().into_inner();
+    assert_eq!(response.num_loaded, 1);
+    answered(&server).await;
+}
+
+/// Asks until there is an answer.
+async fn answered(server: &Fresh) {
+    while server.check("document:plan#view@user:ann").await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
