@@ -54,6 +54,8 @@ pub struct Config {
     pub garbage_collection_interval: Duration,
     /// From when on a call is logged as slow, at `info`.
     pub slow_call: Duration,
+    /// Time that a call without a deadline may take, unless its request or response is a stream.
+    pub call_time_max: Duration,
     /// How long the server still accepts calls after it was told to stop, with its health at `NOT_SERVING`.
     pub shutdown_drain_delay: Duration,
     /// How long calls may still take after the server was told to stop.
@@ -77,6 +79,9 @@ pub struct ConnectionOptions {
     pub handshake_timeout: Duration,
     /// How long a connection may be open without a call.
     pub idle_timeout: Duration,
+    /// Maximum concurrent calls on one connection. Client libraries hold others back until one of these has ended. Watches
+    /// count, so the default allows for an application that holds hundreds of them on one connection.
+    pub calls_max: u32,
 }
 
 impl Default for ConnectionOptions {
@@ -85,6 +90,7 @@ impl Default for ConnectionOptions {
             max: None,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(5),
+            calls_max: 1_000,
         }
     }
 }
@@ -179,6 +185,7 @@ impl Config {
             transport: TransportSecurity::default(),
             garbage_collection_interval: Duration::from_mins(3),
             slow_call: Duration::from_secs(1),
+            call_time_max: Duration::from_mins(5),
             shutdown_drain_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(5),
             bootstrap: None,
@@ -222,6 +229,7 @@ impl Config {
             watch: self.watch,
             request_ids,
             slow_call: self.slow_call,
+            call_time_max: self.call_time_max,
         }
     }
 

@@ -67,6 +67,8 @@ pub struct ApiOptions {
     pub request_ids: RequestIds,
     /// From when on a call is logged as slow.
     pub slow_call: Duration,
+    /// Time that a call without a deadline may take, unless it is a stream.
+    pub call_time_max: Duration,
 }
 
 impl fmt::Debug for ApiOptions {
@@ -79,17 +81,34 @@ impl fmt::Debug for ApiOptions {
             .field("stream_client_wait_max", &self.stream_client_wait_max)
             .field("watch", &self.watch)
             .field("slow_call", &self.slow_call)
+            .field("call_time_max", &self.call_time_max)
             .finish_non_exhaustive()
     }
 }
 
 /// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
 pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
-    let ApiOptions { keys, limits, import_idle_max, watch, request_ids, slow_call, .. } = options;
+    let ApiOptions {
+        keys,
+        limits,
+        import_idle_max,
+        watch,
+        request_ids,
+        slow_call,
+        call_time_max,
+        ..
+    } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
     let budget = Arc::new(MemoryBudget::new(limits.all_bytes_max));
     let limiter = Arc::clone(workers.limiter());
-    let edge = MiddlewareOptions { keys: Arc::new(keys), request_ids, slow_call, budget, limiter };
+    let edge = MiddlewareOptions {
+        keys: Arc::new(keys),
+        request_ids,
+        slow_call,
+        call_time_max,
+        budget,
+        limiter,
+    };
     let context = ServiceContext {
         workers: Arc::clone(workers),
         tokens: ZedTokens::new(workers.store_bytes()),

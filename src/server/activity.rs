@@ -176,6 +176,7 @@ mod tests {
         max: None,
         handshake_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_mins(1),
+        calls_max: 1,
     };
 
     #[test]

@@ -38,9 +38,6 @@ const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
 /// How often failed handshakes are logged at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Maximum number of concurrent calls on one connection; a client library keeps others back until one of these has ended. Watches
-/// count, so the limit allows for an application that holds hundreds of them on one connection.
-const STREAMS_MAX: u32 = 1_000;
 /// The most calls that a client may cancel before the server has looked at them. A client that sends and cancels calls in
 /// quick succession ("rapid reset", CVE-2023-44487) is cut off here.
 const PENDING_RESETS_MAX: usize = 100;
@@ -103,7 +100,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         }
     });
 
-    let mut connection = pin!(builder().serve_connection(io, service));
+    let mut connection = pin!(builder(&options).serve_connection(io, service));
     let mut is_draining = false;
     loop {
         tokio::select! {
@@ -162,13 +159,13 @@ fn instant_after(time: Duration) -> Instant {
 }
 
 /// The settings of HTTP/2. The executor spawns a task for each call.
-fn builder() -> http2::Builder<TokioExecutor> {
+fn builder(options: &ConnectionOptions) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(options.calls_max)
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_local_error_reset_streams(ERROR_RESETS_MAX)
         .max_header_list_size(HEADER_BYTES_MAX)

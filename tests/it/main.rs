@@ -51,6 +51,7 @@ mod expand;
 mod explanations;
 mod extreme_times;
 mod failing_disk;
+mod floods;
 mod from_spicedb;
 mod healing;
 mod history;

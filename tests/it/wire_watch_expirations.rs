@@ -66,6 +66,7 @@ impl Timed {
             watch: WatchOptions { heartbeat: Duration::from_hours(1), ..WatchOptions::default() },
             request_ids: Arc::new(|| "id".to_owned()),
             slow_call: Duration::from_secs(1),
+            call_time_max: Duration::from_mins(1),
         };
         api::add_services(&mut routes, &workers, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,5 +1,6 @@
 //! Deadlines of calls.
 
+use crate::api::middleware::stream_methods::is_stream_method;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::Sleep;
@@ -13,8 +14,14 @@ pub(super) type Deadline = Pin<Box<Sleep>>;
 /// How much earlier than the client's deadline the server gives up, so that its answer still arrives.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(2);
 
+/// The time that a call has: what its client waits, or else what the server allows a call with a single request and a
+/// single response. Streams have limits of their own, which know whether the client or the server is idle.
+pub(super) fn of_call(headers: &HeaderMap, path: &str, allowed: Duration) -> Option<Duration> {
+    requested(headers).or_else(|| (!is_stream_method(path)).then_some(allowed))
+}
+
 /// How long the client waits, as it said.
-pub(super) fn requested(headers: &HeaderMap) -> Option<Duration> {
+fn requested(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (amount, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
     if amount.len() > 8 {

@@ -60,6 +60,8 @@ pub(crate) struct MiddlewareOptions {
     pub(crate) request_ids: RequestIds,
     /// Duration from which a call is logged as slow.
     pub(crate) slow_call: Duration,
+    /// Time that a call without a deadline may take, unless it is a stream.
+    pub(crate) call_time_max: Duration,
     /// Memory budget of all requests in progress.
     pub(crate) budget: Arc<MemoryBudget>,
     /// Refuses calls beyond what the server can answer in time.
@@ -136,8 +138,10 @@ where
 
         let compression = Policy::from_headers(request.headers());
         // Starts with the headers, so that the time for a slow request body counts against it.
-        let deadline = deadline::requested(request.headers()).map(tokio::time::sleep);
-        let limits = MethodLimits::from_path(request.uri().path());
+        let path = request.uri().path();
+        let time = deadline::of_call(request.headers(), path, self.options.call_time_max);
+        let deadline = time.map(tokio::time::sleep);
+        let limits = MethodLimits::from_path(path);
         let compressed = request.headers().contains_key(GRPC_ENCODING);
         let call = RequestMemory::new(&self.options.budget, limits, compressed);
         let request = request.map(|body| CountedBody::body(body, &call));
@@ -214,6 +218,7 @@ mod tests {
             keys,
             request_ids,
             slow_call: Duration::from_secs(1),
+            call_time_max: Duration::from_mins(1),
             budget: Arc::new(MemoryBudget::new(1 << 20)),
             limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
         };

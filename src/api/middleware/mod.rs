@@ -11,3 +11,4 @@ pub(crate) mod intake;
 pub(crate) mod layer;
 mod metered_body;
 pub(crate) mod operations;
+mod stream_methods;

@@ -36,6 +36,15 @@ pub(in crate::cli) struct ConnectionArgs {
         value_name = "DURATION"
     )]
     idle_timeout: Duration,
+    /// Maximum concurrent calls on one connection, watches included.
+    #[arg(
+        long = "grpc-max-concurrent-streams",
+        env = "KILWA_GRPC_MAX_CONCURRENT_STREAMS",
+        default_value_t = defaults().connections.calls_max,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    calls_max: u32,
 }
 
 impl ConnectionArgs {
@@ -44,5 +53,6 @@ impl ConnectionArgs {
         config.connections.max = self.max_open;
         config.connections.handshake_timeout = self.handshake_timeout;
         config.connections.idle_timeout = self.idle_timeout;
+        config.connections.calls_max = self.calls_max;
     }
 }

@@ -55,6 +55,15 @@ pub(in crate::cli) struct LimitArgs {
         value_name = "DURATION"
     )]
     max_check_duration: Duration,
+    /// Maximum duration of a call whose client sets no deadline. Streams have timeouts of their own.
+    #[arg(
+        long,
+        env = "KILWA_MAX_CALL_DURATION",
+        default_value = duration::text(defaults().call_time_max),
+        value_parser = duration::parse_positive,
+        value_name = "DURATION"
+    )]
+    max_call_duration: Duration,
     /// Maximum size of the caveat context of a check, in bytes; 0 or less for no limit.
     #[arg(
         long,
@@ -162,6 +171,7 @@ impl LimitArgs {
         config.database.limits.reads_max = self.max_check_reads;
         config.database.limits.caveat_steps_max = self.max_check_caveat_steps;
         config.database.limits.time_max = Some(self.max_check_duration);
+        config.call_time_max = self.max_call_duration;
         config.requests.caveat_bytes_max = self.max_relationship_context_size;
 
         config.database.updates_max = self.write_relationships_max_updates_per_call.get();
