@@ -18,12 +18,14 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const MEMORY_KIB: u64 = 64 << 10;
 
 /// Types and flags of frames, and error codes; RFC 9113, sections 6 and 7.
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
@@ -213,21 +215,44 @@ async fn calls_beyond_the_limit_of_a_connection_are_refused_by_http2() {
     for id in [1, 3, 5, 7] {
         frames.extend(frame(HEADERS, END_HEADERS, id, &check_headers()));
     }
-    frames.extend(frame(PING, 0, 0, b"the last"));
-    stream.write_all(&frames).await.unwrap();
+    let received = ping_after(&mut stream, frames, b"the last").await;
+    // REFUSED_STREAM for the fourth alone.
+    assert!(contains(&received, &frame(RST_STREAM, 0, 7, &7_u32.to_be_bytes())), "{received:?}");
+    others_are_answered(&server).await;
+}
 
+#[tokio::test]
+async fn refused_calls_whose_requests_are_still_sent_keep_their_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, mut stream) = flooded(folder.path(), &[]).await;
+    let calls = || (0..400).map(|call| 2 * call + 1);
+    let part = [0; 1_000];
+    let begun = calls().flat_map(|id| {
+        [frame(HEADERS, END_HEADERS, id, &check_headers()), frame(DATA, 0, id, &part)].concat()
+    });
+    let mut received = ping_after(&mut stream, begun.collect(), b"begun it").await;
+    // No call shows a key, so that each is refused before its request is read.
+    let ended = calls().flat_map(|id| frame(DATA, END_STREAM, id, &part));
+    received.extend(ping_after(&mut stream, ended.collect(), b"ended it").await);
+    assert_eq!(goaway(&received), None);
+    others_are_answered(&server).await;
+}
+
+/// Sends frames and a ping after them; what the server sends up to its answer to the ping.
+async fn ping_after(stream: &mut TcpStream, mut frames: Vec<u8>, ping: &[u8; 8]) -> Vec<u8> {
+    frames.extend(frame(PING, 0, 0, ping));
+    stream.write_all(&frames).await.unwrap();
     let mut received = Vec::new();
     let read = async {
-        while !contains(&received, b"the last") {
+        while !contains(&received, ping) {
             let mut part = [0; 4096];
             let length = stream.read(&mut part).await.unwrap();
+            assert!(length > 0, "the server has closed the connection: {:?}", goaway(&received));
             received.extend(&part[..length]);
         }
     };
     tokio::time::timeout(PATIENCE, read).await.expect("the ping is answered");
-    // REFUSED_STREAM for the fourth alone.
-    assert!(contains(&received, &frame(RST_STREAM, 0, 7, &7_u32.to_be_bytes())), "{received:?}");
-    others_are_answered(&server).await;
+    received
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

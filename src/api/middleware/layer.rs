@@ -8,18 +8,23 @@ use crate::api::middleware::intake::{
     self, CountedBody, MemoryBudget, MethodLimits, RequestMemory,
 };
 use crate::api::middleware::metered_body::finish;
+use crate::api::middleware::stream_methods::has_request_stream;
 use crate::api::overload::ConcurrencyLimiter;
 use crate::api::status;
+use http_body::Body as _;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response};
-use tonic::codegen::{BoxFuture, Service};
+use tonic::codegen::{BoxFuture, Bytes, Service};
 use tonic::server::NamedService;
 use tracing::Instrument as _;
 
@@ -67,6 +72,11 @@ pub(crate) struct MiddlewareOptions {
     /// Refuses calls beyond what the server can answer in time.
     pub(crate) limiter: Arc<ConcurrencyLimiter>,
 }
+
+/// The most bytes of a refused request that are received before its response.
+const REFUSED_BYTES_MAX: usize = 4 << 20;
+/// The longest time for that.
+const REFUSED_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A service with its middleware.
 #[derive(Clone)]
@@ -117,8 +127,8 @@ where
         if let Err(refusal) = self.options.keys.admit(request.headers()) {
             let admission: Option<&Admission> = request.extensions().get();
             auth::log_refusal(admission.and_then(|admission| admission.peer), &refusal);
-            let response = finish(refusal.into_http(), ending, None, None);
-            return Box::pin(async move { Ok(response) }.instrument(span));
+            let refused = refused(request, refusal, ending);
+            return Box::pin(refused.instrument(span));
         }
 
         if let Some(Admission { admitted, .. }) = request.extensions().get() {
@@ -130,8 +140,8 @@ where
             match self.options.limiter.admit(key, ending.arrived()) {
                 Ok(admitted) => ending.admitted = Some(admitted),
                 Err(refusal) => {
-                    let response = finish(refusal.into_http(), ending, None, None);
-                    return Box::pin(async move { Ok(response) }.instrument(span));
+                    let refused = refused(request, refusal, ending);
+                    return Box::pin(refused.instrument(span));
                 }
             }
         }
@@ -162,15 +172,39 @@ where
     }
 }
 
+/// The response to a call that is refused before its request is read.
+///
+/// What the client has sent or is about to send is received first, and dropped: a response before the end of the request
+/// resets the stream, and HTTP/2 connections with many reset streams are closed, with the other calls on them.
+async fn refused(
+    request: Request<Body>,
+    refusal: Status,
+    ending: CallEnding,
+) -> Result<Response<Body>, Infallible> {
+    // The end of a stream of messages is up to the client.
+    if !has_request_stream(request.uri().path()) {
+        // Elapsed or not, the call is refused.
+        let _ = tokio::time::timeout(REFUSED_TIME_MAX, discard(request.into_body())).await;
+    }
+    Ok(finish(refusal.into_http(), ending, None, None))
+}
+
+/// Receives the rest of a request of usual size.
+async fn discard(mut body: Body) {
+    let mut received = 0;
+    while received < REFUSED_BYTES_MAX {
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let Some(Ok(frame)) = frame else { return };
+        received += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::overload::OverloadOptions;
     use http_body::{Body as HttpBody, Frame};
     use std::future::{pending, ready};
-    use std::pin::Pin;
-    use tonic::Status;
-    use tonic::codegen::Bytes;
 
     /// Answers with a body that never ends, or not at all.
     #[derive(Clone)]

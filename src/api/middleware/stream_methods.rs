@@ -5,16 +5,22 @@ use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// The paths of these methods, as `/package.Service/Method`.
-static PATHS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+/// Paths of methods, as `/package.Service/Method`.
+type Paths = HashSet<String>;
+
+/// The methods whose requests are streams.
+static REQUEST_STREAMS: LazyLock<Paths> =
+    LazyLock::new(|| paths(MethodDescriptor::is_client_streaming));
+/// The methods whose responses are streams.
+static RESPONSE_STREAMS: LazyLock<Paths> =
+    LazyLock::new(|| paths(MethodDescriptor::is_server_streaming));
+
+/// The methods of all services that a predicate selects.
+fn paths(selects: fn(&MethodDescriptor) -> bool) -> Paths {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET);
     let services = pool.iter().flat_map(DescriptorPool::services);
     let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
-    methods.filter(is_stream).map(|method| path(method.parent_service(), &method)).collect()
-});
-
-fn is_stream(method: &MethodDescriptor) -> bool {
-    method.is_client_streaming() || method.is_server_streaming()
+    methods.filter(selects).map(|method| path(method.parent_service(), &method)).collect()
 }
 
 fn path(service: &ServiceDescriptor, method: &MethodDescriptor) -> String {
@@ -23,7 +29,12 @@ fn path(service: &ServiceDescriptor, method: &MethodDescriptor) -> String {
 
 /// Whether the request or the response of the method with this path is a stream.
 pub(super) fn is_stream_method(path: &str) -> bool {
-    PATHS.contains(path)
+    RESPONSE_STREAMS.contains(path) || has_request_stream(path)
+}
+
+/// Whether the request of the method with this path is a stream.
+pub(super) fn has_request_stream(path: &str) -> bool {
+    REQUEST_STREAMS.contains(path)
 }
 
 #[cfg(test)]
@@ -32,9 +43,11 @@ mod tests {
 
     #[test]
     fn streams_are_told_from_single_messages() {
+        let import = "/authzed.api.v1.PermissionsService/ImportBulkRelationships";
+        let lookup = "/authzed.api.v1.PermissionsService/LookupResources";
+        assert!(has_request_stream(import) && is_stream_method(import));
+        assert!(!has_request_stream(lookup) && is_stream_method(lookup));
         assert!(is_stream_method("/authzed.api.v1.WatchService/Watch"));
-        assert!(is_stream_method("/authzed.api.v1.PermissionsService/ImportBulkRelationships"));
-        assert!(is_stream_method("/authzed.api.v1.PermissionsService/LookupResources"));
         assert!(!is_stream_method("/authzed.api.v1.PermissionsService/CheckPermission"));
         assert!(!is_stream_method("/authzed.api.v1.PermissionsService/DeleteRelationships"));
     }
