@@ -1,8 +1,7 @@
 //! What a server needs to know, as plain values.
 
-use crate::api::{
-    ApiOptions, Keys, KeysError, OverloadOptions, RequestIds, RequestLimits, WatchOptions,
-};
+use crate::access::{Callers, CallersError};
+use crate::api::{ApiOptions, Keys, OverloadOptions, RequestIds, RequestLimits, WatchOptions};
 use crate::database::DatabaseOptions;
 use crate::relationship::Relationship;
 use crate::store::StoreOptions;
@@ -12,6 +11,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The name of the file in the data folder that keeps the key which a server made for itself.
@@ -26,6 +26,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The preshared keys; when there is none, the server makes one and keeps it in the data folder.
     pub keys: Vec<String>,
+    /// The file with keys, certificates and roles.
+    pub access_file: Option<PathBuf>,
     /// How the store works.
     pub store: StoreOptions,
     /// Whether a store with a damaged log is opened without the writes that cannot be read, instead of being refused.
@@ -132,6 +134,8 @@ pub struct Bootstrap {
 pub enum KeySource {
     /// They were given.
     Given,
+    /// They lie in this access file, and some may have been given too.
+    AccessFile(PathBuf),
     /// An earlier run made one; it lies in this file.
     Kept(PathBuf),
     /// This run made one; it lies in this file.
@@ -141,16 +145,16 @@ pub enum KeySource {
 /// Keys that a server cannot start with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The given keys are of no use.
+    /// The given keys are of no use, or the access file.
     #[error(transparent)]
-    Given(#[from] KeysError),
+    Given(#[from] CallersError),
     /// The kept key is of no use.
     #[error("the key in `{}` cannot be used: {source}; delete the file to have a new key made", .path.display())]
     Kept {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: KeysError,
+        source: CallersError,
     },
     /// The file of the kept key cannot be read or written.
     #[error("the key file `{}` cannot be used: {source}", .path.display())]
@@ -171,6 +175,7 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             keys: Vec::new(),
+            access_file: None,
             store: StoreOptions::default(),
             recover_log: false,
             database: DatabaseOptions::default(),
@@ -234,24 +239,29 @@ impl Config {
     }
 
     /// The keys that callers must show. There are always some: when none was given, the one in the data folder, which is
-    /// made on first use. The folder has to exist.
+    /// made on first use. The folder has to exist. An access file is a source of keys too.
     pub fn load_keys(&self) -> Result<(Keys, KeySource), KeyError> {
-        if !self.keys.is_empty() {
-            return Ok((Keys::new(self.keys.clone())?, KeySource::Given));
+        if let Some(file) = &self.access_file {
+            let callers = Callers::new(&self.keys, Some(file))?;
+            return Ok((Keys::of(Arc::new(callers)), KeySource::AccessFile(file.clone())));
         }
+        if !self.keys.is_empty() {
+            return Ok((Keys::new(&self.keys)?, KeySource::Given));
+        }
+
         let path = self.data_dir.join(KEY_FILE);
         let file_error = |source| KeyError::File { path: path.clone(), source };
         match fs::read_to_string(&path) {
             Ok(text) => {
                 warn_when_open(&path);
-                let keys = Keys::new(vec![text.trim().to_owned()])
+                let keys = Keys::new(&[text.trim().to_owned()])
                     .map_err(|source| KeyError::Kept { path: path.clone(), source })?;
                 Ok((keys, KeySource::Kept(path)))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let key = random_key()?;
                 write_private(&path, &key).map_err(file_error)?;
-                Ok((Keys::new(vec![key])?, KeySource::Made(path)))
+                Ok((Keys::new(&[key])?, KeySource::Made(path)))
             }
             Err(error) => Err(file_error(error)),
         }

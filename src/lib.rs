@@ -84,6 +84,7 @@
 //! | [`database`] | store, compiled schemas and caches behind one handle: a view is one revision of schema and relationships; the rules of writing |
 //! | [`validation`] | validation files: schema, relationships, assertions and expected relations |
 //! | [`proto`] | the protocol: generated messages, and their conversions to and from the vocabulary |
+//! | [`access`] | callers and their roles: who may call which method on which part of the data |
 //! | [`api`] | the gRPC layer: decode, call, encode |
 //! | [`config`] | the options of a server |
 //! | [`server`] | the server: listen, serve, collect garbage, drain |
@@ -118,6 +119,8 @@ pub mod database;
 pub mod validation;
 
 pub mod proto;
+
+pub mod access;
 
 pub mod api;
 

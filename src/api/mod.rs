@@ -13,6 +13,7 @@
 
 mod authzed_v1;
 mod bounded_stream;
+mod call_access;
 mod client_certificate;
 mod context;
 mod convert;
@@ -34,7 +35,7 @@ mod workers;
 mod writes;
 
 pub use client_certificate::ClientCertificate;
-pub use middleware::auth::{Keys, KeysError, shown_key};
+pub use middleware::auth::{CallerName, Keys, shown_key};
 pub use middleware::call_ending::{RequestIds, refuse};
 pub use middleware::layer::Admission;
 pub use overload::{OverloadOptions, OverloadStatus};

@@ -4,6 +4,7 @@
 //! assertion, a warning under `--fail-on-warn`), 2 for errors. A server that a signal ends at once exits with 128 plus
 //! the signal number.
 
+mod auth;
 mod backup;
 mod boolean;
 mod bulk_touch;
@@ -92,6 +93,9 @@ enum Command {
     /// Back up and restore schema and relationships.
     #[command(subcommand)]
     Backup(backup::Command),
+    /// Check the file of keys and roles, and hash keys for it.
+    #[command(subcommand)]
+    Auth(auth::Command),
     /// Check whether a server serves requests; exit code 1 if it does not.
     Health(health::Arguments),
     /// Print the version of this program and of a server.
@@ -149,6 +153,7 @@ fn command(command: Command, notes: &spicedb::AdoptionNotes) -> Result<Exit, Cli
         Command::Permission(command) => permission::run(&command),
         Command::Import(arguments) => import::run(&arguments),
         Command::Backup(command) => backup::run(&command),
+        Command::Auth(command) => auth::run(&command),
         Command::Health(arguments) => health::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),

@@ -18,6 +18,7 @@ pub use plaintext::UnprotectedAddress;
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 pub use tls::TlsError;
 
+use crate::access::Callers;
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, Keys, RequestIds, WRITES_HEALTH, Workers};
 use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource, TransportSecurity};
 use crate::database::{Consistency, Database, DatabaseError};
@@ -310,8 +311,16 @@ impl Server {
     /// All that can be reloaded while the server runs.
     fn reloadables(&self) -> Vec<Reloadable> {
         let tls = self.tls.as_ref().map(TlsIdentity::reloadable);
-        tls.into_iter().collect()
+        let callers = self.options.keys.callers().cloned();
+        tls.into_iter().chain(callers.and_then(access_reloadable)).collect()
     }
+}
+
+/// The access file of callers that have one.
+fn access_reloadable(callers: Arc<Callers>) -> Option<Reloadable> {
+    let file = callers.file()?.to_owned();
+    let reload = move || callers.reload().map_err(|error| error.to_string());
+    Some(Reloadable::new("access file", vec![file], reload))
 }
 
 /// Fills an empty database with its bootstrap, and says what there is.

@@ -139,6 +139,7 @@ fn a_relation_that_is_set_stays_as_it_was_when_nobody_waits() {
     let request = SetRelationRequest {
         resource: ObjectRef::new("group", "all").unwrap(),
         relation: "member".to_owned(),
+        within: None,
         subjects: vec![("user:ann".parse().unwrap(), Qualifiers::default())],
         preconditions: Vec::new(),
         permissions: Vec::new(),

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on must fail"
 )]
 
+mod access;
 mod agreement;
 mod architecture;
 mod as_of;

@@ -118,7 +118,8 @@ fn every_scan_ends_when_nobody_waits() {
     ends(|gone| newest(&database).interrupted_by(gone).export(Some(&robots()), None, 1_000));
     ends(|gone| newest(&database).interrupted_by(gone).export(None, None, usize::MAX));
     let document = ObjectRef::new("document", "none").unwrap();
-    let error = newest(&database).interrupted_by(&|| true).count_references(&document).unwrap_err();
+    let error =
+        newest(&database).interrupted_by(&|| true).count_references(&document, None).unwrap_err();
     assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
 
     database.register_counter(at(3), "robots", robots()).unwrap();

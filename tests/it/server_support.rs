@@ -106,7 +106,7 @@ pub(crate) async fn start_with(server: Server) -> Running {
 /// The services on workers that the test has made itself.
 pub(crate) async fn start_workers(workers: &Arc<Workers>) -> Running {
     let options = ApiOptions {
-        keys: Keys::new(vec![KEY.to_owned()]).unwrap(),
+        keys: Keys::new(&[KEY.to_owned()]).unwrap(),
         limits: RequestLimits::default(),
         stream_idle_max: Duration::from_secs(30),
         stream_client_wait_max: Duration::from_mins(10),

@@ -58,7 +58,7 @@ impl Timed {
         let workers = Arc::new(Workers::new(database, 8, now));
         let mut routes = Routes::builder();
         let options = ApiOptions {
-            keys: Keys::new(vec![KEY.to_owned()]).unwrap(),
+            keys: Keys::new(&[KEY.to_owned()]).unwrap(),
             limits: RequestLimits::default(),
             stream_idle_max: Duration::from_secs(30),
             import_idle_max: Duration::from_secs(30),

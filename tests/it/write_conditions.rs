@@ -311,6 +311,7 @@ fn an_object_with_as_many_relationships_as_are_listed_is_deleted() {
     let holders = (0..LISTED_MAX).map(|n| format!("lock:a#holder@user:u{n}").parse().unwrap());
     database.import(at(2), &holders.collect::<Vec<_>>()).unwrap();
     let request = DeleteObjectRequest {
+        within: None,
         object: ObjectRef::new("lock", "a").unwrap(),
         preconditions: vec![],
         permissions: vec![],

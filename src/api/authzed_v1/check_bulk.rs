@@ -1,10 +1,10 @@
 //! Many checks at one revision.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
-use crate::api::convert;
 use crate::api::convert::trace::TraceEncoder;
+use crate::api::convert::{self, CheckArguments};
 use crate::api::status;
-use crate::database::DatabaseError;
 use crate::engine::{CheckQuery, CheckResult, Statistics};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::check_bulk_permissions_pair::Response as Answer;
@@ -15,6 +15,7 @@ use tonic::Status;
 /// Answers every item. An error of one check is the answer to that item.
 pub(crate) async fn check(
     context: &ServiceContext,
+    access: CallAccess,
     mut request: proto::CheckBulkPermissionsRequest,
     tracing: bool,
 ) -> Result<(proto::CheckBulkPermissionsResponse, Vec<Statistics>), Status> {
@@ -27,15 +28,24 @@ pub(crate) async fn check(
         .run(move |job| {
             let view = job.view(consistency)?;
             let arguments = convert::bulk_items(&items, limits)?;
-            let queries: Vec<CheckQuery<'_>> =
-                arguments.iter().map(convert::CheckArguments::query).collect();
+            let (queries, refusals) = allowed(&access, &arguments);
             let answers = view.check_each(&queries, tracing);
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
+            let mut answers = answers.into_iter();
+            let answer = |refusal: Option<Status>| match refusal {
+                Some(refusal) => Err(refusal),
+                None => match answers.next() {
+                    Some(answer) => answer.map_err(status::from_database),
+                    None => Err(status::server_fault("a check has no answer")),
+                },
+            };
+            let answers: Vec<Result<CheckResult, Status>> =
+                refusals.into_iter().map(answer).collect();
             let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
             let pairs = items
                 .into_iter()
                 .zip(answers)
-                .map(|(request, answer)| pair(request, answer, &traces, &mut schema))
+                .map(|(request, answer)| pair(request, answer, (&traces, &access), &mut schema))
                 .collect();
             let checked_at = Some(tokens.token(view.revision()));
             Ok((proto::CheckBulkPermissionsResponse { checked_at, pairs }, statistics))
@@ -43,11 +53,22 @@ pub(crate) async fn check(
         .await
 }
 
+/// The queries that the caller may ask and, for every item in order, the refusal of those that it may not.
+fn allowed<'a>(
+    access: &CallAccess,
+    arguments: &'a [CheckArguments],
+) -> (Vec<CheckQuery<'a>>, Vec<Option<Status>>) {
+    let refusals: Vec<Option<Status>> =
+        arguments.iter().map(|check| access.require_check(check).err()).collect();
+    let allowed = arguments.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none());
+    (allowed.map(|(check, _)| check.query()).collect(), refusals)
+}
+
 /// Only the first trace carries the schema: in each of 10,000, it would be most of the response.
 fn pair(
     request: proto::CheckBulkPermissionsRequestItem,
-    answer: Result<CheckResult, DatabaseError>,
-    traces: &TraceEncoder,
+    answer: Result<CheckResult, Status>,
+    (traces, access): (&TraceEncoder, &CallAccess),
     schema: &mut Option<String>,
 ) -> proto::CheckBulkPermissionsPair {
     let response = match answer {
@@ -59,7 +80,7 @@ fn pair(
                     .map(|trace| traces.information(&trace, &schema.take().unwrap_or_default())),
             })
         }
-        Err(error) => Answer::Error(status::to_message(&status::from_database(error))),
+        Err(error) => Answer::Error(access.item_error(error)),
     };
     proto::CheckBulkPermissionsPair { request: Some(request), response: Some(response) }
 }

@@ -1,5 +1,6 @@
 //! Deletions by filter, whole or in parts that a cursor joins.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::cursor::{self, CursorScope};
@@ -13,6 +14,7 @@ use tonic::Status;
 /// Deletes the relationships that match a filter. The response to a partial deletion has a cursor to resume.
 pub(crate) async fn delete(
     context: &ServiceContext,
+    access: &CallAccess,
     mut request: proto::DeleteRelationshipsRequest,
 ) -> Result<proto::DeleteRelationshipsResponse, Status> {
     let bytes = request.encoded_len();
@@ -20,7 +22,9 @@ pub(crate) async fn delete(
     let call = call(context, &request);
     let after = cursor.map(|cursor| resume(call, &request, &cursor)).transpose();
     let deletion = convert::deletion(request)?;
-    let deletion = DeleteRequest { after: after?, ..deletion };
+    access.require_prerequisites(&deletion.preconditions, &[])?;
+    let filter = access.narrow(deletion.filter)?;
+    let deletion = DeleteRequest { filter, within: access.scope(), after: after?, ..deletion };
 
     let (_, deleted) = context.workers.write(bytes, deletion).await?;
 

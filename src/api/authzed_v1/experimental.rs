@@ -6,6 +6,7 @@ use crate::api::authzed_v1::import;
 use crate::api::authzed_v1::permissions::Permissions;
 use crate::api::authzed_v1::schema::SchemaCalls;
 use crate::api::bounded_stream::BoundedStream;
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::experimental_service_server::ExperimentalService;
@@ -41,7 +42,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<Streaming<proto::BulkImportRelationshipsRequest>>,
     ) -> Result<Response<proto::BulkImportRelationshipsResponse>, Status> {
-        let num_loaded = import::import(&self.context, request.into_inner()).await?;
+        let access = CallAccess::of(&request);
+        let num_loaded = import::import(&self.context, &access, request.into_inner()).await?;
         Ok(Response::new(proto::BulkImportRelationshipsResponse { num_loaded }))
     }
 
@@ -49,7 +51,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<proto::BulkExportRelationshipsRequest>,
     ) -> Result<Response<Self::BulkExportRelationshipsStream>, Status> {
-        let export = export::export(&self.context, request.into_inner().into())?;
+        let access = CallAccess::of(&request);
+        let export = export::export(&self.context, &access, request.into_inner().into())?;
         Ok(Response::new(export.stream(&self.context)))
     }
 

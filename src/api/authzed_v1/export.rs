@@ -1,5 +1,6 @@
 //! `ExportBulkRelationships`: whole stores, in large messages.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::cursor::{self, CursorScope};
 use crate::api::paging::{PageReader, PageSource, PagedRead, ResultPage};
@@ -7,9 +8,10 @@ use crate::api::{convert, status};
 use crate::database::{ReadPage, ReadPosition};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::encode;
-use crate::relationship::RelationshipFilter;
+use crate::relationship::{RelationshipFilter, RelationshipScope};
 use prost::Message as _;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use tonic::Status;
 
 /// Relationships that are read at once, at first and at most.
@@ -21,8 +23,13 @@ const MESSAGE_BYTES: usize = 1 << 20;
 /// All relationships, or those that match a filter, after a position. `M` is the message of either service.
 pub(crate) struct ExportSource<M> {
     filter: Option<RelationshipFilter>,
+    /// Relationships outside of it are left out.
+    within: Option<Arc<RelationshipScope>>,
     count_max: usize,
+    /// How far it has read.
     after: Option<ReadPosition>,
+    /// The position of the last relationship that was sent. What was left out since must not be in a cursor.
+    sent: Option<ReadPosition>,
     message: PhantomData<fn() -> M>,
 }
 
@@ -57,6 +64,7 @@ impl From<proto::BulkExportRelationshipsRequest> for proto::ExportBulkRelationsh
 /// A cursor belongs to the filter alone: page size and consistency may differ from call to call.
 pub(crate) fn export<M: ExportMessage>(
     context: &ServiceContext,
+    access: &CallAccess,
     request: proto::ExportBulkRelationshipsRequest,
 ) -> Result<PagedRead<ExportSource<M>>, Status> {
     let proto::ExportBulkRelationshipsRequest {
@@ -72,7 +80,9 @@ pub(crate) fn export<M: ExportMessage>(
     Ok(PagedRead::new(scope, consistency, optional_cursor.as_ref(), |position| {
         let (filter, count_max) = convert::export(filter, optional_limit, limits)?;
         let after = position.map(|position| cursor::read_position(&position)).transpose()?;
-        Ok(ExportSource { filter, count_max, after, message: PhantomData })
+        let filter = filter.map(|filter| access.narrow(filter)).transpose()?;
+        let (within, sent) = (access.scope(), None);
+        Ok(ExportSource { filter, within, count_max, after, sent, message: PhantomData })
     }))
 }
 
@@ -86,7 +96,7 @@ impl<M: ExportMessage> PageSource for ExportSource<M> {
         reader: &PageReader<'_, '_>,
     ) -> Result<ResultPage<Self::Message>, Status> {
         let (relationships, is_last) = self.read_message(reader)?;
-        let last = self.after.as_ref().filter(|_| !relationships.is_empty());
+        let last = self.sent.as_ref().filter(|_| !relationships.is_empty());
         let message = last.map(|last| M::new(reader.cursor(&last.to_bytes()), relationships));
         Ok(ResultPage { messages: message.into_iter().collect(), is_last })
     }
@@ -111,8 +121,12 @@ impl<M> ExportSource<M> {
             let ReadPage { rows, next } =
                 reader.view.export(filter, after, count_max).map_err(status::from_database)?;
 
-            let is_empty = rows.is_empty();
+            let found = message.len();
             for (relationship, position) in rows {
+                if self.within.as_ref().is_some_and(|scope| !scope.covers(&relationship)) {
+                    self.after = Some(position);
+                    continue;
+                }
                 if bytes_left == 0 {
                     // The next message starts with the rest.
                     return Ok((message, false));
@@ -120,6 +134,7 @@ impl<M> ExportSource<M> {
                 let relationship = encode::relationship(&relationship);
                 bytes_left = bytes_left.saturating_sub(relationship.encoded_len());
                 message.push(relationship);
+                self.sent = Some(position.clone());
                 self.after = Some(position);
             }
 
@@ -127,7 +142,8 @@ impl<M> ExportSource<M> {
                 None => return Ok((message, true)),
                 Some(next) => self.after = Some(next),
             }
-            if is_empty {
+            // Gives the worker thread to others before the next rows are looked at.
+            if message.len() == found {
                 break;
             }
         }

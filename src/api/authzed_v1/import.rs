@@ -1,5 +1,6 @@
 //! Imports: relationships that come in a stream and are created all or none.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::status;
@@ -32,6 +33,7 @@ impl ImportMessage for proto::BulkImportRelationshipsRequest {
 /// imported.
 pub(crate) async fn import<P: ImportMessage>(
     context: &ServiceContext,
+    access: &CallAccess,
     mut parts: Streaming<P>,
 ) -> Result<u64, Status> {
     let limits = context.limits;
@@ -42,8 +44,10 @@ pub(crate) async fn import<P: ImportMessage>(
         })
         .await?;
     while let Some(part) = next(&mut parts, context.import_idle_max).await? {
+        let access = access.clone();
         let added = context.workers.run_for(Purpose::SlowWrite, move |_| {
             let relationships = convert::import(part.relationships(), limits)?;
+            access.require_relationships(&relationships)?;
             import.add(&relationships).map_err(status::from_database)?;
             Ok(import)
         });

@@ -1,5 +1,6 @@
 //! `LookupResources`, and `LookupResourcesWithin` of `kilwa.v1`: resources on which a subject has a permission.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert::{self, LookupResourcesArguments};
 use crate::api::cursor::{self, CursorScope};
@@ -7,11 +8,13 @@ use crate::api::middleware::operations::Operations;
 use crate::api::paging::{PageReader, PageSource, PagedRead, RemainingResults, ResultPage};
 use crate::api::status;
 use crate::database::ActiveLookup;
-use crate::engine::{FoundResource, Statistics};
+use crate::engine::{FoundResource, LookupResourcesQuery, Statistics};
 use crate::proto::authzed::api::v1::{
     LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, PartialCaveatInfo,
 };
 use crate::proto::kilwa::v1::LookupResourcesWithinRequest;
+use crate::relationship::RelationshipScope;
+use std::sync::Arc;
 use tonic::Status;
 
 /// Results that are found at once.
@@ -20,6 +23,8 @@ const PAGE_COUNT_MAX: usize = 500;
 /// Resources after an id.
 pub(crate) struct LookupResourcesSource {
     arguments: LookupResourcesArguments,
+    /// Resources outside of it are left out.
+    within: Option<Arc<RelationshipScope>>,
     remaining: RemainingResults,
     after: Option<String>,
     operations: Operations,
@@ -29,6 +34,7 @@ pub(crate) struct LookupResourcesSource {
 
 pub(crate) fn lookup_resources(
     context: &ServiceContext,
+    access: &CallAccess,
     operations: Operations,
     mut request: LookupResourcesRequest,
 ) -> Result<PagedRead<LookupResourcesSource>, Status> {
@@ -39,12 +45,13 @@ pub(crate) fn lookup_resources(
     Ok(PagedRead::new(scope, consistency, cursor.as_ref(), |position| {
         let after = position.map(last_id).transpose()?;
         let (arguments, limit) = convert::lookup_resources(request, limits)?;
-        Ok(LookupResourcesSource::new(arguments, limit, after, operations))
+        LookupResourcesSource::new(arguments, limit, after, (operations, access))
     }))
 }
 
 pub(crate) fn lookup_resources_within(
     context: &ServiceContext,
+    access: &CallAccess,
     operations: Operations,
     mut request: LookupResourcesWithinRequest,
 ) -> Result<PagedRead<LookupResourcesSource>, Status> {
@@ -58,19 +65,31 @@ pub(crate) fn lookup_resources_within(
         let LookupResourcesWithinRequest { lookup, resource_ids, resource_id_prefix } = request;
         let (arguments, limit) =
             convert::lookup_resources_within(lookup, resource_ids, resource_id_prefix, limits)?;
-        Ok(LookupResourcesSource::new(arguments, limit, after, operations))
+        LookupResourcesSource::new(arguments, limit, after, (operations, access))
     }))
 }
 
 impl LookupResourcesSource {
     fn new(
-        arguments: LookupResourcesArguments,
+        mut arguments: LookupResourcesArguments,
         limit: Option<u32>,
         after: Option<String>,
-        operations: Operations,
-    ) -> Self {
-        let remaining = RemainingResults::new(limit);
-        Self { arguments, remaining, after, operations, active: None }
+        (operations, access): (Operations, &CallAccess),
+    ) -> Result<Self, Status> {
+        arguments.restrict(access)?;
+        let (within, remaining) = (access.scope(), RemainingResults::new(limit));
+        Ok(Self { arguments, within, remaining, after, operations, active: None })
+    }
+
+    /// Leaves out the resources that the caller may not see.
+    fn retain_inside(&self, found: &mut Vec<FoundResource>) {
+        let Some(scope) = &self.within else { return };
+        let LookupResourcesQuery { resource_type, permission, subject, .. } =
+            self.arguments.query();
+        let subject = (subject.object_type(), subject.object_id());
+        found.retain(|found| {
+            scope.covers_pair((resource_type, &found.object_id, permission), subject)
+        });
     }
 
     fn count(&self, cost: &Statistics) {
@@ -100,9 +119,10 @@ impl PageSource for LookupResourcesSource {
         };
 
         let count_max = self.remaining.page_size(PAGE_COUNT_MAX);
-        let page =
+        let mut page =
             view.continue_lookup(&mut lookup, &query, count_max).map_err(status::from_database)?;
         self.count(&page.statistics);
+        self.retain_inside(&mut page.found);
         self.remaining.subtract(page.found.len());
 
         let message = |found: &FoundResource| LookupResourcesResponse {

@@ -1,16 +1,18 @@
 //! `LookupSubjects`: subjects that have a permission on a resource.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert::{self, LookupSubjectsArguments};
 use crate::api::cursor::{self, CursorScope};
 use crate::api::middleware::operations::Operations;
 use crate::api::paging::{PageReader, PageSource, PagedRead, RemainingResults, ResultPage};
 use crate::api::status;
-use crate::engine::{ExcludedSubject, FoundSubject, SubjectLookup};
+use crate::engine::{ExcludedSubject, FoundSubject, LookupSubjectsQuery, SubjectLookup};
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::LookupPermissionship;
 use crate::proto::encode;
-use crate::relationship::{NameKind, Permissionship, WILDCARD_ID, require_name};
+use crate::relationship::{NameKind, Permissionship, RelationshipScope, WILDCARD_ID, require_name};
+use std::sync::Arc;
 use tonic::Status;
 
 /// Subjects that are found at once.
@@ -19,6 +21,8 @@ const PAGE_COUNT_MAX: usize = 500;
 /// Subjects after an id.
 pub(crate) struct LookupSubjectsSource {
     arguments: LookupSubjectsArguments,
+    /// Subjects outside of it are left out.
+    within: Option<Arc<RelationshipScope>>,
     /// Counts no wildcards.
     remaining: RemainingResults,
     after: Option<String>,
@@ -29,6 +33,7 @@ pub(crate) struct LookupSubjectsSource {
 
 pub(crate) fn lookup_subjects(
     context: &ServiceContext,
+    access: &CallAccess,
     operations: Operations,
     mut request: proto::LookupSubjectsRequest,
 ) -> Result<PagedRead<LookupSubjectsSource>, Status> {
@@ -39,8 +44,9 @@ pub(crate) fn lookup_subjects(
     Ok(PagedRead::new(scope, consistency, cursor.as_ref(), |position| {
         let after = position.map(last_id).transpose()?;
         let (arguments, limit) = convert::subjects(request, limits)?;
-        let remaining = RemainingResults::new(limit);
-        Ok(LookupSubjectsSource { arguments, remaining, after, operations, active: None })
+        arguments.require_allowed(access)?;
+        let (within, remaining) = (access.scope(), RemainingResults::new(limit));
+        Ok(LookupSubjectsSource { arguments, within, remaining, after, operations, active: None })
     }))
 }
 
@@ -65,17 +71,37 @@ impl PageSource for LookupSubjectsSource {
         };
 
         let count_max = self.remaining.page_size(PAGE_COUNT_MAX);
-        let found = view.next_subjects(&mut lookup, count_max).map_err(status::from_database)?;
+        let mut found =
+            view.next_subjects(&mut lookup, count_max).map_err(status::from_database)?;
+        let ended = found.len() < count_max;
+        if let Some(scope) = &self.within {
+            retain_inside(&mut found, scope, &self.arguments.query());
+        }
         let concrete = found.iter().filter(|found| found.object_id != WILDCARD_ID).count();
         self.remaining.subtract(concrete);
 
-        let is_last = found.len() < count_max || self.remaining.is_exhausted();
+        let is_last = ended || self.remaining.is_exhausted();
         self.active = Some(lookup);
         let message = |found: FoundSubject| {
             let cursor = reader.cursor(found.object_id.as_bytes());
             response(found, reader.read_at.clone(), cursor)
         };
         Ok(ResultPage { messages: found.into_iter().map(message).collect(), is_last })
+    }
+}
+
+/// Leaves out the subjects that the caller may not see, also among those that a wildcard excludes.
+fn retain_inside(
+    found: &mut Vec<FoundSubject>,
+    scope: &RelationshipScope,
+    query: &LookupSubjectsQuery<'_>,
+) {
+    let LookupSubjectsQuery { resource, permission, subject_type, .. } = query;
+    let node = (resource.object_type(), resource.object_id(), *permission);
+    let is_inside = |id: &str| scope.covers_pair(node, (*subject_type, id));
+    found.retain(|subject| is_inside(&subject.object_id));
+    for subject in found {
+        subject.excluded.retain(|excluded| is_inside(&excluded.object_id));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::api::authzed_v1::lookup_resources::lookup_resources;
 use crate::api::authzed_v1::lookup_subjects::lookup_subjects;
 use crate::api::authzed_v1::read;
 use crate::api::bounded_stream::BoundedStream;
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::middleware::debug_trailer::DebugTrailer;
@@ -49,12 +50,19 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::CheckPermissionRequest>,
     ) -> Result<Response<proto::CheckPermissionResponse>, Status> {
+        let access = CallAccess::of(&request);
         let asks_for_trailer = trace_requested(request.metadata());
         let tracing = asks_for_trailer || request.get_ref().with_tracing;
+        if tracing {
+            access.require_traces()?;
+        }
         let mut request = request.into_inner();
         let (tokens, traces) = (self.context.tokens, self.context.traces.clone());
         let consistency = tokens.consistency(request.consistency.take())?;
         let arguments = convert::check(request, self.context.limits);
+        if let Ok(arguments) = &arguments {
+            access.require_check(arguments)?;
+        }
         if !tracing
             && let Ok(arguments) = &arguments
             && let Some((revision, checked)) =
@@ -95,9 +103,14 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::CheckBulkPermissionsRequest>,
     ) -> Result<Response<proto::CheckBulkPermissionsResponse>, Status> {
+        let access = CallAccess::of(&request);
         let tracing = trace_requested(request.metadata()) || request.get_ref().with_tracing;
+        if tracing {
+            access.require_traces()?;
+        }
+        let request = request.into_inner();
         let (response, statistics) =
-            check_bulk::check(&self.context, request.into_inner(), tracing).await?;
+            check_bulk::check(&self.context, access, request, tracing).await?;
         Ok(with_operations(response, &statistics))
     }
 
@@ -105,7 +118,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::ReadRelationshipsRequest>,
     ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
-        let read = read::read(&self.context, request.into_inner())?;
+        let access = CallAccess::of(&request);
+        let read = read::read(&self.context, &access, request.into_inner())?;
         Ok(Response::new(read.stream(&self.context)))
     }
 
@@ -113,9 +127,12 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let write = convert::write(request, self.context.limits)?;
+        access.require_updates(&write.updates)?;
+        access.require_prerequisites(&write.preconditions, &write.permissions)?;
         let (written_at, ()) = self.context.write(bytes, write).await?;
         Ok(Response::new(proto::WriteRelationshipsResponse { written_at: Some(written_at) }))
     }
@@ -124,7 +141,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::DeleteRelationshipsRequest>,
     ) -> Result<Response<proto::DeleteRelationshipsResponse>, Status> {
-        let deleted = delete::delete(&self.context, request.into_inner()).await?;
+        let access = CallAccess::of(&request);
+        let deleted = delete::delete(&self.context, &access, request.into_inner()).await?;
         Ok(Response::new(deleted))
     }
 
@@ -132,7 +150,9 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::ExpandPermissionTreeRequest>,
     ) -> Result<Response<proto::ExpandPermissionTreeResponse>, Status> {
-        let (response, statistics) = expand::expand(&self.context, request.into_inner()).await?;
+        let access = CallAccess::of(&request);
+        let (response, statistics) =
+            expand::expand(&self.context, access, request.into_inner()).await?;
         Ok(with_operations(response, &[statistics]))
     }
 
@@ -141,8 +161,9 @@ impl PermissionsService for Permissions {
         request: Request<proto::LookupResourcesRequest>,
     ) -> Result<Response<Self::LookupResourcesStream>, Status> {
         let operations = Operations::default();
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
-        let lookup = lookup_resources(&self.context, operations.clone(), request)?;
+        let lookup = lookup_resources(&self.context, &access, operations.clone(), request)?;
         Ok(operations.respond(lookup.stream(&self.context)))
     }
 
@@ -151,8 +172,9 @@ impl PermissionsService for Permissions {
         request: Request<proto::LookupSubjectsRequest>,
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
         let operations = Operations::default();
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
-        let lookup = lookup_subjects(&self.context, operations.clone(), request)?;
+        let lookup = lookup_subjects(&self.context, &access, operations.clone(), request)?;
         Ok(operations.respond(lookup.stream(&self.context)))
     }
 
@@ -160,7 +182,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<Streaming<proto::ImportBulkRelationshipsRequest>>,
     ) -> Result<Response<proto::ImportBulkRelationshipsResponse>, Status> {
-        let num_loaded = import::import(&self.context, request.into_inner()).await?;
+        let access = CallAccess::of(&request);
+        let num_loaded = import::import(&self.context, &access, request.into_inner()).await?;
         Ok(Response::new(proto::ImportBulkRelationshipsResponse { num_loaded }))
     }
 
@@ -168,7 +191,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::ExportBulkRelationshipsRequest>,
     ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
-        let export = export::export(&self.context, request.into_inner())?;
+        let access = CallAccess::of(&request);
+        let export = export::export(&self.context, &access, request.into_inner())?;
         Ok(Response::new(export.stream(&self.context)))
     }
 }

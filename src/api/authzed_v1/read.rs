@@ -1,5 +1,6 @@
 //! `ReadRelationships`: relationships by filter.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::cursor::{self, CursorScope};
 use crate::api::paging::{PageReader, PageSource, PagedRead, RemainingResults, ResultPage};
@@ -7,7 +8,8 @@ use crate::api::{convert, status};
 use crate::database::{ReadPage, ReadPosition};
 use crate::proto::authzed::api::v1::{ReadRelationshipsRequest, ReadRelationshipsResponse};
 use crate::proto::encode;
-use crate::relationship::RelationshipFilter;
+use crate::relationship::{RelationshipFilter, RelationshipScope};
+use std::sync::Arc;
 use tonic::Status;
 
 /// Relationships in a page: few in the first, so that it comes soon; then more, because each page seeks in every relation.
@@ -17,12 +19,15 @@ const PAGE_COUNT_MAX: usize = 1_000;
 /// Relationships that match a filter, after a position.
 pub(crate) struct RelationshipReadSource {
     filter: RelationshipFilter,
+    /// Relationships outside of it are left out.
+    within: Option<Arc<RelationshipScope>>,
     remaining: RemainingResults,
     after: Option<ReadPosition>,
 }
 
 pub(crate) fn read(
     context: &ServiceContext,
+    access: &CallAccess,
     mut request: ReadRelationshipsRequest,
 ) -> Result<PagedRead<RelationshipReadSource>, Status> {
     let cursor = request.optional_cursor.take();
@@ -33,7 +38,9 @@ pub(crate) fn read(
         let after = position.map(|position| cursor::read_position(&position)).transpose()?;
         let ReadRelationshipsRequest { relationship_filter, optional_limit, .. } = request;
         let (filter, limit) = convert::read_filter(relationship_filter, optional_limit, limits)?;
-        Ok(RelationshipReadSource { filter, remaining: RemainingResults::new(limit), after })
+        let (filter, within) = (access.narrow(filter)?, access.scope());
+        let remaining = RemainingResults::new(limit);
+        Ok(RelationshipReadSource { filter, within, remaining, after })
     }))
 }
 
@@ -48,11 +55,15 @@ impl PageSource for RelationshipReadSource {
     ) -> Result<ResultPage<Self::Message>, Status> {
         let page_max = if self.after.is_none() { FIRST_PAGE_COUNT } else { PAGE_COUNT_MAX };
         let count_max = self.remaining.page_size(page_max);
-        let ReadPage { rows, next } = reader
+        let ReadPage { mut rows, next } = reader
             .view
             .read(&self.filter, self.after.as_ref(), count_max)
             .map_err(status::from_database)?;
 
+        if let Some(scope) = &self.within {
+            // Before they are counted: what is left out must not use up the limit.
+            rows.retain(|(relationship, _)| scope.covers(relationship));
+        }
         self.remaining.subtract(rows.len());
         let is_last = next.is_none() || self.remaining.is_exhausted();
         self.after = next;

@@ -1,6 +1,7 @@
 //! `authzed.api.v1.WatchService` and `kilwa.v1.WatchService`.
 
 use crate::api::bounded_stream::BoundedStream;
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::watch::feed::Feed;
@@ -39,9 +40,10 @@ impl WatchServices {
     async fn follow<T: From<WatchEvent> + Send + 'static>(
         &self,
         request: proto::WatchRequest,
+        access: &CallAccess,
         expirations: bool,
     ) -> Result<Response<BoundedStream<T>>, Status> {
-        let (wanted, start) = convert::watch(request)?;
+        let (wanted, start) = convert::watch(request, access)?;
         let start = start.map(|token| self.context.tokens.start(&token)).transpose()?;
         let context = self.context.clone();
         let feed = if expirations { &self.changes_and_expirations } else { &self.changes };
@@ -59,7 +61,8 @@ impl WatchService for WatchServices {
         &self,
         request: Request<proto::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.follow(request.into_inner(), false).await
+        let access = CallAccess::of(&request);
+        self.follow(request.into_inner(), &access, false).await
     }
 }
 
@@ -71,6 +74,7 @@ impl OwnWatchService for WatchServices {
         &self,
         request: Request<own::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
         let shared = proto::WatchRequest {
             optional_object_types: request.optional_object_types,
@@ -78,7 +82,7 @@ impl OwnWatchService for WatchServices {
             optional_relationship_filters: request.optional_relationship_filters,
             optional_update_kinds: request.optional_update_kinds,
         };
-        self.follow(shared, request.include_expirations).await
+        self.follow(shared, &access, request.include_expirations).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Requests of expansions and of lookups of subjects.
 
+use crate::api::call_access::CallAccess;
 use crate::api::convert::limit::result_limit;
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
@@ -8,7 +9,7 @@ use crate::proto::authzed::api::v1 as proto;
 use crate::proto::decode::{object, optional_relation};
 use crate::proto::decode_context::context;
 use crate::proto::field_errors::Field;
-use crate::relationship::{Context, NameKind, ObjectRef, require_name};
+use crate::relationship::{Context, NameKind, ObjectRef, WILDCARD_ID, require_name};
 use proto::lookup_subjects_request::WildcardOption;
 use tonic::Status;
 
@@ -35,6 +36,13 @@ pub(crate) struct LookupSubjectsArguments {
 }
 
 impl LookupSubjectsArguments {
+    /// Requires that the caller may ask this.
+    pub(crate) fn require_allowed(&self, access: &CallAccess) -> Result<(), Status> {
+        let resource = &self.resource;
+        access.require_node(resource.object_type(), resource.object_id(), &self.permission)?;
+        access.require_object(&self.subject_type, WILDCARD_ID)
+    }
+
     /// The query of the engine.
     pub(crate) fn query(&self) -> LookupSubjectsQuery<'_> {
         LookupSubjectsQuery {

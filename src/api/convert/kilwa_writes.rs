@@ -79,6 +79,7 @@ pub(crate) fn set_relation(
         resource,
         relation,
         subjects,
+        within: None,
         preconditions,
         permissions,
         metadata,
@@ -97,6 +98,7 @@ pub(crate) fn delete_object(
     let metadata = metadata(&mut violations, request.optional_transaction_metadata);
     violations.finish(object.map(|object| DeleteObjectRequest {
         object,
+        within: None,
         preconditions,
         permissions,
         metadata,

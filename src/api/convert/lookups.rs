@@ -1,5 +1,6 @@
 //! Lookups.
 
+use crate::api::call_access::CallAccess;
 use crate::api::convert::limit::result_limit;
 use crate::api::convert::violations::Violations;
 use crate::api::request_limits::RequestLimits;
@@ -9,7 +10,7 @@ use crate::proto::authzed::api::v1::LookupResourcesRequest;
 use crate::proto::decode::subject;
 use crate::proto::decode_context::context;
 use crate::proto::field_errors::Field;
-use crate::relationship::{Context, NameKind, Subject, require_name};
+use crate::relationship::{Context, NameKind, Subject, WILDCARD_ID, require_name};
 use tonic::Status;
 
 /// The arguments of a lookup of resources.
@@ -25,6 +26,22 @@ pub(crate) struct LookupResourcesArguments {
 }
 
 impl LookupResourcesArguments {
+    /// Requires that the caller may ask this, and restricts it to the ids that the caller may see where that is simple.
+    pub(crate) fn restrict(&mut self, access: &CallAccess) -> Result<(), Status> {
+        for id in &self.within.ids {
+            access.require_node(&self.resource_type, id, &self.permission)?;
+        }
+        access.require_node(&self.resource_type, WILDCARD_ID, &self.permission)?;
+        access.require_object(self.subject.object_type(), self.subject.object_id())?;
+        if let Some(scope) = access.scope()
+            && let Some(only) = scope.only_prefix(&self.resource_type)
+            && only.starts_with(&self.within.prefix)
+        {
+            only.clone_into(&mut self.within.prefix);
+        }
+        Ok(())
+    }
+
     /// The query of the engine.
     pub(crate) fn query(&self) -> LookupResourcesQuery<'_> {
         LookupResourcesQuery {

@@ -81,6 +81,7 @@ pub(crate) fn deletion(
     let allow_partial = request.optional_allow_partial_deletions;
     violations.finish(filter.map(|filter| DeleteRequest {
         filter,
+        within: None,
         preconditions,
         limit,
         allow_partial,

@@ -1,11 +1,15 @@
 //! Requests of watches.
 
+use crate::api::call_access::CallAccess;
 use crate::api::convert::relationships::filter;
 use crate::api::convert::violations::Violations;
 use crate::api::status;
 use crate::proto::authzed::api::v1::{WatchKind, WatchRequest, ZedToken};
 use crate::proto::field_errors::Field;
-use crate::relationship::{NameKind, Relationship, RelationshipFilter, require_name};
+use crate::relationship::{
+    NameKind, Relationship, RelationshipFilter, RelationshipScope, WILDCARD_ID, require_name,
+};
+use std::sync::Arc;
 use tonic::Status;
 
 /// The most filters, and the most types, of one watch: every change is held against each.
@@ -22,6 +26,8 @@ pub(crate) struct WatchFilter {
     pub(crate) schemas: bool,
     /// Whether to receive checkpoints.
     pub(crate) checkpoints: bool,
+    /// Changes outside of it are left out, and the metadata of all, which may be about them.
+    pub(crate) within: Option<Arc<RelationshipScope>>,
 }
 
 impl WatchFilter {
@@ -39,11 +45,15 @@ impl WatchFilter {
         let object_type = relationship.resource.object_type();
         (self.object_types.is_empty() || self.object_types.iter().any(|name| name == object_type))
             && (self.filters.is_empty() || self.filters.iter().any(|it| it.matches(relationship)))
+            && self.within.as_ref().is_none_or(|scope| scope.covers(relationship))
     }
 }
 
 /// The filter of a watch, and the token to start after.
-pub(crate) fn watch(request: WatchRequest) -> Result<(WatchFilter, Option<ZedToken>), Status> {
+pub(crate) fn watch(
+    request: WatchRequest,
+    access: &CallAccess,
+) -> Result<(WatchFilter, Option<ZedToken>), Status> {
     let conditions = [
         ("optional_object_types", request.optional_object_types.len()),
         ("optional_relationship_filters", request.optional_relationship_filters.len()),
@@ -76,9 +86,17 @@ pub(crate) fn watch(request: WatchRequest) -> Result<(WatchFilter, Option<ZedTok
     let (schemas, checkpoints) =
         (has(WatchKind::IncludeSchemaUpdates), has(WatchKind::IncludeCheckpoints));
     let object_types = request.optional_object_types;
-    let watching = WatchFilter { object_types, filters, schemas, checkpoints };
+    let within = access.scope();
+    let watching = WatchFilter { object_types, filters, schemas, checkpoints, within };
     // A token without a text is none, as for other servers of this protocol.
     let start = request.optional_start_cursor.filter(|token| !token.token.is_empty());
 
-    Ok((violations.finish(Some(watching))?, start))
+    let watching = violations.finish(Some(watching))?;
+    for name in &watching.object_types {
+        access.require_object(name, WILDCARD_ID)?;
+    }
+    for filter in &watching.filters {
+        access.require_named(filter)?;
+    }
+    Ok((watching, start))
 }

@@ -2,6 +2,7 @@
 
 use crate::api::authzed_v1::lookup_resources::lookup_resources_within;
 use crate::api::bounded_stream::BoundedStream;
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::middleware::operations::Operations;
 use crate::proto::authzed::api::v1::LookupResourcesResponse;
@@ -30,8 +31,9 @@ impl LookupService for LookupCalls {
         request: Request<proto::LookupResourcesWithinRequest>,
     ) -> Result<Response<Self::LookupResourcesWithinStream>, Status> {
         let operations = Operations::default();
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
-        let lookup = lookup_resources_within(&self.context, operations.clone(), request)?;
+        let lookup = lookup_resources_within(&self.context, &access, operations.clone(), request)?;
         Ok(operations.respond(lookup.stream(&self.context)))
     }
 }

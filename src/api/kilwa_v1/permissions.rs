@@ -1,6 +1,7 @@
 //! `kilwa.v1.PermissionsService`.
 
 use crate::api::authzed_v1::permissions::with_operations;
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::status;
@@ -31,6 +32,7 @@ impl PermissionsService for KilwaPermissions {
         &self,
         request: Request<proto::ListPermissionsRequest>,
     ) -> Result<Response<proto::ListPermissionsResponse>, Status> {
+        let access = CallAccess::of(&request);
         let mut request = request.into_inner();
         let tokens = self.context.tokens;
         let consistency = tokens.consistency(request.consistency.take())?;
@@ -38,7 +40,7 @@ impl PermissionsService for KilwaPermissions {
         let answer = self.context.workers.run(move |job| {
             let view = job.view(consistency)?;
             let checked_at = tokens.token(view.revision());
-            list(&view, checked_at, &listing?)
+            list(&view, checked_at, &listing?, &access)
         });
         let (response, statistics) = answer.await?;
         Ok(with_operations(response, &statistics))
@@ -63,23 +65,33 @@ fn list(
     view: &View<'_>,
     checked_at: ZedToken,
     listing: &ListPermissionsQuery,
+    access: &CallAccess,
 ) -> Result<(proto::ListPermissionsResponse, Vec<Statistics>), Status> {
-    let answers = view.permissions(listing).map_err(status::from_database)?;
+    let ListPermissionsQuery { resource, subject, permissions, .. } = listing;
+    access.require_object(resource.object_type(), resource.object_id())?;
+    access.require_object(subject.object_type(), subject.object_id())?;
+    for permission in permissions {
+        access.require_pair(resource, permission, subject)?;
+    }
+    let mut answers = view.permissions(listing).map_err(status::from_database)?;
+    // Where the request names none, the answer has those that the caller may ask for.
+    answers.retain(|(permission, _)| access.require_pair(resource, permission, subject).is_ok());
     let statistics = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
     let statistics = statistics.map(|checked| checked.statistics).collect();
-    let permissions = answers.into_iter().map(message).collect();
+    let permissions = answers.into_iter().map(|answer| message(answer, access)).collect();
     Ok((proto::ListPermissionsResponse { checked_at: Some(checked_at), permissions }, statistics))
 }
 
 fn message(
     (permission, answer): (String, Result<CheckResult, DatabaseError>),
+    access: &CallAccess,
 ) -> proto::PermissionResult {
     let response = match answer {
         Ok(CheckResult { permissionship, .. }) => Outcome::Item(proto::PermissionResultItem {
             permissionship: encode::permissionship(&permissionship).into(),
             partial_caveat_info: encode::partial_caveat_info(&permissionship),
         }),
-        Err(error) => Outcome::Error(status::to_message(&status::from_database(error))),
+        Err(error) => Outcome::Error(access.item_error(status::from_database(error))),
     };
     proto::PermissionResult { permission, response: Some(response) }
 }

@@ -1,5 +1,6 @@
 //! `kilwa.v1.RelationshipsService`.
 
+use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::status;
@@ -30,9 +31,12 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let write = convert::kilwa_write(request, self.context.limits)?;
+        access.require_updates(&write.updates)?;
+        access.require_prerequisites(&write.preconditions, &write.permissions)?;
         let (written_at, ()) = self.context.write(bytes, write).await?;
         Ok(Response::new(proto::WriteRelationshipsResponse { written_at: Some(written_at) }))
     }
@@ -41,9 +45,17 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::SetRelationRequest>,
     ) -> Result<Response<proto::SetRelationResponse>, Status> {
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
         let bytes = request.encoded_len();
-        let request = convert::set_relation(request, self.context.limits)?;
+        let mut request = convert::set_relation(request, self.context.limits)?;
+        let (resource, relation) = (&request.resource, &request.relation);
+        access.require_node(resource.object_type(), resource.object_id(), relation)?;
+        for (subject, _) in &request.subjects {
+            access.require_pair(resource, relation, subject)?;
+        }
+        access.require_prerequisites(&request.preconditions, &request.permissions)?;
+        request.within = access.scope();
         let (written_at, set) = self.context.write(bytes, request).await?;
         let RelationDiff { added, changed, removed } = set;
         Ok(Response::new(proto::SetRelationResponse {
@@ -58,14 +70,18 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::DeleteObjectRequest>,
     ) -> Result<Response<proto::DeleteObjectResponse>, Status> {
+        let access = CallAccess::of(&request);
         let request = request.into_inner();
         let (bytes, is_dry_run) = (request.encoded_len(), request.dry_run);
-        let request = convert::delete_object(request, self.context.limits)?;
+        let mut request = convert::delete_object(request, self.context.limits)?;
+        access.require_object(request.object.object_type(), request.object.object_id())?;
+        access.require_prerequisites(&request.preconditions, &request.permissions)?;
+        request.within = access.scope();
         let (deleted_at, ReferenceCounts { as_resource, as_subject }) = if is_dry_run {
             let tokens = self.context.tokens;
             let counting = self.context.workers.run(move |job| {
                 let view = job.view(Consistency::FullyConsistent)?;
-                let mentions = view.count_references(&request.object);
+                let mentions = view.count_references(&request.object, request.within.as_deref());
                 Ok((tokens.token(view.revision()), mentions.map_err(status::from_database)?))
             });
             counting.await?

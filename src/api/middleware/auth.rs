@@ -1,48 +1,40 @@
-//! Preshared keys: who may call at all.
+//! Who calls: by a key or a client certificate.
 
+use crate::access::{Callers, CallersError, Principal};
+use crate::api::client_certificate::ClientCertificate;
 use crate::api::status;
 use crate::telemetry::Throttle;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
-use subtle::{Choice, ConstantTimeEq as _};
 use tokio::time::Instant;
 use tonic::Status;
-use tonic::codegen::http::HeaderMap;
 use tonic::codegen::http::header::AUTHORIZATION;
+use tonic::codegen::http::{HeaderMap, Request};
 
 const SCHEME: &str = "bearer";
 
 /// How often the log says that a call was refused because of its key.
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
-/// From this length on, in bytes, a key is hard to guess if it is random.
-const STRONG_KEY_BYTES: usize = 16;
 
-/// The keys that callers may show. Any one of them opens everything. `None` asks for no key.
+/// The callers that may call. `None` asks for no key.
 #[derive(Clone)]
-pub struct Keys(Option<Vec<String>>);
+pub struct Keys(Option<Arc<Callers>>);
 
-/// Keys that cannot protect anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeysError {
-    /// There is no key.
-    #[error("a server needs at least one preshared key")]
-    Missing,
-    /// A key is the empty text or has blanks around it, which no header can carry.
-    #[error("a preshared key must not be empty and not start or end with a blank")]
-    Blank,
-}
+/// The name of a caller, in the extensions of its request. Not there where no key is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerName(pub Arc<str>);
 
 impl Keys {
-    /// The keys of this list.
-    pub fn new(keys: Vec<String>) -> Result<Self, KeysError> {
-        if keys.is_empty() {
-            return Err(KeysError::Missing);
-        }
-        if keys.iter().any(|key| key.is_empty() || key.trim() != key) {
-            return Err(KeysError::Blank);
-        }
-        Ok(Self(Some(keys)))
+    /// Callers without limits, with these keys.
+    pub fn new(keys: &[String]) -> Result<Self, CallersError> {
+        Ok(Self::of(Arc::new(Callers::new(keys, None)?)))
+    }
+
+    /// These callers.
+    pub fn of(callers: Arc<Callers>) -> Self {
+        Self(Some(callers))
     }
 
     /// Admits every caller, with or without a key. For tests.
@@ -52,25 +44,49 @@ impl Keys {
 
     /// Whether a key is so short that it can be guessed.
     pub fn has_short_key(&self) -> bool {
-        let mut keys = self.0.iter().flatten();
-        keys.any(|key| key.len() < STRONG_KEY_BYTES)
+        self.0.as_ref().is_some_and(|callers| callers.has_short_key())
     }
 
-    /// Requires that the headers of a call show one of the keys.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
-        let Some(keys) = &self.0 else { return Ok(()) };
-        let shown = headers.get(AUTHORIZATION).ok_or_else(|| {
-            status::unauthenticated(
-                "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`",
-            )
-        })?;
-        let key = shown.to_str().ok().and_then(bearer).ok_or_else(|| {
+    /// The callers, where some are known.
+    pub fn callers(&self) -> Option<&Arc<Callers>> {
+        self.0.as_ref()
+    }
+
+    /// The caller of a request, by the key that its headers show or, without one, by the client's certificate.
+    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<Option<Principal>, Status> {
+        let Some(callers) = &self.0 else { return Ok(None) };
+        let mut shown = request.headers().get_all(AUTHORIZATION).iter();
+        let Some(first) = shown.next() else {
+            return by_certificate(callers, request).map(Some);
+        };
+        if shown.any(|other| other != first) {
+            return Err(status::unauthenticated(
+                "invalid preshared key: two different keys were sent, send one",
+            ));
+        }
+        let key = first.to_str().ok().and_then(bearer).ok_or_else(|| {
             status::unauthenticated(
                 "invalid preshared key: malformed authorization, it must read `Bearer <key>`",
             )
         })?;
-        if holds(keys, key) { Ok(()) } else { Err(status::wrong_key()) }
+        callers.by_key(key).map(Some).ok_or_else(status::wrong_key)
     }
+}
+
+/// The caller with the client's certificate.
+fn by_certificate<B>(callers: &Callers, request: &Request<B>) -> Result<Principal, Status> {
+    let missing = || {
+        status::unauthenticated(
+            "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`",
+        )
+    };
+    let certificate = request.extensions().get::<Arc<ClientCertificate>>();
+    let certificate = certificate.filter(|_| callers.knows_certificates()).ok_or_else(missing)?;
+    callers.by_certificate(certificate.names()).ok_or_else(|| {
+        status::unauthenticated(
+            "no key was sent, and no name in the client's certificate has a role: add the metadata `authorization: Bearer <key>`, or the name to the access file",
+        )
+    })
 }
 
 /// Logs that a call was refused because of its key: who called and why, but nothing that was sent. The address is unknown
@@ -87,16 +103,10 @@ pub(crate) fn log_refusal(peer: Option<SocketAddr>, refusal: &Status) {
     );
 }
 
-/// Compares every key in full, so that the time it takes reveals nothing about them.
-fn holds(keys: &[String], shown: &str) -> bool {
-    let equal = |key: &String| key.as_bytes().ct_eq(shown.as_bytes());
-    keys.iter().map(equal).fold(Choice::from(0), |found, one| found | one).into()
-}
-
-/// Says how many keys there are, and none of them.
+/// Shows no key.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.0.as_ref().map_or(0, Vec::len))
+        f.debug_tuple("Keys").field(&self.0).finish()
     }
 }
 

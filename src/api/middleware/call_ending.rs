@@ -1,5 +1,6 @@
 //! How every call ends: its trailers, and its log line.
 
+use crate::access::Withheld;
 use crate::api::middleware::call_log::CallLog;
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
@@ -29,6 +30,8 @@ pub(super) struct CallEnding {
     /// Counts the call as in progress until its response has ended; `None` for calls that are not counted.
     pub(super) admitted: Option<AdmittedCall>,
     log: CallLog,
+    /// What the text of an error leaves out.
+    withheld: Option<Withheld>,
 }
 
 impl CallEnding {
@@ -53,7 +56,12 @@ impl CallEnding {
 
         let request_id = trailers.get(REQUEST_ID).cloned();
         let log = CallLog::start(request.uri().clone(), request_id, slow_after);
-        Self { trailers, admitted: None, log }
+        Self { trailers, admitted: None, log, withheld: None }
+    }
+
+    /// Leaves something out of the text of an error.
+    pub(super) fn withhold(&mut self, withheld: Option<Withheld>) {
+        self.withheld = withheld;
     }
 
     /// When the call arrived.
@@ -73,6 +81,9 @@ impl CallEnding {
         if headers.get(GRPC_STATUS).is_some_and(|code| code == OK) {
             self.log.end_well();
         } else {
+            if let Some(withheld) = self.withheld {
+                status::withhold(headers, withheld);
+            }
             status::explain(headers);
             grpc_message::simplify(headers);
             self.log.end(headers);

@@ -1,5 +1,6 @@
 //! Middleware around every service: authentication, deadline, request id, compression, trailers, log line.
 
+use crate::api::call_access;
 use crate::api::middleware::auth::{self, Keys};
 use crate::api::middleware::call_ending::{CallEnding, RequestIds};
 use crate::api::middleware::compression::{self, Policy};
@@ -120,19 +121,32 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let mut ending = CallEnding::start(&request, &self.options.request_ids, self.slow_after);
         let span = ending.span(&request);
         // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
-        if let Err(refusal) = self.options.keys.admit(request.headers()) {
-            let admission: Option<&Admission> = request.extensions().get();
-            auth::log_refusal(admission.and_then(|admission| admission.peer), &refusal);
-            let refused = refused(request, refusal, ending);
-            return Box::pin(refused.instrument(span));
-        }
+        let caller = match self.options.keys.admit(&request) {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                let admission: Option<&Admission> = request.extensions().get();
+                auth::log_refusal(admission.and_then(|admission| admission.peer), &refusal);
+                let refused = refused(request, refusal, ending);
+                return Box::pin(refused.instrument(span));
+            }
+        };
 
         if let Some(Admission { admitted, .. }) = request.extensions().get() {
             admitted();
+        }
+        if let Some(caller) = caller {
+            // Also before anything that costs memory: a method that no role of the caller names is refused here.
+            match call_access::enter(&mut request, &caller) {
+                Ok(withheld) => ending.withhold(withheld),
+                Err(refusal) => {
+                    let refused = refused(request, refusal, ending);
+                    return Box::pin(refused.instrument(span));
+                }
+            }
         }
 
         if !self.is_watch {
@@ -246,7 +260,7 @@ mod tests {
     }
 
     async fn called(answers: bool) -> Response<Body> {
-        let keys = Arc::new(Keys::new(vec!["key".to_owned()]).unwrap());
+        let keys = Arc::new(Keys::new(&["key".to_owned()]).unwrap());
         let request_ids: RequestIds = Arc::new(|| "id".to_owned());
         let options = MiddlewareOptions {
             keys,

@@ -92,8 +92,14 @@ pub(crate) fn to_message(status: &Status) -> tonic_types::Status {
         })
 }
 
+/// A status with a reason that is given by its name.
+pub(super) fn explained(code: Code, reason: &str, message: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    Status::with_error_details(code, message, details)
+}
+
 /// A text of at most so many bytes.
-fn cut(text: String, bytes_max: usize) -> String {
+pub(super) fn cut(text: String, bytes_max: usize) -> String {
     if text.len() <= bytes_max {
         return text;
     }

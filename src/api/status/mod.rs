@@ -2,6 +2,7 @@
 //!
 //! Each file has the rows of one kind of error; `details` gives all of them one form.
 
+mod access;
 mod call;
 mod caveat;
 mod database;
@@ -11,6 +12,7 @@ mod request;
 mod schema;
 mod store;
 
+pub(crate) use access::{refused, withhold, without_withheld};
 pub(crate) use call::{
     client_too_slow, deadline_passed, import_idle, overloaded, reopening, server_fault,
     shutting_down, stream_idle, too_many_calls_of_key, unauthenticated, watcher_too_slow,

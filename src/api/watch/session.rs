@@ -264,7 +264,7 @@ fn watch_events(
     let RevisionChanges { revision, updates, schema_written, metadata, ends, within, through } =
         part;
     let (revision, schema_written, ends) = (*revision, *schema_written, *ends);
-    let metadata = || metadata.as_ref().map(encode::structure);
+    let metadata = || metadata.as_ref().filter(|_| wanted.within.is_none()).map(encode::structure);
     let schema_follows = ends && schema_written && wanted.schemas;
     let token = |position| tokens.position_token(position);
     let empty = |through| WatchEvent {

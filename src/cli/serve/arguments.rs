@@ -1,5 +1,6 @@
 //! Options of `kilwa serve`.
 
+use super::access_args::AccessArgs;
 use super::clock_args::ClockArgs;
 use super::common_args::CommonArgs;
 use super::defaults::defaults;
@@ -131,6 +132,8 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
+    pub(super) access: AccessArgs,
+    #[command(flatten)]
     writes: WriteQueueArgs,
     #[command(flatten)]
     watch: WatchArgs,
@@ -171,6 +174,7 @@ impl Arguments {
         self.common.apply(&mut config);
         config.shutdown_drain_delay = self.grpc_shutdown_drain_delay;
         self.tls.apply(&mut config);
+        self.access.apply(&mut config);
         self.writes.apply(&mut config);
         self.watch.apply(&mut config);
         self.streams.apply(&mut config);

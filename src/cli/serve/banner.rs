@@ -25,6 +25,7 @@ impl Banner<'_> {
     pub(super) fn text(&self, contents: Contents, example: Option<&Example>) -> String {
         let key = match self.keys {
             KeySource::Given => "given with --grpc-preshared-key".to_owned(),
+            KeySource::AccessFile(file) => format!("those of {}", file.display()),
             KeySource::Kept(file) => format!("in {}", file.display()),
             KeySource::Made(file) => format!("generated, in {}", file.display()),
         };
@@ -71,7 +72,7 @@ impl Banner<'_> {
             (false, true) => String::new(),
         };
         let key = match self.keys {
-            KeySource::Given => " --token \"$KEY\"".to_owned(),
+            KeySource::Given | KeySource::AccessFile(_) => " --token \"$KEY\"".to_owned(),
             KeySource::Kept(_) | KeySource::Made(_) if self.data_dir == default_data_dir() => {
                 String::new()
             }
@@ -100,7 +101,7 @@ impl Banner<'_> {
     /// The same check through the official Python client. One statement, so that it may be indented in a shell.
     fn python(&self, Example { resource, permission, subject }: &Example) -> String {
         let key = match self.keys {
-            KeySource::Given => String::new(),
+            KeySource::Given | KeySource::AccessFile(_) => String::new(),
             KeySource::Kept(file) | KeySource::Made(file) => {
                 format!("KEY=\"$(cat {})\" ", quoted(&file.display().to_string()))
             }

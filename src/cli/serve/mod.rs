@@ -1,5 +1,6 @@
 //! `kilwa serve`.
 
+mod access_args;
 mod arguments;
 mod banner;
 mod clock_args;
@@ -35,6 +36,7 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
     arguments.common.start_log()?;
     notes.log();
 
+    arguments.access.warn_of_shown_keys();
     let mut config = arguments.config();
     let mut example = None;
     if !arguments.bootstrap.is_empty() {
@@ -46,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
     // Kept until the server has ended.
     let mut registration = None;
     server::run_until_signal(&arguments.common.address(), &config, |address, server| {
-        if *server.key_source() != KeySource::Given {
+        if matches!(server.key_source(), KeySource::Kept(_) | KeySource::Made(_)) {
             registration = register(address, &config.data_dir);
         }
         if arguments.common.logs_json() {

@@ -3,18 +3,26 @@
 use super::change_log::{exists, written_relationship};
 use super::proposal::{Examination, Rejection};
 use crate::database::error::DatabaseError;
-use crate::relationship::{ReadError, Relationship, RelationshipFilter};
+use crate::relationship::{ReadError, Relationship, RelationshipFilter, RelationshipScope};
 use crate::store::{ChangeLogEntry, ScanPosition, Transaction};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How many relationships are read at a time.
 const PAGE: usize = 1000;
 /// Maximum candidates, deleted in one batch. With more, the deletion is a chunked write that scans itself.
 pub(in crate::database) const CANDIDATES_MAX: usize = 10_000;
 
-/// The relationships that match a filter on a snapshot, expired ones included.
+/// What a deletion selects: the relationships that match a filter, inside of a scope if there is one.
+#[derive(Clone)]
+pub(in crate::database) struct DeletionSelection {
+    pub(in crate::database) filter: RelationshipFilter,
+    pub(in crate::database) within: Option<Arc<RelationshipScope>>,
+}
+
+/// The relationships that a deletion selects on a snapshot, expired ones included.
 pub(in crate::database) struct DeletionCandidates {
-    filter: RelationshipFilter,
+    selection: DeletionSelection,
     /// In scan order, without caveats: a deletion needs the key alone, and the list may wait in the queue.
     pub(in crate::database) rows: Vec<Relationship>,
     /// The position of the last one.
@@ -23,11 +31,18 @@ pub(in crate::database) struct DeletionCandidates {
     pub(in crate::database) is_complete: bool,
 }
 
+impl DeletionSelection {
+    /// Whether a relationship that matches the filter is inside of the scope.
+    fn covers(&self, relationship: &Relationship) -> bool {
+        self.within.as_ref().is_none_or(|scope| scope.covers(relationship))
+    }
+}
+
 impl DeletionCandidates {
     /// The matches after a position, at most `count_max`.
     pub(in crate::database) fn examine(
         examination: &Examination<'_>,
-        filter: &RelationshipFilter,
+        selection: &DeletionSelection,
         after: Option<ScanPosition>,
         count_max: usize,
     ) -> Result<Self, DatabaseError> {
@@ -36,9 +51,12 @@ impl DeletionCandidates {
         let mut is_complete = true;
         loop {
             let room = count_max.saturating_add(1).saturating_sub(rows.len()).min(PAGE);
-            let page = snapshot.scan_stored(filter, after.as_ref(), room, &budget)?;
+            let page = snapshot.scan_stored(&selection.filter, after.as_ref(), room, &budget)?;
             after = page.next;
             for (row, position) in page.rows {
+                if !selection.covers(&row) {
+                    continue;
+                }
                 if rows.len() == count_max {
                     is_complete = false;
                     break;
@@ -51,7 +69,7 @@ impl DeletionCandidates {
             }
         }
 
-        Ok(Self { filter: filter.clone(), rows, last, is_complete })
+        Ok(Self { selection: selection.clone(), rows, last, is_complete })
     }
 
     /// The memory of the list in bytes, about.
@@ -68,7 +86,8 @@ impl DeletionCandidates {
         let mut known: HashSet<String> = self.rows.iter().map(key).collect();
         let mut newcomers = Vec::new();
         for relationship in changes.into_iter().filter_map(written_relationship) {
-            if self.filter.matches(&relationship)
+            if self.selection.filter.matches(&relationship)
+                && self.selection.covers(&relationship)
                 && known.insert(key(&relationship))
                 && exists(transaction, &relationship)?
             {
@@ -109,16 +128,17 @@ pub(in crate::database) fn delete_each<'r>(
     Ok(count)
 }
 
-/// Finds and deletes all matches of a filter, and returns their number.
+/// Finds and deletes all that is selected, and returns the number.
 pub(in crate::database) fn delete_all(
     transaction: &mut Transaction<'_>,
-    filter: &RelationshipFilter,
+    selection: &DeletionSelection,
 ) -> Result<u64, Rejection> {
     let (mut count, mut after) = (0, None);
     loop {
         let budget = transaction.scan_budget();
-        let page = transaction.scan_stored(filter, after.as_ref(), PAGE, &budget)?;
-        count += delete_each(transaction, page.rows.iter().map(|(row, _)| row))?;
+        let page = transaction.scan_stored(&selection.filter, after.as_ref(), PAGE, &budget)?;
+        let rows = page.rows.iter().map(|(row, _)| row).filter(|row| selection.covers(row));
+        count += delete_each(transaction, rows)?;
         after = page.next;
         if after.is_none() {
             return Ok(count);

@@ -1,6 +1,8 @@
 //! Deletions by filter.
 
-use super::candidates::{CANDIDATES_MAX, DeletionCandidates, delete_all, delete_each};
+use super::candidates::{
+    CANDIDATES_MAX, DeletionCandidates, DeletionSelection, delete_all, delete_each,
+};
 use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use crate::database::error::DatabaseError;
@@ -11,7 +13,7 @@ use crate::database::guards::{
 use crate::database::handle::Database;
 use crate::database::options::DatabaseOptions;
 use crate::database::read::relationships::ReadPosition;
-use crate::relationship::{Context, Precondition, RelationshipFilter, Revision};
+use crate::relationship::{Context, Precondition, RelationshipFilter, RelationshipScope, Revision};
 use crate::schema::Schema;
 use crate::store::{Transaction, WriteClock};
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use std::sync::Arc;
 pub struct DeleteRequest {
     /// The relationships to delete.
     pub filter: RelationshipFilter,
+    /// The part of the data that the write may touch; what is outside stays as if it were not there. `None` for all.
+    pub within: Option<Arc<RelationshipScope>>,
     /// Conditions on the state before.
     pub preconditions: Vec<Precondition>,
     /// Maximum relationships to delete.
@@ -69,14 +73,15 @@ impl Proposal for DeleteRequest {
         let limit = self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let after = self.after.clone().map(|ReadPosition(position)| position);
         let count_max = limit.unwrap_or(CANDIDATES_MAX);
-        let candidates = DeletionCandidates::examine(examination, &self.filter, after, count_max)?;
+        let selection = self.selection();
+        let candidates = DeletionCandidates::examine(examination, &selection, after, count_max)?;
 
         let request = Arc::clone(self);
         if limit.is_none() && !candidates.is_complete {
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
                 let until = verified.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;
-                let count = delete_all(transaction, &request.filter)?;
+                let count = delete_all(transaction, &request.selection())?;
                 until.require_not_passed(transaction)?;
                 Ok(DeletionSummary {
                     revision: transaction.revision(),
@@ -106,6 +111,10 @@ impl Proposal for DeleteRequest {
 }
 
 impl DeleteRequest {
+    fn selection(&self) -> DeletionSelection {
+        DeletionSelection { filter: self.filter.clone(), within: self.within.clone() }
+    }
+
     fn require_bounds(&self, options: &DatabaseOptions) -> Result<(), DatabaseError> {
         require_small_metadata(options, self.metadata.as_ref())?;
         require_few_preconditions(options, &self.preconditions)?;

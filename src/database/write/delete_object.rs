@@ -1,6 +1,8 @@
 //! Deletes every relationship that references an object, as resource or as subject.
 
-use super::candidates::{CANDIDATES_MAX, DeletionCandidates, delete_all, delete_each};
+use super::candidates::{
+    CANDIDATES_MAX, DeletionCandidates, DeletionSelection, delete_all, delete_each,
+};
 use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
 use crate::database::error::DatabaseError;
@@ -12,8 +14,8 @@ use crate::database::handle::Database;
 use crate::database::read::view::View;
 use crate::database::requirement::RequiredPermission;
 use crate::relationship::{
-    Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter, Revision,
-    SubjectFilter, SubjectRelationFilter,
+    Context, ObjectIdFilter, ObjectRef, Precondition, Relationship, RelationshipFilter,
+    RelationshipScope, Revision, SubjectFilter, SubjectRelationFilter,
 };
 use crate::schema::Schema;
 use crate::store::{Transaction, WriteClock};
@@ -27,6 +29,8 @@ const PAGE: usize = 1000;
 pub struct DeleteObjectRequest {
     /// The object.
     pub object: ObjectRef,
+    /// The part of the data that the write may touch; what is outside stays as if it were not there. `None` for all.
+    pub within: Option<Arc<RelationshipScope>>,
     /// Conditions on the state before.
     pub preconditions: Vec<Precondition>,
     /// Permissions that subjects must have before.
@@ -72,6 +76,8 @@ impl Proposal for DeleteObjectRequest {
         require_few_permissions(&self.permissions)?;
         let verified = VerifiedPrerequisites::examine(self, examination)?;
         let (as_resource, as_subject) = filters(&self.object);
+        let select = |filter| DeletionSelection { filter, within: self.within.clone() };
+        let (as_resource, as_subject) = (select(as_resource), select(as_subject));
         let candidates = [
             DeletionCandidates::examine(examination, &as_resource, None, CANDIDATES_MAX)?,
             DeletionCandidates::examine(examination, &as_subject, None, CANDIDATES_MAX)?,
@@ -118,7 +124,11 @@ impl Proposal for DeleteObjectRequest {
 
 impl View<'_> {
     /// The number of relationships that a deletion of the object would delete.
-    pub fn count_references(&self, object: &ObjectRef) -> Result<ReferenceCounts, DatabaseError> {
+    pub fn count_references(
+        &self,
+        object: &ObjectRef,
+        within: Option<&RelationshipScope>,
+    ) -> Result<ReferenceCounts, DatabaseError> {
         let (as_resource, as_subject) = filters(object);
         require_filter(self.schema(), &as_resource)?;
         let budget = self.snapshot.scan_budget();
@@ -132,7 +142,10 @@ impl View<'_> {
             loop {
                 let page = self.snapshot.scan_stored(filter, after.as_ref(), PAGE, &budget)?;
                 let rows = page.rows.iter();
-                let counted = rows.filter(|(found, _)| counts_itself || found.resource != *object);
+                let counted = rows.filter(|(found, _)| {
+                    (counts_itself || found.resource != *object)
+                        && within.is_none_or(|scope| scope.covers(found))
+                });
                 *count += u64::try_from(counted.count()).unwrap_or(u64::MAX);
                 after = page.next;
                 if after.is_none() {

@@ -12,7 +12,7 @@ use crate::database::options::DatabaseOptions;
 use crate::database::requirement::RequiredPermission;
 use crate::relationship::{
     Context, ObjectIdFilter, ObjectRef, Precondition, Qualifiers, Relationship, RelationshipFilter,
-    RelationshipReader, RelationshipUpdate, Revision, Subject, UpdateOperation,
+    RelationshipReader, RelationshipScope, RelationshipUpdate, Revision, Subject, UpdateOperation,
 };
 use crate::schema::Schema;
 use crate::store::{Transaction, WriteClock};
@@ -28,6 +28,8 @@ pub struct SetRelationRequest {
     pub relation: String,
     /// The new subjects, each once, with the caveat and expiration of their relationships.
     pub subjects: Vec<(Subject, Qualifiers)>,
+    /// The part of the data that the write may touch; what is outside stays as if it were not there. `None` for all.
+    pub within: Option<Arc<RelationshipScope>>,
     /// Conditions on the state before.
     pub preconditions: Vec<Precondition>,
     /// Permissions that subjects must have before.
@@ -126,15 +128,20 @@ impl Proposal for SetRelationRequest {
             let Replacement { request, filter, updates } = &*replacement;
             verified.confirm(transaction, attempt)?;
             set_metadata(transaction, request.metadata.as_ref())?;
-            Ok(replace(transaction, filter, updates, options.updates_max)?)
+            Ok(replace(
+                transaction,
+                (filter, request.within.as_deref()),
+                updates,
+                options.updates_max,
+            )?)
         }))
     }
 }
 
-/// Applies the updates and deletes all other relationships that match the filter.
+/// Applies the updates and deletes all other relationships that match the filter and are inside of the scope.
 fn replace(
     transaction: &mut Transaction<'_>,
-    filter: &RelationshipFilter,
+    (filter, within): (&RelationshipFilter, Option<&RelationshipScope>),
     updates: &[RelationshipUpdate],
     max: usize,
 ) -> Result<RelationDiff, DatabaseError> {
@@ -144,7 +151,8 @@ fn replace(
 
     let wanted: HashSet<_> =
         updates.iter().map(|update| update.relationship.subject.key()).collect();
-    let unwanted = stored.iter().map(|(relationship, _)| relationship);
+    let is_within = |row: &&Relationship| within.is_none_or(|scope| scope.covers(row));
+    let unwanted = stored.iter().map(|(relationship, _)| relationship).filter(is_within);
     let mut unwanted: Vec<&Relationship> =
         unwanted.filter(|relationship| !wanted.contains(&relationship.subject.key())).collect();
     unwanted.sort_by(|left, right| left.subject.key().cmp(&right.subject.key()));

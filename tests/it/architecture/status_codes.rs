@@ -27,6 +27,10 @@ const CONSTRUCTORS: &[&str] = &[
 
 /// Files that name codes, with the reason.
 const NAMING_FILES: &[(&str, &str)] = &[
+    (
+        "src/api/status/access.rs",
+        "chooses the code of refusals by roles, and what errors show by their codes",
+    ),
     ("src/api/status/call.rs", "chooses the codes of calls that the server ends"),
     ("src/api/status/database.rs", "chooses the codes of the database's errors"),
     ("src/api/status/details.rs", "has the codes for invalid arguments and failed preconditions"),

@@ -46,6 +46,34 @@ fn the_commands_of_the_security_review_print_what_is_shown() {
     assert!(commands > 6, "{commands} commands");
 }
 
+#[test]
+fn the_access_file_of_the_security_page_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = page("security.md");
+    let blocks = blocks(&page);
+    let (_, file) = blocks.iter().find(|(info, _)| *info == "toml").unwrap();
+    fs::write(folder.path().join("access.toml"), file.join("\n")).unwrap();
+    let mut commands = 0;
+    for (_, lines) in blocks.iter().filter(|(info, _)| *info == "console") {
+        commands += play(lines, |command| run(command, folder.path(), ""));
+    }
+    assert!(commands > 1, "{commands} commands");
+}
+
+#[test]
+fn the_tables_of_methods_on_the_security_page_are_complete() {
+    let page = page("security.md");
+    let (_, table) = page.split_once("| group | methods |").unwrap();
+    for method in kilwa::access::METHODS {
+        let row = format!("| `{}` | ", method.group.name());
+        let row = table.lines().find(|line| line.starts_with(&row)).unwrap();
+        let is_named = row.contains(method.name())
+            || (method.path.contains("Experimental") && row.contains("experimental"))
+            || (method.name().contains("Counter") || method.name().contains("CountRel"));
+        assert!(is_named, "{}: {row}", method.name());
+    }
+}
+
 /// Runs the commands of a block, and gives how many there are.
 fn play(lines: &[&str], run: impl Fn(&str) -> String) -> usize {
     let commands = shown(lines);

@@ -1,0 +1,127 @@
+//! Finds the caller of a call.
+
+use super::file::{AccessFile, AccessFileError, read_access_file};
+use super::key::{KeyHash, is_short_key};
+use super::principal::{CertificateNameKind, Principal};
+use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
+
+/// The callers that a server knows. What an access file says of them can be read again.
+pub struct Callers {
+    /// Those whose keys were given with the configuration.
+    given: Vec<(KeyHash, Principal)>,
+    has_short_key: bool,
+    file: Option<PathBuf>,
+    current: ArcSwap<CallerTable>,
+}
+
+/// The callers, as they are between two readings of the access file.
+#[derive(Default)]
+struct CallerTable {
+    keys: Vec<(KeyHash, Principal)>,
+    certificates: BTreeMap<(CertificateNameKind, String), Principal>,
+}
+
+/// Keys that cannot protect anything, or an access file that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallersError {
+    /// There is no key.
+    #[error("a server needs at least one preshared key")]
+    Missing,
+    /// A key is the empty text or has blanks around it, which no header can carry.
+    #[error("a preshared key must not be empty and not start or end with a blank")]
+    Blank,
+    /// The access file.
+    #[error(transparent)]
+    File(#[from] AccessFileError),
+}
+
+impl Callers {
+    /// Callers without limits, by their keys, and those of an access file.
+    pub fn new(keys: &[String], file: Option<&Path>) -> Result<Self, CallersError> {
+        if keys.is_empty() && file.is_none() {
+            return Err(CallersError::Missing);
+        }
+        if keys.iter().any(|key| key.is_empty() || key.trim() != key) {
+            return Err(CallersError::Blank);
+        }
+        let named = |(index, key): (usize, &String)| {
+            (KeyHash::from_key(key), Principal::unlimited(format!("preshared-{}", index + 1)))
+        };
+        let callers = Self {
+            given: keys.iter().enumerate().map(named).collect(),
+            has_short_key: keys.iter().any(|key| is_short_key(key)),
+            file: file.map(Path::to_owned),
+            current: ArcSwap::default(),
+        };
+        callers.reload()?;
+        Ok(callers)
+    }
+
+    /// Reads the access file again. The callers remain as they are if it cannot be used.
+    pub fn reload(&self) -> Result<(), AccessFileError> {
+        let mut table = CallerTable { keys: self.given.clone(), ..CallerTable::default() };
+        if let Some(path) = &self.file {
+            let given: Vec<KeyHash> = self.given.iter().map(|(hash, _)| *hash).collect();
+            let AccessFile { keys, certificates, .. } = read_access_file(path, &given)?;
+            table.keys.extend(keys);
+            table.certificates = certificates;
+        }
+        self.current.store(Arc::new(table));
+        Ok(())
+    }
+
+    /// The access file.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Whether a key that was given is so short that it can be guessed.
+    pub fn has_short_key(&self) -> bool {
+        self.has_short_key
+    }
+
+    /// The caller with a key. Compares with every key in full, so that the time it takes reveals nothing about them.
+    pub fn by_key(&self, shown: &str) -> Option<Principal> {
+        let (shown, table) = (KeyHash::from_key(shown), self.current.load());
+        let none = u64::MAX;
+        let mut found = none;
+        for (index, (hash, _)) in (0_u64..).zip(&table.keys) {
+            found.conditional_assign(&index, hash.equals(&shown));
+        }
+        if bool::from(found.ct_eq(&none)) {
+            return None;
+        }
+        table.keys.get(usize::try_from(found).ok()?).map(|(_, caller)| caller.clone())
+    }
+
+    /// Whether some certificate has a role.
+    pub fn knows_certificates(&self) -> bool {
+        !self.current.load().certificates.is_empty()
+    }
+
+    /// The caller with a certificate of these names, by the first of them that the access file names.
+    pub fn by_certificate<'n>(
+        &self,
+        names: impl IntoIterator<Item = (CertificateNameKind, &'n str)>,
+    ) -> Option<Principal> {
+        let table = self.current.load();
+        let mut names = names.into_iter();
+        names.find_map(|(kind, name)| table.certificates.get(&(kind, name.to_owned())).cloned())
+    }
+}
+
+/// Says how many keys there are, and none of them.
+impl fmt::Debug for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.current.load().keys.len();
+        f.debug_struct("Callers")
+            .field("keys", &count)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,63 @@
+//! The tables of an access file, with the places of their values.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// A text with its place.
+pub(super) type PlacedText = Spanned<String>;
+
+/// A whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccessContent {
+    #[serde(default)]
+    pub(super) roles: BTreeMap<PlacedText, RoleContent>,
+    #[serde(default)]
+    pub(super) keys: Vec<KeyContent>,
+    #[serde(default)]
+    pub(super) certificates: Vec<CertificateContent>,
+}
+
+/// `[roles.NAME]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoleContent {
+    pub(super) methods: Spanned<Vec<PlacedText>>,
+    #[serde(default)]
+    pub(super) definitions: Option<Spanned<Vec<PlacedText>>>,
+    #[serde(default)]
+    pub(super) relations: Option<Spanned<Vec<PlacedText>>>,
+    #[serde(default)]
+    pub(super) id_prefixes: Option<Spanned<Vec<PlacedText>>>,
+    #[serde(default)]
+    pub(super) shared: Option<Spanned<Vec<PlacedText>>>,
+}
+
+/// `[[keys]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyContent {
+    pub(super) name: PlacedText,
+    #[serde(default)]
+    pub(super) sha256: Option<PlacedText>,
+    #[serde(default)]
+    pub(super) key: Option<PlacedText>,
+    pub(super) roles: Spanned<Vec<PlacedText>>,
+}
+
+/// `[[certificates]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CertificateContent {
+    pub(super) name: PlacedText,
+    #[serde(default)]
+    pub(super) common_name: Option<PlacedText>,
+    #[serde(default)]
+    pub(super) dns_name: Option<PlacedText>,
+    #[serde(default)]
+    pub(super) uri: Option<PlacedText>,
+    #[serde(default)]
+    pub(super) email: Option<PlacedText>,
+    pub(super) roles: Spanned<Vec<PlacedText>>,
+}

@@ -1,0 +1,8 @@
+//! Access files: keys, certificates and roles as TOML.
+
+mod content;
+mod read;
+mod text;
+
+pub use read::{AccessFile, read_access_file};
+pub use text::{AccessFileError, AccessMistake};

@@ -1,0 +1,59 @@
+//! `kilwa auth`.
+
+use crate::program;
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+#[test]
+fn a_file_is_checked_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.toml");
+    let check = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let output = program::kilwa().args(["auth", "check"]).arg(&path).output().unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), text)
+    };
+    let hash = "0".repeat(64);
+    let right = format!(
+        "[roles.some]\nmethods = [\"check\"]\nid_prefixes = [\"a/\"]\n\
+         [[keys]]\nname = \"a\"\nsha256 = \"{hash}\"\nroles = [\"some\"]\n\
+         [[certificates]]\nname = \"b\"\nuri = \"u\"\nroles = [\"full\"]\n"
+    );
+    let (code, [out, err]) = check(&right);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("1 key, 1 certificate, 1 role"), "{out}");
+    assert!(
+        out.contains("key a: BulkCheckPermission, CheckBulkPermissions, CheckPermission"),
+        "{out}"
+    );
+    assert!(out.contains("certificate b: every method, on all data"), "{out}");
+    assert_eq!(err, "");
+
+    let (code, [out, err]) = check(&right.replace("[\"check\"]", "[\"chekc\"]"));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains(&format!("{}:2: ", path.display())), "{err}");
+}
+
+#[test]
+fn a_key_is_hashed_from_standard_input() {
+    let hash = |key: &str| {
+        let mut command = program::kilwa();
+        command
+            .args(["auth", "hash"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        process.stdin.take().unwrap().write_all(key.as_bytes()).unwrap();
+        let output = process.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n".to_owned();
+    assert_eq!(hash("abc\n"), (Some(0), expected.clone()));
+    assert_eq!(hash("abc"), (Some(0), expected));
+    for wrong in ["", "\n", " abc", "two\nlines", "ü"] {
+        assert_eq!(hash(wrong), (Some(2), String::new()), "{wrong:?}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Keys: wrong ones, none, two, and keys that are rotated while the server runs.
+
+use super::calls::{self, Answer};
+use super::{ADMIN, Guarded, LIMITED, access_with_role};
+use crate::program::without_variables;
+use crate::served::Served;
+use crate::server_support::question;
+use prost::Message as _;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+use tonic::{Code, Request};
+
+const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+
+/// The hash of a key, as `kilwa auth hash` prints it.
+fn hash(key: &str) -> String {
+    kilwa::access::KeyHash::from_key(key).to_hex()
+}
+
+#[tokio::test]
+async fn a_call_needs_one_of_the_keys() {
+    let hashed = format!(
+        "[[keys]]\nname = \"a\"\nsha256 = \"{}\"\nroles = [\"full\"]\n\
+         [[keys]]\nname = \"b\"\nkey = \"the key of b, in plain text\"\nroles = [\"full\"]\n",
+        hash("the key of a, which is hashed")
+    );
+    let guarded = Guarded::start(&hashed).await;
+    let request = question("document:alpha/1#view@user:alpha/ann");
+    for key in ["the key of a, which is hashed", "the key of b, in plain text", ADMIN] {
+        assert!(guarded.call(key, CHECK, &request).await.error.is_none(), "{key}");
+    }
+    let channel = || guarded.server.channel();
+    let wrong = [&hash("the key of a, which is hashed"), "the key of a", "quite another key"];
+    for key in wrong {
+        let answer = guarded.call(key, CHECK, &request).await;
+        assert_eq!(answer.refusal().code(), Code::PermissionDenied);
+        assert!(!answer.shows(key), "{answer:?}");
+    }
+    let answer = calls::call(channel().await, None, CHECK, vec![request.encode_to_vec()]).await;
+    assert_eq!(answer.refusal().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn two_different_keys_in_one_call_are_refused() {
+    use kilwa::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
+    let guarded = Guarded::with_role("methods = [\"check\"]").await;
+    let mut client = PermissionsServiceClient::new(guarded.server.channel().await);
+    for (second, expected) in [(ADMIN, None), (LIMITED, Some(Code::Unauthenticated))] {
+        let mut request = Request::new(question("document:alpha/1#view@user:alpha/ann"));
+        for key in [ADMIN, second] {
+            request
+                .metadata_mut()
+                .append("authorization", format!("Bearer {key}").parse().unwrap());
+        }
+        let code = client.check_permission(request).await.err().map(|status| status.code());
+        assert_eq!(code, expected);
+    }
+}
+
+/// A server in a process of its own, with an access file alone.
+struct Rotating {
+    server: Served,
+    folder: TempDir,
+}
+
+impl Rotating {
+    fn start(access: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("access.toml"), access).unwrap();
+        let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
+        program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--access-file"]);
+        program.arg(folder.path().join("access.toml"));
+        program.arg("--data-dir").arg(folder.path().join("data"));
+        Self { server: Served::run(program), folder }
+    }
+
+    fn reload(&self, access: &str, line: &str) -> String {
+        fs::write(self.file(), access).unwrap();
+        self.server.signal("HUP");
+        self.server.await_line(line)
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join("access.toml")
+    }
+
+    async fn code(&self, key: &str) -> Option<Code> {
+        let request = question("document:alpha/1#view@user:alpha/ann");
+        let channel = self.server.channel().await;
+        let answer: Answer =
+            calls::call(channel, Some(key), CHECK, vec![request.encode_to_vec()]).await;
+        answer.error.map(|error| error.code())
+    }
+}
+
+fn access(keys: &[&str]) -> String {
+    let key = |(index, key): (usize, &&str)| {
+        format!(
+            "[[keys]]\nname = \"key {index}\"\nsha256 = \"{}\"\nroles = [\"full\"]\n",
+            hash(key)
+        )
+    };
+    keys.iter().enumerate().map(key).collect()
+}
+
+#[tokio::test]
+async fn keys_are_rotated_while_the_server_runs() {
+    let (old, new) = ("the old key of a service", "the new key of a service");
+    // There is no schema, so a caller that is let in is answered with this.
+    let (open, closed) = (Some(Code::FailedPrecondition), Some(Code::PermissionDenied));
+    let rotating = Rotating::start(&access(&[old]));
+    assert_eq!((rotating.code(old).await, rotating.code(new).await), (open, closed));
+    rotating.reload(&access(&[old, new]), "reloaded");
+    assert_eq!((rotating.code(old).await, rotating.code(new).await), (open, open));
+    rotating.reload(&access(&[new]), "reloaded");
+    assert_eq!((rotating.code(old).await, rotating.code(new).await), (closed, open));
+
+    // A file with a mistake leaves everything as it was, and the log says where the mistake is.
+    let line = rotating.reload(&(access(&[old]) + "name = 1\n"), "not reloaded");
+    let place = format!("{}:5: ", rotating.file().display());
+    assert!(line.contains(&place), "{line}");
+    assert!(!line.contains(old), "{line}");
+    assert_eq!((rotating.code(old).await, rotating.code(new).await), (closed, open));
+    // No key was made in the data folder: there are keys.
+    assert!(!rotating.folder.path().join("data/preshared.key").exists());
+}
+
+#[tokio::test]
+async fn a_role_is_changed_while_the_server_runs() {
+    let rotating = Rotating::start(&access_with_role("methods = [\"read\"]"));
+    assert_eq!(rotating.code(LIMITED).await, Some(Code::PermissionDenied));
+    rotating.reload(&access_with_role("methods = [\"read\", \"check\"]"), "reloaded");
+    assert_eq!(rotating.code(LIMITED).await, Some(Code::FailedPrecondition));
+}
+
+#[test]
+fn no_key_is_in_what_a_server_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "a key that nothing shows";
+    let server = Served::start_with(folder.path(), &["--log-level", "trace"]);
+    server.await_line("a key on the command line can be read in the process list");
+    drop(server);
+    let shown = format!("{:?}", kilwa::access::Callers::new(&[key.to_owned()], None).unwrap());
+    assert!(!shown.contains(key) && !shown.contains(&hash(key)), "{shown}");
+}
+
+#[test]
+fn a_server_with_mistakes_in_its_access_file_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.toml");
+    fs::write(&file, "[[keys]]\nname = \"x\"\nkey = \"y\"\nroles = [\"none\"]\n").unwrap();
+    let (code, text) = serve(folder.path(), &file);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains(&format!("{}:4: there is no role `none`", file.display())), "{text}");
+}
+
+fn serve(folder: &Path, file: &Path) -> (Option<i32>, String) {
+    let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
+    program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--access-file"]).arg(file);
+    let output = program.arg("--data-dir").arg(folder.join("data")).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
