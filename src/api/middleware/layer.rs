@@ -151,6 +151,7 @@ where
 
         if !self.is_watch {
             let key = request.headers().get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+            self.options.limiter.probe_queue(ending.arrived());
             match self.options.limiter.admit(key, ending.arrived()) {
                 Ok(admitted) => ending.admitted = Some(admitted),
                 Err(refusal) => {
@@ -170,10 +171,8 @@ where
         let call = RequestMemory::new(&self.options.budget, limits, compressed);
         let request = request.map(|body| CountedBody::body(body, &call));
         let answer = intake::read(Arc::clone(&call), self.inner.call(request));
-        let limiter = Arc::clone(&self.options.limiter);
         Box::pin(
             async move {
-                limiter.record_arrival(ending.arrived().elapsed());
                 let mut deadline = deadline.map(Box::pin);
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));

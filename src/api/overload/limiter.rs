@@ -2,6 +2,7 @@
 
 use super::caller_load::CallerLoads;
 use super::options::OverloadOptions;
+use super::queue_probe::QueueProbe;
 use super::waiting::WaitingTimes;
 use crate::api::status;
 use crate::telemetry::Throttle;
@@ -15,8 +16,8 @@ use tonic::Status;
 const CALLS_MAX: usize = 1 << 16;
 /// How long waiting times are collected before the limit follows them.
 const WINDOW: Duration = Duration::from_millis(100);
-/// The fewest samples from which the limit is lowered.
-const SAMPLES_MIN: u64 = 16;
+/// The fewest pieces of work whose waiting time counts: a few may have waited for one another.
+const WORK_MIN: u64 = 16;
 /// How many windows in a row have to be congested before the limit falls. A short pause, such as that of a virtual
 /// machine, is no overload.
 const CONGESTED_WINDOWS_MIN: u32 = 3;
@@ -38,8 +39,9 @@ pub(crate) struct ConcurrencyLimiter {
     /// The most calls in progress in this window.
     calls_peak: AtomicUsize,
     refused: AtomicU64,
-    /// From the arrival of calls until a thread takes them up.
-    arrivals: WaitingTimes,
+    /// For a turn on the threads that receive calls.
+    turns: WaitingTimes,
+    probe: QueueProbe,
     /// For a free worker and for the processor, of work that does not run on the thread that received the call.
     work: WaitingTimes,
     callers: CallerLoads,
@@ -83,7 +85,8 @@ impl ConcurrencyLimiter {
             calls: AtomicUsize::new(0),
             calls_peak: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
-            arrivals: WaitingTimes::default(),
+            turns: WaitingTimes::default(),
+            probe: QueueProbe::default(),
             work: WaitingTimes::default(),
             callers: CallerLoads::default(),
             window: Mutex::default(),
@@ -143,9 +146,25 @@ impl ConcurrencyLimiter {
         number
     }
 
-    /// Records how long a call waited for a thread to take it up.
-    pub(crate) fn record_arrival(&self, waited: Duration) {
-        self.arrivals.add(waited);
+    /// Measures now and then how long a task of the present runtime waits for its turn. Called for each call.
+    pub(crate) fn probe_queue(self: &Arc<Self>, now: Instant) {
+        let now = nanoseconds(now.saturating_duration_since(self.started));
+        if self.options.waiting_max.is_none() || !self.probe.is_due(now) {
+            return;
+        }
+        let limiter = Arc::clone(self);
+        tokio::spawn(async move {
+            let started = Instant::now();
+            // Goes to the end of the queue.
+            tokio::task::yield_now().await;
+            limiter.record_turn(started.elapsed());
+            limiter.probe.end();
+        });
+    }
+
+    /// Records how long a task waited for its turn.
+    fn record_turn(&self, waited: Duration) {
+        self.turns.add(waited);
     }
 
     /// Records how long a piece of work waited for a worker and for the processor.
@@ -176,14 +195,15 @@ impl ConcurrencyLimiter {
         }
         self.window_end.store(now + nanoseconds(WINDOW), Ordering::Relaxed);
 
-        let samples = self.arrivals.count() + self.work.count();
-        let waited = self.arrivals.take_mean().max(self.work.take_mean());
+        let has_work = self.work.count() >= WORK_MIN;
+        let (turns, work) = (self.turns.take_mean(), self.work.take_mean());
+        let waited = if has_work { turns.max(work) } else { turns };
         let peak = self.calls_peak.swap(self.calls.load(Ordering::Relaxed), Ordering::Relaxed);
         let refused = self.refused.load(Ordering::Relaxed);
         let has_refused = refused != window.refused_before;
         window.refused_before = refused;
 
-        if waited > waiting_max && samples >= SAMPLES_MIN {
+        if waited > waiting_max {
             window.congested_in_a_row += 1;
             if window.congested_in_a_row >= CONGESTED_WINDOWS_MIN {
                 self.lower(peak, waited, waiting_max);
@@ -255,9 +275,7 @@ mod tests {
     /// Ends `windows` windows, in each of which all samples waited that long.
     fn pass(limiter: &Arc<ConcurrencyLimiter>, windows: u32, waited: Duration) {
         for _ in 0..windows {
-            for _ in 0..SAMPLES_MIN {
-                limiter.record_arrival(waited);
-            }
+            limiter.record_turn(waited);
             let end = Duration::from_nanos(limiter.window_end.load(Ordering::Relaxed));
             limiter.end_window(limiter.started + end);
         }
@@ -286,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_a_few_samples_and_a_few_calls_are_no_overload() {
+    fn a_pause_and_a_few_calls_are_no_overload() {
         let limiter = limiter(None);
         let calls = admit(&limiter, "a", 100);
         for _ in 0..5 {
