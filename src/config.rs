@@ -3,6 +3,7 @@
 use crate::access::{Callers, CallersError};
 use crate::api::{ApiOptions, Keys, OverloadOptions, RequestIds, RequestLimits, WatchOptions};
 use crate::database::DatabaseOptions;
+use crate::metrics::CallMetrics;
 use crate::relationship::Relationship;
 use crate::store::StoreOptions;
 use base64::Engine as _;
@@ -54,6 +55,8 @@ pub struct Config {
     pub transport: TransportSecurity,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
     pub garbage_collection_interval: Duration,
+    /// Where metrics and probes are served, as host and port; nowhere without it.
+    pub metrics_address: Option<String>,
     /// From when on a call is logged as slow, at `info`.
     pub slow_call: Duration,
     /// Time that a call without a deadline may take, unless its request or response is a stream.
@@ -188,6 +191,7 @@ impl Config {
             watch: WatchOptions::default(),
             connections: ConnectionOptions::default(),
             transport: TransportSecurity::default(),
+            metrics_address: None,
             garbage_collection_interval: Duration::from_mins(3),
             slow_call: Duration::from_secs(1),
             call_time_max: Duration::from_mins(5),
@@ -235,6 +239,7 @@ impl Config {
             request_ids,
             slow_call: self.slow_call,
             call_time_max: self.call_time_max,
+            calls: Arc::new(CallMetrics::new()),
         }
     }
 

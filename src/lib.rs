@@ -121,6 +121,7 @@ pub mod validation;
 pub mod proto;
 
 pub mod access;
+pub mod metrics;
 
 pub mod api;
 

@@ -12,6 +12,7 @@ use crate::api::request_limits::RequestLimits;
 use crate::api::token::ZedTokens;
 use crate::api::watch::send_queue::WatchOptions;
 use crate::api::workers::Workers;
+use crate::metrics::CallMetrics;
 use crate::proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
 use crate::proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
 use crate::proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
@@ -69,6 +70,8 @@ pub struct ApiOptions {
     pub slow_call: Duration,
     /// Time that a call without a deadline may take, unless it is a stream.
     pub call_time_max: Duration,
+    /// Counts the calls as they end.
+    pub calls: Arc<CallMetrics>,
 }
 
 impl fmt::Debug for ApiOptions {
@@ -108,6 +111,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
         call_time_max,
         budget,
         limiter,
+        calls: options.calls,
     };
     let context = ServiceContext {
         workers: Arc::clone(workers),

@@ -5,9 +5,9 @@ use crate::api::overload::{ConcurrencyLimiter, OverloadOptions, OverloadStatus, 
 use crate::api::sealed_token::StoreBytes;
 use crate::api::status;
 use crate::database::{Consistency, Database, View};
-use crate::engine::Stopwatch;
+use crate::engine::{CacheStatistics, Stopwatch};
 use crate::relationship::Timestamp;
-use crate::store::{self, IsInterrupted};
+use crate::store::{self, IsInterrupted, StoreStatistics};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -315,6 +315,13 @@ impl Workers {
     /// The database, once it is open.
     pub(crate) async fn open_database(&self) -> Result<Arc<Database>, Status> {
         self.slot.open_database().await
+    }
+
+    /// Figures of the store and of the cache of checks; `None` while the database is closed.
+    pub fn statistics(&self) -> Option<(StoreStatistics, CacheStatistics)> {
+        let figures =
+            |database: &Database| (database.store_statistics(), database.cache_statistics());
+        self.slot.with_database(figures)
     }
 
     /// Why writes are refused until the database is reopened; `None` while they are accepted.

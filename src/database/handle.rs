@@ -4,10 +4,11 @@ use super::error::DatabaseError;
 use super::lookup_pool::LookupPool;
 use super::options::DatabaseOptions;
 use super::schema_cache::SchemaCache;
-use crate::engine::Cache;
+use crate::engine::{Cache, CacheStatistics};
 use crate::relationship::{Revision, Timestamp};
 use crate::store::{
     ClosedStore, CollectionStats, OpenError, Shortage, Store, StoreId, StoreOptions,
+    StoreStatistics,
 };
 use std::io;
 use std::path::Path;
@@ -115,6 +116,16 @@ impl Database {
     /// not grow with their number.
     pub fn change_log_reads(&self) -> u64 {
         self.state.change_log_reads.load(Ordering::Relaxed)
+    }
+
+    /// Figures of the store, as they are now.
+    pub fn store_statistics(&self) -> StoreStatistics {
+        self.store.statistics()
+    }
+
+    /// What the cache of answers holds, and what it has dropped.
+    pub fn cache_statistics(&self) -> CacheStatistics {
+        self.state.cache.statistics()
     }
 
     /// Registers a callback that runs after each commit with the newest revision. It runs on the writer's thread, so it must

@@ -2,7 +2,7 @@
 
 use crate::relationship::{ReadPoint, Timestamp, Validity};
 use dashmap::DashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// Approximate memory of an entry in addition to the bytes of its key.
@@ -21,6 +21,20 @@ const ENTRY_OVERHEAD_BYTES: usize = 96;
 pub struct Cache {
     bytes_max: usize,
     generations: RwLock<Generations>,
+    evictions: AtomicU64,
+}
+
+/// What a cache holds, and what it has dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStatistics {
+    /// Entries that it holds.
+    pub entries: u64,
+    /// The bytes of these entries, about.
+    pub bytes: u64,
+    /// The most bytes that it holds.
+    pub bytes_max: u64,
+    /// Entries that were dropped to make room.
+    pub evictions: u64,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +65,7 @@ pub struct CacheAt<'c> {
 impl Cache {
     /// An empty cache of at most about `bytes_max` bytes; with 0 it stores nothing.
     pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, generations: RwLock::default() }
+        Self { bytes_max, generations: RwLock::default(), evictions: AtomicU64::new(0) }
     }
 
     /// The cache for the queries of a read point.
@@ -63,6 +77,20 @@ impl Cache {
     pub fn len(&self) -> usize {
         let generations = self.generations();
         generations.young.entries.len() + generations.old.entries.len()
+    }
+
+    /// What it holds, and what it has dropped.
+    pub fn statistics(&self) -> CacheStatistics {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let generations = self.generations();
+        let Generations { young, old } = &*generations;
+        let bytes = [young, old].map(|generation| generation.bytes.load(Ordering::Relaxed));
+        CacheStatistics {
+            entries: number(young.entries.len() + old.entries.len()),
+            bytes: number(bytes.iter().sum()),
+            bytes_max: number(self.bytes_max),
+            evictions: self.evictions.load(Ordering::Relaxed),
+        }
     }
 
     /// Whether it has no entries.
@@ -108,6 +136,8 @@ impl Cache {
         let young = std::mem::take(&mut generations.young);
         let dropped = std::mem::replace(&mut generations.old, young);
         drop(generations);
+        let evicted = u64::try_from(dropped.entries.len()).unwrap_or(u64::MAX);
+        self.evictions.fetch_add(evicted, Ordering::Relaxed);
         // Dropping many entries takes time, so it happens after the lock is released.
         drop(dropped);
     }

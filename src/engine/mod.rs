@@ -20,7 +20,7 @@ mod resolve;
 mod trace;
 mod truth;
 
-pub use cache::{Cache, CacheAt};
+pub use cache::{Cache, CacheAt, CacheStatistics};
 pub use check::query::{CheckQuery, CheckResult};
 pub use check::{check, check_each};
 pub use embedded::Engine;

@@ -15,6 +15,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// The name under which health checks ask whether the clock is believed.
+pub const CLOCK_HEALTH_NAME: &str = "kilwa.clock";
 /// By how much the wall clock may leave the monotonic one at once; time servers correct it by less.
 const TOLERANCE: i128 = 5 * NANOS_PER_SECOND;
 /// How long the wall clock has to stay ahead before readings follow it.

@@ -7,13 +7,16 @@ mod descriptors;
 mod heal;
 mod listener;
 mod plaintext;
+mod readiness;
+mod readings;
 mod registry;
 mod reload;
+mod scrape;
 mod signals;
 mod testing;
 mod tls;
 
-pub use clock::{ClockAhead, ClockDoubt, TimeSource};
+pub use clock::{CLOCK_HEALTH_NAME, ClockAhead, ClockDoubt, TimeSource};
 pub use plaintext::UnprotectedAddress;
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 pub use tls::TlsError;
@@ -28,8 +31,10 @@ use crate::store::{OpenError, Store, is_folder_in_use};
 use clock::{GuardedClock, since_epoch};
 use connection::ConnectionService;
 use listener::listen;
+use readiness::Readiness;
 use registry::Registry;
 use reload::Reloadable;
+use scrape::{ScrapeListener, ScrapeService};
 use signals::StopSignals;
 use std::future::Future;
 use std::io;
@@ -52,8 +57,6 @@ use tonic_health::server::HealthReporter;
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the log says that the clock is not believed.
 const CLOCK_LOG_INTERVAL: Duration = Duration::from_mins(1);
-/// The name under which health checks ask whether the clock is believed.
-pub const CLOCK_HEALTH_NAME: &str = "kilwa.clock";
 /// The largest message of the services that ask for no key, in bytes: they take a name.
 const OPEN_MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// Collecting without a pause would take the store for itself.
@@ -82,6 +85,16 @@ pub enum ServerError {
         "cannot listen at `{address}`: {source}; give another address with `--grpc-addr`, such as 127.0.0.1:50052"
     )]
     Bind {
+        /// The address as given.
+        address: String,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The address of the metrics.
+    #[error(
+        "cannot serve metrics at `{address}`: {source}; give another address with `--metrics-addr`, such as 127.0.0.1:9091"
+    )]
+    BindMetrics {
         /// The address as given.
         address: String,
         /// The error of the system.
@@ -121,6 +134,7 @@ pub struct Server {
     tls: Option<Arc<TlsIdentity>>,
     transport: TransportSecurity,
     reloads: Arc<Notify>,
+    metrics: Option<ScrapeListener>,
     garbage_collection_interval: Duration,
     shutdown_drain_delay: Duration,
     shutdown_grace: Duration,
@@ -182,6 +196,11 @@ fn warn_of_short_keys(address: SocketAddr, keys: &Keys) {
     }
 }
 
+fn bind_metrics(address: &str) -> Result<ScrapeListener, ServerError> {
+    let cannot_bind = |source| ServerError::BindMetrics { address: address.to_owned(), source };
+    ScrapeListener::bind(address).map_err(cannot_bind)
+}
+
 /// A listener, and where it listens.
 async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), ServerError> {
     let cannot_bind = |source| ServerError::Bind { address: address.to_owned(), source };
@@ -198,6 +217,8 @@ impl Server {
 
     /// The same with another source of time.
     pub fn open_with(config: &Config, time: TimeSource) -> Result<Self, ServerError> {
+        // Before the data folder is opened, which may take long.
+        let metrics = config.metrics_address.as_deref().map(bind_metrics).transpose()?;
         let tls = TlsIdentity::of("gRPC", &config.transport, tls::ALPN_GRPC)?;
 
         let mut store_options = config.store.clone();
@@ -243,6 +264,7 @@ impl Server {
             tls,
             transport: config.transport.clone(),
             reloads: Arc::default(),
+            metrics,
             garbage_collection_interval: config.garbage_collection_interval,
             shutdown_drain_delay: config.shutdown_drain_delay,
             shutdown_grace: config.shutdown_grace,
@@ -259,6 +281,11 @@ impl Server {
         self.contents
     }
 
+    /// Where metrics and probes are served.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(ScrapeListener::address)
+    }
+
     /// Serves until `shutdown` is done; then refuses new calls, gives those in progress the grace period, and closes the
     /// data folder.
     pub async fn serve(
@@ -272,10 +299,15 @@ impl Server {
         let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
 
         let (health, mut routes) = usual_routes().await?;
+        let calls = Arc::clone(&self.options.calls);
         api::add_services(&mut routes, &self.workers, self.options);
 
         let (stop, stopped) = watch::channel(());
         let registry = registry(self.connections);
+        let readiness = Readiness::new(&health);
+        let scraped = ScrapeService::new(calls, &self.workers, &registry, readiness);
+        // Aborted when this is dropped.
+        let _scrapes = self.metrics.map(|metrics| metrics.start(scraped));
         let service = ConnectionService {
             routes: routes.routes(),
             options: self.connections,

@@ -85,6 +85,11 @@ impl Registry {
         Arc::new(Self { max, unproven_max, state: Mutex::default(), closed: Notify::new() })
     }
 
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        self.lock().peers.len()
+    }
+
     /// The number of slots.
     pub(super) fn max(&self) -> usize {
         self.max

@@ -46,7 +46,7 @@ pub struct Store {
     pub(super) pins: Arc<Pins>,
     pub(super) inner: Arc<StoreInner>,
     pub(super) writer: Arc<WriterThread>,
-    queue: Arc<Queue>,
+    pub(super) queue: Arc<Queue>,
     pub(super) spill_quota: Arc<SpillQuota>,
     pub(super) dir: PathBuf,
     pub(super) is_read_only: bool,

@@ -64,6 +64,7 @@ mod lookup_rules;
 mod lookup_subjects;
 mod lookup_waiting;
 mod memo_counterexamples;
+mod metrics;
 mod outside;
 mod overload;
 mod packages;

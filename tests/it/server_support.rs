@@ -115,6 +115,7 @@ pub(crate) async fn start_workers(workers: &Arc<Workers>) -> Running {
         request_ids: Arc::new(|| "id".to_owned()),
         slow_call: Duration::from_secs(1),
         call_time_max: Duration::from_mins(1),
+        calls: Arc::default(),
     };
     let mut routes = Routes::builder();
     api::add_services(&mut routes, workers, options);

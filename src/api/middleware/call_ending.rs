@@ -6,6 +6,7 @@ use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
 use crate::api::overload::AdmittedCall;
 use crate::api::status;
+use crate::metrics::MethodCalls;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -40,6 +41,7 @@ impl CallEnding {
         request: &Request<Body>,
         request_ids: &RequestIds,
         slow_after: Option<Duration>,
+        calls: Arc<MethodCalls>,
     ) -> Self {
         let headers = request.headers();
         let mut trailers = HeaderMap::new();
@@ -55,7 +57,7 @@ impl CallEnding {
         }
 
         let request_id = trailers.get(REQUEST_ID).cloned();
-        let log = CallLog::start(request.uri().clone(), request_id, slow_after);
+        let log = CallLog::start(request.uri().clone(), request_id, slow_after, calls);
         Self { trailers, admitted: None, log, withheld: None }
     }
 

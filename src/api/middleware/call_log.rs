@@ -1,6 +1,8 @@
 //! One log line for each call: at `debug` for the usual ones, higher for slow ones and for those that the server failed.
 
+use crate::metrics::MethodCalls;
 use crate::telemetry::Throttle;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::codegen::http::Uri;
@@ -23,6 +25,7 @@ pub(crate) struct CallLog {
     started: Instant,
     /// From when on the call counts as slow; nothing for calls that are meant to take long.
     slow_after: Option<Duration>,
+    calls: Arc<MethodCalls>,
     is_ended: bool,
 }
 
@@ -39,8 +42,9 @@ impl CallLog {
         uri: Uri,
         request_id: Option<HeaderValue>,
         slow_after: Option<Duration>,
+        calls: Arc<MethodCalls>,
     ) -> Self {
-        Self { uri, request_id, started: Instant::now(), slow_after, is_ended: false }
+        Self { uri, request_id, started: Instant::now(), slow_after, calls, is_ended: false }
     }
 
     /// When the call arrived.
@@ -66,6 +70,7 @@ impl CallLog {
         static THROTTLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
         self.is_ended = true;
         let elapsed = self.started.elapsed();
+        self.calls.record(code.into(), elapsed);
         let severity = severity(code, self.slow_after.is_some_and(|slow| elapsed >= slow));
         let rpc = self.uri.path();
         let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok());

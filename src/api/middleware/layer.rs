@@ -12,6 +12,7 @@ use crate::api::middleware::metered_body::finish;
 use crate::api::middleware::stream_methods::has_request_stream;
 use crate::api::overload::ConcurrencyLimiter;
 use crate::api::status;
+use crate::metrics::CallMetrics;
 use http_body::Body as _;
 use std::convert::Infallible;
 use std::fmt;
@@ -72,6 +73,8 @@ pub(crate) struct MiddlewareOptions {
     pub(crate) budget: Arc<MemoryBudget>,
     /// Refuses calls beyond what the server can answer in time.
     pub(crate) limiter: Arc<ConcurrencyLimiter>,
+    /// Counts the calls as they end.
+    pub(crate) calls: Arc<CallMetrics>,
 }
 
 /// The most bytes of a refused request that are received before its response.
@@ -122,7 +125,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let mut ending = CallEnding::start(&request, &self.options.request_ids, self.slow_after);
+        let calls = self.options.calls.method(request.uri().path());
+        let mut ending =
+            CallEnding::start(&request, &self.options.request_ids, self.slow_after, calls);
         let span = ending.span(&request);
         // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
         let caller = match self.options.keys.admit(&request) {
@@ -266,6 +271,7 @@ mod tests {
             request_ids,
             slow_call: Duration::from_secs(1),
             call_time_max: Duration::from_mins(1),
+            calls: Arc::new(CallMetrics::new()),
             budget: Arc::new(MemoryBudget::new(1 << 20)),
             limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
         };

@@ -4,6 +4,7 @@ use super::access_args::AccessArgs;
 use super::clock_args::ClockArgs;
 use super::common_args::CommonArgs;
 use super::defaults::defaults;
+use super::metrics_args::MetricsArgs;
 use super::stream_args::StreamArgs;
 use super::tls_args::TlsArgs;
 use super::watch_args::WatchArgs;
@@ -18,7 +19,6 @@ use std::time::Duration;
 
 /// Runs the server.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(in crate::cli) struct Arguments {
     /// Preshared key that clients must send; may be repeated. Without one, the server generates a key and stores it in
     /// the data folder.
@@ -89,20 +89,6 @@ pub(in crate::cli) struct Arguments {
         value_parser = boolean::parse
     )]
     http_enabled: bool,
-    /// Whether to serve metrics. Not supported yet.
-    #[arg(
-        long,
-        env = "KILWA_METRICS_ENABLED",
-        hide = true,
-        value_name = "BOOL",
-        action = ArgAction::Set,
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = false,
-        default_missing_value = "true",
-        value_parser = boolean::parse
-    )]
-    metrics_enabled: bool,
     /// Memory of the block cache for data read from disk, in bytes.
     #[arg(
         long,
@@ -139,19 +125,18 @@ pub(in crate::cli) struct Arguments {
     watch: WatchArgs,
     #[command(flatten)]
     streams: StreamArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 impl Arguments {
     /// Refuses features that are not supported yet.
     pub(super) fn require_features(&self) -> Result<(), CliError> {
-        for (requested, flag) in
-            [(self.http_enabled, "--http-enabled"), (self.metrics_enabled, "--metrics-enabled")]
-        {
-            if requested {
-                return Err(CliError::new(format!(
-                    "`{flag}` is not supported yet: leave it out, or use `{flag}=false`"
-                )));
-            }
+        if self.http_enabled {
+            let flag = "--http-enabled";
+            return Err(CliError::new(format!(
+                "`{flag}` is not supported yet: leave it out, or use `{flag}=false`"
+            )));
         }
         Ok(())
     }
@@ -178,6 +163,7 @@ impl Arguments {
         self.writes.apply(&mut config);
         self.watch.apply(&mut config);
         self.streams.apply(&mut config);
+        self.metrics.apply(&mut config);
         config.read_only = self.datastore_readonly;
         config
     }

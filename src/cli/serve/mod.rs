@@ -9,6 +9,7 @@ mod connection_args;
 mod defaults;
 mod limit_args;
 mod log_format;
+mod metrics_args;
 mod overload_args;
 mod stream_args;
 mod tls_args;

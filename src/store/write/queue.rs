@@ -50,6 +50,13 @@ impl Queue {
             && (writes_before == 0 || bytes_before.saturating_add(bytes) <= self.limits.bytes_max);
         if has_room { Ok(slot) } else { Err(QueueFull(self.limits)) }
     }
+
+    /// How many writes wait or are being made, and the bytes that they hold.
+    pub(in crate::store) fn load(&self) -> (u64, u64) {
+        let number =
+            |count: &AtomicUsize| u64::try_from(count.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
+        (number(&self.writes), number(&self.bytes))
+    }
 }
 
 /// A slot in the queue, free again when this is dropped.

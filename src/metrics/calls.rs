@@ -1,0 +1,247 @@
+//! Calls by service, method and code, with their durations.
+
+use crate::proto::FILE_DESCRIPTOR_SET;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The names of the codes as Go's gRPC libraries write them, which SpiceDB's dashboards expect, by number.
+const CODES: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+/// The number of a code that is none.
+const UNKNOWN: usize = 2;
+
+/// Upper bounds of the buckets, in seconds: powers of two, from about 31 µs to 32 s. Native histograms have the same bounds, so
+/// that both kinds can be compared and added up.
+const BOUNDS: [f64; 21] = [
+    0.000_030_517_578_125,
+    0.000_061_035_156_25,
+    0.000_122_070_312_5,
+    0.000_244_140_625,
+    0.000_488_281_25,
+    0.000_976_562_5,
+    0.001_953_125,
+    0.003_906_25,
+    0.007_812_5,
+    0.015_625,
+    0.031_25,
+    0.062_5,
+    0.125,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    16.0,
+    32.0,
+];
+/// The buckets with the one that has no upper bound.
+const BUCKETS: usize = BOUNDS.len() + 1;
+
+/// The ended calls of every method. Methods that no service has count as one.
+#[derive(Debug)]
+pub struct CallMetrics {
+    methods: BTreeMap<String, Arc<MethodCalls>>,
+    other: Arc<MethodCalls>,
+}
+
+/// The ended calls of one method.
+#[derive(Debug)]
+pub struct MethodCalls {
+    service: String,
+    method: String,
+    kind: &'static str,
+    by_code: [AtomicU64; CODES.len()],
+    by_duration: [AtomicU64; BUCKETS],
+    nanoseconds: AtomicU64,
+}
+
+impl CallMetrics {
+    /// No calls yet, of the methods of every service.
+    pub fn new() -> Self {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap_or_default();
+        let methods = pool.services().flat_map(|service| {
+            let calls = |method: MethodDescriptor| {
+                let path = format!("/{}/{}", service.full_name(), method.name());
+                let calls = MethodCalls::new(service.full_name(), method.name(), kind(&method));
+                (path, Arc::new(calls))
+            };
+            service.methods().map(calls).collect::<Vec<_>>()
+        });
+        let other = Arc::new(MethodCalls::new("unknown", "unknown", "unary"));
+        Self { methods: methods.collect(), other }
+    }
+
+    /// The calls of the method with this path.
+    pub fn method(&self, path: &str) -> Arc<MethodCalls> {
+        Arc::clone(self.methods.get(path).unwrap_or(&self.other))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &MethodCalls> {
+        self.methods.values().chain([&self.other]).map(Arc::as_ref)
+    }
+}
+
+impl Default for CallMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// As Go's gRPC middleware names it.
+fn kind(method: &MethodDescriptor) -> &'static str {
+    match (method.is_client_streaming(), method.is_server_streaming()) {
+        (false, false) => "unary",
+        (true, false) => "client_stream",
+        (false, true) => "server_stream",
+        (true, true) => "bidi_stream",
+    }
+}
+
+impl MethodCalls {
+    fn new(service: &str, method: &str, kind: &'static str) -> Self {
+        Self {
+            service: service.to_owned(),
+            method: method.to_owned(),
+            kind,
+            by_code: Default::default(),
+            by_duration: Default::default(),
+            nanoseconds: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a call that ended with this gRPC code after this time.
+    pub fn record(&self, code: i32, elapsed: Duration) {
+        let code = usize::try_from(code).unwrap_or(UNKNOWN);
+        let seconds = elapsed.as_secs_f64();
+        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        let by_code = self.by_code.get(code).or(self.by_code.get(UNKNOWN));
+        for count in by_code.into_iter().chain(self.by_duration.get(bucket)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    fn labels(&self) -> Vec<(&'static str, &str)> {
+        vec![
+            ("grpc_service", &self.service),
+            ("grpc_method", &self.method),
+            ("grpc_type", self.kind),
+        ]
+    }
+}
+
+impl Collector for CallMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Calls that ended, by service, method and code";
+        let mut handled =
+            encoder.encode_descriptor("grpc_server_handled", help, None, MetricType::Counter)?;
+        for calls in self.all() {
+            for (count, code) in calls.by_code.iter().zip(CODES) {
+                let count = count.load(Ordering::Relaxed);
+                // Codes that a method never had are left out: there would be hundreds of series of zeros.
+                if count > 0 {
+                    let labels = [calls.labels(), vec![("grpc_code", code)]].concat();
+                    ConstCounter::new(count).encode(handled.encode_family(&labels)?)?;
+                }
+            }
+        }
+
+        let help = "Duration of calls in seconds, from their headers to the end of their response";
+        let name = "grpc_server_handling_seconds";
+        let mut handling = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for calls in self.all() {
+            let counts = calls.by_duration.each_ref().map(|count| count.load(Ordering::Relaxed));
+            let count: u64 = counts.iter().sum();
+            if count > 0 {
+                let bounds = BOUNDS.into_iter().chain([f64::MAX]);
+                let buckets: Vec<_> = bounds.zip(counts).collect();
+                let nanoseconds = calls.nanoseconds.load(Ordering::Relaxed);
+                let sum = Duration::from_nanos(nanoseconds).as_secs_f64();
+                let labels = calls.labels();
+                let mut family = handling.encode_family(&labels)?;
+                family.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::encoding::text;
+    use prometheus_client::registry::Registry;
+
+    const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+
+    fn text(calls: CallMetrics) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(calls));
+        let mut text = String::new();
+        text::encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_call_is_in_the_bucket_whose_bound_it_does_not_pass() {
+        let calls = CallMetrics::new();
+        calls.method(CHECK).record(0, Duration::from_secs(1));
+        calls.method(CHECK).record(7, Duration::from_millis(1_001));
+        calls.method(CHECK).record(0, Duration::from_mins(1));
+        let text = text(calls);
+        let labels = "grpc_service=\"authzed.api.v1.PermissionsService\",grpc_method=\"CheckPermission\",grpc_type=\"unary\"";
+        for line in [
+            format!("grpc_server_handled_total{{{labels},grpc_code=\"OK\"}} 2\n"),
+            format!("grpc_server_handled_total{{{labels},grpc_code=\"PermissionDenied\"}} 1\n"),
+            format!("grpc_server_handling_seconds_bucket{{le=\"0.5\",{labels}}} 0\n"),
+            format!("grpc_server_handling_seconds_bucket{{le=\"1.0\",{labels}}} 1\n"),
+            format!("grpc_server_handling_seconds_bucket{{le=\"2.0\",{labels}}} 2\n"),
+            format!("grpc_server_handling_seconds_bucket{{le=\"+Inf\",{labels}}} 3\n"),
+            format!("grpc_server_handling_seconds_sum{{{labels}}} 62.001\n"),
+            format!("grpc_server_handling_seconds_count{{{labels}}} 3\n"),
+        ] {
+            assert!(text.contains(&line), "{line} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_caller_is_no_label() {
+        let calls = CallMetrics::new();
+        calls.method("/authzed.api.v1.PermissionsService/Mine").record(12, Duration::ZERO);
+        calls.method("/mine/mine").record(99, Duration::ZERO);
+        let text = text(calls);
+        assert!(!text.contains("ine\""), "{text}");
+        let labels = "grpc_service=\"unknown\",grpc_method=\"unknown\",grpc_type=\"unary\"";
+        for code in ["Unimplemented", "Unknown"] {
+            let line = format!("grpc_server_handled_total{{{labels},grpc_code=\"{code}\"}} 1\n");
+            assert!(text.contains(&line), "{line} is not in {text}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Metrics: the calls as they end, and readings of plain counters at each scrape, written as Prometheus reads them.
+//!
+//! The modules below keep plain counters and know nothing of this one. Every label has a bounded set of values: names of
+//! methods come from the descriptors of the services, never from a caller.
+
+mod calls;
+mod exposition;
+mod prometheus_text;
+mod reading;
+
+pub use calls::{CallMetrics, MethodCalls};
+pub use exposition::{Exposition, TextFormat};
+pub use reading::{Reading, ReadingKind, ReadingSource, Sample};

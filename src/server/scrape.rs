@@ -1,0 +1,179 @@
+//! The listener for metrics and for probes: plain HTTP/1.1, one request for each connection.
+//!
+//! No caller shows a key here, so everything is bounded: the header, the time for it, the time for the whole connection, and the
+//! number of connections.
+
+use super::readiness::Readiness;
+use super::readings;
+use super::registry::Registry;
+use crate::api::Workers;
+use crate::metrics::{CallMetrics, Exposition, TextFormat};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io, net};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
+use tonic::body::Body;
+use tonic::codegen::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
+use tonic::codegen::http::{Method, Request, Response, StatusCode};
+
+/// The most connections at once; more wait until one of these is done.
+const CONNECTIONS_MAX: usize = 32;
+/// The most bytes of a request's header.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+/// How long a client may take to send its header.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a connection may last, whatever its client does.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long to wait when the system accepts no connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener for metrics and probes that does not serve yet.
+#[derive(Debug)]
+pub(super) struct ScrapeListener {
+    listener: net::TcpListener,
+    address: SocketAddr,
+}
+
+/// What is served there.
+#[derive(Clone)]
+pub(super) struct ScrapeService {
+    exposition: Arc<Exposition>,
+    readiness: Readiness,
+}
+
+impl fmt::Debug for ScrapeService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScrapeService").finish_non_exhaustive()
+    }
+}
+
+impl ScrapeListener {
+    /// Listens at an address.
+    pub(super) fn bind(address: &str) -> io::Result<Self> {
+        let listener = net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until what this returns is dropped.
+    pub(super) fn start(self, service: ScrapeService) -> JoinSet<io::Result<()>> {
+        tracing::info!(address = %self.address, "serving metrics and probes");
+        let mut serving = JoinSet::new();
+        serving.spawn(self.serve(service));
+        serving
+    }
+
+    /// Serves until the future is dropped. Never ends by itself.
+    async fn serve(self, service: ScrapeService) -> io::Result<()> {
+        let listener = TcpListener::from_std(self.listener)?;
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
+
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+            while connections.try_join_next().is_some() {}
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let service = service.clone();
+                    connections.spawn(async move {
+                        connection(stream, service).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "no connection for metrics can be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Serves the one request of a connection.
+async fn connection(stream: TcpStream, service: ScrapeService) {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.answer(&request).await) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), answer);
+    match timeout(CONNECTION_TIME_MAX, serving).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection for metrics ended"),
+        Err(_) => tracing::debug!("a connection for metrics was cut off"),
+    }
+}
+
+impl ScrapeService {
+    /// Serves the metrics of these parts of a server.
+    pub(super) fn new(
+        calls: Arc<CallMetrics>,
+        workers: &Arc<Workers>,
+        registry: &Arc<Registry>,
+        readiness: Readiness,
+    ) -> Self {
+        let mut exposition = Exposition::default();
+        exposition.add_calls(calls);
+        exposition.add_source(readings::of_server(workers, registry));
+        Self { exposition: Arc::new(exposition), readiness }
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET is possible\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match request.uri().path() {
+            "/metrics" => self.metrics(request).await,
+            // It answers, so it is alive.
+            "/healthz" | "/livez" => plain(StatusCode::OK, "ok\n"),
+            "/readyz" => match self.readiness.obstacle().await {
+                None => plain(StatusCode::OK, "ok\n"),
+                Some(obstacle) => plain(StatusCode::SERVICE_UNAVAILABLE, obstacle),
+            },
+            _ => plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /livez and /readyz\n"),
+        }
+    }
+
+    async fn metrics(&self, request: &Request<Incoming>) -> Response<Body> {
+        let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        let format = TextFormat::from_accept(accept);
+        let exposition = Arc::clone(&self.exposition);
+        // Some readings take locks that a write may hold.
+        match spawn_blocking(move || exposition.text(format)).await {
+            Ok(text) => response(StatusCode::OK, format.media_type(), text),
+            Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be read\n"),
+        }
+    }
+}
+
+fn plain(code: StatusCode, text: &str) -> Response<Body> {
+    response(code, "text/plain; charset=utf-8", text.to_owned())
+}
+
+fn response(code: StatusCode, media_type: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::new(text));
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
