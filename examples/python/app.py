@@ -1,12 +1,17 @@
-"""A client of Kilwa: writes a schema and two relationships, and asks about them. Needs `pip install authzed`."""
+"""A client of Kilwa: writes a schema and relationships, and asks about them. Needs `pip install authzed`."""
 
 import os
 
+import grpc
+
 from authzed.api.v1 import (
+    CheckBulkPermissionsRequest,
+    CheckBulkPermissionsRequestItem,
     CheckPermissionRequest,
     CheckPermissionResponse,
     Consistency,
     LookupResourcesRequest,
+    LookupSubjectsRequest,
     ObjectReference,
     Relationship,
     RelationshipUpdate,
@@ -15,6 +20,8 @@ from authzed.api.v1 import (
     WriteRelationshipsRequest,
     WriteSchemaRequest,
 )
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 from grpcutil import insecure_bearer_token_credentials
 
 SCHEMA = """
@@ -37,6 +44,17 @@ def document(name):
     return ObjectReference(object_type="document", object_id=name)
 
 
+def reason(error):
+    """Why a call was refused, such as ERROR_REASON_UNKNOWN_DEFINITION; empty if the server gives no reason."""
+    info = ErrorInfo()
+    for name, value in error.trailing_metadata() or ():
+        if name == "grpc-status-details-bin":
+            for detail in Status.FromString(value).details:
+                if detail.Unpack(info):
+                    return info.reason
+    return ""
+
+
 def main():
     key = insecure_bearer_token_credentials(os.environ["KILWA_TOKEN"])
     client = SyncClient(os.environ["KILWA_ENDPOINT"], key)
@@ -46,9 +64,14 @@ def main():
     updates = [
         RelationshipUpdate(
             operation=RelationshipUpdate.OPERATION_TOUCH,
-            relationship=Relationship(resource=document("plan"), relation=relation, subject=user(name)),
+            relationship=Relationship(resource=document(name), relation=relation, subject=user(who)),
         )
-        for relation, name in [("owner", "ann"), ("reader", "ben")]
+        for name, relation, who in [
+            ("plan", "owner", "ann"),
+            ("memo", "reader", "ben"),
+            ("note", "reader", "ben"),
+            ("plan", "reader", "ben"),
+        ]
     ]
     written = client.WriteRelationships(WriteRelationshipsRequest(updates=updates))
 
@@ -63,12 +86,45 @@ def main():
         has = answer.permissionship == CheckPermissionResponse.PERMISSIONSHIP_HAS_PERMISSION
         print(f"{name} may {permission} the plan: {'yes' if has else 'no'}")
 
-    found = client.LookupResources(
-        LookupResourcesRequest(
-            consistency=fresh, resource_object_type="document", permission="read", subject=user("ben")
+    # Many checks in one call; each has an answer or an error of its own.
+    items = [
+        CheckBulkPermissionsRequestItem(resource=document(name), permission="read", subject=user("ann"))
+        for name in ["memo", "plan"]
+    ]
+    bulk = client.CheckBulkPermissions(CheckBulkPermissionsRequest(consistency=fresh, items=items))
+    for pair in bulk.pairs:
+        answer = pair.error.message or CheckPermissionResponse.Permissionship.Name(pair.item.permissionship)
+        print(f"ann, read, {pair.request.resource.object_id}: {answer}")
+
+    subjects = client.LookupSubjects(
+        LookupSubjectsRequest(
+            consistency=fresh, resource=document("plan"), permission="read", subject_object_type="user"
         )
     )
-    print("ben may read:", *[one.resource_object_id for one in found])
+    print("readers of the plan:", *sorted(one.subject.subject_object_id for one in subjects))
+
+    # A list in pages: each begins after the cursor of the last result before it, and all show the same revision.
+    cursor = None
+    while True:
+        request = LookupResourcesRequest(
+            consistency=fresh,
+            resource_object_type="document",
+            permission="read",
+            subject=user("ben"),
+            optional_limit=2,
+            optional_cursor=cursor,
+        )
+        page = list(client.LookupResources(request))
+        if not page:
+            break
+        print("ben may read:", *[one.resource_object_id for one in page])
+        cursor = page[-1].after_result_cursor
+
+    # A refused call has a reason for programs beside its text.
+    try:
+        list(client.LookupResources(LookupResourcesRequest(resource_object_type="film", permission="read", subject=user("ben"))))
+    except grpc.RpcError as error:
+        print(f"refused: {error.code().name}, {reason(error)}")
 
 
 main()

@@ -6,6 +6,7 @@ use super::{clock, duration, render};
 use crate::cli::exit::Exit;
 use crate::client::CallError;
 use clap::Args;
+use serde::Serialize;
 use std::thread;
 use std::time::Duration;
 
@@ -20,8 +21,16 @@ pub(super) struct Arguments {
     /// How long to wait for a server that does not listen or serve yet, such as one that has just been started.
     #[arg(long, value_parser = duration::parse, value_name = "DURATION", default_value = "0s", hide_default_value = true)]
     wait: Duration,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+#[derive(Serialize)]
+struct HealthJson {
+    status: &'static str,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
@@ -34,7 +43,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         thread::sleep(RETRY_INTERVAL);
     };
 
-    render::out(if is_serving { "SERVING\n" } else { "NOT_SERVING\n" })?;
+    let status = if is_serving { "SERVING" } else { "NOT_SERVING" };
+    if arguments.json {
+        render::json(&HealthJson { status })?;
+    } else {
+        render::out(&format!("{status}\n"))?;
+    }
     Ok(if is_serving { Exit::Success } else { Exit::Failure })
 }
 

@@ -8,6 +8,7 @@ use crate::relationship::{InvalidName, ObjectRef, Relationship, Subject};
 use crate::schema::{compile, prefix};
 use crate::validation::{BootstrapData, SchemaNeed};
 use clap::{ArgAction, Args};
+use serde::Serialize;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -49,8 +50,18 @@ pub(super) struct Arguments {
         value_name = "COUNT"
     )]
     batch_size: u32,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ImportedJson {
+    schema_written: bool,
+    relationships: usize,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
@@ -83,6 +94,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         written?;
     }
 
+    if arguments.json {
+        render::json(&ImportedJson { schema_written: arguments.schema, relationships: count })?;
+        return Ok(Exit::Success);
+    }
     let schema = if arguments.schema { "schema and " } else { "" };
     render::out(&format!("{schema}{count} relationships imported\n"))?;
     Ok(Exit::Success)

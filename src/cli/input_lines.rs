@@ -22,6 +22,11 @@ impl InputLine {
         Self { text: joined(text), number: None }
     }
 
+    /// The line number, counted from 1; `None` for an argument.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.number
+    }
+
     /// An error in this line.
     pub(super) fn error(&self, error: impl Display) -> CliError {
         match self.number {

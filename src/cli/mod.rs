@@ -127,7 +127,10 @@ fn parse_and_run(mut adopted: spicedb::AdoptedCommand) -> Result<Exit, CliError>
             let notes = adopted.notes(&matches)?;
             command(arguments.command, &notes)
         }
-        Err(error) => Ok(refused(&error, &adopted)),
+        Err(mut error) => {
+            spicedb::remove_value_tip(&mut error);
+            Ok(refused(&error, &adopted))
+        }
     }
 }
 

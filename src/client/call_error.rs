@@ -30,6 +30,16 @@ pub enum CallError {
         /// The error of the network.
         reason: String,
     },
+    /// The connection ended before the call did.
+    #[error(
+        "the connection to `{endpoint}` was lost before the call was complete, as when the server ends: {reason}"
+    )]
+    Lost {
+        /// The endpoint.
+        endpoint: String,
+        /// The error of the connection.
+        reason: String,
+    },
     /// The server requires a key, or another one than was sent.
     #[error("{message}: {}", .hint.as_deref().unwrap_or(KEY_HINT))]
     Denied {
@@ -70,6 +80,11 @@ impl CallError {
         let transport = status.source().filter(|source| source.is::<tonic::transport::Error>());
         if transport.is_some() {
             return Self::Unreachable { endpoint: endpoint.to_owned(), reason: innermost(status) };
+        }
+
+        // A status from a server has no source.
+        if status.code() == Code::Unknown && status.source().is_some() {
+            return Self::Lost { endpoint: endpoint.to_owned(), reason: innermost(status) };
         }
 
         let info = status.get_details_error_info();

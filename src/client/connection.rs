@@ -2,6 +2,7 @@
 
 use super::call_error::CallError;
 use super::tls::ClientTls;
+use super::unknown_name::UnknownName;
 use crate::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use crate::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use crate::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
@@ -155,13 +156,27 @@ impl Connection {
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, CallError> {
         let answer = self.runtime.block_on(call);
-        answer.map(Response::into_inner).map_err(|status| self.error(&status))
+        answer.map(Response::into_inner).map_err(|status| self.explained(&status))
     }
 
     /// Waits for the next message of a stream.
     pub(super) fn next<T>(&self, stream: &mut Streaming<T>) -> Result<Option<T>, CallError> {
         let message = self.runtime.block_on(stream.next());
-        message.transpose().map_err(|status| self.error(&status))
+        message.transpose().map_err(|status| self.explained(&status))
+    }
+
+    /// The error for the status of a call, with the name that was probably meant if the server does not know one. That asks
+    /// the server for its schema, so this must not be called within `block_on`.
+    fn explained(&self, status: &Status) -> CallError {
+        match (self.error(status), UnknownName::of(status)) {
+            (CallError::Refused(message), Some(unknown)) => {
+                let schema = self.read_schema().ok();
+                let near = schema.and_then(|(text, _)| unknown.nearest(&text));
+                let near = near.map(|near| format!("; did you mean `{near}`?"));
+                CallError::Refused(message + &near.unwrap_or_default())
+            }
+            (error, _) => error,
+        }
     }
 
     /// The error for the status of a call.

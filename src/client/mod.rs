@@ -19,6 +19,7 @@ mod read_consistency;
 mod relationships;
 mod schema;
 mod tls;
+mod unknown_name;
 mod watch;
 
 pub use bulk_relationships::ExportArgs;

@@ -26,7 +26,7 @@ use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, Keys, RequestIds, WRITES
 use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource, TransportSecurity};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::proto;
-use crate::relationship::Timestamp;
+use crate::relationship::{Relationship, Timestamp};
 use crate::store::{OpenError, Store, is_folder_in_use};
 use clock::{GuardedClock, since_epoch};
 use connection::ConnectionService;
@@ -365,7 +365,18 @@ fn contents(
     if let Some(Bootstrap { schema, relationships }) = bootstrap {
         let loaded = database.bootstrap(now, schema, relationships.clone()).map_err(failed)?;
         if loaded {
-            tracing::info!(loaded, "bootstrap: loaded into the empty store");
+            let is_expired = |row: &&Relationship| row.expires_at.is_some_and(|at| at <= now);
+            let expired = relationships.iter().filter(is_expired).count();
+            let (count, bytes) = (relationships.len(), schema.len());
+            tracing::info!(
+                loaded,
+                relationships = count,
+                schema_bytes = bytes,
+                "bootstrap: loaded into the empty store"
+            );
+            if expired > 0 {
+                tracing::warn!(expired, "bootstrap: relationships that have expired grant nothing");
+            }
         } else {
             tracing::info!(loaded, "bootstrap: skipped, because the store already holds a schema");
         }

@@ -22,7 +22,12 @@ const ANSWERS: &str = "\
 ann may edit the plan: yes
 ben may edit the plan: no
 ben may read the plan: yes
+ann, read, memo: PERMISSIONSHIP_NO_PERMISSION
+ann, read, plan: PERMISSIONSHIP_HAS_PERMISSION
+readers of the plan: ann ben
+ben may read: memo note
 ben may read: plan
+refused: FAILED_PRECONDITION, ERROR_REASON_UNKNOWN_DEFINITION
 ";
 
 #[test]

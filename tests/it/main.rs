@@ -30,6 +30,7 @@ mod cli;
 mod cli_backup;
 mod cli_files;
 mod cli_help;
+mod cli_hints;
 mod cli_keys;
 mod cli_lists;
 mod cli_questions;

@@ -89,6 +89,25 @@ fn the_tarball_has_the_program_with_its_pages_completions_and_licences() {
 }
 
 #[test]
+fn the_packages_have_checksums() {
+    if is_quick("checksums") || !has_interpreter("python3") {
+        return;
+    }
+    let packages = Packages::build();
+    let listed = fs::read_to_string(packages.folder.path().join("SHA256SUMS")).unwrap();
+    for ending in [".tar.gz", ".whl", "Dockerfile", ".deb"] {
+        let is_made = packages.find(ending).is_some();
+        assert_eq!(
+            listed.lines().any(|line| line.ends_with(ending)),
+            is_made,
+            "{ending}: {listed}"
+        );
+    }
+    let mut check = Command::new("sha256sum");
+    succeeds(check.args(["--check", "--strict", "SHA256SUMS"]).current_dir(packages.folder.path()));
+}
+
+#[test]
 fn the_wheel_installs_offline_and_the_first_example_runs() {
     if is_quick("wheel") || !has_interpreter("python3") {
         return;

@@ -32,6 +32,9 @@ pub(in crate::cli) struct Arguments {
         value_name = "COUNT"
     )]
     block_size: u32,
+    /// Print the result as JSON; not with - as the file.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -45,6 +48,11 @@ struct CreateProgress {
     cursor: Option<String>,
     /// The length of the file up to there.
     bytes: u64,
+}
+
+#[derive(Serialize)]
+struct CreatedJson {
+    relationships: u64,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
@@ -71,7 +79,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     written.map_err(|failure| backup.unfinished(failure))?;
 
     let count = backup.finish(&arguments.file)?;
-    render::out(&format!("{count} relationships in {}\n", arguments.file.display()))?;
+    if arguments.json {
+        render::json(&CreatedJson { relationships: count })?;
+    } else {
+        render::out(&format!("{count} relationships in {}\n", arguments.file.display()))?;
+    }
     Ok(Exit::Success)
 }
 

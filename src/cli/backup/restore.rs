@@ -23,7 +23,7 @@ const ENDING: &str = ".restoring";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Backup file to restore.
+    /// Backup file to restore. It is read twice, first to verify it, so that standard input cannot be given.
     file: PathBuf,
     /// Relationships per transaction; an interrupted restore resumes after the last complete transaction.
     #[arg(
@@ -37,6 +37,9 @@ pub(in crate::cli) struct Arguments {
     /// What to do if a relationship exists already: fail, or overwrite its caveat and expiration (touch).
     #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
     conflict_strategy: ConflictStrategy,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -58,6 +61,11 @@ struct RestoreProgress {
     /// The number of relationships sent: if it is larger than `count`, the outcome of the last transaction is unknown.
     #[serde(default)]
     sent: u64,
+}
+
+#[derive(Serialize)]
+struct RestoredJson {
+    relationships: u64,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
@@ -95,7 +103,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     restoration.bar.finish_and_clear();
     restored.map_err(|failure| restoration.unfinished(failure))?;
     restoration.state.remove()?;
-    render::out(&format!("{total} relationships restored\n"))?;
+    if arguments.json {
+        render::json(&RestoredJson { relationships: total })?;
+    } else {
+        render::out(&format!("{total} relationships restored\n"))?;
+    }
     Ok(Exit::Success)
 }
 

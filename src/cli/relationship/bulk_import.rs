@@ -2,10 +2,10 @@
 
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::input_lines::{self, LineReader};
+use crate::cli::input_lines::{self, InputLine, LineReader};
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{progress, render, source_files};
-use crate::client::Connection;
+use crate::client::{CallError, Connection};
 use crate::relationship::{ParseError, Relationship};
 use crate::schema::{self, Schema};
 use clap::Args;
@@ -19,12 +19,18 @@ use std::path::{Path, PathBuf};
 const PART_SIZE: usize = 1000;
 /// Size of the lines from which a message is sent, in bytes.
 const PART_BYTES: usize = 1 << 20;
+/// How many lines with one relationship are named.
+const LINES_NAMED_MAX: usize = 5;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// File with one relationship per line, as printed by `bulk-export`. Without it, or with -, relationships are read
     /// from standard input. Blank lines and lines that start with // are skipped.
     file: Option<PathBuf>,
+    /// Read all lines, check them against the schema of the server, and count them; write nothing. Whether one of them
+    /// exists already is not checked.
+    #[arg(long)]
+    dry_run: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -38,21 +44,109 @@ struct ImportJson {
     num_loaded: u64,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DryRunJson {
+    dry_run: bool,
+    valid: u64,
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let (input, bar) = open(arguments.file.as_deref())?;
     let connection = arguments.server.connect()?;
+    if arguments.dry_run {
+        return count(arguments, &connection, input, &bar);
+    }
     let schema = server_schema(&connection);
     let batches = ImportBatches { lines: LineReader::new(input), schema, bar: bar.clone() };
 
     // One call, so that all lines are created or none.
-    let loaded = connection.import(batches);
+    let loaded: Result<u64, ImportError> =
+        connection.import(batches.map(|batch| batch.map_err(ImportError::Input)));
     bar.finish_and_clear();
 
-    let num_loaded = loaded?;
+    let num_loaded = loaded.map_err(|failure| explained(failure, arguments.file.as_deref()))?;
     if arguments.json {
         render::json(&ImportJson { num_loaded })?;
     } else {
         render::out(&format!("{num_loaded} created\n"))?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Why an import ends.
+enum ImportError {
+    Input(CliError),
+    Call(CallError),
+}
+
+impl From<CallError> for ImportError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+/// The error for the user. For a relationship that exists, it names the lines of the file that have it.
+fn explained(failure: ImportError, file: Option<&Path>) -> CliError {
+    let error = match failure {
+        ImportError::Input(error) => return error,
+        ImportError::Call(error @ CallError::Exists(_)) => error,
+        ImportError::Call(error) => return error.into(),
+    };
+    let message = error.to_string();
+    let named = message.split('`').nth(1).and_then(|text| text.parse::<Relationship>().ok());
+    let file = file.filter(|path| !source_files::is_stdin(path));
+    let lines = named.zip(file).map(|(named, file)| lines_of(&named, file)).unwrap_or_default();
+    let numbers: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    let place = match numbers.as_slice() {
+        [] => String::new(),
+        [line] => format!("line {line}: "),
+        lines => format!("lines {}, the same relationship: ", lines.join(", ")),
+    };
+    CliError::new(format!(
+        "{place}{message}; nothing was created. To write relationships whether or not they exist, pipe the lines into \
+         `kilwa relationship touch -`"
+    ))
+}
+
+/// The numbers of the first lines of a file with a relationship, whatever its caveat and expiration.
+fn lines_of(named: &Relationship, file: &Path) -> Vec<u64> {
+    let Ok(file) = File::open(file) else { return Vec::new() };
+    let lines = LineReader::new(BufReader::new(file)).map_while(Result::ok);
+    let is_named = |line: &InputLine| {
+        line.text.parse::<Relationship>().is_ok_and(|relationship| {
+            (&relationship.resource, &relationship.relation, &relationship.subject)
+                == (&named.resource, &named.relation, &named.subject)
+        })
+    };
+    lines.filter(is_named).filter_map(|line| line.number()).take(LINES_NAMED_MAX).collect()
+}
+
+/// Checks all lines and counts them.
+fn count(
+    arguments: &Arguments,
+    connection: &Connection,
+    input: Box<dyn BufRead>,
+    bar: &ProgressBar,
+) -> Result<Exit, CliError> {
+    // Without the schema, a count would claim what was not checked.
+    let (text, _) = connection.read_schema()?;
+    let schema = schema::compile(&text)
+        .map_err(|_| CliError::new("the schema of the server does not compile"))?;
+    let mut lines =
+        ImportBatches { lines: LineReader::new(input), schema: Some(schema), bar: bar.clone() };
+    let mut valid = 0;
+    let checked = lines.try_for_each(|batch| {
+        valid += u64::try_from(batch?.len())?;
+        Ok::<_, CliError>(())
+    });
+    bar.finish_and_clear();
+    checked?;
+
+    if arguments.json {
+        render::json(&DryRunJson { dry_run: true, valid })?;
+    } else {
+        render::out(&format!("{valid} would be created; nothing was written\n"))?;
     }
     Ok(Exit::Success)
 }

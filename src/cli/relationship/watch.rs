@@ -5,8 +5,9 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use crate::cli::server_args::ServerArgs;
-use crate::client::{WatchMessage, WatchQuery};
-use crate::relationship::{Context, RelationshipUpdate, Timestamp, UpdateOperation};
+use crate::client::{CallError, Connection, WatchMessage, WatchQuery};
+use crate::relationship::{Context, RelationshipUpdate, Timestamp, UpdateOperation, nearest};
+use crate::schema;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -70,18 +71,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         checkpoints: arguments.checkpoints,
         expirations: arguments.expirations,
     };
-    let mut last = arguments.revision.clone();
+    let connection = arguments.server.connect()?;
+    let mut last = head(&connection, &following)?;
+    let mut any = false;
     let print = |news: WatchMessage| {
         let printed = if arguments.json { render::json_line(&line(&news))? } else { text(&news) };
         render::out_next(&printed)?;
-        last = Some(news.token);
+        (last, any) = (Some(news.token), true);
         Ok(())
     };
-    let ended = arguments.server.connect()?.watch(&following, print);
+    let ended = connection.watch(&following, print);
 
     match (ended, last) {
         // In JSON, every line has its token already.
-        (Ok(()), Some(token)) if !arguments.json => {
+        (Ok(()), Some(token)) if !arguments.json || !any => {
             render::note(&format!("resume with `--revision {token}`"));
             Ok(Exit::Success)
         }
@@ -91,6 +94,35 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         }
         (Err(error), _) => Err(error),
     }
+}
+
+/// The token of a revision before the watch, from which it can be resumed until its first event has come; `None` for a
+/// watch that resumes itself, whose types may be those of an earlier schema. An unknown type is an error: a watch of it
+/// would wait for ever.
+fn head(connection: &Connection, query: &WatchQuery) -> Result<Option<String>, CliError> {
+    if query.start.is_some() {
+        return Ok(None);
+    }
+    let (text, token) = match connection.read_schema() {
+        Ok(read) => read,
+        Err(error @ (CallError::Unreachable { .. } | CallError::Denied { .. })) => {
+            return Err(error.into());
+        }
+        // A server without a schema, or one that lets this caller watch alone.
+        Err(_) => return Ok(None),
+    };
+
+    let filtered = query.filters.iter().filter_map(|filter| filter.resource_type.as_ref());
+    if let Ok(schema) = schema::compile(&text) {
+        let mut watched = query.object_types.iter().chain(filtered);
+        if let Some(unknown) = watched.find(|name| schema.find_definition(name).is_none()) {
+            let known = schema.definitions().iter().map(|definition| definition.name.as_str());
+            let near = nearest(unknown, known);
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(CliError::new(format!("object definition `{unknown}` not found{near}")));
+        }
+    }
+    Ok(Some(token))
 }
 
 fn line(news: &WatchMessage) -> WatchEventJson<'_> {

@@ -1,6 +1,8 @@
 //! `kilwa schema diff`.
 
 use super::change_row::ChangeRow;
+use super::difference_format::DifferenceFormat;
+use super::github;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
@@ -18,8 +20,12 @@ pub(in crate::cli) struct Arguments {
     /// File of the new schema.
     after: Option<PathBuf>,
     /// Print one JSON object per difference, one per line.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Print the differences as text, or as annotations of a GitHub workflow at the file of the new schema, where a
+    /// breaking difference is a warning.
+    #[arg(long, value_enum, default_value_t)]
+    format: DifferenceFormat,
     /// Exit with 1 if there are differences.
     #[arg(long)]
     error_on_difference: bool,
@@ -44,7 +50,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let changes = changes(&before, &after);
     for change in &changes {
         let row = ChangeRow::new(change);
-        let line = if arguments.json { render::json_line(&row)? } else { row.text() };
+        let line = match arguments.format {
+            _ if arguments.json => render::json_line(&row)?,
+            DifferenceFormat::Text => row.text(),
+            DifferenceFormat::Github => {
+                let file = arguments.after.as_ref().unwrap_or(&arguments.before);
+                let kind = if change.breaking_reason().is_some() { "warning" } else { "notice" };
+                let text = anstream::adapter::strip_str(&row.text()).to_string();
+                github::annotation(kind, &file.display().to_string(), 1, text.trim_end())
+            }
+        };
         render::out(&line)?;
     }
 

@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::render::{BAD, styled};
 use crate::cli::{render, snippet};
 use crate::client::{CallError, Connection, ReadConsistency};
-use crate::relationship::Relationship;
+use crate::relationship::{Relationship, RelationshipFilter, SubjectRelationFilter};
 use crate::schema::diff::changes;
 use crate::schema::removals::{Removal, removals};
 use crate::schema::{self, Schema};
@@ -71,46 +71,64 @@ fn rejections(
 ) -> Result<Vec<String>, CliError> {
     let mut rejections = Vec::new();
     for removal in removals(current, new) {
-        let example = find_user(connection, &removal)?;
-        if example.is_some() || removal.is_always_forbidden() {
-            rejections.push(removal.message(example.as_ref()));
+        let (example, count) = find_users(connection, &removal)?;
+        if example.is_none() && !removal.is_always_forbidden() {
+            continue;
         }
+        let message = removal.message(example.as_ref());
+        rejections.push(match (deletion(&removal), count) {
+            (Some(command), 1..) => {
+                format!("{message} (relationships in the way: {count}; `{command}` deletes them)")
+            }
+            (_, 1..) => format!("{message} (relationships in the way: {count})"),
+            (_, 0) => message,
+        });
     }
     Ok(rejections)
 }
 
-/// Why a read ends before the last relationship.
-enum ReadEnd {
-    Found(Box<Relationship>),
-    Error(CallError),
-}
-
-impl From<CallError> for ReadEnd {
-    fn from(error: CallError) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// A stored relationship that a removal would orphan.
-fn find_user(
+/// One of the stored relationships that a removal would orphan, and their number.
+fn find_users(
     connection: &Connection,
     removal: &Removal,
-) -> Result<Option<Relationship>, CallError> {
+) -> Result<(Option<Relationship>, u64), CallError> {
+    let (mut example, mut count) = (None, 0);
     for filter in removal.filters() {
-        // The error ends the stream: one relationship is enough.
-        let read =
-            connection.read(&filter, &ReadConsistency::FullyConsistent, None, |relationship| {
-                if removal.matches(&relationship) {
-                    Err(ReadEnd::Found(Box::new(relationship)))
-                } else {
-                    Ok(())
-                }
-            });
-        match read {
-            Ok(()) => {}
-            Err(ReadEnd::Found(relationship)) => return Ok(Some(*relationship)),
-            Err(ReadEnd::Error(error)) => return Err(error),
-        }
+        connection.read(&filter, &ReadConsistency::FullyConsistent, None, |relationship| {
+            if removal.matches(&relationship) {
+                count += 1;
+                example.get_or_insert(relationship);
+            }
+            Ok::<_, CallError>(())
+        })?;
     }
-    Ok(None)
+    Ok((example, count))
+}
+
+/// The command that deletes the relationships in the way of a removal, where one deletes just these.
+fn deletion(removal: &Removal) -> Option<String> {
+    let commands: Vec<String> = removal.filters().iter().filter_map(command).collect();
+    (!commands.is_empty()).then(|| commands.join("` and `"))
+}
+
+fn command(filter: &RelationshipFilter) -> Option<String> {
+    let command = "kilwa relationship bulk-delete";
+    let subject = filter.subject.as_ref().map(|subject| {
+        let id = subject.subject_id.as_ref().map(|id| format!(":{id}"));
+        let relation = match &subject.relation {
+            SubjectRelationFilter::Any => String::new(),
+            SubjectRelationFilter::Itself => "#...".to_owned(),
+            SubjectRelationFilter::Named(relation) => format!("#{relation}"),
+        };
+        format!("{}{}{relation}", subject.subject_type, id.unwrap_or_default())
+    });
+    match (&filter.resource_type, &filter.relation, subject) {
+        (Some(resource), None, None) => Some(format!("{command} {resource}")),
+        (Some(resource), Some(relation), None) => Some(format!("{command} {resource} {relation}")),
+        (Some(resource), Some(relation), Some(subject)) => {
+            Some(format!("{command} {resource} {relation} '{subject}'"))
+        }
+        (None, None, Some(subject)) => Some(format!("{command} --subject-filter '{subject}'")),
+        _ => None,
+    }
 }

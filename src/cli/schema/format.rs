@@ -1,6 +1,6 @@
 //! `kilwa schema format`.
 
-use super::layout_diff;
+use super::{difference_format::DifferenceFormat, github, layout_diff};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{file_patterns, render, snippet, source_files};
@@ -22,6 +22,9 @@ pub(in crate::cli) struct Arguments {
     /// Write nothing; show where a file is not formatted, and exit with 1 if one is not.
     #[arg(long)]
     check: bool,
+    /// How `--check` shows where a file is not formatted: as text, or as annotations of a GitHub workflow.
+    #[arg(long, value_enum, default_value_t, requires = "check")]
+    format: DifferenceFormat,
     /// Print the canonical form, in which SpiceDB returns schemas: definitions sorted by name, imports and partials
     /// expanded, comments only above definitions, caveats, relations and permissions.
     #[arg(long, conflicts_with_all = ["write", "check"])]
@@ -61,7 +64,7 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
     };
 
     if arguments.check {
-        return Ok(check(&name, &text, &formatted));
+        return check(&name, &text, &formatted, arguments.format);
     }
     if !arguments.write {
         render::out(&formatted)?;
@@ -101,11 +104,22 @@ fn write_draft(draft: &Path, text: &str, mode: Permissions) -> io::Result<()> {
     file.sync_all()
 }
 
-fn check(name: &str, text: &str, formatted: &str) -> Exit {
+fn check(
+    name: &str,
+    text: &str,
+    formatted: &str,
+    format: DifferenceFormat,
+) -> Result<Exit, CliError> {
     if text == formatted {
-        return Exit::Success;
+        return Ok(Exit::Success);
+    }
+    if matches!(format, DifferenceFormat::Github) {
+        let line = layout_diff::first_line(text, formatted);
+        let message = format!("not formatted: run `kilwa schema format --write {name}`");
+        render::out(&github::annotation("error", name, line, &message))?;
+        return Ok(Exit::Failure);
     }
     let difference = layout_diff::shown(name, text, formatted);
     render::note(&format!("{difference}run `kilwa schema format --write {name}`\n"));
-    Exit::Failure
+    Ok(Exit::Failure)
 }

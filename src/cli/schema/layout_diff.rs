@@ -13,7 +13,7 @@ pub(super) fn shown(name: &str, text: &str, formatted: &str) -> String {
     let (is, should) = (is.get(same..), should.get(same..));
     let (is, should) = (is.unwrap_or_default(), should.unwrap_or_default());
 
-    let location = styled(STRONG, format!("{name}:{}", same + 1));
+    let location = styled(STRONG, format!("{name}:{}", first_line(text, formatted)));
     let mut shown = format!("{location}: not formatted\n");
     let (removed, added) = first_difference(is, should);
     for (style, mark, lines) in [(BAD, '-', removed), (GOOD, '+', added)] {
@@ -24,6 +24,12 @@ pub(super) fn shown(name: &str, text: &str, formatted: &str) -> String {
         }
     }
     shown
+}
+
+/// The number of the first line that differs, counted from 1.
+pub(super) fn first_line(text: &str, formatted: &str) -> usize {
+    let pairs = text.split_inclusive('\n').zip(formatted.split_inclusive('\n'));
+    pairs.take_while(|(one, other)| one == other).count() + 1
 }
 
 /// The lines at the start of both sides, up to the next equal lines.

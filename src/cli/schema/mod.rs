@@ -3,8 +3,10 @@
 mod change_row;
 mod copy;
 mod diff;
+mod difference_format;
 mod dry_run;
 mod format;
+mod github;
 mod layout_diff;
 mod read_write;
 mod reflect;

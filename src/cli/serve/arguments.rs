@@ -42,7 +42,8 @@ pub(in crate::cli) struct Arguments {
         value_name = "FILE"
     )]
     pub(super) bootstrap: Vec<PathBuf>,
-    /// How long older revisions can be read (history window).
+    /// How long older revisions can be read (history window). With 0 only the latest revision is certain to be readable:
+    /// older ones are dropped at the next garbage collection, unless a call in progress reads them.
     #[arg(
         long,
         env = "KILWA_DATASTORE_GC_WINDOW",

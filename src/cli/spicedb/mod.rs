@@ -18,7 +18,7 @@ use flags::{FlagGroup, FlagVerdict, GivenFlag};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-pub(super) use usage_hints::{explain, source_variable};
+pub(super) use usage_hints::{explain, remove_value_tip, source_variable};
 
 /// The page that documents all of this.
 const PAGE: &str = "docs/from-spicedb.md";

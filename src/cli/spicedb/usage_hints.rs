@@ -1,6 +1,7 @@
 //! Hints for command lines that clap refuses: commands of SpiceDB and zed, and variables that set an invalid value.
 
 use super::environment::{flag_names, leaf};
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use std::ffi::OsString;
@@ -54,6 +55,16 @@ pub(in crate::cli) fn explain(error: &clap::Error, command: &Command) -> Option<
         parents.map(|parent| format!("`kilwa {} {name}`", parent.get_name())).collect();
     (!full.is_empty())
         .then(|| format!("Kilwa has no command `{name}` here; use {}", full.join(" or ")))
+}
+
+/// Removes the tip to pass an unknown flag as a value, which no flag of Kilwa is meant to be.
+pub(in crate::cli) fn remove_value_tip(error: &mut clap::Error) {
+    let Some(ContextValue::StyledStrs(tips)) = error.remove(ContextKind::Suggested) else { return };
+    let is_useful = |tip: &StyledStr| !tip.to_string().starts_with("to pass ");
+    let kept: Vec<StyledStr> = tips.into_iter().filter(is_useful).collect();
+    if !kept.is_empty() {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(kept));
+    }
 }
 
 /// The environment variable that set the refused value, if no argument did.

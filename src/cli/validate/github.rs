@@ -45,7 +45,9 @@ fn annotations(report: &Report) -> Vec<String> {
     }
     for failure in report.expected.iter().flat_map(|result| &result.failures) {
         let location = &failure.location;
-        let message = failure.mismatch.to_string();
+        let why = failure.evidence.as_ref().map(tree::plain);
+        let why = why.map(|why| format!("\n{}", why.trim_end()));
+        let message = failure.mismatch.to_string() + &why.unwrap_or_default();
         lines.push(annotation("error", &location.source_name, location.start(), &message));
     }
     lines
@@ -63,7 +65,10 @@ fn diagnostic(diagnostic: &Diagnostic) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    annotation(kind, &diagnostic.source_name, diagnostic.start(), &diagnostic.message)
+    let help = diagnostic.help.as_ref().map(|help| format!("\nhelp: {help}"));
+    let message =
+        format!("{} [{}]{}", diagnostic.message, diagnostic.code, help.unwrap_or_default());
+    annotation(kind, &diagnostic.source_name, diagnostic.start(), &message)
 }
 
 fn annotation(kind: &str, file: &str, at: Position, message: &str) -> String {
@@ -81,11 +86,11 @@ fn from_here(file: &str) -> String {
 }
 
 /// A text escaped as the message of a workflow command.
-fn data(text: &str) -> String {
+pub(in crate::cli) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A text escaped as a property of a workflow command.
-fn property(text: &str) -> String {
+pub(in crate::cli) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

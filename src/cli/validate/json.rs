@@ -4,7 +4,7 @@ use super::validated::ValidatedFile;
 use crate::cli::error::CliError;
 use crate::cli::explanation_json::ExplanationStep;
 use crate::schema::{Diagnostic, Position, Severity};
-use crate::validation::{AssertionResult, ExpectedResult, ReportOutcome, SourceLocation};
+use crate::validation::{AssertionResult, ExpectedFailure, ExpectedResult, ReportOutcome};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -68,6 +68,7 @@ struct MismatchJson {
     message: String,
     line: usize,
     column: usize,
+    explanation: Option<ExplanationStep>,
 }
 
 /// The whole report, with a line break at the end.
@@ -138,19 +139,16 @@ fn assertion(result: &AssertionResult) -> AssertionJson<'_> {
 
 fn expected(result: &ExpectedResult) -> ExpectedJson {
     let Position { line, column } = result.expected.location().start();
-    let missed = |location: &SourceLocation, message: String| {
-        let Position { line, column } = location.start();
-        MismatchJson { message, line, column }
+    let missed = |failure: &ExpectedFailure| {
+        let Position { line, column } = failure.location.start();
+        let explanation = failure.evidence.as_ref().map(ExplanationStep::new);
+        MismatchJson { message: failure.mismatch.to_string(), line, column, explanation }
     };
     ExpectedJson {
         key: result.expected.key(),
         line,
         column,
         holds: result.holds(),
-        failures: result
-            .failures
-            .iter()
-            .map(|found| missed(&found.location, found.mismatch.to_string()))
-            .collect(),
+        failures: result.failures.iter().map(missed).collect(),
     }
 }

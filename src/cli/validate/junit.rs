@@ -65,9 +65,15 @@ fn line(diagnostic: &Diagnostic) -> String {
         Severity::Warning => "warning",
     };
     let start = diagnostic.start();
+    let help = diagnostic.help.as_ref().map(|help| format!("; help: {help}"));
     format!(
-        "{}:{}:{}: {severity}: {}",
-        diagnostic.source_name, start.line, start.column, diagnostic.message
+        "{}:{}:{}: {severity}[{}]: {}{}",
+        diagnostic.source_name,
+        start.line,
+        start.column,
+        diagnostic.code,
+        diagnostic.message,
+        help.unwrap_or_default()
     )
 }
 
@@ -97,7 +103,11 @@ fn expected(result: &ExpectedResult) -> TestCase {
     let failures: Vec<String> = result
         .failures
         .iter()
-        .map(|failure| format!("{}: {}", at(&failure.location), failure.mismatch))
+        .map(|failure| {
+            let why = failure.evidence.as_ref().map(tree::plain);
+            let why = why.map(|why| format!("\n{}", why.trim_end()));
+            format!("{}: {}{}", at(&failure.location), failure.mismatch, why.unwrap_or_default())
+        })
         .collect();
     let status = if failures.is_empty() {
         TestCaseStatus::success()

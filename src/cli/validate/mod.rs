@@ -1,7 +1,7 @@
 //! `kilwa validate`.
 
 mod files;
-mod github;
+pub(super) mod github;
 mod json;
 mod junit;
 pub(super) mod text;

@@ -4,7 +4,9 @@ use super::validated::ValidatedFile;
 use crate::cli::render::{BAD, DOUBTFUL, GOOD, STRONG, styled};
 use crate::cli::{snippet, tree};
 use crate::schema::{Diagnostic, Severity, lint};
-use crate::validation::{AssertionResult, ExpectedFailure, Mismatch, Report, ReportOutcome};
+use crate::validation::{
+    AssertionResult, Evidence, ExpectedFailure, Mismatch, Report, ReportOutcome,
+};
 use std::collections::HashSet;
 
 /// Maximum number of unused relations to name.
@@ -93,10 +95,7 @@ fn assertion(result: &AssertionResult) -> String {
         help: None,
     };
     let mut text = snippet::message(&message, &result.assertion.location);
-    if let Some(evidence) = &result.evidence {
-        text.push_str("   why:\n");
-        text.push_str(&tree::draw(evidence, "   "));
-    }
+    text.push_str(&result.evidence.as_ref().map(why).unwrap_or_default());
     text
 }
 
@@ -120,7 +119,13 @@ fn expected(failure: &ExpectedFailure) -> String {
         label: "",
         help: help.as_deref(),
     };
-    snippet::message(&message, &failure.location)
+    let text = snippet::message(&message, &failure.location);
+    text + &failure.evidence.as_ref().map(why).unwrap_or_default()
+}
+
+/// The explanation below a message.
+fn why(evidence: &Evidence) -> String {
+    format!("   why:\n{}", tree::draw(evidence, "   "))
 }
 
 fn summary(report: &Report, outcome: ReportOutcome) -> String {

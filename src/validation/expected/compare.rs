@@ -4,6 +4,7 @@ use super::parse::ExpectedSubject;
 use super::relations::{ExpectedLine, ExpectedRelations};
 use super::set::{Provenance, SubjectSet, SubjectType, TypeSubjects};
 use crate::relationship::Subject;
+use crate::validation::evidence::Evidence;
 use crate::validation::source::SourceLocation;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,30 @@ pub struct ExpectedFailure {
     pub location: SourceLocation,
     /// What differs.
     pub mismatch: Mismatch,
+    /// Why the subject that it is about has the relation or permission or not, where a check can say so.
+    pub evidence: Option<Evidence>,
+}
+
+impl ExpectedFailure {
+    pub(super) fn new(location: &SourceLocation, mismatch: Mismatch) -> Self {
+        Self { location: location.clone(), mismatch, evidence: None }
+    }
+}
+
+impl Mismatch {
+    /// The subject that was found, or was not, against the expectation.
+    pub(super) fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Missing { subject, .. }
+            | Self::Unlisted { subject, .. }
+            | Self::Through { subject, .. }
+            | Self::Caveat { subject, .. } => Some(subject),
+            Self::NoSubject { .. }
+            | Self::Exceptions { .. }
+            | Self::ExceptionsOfOne { .. }
+            | Self::NotExpanded { .. } => None,
+        }
+    }
 }
 
 /// What differs between the expected and the found subjects.
@@ -117,13 +142,13 @@ pub(super) fn compare(expected: &ExpectedRelations, found: &SubjectSet) -> Vec<E
         let line = subject.line();
         let subject = subject.subject.to_string();
         let mismatch = Mismatch::Unlisted { key: key.clone(), subject, line };
-        failures.push(ExpectedFailure { location: expected.location.clone(), mismatch });
+        failures.push(ExpectedFailure::new(&expected.location, mismatch));
     }
     failures
 }
 
 fn failure(item: &ExpectedLine, mismatch: Mismatch) -> ExpectedFailure {
-    ExpectedFailure { location: item.location.clone(), mismatch }
+    ExpectedFailure::new(&item.location, mismatch)
 }
 
 fn compare_one(key: &str, expected: &ExpectedSubject, found: &SubjectSet) -> Vec<Mismatch> {

@@ -6,13 +6,17 @@ mod parse;
 mod relations;
 mod set;
 
+use super::evidence::Evidence;
 use super::run_options::RunOptions;
-use crate::engine::EngineError;
-use crate::relationship::RelationshipReader;
+use crate::engine::{CheckQuery, EngineError, EvalContext, Limits, TraceBudget, check};
+use crate::relationship::{Context, RelationshipReader, Subject};
 use crate::schema::Schema;
 pub use compare::{ExpectedFailure, Mismatch};
 use expand::{ExpandError, expand};
 pub use relations::ExpectedRelations;
+
+/// How many failures of one expectation are explained.
+const EXPLAINED_MAX: usize = 10;
 
 /// The result of comparing one expectation with the subjects found.
 #[derive(Clone, Debug)]
@@ -37,14 +41,56 @@ pub(super) fn run<R: RelationshipReader>(
     reader: &R,
     options: &RunOptions<'_>,
 ) -> Result<ExpectedResult, EngineError> {
-    let failures = match expand(schema, reader, options, (&expected.object, &expected.relation)) {
+    let mut failures = match expand(schema, reader, options, (&expected.object, &expected.relation))
+    {
         Ok(found) => compare::compare(&expected, &found),
         Err(ExpandError::Ended(error)) => return Err(error),
         Err(error) => {
             let mismatch = Mismatch::NotExpanded { reason: error.to_string() };
-            vec![ExpectedFailure { location: expected.location.clone(), mismatch }]
+            vec![ExpectedFailure::new(&expected.location, mismatch)]
         }
     };
 
+    let mut budget = TraceBudget::default();
+    for failure in failures.iter_mut().take(EXPLAINED_MAX) {
+        failure.evidence = explain(&expected, failure, schema, reader, options, &mut budget)?;
+    }
     Ok(ExpectedResult { expected, failures })
+}
+
+/// Checks the subject of a failure with a trace. What a check cannot be asked, such as a wildcard, has no explanation.
+fn explain<R: RelationshipReader>(
+    expected: &ExpectedRelations,
+    failure: &ExpectedFailure,
+    schema: &Schema,
+    reader: &R,
+    options: &RunOptions<'_>,
+    budget: &mut TraceBudget,
+) -> Result<Option<Evidence>, EngineError> {
+    let subject = failure.mismatch.subject().and_then(|text| text.parse::<Subject>().ok());
+    let Some(subject) = subject else { return Ok(None) };
+    let RunOptions { interrupted, stopwatch, time_max, .. } = *options;
+    let limits = Limits { time_max, ..Limits::default() };
+    let context = EvalContext {
+        limits,
+        interrupted,
+        stopwatch,
+        tracing: true,
+        ..EvalContext::new(schema, reader)
+    };
+    let query = CheckQuery {
+        resource: &expected.object,
+        permission: &expected.relation,
+        subject: &subject,
+        context: &Context::default(),
+    };
+
+    match check(&context, &query) {
+        Err(error) if error.is_end_of_request() => Err(error),
+        Err(_) => Ok(None),
+        Ok(checked) => Ok(checked.trace.map(|mut trace| {
+            budget.spend(&mut trace);
+            Evidence::from_trace(&trace, schema)
+        })),
+    }
 }

@@ -8,6 +8,7 @@ mod validation_files;
 
 use crate::program;
 use crate::readme::blocks;
+use kilwa::schema::format;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -135,4 +136,34 @@ fn is_heading(line: &str, anchor: &str) -> bool {
     let heading = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
     line.starts_with('#') && kept.collect::<String>() == anchor
+}
+
+#[test]
+fn the_schemas_of_the_pages_are_formatted() {
+    let mut schemas = 0;
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (info, lines) in blocks(&text) {
+            let schema = match info.split_once(' ').unwrap_or((info, "")) {
+                ("zed", kind) if kind != "wrong" => lines.join("\n"),
+                ("yaml", _) => inline_schema(&lines).unwrap_or_default(),
+                _ => continue,
+            };
+            // An example of what is wrong may not parse, and then has no other form.
+            let formatted = format::formatted("example", &format!("{schema}\n"));
+            if let Ok(formatted) = formatted.map(|text| text.trim_end().to_owned()) {
+                assert_eq!(formatted, schema, "{}", path.display());
+                schemas += 1;
+            }
+        }
+    }
+    assert!(schemas > 20, "{schemas} schemas");
+}
+
+/// The schema that a validation file holds as a block of lines.
+fn inline_schema(lines: &[&str]) -> Option<String> {
+    let rest = lines.iter().skip_while(|line| !line.starts_with("schema: |")).skip(1);
+    let inside = rest.take_while(|line| line.is_empty() || line.starts_with("  "));
+    let schema: Vec<&str> = inside.map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+    (!schema.is_empty()).then(|| schema.join("\n").trim_end().to_owned())
 }
