@@ -1,8 +1,8 @@
 //! Connections to a server.
 
 use super::call_error::CallError;
+use super::misspelt_name::MisspeltName;
 use super::tls::ClientTls;
-use super::unknown_name::UnknownName;
 use crate::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use crate::proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use crate::proto::authzed::api::v1::watch_service_client::WatchServiceClient;
@@ -168,7 +168,7 @@ impl Connection {
     /// The error for the status of a call, with the name that was probably meant if the server does not know one. That asks
     /// the server for its schema, so this must not be called within `block_on`.
     fn explained(&self, status: &Status) -> CallError {
-        match (self.error(status), UnknownName::of(status)) {
+        match (self.error(status), MisspeltName::of(status)) {
             (CallError::Refused(message), Some(unknown)) => {
                 let schema = self.read_schema().ok();
                 let near = schema.and_then(|(text, _)| unknown.nearest(&text));

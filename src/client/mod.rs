@@ -15,11 +15,11 @@ mod kilwa_relationships;
 mod list_permissions;
 mod lookup_resources;
 mod lookup_subjects;
+mod misspelt_name;
 mod read_consistency;
 mod relationships;
 mod schema;
 mod tls;
-mod unknown_name;
 mod watch;
 
 pub use bulk_relationships::ExportArgs;

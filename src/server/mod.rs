@@ -381,6 +381,7 @@ fn contents(
             tracing::info!(loaded, "bootstrap: skipped, because the store already holds a schema");
         }
     }
+
     let view = database.view(Consistency::FullyConsistent, now).map_err(failed)?;
     Ok(match (view.schema_text(), bootstrap) {
         (None, _) => Contents::Nothing,

@@ -30,6 +30,12 @@ ben may read: plan
 refused: FAILED_PRECONDITION, ERROR_REASON_UNKNOWN_DEFINITION
 ";
 
+/// What each client of `kilwa.v1` prints.
+const OWN_ANSWERS: &str = "\
+ben, edit: PERMISSIONSHIP_NO_PERMISSION
+ben, read: PERMISSIONSHIP_HAS_PERMISSION
+";
+
 #[test]
 fn the_engine_answers_without_a_server() {
     let Some(program) = example("embed_engine") else { return };
@@ -72,7 +78,9 @@ fn a_client_in_python() {
     if has_interpreter("python3") {
         let mut program = Command::new(client_folder().join("bin/python"));
         program.arg("-B").arg(root().join("examples/python/app.py"));
-        assert_answers(program);
+        let mut own = Command::new(client_folder().join("bin/python"));
+        own.arg("-B").arg(root().join("examples/python/kilwa_v1.py"));
+        assert_answers(program, Some(own));
     }
 }
 
@@ -87,7 +95,11 @@ fn a_client_in_node() {
             .unwrap();
         let mut node = Command::new("node");
         node.arg(program);
-        assert_answers(node);
+        let program = folder.path().join("kilwa_v1.mjs");
+        fs::copy(root().join("examples/node/kilwa_v1.mjs"), &program).unwrap();
+        let mut own = Command::new("node");
+        own.arg(program).env("KILWA_PROTO", root().join("proto"));
+        assert_answers(node, Some(own));
     }
 }
 
@@ -115,12 +127,13 @@ fn a_client_in_go() {
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 
-    assert_answers(Command::new(program));
+    assert_answers(Command::new(program), None);
 }
 
-/// Runs a client twice against a server that starts empty: it prints the same each time.
+/// Runs a client twice against a server that starts empty: it prints the same each time. Then runs one that calls
+/// `kilwa.v1`.
 #[track_caller]
-fn assert_answers(mut program: Command) {
+fn assert_answers(mut program: Command, own: Option<Command>) {
     let data = tempfile::tempdir().unwrap();
     let server = Served::start(data.path());
     program.env("KILWA_ENDPOINT", server.endpoint()).env("KILWA_TOKEN", KEY);
@@ -128,6 +141,12 @@ fn assert_answers(mut program: Command) {
         let output = program.output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(String::from_utf8_lossy(&output.stdout), ANSWERS, "{error}");
+    }
+    if let Some(mut own) = own {
+        own.env("KILWA_ENDPOINT", server.endpoint()).env("KILWA_TOKEN", KEY);
+        let output = own.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), OWN_ANSWERS, "{error}");
     }
 }
 

@@ -46,7 +46,7 @@ struct ImportJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DryRunJson {
+struct ImportDryRunJson {
     dry_run: bool,
     valid: u64,
 }
@@ -144,7 +144,7 @@ fn count(
     checked?;
 
     if arguments.json {
-        render::json(&DryRunJson { dry_run: true, valid })?;
+        render::json(&ImportDryRunJson { dry_run: true, valid })?;
     } else {
         render::out(&format!("{valid} would be created; nothing was written\n"))?;
     }

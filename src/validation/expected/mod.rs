@@ -51,24 +51,6 @@ pub(super) fn run<R: RelationshipReader>(
         }
     };
 
-    let mut budget = TraceBudget::default();
-    for failure in failures.iter_mut().take(EXPLAINED_MAX) {
-        failure.evidence = explain(&expected, failure, schema, reader, options, &mut budget)?;
-    }
-    Ok(ExpectedResult { expected, failures })
-}
-
-/// Checks the subject of a failure with a trace. What a check cannot be asked, such as a wildcard, has no explanation.
-fn explain<R: RelationshipReader>(
-    expected: &ExpectedRelations,
-    failure: &ExpectedFailure,
-    schema: &Schema,
-    reader: &R,
-    options: &RunOptions<'_>,
-    budget: &mut TraceBudget,
-) -> Result<Option<Evidence>, EngineError> {
-    let subject = failure.mismatch.subject().and_then(|text| text.parse::<Subject>().ok());
-    let Some(subject) = subject else { return Ok(None) };
     let RunOptions { interrupted, stopwatch, time_max, .. } = *options;
     let limits = Limits { time_max, ..Limits::default() };
     let context = EvalContext {
@@ -78,6 +60,22 @@ fn explain<R: RelationshipReader>(
         tracing: true,
         ..EvalContext::new(schema, reader)
     };
+    let mut budget = TraceBudget::default();
+    for failure in failures.iter_mut().take(EXPLAINED_MAX) {
+        failure.evidence = explain(&expected, failure, &context, &mut budget)?;
+    }
+    Ok(ExpectedResult { expected, failures })
+}
+
+/// Checks the subject of a failure with a trace. What a check cannot be asked, such as a wildcard, has no explanation.
+fn explain<R: RelationshipReader>(
+    expected: &ExpectedRelations,
+    failure: &ExpectedFailure,
+    context: &EvalContext<'_, R>,
+    budget: &mut TraceBudget,
+) -> Result<Option<Evidence>, EngineError> {
+    let subject = failure.mismatch.subject().and_then(|text| text.parse::<Subject>().ok());
+    let Some(subject) = subject else { return Ok(None) };
     let query = CheckQuery {
         resource: &expected.object,
         permission: &expected.relation,
@@ -85,12 +83,12 @@ fn explain<R: RelationshipReader>(
         context: &Context::default(),
     };
 
-    match check(&context, &query) {
+    match check(context, &query) {
         Err(error) if error.is_end_of_request() => Err(error),
         Err(_) => Ok(None),
         Ok(checked) => Ok(checked.trace.map(|mut trace| {
             budget.spend(&mut trace);
-            Evidence::from_trace(&trace, schema)
+            Evidence::from_trace(&trace, context.schema)
         })),
     }
 }

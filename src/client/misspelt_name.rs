@@ -7,7 +7,7 @@ use tonic_types::StatusExt as _;
 
 /// A name that a server does not know, by the reason and the metadata of its refusal.
 #[derive(Debug)]
-pub(super) enum UnknownName {
+pub(super) enum MisspeltName {
     Definition(String),
     /// A relation or permission of a definition.
     Member {
@@ -16,7 +16,7 @@ pub(super) enum UnknownName {
     },
 }
 
-impl UnknownName {
+impl MisspeltName {
     /// The name that a call was refused for; `None` if it was refused for another reason, or the server suggests a name
     /// itself.
     pub(super) fn of(status: &Status) -> Option<Self> {
