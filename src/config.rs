@@ -2,6 +2,7 @@
 
 use crate::access::{Callers, CallersError};
 use crate::api::{ApiOptions, Keys, OverloadOptions, RequestIds, RequestLimits, WatchOptions};
+use crate::audit::{AuditLog, AuditOptions};
 use crate::database::DatabaseOptions;
 use crate::metrics::CallMetrics;
 use crate::relationship::Relationship;
@@ -29,6 +30,8 @@ pub struct Config {
     pub keys: Vec<String>,
     /// The file with keys, certificates and roles.
     pub access_file: Option<PathBuf>,
+    /// Where calls are recorded, and how.
+    pub audit: AuditOptions,
     /// How the store works.
     pub store: StoreOptions,
     /// Whether a store with a damaged log is opened without the writes that cannot be read, instead of being refused.
@@ -179,6 +182,7 @@ impl Config {
             data_dir: data_dir.into(),
             keys: Vec::new(),
             access_file: None,
+            audit: AuditOptions::default(),
             store: StoreOptions::default(),
             recover_log: false,
             database: DatabaseOptions::default(),
@@ -227,8 +231,13 @@ impl Config {
         Self { shutdown_grace, ..self }
     }
 
-    /// The part of the configuration that the services need, for callers with one of these keys.
-    pub fn api_options(&self, keys: Keys, request_ids: RequestIds) -> ApiOptions {
+    /// The part of the configuration that the services need, for callers with one of these keys and with this audit log.
+    pub fn api_options(
+        &self,
+        keys: Keys,
+        request_ids: RequestIds,
+        audit: Option<AuditLog>,
+    ) -> ApiOptions {
         ApiOptions {
             keys,
             limits: self.requests,
@@ -240,6 +249,7 @@ impl Config {
             slow_call: self.slow_call,
             call_time_max: self.call_time_max,
             calls: Arc::new(CallMetrics::new()),
+            audit,
         }
     }
 

@@ -85,6 +85,7 @@
 //! | [`validation`] | validation files: schema, relationships, assertions and expected relations |
 //! | [`proto`] | the protocol: generated messages, and their conversions to and from the vocabulary |
 //! | [`access`] | callers and their roles: who may call which method on which part of the data |
+//! | [`audit`] | the audit log: a record of each call as a `CloudEvent`, in a file or on standard output |
 //! | [`api`] | the gRPC layer: decode, call, encode |
 //! | [`config`] | the options of a server |
 //! | [`server`] | the server: listen, serve, collect garbage, drain |
@@ -122,6 +123,8 @@ pub mod proto;
 
 pub mod access;
 pub mod metrics;
+
+pub mod audit;
 
 pub mod api;
 

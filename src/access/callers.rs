@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// The callers that a server knows. What an access file says of them can be read again.
@@ -17,6 +18,8 @@ pub struct Callers {
     has_short_key: bool,
     file: Option<PathBuf>,
     current: ArcSwap<CallerTable>,
+    /// Rises with each reading of the access file.
+    generation: AtomicU64,
 }
 
 /// The callers, as they are between two readings of the access file.
@@ -57,6 +60,7 @@ impl Callers {
             has_short_key: keys.iter().any(|key| is_short_key(key)),
             file: file.map(Path::to_owned),
             current: ArcSwap::default(),
+            generation: AtomicU64::new(0),
         };
         callers.reload()?;
         Ok(callers)
@@ -72,6 +76,8 @@ impl Callers {
             table.certificates = certificates;
         }
         self.current.store(Arc::new(table));
+        // After the table: who reads this number looks at the table next.
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -85,13 +91,23 @@ impl Callers {
         self.has_short_key
     }
 
+    /// Changes when the access file is read again. Never 0.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     /// The caller with a key. Compares with every key in full, so that the time it takes reveals nothing about them.
     pub fn by_key(&self, shown: &str) -> Option<Principal> {
-        let (shown, table) = (KeyHash::from_key(shown), self.current.load());
+        self.by_hash(&KeyHash::from_key(shown))
+    }
+
+    /// The caller with a key of this hash.
+    pub(super) fn by_hash(&self, shown: &KeyHash) -> Option<Principal> {
+        let table = self.current.load();
         let none = u64::MAX;
         let mut found = none;
         for (index, (hash, _)) in (0_u64..).zip(&table.keys) {
-            found.conditional_assign(&index, hash.equals(&shown));
+            found.conditional_assign(&index, hash.equals(shown));
         }
         if bool::from(found.ct_eq(&none)) {
             return None;

@@ -14,6 +14,7 @@ mod method;
 mod permit;
 mod principal;
 mod role;
+mod standing;
 
 pub use callers::{Callers, CallersError};
 pub use file::{AccessFile, AccessFileError, AccessMistake, read_access_file};
@@ -21,3 +22,4 @@ pub use key::KeyHash;
 pub use method::{METHODS, Method, MethodGroup, MethodReach};
 pub use permit::{AccessRefusal, CallPermit, Withheld};
 pub use principal::{CertificateNameKind, Principal};
+pub use standing::{Credential, Standing};

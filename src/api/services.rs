@@ -12,6 +12,7 @@ use crate::api::request_limits::RequestLimits;
 use crate::api::token::ZedTokens;
 use crate::api::watch::send_queue::WatchOptions;
 use crate::api::workers::Workers;
+use crate::audit::AuditLog;
 use crate::metrics::CallMetrics;
 use crate::proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
 use crate::proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
@@ -72,6 +73,8 @@ pub struct ApiOptions {
     pub call_time_max: Duration,
     /// Counts the calls as they end.
     pub calls: Arc<CallMetrics>,
+    /// The audit log, where there is one.
+    pub audit: Option<AuditLog>,
 }
 
 impl fmt::Debug for ApiOptions {
@@ -99,6 +102,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
         request_ids,
         slow_call,
         call_time_max,
+        audit,
         ..
     } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
@@ -112,6 +116,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
         budget,
         limiter,
         calls: options.calls,
+        audit,
     };
     let context = ServiceContext {
         workers: Arc::clone(workers),

@@ -23,6 +23,7 @@ pub use tls::TlsError;
 
 use crate::access::Callers;
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, Keys, RequestIds, WRITES_HEALTH, Workers};
+use crate::audit::{AuditError, AuditLog, AuditSource};
 use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource, TransportSecurity};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::proto;
@@ -103,6 +104,9 @@ pub enum ServerError {
     /// The files of the listener's TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Plain text at an address that other machines can reach.
     #[error(transparent)]
     Unprotected(#[from] UnprotectedAddress),
@@ -252,12 +256,14 @@ impl Server {
         let readings = Arc::clone(&clock);
         let now: Clock = Arc::new(move || readings.now());
 
+        let workers =
+            Workers::new(database, config.threads_max, now).with_overload(config.overload);
+        let audit = start_audit(config, &workers)?;
+
         Ok(Self {
-            workers: Arc::new(
-                Workers::new(database, config.threads_max, now).with_overload(config.overload),
-            ),
+            workers: Arc::new(workers),
             clock,
-            options: config.api_options(keys, request_ids()),
+            options: config.api_options(keys, request_ids(), audit),
             key_source,
             contents,
             connections: config.connections,
@@ -298,6 +304,7 @@ impl Server {
         plaintext::warn(address, &self.transport);
         let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
 
+        let audit = self.options.audit.clone();
         let (health, mut routes) = usual_routes().await?;
         let calls = Arc::clone(&self.options.calls);
         api::add_services(&mut routes, &self.workers, self.options);
@@ -336,6 +343,7 @@ impl Server {
         }
 
         self.workers.close().await;
+        flush(audit).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -344,8 +352,32 @@ impl Server {
     fn reloadables(&self) -> Vec<Reloadable> {
         let tls = self.tls.as_ref().map(TlsIdentity::reloadable);
         let callers = self.options.keys.callers().cloned();
-        tls.into_iter().chain(callers.and_then(access_reloadable)).collect()
+        let audit = self.options.audit.clone().map(audit_reloadable);
+        tls.into_iter().chain(callers.and_then(access_reloadable)).chain(audit).collect()
     }
+}
+
+/// Starts the audit log, if there is to be one. Its source is the store.
+fn start_audit(config: &Config, workers: &Workers) -> Result<Option<AuditLog>, AuditError> {
+    let id = workers.store_bytes().map(|byte| format!("{byte:02x}")).concat();
+    let run = format!("{:x}", since_epoch().as_micros());
+    let source = AuditSource { source: format!("urn:kilwa:store:{id}"), run, now: since_epoch };
+    AuditLog::start(&config.audit, source)
+}
+
+/// Waits until the records of all calls have been written.
+async fn flush(audit: Option<AuditLog>) {
+    if let Some(audit) = audit {
+        audit.flush().await;
+    }
+}
+
+/// The file of the audit log, which another program may have moved.
+fn audit_reloadable(audit: AuditLog) -> Reloadable {
+    Reloadable::new("audit log", Vec::new(), move || {
+        audit.reopen();
+        Ok(())
+    })
 }
 
 /// The access file of callers that have one.

@@ -173,7 +173,7 @@ impl Tenants {
     fn routes(&self, workers: &Arc<Workers>) -> Routes {
         let mut routes = Routes::builder();
         let request_ids = Arc::clone(&self.request_ids);
-        let options = self.config.api_options(Keys::none_needed(), request_ids);
+        let options = self.config.api_options(Keys::none_needed(), request_ids, None);
         api::add_services(&mut routes, workers, options);
         routes.routes()
     }

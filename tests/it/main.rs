@@ -12,6 +12,7 @@ mod access;
 mod agreement;
 mod architecture;
 mod as_of;
+mod audit;
 mod big_shapes;
 mod big_shapes_on_disk;
 mod bulk_at_scale;

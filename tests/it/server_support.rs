@@ -116,6 +116,7 @@ pub(crate) async fn start_workers(workers: &Arc<Workers>) -> Running {
         slow_call: Duration::from_secs(1),
         call_time_max: Duration::from_mins(1),
         calls: Arc::default(),
+        audit: None,
     };
     let mut routes = Routes::builder();
     api::add_services(&mut routes, workers, options);

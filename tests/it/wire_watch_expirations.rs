@@ -68,6 +68,7 @@ impl Timed {
             slow_call: Duration::from_secs(1),
             call_time_max: Duration::from_mins(1),
             calls: Arc::default(),
+            audit: None,
         };
         api::add_services(&mut routes, &workers, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,6 +1,6 @@
 //! Who calls: by a key or a client certificate.
 
-use crate::access::{Callers, CallersError, Principal};
+use crate::access::{Callers, CallersError, Credential, KeyHash, Principal, Standing};
 use crate::api::client_certificate::ClientCertificate;
 use crate::api::status;
 use crate::telemetry::Throttle;
@@ -70,6 +70,21 @@ impl Keys {
             )
         })?;
         callers.by_key(key).map(Some).ok_or_else(status::wrong_key)
+    }
+}
+
+impl Keys {
+    /// The standing of the caller of a request, which [`Keys::admit`] has found.
+    pub(crate) fn standing<B>(&self, request: &Request<B>, caller: &Principal) -> Option<Standing> {
+        let callers = Arc::clone(self.0.as_ref()?);
+        let credential = if let Some(key) = shown_key(request.headers()) {
+            Credential::Key(KeyHash::from_key(key))
+        } else {
+            let certificate = request.extensions().get::<Arc<ClientCertificate>>()?;
+            let names = certificate.names().map(|(kind, name)| (kind, name.to_owned()));
+            Credential::Certificate(names.collect())
+        };
+        Some(Standing::new(callers, credential, caller.clone()))
     }
 }
 

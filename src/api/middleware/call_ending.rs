@@ -1,11 +1,13 @@
 //! How every call ends: its trailers, and its log line.
 
-use crate::access::Withheld;
+use crate::access::{Standing, Withheld};
+use crate::api::middleware::audit_trail::AuditTrail;
 use crate::api::middleware::call_log::CallLog;
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
 use crate::api::overload::AdmittedCall;
 use crate::api::status;
+use crate::audit::AuditSlot;
 use crate::metrics::MethodCalls;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,10 @@ pub(super) struct CallEnding {
     log: CallLog,
     /// What the text of an error leaves out.
     withheld: Option<Withheld>,
+    /// The caller of a call that lasts long.
+    pub(super) standing: Option<Standing>,
+    /// The record for the audit log, where there is one.
+    pub(super) audit: Option<AuditTrail>,
 }
 
 impl CallEnding {
@@ -58,12 +64,23 @@ impl CallEnding {
 
         let request_id = trailers.get(REQUEST_ID).cloned();
         let log = CallLog::start(request.uri().clone(), request_id, slow_after, calls);
-        Self { trailers, admitted: None, log, withheld: None }
+        Self { trailers, admitted: None, log, withheld: None, standing: None, audit: None }
     }
 
     /// Leaves something out of the text of an error.
     pub(super) fn withhold(&mut self, withheld: Option<Withheld>) {
         self.withheld = withheld;
+    }
+
+    /// Starts the record of the call for an audit log.
+    pub(super) fn start_audit(&mut self, slot: AuditSlot, path: &str, caller: Option<Arc<str>>) {
+        let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        self.audit = Some(AuditTrail::start(slot, path, id, caller));
+    }
+
+    /// Whether the caller may no longer do what it could when the call began.
+    pub(super) fn is_revoked(&mut self) -> bool {
+        self.standing.as_mut().is_some_and(|standing| !standing.is_current())
     }
 
     /// When the call arrived.
@@ -89,6 +106,10 @@ impl CallEnding {
             status::explain(headers);
             grpc_message::simplify(headers);
             self.log.end(headers);
+        }
+        if let Some(mut audit) = self.audit.take() {
+            let code = headers.get(GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
+            audit.end(code.unwrap_or_default());
         }
         headers.extend(std::mem::take(&mut self.trailers));
     }

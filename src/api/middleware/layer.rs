@@ -12,6 +12,7 @@ use crate::api::middleware::metered_body::finish;
 use crate::api::middleware::stream_methods::has_request_stream;
 use crate::api::overload::ConcurrencyLimiter;
 use crate::api::status;
+use crate::audit::{AuditFull, AuditLog};
 use crate::metrics::CallMetrics;
 use http_body::Body as _;
 use std::convert::Infallible;
@@ -75,6 +76,8 @@ pub(crate) struct MiddlewareOptions {
     pub(crate) limiter: Arc<ConcurrencyLimiter>,
     /// Counts the calls as they end.
     pub(crate) calls: Arc<CallMetrics>,
+    /// Records each call, where there is an audit log.
+    pub(crate) audit: Option<AuditLog>,
 }
 
 /// The most bytes of a refused request that are received before its response.
@@ -98,6 +101,48 @@ impl<S: NamedService> Middleware<S> {
         let is_watch = S::NAME.ends_with(".WatchService");
         let slow_after = (!is_watch).then_some(options.slow_call);
         Self { inner, options, is_watch, slow_after }
+    }
+}
+
+impl<S> Middleware<S> {
+    /// Finds the caller of a request, and refuses what it may not call or what is too much at present.
+    fn enter(&self, request: &mut Request<Body>, ending: &mut CallEnding) -> Result<(), Status> {
+        let (options, audit) = (&self.options, self.options.audit.as_ref());
+        let path = request.uri().path().to_owned();
+        let caller = options.keys.admit(request).inspect_err(|refusal| {
+            let admission: Option<&Admission> = request.extensions().get();
+            auth::log_refusal(admission.and_then(|admission| admission.peer), refusal);
+            if let Some(audit) = audit {
+                ending.start_audit(audit.begin_unreserved(), &path, None);
+            }
+        })?;
+        if let Some(Admission { admitted, .. }) = request.extensions().get() {
+            admitted();
+        }
+
+        if let Some(audit) = audit {
+            let slot = if self.is_watch { Ok(audit.begin_unreserved()) } else { audit.begin() };
+            let slot = slot.map_err(|AuditFull| status::audit_full())?;
+            ending.start_audit(
+                slot,
+                &path,
+                caller.as_ref().map(|caller| Arc::clone(caller.name())),
+            );
+        }
+        if let Some(caller) = &caller {
+            ending.withhold(call_access::enter(request, caller)?);
+            if self.is_watch {
+                ending.standing = options.keys.standing(request, caller);
+            }
+        }
+
+        if !self.is_watch {
+            let key = request.headers().get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+            let key = caller.as_ref().map_or(key, |caller| caller.name().as_bytes());
+            options.limiter.probe_queue(ending.arrived());
+            ending.admitted = Some(options.limiter.admit(key, ending.arrived())?);
+        }
+        Ok(())
     }
 }
 
@@ -130,40 +175,9 @@ where
             CallEnding::start(&request, &self.options.request_ids, self.slow_after, calls);
         let span = ending.span(&request);
         // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
-        let caller = match self.options.keys.admit(&request) {
-            Ok(caller) => caller,
-            Err(refusal) => {
-                let admission: Option<&Admission> = request.extensions().get();
-                auth::log_refusal(admission.and_then(|admission| admission.peer), &refusal);
-                let refused = refused(request, refusal, ending);
-                return Box::pin(refused.instrument(span));
-            }
-        };
-
-        if let Some(Admission { admitted, .. }) = request.extensions().get() {
-            admitted();
-        }
-        if let Some(caller) = caller {
-            // Also before anything that costs memory: a method that no role of the caller names is refused here.
-            match call_access::enter(&mut request, &caller) {
-                Ok(withheld) => ending.withhold(withheld),
-                Err(refusal) => {
-                    let refused = refused(request, refusal, ending);
-                    return Box::pin(refused.instrument(span));
-                }
-            }
-        }
-
-        if !self.is_watch {
-            let key = request.headers().get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
-            self.options.limiter.probe_queue(ending.arrived());
-            match self.options.limiter.admit(key, ending.arrived()) {
-                Ok(admitted) => ending.admitted = Some(admitted),
-                Err(refusal) => {
-                    let refused = refused(request, refusal, ending);
-                    return Box::pin(refused.instrument(span));
-                }
-            }
+        if let Err(refusal) = self.enter(&mut request, &mut ending) {
+            let refused = refused(request, refusal, ending);
+            return Box::pin(refused.instrument(span));
         }
 
         let compression = Policy::from_headers(request.headers());
@@ -174,7 +188,10 @@ where
         let limits = MethodLimits::from_path(path);
         let compressed = request.headers().contains_key(GRPC_ENCODING);
         let call = RequestMemory::new(&self.options.budget, limits, compressed);
-        let request = request.map(|body| CountedBody::body(body, &call));
+        let request = request.map(|body| match &ending.audit {
+            Some(audit) => CountedBody::body(audit.request(body), &call),
+            None => CountedBody::body(body, &call),
+        });
         let answer = intake::read(Arc::clone(&call), self.inner.call(request));
         Box::pin(
             async move {
@@ -182,7 +199,11 @@ where
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
                 };
-                let response = compression::compress(compression, answer?).await;
+                let answer = answer?.map(|body| match &ending.audit {
+                    Some(audit) => audit.response(body),
+                    None => body,
+                });
+                let response = compression::compress(compression, answer).await;
                 Ok(finish(response, ending, deadline, Some(call)))
             }
             .instrument(span),
@@ -274,6 +295,7 @@ mod tests {
             calls: Arc::new(CallMetrics::new()),
             budget: Arc::new(MemoryBudget::new(1 << 20)),
             limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
+            audit: None,
         };
         let mut layer = Middleware::new(Slow { answers }, options);
         let request = Request::builder()

@@ -60,6 +60,14 @@ impl MeteredBody {
         }
         Frame::trailers(trailers)
     }
+
+    /// Ends the response with an error. Dropping the body interrupts the work for it.
+    fn end_early(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.body = Body::empty();
+        let mut trailers = HeaderMap::new();
+        let added = status.add_header(&mut trailers);
+        Poll::Ready(Some(added.map(|()| self.end(trailers))))
+    }
 }
 
 impl HttpBody for MeteredBody {
@@ -82,6 +90,9 @@ impl HttpBody for MeteredBody {
         };
 
         match polled {
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() && self.ending.is_revoked() => {
+                self.end_early(&status::access_revoked())
+            }
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
                 Ok(trailers) => self.end(trailers),
                 Err(data) => data,
@@ -92,11 +103,7 @@ impl HttpBody for MeteredBody {
                 if deadline.is_none_or(|deadline| deadline.as_mut().poll(context).is_pending()) {
                     return Poll::Pending;
                 }
-                // Dropping the body interrupts the work for this response.
-                self.body = Body::empty();
-                let mut trailers = HeaderMap::new();
-                let added = status::deadline_passed().add_header(&mut trailers);
-                Poll::Ready(Some(added.map(|()| self.end(trailers))))
+                self.end_early(&status::deadline_passed())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Middleware around every service: what applies to each call before and after its handler.
 
+mod audit_trail;
 pub(crate) mod auth;
 pub(crate) mod call_ending;
 pub(crate) mod call_log;

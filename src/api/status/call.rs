@@ -21,6 +21,20 @@ pub(crate) fn wrong_key() -> Status {
     Status::permission_denied("invalid preshared key: invalid token")
 }
 
+/// The end of a stream whose caller has lost its key or a role since.
+pub(crate) fn access_revoked() -> Status {
+    Status::permission_denied(
+        "the key or a role of the caller has changed since the call began: call again",
+    )
+}
+
+/// The answer to a call that the audit log has no room for.
+pub(crate) fn audit_full() -> Status {
+    Status::unavailable(
+        "the audit log has no room for the record of this call, so it was refused: try again",
+    )
+}
+
 /// The answer to a call whose deadline has passed.
 pub(crate) fn deadline_passed() -> Status {
     Status::deadline_exceeded("the deadline of the call has passed")

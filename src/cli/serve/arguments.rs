@@ -1,6 +1,7 @@
 //! Options of `kilwa serve`.
 
 use super::access_args::AccessArgs;
+use super::audit_args::AuditArgs;
 use super::clock_args::ClockArgs;
 use super::common_args::CommonArgs;
 use super::defaults::defaults;
@@ -121,6 +122,8 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     pub(super) access: AccessArgs,
     #[command(flatten)]
+    audit: AuditArgs,
+    #[command(flatten)]
     writes: WriteQueueArgs,
     #[command(flatten)]
     watch: WatchArgs,
@@ -161,6 +164,7 @@ impl Arguments {
         config.shutdown_drain_delay = self.grpc_shutdown_drain_delay;
         self.tls.apply(&mut config);
         self.access.apply(&mut config);
+        self.audit.apply(&mut config);
         self.writes.apply(&mut config);
         self.watch.apply(&mut config);
         self.streams.apply(&mut config);

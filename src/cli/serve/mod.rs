@@ -2,6 +2,7 @@
 
 mod access_args;
 mod arguments;
+mod audit_args;
 mod banner;
 mod clock_args;
 mod common_args;
@@ -20,6 +21,7 @@ use super::error::CliError;
 use super::registration::Registration;
 use super::spicedb::AdoptionNotes;
 use super::{render, source_files};
+use crate::audit::AuditTarget;
 use crate::cli::exit::Exit;
 use crate::config::{Bootstrap, KeySource, TransportSecurity};
 use crate::relationship::Relationship;
@@ -52,7 +54,8 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         if matches!(server.key_source(), KeySource::Kept(_) | KeySource::Made(_)) {
             registration = register(address, &config.data_dir);
         }
-        if arguments.common.logs_json() {
+        if arguments.common.logs_json() || config.audit.target == Some(AuditTarget::StandardOutput)
+        {
             // Both streams may be read as JSON, so the address is logged instead.
             tracing::info!(%address, data_dir = %config.data_dir.display(), "serving gRPC");
             return;

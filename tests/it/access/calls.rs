@@ -10,7 +10,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
 /// Takes and gives messages as they are on the wire.
@@ -151,6 +151,25 @@ pub(super) async fn read_until(
         }
     }
     answer
+}
+
+/// The messages of a call that is answered as long as its client likes.
+pub(super) async fn open(
+    channel: Channel,
+    key: &str,
+    path: &str,
+    message: Vec<u8>,
+) -> Streaming<Vec<u8>> {
+    let mut request = Request::new(stream::iter([message]));
+    let value = MetadataValue::from_str(&format!("Bearer {key}")).unwrap();
+    request.metadata_mut().insert("authorization", value);
+    let mut client = Grpc::new(channel);
+    client.ready().await.unwrap();
+    client
+        .streaming(request, PathAndQuery::from_str(path).unwrap(), Wire)
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 /// Starts a call whose answer does not end by itself. Gives its error, if it has one at the start.

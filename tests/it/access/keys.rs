@@ -1,10 +1,12 @@
 //! Keys: wrong ones, none, two, and keys that are rotated while the server runs.
 
 use super::calls::{self, Answer};
-use super::{ADMIN, Guarded, LIMITED, access_with_role};
+use super::methods::write;
+use super::{ADMIN, Guarded, LIMITED, SCHEMA, access_with_role};
 use crate::program::without_variables;
 use crate::served::Served;
 use crate::server_support::question;
+use kilwa::proto::authzed::api::v1 as proto;
 use prost::Message as _;
 use std::fs;
 use std::path::Path;
@@ -132,6 +134,40 @@ async fn a_role_is_changed_while_the_server_runs() {
     assert_eq!(rotating.code(LIMITED).await, Some(Code::PermissionDenied));
     rotating.reload(&access_with_role("methods = [\"read\", \"check\"]"), "reloaded");
     assert_eq!(rotating.code(LIMITED).await, Some(Code::FailedPrecondition));
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_its_key_is_taken_away() {
+    let role = |name: &str, key: &str, role: &str| {
+        format!("[[keys]]\nname = \"{name}\"\nkey = \"{key}\"\nroles = [\"{role}\"]\n")
+    };
+    let admin = role("admin", ADMIN, "full");
+    let (kept, taken) = ("a key that is kept", "a key that is taken away");
+    let watches = "[roles.watches]\nmethods = [\"watch\"]\n";
+    let both = [role("kept", kept, "watches"), role("taken", taken, "watches")].concat();
+    let rotating = Rotating::start(&format!("{watches}{admin}{both}"));
+    let call = async |path: &str, request: Vec<u8>| {
+        let channel = rotating.server.channel().await;
+        let answer = calls::call(channel, Some(ADMIN), path, vec![request]).await;
+        assert!(answer.error.is_none(), "{answer:?}");
+    };
+    let schema = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
+    call("/authzed.api.v1.SchemaService/WriteSchema", schema.encode_to_vec()).await;
+
+    let watch = async |key: &str| {
+        let channel = rotating.server.channel().await;
+        calls::open(channel, key, "/authzed.api.v1.WatchService/Watch", Vec::new()).await
+    };
+    let (mut kept_watch, mut taken_watch) = (watch(kept).await, watch(taken).await);
+    let path = "/authzed.api.v1.PermissionsService/WriteRelationships";
+    call(path, write(&["document:a#viewer@user:ann".to_owned()]).encode_to_vec()).await;
+    assert!(kept_watch.message().await.unwrap().is_some());
+    assert!(taken_watch.message().await.unwrap().is_some());
+
+    rotating.reload(&format!("{watches}{admin}{}", role("kept", kept, "watches")), "reloaded");
+    call(path, write(&["document:b#viewer@user:ann".to_owned()]).encode_to_vec()).await;
+    assert!(kept_watch.message().await.unwrap().is_some());
+    assert_eq!(taken_watch.message().await.unwrap_err().code(), Code::PermissionDenied);
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! Whether a caller whose call lasts long may still do what it could at the start.
+
+use super::callers::Callers;
+use super::key::KeyHash;
+use super::principal::{CertificateNameKind, Principal};
+use std::fmt;
+use std::sync::Arc;
+
+/// The caller of a call that lasts long, with what it has shown.
+pub struct Standing {
+    callers: Arc<Callers>,
+    credential: Credential,
+    principal: Principal,
+    /// The reading of the access file for which this is known.
+    generation: u64,
+}
+
+/// What a caller has shown.
+pub enum Credential {
+    /// A key.
+    Key(KeyHash),
+    /// A certificate with these names.
+    Certificate(Vec<(CertificateNameKind, String)>),
+}
+
+impl Standing {
+    /// That of a caller that was found by what it has shown.
+    pub fn new(callers: Arc<Callers>, credential: Credential, principal: Principal) -> Self {
+        // Before the callers are looked at again, so that a change meanwhile is noticed.
+        let generation = 0;
+        let mut standing = Self { callers, credential, principal, generation };
+        standing.is_current();
+        standing
+    }
+
+    /// Whether the caller may still do the same. Costs one load of a number unless the access file was read again.
+    pub fn is_current(&mut self) -> bool {
+        let generation = self.callers.generation();
+        if generation == self.generation {
+            return true;
+        }
+        let found = match &self.credential {
+            Credential::Key(hash) => self.callers.by_hash(hash),
+            Credential::Certificate(names) => {
+                self.callers.by_certificate(names.iter().map(|(kind, name)| (*kind, name.as_str())))
+            }
+        };
+        let is_same = found.as_ref() == Some(&self.principal);
+        if is_same {
+            self.generation = generation;
+        }
+        is_same
+    }
+}
+
+impl fmt::Debug for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Standing").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+/// Shows no hash.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key",
+            Self::Certificate(_) => "Certificate",
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The audit log: a line of JSON for each call, in the form of a `CloudEvent` 1.0.
+//!
+//! Calls hand their records to a bounded queue, and one thread makes lines of them and writes them. So a call waits neither for
+//! the disk nor for the form of its line. What happens when the queue is full is a choice, [`WhenFull`].
+//!
+//! Invariant: nothing here waits in a call, and the memory of the queue is bounded.
+
+mod event;
+mod log;
+mod options;
+mod record;
+mod rotating_file;
+
+pub use log::{AuditError, AuditFull, AuditLog, AuditSlot};
+pub use options::{AuditOptions, AuditSource, AuditTarget, WhenFull};
+pub use record::{CallRecord, CapturedMessage};

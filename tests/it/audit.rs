@@ -1,0 +1,205 @@
+//! The audit log: what is recorded, where, and what happens when it cannot be written.
+
+use crate::program::without_variables;
+use crate::served::Served;
+use crate::server_support::{Bearer, KEY, SCHEMA, config, question, start, touch};
+use kilwa::audit::{
+    AuditFull, AuditLog, AuditOptions, AuditSource, AuditTarget, CallRecord, CapturedMessage,
+    WhenFull,
+};
+use kilwa::proto::authzed::api::v1 as proto;
+use proto::permissions_service_client::PermissionsServiceClient;
+use proto::schema_service_client::SchemaServiceClient;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tonic::codec::CompressionEncoding;
+use tonic::{Code, Request};
+
+/// A device on which nothing can be written.
+const FULL: &str = "/dev/full";
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn client(
+    server: &Served,
+    key: &str,
+) -> PermissionsServiceClient<crate::server_support::Keyed> {
+    PermissionsServiceClient::with_interceptor(server.channel().await, Bearer(key.to_owned()))
+}
+
+#[tokio::test]
+async fn each_call_is_an_event_that_says_who_what_and_how_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let data = folder.path().join("data");
+    let mut server = Served::start_with(&data, &["--audit-log", path.to_str().unwrap()]);
+    let mut schema = server.schema().await;
+    schema.write_schema(proto::WriteSchemaRequest { schema: SCHEMA.to_owned() }).await.unwrap();
+    let mut permissions = client(&server, KEY).await;
+    let updates = vec![touch("document:plan#viewer@user:ann")];
+    let write =
+        proto::WriteRelationshipsRequest { updates, ..proto::WriteRelationshipsRequest::default() };
+    let written = permissions.write_relationships(write).await.unwrap().into_inner();
+
+    let mut request = Request::new(proto::CheckPermissionRequest {
+        consistency: Some(proto::Consistency {
+            requirement: Some(proto::consistency::Requirement::FullyConsistent(true)),
+        }),
+        ..question("document:plan#view@user:ann")
+    });
+    request.metadata_mut().insert("x-request-id", "the id of a client".parse().unwrap());
+    permissions.check_permission(request).await.unwrap();
+    let mut compressed = client(&server, KEY).await.send_compressed(CompressionEncoding::Gzip);
+    compressed.check_permission(question("document:plan#edit@user:ann")).await.unwrap();
+    let mut stranger = client(&server, "a wrong key").await;
+    stranger.check_permission(question("document:plan#view@user:ann")).await.unwrap_err();
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), 0);
+
+    let events = lines(&path);
+    assert_eq!(events.len(), 5, "{events:?}");
+    for event in &events {
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!(event["type"], "kilwa.call");
+        assert_eq!(event["datacontenttype"], "application/json");
+        assert!(event["source"].as_str().unwrap().starts_with("urn:kilwa:store:"));
+        assert!(event["data"]["durationMs"].as_f64().unwrap() > 0.0);
+        let time = event["time"].as_str().unwrap();
+        assert!(kilwa::relationship::Timestamp::parse(time).is_ok(), "{time}");
+    }
+    let mut ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 5);
+
+    let [first, second, third, fourth, fifth] = events.as_slice() else { unreachable!() };
+    assert!(first["data"]["request"]["schema"].as_str().unwrap().contains("definition"));
+    let relationship = &second["data"]["request"]["updates"][0]["relationship"];
+    assert_eq!(relationship["resource"], json!({ "objectType": "document", "objectId": "plan" }));
+    let revision = json!(written.written_at.unwrap().token);
+    assert_eq!(second["data"]["revision"], revision);
+
+    let data = &third["data"];
+    assert_eq!(
+        (&third["subject"], &data["caller"]),
+        (&json!("preshared-1"), &json!("preshared-1"))
+    );
+    assert_eq!(data["method"], "/authzed.api.v1.PermissionsService/CheckPermission");
+    assert_eq!(data["requestId"], "the id of a client");
+    assert_eq!(data["verdict"], "PERMISSIONSHIP_HAS_PERMISSION");
+    assert_eq!((&data["code"], &data["revision"]), (&json!("OK"), &revision));
+    assert_eq!(data["request"]["permission"], "view");
+    assert_eq!(fourth["data"]["request"]["permission"], "edit");
+    assert_eq!(fourth["data"]["verdict"], "PERMISSIONSHIP_NO_PERMISSION");
+    assert_eq!((&fifth["subject"], &fifth["data"]["caller"]), (&json!("unknown"), &Value::Null));
+    assert_eq!(fifth["data"]["code"], "PERMISSION_DENIED");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains(KEY) && !text.contains("a wrong key"), "{text}");
+}
+
+#[tokio::test]
+async fn standard_output_has_events_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
+    program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--audit-log", "-"]);
+    program.env("KILWA_GRPC_PRESHARED_KEY", KEY).arg("--data-dir").arg(folder.path());
+    let server = Served::run(program);
+    let mut permissions = client(&server, KEY).await;
+    permissions.check_permission(question("document:plan#view@user:ann")).await.unwrap_err();
+    let line = server.await_line("specversion");
+    let event: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(event["data"]["code"], "FAILED_PRECONDITION");
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_is_opened_anew_at_sighup() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, moved] = ["audit.log", "audit.log.old"].map(|name| folder.path().join(name));
+    let data = folder.path().join("data");
+    let mut server = Served::start_with(&data, &["--audit-log", path.to_str().unwrap()]);
+    let mut permissions = client(&server, KEY).await;
+    permissions.check_permission(question("document:plan#view@user:ann")).await.unwrap_err();
+    fs::rename(&path, &moved).unwrap();
+    server.signal("HUP");
+    server.await_line("reloaded");
+    permissions.check_permission(question("document:plan#edit@user:ann")).await.unwrap_err();
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), 0);
+    // When the first was written is up to the thread, but the second came after the signal.
+    let last = lines(&path).pop().unwrap();
+    assert_eq!(last["data"]["request"]["permission"], "edit");
+}
+
+#[test]
+fn an_audit_log_that_cannot_be_opened_keeps_the_server_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
+    program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--audit-log", "/nowhere/audit.log"]);
+    let output = program.arg("--data-dir").arg(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the audit log `/nowhere/audit.log` cannot be opened"), "{text}");
+}
+
+fn full(when_full: WhenFull) -> AuditOptions {
+    let target = Some(AuditTarget::File(PathBuf::from(FULL)));
+    AuditOptions { target, when_full, queue_length: 2, ..AuditOptions::default() }
+}
+
+fn source() -> AuditSource {
+    AuditSource { source: "s".to_owned(), run: "r".to_owned(), now: || Duration::ZERO }
+}
+
+fn record() -> CallRecord {
+    CallRecord {
+        time: Duration::ZERO,
+        duration: Duration::ZERO,
+        path: "/x/Y".to_owned(),
+        request_id: String::new(),
+        caller: None,
+        request: CapturedMessage::default(),
+        response: CapturedMessage::default(),
+        code: 0,
+    }
+}
+
+#[test]
+fn a_full_queue_refuses_or_drops_and_never_waits() {
+    let log = AuditLog::start(&full(WhenFull::Refuse), source());
+    let log = log.unwrap().unwrap();
+    let held = (0..1_000).find_map(|_| log.begin().map(|slot| slot.record(record())).err());
+    assert_eq!(held, Some(AuditFull));
+    assert_eq!(log.dropped(), 0);
+    log.begin_unreserved().record(record());
+    assert_eq!(log.dropped(), 1);
+
+    let log = AuditLog::start(&full(WhenFull::Drop), source());
+    let log = log.unwrap().unwrap();
+    for _ in 0..1_000 {
+        log.begin().unwrap().record(record());
+    }
+    assert!(log.dropped() > 700, "{}", log.dropped());
+}
+
+#[tokio::test]
+async fn calls_without_room_for_their_record_are_refused_or_answered_as_the_flag_says() {
+    for (when_full, expected) in [(WhenFull::Refuse, true), (WhenFull::Drop, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path());
+        config.audit = full(when_full);
+        let server = start(config).await;
+        let channel = server.channel().await;
+        let mut schema = SchemaServiceClient::with_interceptor(channel, Bearer(KEY.to_owned()));
+        let mut is_refused = false;
+        for _ in 0..400 {
+            let answer = schema.read_schema(proto::ReadSchemaRequest {}).await.unwrap_err();
+            is_refused |= answer.code() == Code::Unavailable;
+            assert!(answer.code() == Code::Unavailable || answer.code() == Code::NotFound);
+        }
+        assert_eq!(is_refused, expected, "{when_full:?}");
+    }
+}
