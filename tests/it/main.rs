@@ -46,6 +46,7 @@ mod corpora;
 mod damage;
 mod database;
 mod dependencies;
+mod deploy;
 mod differential;
 mod disk_errors;
 mod embedding;
