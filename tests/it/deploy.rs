@@ -66,6 +66,7 @@ fn containers_run_without_privileges_on_a_file_system_that_they_cannot_write() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn the_kustomize_base_can_be_built() {
     let Ok(output) = Command::new("kubectl").arg("kustomize").arg(folder("kubernetes")).output()
     else {

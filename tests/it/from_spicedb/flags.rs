@@ -105,8 +105,8 @@ fn values_that_ask_for_nothing_else_are_accepted() {
 /// A value that a flag takes which Kilwa has as well.
 fn sample(name: &str) -> &'static str {
     match name {
-        "grpc-addr" | "readonly-grpc-addr" => "127.0.0.1:0",
-        "datastore-readonly" | "readonly-grpc-enabled" => "false",
+        name if name.ends_with("-addr") => "127.0.0.1:0",
+        name if name.ends_with("-enabled") || name == "datastore-readonly" => "false",
         "log-level" => "debug",
         "log-format" => "auto",
         name if name.ends_with("-limit") || name.ends_with("-call") => "7",
