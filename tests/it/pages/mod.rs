@@ -1,5 +1,6 @@
 //! The pages of `docs`: their examples do what the pages say.
 
+mod drill;
 mod jobs;
 mod operations;
 mod schema_language;
