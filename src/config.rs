@@ -58,8 +58,8 @@ pub struct Config {
     pub transport: TransportSecurity,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
     pub garbage_collection_interval: Duration,
-    /// Where metrics and probes are served, as host and port; nowhere without it.
-    pub metrics_address: Option<String>,
+    /// Metrics, probes and profiles.
+    pub metrics: MetricsOptions,
     /// From when on a call is logged as slow, at `info`.
     pub slow_call: Duration,
     /// Time that a call without a deadline may take, unless its request or response is a stream.
@@ -175,6 +175,17 @@ pub enum KeyError {
     Random(getrandom::Error),
 }
 
+/// Metrics, probes and profiles over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsOptions {
+    /// Where they are served, as host and port; nowhere without it.
+    pub address: Option<String>,
+    /// How these connections are protected.
+    pub transport: TransportSecurity,
+    /// Whether profiles of processor and memory are served too.
+    pub profiles: bool,
+}
+
 impl Config {
     /// The usual server on this data folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
@@ -195,7 +206,7 @@ impl Config {
             watch: WatchOptions::default(),
             connections: ConnectionOptions::default(),
             transport: TransportSecurity::default(),
-            metrics_address: None,
+            metrics: MetricsOptions::default(),
             garbage_collection_interval: Duration::from_mins(3),
             slow_call: Duration::from_secs(1),
             call_time_max: Duration::from_mins(5),

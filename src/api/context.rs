@@ -5,6 +5,7 @@ use crate::api::request_limits::RequestLimits;
 use crate::api::token::ZedTokens;
 use crate::api::workers::Workers;
 use crate::database::Proposal;
+use crate::metrics::CallMetrics;
 use crate::proto::authzed::api::v1::ZedToken;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) struct ServiceContext {
     pub(crate) streams: StreamTimeouts,
     /// How long the client of an import may send nothing.
     pub(crate) import_idle_max: Duration,
+    pub(crate) metrics: Arc<CallMetrics>,
 }
 
 impl ServiceContext {

@@ -15,6 +15,7 @@ mod authzed_v1;
 mod bounded_stream;
 mod call_access;
 mod client_certificate;
+mod collection_totals;
 mod context;
 mod convert;
 mod cursor;
@@ -35,6 +36,7 @@ mod workers;
 mod writes;
 
 pub use client_certificate::ClientCertificate;
+pub use collection_totals::CollectionTotals;
 pub use middleware::auth::{CallerName, Keys, shown_key};
 pub use middleware::call_ending::{RequestIds, refuse};
 pub use middleware::layer::Admission;

@@ -125,6 +125,7 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
         limits,
         streams: StreamTimeouts { idle_max, client_max },
         import_idle_max,
+        metrics: Arc::clone(&edge.calls),
     };
     macro_rules! add {
         ($server:ident, $service:expr) => {

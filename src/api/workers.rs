@@ -1,5 +1,6 @@
 //! The bridge from async to sync: work on the database runs on blocking threads, one request on one thread.
 
+use crate::api::collection_totals::CollectionTotals;
 use crate::api::database_slot::DatabaseSlot;
 use crate::api::overload::{ConcurrencyLimiter, OverloadOptions, OverloadStatus, SchedulingDelay};
 use crate::api::sealed_token::StoreBytes;
@@ -10,8 +11,8 @@ use crate::relationship::Timestamp;
 use crate::store::{self, IsInterrupted, StoreStatistics};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tonic::Status;
@@ -77,6 +78,7 @@ pub struct Workers {
     /// Whether watches have to end, because the server is about to.
     ending: watch::Sender<bool>,
     clock: Clock,
+    collections: Arc<Mutex<CollectionTotals>>,
 }
 
 /// The context of a piece of work.
@@ -136,6 +138,7 @@ impl Workers {
             commits,
             ending: watch::Sender::default(),
             clock,
+            collections: Arc::default(),
         }
     }
 
@@ -238,6 +241,11 @@ impl Workers {
         Arc::new(move || abandoned.load(Ordering::Relaxed) || stopping.load(Ordering::Relaxed))
     }
 
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     /// The clock of writes.
     pub(crate) fn write_clock(&self) -> store::WriteClock {
         let (clock, started) = (Arc::clone(&self.clock), Instant::now());
@@ -284,8 +292,12 @@ impl Workers {
 
     /// The same for a time that may lie before the present one.
     pub async fn collect_garbage_at(&self, time: Timestamp) {
+        let totals = Arc::clone(&self.collections);
         let collecting = self.run_for(Purpose::Upkeep, move |job| {
-            match job.database.collect_garbage(time) {
+            let collected = job.database.collect_garbage(time);
+            let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+            totals.add(collected.as_ref().ok(), (job.stopwatch)());
+            match collected {
                 Ok(collected) => tracing::debug!(?collected, "garbage collected"),
                 Err(error) => tracing::error!(%error, "garbage cannot be collected"),
             }
@@ -315,6 +327,11 @@ impl Workers {
     /// The database, once it is open.
     pub(crate) async fn open_database(&self) -> Result<Arc<Database>, Status> {
         self.slot.open_database().await
+    }
+
+    /// What the garbage collections have dropped.
+    pub fn collections(&self) -> CollectionTotals {
+        *self.collections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Figures of the store and of the cache of checks; `None` while the database is closed.

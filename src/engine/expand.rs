@@ -127,7 +127,7 @@ impl<'s, 'r, R: RelationshipReader> Expander<'s, 'r, R> {
         }
         let (reads, caveat_steps) = self.reads.counts();
         let (visits, depth) = (self.visits, self.depth);
-        let statistics = Statistics { visits, reads, caveat_steps, cache_hits: 0, depth };
+        let statistics = Statistics { visits, reads, caveat_steps, depth, ..Statistics::default() };
         // Every task pushes exactly one tree.
         let tree = self.done.pop().ok_or(EngineError::Interrupted)?;
         Ok(ExpandResult { tree, statistics })

@@ -16,6 +16,8 @@ pub struct Statistics {
     pub caveat_steps: u64,
     /// Intermediate results taken from the shared cache.
     pub cache_hits: u64,
+    /// Intermediate results that were looked for in the shared cache without success.
+    pub cache_misses: u64,
     /// The longest path that was followed, in relations and permissions.
     pub depth: u64,
 }
@@ -27,6 +29,7 @@ impl Statistics {
         self.reads += other.reads;
         self.caveat_steps += other.caveat_steps;
         self.cache_hits += other.cache_hits;
+        self.cache_misses += other.cache_misses;
         self.depth = self.depth.max(other.depth);
     }
 }

@@ -1,8 +1,11 @@
 //! Calls by service, method and code, with their durations.
 
+use super::evaluations::EvaluationMetrics;
+use super::histogram::DurationHistogram;
+use super::watches::WatchMetrics;
 use crate::proto::FILE_DESCRIPTOR_SET;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
@@ -35,39 +38,13 @@ const CODES: [&str; 17] = [
 /// The number of a code that is none.
 const UNKNOWN: usize = 2;
 
-/// Upper bounds of the buckets, in seconds: powers of two, from about 31 µs to 32 s. Native histograms have the same bounds, so
-/// that both kinds can be compared and added up.
-const BOUNDS: [f64; 21] = [
-    0.000_030_517_578_125,
-    0.000_061_035_156_25,
-    0.000_122_070_312_5,
-    0.000_244_140_625,
-    0.000_488_281_25,
-    0.000_976_562_5,
-    0.001_953_125,
-    0.003_906_25,
-    0.007_812_5,
-    0.015_625,
-    0.031_25,
-    0.062_5,
-    0.125,
-    0.25,
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-    16.0,
-    32.0,
-];
-/// The buckets with the one that has no upper bound.
-const BUCKETS: usize = BOUNDS.len() + 1;
-
-/// The ended calls of every method. Methods that no service has count as one.
+/// The ended calls of every method, and what the services did for them. Methods that no service has count as one.
 #[derive(Debug)]
 pub struct CallMetrics {
     methods: BTreeMap<String, Arc<MethodCalls>>,
     other: Arc<MethodCalls>,
+    evaluations: EvaluationMetrics,
+    watches: WatchMetrics,
 }
 
 /// The ended calls of one method.
@@ -77,8 +54,7 @@ pub struct MethodCalls {
     method: String,
     kind: &'static str,
     by_code: [AtomicU64; CODES.len()],
-    by_duration: [AtomicU64; BUCKETS],
-    nanoseconds: AtomicU64,
+    durations: DurationHistogram,
 }
 
 impl CallMetrics {
@@ -94,7 +70,22 @@ impl CallMetrics {
             service.methods().map(calls).collect::<Vec<_>>()
         });
         let other = Arc::new(MethodCalls::new("unknown", "unknown", "unary"));
-        Self { methods: methods.collect(), other }
+        Self {
+            methods: methods.collect(),
+            other,
+            evaluations: EvaluationMetrics::default(),
+            watches: WatchMetrics::default(),
+        }
+    }
+
+    /// The evaluated checks.
+    pub fn evaluations(&self) -> &EvaluationMetrics {
+        &self.evaluations
+    }
+
+    /// The open watches.
+    pub fn watches(&self) -> &WatchMetrics {
+        &self.watches
     }
 
     /// The calls of the method with this path.
@@ -130,22 +121,17 @@ impl MethodCalls {
             method: method.to_owned(),
             kind,
             by_code: Default::default(),
-            by_duration: Default::default(),
-            nanoseconds: AtomicU64::new(0),
+            durations: DurationHistogram::default(),
         }
     }
 
     /// Counts a call that ended with this gRPC code after this time.
     pub fn record(&self, code: i32, elapsed: Duration) {
         let code = usize::try_from(code).unwrap_or(UNKNOWN);
-        let seconds = elapsed.as_secs_f64();
-        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
-        let by_code = self.by_code.get(code).or(self.by_code.get(UNKNOWN));
-        for count in by_code.into_iter().chain(self.by_duration.get(bucket)) {
+        if let Some(count) = self.by_code.get(code).or(self.by_code.get(UNKNOWN)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        self.durations.record(elapsed);
     }
 
     fn labels(&self) -> Vec<(&'static str, &str)> {
@@ -177,19 +163,13 @@ impl Collector for CallMetrics {
         let name = "grpc_server_handling_seconds";
         let mut handling = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
         for calls in self.all() {
-            let counts = calls.by_duration.each_ref().map(|count| count.load(Ordering::Relaxed));
-            let count: u64 = counts.iter().sum();
-            if count > 0 {
-                let bounds = BOUNDS.into_iter().chain([f64::MAX]);
-                let buckets: Vec<_> = bounds.zip(counts).collect();
-                let nanoseconds = calls.nanoseconds.load(Ordering::Relaxed);
-                let sum = Duration::from_nanos(nanoseconds).as_secs_f64();
-                let labels = calls.labels();
-                let mut family = handling.encode_family(&labels)?;
-                family.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+            if !calls.durations.is_empty() {
+                calls.durations.encode(handling.encode_family(&calls.labels())?)?;
             }
         }
-        Ok(())
+
+        self.evaluations.encode(&mut encoder)?;
+        self.watches.encode(&mut encoder)
     }
 }
 

@@ -4,10 +4,15 @@
 //! methods come from the descriptors of the services, never from a caller.
 
 mod calls;
+mod evaluations;
 mod exposition;
+mod histogram;
 mod prometheus_text;
 mod reading;
+mod watches;
 
 pub use calls::{CallMetrics, MethodCalls};
+pub use evaluations::EvaluationMetrics;
 pub use exposition::{Exposition, TextFormat};
 pub use reading::{Reading, ReadingKind, ReadingSource, Sample};
+pub use watches::{OpenWatch, WatchMetrics};

@@ -33,7 +33,7 @@ pub enum ReadingKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// The labels, by name.
-    pub labels: Vec<(&'static str, String)>,
+    pub labels: Vec<(&'static str, &'static str)>,
     /// The value.
     pub value: u64,
 }
@@ -51,6 +51,22 @@ impl Reading {
     /// A metric that rises and falls, without labels.
     pub fn gauge(name: &'static str, help: &'static str, value: u64) -> Self {
         Self { kind: ReadingKind::Gauge, ..Self::counter(name, help, value) }
+    }
+
+    /// The same with labels for the values that have none yet.
+    #[must_use]
+    pub fn labelled(mut self, labels: &[(&'static str, &'static str)]) -> Self {
+        for sample in self.samples.iter_mut().filter(|sample| sample.labels.is_empty()) {
+            labels.clone_into(&mut sample.labels);
+        }
+        self
+    }
+
+    /// The same with one more value.
+    #[must_use]
+    pub fn with(mut self, labels: &[(&'static str, &'static str)], value: u64) -> Self {
+        self.samples.push(Sample { labels: labels.to_vec(), value });
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 use std::fmt;
+use std::time::Duration;
 
 /// The most nanoseconds within a second.
 const NANOS_MAX: u32 = 999_999_999;
@@ -53,6 +54,11 @@ impl Timestamp {
     /// Whole seconds since the start of 1970, negative before.
     pub fn unix_seconds(&self) -> i64 {
         self.0.timestamp()
+    }
+
+    /// The time from an earlier point to this one; nothing from a later one.
+    pub fn since(self, earlier: Self) -> Duration {
+        (self.0 - earlier.0).to_std().unwrap_or_default()
     }
 
     /// Nanoseconds after [`Self::unix_seconds`], below 10^9.

@@ -5,8 +5,10 @@ mod clock;
 mod connection;
 mod descriptors;
 mod heal;
+mod http_answer;
 mod listener;
 mod plaintext;
+mod profiles;
 mod readiness;
 mod readings;
 mod registry;
@@ -17,14 +19,16 @@ mod testing;
 mod tls;
 
 pub use clock::{CLOCK_HEALTH_NAME, ClockAhead, ClockDoubt, TimeSource};
-pub use plaintext::UnprotectedAddress;
+pub use plaintext::{ListenerKind, UnprotectedAddress};
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 pub use tls::TlsError;
 
 use crate::access::Callers;
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, Keys, RequestIds, WRITES_HEALTH, Workers};
 use crate::audit::{AuditError, AuditLog, AuditSource};
-use crate::config::{Bootstrap, Config, ConnectionOptions, KeyError, KeySource, TransportSecurity};
+use crate::config::{
+    Bootstrap, Config, ConnectionOptions, KeyError, KeySource, MetricsOptions, TransportSecurity,
+};
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::proto;
 use crate::relationship::{Relationship, Timestamp};
@@ -139,6 +143,8 @@ pub struct Server {
     transport: TransportSecurity,
     reloads: Arc<Notify>,
     metrics: Option<ScrapeListener>,
+    /// Whether profiles are served with the metrics.
+    profiles: bool,
     garbage_collection_interval: Duration,
     shutdown_drain_delay: Duration,
     shutdown_grace: Duration,
@@ -174,7 +180,7 @@ pub fn run_until_signal(
             }
         })?;
         // Before the data folder is opened, which may take long.
-        plaintext::require_protection(local, &config.transport)?;
+        plaintext::require_protection(ListenerKind::Grpc, local, &config.transport)?;
         let mut server = Server::open(config)?;
         server.reloads = signals.reloads();
         let stop = signals.serving();
@@ -200,9 +206,15 @@ fn warn_of_short_keys(address: SocketAddr, keys: &Keys) {
     }
 }
 
-fn bind_metrics(address: &str) -> Result<ScrapeListener, ServerError> {
-    let cannot_bind = |source| ServerError::BindMetrics { address: address.to_owned(), source };
-    ScrapeListener::bind(address).map_err(cannot_bind)
+fn bind_metrics(options: &MetricsOptions) -> Result<Option<ScrapeListener>, ServerError> {
+    let Some(address) = &options.address else { return Ok(None) };
+    let tls = TlsIdentity::of("metrics", &options.transport, tls::ALPN_SCRAPE)?;
+    let cannot_bind = |source| ServerError::BindMetrics { address: address.clone(), source };
+    let listener = ScrapeListener::bind(address, tls).map_err(cannot_bind)?;
+    let local = listener.address();
+    plaintext::require_protection(ListenerKind::Metrics, local, &options.transport)?;
+    plaintext::warn(ListenerKind::Metrics, local, &options.transport);
+    Ok(Some(listener))
 }
 
 /// A listener, and where it listens.
@@ -222,10 +234,12 @@ impl Server {
     /// The same with another source of time.
     pub fn open_with(config: &Config, time: TimeSource) -> Result<Self, ServerError> {
         // Before the data folder is opened, which may take long.
-        let metrics = config.metrics_address.as_deref().map(bind_metrics).transpose()?;
+        let metrics = bind_metrics(&config.metrics)?;
         let tls = TlsIdentity::of("gRPC", &config.transport, tls::ALPN_GRPC)?;
 
         let mut store_options = config.store.clone();
+        // No ticker costs anything where none is shown.
+        store_options.counters = metrics.is_some();
         store_options.open_files_max =
             store_options.open_files_max.min(descriptors::shares().store);
 
@@ -271,6 +285,7 @@ impl Server {
             transport: config.transport.clone(),
             reloads: Arc::default(),
             metrics,
+            profiles: config.metrics.profiles,
             garbage_collection_interval: config.garbage_collection_interval,
             shutdown_drain_delay: config.shutdown_drain_delay,
             shutdown_grace: config.shutdown_grace,
@@ -300,8 +315,8 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
         let address = listener.local_addr().map_err(ServerError::System)?;
-        plaintext::require_protection(address, &self.transport)?;
-        plaintext::warn(address, &self.transport);
+        plaintext::require_protection(ListenerKind::Grpc, address, &self.transport)?;
+        plaintext::warn(ListenerKind::Grpc, address, &self.transport);
         let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
 
         let audit = self.options.audit.clone();
@@ -312,7 +327,8 @@ impl Server {
         let (stop, stopped) = watch::channel(());
         let registry = registry(self.connections);
         let readiness = Readiness::new(&health);
-        let scraped = ScrapeService::new(calls, &self.workers, &registry, readiness);
+        let scraped = ScrapeService::new(calls, &self.workers, &registry, readiness)
+            .with_profiles(self.profiles);
         // Aborted when this is dropped.
         let _scrapes = self.metrics.map(|metrics| metrics.start(scraped));
         let service = ConnectionService {
@@ -350,10 +366,11 @@ impl Server {
 
     /// All that can be reloaded while the server runs.
     fn reloadables(&self) -> Vec<Reloadable> {
-        let tls = self.tls.as_ref().map(TlsIdentity::reloadable);
+        let metrics = self.metrics.as_ref().and_then(ScrapeListener::tls);
+        let tls = self.tls.iter().chain(metrics).map(TlsIdentity::reloadable);
         let callers = self.options.keys.callers().cloned();
         let audit = self.options.audit.clone().map(audit_reloadable);
-        tls.into_iter().chain(callers.and_then(access_reloadable)).chain(audit).collect()
+        tls.chain(callers.and_then(access_reloadable)).chain(audit).collect()
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the parts of a server say of themselves at a scrape.
 
 use super::registry::Registry;
-use crate::api::Workers;
+use crate::api::{CollectionTotals, Workers};
 use crate::engine::CacheStatistics;
-use crate::metrics::{Reading, ReadingKind, ReadingSource, Sample};
-use crate::store::StoreStatistics;
+use crate::metrics::{Reading, ReadingSource};
+use crate::store::{RocksStatistics, StoreStatistics};
 use std::sync::Arc;
 
 /// Readings of a server's parts. While its database is closed, those of the database are missing.
@@ -13,38 +13,26 @@ pub(super) fn of_server(workers: &Arc<Workers>, registry: &Arc<Registry>) -> Rea
     Box::new(move || {
         let mut readings = vec![build()];
         readings.extend(connections(&registry));
+        readings.extend(calls(&workers));
 
-        readings.push(Reading::gauge(
-            "kilwa_writes_stopped",
-            "1 while writes are refused because one could not be committed, otherwise 0",
-            u64::from(workers.writes_stopped().is_some()),
-        ));
-        let statistics = workers.statistics();
-        if let Some((store_statistics, cache_statistics)) = statistics {
-            readings.extend(store(&store_statistics));
-            readings.extend(cache(&cache_statistics));
+        if let Some((store, checks)) = workers.statistics() {
+            readings.extend(writer(&store));
+            readings.extend(rocksdb_memory(&store.rocksdb));
+            readings.extend(rocksdb_files(&store.rocksdb));
+            readings.extend(cache(&checks));
+            readings.push(limits(&workers, &store));
         }
-        readings.push(Reading::counter(
-            "kilwa_change_log_reads",
-            "Reads of the change log; watchers at the head share one",
-            workers.change_log_reads(),
-        ));
+        readings.extend(collections(&workers.collections()));
         readings
     })
 }
 
 fn build() -> Reading {
-    let labels = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
-    Reading {
-        name: "kilwa_build_info",
-        help: "1, with the version as a label",
-        kind: ReadingKind::Gauge,
-        samples: vec![Sample { labels, value: 1 }],
-    }
+    Reading::gauge("kilwa_build_info", "1, with the version as a label", 1)
+        .labelled(&[("version", env!("CARGO_PKG_VERSION"))])
 }
 
 fn connections(registry: &Registry) -> [Reading; 2] {
-    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     [
         Reading::gauge(
             "kilwa_connections",
@@ -59,42 +47,181 @@ fn connections(registry: &Registry) -> [Reading; 2] {
     ]
 }
 
-fn store(statistics: &StoreStatistics) -> [Reading; 2] {
+fn calls(workers: &Workers) -> [Reading; 4] {
+    let overload = workers.overload_status();
     [
         Reading::gauge(
-            "kilwa_write_queue_writes",
-            "Writes that wait for the writer or are being made",
-            statistics.queued_writes,
+            "kilwa_calls_in_progress",
+            "Calls in progress, without watches",
+            number(overload.calls),
         ),
         Reading::gauge(
-            "kilwa_write_queue_bytes",
-            "Bytes that waiting writes hold",
-            statistics.queued_bytes,
+            "kilwa_calls_max",
+            "Calls in progress beyond which others are refused; follows the load",
+            number(overload.limit),
+        ),
+        Reading::gauge(
+            "kilwa_writes_stopped",
+            "1 while writes are refused because one could not be committed, otherwise 0",
+            u64::from(workers.writes_stopped().is_some()),
+        ),
+        Reading::counter(
+            "kilwa_change_log_reads",
+            "Reads of the change log; watchers at the head share one",
+            workers.change_log_reads(),
         ),
     ]
 }
 
-fn cache(statistics: &CacheStatistics) -> [Reading; 4] {
+fn limits(workers: &Workers, store: &StoreStatistics) -> Reading {
+    let help = "Calls and writes that were refused because of a limit, by limit";
+    Reading::counter("kilwa_limits_reached", help, workers.overload_status().refused)
+        .labelled(&[("limit", "calls")])
+        .with(&[("limit", "write_queue")], store.refused_writes)
+}
+
+fn writer(store: &StoreStatistics) -> [Reading; 4] {
+    [
+        Reading::gauge(
+            "kilwa_write_queue_writes",
+            "Writes that wait for the writer or are being made",
+            store.queued_writes,
+        ),
+        Reading::gauge(
+            "kilwa_write_queue_bytes",
+            "Bytes that waiting writes hold",
+            store.queued_bytes,
+        ),
+        Reading::counter(
+            "kilwa_commits",
+            "Commits of the writer, each for one group of writes",
+            store.commits,
+        ),
+        Reading::counter(
+            "kilwa_committed_writes",
+            "Writes in the groups that were committed",
+            store.committed_writes,
+        ),
+    ]
+}
+
+fn cache(checks: &CacheStatistics) -> [Reading; 4] {
     [
         Reading::gauge(
             "kilwa_check_cache_entries",
             "Answers in the cache of checks",
-            statistics.entries,
+            checks.entries,
         ),
         Reading::gauge(
             "kilwa_check_cache_bytes",
             "Bytes in the cache of checks, about",
-            statistics.bytes,
+            checks.bytes,
         ),
         Reading::gauge(
             "kilwa_check_cache_max_bytes",
             "The most bytes in the cache of checks",
-            statistics.bytes_max,
+            checks.bytes_max,
         ),
         Reading::counter(
             "kilwa_check_cache_evictions",
             "Answers that were dropped from the cache of checks to make room",
-            statistics.evictions,
+            checks.evictions,
         ),
     ]
+}
+
+fn rocksdb_memory(rocksdb: &RocksStatistics) -> [Reading; 4] {
+    [
+        Reading::gauge(
+            "kilwa_rocksdb_block_cache_bytes",
+            "Bytes in the cache of blocks that were read from disk",
+            rocksdb.block_cache_bytes,
+        ),
+        Reading::gauge(
+            "kilwa_rocksdb_block_cache_max_bytes",
+            "The most bytes in the cache of blocks",
+            rocksdb.block_cache_bytes_max,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_block_cache_hits",
+            "Blocks that were found in the cache of blocks",
+            rocksdb.block_cache_hits,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_block_cache_misses",
+            "Blocks that were not in the cache of blocks and had to be read",
+            rocksdb.block_cache_misses,
+        ),
+    ]
+}
+
+fn rocksdb_files(rocksdb: &RocksStatistics) -> [Reading; 9] {
+    [
+        Reading::gauge("kilwa_rocksdb_table_files", "Table files on disk", rocksdb.table_files),
+        Reading::gauge("kilwa_rocksdb_table_bytes", "Bytes of table files", rocksdb.table_bytes),
+        Reading::gauge(
+            "kilwa_rocksdb_log_bytes",
+            "Bytes of the files of the write-ahead log",
+            rocksdb.log_bytes,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_log_written_bytes",
+            "Bytes that were written to the write-ahead log",
+            rocksdb.log_bytes_written,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_log_syncs",
+            "Syncs of the write-ahead log",
+            rocksdb.log_syncs,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_flush_bytes",
+            "Bytes that flushes wrote into table files",
+            rocksdb.flush_bytes,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_compaction_read_bytes",
+            "Bytes that compactions read",
+            rocksdb.compaction_bytes_read,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_compaction_written_bytes",
+            "Bytes that compactions wrote",
+            rocksdb.compaction_bytes_written,
+        ),
+        Reading::counter(
+            "kilwa_rocksdb_stall_microseconds",
+            "Microseconds for which RocksDB held up writes because compactions or flushes were behind",
+            rocksdb.stall_microseconds,
+        ),
+    ]
+}
+
+fn collections(totals: &CollectionTotals) -> [Reading; 3] {
+    let CollectionTotals { succeeded, failed, duration, dropped } = totals;
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+
+    [
+        Reading::counter("kilwa_collections", "Garbage collections by their result", *succeeded)
+            .labelled(&[("result", "succeeded")])
+            .with(&[("result", "failed")], *failed),
+        Reading::counter(
+            "kilwa_collection_milliseconds",
+            "Milliseconds that garbage collections took",
+            milliseconds,
+        ),
+        Reading::counter(
+            "kilwa_collected",
+            "What garbage collections dropped, by kind",
+            dropped.changes,
+        )
+        .labelled(&[("kind", "changes")])
+        .with(&[("kind", "deleted_relationships")], dropped.deleted)
+        .with(&[("kind", "expired_relationships")], dropped.expired)
+        .with(&[("kind", "schemas")], dropped.schemas),
+    ]
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

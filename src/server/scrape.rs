@@ -3,9 +3,12 @@
 //! No caller shows a key here, so everything is bounded: the header, the time for it, the time for the whole connection, and the
 //! number of connections.
 
+use super::http_answer::{plain, response};
+use super::profiles;
 use super::readiness::Readiness;
 use super::readings;
 use super::registry::Registry;
+use super::tls::{self, TlsIdentity};
 use crate::api::Workers;
 use crate::metrics::{CallMetrics, Exposition, TextFormat};
 use hyper::body::Incoming;
@@ -22,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tonic::body::Body;
-use tonic::codegen::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
+use tonic::codegen::http::header::{ACCEPT, ALLOW, HeaderValue};
 use tonic::codegen::http::{Method, Request, Response, StatusCode};
 
 /// The most connections at once; more wait until one of these is done.
@@ -32,7 +35,7 @@ const HEADER_BYTES_MAX: usize = 16 << 10;
 /// How long a client may take to send its header.
 const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a connection may last, whatever its client does.
-const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(90);
 /// How long to wait when the system accepts no connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -41,6 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct ScrapeListener {
     listener: net::TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<TlsIdentity>>,
 }
 
 /// What is served there.
@@ -48,6 +52,8 @@ pub(super) struct ScrapeListener {
 pub(super) struct ScrapeService {
     exposition: Arc<Exposition>,
     readiness: Readiness,
+    /// Whether profiles are served.
+    profiles: bool,
 }
 
 impl fmt::Debug for ScrapeService {
@@ -57,12 +63,17 @@ impl fmt::Debug for ScrapeService {
 }
 
 impl ScrapeListener {
-    /// Listens at an address.
-    pub(super) fn bind(address: &str) -> io::Result<Self> {
+    /// Listens at an address, with TLS if there is an identity for it.
+    pub(super) fn bind(address: &str, tls: Option<Arc<TlsIdentity>>) -> io::Result<Self> {
         let listener = net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, tls })
+    }
+
+    /// Its identity, if it speaks TLS.
+    pub(super) fn tls(&self) -> Option<&Arc<TlsIdentity>> {
+        self.tls.as_ref()
     }
 
     /// Where it listens.
@@ -89,9 +100,9 @@ impl ScrapeListener {
             while connections.try_join_next().is_some() {}
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let service = service.clone();
+                    let (service, tls) = (service.clone(), self.tls.clone());
                     connections.spawn(async move {
-                        connection(stream, service).await;
+                        connection(stream, tls, service).await;
                         drop(place);
                     });
                 }
@@ -105,7 +116,13 @@ impl ScrapeListener {
 }
 
 /// Serves the one request of a connection.
-async fn connection(stream: TcpStream, service: ScrapeService) {
+async fn connection(stream: TcpStream, tls: Option<Arc<TlsIdentity>>, service: ScrapeService) {
+    let stream = match timeout(HEADER_TIME_MAX, tls::handshake(stream, tls.as_deref())).await {
+        Ok(Ok((stream, _))) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "a connection for metrics ended"),
+        Err(_) => return tracing::debug!("a connection for metrics was cut off"),
+    };
+
     let answer = service_fn(move |request: Request<Incoming>| {
         let service = service.clone();
         async move { Ok::<_, Infallible>(service.answer(&request).await) }
@@ -116,6 +133,7 @@ async fn connection(stream: TcpStream, service: ScrapeService) {
         .max_buf_size(HEADER_BYTES_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer);
+
     match timeout(CONNECTION_TIME_MAX, serving).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a connection for metrics ended"),
@@ -134,7 +152,12 @@ impl ScrapeService {
         let mut exposition = Exposition::default();
         exposition.add_calls(calls);
         exposition.add_source(readings::of_server(workers, registry));
-        Self { exposition: Arc::new(exposition), readiness }
+        Self { exposition: Arc::new(exposition), readiness, profiles: false }
+    }
+
+    /// The same, which serves profiles too or not.
+    pub(super) fn with_profiles(self, profiles: bool) -> Self {
+        Self { profiles, ..self }
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
@@ -151,6 +174,10 @@ impl ScrapeService {
                 None => plain(StatusCode::OK, "ok\n"),
                 Some(obstacle) => plain(StatusCode::SERVICE_UNAVAILABLE, obstacle),
             },
+            "/debug/pprof/profile" if self.profiles => {
+                profiles::processor(request.uri().query()).await
+            }
+            "/debug/pprof/heap" if self.profiles => profiles::heap().await,
             _ => plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /livez and /readyz\n"),
         }
     }
@@ -165,15 +192,4 @@ impl ScrapeService {
             Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be read\n"),
         }
     }
-}
-
-fn plain(code: StatusCode, text: &str) -> Response<Body> {
-    response(code, "text/plain; charset=utf-8", text.to_owned())
-}
-
-fn response(code: StatusCode, media_type: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::new(text));
-    *response.status_mut() = code;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response
 }

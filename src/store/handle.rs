@@ -26,6 +26,7 @@ use super::write::resources::{Reserve, SystemResources};
 use super::write::rollback;
 use super::write::spill::{self, SpillFile};
 use super::write::spill_quota::{SpillError, SpillQuota};
+use super::write::totals::WriterTotals;
 use super::write::transaction::Transaction;
 use super::write::writer::WriterThread;
 use crate::relationship::{ReadError, ReadPoint, Revision, Timestamp};
@@ -105,7 +106,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let io_error =
             |error: std::io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
-        let OpenedDatabase { db, id, lock, notes } = opened;
+        let OpenedDatabase { db, counters, id, lock, notes } = opened;
         spill::clear(dir).map_err(io_error)?;
 
         let (head, names) = read_state(&db).map_err(|error| OpenError::from_read(dir, &error))?;
@@ -125,6 +126,8 @@ impl Store {
         };
         let inner = Arc::new(StoreInner {
             db,
+            counters,
+            totals: WriterTotals::default(),
             acknowledged,
             health: WriteHealth::default(),
             resources,

@@ -4,9 +4,11 @@ use super::layout::names::NameCatalog;
 use super::open::acknowledged::Acknowledged;
 use super::open::data_folder::FolderLock;
 use super::rocks::column_family::{ColumnFamily, Db};
+use super::rocks::counters::RocksCounters;
 use super::visibility::{Visibility, VisibleBatch};
 use super::write::health::WriteHealth;
 use super::write::resources::{Reserve, Shortage, SystemResources};
+use super::write::totals::WriterTotals;
 use crate::relationship::Revision;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,6 +19,8 @@ pub(super) type CommitListener = Box<dyn Fn(Revision) + Send>;
 /// State that the handles of a store share with its writer thread.
 pub(super) struct StoreInner {
     pub(super) db: Db,
+    pub(super) counters: RocksCounters,
+    pub(super) totals: WriterTotals,
     /// The names that committed rows may use.
     pub(super) names: RwLock<Arc<NameCatalog>>,
     pub(super) listeners: Mutex<Vec<CommitListener>>,

@@ -36,6 +36,7 @@ pub use read::page::{ScanPage, SchemaText};
 pub use read::scan_budget::ScanBudget;
 pub use read::scan_position::{InvalidScanPosition, ScanPosition};
 pub use read::snapshot::{Snapshot, SnapshotError};
+pub use rocks::counters::RocksStatistics;
 pub use statistics::StoreStatistics;
 pub use write::clock::WriteClock;
 pub use write::error::{TransactionError, WriteError};

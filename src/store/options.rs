@@ -15,6 +15,8 @@ pub struct StoreOptions {
     /// Whether a write is acknowledged only when it is on disk. Without it a power loss can take the last writes, though
     /// never half of one.
     pub sync: bool,
+    /// Whether RocksDB counts blocks, bytes and stalls, for [`RocksStatistics`](super::RocksStatistics).
+    pub counters: bool,
     /// How many writes may wait for their turn.
     pub queue: QueueLimits,
     /// The most disk space for relationships of imports that have not been made yet, in bytes.
@@ -28,6 +30,7 @@ impl Default for StoreOptions {
             block_cache_bytes: 256 << 20,
             open_files_max: 512,
             sync: true,
+            counters: false,
             queue: QueueLimits::default(),
             import_bytes_max: 16 << 30,
         }

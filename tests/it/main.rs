@@ -44,6 +44,7 @@ mod compatibility;
 mod connections;
 mod corpora;
 mod damage;
+mod dashboards;
 mod database;
 mod dependencies;
 mod deploy;

@@ -1,13 +1,20 @@
 //! Metrics and probes over HTTP, from a running server.
 
-use crate::server_support::{config, question, start_with};
+use crate::certificates::Authority;
+use crate::server_support::{SCHEMA, config, question, start_with};
+use kilwa::config::{TlsFiles, TransportSecurity};
 use kilwa::server::Server;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// The answer to a request of these lines: status line, headers and body.
-async fn ask(address: SocketAddr, lines: &[&str]) -> String {
+pub(crate) async fn ask(address: SocketAddr, lines: &[&str]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("{}\r\nhost: kilwa\r\n\r\n", lines.join("\r\n"));
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -20,7 +27,7 @@ async fn ask(address: SocketAddr, lines: &[&str]) -> String {
 async fn a_scrape_counts_the_calls_that_ended() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
-    config.metrics_address = Some("127.0.0.1:0".to_owned());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
     let server = Server::open(&config).unwrap();
     let address = server.metrics_address().unwrap();
     let running = start_with(server).await;
@@ -53,7 +60,7 @@ async fn a_scrape_counts_the_calls_that_ended() {
 async fn probes_and_unknown_requests_are_answered() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path());
-    config.metrics_address = Some("127.0.0.1:0".to_owned());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
     let server = Server::open(&config).unwrap();
     let address = server.metrics_address().unwrap();
     let _running = start_with(server).await;
@@ -67,6 +74,8 @@ async fn probes_and_unknown_requests_are_answered() {
         let answer = ask(address, &[request]).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{request}: {answer}");
     }
+    let hidden = ask(address, &["GET /debug/pprof/heap HTTP/1.1"]).await;
+    assert!(hidden.starts_with("HTTP/1.1 404 "), "{hidden}");
     // Ready as soon as the clock has been looked at.
     while !ask(address, &["GET /readyz HTTP/1.1"]).await.starts_with("HTTP/1.1 200 ") {}
 
@@ -77,4 +86,133 @@ async fn probes_and_unknown_requests_are_answered() {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "a header of 64 KiB was accepted");
+}
+
+#[tokio::test]
+async fn the_work_of_checks_and_writes_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    let server = Server::open(&config).unwrap();
+    let address = server.metrics_address().unwrap();
+    let running = start_with(server).await;
+    running.write_schema(SCHEMA).await.unwrap();
+    let relationships = ["document:plan#viewer@group:all#member", "group:all#member@user:ann"];
+    running.touch(&relationships).await.unwrap();
+
+    assert!(running.has("document:plan#view@user:ann").await);
+    assert!(running.has("document:plan#view@user:ann").await);
+    assert!(!running.has("document:plan#view@user:ben").await);
+    let scrape = ask(address, &["GET /metrics HTTP/1.1"]).await;
+    for line in [
+        "check_permissionship_total{permissionship=\"HAS_PERMISSION\"} 2\n",
+        "check_permissionship_total{permissionship=\"NO_PERMISSION\"} 1\n",
+        "check_permissionship_total{permissionship=\"CONDITIONAL_PERMISSION\"} 0\n",
+        "kilwa_check_depth_count 3\n",
+        "kilwa_check_reads_count 3\n",
+        "kilwa_check_visits_count 3\n",
+        "kilwa_committed_writes_total 2\n",
+        "kilwa_commits_total 2\n",
+        "kilwa_limits_reached_total{limit=\"write_queue\"} 0\n",
+        "kilwa_watches 0\n",
+    ] {
+        assert!(scrape.contains(line), "{line} is not in {scrape}");
+    }
+    for metric in [
+        "kilwa_check_cache_hits_total",
+        "kilwa_check_cache_misses_total",
+        "kilwa_check_depth_sum",
+        "kilwa_rocksdb_log_written_bytes_total",
+        "kilwa_rocksdb_log_bytes",
+    ] {
+        assert!(value(&scrape, metric) > 0.0, "{metric} is 0 in {scrape}");
+    }
+}
+
+/// The value of a metric without labels.
+fn value(scrape: &str, metric: &str) -> f64 {
+    let mut lines = scrape.lines().filter_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+    lines.next().unwrap_or_else(|| panic!("{metric} is not in {scrape}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn profiles_are_served_when_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    config.metrics.profiles = true;
+    let server = Server::open(&config).unwrap();
+    let address = server.metrics_address().unwrap();
+    let _running = start_with(server).await;
+
+    let refused = ask(address, &["GET /debug/pprof/profile?seconds=1000 HTTP/1.1"]).await;
+    assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nhost: kilwa\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let expected = b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n";
+    assert!(answer.starts_with(expected), "{}", String::from_utf8_lossy(&answer));
+    // The tests run with another allocator, which takes no samples; the answer says how they are turned on.
+    let heap = ask(address, &["GET /debug/pprof/heap HTTP/1.1"]).await;
+    assert!(heap.starts_with("HTTP/1.1 501 ") && heap.contains("MALLOC_CONF"), "{heap}");
+}
+
+#[test]
+fn metrics_in_plain_text_beyond_this_machine_need_a_flag() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.metrics.address = Some("0.0.0.0:0".to_owned());
+    let refused = Server::open(&config).unwrap_err().to_string();
+    for part in ["--metrics-tls-cert-path", "--metrics-allow-plaintext", "read metrics"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    config.metrics.transport = TransportSecurity::Plaintext;
+    Server::open(&config).unwrap();
+}
+
+#[tokio::test]
+async fn metrics_are_served_over_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new("an authority");
+    let files = authority.server().write(dir.path(), "metrics");
+    let mut config = config(&dir.path().join("data"));
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    config.metrics.transport = TransportSecurity::Tls(TlsFiles {
+        certificate: files.certificate.clone(),
+        key: files.key.clone(),
+        client_ca: None,
+    });
+    let server = Server::open(&config).unwrap();
+    let address = server.metrics_address().unwrap();
+    let _running = start_with(server).await;
+
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: kilwa\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // The server may close without a farewell.
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+
+    let plain = plain_bytes(address).await;
+    assert!(!plain.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&plain));
+}
+
+/// What the address answers to a request in plain text.
+async fn plain_bytes(address: SocketAddr) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: kilwa\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // TLS answers with an alert, or resets the connection.
+    let _ = stream.read_to_end(&mut answer).await;
+    answer
 }

@@ -10,6 +10,7 @@ use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::check_bulk_permissions_pair::Response as Answer;
 use crate::proto::encode;
 use crate::schema;
+use std::sync::Arc;
 use tonic::Status;
 
 /// Answers every item. An error of one check is the answer to that item.
@@ -22,6 +23,7 @@ pub(crate) async fn check(
     let (tokens, traces) = (context.tokens, context.traces.clone());
     let consistency = tokens.consistency(request.consistency.take())?;
     let (items, limits) = (request.items, context.limits);
+    let metrics = Arc::clone(&context.metrics);
 
     context
         .workers
@@ -30,6 +32,9 @@ pub(crate) async fn check(
             let arguments = convert::bulk_items(&items, limits)?;
             let (queries, refusals) = allowed(&access, &arguments);
             let answers = view.check_each(&queries, tracing);
+            for checked in answers.iter().flatten() {
+                metrics.evaluations().record(checked);
+            }
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
             let mut answers = answers.into_iter();
             let answer = |refusal: Option<Status>| match refusal {

@@ -9,6 +9,7 @@ use crate::api::paging::{PageReader, PageSource, PagedRead, RemainingResults, Re
 use crate::api::status;
 use crate::database::ActiveLookup;
 use crate::engine::{FoundResource, LookupResourcesQuery, Statistics};
+use crate::metrics::CallMetrics;
 use crate::proto::authzed::api::v1::{
     LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, PartialCaveatInfo,
 };
@@ -28,6 +29,7 @@ pub(crate) struct LookupResourcesSource {
     remaining: RemainingResults,
     after: Option<String>,
     operations: Operations,
+    metrics: Arc<CallMetrics>,
     /// The lookup under evaluation, from the first page on.
     active: Option<Box<ActiveLookup>>,
 }
@@ -41,11 +43,11 @@ pub(crate) fn lookup_resources(
     let cursor = request.optional_cursor.take();
     let scope = CursorScope::new(context.tokens, "LookupResources", &request);
     let consistency = context.tokens.consistency(request.consistency.take())?;
-    let limits = context.limits;
+    let (limits, metrics) = (context.limits, Arc::clone(&context.metrics));
     Ok(PagedRead::new(scope, consistency, cursor.as_ref(), |position| {
         let after = position.map(last_id).transpose()?;
         let (arguments, limit) = convert::lookup_resources(request, limits)?;
-        LookupResourcesSource::new(arguments, limit, after, (operations, access))
+        LookupResourcesSource::new(arguments, limit, after, (operations, metrics), access)
     }))
 }
 
@@ -59,13 +61,13 @@ pub(crate) fn lookup_resources_within(
     let scope = CursorScope::new(context.tokens, "LookupResourcesWithin", &request);
     let consistency = request.lookup.as_mut().and_then(|lookup| lookup.consistency.take());
     let consistency = context.tokens.consistency(consistency)?;
-    let limits = context.limits;
+    let (limits, metrics) = (context.limits, Arc::clone(&context.metrics));
     Ok(PagedRead::new(scope, consistency, cursor.as_ref(), |position| {
         let after = position.map(last_id).transpose()?;
         let LookupResourcesWithinRequest { lookup, resource_ids, resource_id_prefix } = request;
         let (arguments, limit) =
             convert::lookup_resources_within(lookup, resource_ids, resource_id_prefix, limits)?;
-        LookupResourcesSource::new(arguments, limit, after, (operations, access))
+        LookupResourcesSource::new(arguments, limit, after, (operations, metrics), access)
     }))
 }
 
@@ -74,11 +76,12 @@ impl LookupResourcesSource {
         mut arguments: LookupResourcesArguments,
         limit: Option<u32>,
         after: Option<String>,
-        (operations, access): (Operations, &CallAccess),
+        (operations, metrics): (Operations, Arc<CallMetrics>),
+        access: &CallAccess,
     ) -> Result<Self, Status> {
         arguments.restrict(access)?;
         let (within, remaining) = (access.scope(), RemainingResults::new(limit));
-        Ok(Self { arguments, within, remaining, after, operations, active: None })
+        Ok(Self { arguments, within, remaining, after, operations, metrics, active: None })
     }
 
     /// Leaves out the resources that the caller may not see.
@@ -94,6 +97,7 @@ impl LookupResourcesSource {
 
     fn count(&self, cost: &Statistics) {
         self.operations.add(cost.visits, cost.cache_hits);
+        self.metrics.evaluations().record_cache(cost);
     }
 }
 

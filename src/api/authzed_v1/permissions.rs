@@ -21,6 +21,7 @@ use crate::proto::authzed::api::v1::permissions_service_server::PermissionsServi
 use crate::proto::encode;
 use crate::schema;
 use prost::Message as _;
+use std::sync::Arc;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -71,9 +72,11 @@ impl PermissionsService for Permissions {
                 })
         {
             let checked = checked.map_err(status::from_database)?;
+            self.context.metrics.evaluations().record(&checked);
             let response = check_response(tokens.token(revision), &checked);
             return Ok(with_operations(response, &[checked.statistics]));
         }
+        let metrics = Arc::clone(&self.context.metrics);
         let (response, statistics) = self
             .context
             .workers
@@ -82,6 +85,7 @@ impl PermissionsService for Permissions {
                 let arguments = arguments?;
                 let checked =
                     view.check(&arguments.query(), tracing).map_err(status::from_database)?;
+                metrics.evaluations().record(&checked);
                 let mut response = check_response(tokens.token(view.revision()), &checked);
                 response.debug_trace = checked.trace.as_ref().map(|trace| {
                     traces.information(trace, &schema::format::canonical(view.schema()))

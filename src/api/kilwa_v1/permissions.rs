@@ -7,11 +7,13 @@ use crate::api::convert;
 use crate::api::status;
 use crate::database::{DatabaseError, ListPermissionsQuery, View};
 use crate::engine::{CheckResult, Statistics};
+use crate::metrics::EvaluationMetrics;
 use crate::proto::authzed::api::v1::ZedToken;
 use crate::proto::encode;
 use crate::proto::kilwa::v1 as proto;
 use crate::proto::kilwa::v1::permission_result::Response as Outcome;
 use crate::proto::kilwa::v1::permissions_service_server::PermissionsService;
+use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// Lists of permissions, and revisions by time.
@@ -37,10 +39,11 @@ impl PermissionsService for KilwaPermissions {
         let tokens = self.context.tokens;
         let consistency = tokens.consistency(request.consistency.take())?;
         let listing = convert::listing(request, self.context.limits);
+        let metrics = Arc::clone(&self.context.metrics);
         let answer = self.context.workers.run(move |job| {
             let view = job.view(consistency)?;
             let checked_at = tokens.token(view.revision());
-            list(&view, checked_at, &listing?, &access)
+            list(&view, checked_at, &listing?, (&access, metrics.evaluations()))
         });
         let (response, statistics) = answer.await?;
         Ok(with_operations(response, &statistics))
@@ -65,7 +68,7 @@ fn list(
     view: &View<'_>,
     checked_at: ZedToken,
     listing: &ListPermissionsQuery,
-    access: &CallAccess,
+    (access, metrics): (&CallAccess, &EvaluationMetrics),
 ) -> Result<(proto::ListPermissionsResponse, Vec<Statistics>), Status> {
     let ListPermissionsQuery { resource, subject, permissions, .. } = listing;
     access.require_object(resource.object_type(), resource.object_id())?;
@@ -77,7 +80,10 @@ fn list(
     // Where the request names none, the answer has those that the caller may ask for.
     answers.retain(|(permission, _)| access.require_pair(resource, permission, subject).is_ok());
     let statistics = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok());
-    let statistics = statistics.map(|checked| checked.statistics).collect();
+    let statistics = statistics
+        .inspect(|checked| metrics.record(checked))
+        .map(|checked| checked.statistics)
+        .collect();
     let permissions = answers.into_iter().map(|answer| message(answer, access)).collect();
     Ok((proto::ListPermissionsResponse { checked_at: Some(checked_at), permissions }, statistics))
 }

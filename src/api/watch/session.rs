@@ -93,6 +93,8 @@ impl WatchSession {
         queue: WatchQueue<T>,
     ) -> Result<(), Status> {
         let mut ending = self.context.workers.ending();
+        let metrics = Arc::clone(&self.context.metrics);
+        let _open = metrics.watches().open();
         tokio::select! {
             // First, so that a watch ends on shutdown even while changes never cease.
             biased;
@@ -127,6 +129,7 @@ impl WatchSession {
             client.read_up_to(&context, &feed, reached, &start).await?;
             let FellBehind(position) = client.stay(&context, &seat, options).await?;
             reached = position;
+            context.metrics.watches().record_fallen_behind();
         }
     }
 }
@@ -214,11 +217,17 @@ impl<T: From<WatchEvent>> WatchClient<T> {
         context: &ServiceContext,
         batch: Arc<ChangeBatch>,
     ) -> Result<(), Status> {
+        let mut changed_at = None;
         for event in self.events(context, &batch).await? {
             if event.is_checkpoint {
                 self.assured = event.revision;
+            } else {
+                changed_at = Some(event.revision.time());
             }
             self.queue.send(event.updates.len(), event.into()).await?;
+        }
+        if let Some(changed_at) = changed_at {
+            context.metrics.watches().record_delay(context.workers.now().since(changed_at));
         }
         let through = &batch.through.position;
         if batch.complete && self.wanted.checkpoints && self.assured < through.revision() {

@@ -77,7 +77,7 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         ],
     },
     FlagGroup {
-        why: "SpiceDB exports metrics of its parts, traces or profiles with this; Kilwa has none of these yet",
+        why: "SpiceDB exports metrics of its parts, traces or profiles with this; Kilwa has no such option",
         instead: "leave it out",
         flags: OBSERVED,
     },
@@ -219,8 +219,6 @@ const OBSERVED: &[Flag] = &[
     switch("datastore-include-query-parameters-in-traces"),
     switch("datastore-prometheus-metrics"),
     switch("enable-performance-insight-metrics"),
-    value("metrics-tls-cert-path"),
-    value("metrics-tls-key-path"),
     value("otel-endpoint"),
     switch("otel-insecure"),
     value("otel-provider"),

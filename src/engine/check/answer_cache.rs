@@ -26,6 +26,11 @@ impl<'s> SharedAnswers<'s> {
         Self { cache: eval.cache, prefix_bytes: key.len(), key, excluded_object: None }
     }
 
+    /// Whether there is a cache at all.
+    pub(super) fn is_used(&self) -> bool {
+        self.cache.is_some()
+    }
+
     pub(super) fn find(&mut self, onr: &ObjectAndRelation) -> Option<NodeResult> {
         let cache = self.cache?;
         self.set_key(onr);

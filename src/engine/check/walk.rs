@@ -207,12 +207,13 @@ impl<'s, R: RelationshipReader> CheckWalk<'s, R> {
     ) -> Result<WalkStep<'s>, EngineError> {
         self.require_depth(self.memo.depth())?;
         // A trace shows every step, so it must not be cut short by the cache.
-        if self.tracer.is_none()
-            && let Some(node_result) = self.shared.find(&onr)
-        {
-            self.statistics.cache_hits += 1;
-            self.memo.leave_known(onr, opening, node_result.clone());
-            return Ok(WalkStep::Done(node_result));
+        if self.tracer.is_none() && self.shared.is_used() {
+            if let Some(node_result) = self.shared.find(&onr) {
+                self.statistics.cache_hits += 1;
+                self.memo.leave_known(onr, opening, node_result.clone());
+                return Ok(WalkStep::Done(node_result));
+            }
+            self.statistics.cache_misses += 1;
         }
         self.evaluate(onr, opening)
     }

@@ -10,7 +10,8 @@ use crate::store::head::HeadRecord;
 use crate::store::layout::meta_keys;
 use crate::store::options::{StoreId, StoreOptions};
 use crate::store::rocks::column_family::{ColumnFamily, Db};
-use crate::store::rocks::database::{self, Recovery};
+use crate::store::rocks::counters::RocksCounters;
+use crate::store::rocks::database::{self, DatabaseOpening, Recovery};
 use crate::store::rocks::error::{open_error, read_error};
 use rocksdb::ErrorKind;
 use std::fs;
@@ -20,6 +21,7 @@ use std::path::Path;
 /// An open database.
 pub(in crate::store) struct OpenedDatabase {
     pub(in crate::store) db: Db,
+    pub(in crate::store) counters: RocksCounters,
     pub(in crate::store) id: StoreId,
     /// `None` for a store in memory.
     pub(in crate::store) lock: Option<FolderLock>,
@@ -35,22 +37,23 @@ pub(in crate::store) fn open(
 ) -> Result<OpenedDatabase, OpenError> {
     let lock = Some(data_folder::lock(dir)?);
     let marker = data_folder::prepare(dir, recover)?;
+    let opening = DatabaseOpening::new(options);
     let (db, id, mut notes) = match marker {
-        Marker::Creating(id) => (create(dir, id, options)?, id, Vec::new()),
-        Marker::Complete(id) => open_existing(dir, Some(id), options, recover)?,
-        Marker::WithoutId => open_existing(dir, None, options, recover)?,
+        Marker::Creating(id) => (create(dir, id, &opening)?, id, Vec::new()),
+        Marker::Complete(id) => open_existing(dir, Some(id), &opening, recover)?,
+        Marker::WithoutId => open_existing(dir, None, &opening, recover)?,
     };
     notes.extend(data_folder::note_on_mode(dir));
-    Ok(OpenedDatabase { db, id, lock, notes })
+    Ok(OpenedDatabase { db, counters: opening.counters, id, lock, notes })
 }
 
 /// An empty store whose files are in memory.
 pub(in crate::store) fn in_memory(dir: &Path) -> Result<OpenedDatabase, OpenError> {
-    let db = database::open_in_memory(dir)?;
+    let (db, counters) = database::open_in_memory(dir)?;
     let id = data_folder::random_id()
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
     first_record(&db, dir, id)?;
-    Ok(OpenedDatabase { db, id, lock: None, notes: Vec::new() })
+    Ok(OpenedDatabase { db, counters, id, lock: None, notes: Vec::new() })
 }
 
 /// The file that records acknowledged revisions.
@@ -65,7 +68,7 @@ pub(in crate::store) fn acknowledge(
 
 /// Creates the store whose id the marker names. The files of an attempt that a crash ended are removed: until the marker is
 /// complete nothing has been acknowledged.
-fn create(dir: &Path, id: StoreId, options: &StoreOptions) -> Result<Db, OpenError> {
+fn create(dir: &Path, id: StoreId, opening: &DatabaseOpening) -> Result<Db, OpenError> {
     let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
     let database = dir.join(DATABASE);
     match fs::remove_dir_all(&database) {
@@ -74,8 +77,7 @@ fn create(dir: &Path, id: StoreId, options: &StoreOptions) -> Result<Db, OpenErr
     }
     data_folder::make_folder(&database).map_err(failed)?;
 
-    let db = database::open(&database, options, Recovery::Create)
-        .map_err(|error| open_error(dir, &error))?;
+    let db = opening.open(&database, Recovery::Create).map_err(|error| open_error(dir, &error))?;
     first_record(&db, dir, id)?;
     drop(acknowledge(dir, id, Revision::default())?);
     Marker::Complete(id).write(dir).map_err(failed)?;
@@ -86,15 +88,15 @@ fn create(dir: &Path, id: StoreId, options: &StoreOptions) -> Result<Db, OpenErr
 fn open_existing(
     dir: &Path,
     expected: Option<StoreId>,
-    options: &StoreOptions,
+    opening: &DatabaseOpening,
     may_recover: bool,
 ) -> Result<(Db, StoreId, Vec<String>), OpenError> {
     let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
     let examined = examine::examine(dir, expected)?;
     let (db, notes) = match (&examined.problem, may_recover) {
         (Some(problem), false) => return Err(examined.incomplete(dir, problem.clone())),
-        (Some(problem), true) => give_up_damaged(dir, &examined, problem, options)?,
-        (None, may_recover) => open_whole(dir, &examined, may_recover, options)?,
+        (Some(problem), true) => give_up_damaged(dir, &examined, problem, opening)?,
+        (None, may_recover) => open_whole(dir, &examined, may_recover, opening)?,
     };
 
     let id = require_id(dir, &db, expected)?;
@@ -109,13 +111,13 @@ fn open_whole(
     dir: &Path,
     examined: &FolderExamination,
     may_recover: bool,
-    options: &StoreOptions,
+    opening: &DatabaseOpening,
 ) -> Result<(Db, Vec<String>), OpenError> {
     examined
         .cut_torn_tail()
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
 
-    let opened = database::open(&dir.join(DATABASE), options, Recovery::Complete);
+    let opened = opening.open(&dir.join(DATABASE), Recovery::Complete);
     match opened {
         Ok(db) => {
             if examined.has_logged {
@@ -128,7 +130,7 @@ fn open_whole(
         Err(error) if error.kind() == ErrorKind::Corruption => {
             let problem = error.to_string();
             if may_recover {
-                return give_up_damaged(dir, examined, &problem, options);
+                return give_up_damaged(dir, examined, &problem, opening);
             }
             Err(examined.incomplete(dir, problem))
         }
@@ -162,13 +164,13 @@ fn give_up_damaged(
     dir: &Path,
     examined: &FolderExamination,
     problem: &str,
-    options: &StoreOptions,
+    opening: &DatabaseOpening,
 ) -> Result<(Db, Vec<String>), OpenError> {
     let copies = examine::copy_aside(dir)
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
     let database = dir.join(DATABASE);
-    let db = database::open(&database, options, Recovery::UpToDamage)
-        .map_err(|error| open_error(dir, &error))?;
+    let db =
+        opening.open(&database, Recovery::UpToDamage).map_err(|error| open_error(dir, &error))?;
     // Otherwise the next start would meet the same damage.
     retire_logs(&db, examined).map_err(|error| open_error(dir, &error))?;
 

@@ -1,6 +1,7 @@
 //! RocksDB: how it is opened and tuned, and one way to read that serves snapshots and transactions alike.
 
 use super::column_family::{ColumnFamily, Db};
+use super::counters::RocksCounters;
 use super::error::open_error;
 use crate::relationship::Revision;
 use crate::store::head::HeadRecord;
@@ -8,7 +9,7 @@ use crate::store::layout::meta_keys;
 use crate::store::open::error::OpenError;
 use crate::store::options::StoreOptions;
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    BlockBasedIndexType, BlockBasedOptions, ColumnFamilyDescriptor, DBCompressionType,
     DBRecoveryMode, Env, LogLevel, Options, TransactionDBOptions,
 };
 use std::fs;
@@ -43,14 +44,34 @@ pub(in crate::store) enum Recovery {
     UpToDamage,
 }
 
-/// Opens the database in its folder.
-pub(in crate::store) fn open(
-    path: &Path,
-    options: &StoreOptions,
-    recovery: Recovery,
-) -> Result<Db, rocksdb::Error> {
-    let families = family_options(&table_options(options.block_cache_bytes), WRITE_BUFFER_BYTES);
-    let mut options = database_options(recovery == Recovery::Create, options.open_files_max);
+/// How the database of a data folder is opened.
+pub(in crate::store) struct DatabaseOpening {
+    open_files_max: u32,
+    pub(in crate::store) counters: RocksCounters,
+}
+
+impl DatabaseOpening {
+    /// An opening with these options.
+    pub(in crate::store) fn new(options: &StoreOptions) -> Self {
+        Self { open_files_max: options.open_files_max, counters: RocksCounters::new(options) }
+    }
+
+    /// Opens the database in its folder.
+    pub(in crate::store) fn open(
+        &self,
+        path: &Path,
+        recovery: Recovery,
+    ) -> Result<Db, rocksdb::Error> {
+        open(path, self, recovery)
+    }
+}
+
+fn open(path: &Path, opening: &DatabaseOpening, recovery: Recovery) -> Result<Db, rocksdb::Error> {
+    let counters = &opening.counters;
+    let families = family_options(&table_options(counters), WRITE_BUFFER_BYTES);
+    let create = recovery == Recovery::Create;
+    let mut options = database_options(counters, create, opening.open_files_max);
+
     // The families are flushed together: even if the log is lost, the table files hold one revision.
     options.set_atomic_flush(true);
     options.set_wal_recovery_mode(match recovery {
@@ -86,15 +107,16 @@ pub(in crate::store) fn peek(path: &Path) -> Result<Option<Revision>, rocksdb::E
 }
 
 /// Opens an empty database whose files are in memory, and gone with it.
-pub(in crate::store) fn open_in_memory(dir: &Path) -> Result<Db, OpenError> {
-    let table = table_options(BLOCK_CACHE_BYTES_IN_MEMORY);
-    let families = family_options(&table, WRITE_BUFFER_BYTES_IN_MEMORY);
+pub(in crate::store) fn open_in_memory(dir: &Path) -> Result<(Db, RocksCounters), OpenError> {
+    let counters = RocksCounters::with_cache(BLOCK_CACHE_BYTES_IN_MEMORY);
+    let families = family_options(&table_options(&counters), WRITE_BUFFER_BYTES_IN_MEMORY);
     let open = || {
-        let mut options = database_options(true, OPEN_FILES_MAX_IN_MEMORY);
+        let mut options = database_options(&counters, true, OPEN_FILES_MAX_IN_MEMORY);
         options.set_env(&Env::mem_env()?);
         open_at(dir, &options, &families)
     };
-    open().map_err(|error| open_error(dir, &error))
+    let db = open().map_err(|error| open_error(dir, &error))?;
+    Ok((db, counters))
 }
 
 fn open_at(path: &Path, options: &Options, families: &Options) -> Result<Db, rocksdb::Error> {
@@ -103,8 +125,8 @@ fn open_at(path: &Path, options: &Options, families: &Options) -> Result<Db, roc
     Db::open_cf_descriptors(options, &TransactionDBOptions::default(), path, families)
 }
 
-fn database_options(create: bool, open_files_max: u32) -> Options {
-    let mut options = Options::default();
+fn database_options(counters: &RocksCounters, create: bool, open_files_max: u32) -> Options {
+    let mut options = counters.options.clone();
     options.create_if_missing(create);
     options.create_missing_column_families(create);
     options.set_max_open_files(i32::try_from(open_files_max).unwrap_or(i32::MAX));
@@ -130,9 +152,9 @@ fn family_options(table: &BlockBasedOptions, write_buffer_bytes: usize) -> Optio
     options
 }
 
-fn table_options(block_cache_bytes: usize) -> BlockBasedOptions {
+fn table_options(counters: &RocksCounters) -> BlockBasedOptions {
     let mut table = BlockBasedOptions::default();
-    table.set_block_cache(&Cache::new_lru_cache(block_cache_bytes));
+    table.set_block_cache(&counters.block_cache);
     table.set_block_size(BLOCK_BYTES);
     table.set_bloom_filter(BLOOM_BITS, false);
     // Filters and indexes count against the cache, so that memory is bounded whatever is stored.

@@ -17,5 +17,6 @@ pub(super) mod resources;
 pub(super) mod rollback;
 pub(super) mod spill;
 pub(super) mod spill_quota;
+pub(super) mod totals;
 pub(super) mod transaction;
 pub(super) mod writer;

@@ -1,7 +1,7 @@
 //! Admission to the writer's queue: how many writes may wait, and how much memory they may take.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How much may wait for the writer. More is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +32,17 @@ pub(in crate::store) struct Queue {
     limits: QueueLimits,
     writes: AtomicUsize,
     bytes: AtomicUsize,
+    refused: AtomicU64,
 }
 
 impl Queue {
     pub(in crate::store) fn new(limits: QueueLimits) -> Arc<Self> {
-        Arc::new(Self { limits, writes: AtomicUsize::new(0), bytes: AtomicUsize::new(0) })
+        Arc::new(Self {
+            limits,
+            writes: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+        })
     }
 
     /// Admits a write of so many bytes. A single write larger than the limit is admitted when no other write waits.
@@ -48,7 +54,17 @@ impl Queue {
 
         let has_room = writes_before < self.limits.writes_max
             && (writes_before == 0 || bytes_before.saturating_add(bytes) <= self.limits.bytes_max);
-        if has_room { Ok(slot) } else { Err(QueueFull(self.limits)) }
+        if has_room { Ok(slot) } else { Err(self.refuse()) }
+    }
+
+    /// How many writes were refused.
+    pub(in crate::store) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn refuse(&self) -> QueueFull {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        QueueFull(self.limits)
     }
 
     /// How many writes wait or are being made, and the bytes that they hold.
@@ -80,7 +96,7 @@ impl QueueSlot {
 
         let is_alone = self.queue.writes.load(Ordering::Relaxed) <= 1;
         let has_room = bytes_before.saturating_add(held) <= limits.bytes_max;
-        if held == 0 || is_alone || has_room { Ok(()) } else { Err(QueueFull(limits)) }
+        if held == 0 || is_alone || has_room { Ok(()) } else { Err(self.queue.refuse()) }
     }
 }
 

@@ -106,6 +106,9 @@ fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
             inner.health.stop(&reason);
             stopped = Some(BatchFailure::Stopped(reason));
         }
+        if committed.is_ok() {
+            inner.totals.add(replies.len());
+        }
         for reply in replies {
             reply(committed.as_ref().copied());
         }

@@ -25,7 +25,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("validation", &["relationship", "caveat", "schema", "engine"]),
     ("proto", &["relationship"]),
     ("access", &["relationship"]),
-    ("metrics", &["proto"]),
+    ("metrics", &["relationship", "engine", "proto"]),
     ("audit", &["telemetry", "relationship", "proto"]),
     (
         "api",

@@ -1,0 +1,130 @@
+//! Histograms whose buckets are powers of two.
+
+use prometheus_client::encoding::{MetricEncoder, NoLabelSet};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Nanoseconds in a second.
+const NANOSECONDS: f64 = 1e9;
+
+/// Upper bounds of the buckets of durations, in seconds: powers of two, from about 31 µs to 32 s. Native histograms have the
+/// same bounds, so that both kinds can be compared and added up.
+const SECONDS: [f64; 21] = [
+    0.000_030_517_578_125,
+    0.000_061_035_156_25,
+    0.000_122_070_312_5,
+    0.000_244_140_625,
+    0.000_488_281_25,
+    0.000_976_562_5,
+    0.001_953_125,
+    0.003_906_25,
+    0.007_812_5,
+    0.015_625,
+    0.031_25,
+    0.062_5,
+    0.125,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    16.0,
+    32.0,
+];
+/// Upper bounds of the buckets of numbers: powers of two from 1 to about a million.
+const NUMBERS: [f64; 21] = [
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    16.0,
+    32.0,
+    64.0,
+    128.0,
+    256.0,
+    512.0,
+    1_024.0,
+    2_048.0,
+    4_096.0,
+    8_192.0,
+    16_384.0,
+    32_768.0,
+    65_536.0,
+    131_072.0,
+    262_144.0,
+    524_288.0,
+    1_048_576.0,
+];
+
+/// A histogram of durations. Recording takes three atomic additions and no lock.
+#[derive(Debug, Default)]
+pub(super) struct DurationHistogram(Buckets);
+
+/// A histogram of numbers.
+#[derive(Debug, Default)]
+pub(super) struct NumberHistogram(Buckets);
+
+/// Counts by bucket, the last one for what is above all bounds.
+#[derive(Debug, Default)]
+struct Buckets {
+    counts: [AtomicU64; SECONDS.len() + 1],
+    /// Of nanoseconds, or of numbers.
+    sum: AtomicU64,
+}
+
+impl DurationHistogram {
+    /// Counts a duration.
+    pub(super) fn record(&self, duration: Duration) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.0.record(&SECONDS, duration.as_secs_f64(), nanoseconds);
+    }
+
+    /// Whether nothing was recorded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.count() == 0
+    }
+
+    /// Writes it as one series.
+    pub(super) fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        let sum = Duration::from_nanos(self.0.sum.load(Ordering::Relaxed)).as_secs_f64();
+        self.0.encode(encoder, &SECONDS, sum)
+    }
+}
+
+impl NumberHistogram {
+    /// Counts a number.
+    pub(super) fn record(&self, number: u64) {
+        // Exact up to 2^53, and far above every bound there.
+        let value = Duration::from_nanos(number).as_secs_f64() * NANOSECONDS;
+        self.0.record(&NUMBERS, value.round(), number);
+    }
+
+    /// Writes it as one series.
+    pub(super) fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        let sum = Duration::from_nanos(self.0.sum.load(Ordering::Relaxed)).as_secs_f64();
+        self.0.encode(encoder, &NUMBERS, (sum * NANOSECONDS).round())
+    }
+}
+
+impl Buckets {
+    fn record(&self, bounds: &[f64], value: f64, amount: u64) {
+        let bucket = bounds.partition_point(|bound| *bound < value);
+        if let Some(count) = self.counts.get(bucket) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> u64 {
+        self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    fn encode(&self, mut encoder: MetricEncoder<'_>, bounds: &[f64], sum: f64) -> fmt::Result {
+        let counts = self.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let bounds = bounds.iter().copied().chain([f64::MAX]);
+        let buckets: Vec<_> = bounds.zip(counts).collect();
+        encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
+    }
+}
