@@ -1,6 +1,5 @@
 //! Compiles the messages and services in `proto/`, without protoc.
 
-use prost::Message as _;
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -12,6 +11,7 @@ const FILES: &[&str] = &[
     "authzed/api/v1/permission_service.proto",
     "authzed/api/v1/schema_service.proto",
     "authzed/api/v1/watch_service.proto",
+    "google/rpc/error_details.proto",
     "kilwa/v1/lookup_service.proto",
     "kilwa/v1/permissions_service.proto",
     "kilwa/v1/relationships_service.proto",
@@ -49,9 +49,12 @@ const TWINS: [(&str, &str); 24] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let files = protox::compile(FILES, ["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
+    let files = compiler.file_descriptor_set();
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    fs::write(out_dir.join("descriptors.binpb"), files.encode_to_vec())?;
+    // Encoded by the compiler, because the structs of prost drop the options that give methods their routes.
+    fs::write(out_dir.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
     let mut configuration = tonic_prost_build::configure();
     for (deprecated, stable) in TWINS {
         let message = format!(".authzed.api.v1.{deprecated}");

@@ -4,6 +4,7 @@ use crate::access::{Callers, CallersError};
 use crate::api::{ApiOptions, Keys, OverloadOptions, RequestIds, RequestLimits, WatchOptions};
 use crate::audit::{AuditLog, AuditOptions};
 use crate::database::DatabaseOptions;
+use crate::http::HttpOptions;
 use crate::metrics::CallMetrics;
 use crate::relationship::Relationship;
 use crate::store::StoreOptions;
@@ -56,6 +57,8 @@ pub struct Config {
     pub connections: ConnectionOptions,
     /// How the listener protects what it sends and receives.
     pub transport: TransportSecurity,
+    /// The HTTP listener, if there is one.
+    pub http: Option<HttpListenerOptions>,
     /// How often old history is dropped; a millisecond or longer, anything shorter counts as that.
     pub garbage_collection_interval: Duration,
     /// Metrics, probes and profiles.
@@ -99,6 +102,36 @@ impl Default for ConnectionOptions {
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(5),
             calls_max: 1_000,
+        }
+    }
+}
+
+/// Where and how HTTP is served. [`HttpListenerOptions::default`] has the defaults; every field can be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpListenerOptions {
+    /// Where to listen.
+    pub address: String,
+    /// How the listener protects what it sends and receives.
+    pub transport: TransportSecurity,
+    /// The most bytes of a request's headers.
+    pub header_bytes_max: u32,
+    /// How long the headers of a request may take, and the first bytes of a connection.
+    pub header_timeout: Duration,
+    /// How long a connection may be open without a request.
+    pub idle_timeout: Duration,
+    /// How requests are answered.
+    pub requests: HttpOptions,
+}
+
+impl Default for HttpListenerOptions {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:8443".to_owned(),
+            transport: TransportSecurity::default(),
+            header_bytes_max: 16 << 10,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(5),
+            requests: HttpOptions::default(),
         }
     }
 }
@@ -206,6 +239,7 @@ impl Config {
             watch: WatchOptions::default(),
             connections: ConnectionOptions::default(),
             transport: TransportSecurity::default(),
+            http: None,
             metrics: MetricsOptions::default(),
             garbage_collection_interval: Duration::from_mins(3),
             slow_call: Duration::from_secs(1),

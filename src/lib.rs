@@ -130,6 +130,8 @@ pub mod api;
 
 pub mod config;
 
+pub mod http;
+
 pub mod server;
 
 pub mod client;

@@ -58,6 +58,8 @@ impl Activity {
 
     /// Counts a call until the result is dropped.
     pub(super) fn open_stream(self: &Arc<Self>) -> OpenStream {
+        // A request in HTTP/1.1 may be shorter than the handshake of HTTP/2.
+        self.has_handshake.store(true, Ordering::Relaxed);
         self.streams.fetch_add(1, Ordering::Relaxed);
         OpenStream(Arc::clone(self))
     }

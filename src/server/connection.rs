@@ -20,33 +20,31 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tonic::Status;
-use tonic::body::Body;
 use tonic::codegen::http::Request;
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
 /// How often a silent connection is asked whether it is still there.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the answer to that may take.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longer timeouts, which may exceed the range of instants, count as this one.
 const LONGEST_TIMER: Duration = Duration::from_hours(24 * 365);
 /// How long an idle client may take to close its side after the server has sent GOAWAY.
-const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
+pub(super) const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// How often failed handshakes are logged at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The most calls that a client may cancel before the server has looked at them. A client that sends and cancels calls in
 /// quick succession ("rapid reset", CVE-2023-44487) is cut off here.
-const PENDING_RESETS_MAX: usize = 100;
+pub(super) const PENDING_RESETS_MAX: usize = 100;
 /// The most calls on which a client may break the protocol before it is cut off.
-const ERROR_RESETS_MAX: usize = 100;
+pub(super) const ERROR_RESETS_MAX: usize = 100;
 /// The most bytes of a call's headers. Keys, ids and tracing headers take some hundred.
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 /// The most bytes of requests that a connection may send before they are read, for one call and for all.
-const WINDOW_BYTES: u32 = 1 << 20;
+pub(super) const WINDOW_BYTES: u32 = 1 << 20;
 
 /// How the connections of a listener are served.
 #[derive(Clone)]
@@ -96,7 +94,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         let response = routes.clone().call(request);
         async move {
             let response = response.await?;
-            Ok::<_, Infallible>(response.map(|body| TrackedBody { body, _stream: stream }))
+            Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, stream)))
         }
     });
 
@@ -136,13 +134,13 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
 }
 
 /// What marks a connection as one of a client with a key, at its first call that is let in.
-fn admission(proof: &Arc<Proof>, peer: Option<SocketAddr>) -> Admission {
+pub(super) fn admission(proof: &Arc<Proof>, peer: Option<SocketAddr>) -> Admission {
     let proof = Arc::clone(proof);
     Admission::new(move || proof.give()).of_peer(peer)
 }
 
 /// Logs a client that cannot speak TLS with this server, but not a probe that only connects.
-fn log_failed_handshake(error: &io::Error) {
+pub(super) fn log_failed_handshake(error: &io::Error) {
     static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
     let is_probe = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&error.kind());
     if is_probe {
@@ -153,7 +151,7 @@ fn log_failed_handshake(error: &io::Error) {
 }
 
 /// The instant after a duration, at most [`LONGEST_TIMER`] when the sum is out of range.
-fn instant_after(time: Duration) -> Instant {
+pub(super) fn instant_after(time: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(time).unwrap_or(now + LONGEST_TIMER)
 }
@@ -177,19 +175,26 @@ fn builder(options: &ConnectionOptions) -> http2::Builder<TokioExecutor> {
 }
 
 /// A response body that counts as a call in progress until it is dropped.
-struct TrackedBody {
-    body: Body,
+pub(super) struct TrackedBody<B> {
+    body: B,
     _stream: OpenStream,
 }
 
-impl HttpBody for TrackedBody {
+impl<B> TrackedBody<B> {
+    /// The body of the response to this call.
+    pub(super) fn new(body: B, stream: OpenStream) -> Self {
+        Self { body, _stream: stream }
+    }
+}
+
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for TrackedBody<B> {
     type Data = Bytes;
-    type Error = Status;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -1,7 +1,6 @@
 //! The accept loop: accepts connections up to the limit, and continues when the system refuses one.
 
-use super::connection::{self, ConnectionService};
-use super::registry::Registry;
+use super::registry::{Registry, Ticket};
 use crate::telemetry::Throttle;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -20,12 +19,14 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves connections until the sender of `stopped` says so or is dropped, then until every connection has ended. Dropping
 /// the future cuts them off.
-pub(super) async fn listen(
+pub(super) async fn listen<F>(
     listener: TcpListener,
-    service: ConnectionService,
+    serve: impl Fn(TcpStream, Ticket) -> F,
     registry: Arc<Registry>,
     mut stopped: watch::Receiver<()>,
-) {
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     let mut backoff = Backoff::default();
     loop {
@@ -35,7 +36,7 @@ pub(super) async fn listen(
             Some(_) = connections.join_next() => {}
             accepted = backoff.accept(&listener) => match accepted {
                 Ok(stream) => {
-                    serve_or_close(stream, &service, &registry, &mut connections).await;
+                    serve_or_close(stream, &serve, &registry, &mut connections).await;
                 }
                 Err(error) => {
                     // A connection without a key has the descriptor that one with a key could use.
@@ -52,12 +53,14 @@ pub(super) async fn listen(
 }
 
 /// Serves a new connection, or closes it when it gets no slot.
-async fn serve_or_close(
+async fn serve_or_close<F>(
     stream: TcpStream,
-    service: &ConnectionService,
+    serve: &impl Fn(TcpStream, Ticket) -> F,
     registry: &Arc<Registry>,
     connections: &mut JoinSet<()>,
-) {
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
     let Ok(ticket) = registry.admit().await else {
         // Closed at once: a connection that waits in the backlog would delay those that arrive once a slot is free.
@@ -75,7 +78,7 @@ async fn serve_or_close(
 
     // Answers are small and are waited for. Where this fails the connection is gone already.
     let _ = stream.set_nodelay(true);
-    connections.spawn(Box::pin(connection::serve(stream, service.clone(), ticket)));
+    connections.spawn(Box::pin(serve(stream, ticket)));
 }
 
 fn log_refused(error: &io::Error) {

@@ -1,11 +1,14 @@
 //! The life of a server: open, listen, collect garbage, reload, drain.
 
 mod activity;
+mod address;
 mod clock;
 mod connection;
 mod descriptors;
 mod heal;
 mod http_answer;
+mod http_connection;
+mod http_listener;
 mod listener;
 mod plaintext;
 mod profiles;
@@ -18,7 +21,9 @@ mod signals;
 mod testing;
 mod tls;
 
+pub use address::BindError;
 pub use clock::{CLOCK_HEALTH_NAME, ClockAhead, ClockDoubt, TimeSource};
+pub use http_listener::HttpListenerError;
 pub use plaintext::{ListenerKind, UnprotectedAddress};
 pub use testing::{TestAddresses, TestListeners, run_testing, run_testing_until_signal};
 pub use tls::TlsError;
@@ -27,14 +32,18 @@ use crate::access::Callers;
 use crate::api::{self, ApiOptions, Clock, HEALTH_NAMES, Keys, RequestIds, WRITES_HEALTH, Workers};
 use crate::audit::{AuditError, AuditLog, AuditSource};
 use crate::config::{
-    Bootstrap, Config, ConnectionOptions, KeyError, KeySource, MetricsOptions, TransportSecurity,
+    Bootstrap, Config, ConnectionOptions, HttpListenerOptions, KeyError, KeySource, MetricsOptions,
+    TransportSecurity,
 };
 use crate::database::{Consistency, Database, DatabaseError};
 use crate::proto;
 use crate::relationship::{Relationship, Timestamp};
 use crate::store::{OpenError, Store, is_folder_in_use};
+use address::bind;
 use clock::{GuardedClock, since_epoch};
 use connection::ConnectionService;
+use http_connection::HttpService;
+use http_listener::HttpListener;
 use listener::listen;
 use readiness::Readiness;
 use registry::Registry;
@@ -86,15 +95,8 @@ pub enum ServerError {
     #[error("the reflection service cannot be made: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The address.
-    #[error(
-        "cannot listen at `{address}`: {source}; give another address with `--grpc-addr`, such as 127.0.0.1:50052"
-    )]
-    Bind {
-        /// The address as given.
-        address: String,
-        /// The error of the system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The address of the metrics.
     #[error(
         "cannot serve metrics at `{address}`: {source}; give another address with `--metrics-addr`, such as 127.0.0.1:9091"
@@ -114,6 +116,9 @@ pub enum ServerError {
     /// Plain text at an address that other machines can reach.
     #[error(transparent)]
     Unprotected(#[from] UnprotectedAddress),
+    /// The HTTP listener.
+    #[error(transparent)]
+    Http(#[from] HttpListenerError),
     /// Threads or signals.
     #[error("the server cannot be set up: {0}")]
     System(io::Error),
@@ -145,6 +150,7 @@ pub struct Server {
     metrics: Option<ScrapeListener>,
     /// Whether profiles are served with the metrics.
     profiles: bool,
+    http: Option<HttpListener>,
     garbage_collection_interval: Duration,
     shutdown_drain_delay: Duration,
     shutdown_grace: Duration,
@@ -171,17 +177,22 @@ pub fn run_until_signal(
     let runtime = Runtime::new().map_err(ServerError::System)?;
 
     runtime.block_on(async {
-        let (listener, local) = bind(address).await.map_err(|error| {
-            // Usually both are true, and that the folder is in use says which server it is.
-            if is_data_folder_in_use(&config.data_dir) {
-                OpenError::Locked { path: config.data_dir.clone() }.into()
-            } else {
-                error
-            }
-        })?;
+        let (listener, local) =
+            bind("--grpc-addr", address).await.map_err(|error| -> ServerError {
+                // Usually both are true, and that the folder is in use says which server it is.
+                if is_data_folder_in_use(&config.data_dir) {
+                    OpenError::Locked { path: config.data_dir.clone() }.into()
+                } else {
+                    error.into()
+                }
+            })?;
         // Before the data folder is opened, which may take long.
         plaintext::require_protection(ListenerKind::Grpc, local, &config.transport)?;
-        let mut server = Server::open(config)?;
+        let mut http = config.http.clone().map(HttpListener::new).transpose()?;
+        if let Some(http) = &mut http {
+            http.bind().await?;
+        }
+        let mut server = Server::open_listening(config, TimeSource::system(), http)?;
         server.reloads = signals.reloads();
         let stop = signals.serving();
         warn_of_short_keys(local, &server.options.keys);
@@ -217,14 +228,6 @@ fn bind_metrics(options: &MetricsOptions) -> Result<Option<ScrapeListener>, Serv
     Ok(Some(listener))
 }
 
-/// A listener, and where it listens.
-async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let cannot_bind = |source| ServerError::Bind { address: address.to_owned(), source };
-    let listener = TcpListener::bind(address).await.map_err(cannot_bind)?;
-    let local = listener.local_addr().map_err(cannot_bind)?;
-    Ok((listener, local))
-}
-
 impl Server {
     /// Opens the data folder, makes a key where there is none, and fills an empty store with what it is to start with.
     pub fn open(config: &Config) -> Result<Self, ServerError> {
@@ -233,6 +236,15 @@ impl Server {
 
     /// The same with another source of time.
     pub fn open_with(config: &Config, time: TimeSource) -> Result<Self, ServerError> {
+        let http = config.http.clone().map(HttpListener::new).transpose()?;
+        Self::open_listening(config, time, http)
+    }
+
+    fn open_listening(
+        config: &Config,
+        time: TimeSource,
+        http: Option<HttpListener>,
+    ) -> Result<Self, ServerError> {
         // Before the data folder is opened, which may take long.
         let metrics = bind_metrics(&config.metrics)?;
         let tls = TlsIdentity::of("gRPC", &config.transport, tls::ALPN_GRPC)?;
@@ -286,6 +298,7 @@ impl Server {
             reloads: Arc::default(),
             metrics,
             profiles: config.metrics.profiles,
+            http,
             garbage_collection_interval: config.garbage_collection_interval,
             shutdown_drain_delay: config.shutdown_drain_delay,
             shutdown_grace: config.shutdown_grace,
@@ -307,22 +320,42 @@ impl Server {
         self.metrics.as_ref().map(ScrapeListener::address)
     }
 
+    /// The same server with a listener for HTTP, in place of the address in the configuration's options. Without these the usual
+    /// options apply.
+    pub fn with_http(mut self, listener: TcpListener) -> Result<Self, ServerError> {
+        let http = match self.http.take() {
+            Some(http) => http,
+            None => HttpListener::new(HttpListenerOptions::default())?,
+        };
+        self.http = Some(http.with_bound(listener));
+        Ok(self)
+    }
+
+    /// Where it serves HTTP, if it does and once it listens.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.address()
+    }
+
+    /// The same as the start of a URL.
+    pub fn http_url(&self) -> Option<String> {
+        let scheme = if self.http.as_ref()?.has_tls() { "https" } else { "http" };
+        Some(format!("{scheme}://{}", self.http_address()?))
+    }
+
     /// Serves until `shutdown` is done; then refuses new calls, gives those in progress the grace period, and closes the
     /// data folder.
     pub async fn serve(
-        self,
+        mut self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
-        let address = listener.local_addr().map_err(ServerError::System)?;
-        plaintext::require_protection(ListenerKind::Grpc, address, &self.transport)?;
-        plaintext::warn(ListenerKind::Grpc, address, &self.transport);
+        self.require_protection(&listener)?;
         let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
 
         let audit = self.options.audit.clone();
         let (health, mut routes) = usual_routes().await?;
         let calls = Arc::clone(&self.options.calls);
-        api::add_services(&mut routes, &self.workers, self.options);
+        api::add_services(&mut routes, &self.workers, self.options.clone());
 
         let (stop, stopped) = watch::channel(());
         let registry = registry(self.connections);
@@ -330,13 +363,12 @@ impl Server {
         let scraped = ScrapeService::new(calls, &self.workers, &registry, readiness)
             .with_profiles(self.profiles);
         // Aborted when this is dropped.
-        let _scrapes = self.metrics.map(|metrics| metrics.start(scraped));
-        let service = ConnectionService {
-            routes: routes.routes(),
-            options: self.connections,
-            tls: self.tls.clone(),
-        };
-        let serving = listen(listener, service, registry, stopped);
+        let _scrapes = self.metrics.take().map(|metrics| metrics.start(scraped));
+        let routes = routes.routes();
+        let http = self.start_http(routes.clone()).await?;
+        let service =
+            ConnectionService { routes, options: self.connections, tls: self.tls.clone() };
+        let serving = listen_to_all((listener, service), http, registry, stopped);
         let interval = self.garbage_collection_interval;
 
         let collecting = collect_garbage(&self.workers, &self.clock, interval);
@@ -352,25 +384,48 @@ impl Server {
             () = reloading => {}
             () = shutdown => {
                 announce_stop(&health, self.shutdown_drain_delay, serving.as_mut()).await;
-                drop(stop);
-                self.workers.end_watches();
-                drain(serving, self.shutdown_grace).await;
+                self.end_calls(stop, serving).await;
             }
         }
 
-        self.workers.close().await;
-        flush(audit).await;
-        tracing::info!("stopped");
+        close(&self.workers, audit).await;
         Ok(())
+    }
+
+    /// Takes no more calls, and waits for those in progress within the grace period.
+    async fn end_calls(&self, stop: watch::Sender<()>, serving: impl Future<Output = ()>) {
+        drop(stop);
+        self.workers.end_watches();
+        drain(serving, self.shutdown_grace).await;
+    }
+
+    /// Refuses, or warns of, plain text at an address that other machines can reach.
+    fn require_protection(&self, listener: &TcpListener) -> Result<(), ServerError> {
+        let address = listener.local_addr().map_err(ServerError::System)?;
+        plaintext::require_protection(ListenerKind::Grpc, address, &self.transport)?;
+        plaintext::warn(ListenerKind::Grpc, address, &self.transport);
+        Ok(())
+    }
+
+    /// The HTTP listener, and how its connections are served, if there is one.
+    async fn start_http(
+        &mut self,
+        routes: Routes,
+    ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
+        match self.http.take() {
+            Some(http) => http.start(routes, self.connections.calls_max).await,
+            None => Ok(None),
+        }
     }
 
     /// All that can be reloaded while the server runs.
     fn reloadables(&self) -> Vec<Reloadable> {
         let metrics = self.metrics.as_ref().and_then(ScrapeListener::tls);
         let tls = self.tls.iter().chain(metrics).map(TlsIdentity::reloadable);
+        let http = self.http.iter().flat_map(HttpListener::reloadables);
         let callers = self.options.keys.callers().cloned();
         let audit = self.options.audit.clone().map(audit_reloadable);
-        tls.chain(callers.and_then(access_reloadable)).chain(audit).collect()
+        tls.chain(http).chain(callers.and_then(access_reloadable)).chain(audit).collect()
     }
 }
 
@@ -402,6 +457,20 @@ fn access_reloadable(callers: Arc<Callers>) -> Option<Reloadable> {
     let file = callers.file()?.to_owned();
     let reload = move || callers.reload().map_err(|error| error.to_string());
     Some(Reloadable::new("access file", vec![file], reload))
+}
+
+/// Serves the connections of both listeners until they are stopped.
+async fn listen_to_all(
+    (grpc_listener, grpc): (TcpListener, ConnectionService),
+    http: Option<(TcpListener, HttpService)>,
+    registry: Arc<Registry>,
+    stopped: watch::Receiver<()>,
+) {
+    let serve_grpc = move |stream, ticket| connection::serve(stream, grpc.clone(), ticket);
+    let grpc = listen(grpc_listener, serve_grpc, Arc::clone(&registry), stopped.clone());
+    let Some((http_listener, http)) = http else { return grpc.await };
+    let serve_http = move |stream, ticket| http_connection::serve(stream, http.clone(), ticket);
+    tokio::join!(grpc, listen(http_listener, serve_http, registry, stopped));
 }
 
 /// Fills an empty database with its bootstrap, and says what there is.
@@ -466,6 +535,13 @@ fn registry(options: ConnectionOptions) -> Arc<Registry> {
         }
     };
     Registry::new(max)
+}
+
+/// Closes the data folder, and writes what is left of the audit log.
+async fn close(workers: &Workers, audit: Option<AuditLog>) {
+    workers.close().await;
+    flush(audit).await;
+    tracing::info!("stopped");
 }
 
 /// Waits for the calls in progress, within the grace period.

@@ -25,6 +25,8 @@ pub struct UnprotectedAddress {
 pub enum ListenerKind {
     /// Calls.
     Grpc,
+    /// Requests over HTTP.
+    Http,
     /// Metrics, probes and profiles.
     Metrics,
 }
@@ -33,7 +35,7 @@ impl ListenerKind {
     /// What plain text shows to others.
     fn exposed(self) -> &'static str {
         match self {
-            Self::Grpc => "keys and data",
+            Self::Grpc | Self::Http => "keys and data",
             Self::Metrics => "metrics",
         }
     }
@@ -44,6 +46,7 @@ impl fmt::Display for ListenerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Grpc => "grpc",
+            Self::Http => "http",
             Self::Metrics => "metrics",
         })
     }

@@ -1,7 +1,7 @@
 //! A server for tests: each key has an empty database of its own, in memory, made when the key is first shown.
 
 use super::clock::system_now;
-use super::connection::ConnectionService;
+use super::connection::{self, ConnectionService};
 use super::listener::listen;
 use super::signals::StopSignals;
 use super::{GARBAGE_COLLECTION_INTERVAL_MIN, descriptors, usual_routes};
@@ -51,9 +51,9 @@ pub fn run_testing_until_signal(
     descriptors::raise_limit();
     let runtime = Runtime::new().map_err(ServerError::System)?;
     runtime.block_on(async {
-        let (all, all_at) = bind(&addresses.all).await?;
+        let (all, all_at) = bind("--grpc-addr", &addresses.all).await?;
         let read_only = match &addresses.read_only {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind("--readonly-grpc-addr", address).await?),
             None => None,
         };
         let (read_only, read_only_at) = read_only.unzip();
@@ -93,7 +93,8 @@ async fn serve(
     let registry = registry(options);
     let serve = |listener, routes| {
         let service = ConnectionService { routes, options, tls: None };
-        listen(listener, service, Arc::clone(&registry), stopped.clone())
+        let serve = move |stream, ticket| connection::serve(stream, service.clone(), ticket);
+        listen(listener, serve, Arc::clone(&registry), stopped.clone())
     };
     let all = serve(listeners.all, routes(true));
     let read_only = listeners.read_only.map(|listener| serve(listener, routes(false)));

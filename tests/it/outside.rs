@@ -95,6 +95,16 @@ pub(crate) fn published_protocol() -> Option<Vec<u8>> {
     found
 }
 
+/// The answers of SpiceDB's HTTP gateway, if they are there. When not, that is said.
+pub(crate) fn gateway_answers() -> Option<String> {
+    let path = beside("KILWA_GATEWAY_ANSWERS", "corpus/gateway/golden-spicedb-1.56.0.txt");
+    let answers = std::fs::read_to_string(&path).ok();
+    if answers.is_none() {
+        skipped(&format!("the answers of SpiceDB's HTTP gateway are not at {}", path.display()));
+    }
+    answers
+}
+
 fn beside(variable: &str, path: &str) -> PathBuf {
     env::var_os(variable).map_or_else(|| Path::new(BESIDE).join(path), PathBuf::from)
 }

@@ -53,6 +53,19 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// The same callback, and another one after it.
+    #[must_use]
+    pub fn and_then(&self, also: impl Fn() + Send + Sync + 'static) -> Self {
+        let first = Arc::clone(&self.admitted);
+        let admitted = move || {
+            first();
+            also();
+        };
+        Self { admitted: Arc::new(admitted), peer: self.peer }
+    }
+}
+
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admission").finish_non_exhaustive()

@@ -5,13 +5,13 @@ use super::audit_args::AuditArgs;
 use super::clock_args::ClockArgs;
 use super::common_args::CommonArgs;
 use super::defaults::defaults;
+use super::http_args::HttpArgs;
 use super::metrics_args::MetricsArgs;
 use super::stream_args::StreamArgs;
 use super::tls_args::TlsArgs;
 use super::watch_args::WatchArgs;
 use super::write_queue_args::WriteQueueArgs;
 use crate::cli::data_dir::default_data_dir;
-use crate::cli::error::CliError;
 use crate::cli::{boolean, duration};
 use crate::config::Config;
 use clap::{ArgAction, Args};
@@ -77,20 +77,6 @@ pub(in crate::cli) struct Arguments {
         value_parser = boolean::parse
     )]
     datastore_readonly: bool,
-    /// Whether to serve JSON over HTTP. Not supported yet.
-    #[arg(
-        long,
-        env = "KILWA_HTTP_ENABLED",
-        hide = true,
-        value_name = "BOOL",
-        action = ArgAction::Set,
-        num_args = 0..=1,
-        require_equals = true,
-        default_value_t = false,
-        default_missing_value = "true",
-        value_parser = boolean::parse
-    )]
-    http_enabled: bool,
     /// Memory of the block cache for data read from disk, in bytes.
     #[arg(
         long,
@@ -131,20 +117,11 @@ pub(in crate::cli) struct Arguments {
     streams: StreamArgs,
     #[command(flatten)]
     metrics: MetricsArgs,
+    #[command(flatten)]
+    http: HttpArgs,
 }
 
 impl Arguments {
-    /// Refuses features that are not supported yet.
-    pub(super) fn require_features(&self) -> Result<(), CliError> {
-        if self.http_enabled {
-            let flag = "--http-enabled";
-            return Err(CliError::new(format!(
-                "`{flag}` is not supported yet: leave it out, or use `{flag}=false`"
-            )));
-        }
-        Ok(())
-    }
-
     /// The absolute path of the data folder.
     fn data_dir(&self) -> PathBuf {
         let dir = self.data_dir.clone().unwrap_or_else(default_data_dir);
@@ -160,6 +137,7 @@ impl Arguments {
             usize::try_from(self.block_cache_size).unwrap_or(usize::MAX);
         config.recover_log = self.recover_log;
         config.garbage_collection_interval = self.datastore_gc_interval;
+
         self.common.apply(&mut config);
         config.shutdown_drain_delay = self.grpc_shutdown_drain_delay;
         self.tls.apply(&mut config);
@@ -169,6 +147,7 @@ impl Arguments {
         self.watch.apply(&mut config);
         self.streams.apply(&mut config);
         self.metrics.apply(&mut config);
+        self.http.apply(&mut config);
         config.read_only = self.datastore_readonly;
         config
     }

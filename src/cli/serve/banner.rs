@@ -18,6 +18,8 @@ pub(super) struct Banner<'s> {
     pub(super) keys: &'s KeySource,
     /// Whether it speaks TLS.
     pub(super) has_tls: bool,
+    /// The address of HTTP, if it is served.
+    pub(super) http: Option<String>,
 }
 
 impl Banner<'_> {
@@ -33,8 +35,9 @@ impl Banner<'_> {
             format!("{} kilwa serves gRPC at {}", styled(GOOD, "✓"), styled(STRONG, self.address)),
             format!("  data {}", self.data_dir.display()),
             format!("  key  {key}"),
-            String::new(),
         ];
+        lines.extend(self.http.as_ref().map(|http| format!("  http {http}")));
+        lines.push(String::new());
 
         match (contents, example) {
             (Contents::Bootstrap, Some(example)) if self.has_tls => lines.extend([

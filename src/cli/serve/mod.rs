@@ -8,6 +8,7 @@ mod clock_args;
 mod common_args;
 mod connection_args;
 mod defaults;
+mod http_args;
 mod limit_args;
 mod log_format;
 mod metrics_args;
@@ -35,7 +36,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, CliError> {
-    arguments.require_features()?;
     arguments.common.start_log()?;
     notes.log();
 
@@ -62,7 +62,8 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         }
         let (data_dir, keys) = (&config.data_dir, server.key_source());
         let has_tls = matches!(config.transport, TransportSecurity::Tls(_));
-        let banner = Banner { program: program(), address, data_dir, keys, has_tls };
+        let http = server.http_url();
+        let banner = Banner { program: program(), address, data_dir, keys, has_tls, http };
         // The server works without a reader of its banner, so an error here is ignored.
         drop(render::out(&banner.text(server.contents(), example.as_ref())));
     })?;

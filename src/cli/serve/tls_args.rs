@@ -55,14 +55,23 @@ pub(super) struct TlsArgs {
 impl TlsArgs {
     /// Copies the options into a configuration.
     pub(super) fn apply(&self, config: &mut Config) {
-        config.transport = match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => TransportSecurity::Tls(TlsFiles {
-                certificate: certificate.clone(),
-                key: key.clone(),
-                client_ca: self.client_ca.clone(),
-            }),
-            _ if self.allow_plaintext => TransportSecurity::Plaintext,
-            _ => TransportSecurity::LoopbackPlaintext,
-        };
+        let files = (self.certificate.as_ref(), self.key.as_ref(), self.client_ca.as_ref());
+        config.transport = transport(files, self.allow_plaintext);
+    }
+}
+
+/// The security of a listener with these files of certificate, key and client authorities.
+pub(super) fn transport(
+    (certificate, key, client_ca): (Option<&PathBuf>, Option<&PathBuf>, Option<&PathBuf>),
+    allow_plaintext: bool,
+) -> TransportSecurity {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => TransportSecurity::Tls(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_ca: client_ca.cloned(),
+        }),
+        _ if allow_plaintext => TransportSecurity::Plaintext,
+        _ => TransportSecurity::LoopbackPlaintext,
     }
 }

@@ -231,12 +231,6 @@ const OBSERVED: &[Flag] = &[
 ];
 
 const HTTP: &[Flag] = &[
-    value("http-addr"),
-    value("http-cors-allowed-origins"),
-    switch("http-cors-enabled"),
-    switch("http-enabled").only(&["false"]),
-    value("http-tls-cert-path"),
-    value("http-tls-key-path"),
     value("readonly-http-addr"),
     switch("readonly-http-enabled").only(&["false"]),
     value("readonly-http-tls-cert-path"),

@@ -20,6 +20,9 @@ pub(super) const ALPN_GRPC: &[&[u8]] = &[b"h2"];
 /// The protocols that the listener for metrics negotiates.
 pub(super) const ALPN_SCRAPE: &[&[u8]] = &[b"http/1.1"];
 
+/// The protocols that an HTTP listener negotiates.
+pub(super) const ALPN_HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
+
 /// What one listener identifies itself with. A reload replaces it for new connections.
 #[derive(Debug)]
 pub(super) struct TlsIdentity {

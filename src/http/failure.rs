@@ -1,0 +1,179 @@
+//! Errors as HTTP responses.
+
+use super::headers::{JSON, REQUEST_ID};
+use super::json_output;
+use axum::body::Body;
+use serde_json::{Value, json};
+use tonic::codegen::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use tonic::codegen::http::{Response, StatusCode};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+/// What clients get that asked for too much, without a delay of the server's own.
+const RETRY_SECONDS: u64 = 1;
+
+/// Why a request has no result.
+#[derive(Debug)]
+pub(super) struct Failure {
+    http: StatusCode,
+    status: Status,
+    request_id: Option<HeaderValue>,
+    is_in_stream: bool,
+}
+
+impl Failure {
+    /// The failure of a call.
+    pub(super) fn from_status(status: Status, request_id: Option<HeaderValue>) -> Self {
+        Self { http: http_status(status.code()), status, request_id, is_in_stream: false }
+    }
+
+    fn new(code: Code, message: impl Into<String>) -> Self {
+        Self::from_status(Status::new(code, message), None)
+    }
+
+    /// A body that is not the JSON of the request.
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArgument, message)
+    }
+
+    /// No method has the path.
+    pub(super) fn unknown_path() -> Self {
+        Self::new(Code::NotFound, "Not Found")
+    }
+
+    /// The path is called with another verb.
+    pub(super) fn wrong_method() -> Self {
+        Self::new(Code::Unimplemented, "Method Not Allowed")
+    }
+
+    /// The client no longer waits.
+    pub(super) fn late() -> Self {
+        Self::new(Code::DeadlineExceeded, "context deadline exceeded")
+    }
+
+    /// Whether it says that the time of the call is over.
+    pub(super) fn is_late(&self) -> bool {
+        self.status.code() == Code::DeadlineExceeded
+    }
+
+    /// A service ended a call without an answer, or with one too many.
+    pub(super) fn no_answer() -> Self {
+        Self::new(Code::Internal, "the service gave no answer that has the form of its method")
+    }
+
+    /// The bodies of all requests take too much memory.
+    pub(super) fn bodies_too_large() -> Self {
+        Self::new(
+            Code::ResourceExhausted,
+            "the bodies of all requests are longer than --http-max-bodies-size allows: try again later",
+        )
+    }
+
+    /// The body ended before the request did.
+    pub(super) fn broken_body(message: String) -> Self {
+        Self::new(Code::Cancelled, message)
+    }
+
+    /// The body is too long.
+    pub(super) fn body_too_large(bytes_max: usize) -> Self {
+        let message = format!(
+            "the body of the request is longer than {bytes_max} bytes, which --http-max-body-size sets"
+        );
+        let failure = Self::new(Code::ResourceExhausted, message);
+        Self { http: StatusCode::PAYLOAD_TOO_LARGE, ..failure }
+    }
+
+    /// The rest of the body does not come.
+    pub(super) fn body_too_slow() -> Self {
+        let message = "nothing more of the body of the request came in the time that --http-body-idle-timeout sets";
+        let failure = Self::new(Code::DeadlineExceeded, message);
+        Self { http: StatusCode::REQUEST_TIMEOUT, ..failure }
+    }
+
+    /// The same as the only line of a stream.
+    pub(super) fn in_stream(self) -> Self {
+        Self { is_in_stream: true, ..self }
+    }
+
+    /// The same with an id, unless it has one.
+    pub(super) fn or_request_id(self, request_id: Option<HeaderValue>) -> Self {
+        Self { request_id: self.request_id.or(request_id), ..self }
+    }
+
+    /// The JSON of the status.
+    pub(super) fn value(&self) -> Value {
+        let mut value = json_output::status(self.status.details()).unwrap_or_else(|| {
+            let code = i32::from(self.status.code());
+            json!({"code": code, "message": self.status.message(), "details": []})
+        });
+        if let Some(details) = value.get_mut("details").and_then(Value::as_array_mut) {
+            details.retain(|detail| !is_empty_detail(detail));
+        }
+        if self.is_in_stream { json!({"error": value}) } else { value }
+    }
+
+    /// The response, without a body for the verb HEAD.
+    pub(super) fn response(self, is_head: bool) -> Response<Body> {
+        let body = if is_head { Body::empty() } else { Body::from(self.value().to_string()) };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.http;
+
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        if self.http == StatusCode::UNAUTHORIZED
+            && let Ok(message) = HeaderValue::from_str(self.status.message())
+        {
+            headers.insert(WWW_AUTHENTICATE, message);
+        }
+        if [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&self.http) {
+            let delay = self.status.get_details_retry_info().and_then(|info| info.retry_delay);
+            let seconds = delay.map_or(RETRY_SECONDS, |delay| {
+                delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0))
+            });
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(id) = self.request_id {
+            headers.insert(REQUEST_ID, id);
+        }
+        response
+    }
+}
+
+/// Whether a detail names no reason, as that of an error without one.
+fn is_empty_detail(detail: &Value) -> bool {
+    detail.get("reason").is_some_and(|reason| reason == "ERROR_REASON_UNSPECIFIED")
+}
+
+/// The HTTP status of a code, as gRPC gateways choose it.
+fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        // "Client closed request", which no standard names.
+        Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_status_of_the_gateway_of_spicedb() {
+        let statuses = (0..=16).map(|code| http_status(Code::from_i32(code)).as_u16());
+        let expected =
+            [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
+        assert_eq!(statuses.collect::<Vec<_>>(), expected);
+    }
+}

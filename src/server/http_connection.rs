@@ -1,0 +1,146 @@
+//! One connection to the HTTP listener: HTTP/1.1, or HTTP/2 with prior knowledge, until it is closed.
+
+use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
+use super::connection::{
+    ERROR_RESETS_MAX, IDLE_CLOSE_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
+    TrackedBody, WINDOW_BYTES, admission, instant_after, log_failed_handshake,
+};
+use super::registry::{ConnectionCommand, Ticket};
+use super::tls::{self, TlsIdentity};
+use crate::config::{ConnectionOptions, HttpListenerOptions};
+use crate::http::Endpoints;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tonic::codegen::http::{Request, Response};
+use tonic::service::Routes;
+
+/// How the connections of the HTTP listener are served.
+#[derive(Clone)]
+pub(super) struct HttpService {
+    /// Answers the requests.
+    pub(super) endpoints: Endpoints,
+    /// The services that it calls.
+    pub(super) routes: Routes,
+    /// The limits of each connection.
+    pub(super) options: Arc<HttpListenerOptions>,
+    /// Maximum concurrent requests on one connection.
+    pub(super) calls_max: u32,
+    /// TLS, unless the listener speaks plain text.
+    pub(super) tls: Option<Arc<TlsIdentity>>,
+}
+
+/// Serves a connection until one side closes it.
+pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: Ticket) {
+    let activity = Activity::start();
+    let peer = stream.peer_addr().ok();
+    let (options, calls_max) = (Arc::clone(&service.options), service.calls_max);
+    let timeouts = ConnectionOptions {
+        handshake_timeout: options.header_timeout,
+        idle_timeout: options.idle_timeout,
+        ..ConnectionOptions::default()
+    };
+    let first = timeouts.handshake_timeout.min(timeouts.idle_timeout);
+    let mut timer = pin!(tokio::time::sleep_until(instant_after(first)));
+
+    let shown = tokio::select! {
+        shown = tls::handshake(stream, service.tls.as_deref()) => shown,
+        // Whatever the command, nothing has been asked yet.
+        _ = ticket.commands().changed() => return,
+        () = &mut timer => return,
+    };
+    let (stream, certificate) = match shown {
+        Ok((stream, certificate)) => (stream, certificate.map(Arc::new)),
+        Err(error) => return log_failed_handshake(&error),
+    };
+    let proof = ticket.proof();
+    if certificate.is_some() {
+        proof.give();
+    }
+
+    let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
+    let admission = admission(&proof, peer);
+    let calls = Arc::clone(&activity);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let stream = calls.open_stream();
+        if !proof.is_given() {
+            request.extensions_mut().insert(admission.clone());
+        }
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
+        answer(service.clone(), request, stream)
+    });
+
+    let builder = builder(&options, calls_max);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut is_draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut connection => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "an HTTP connection ended");
+                }
+                return;
+            }
+            command = ticket.commands().changed() => {
+                let closes = command.is_err() || *ticket.commands().borrow_and_update() == ConnectionCommand::Close;
+                // Before its first request a connection has nothing to end.
+                if closes || !activity.has_handshake() {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                is_draining = true;
+            }
+            () = &mut timer => match activity.status(&timeouts) {
+                TimeoutStatus::Keep(time) => timer.as_mut().reset(instant_after(time)),
+                TimeoutStatus::NoHandshake => return,
+                TimeoutStatus::Idle if is_draining => return,
+                TimeoutStatus::Idle => {
+                    connection.as_mut().graceful_shutdown();
+                    is_draining = true;
+                    timer.as_mut().reset(Instant::now() + IDLE_CLOSE_MAX);
+                }
+            },
+        }
+    }
+}
+
+/// The answer to a request, which counts as a call in progress until its body has ended.
+async fn answer(
+    service: HttpService,
+    request: Request<Incoming>,
+    stream: OpenStream,
+) -> Result<Response<TrackedBody<Body>>, Infallible> {
+    let response = service.endpoints.answer(service.routes, request).await;
+    Ok(response.map(|body| TrackedBody::new(body, stream)))
+}
+
+fn builder(options: &HttpListenerOptions, calls_max: u32) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout)
+        .max_buf_size(usize::try_from(options.header_bytes_max).unwrap_or(usize::MAX));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .max_concurrent_streams(calls_max)
+        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(ERROR_RESETS_MAX)
+        .max_header_list_size(options.header_bytes_max)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES);
+    builder
+}
