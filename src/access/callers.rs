@@ -1,8 +1,10 @@
 //! Finds the caller of a call.
 
 use super::file::{AccessFile, AccessFileError, read_access_file};
+use super::issuer_table::{IssuerTable, VerifiedTokens};
 use super::key::{KeyHash, is_short_key};
 use super::principal::{CertificateNameKind, Principal};
+use super::token::TokenRefusal;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +29,9 @@ pub struct Callers {
 struct CallerTable {
     keys: Vec<(KeyHash, Principal)>,
     certificates: BTreeMap<(CertificateNameKind, String), Principal>,
+    issuers: IssuerTable,
+    /// Tokens that were verified with the keys of these issuers.
+    verified: VerifiedTokens,
 }
 
 /// Keys that cannot protect anything, or an access file that cannot be used.
@@ -71,14 +76,21 @@ impl Callers {
         let mut table = CallerTable { keys: self.given.clone(), ..CallerTable::default() };
         if let Some(path) = &self.file {
             let given: Vec<KeyHash> = self.given.iter().map(|(hash, _)| *hash).collect();
-            let AccessFile { keys, certificates, .. } = read_access_file(path, &given)?;
+            let AccessFile { keys, certificates, issuers, .. } = read_access_file(path, &given)?;
             table.keys.extend(keys);
             table.certificates = certificates;
+            table.issuers = issuers;
         }
         self.current.store(Arc::new(table));
         // After the table: who reads this number looks at the table next.
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// The access file, and the key sets that it names.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let key_sets = self.current.load().issuers.key_set_paths();
+        self.file.iter().cloned().chain(key_sets).collect()
     }
 
     /// The access file.
@@ -113,6 +125,23 @@ impl Callers {
             return None;
         }
         table.keys.get(usize::try_from(found).ok()?).map(|(_, caller)| caller.clone())
+    }
+
+    /// The caller with a token of an identity provider. `None` for what does not look like one, or where none is known.
+    pub fn by_token(&self, shown: &str) -> Option<Result<Principal, TokenRefusal>> {
+        let table = self.current.load();
+        if table.issuers.is_empty() {
+            return None;
+        }
+        let hash = KeyHash::from_key(shown);
+        if let Some(principal) = table.verified.find(&hash, jsonwebtoken::get_current_timestamp()) {
+            return Some(Ok(principal));
+        }
+        let found = table.issuers.caller(shown)?;
+        Some(found.map(|(principal, expires)| {
+            table.verified.insert(&hash, principal.clone(), expires);
+            principal
+        }))
     }
 
     /// Whether some certificate has a role.

@@ -42,6 +42,11 @@ impl KeyHash {
         })
     }
 
+    /// The bytes.
+    pub(super) fn as_bytes(&self) -> &[u8; SHA256_OUTPUT_LEN] {
+        &self.0
+    }
+
     /// Whether two hashes are equal, in a time that does not depend on where they differ.
     pub(super) fn equals(&self, other: &Self) -> Choice {
         self.0.ct_eq(&other.0)

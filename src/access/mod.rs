@@ -9,17 +9,21 @@
 
 mod callers;
 mod file;
+mod issuer_table;
 mod key;
 mod method;
 mod permit;
 mod principal;
 mod role;
 mod standing;
+mod token;
 
 pub use callers::{Callers, CallersError};
 pub use file::{AccessFile, AccessFileError, AccessMistake, read_access_file};
+pub use issuer_table::IssuerTable;
 pub use key::KeyHash;
 pub use method::{METHODS, Method, MethodGroup, MethodReach};
 pub use permit::{AccessRefusal, CallPermit, Withheld};
 pub use principal::{CertificateNameKind, Principal};
 pub use standing::{Credential, Standing};
+pub use token::TokenRefusal;

@@ -19,6 +19,8 @@ pub struct Standing {
 pub enum Credential {
     /// A key.
     Key(KeyHash),
+    /// A token of an identity provider.
+    Token(String),
     /// A certificate with these names.
     Certificate(Vec<(CertificateNameKind, String)>),
 }
@@ -36,11 +38,13 @@ impl Standing {
     /// Whether the caller may still do the same. Costs one load of a number unless the access file was read again.
     pub fn is_current(&mut self) -> bool {
         let generation = self.callers.generation();
-        if generation == self.generation {
+        // A token ends by itself. One that was verified before is found by its hash.
+        if generation == self.generation && !matches!(self.credential, Credential::Token(_)) {
             return true;
         }
         let found = match &self.credential {
             Credential::Key(hash) => self.callers.by_hash(hash),
+            Credential::Token(token) => self.callers.by_token(token).and_then(Result::ok),
             Credential::Certificate(names) => {
                 self.callers.by_certificate(names.iter().map(|(kind, name)| (*kind, name.as_str())))
             }
@@ -64,6 +68,7 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key(_) => "Key",
+            Self::Token(_) => "Token",
             Self::Certificate(_) => "Certificate",
         })
     }

@@ -454,9 +454,10 @@ fn audit_reloadable(audit: AuditLog) -> Reloadable {
 
 /// The access file of callers that have one.
 fn access_reloadable(callers: Arc<Callers>) -> Option<Reloadable> {
-    let file = callers.file()?.to_owned();
+    callers.file()?;
+    let files = callers.files();
     let reload = move || callers.reload().map_err(|error| error.to_string());
-    Some(Reloadable::new("access file", vec![file], reload))
+    Some(Reloadable::new("access file", files, reload))
 }
 
 /// Serves the connections of both listeners until they are stopped.

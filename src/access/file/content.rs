@@ -17,6 +17,24 @@ pub(super) struct AccessContent {
     pub(super) keys: Vec<KeyContent>,
     #[serde(default)]
     pub(super) certificates: Vec<CertificateContent>,
+    #[serde(default)]
+    pub(super) issuers: Vec<IssuerContent>,
+}
+
+/// `[[issuers]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssuerContent {
+    pub(super) name: PlacedText,
+    pub(super) issuer: PlacedText,
+    pub(super) audience: Spanned<Vec<PlacedText>>,
+    pub(super) algorithms: Spanned<Vec<PlacedText>>,
+    pub(super) jwks_file: PlacedText,
+    #[serde(default)]
+    pub(super) clock_skew_seconds: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) roles_claim: Option<String>,
+    pub(super) roles: Spanned<BTreeMap<String, Vec<PlacedText>>>,
 }
 
 /// `[roles.NAME]`.

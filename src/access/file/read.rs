@@ -1,11 +1,16 @@
 //! Reads an access file, and finds all of its mistakes.
 
-use super::content::{AccessContent, CertificateContent, KeyContent, PlacedText, RoleContent};
+use super::content::{
+    AccessContent, CertificateContent, IssuerContent, KeyContent, PlacedText, RoleContent,
+};
+use super::issuers::issuer;
 use super::text::{AccessFileError, Mistakes};
+use crate::access::issuer_table::IssuerTable;
 use crate::access::key::{KeyHash, is_sendable_key};
 use crate::access::method::{METHODS, Method};
 use crate::access::principal::{CertificateNameKind, Principal};
 use crate::access::role::{FULL_ROLE, Role};
+use crate::access::token::Issuer;
 use crate::relationship::{NameKind, RelationPattern, ScopeArea, nearest, require_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,6 +27,8 @@ pub struct AccessFile {
     pub keys: Vec<(KeyHash, Principal)>,
     /// The callers by a name in their certificate.
     pub certificates: BTreeMap<(CertificateNameKind, String), Principal>,
+    /// The identity providers whose tokens are accepted.
+    pub issuers: IssuerTable,
     /// The names of the roles, without the one that every file has.
     pub roles: BTreeSet<String>,
     /// Whether it has a key in plain text.
@@ -37,9 +44,10 @@ pub fn read_access_file(path: &Path, given: &[KeyHash]) -> Result<AccessFile, Ac
     }
     let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
 
+    let folder = path.parent().unwrap_or(Path::new(""));
     let mut mistakes = Mistakes::new(&text);
     let file = match toml::from_str::<AccessContent>(&text) {
-        Ok(content) => Some(AccessReader::new(&mut mistakes).read(content, given)),
+        Ok(content) => Some(AccessReader::new(&mut mistakes).read(content, given, folder)),
         Err(error) => {
             // The message alone: the whole error repeats the line, which may have a key.
             mistakes.note(error.span().unwrap_or_default(), error.message());
@@ -63,7 +71,7 @@ impl<'m, 't> AccessReader<'m, 't> {
         Self { mistakes, roles: BTreeMap::new(), names: BTreeMap::new() }
     }
 
-    fn read(mut self, content: AccessContent, given: &[KeyHash]) -> AccessFile {
+    fn read(mut self, content: AccessContent, given: &[KeyHash], folder: &Path) -> AccessFile {
         for (name, role) in content.roles {
             if name.get_ref() == FULL_ROLE {
                 let message = "the role `full` has no limits and cannot be defined: give this one another name";
@@ -99,8 +107,22 @@ impl<'m, 't> AccessReader<'m, 't> {
                 self.mistakes.note(name.span(), "another certificate has this name already");
             }
         }
-        let roles = self.roles.into_keys().collect();
-        AccessFile { keys, certificates, roles, has_plain_keys }
+        let issuers = self.issuers(&content.issuers, folder);
+        let roles = self.roles.keys().cloned().collect();
+        let issuers = IssuerTable { issuers, roles: self.roles };
+        AccessFile { keys, certificates, issuers, roles, has_plain_keys }
+    }
+
+    fn issuers(&mut self, contents: &[IssuerContent], folder: &Path) -> Vec<Issuer> {
+        let mut found: Vec<Issuer> = Vec::with_capacity(contents.len());
+        for content in contents {
+            self.require_free_name(&content.name);
+            if found.iter().any(|known| known.id == *content.issuer.get_ref()) {
+                self.mistakes.note(content.issuer.span(), "another entry has this issuer already");
+            }
+            found.extend(issuer(self.mistakes, content, &self.roles, folder));
+        }
+        found
     }
 
     fn role(&mut self, content: &RoleContent) -> Role {
@@ -178,7 +200,7 @@ impl<'m, 't> AccessReader<'m, 't> {
         }
     }
 
-    fn caller(&mut self, name: &PlacedText, roles: &Spanned<Vec<PlacedText>>) -> Option<Principal> {
+    fn require_free_name(&mut self, name: &PlacedText) {
         let text = name.get_ref();
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             self.mistakes.note(name.span(), "a name needs letters that a log can show");
@@ -188,7 +210,11 @@ impl<'m, 't> AccessReader<'m, 't> {
             let message = format!("the name `{text}` is that of line {first} already");
             self.mistakes.note(name.span(), message);
         }
+    }
 
+    fn caller(&mut self, name: &PlacedText, roles: &Spanned<Vec<PlacedText>>) -> Option<Principal> {
+        let text = name.get_ref();
+        self.require_free_name(name);
         self.require_some(roles, "roles", "name some, or \"full\"");
         let mut found = Vec::new();
         for role in roles.get_ref() {

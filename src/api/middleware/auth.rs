@@ -69,7 +69,14 @@ impl Keys {
                 "invalid preshared key: malformed authorization, it must read `Bearer <key>`",
             )
         })?;
-        callers.by_key(key).map(Some).ok_or_else(status::wrong_key)
+
+        match callers.by_key(key) {
+            Some(caller) => Ok(Some(caller)),
+            None => match callers.by_token(key) {
+                Some(found) => found.map(Some).map_err(status::from_token),
+                None => Err(status::wrong_key()),
+            },
+        }
     }
 }
 
@@ -78,7 +85,11 @@ impl Keys {
     pub(crate) fn standing<B>(&self, request: &Request<B>, caller: &Principal) -> Option<Standing> {
         let callers = Arc::clone(self.0.as_ref()?);
         let credential = if let Some(key) = shown_key(request.headers()) {
-            Credential::Key(KeyHash::from_key(key))
+            if callers.by_key(key).is_some() {
+                Credential::Key(KeyHash::from_key(key))
+            } else {
+                Credential::Token(key.to_owned())
+            }
         } else {
             let certificate = request.extensions().get::<Arc<ClientCertificate>>()?;
             let names = certificate.names().map(|(kind, name)| (kind, name.to_owned()));

@@ -1,6 +1,7 @@
 //! Calls that the server ends: wrong keys, deadlines, slow clients, shutdown.
 
 use super::details::DOMAIN;
+use crate::access::TokenRefusal;
 use crate::proto::authzed::api::v1::ErrorReason;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,6 +20,21 @@ pub(crate) fn unauthenticated(message: &'static str) -> Status {
 /// The answer to a call with a key that is not one of the server's.
 pub(crate) fn wrong_key() -> Status {
     Status::permission_denied("invalid preshared key: invalid token")
+}
+
+/// The answer to a call with a token that is not accepted.
+pub(crate) fn from_token(refusal: TokenRefusal) -> Status {
+    let message = refusal.to_string();
+    match refusal {
+        TokenRefusal::Roles => Status::permission_denied(message),
+        TokenRefusal::Invalid
+        | TokenRefusal::Issuer
+        | TokenRefusal::Audience
+        | TokenRefusal::Time
+        | TokenRefusal::Claims
+        | TokenRefusal::Algorithm
+        | TokenRefusal::Key => Status::unauthenticated(message),
+    }
 }
 
 /// The end of a stream whose caller has lost its key or a role since.

@@ -16,7 +16,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    let AccessFile { keys, certificates, roles, has_plain_keys } =
+    let AccessFile { keys, certificates, issuers, roles, has_plain_keys } =
         read_access_file(&arguments.file, &[])?;
     let counts = [
         count(keys.len(), "key"),
@@ -31,6 +31,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     {
         // Writing to a text cannot fail.
         let _ = writeln!(text, "  {kind} {}: {}", caller.name(), methods(caller));
+    }
+    for (name, values) in issuers.values() {
+        let values = values.into_iter().collect::<Vec<_>>().join(", ");
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "  issuer {name}: roles for {values}");
     }
     render::out(&text)?;
     if has_plain_keys {

@@ -8,6 +8,7 @@ mod keys;
 mod methods;
 mod random_requests;
 mod tenants;
+mod tokens;
 
 use crate::server_support::{Bearer, Running, config, start};
 use calls::Answer;

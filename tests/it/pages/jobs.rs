@@ -51,8 +51,14 @@ fn the_access_file_of_the_security_page_is_right() {
     let folder = tempfile::tempdir().unwrap();
     let page = page("security.md");
     let blocks = blocks(&page);
-    let (_, file) = blocks.iter().find(|(info, _)| *info == "toml").unwrap();
-    fs::write(folder.path().join("access.toml"), file.join("\n")).unwrap();
+    let files = blocks.iter().filter(|(info, _)| *info == "toml");
+    let files: Vec<String> = files.map(|(_, lines)| lines.join("\n")).collect();
+    let [file, issuers] = files.as_slice() else { panic!("{files:?}") };
+    fs::write(folder.path().join("access.toml"), file).unwrap();
+    // The block about issuers is one more part of the same file, and its keys are not there.
+    fs::write(folder.path().join("both.toml"), format!("{file}\n{issuers}")).unwrap();
+    let both = run("kilwa auth check both.toml", folder.path(), "");
+    assert!(both.contains("idp-keys.json`: No such file") && both.lines().count() == 1, "{both}");
     let mut commands = 0;
     for (_, lines) in blocks.iter().filter(|(info, _)| *info == "console") {
         commands += play(lines, |command| run(command, folder.path(), ""));

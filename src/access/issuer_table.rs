@@ -1,0 +1,82 @@
+//! Finds the callers of tokens.
+
+use super::key::KeyHash;
+use super::principal::Principal;
+use super::role::{FULL_ROLE, Role};
+use super::token::{Issuer, TokenCaller, TokenRefusal, issuer_name};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// The most verified tokens that are remembered. When there are more, all are forgotten.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// The identity providers of an access file, with the roles that their tokens can give.
+#[derive(Default)]
+pub struct IssuerTable {
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) roles: BTreeMap<String, Role>,
+}
+
+/// Verified tokens, by their hash: a signature takes longer to verify than a check to answer.
+#[derive(Default)]
+pub(super) struct VerifiedTokens(Mutex<HashMap<[u8; 32], (Principal, u64)>>);
+
+impl IssuerTable {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.issuers.is_empty()
+    }
+
+    /// The files of their keys.
+    pub(super) fn key_set_paths(&self) -> Vec<PathBuf> {
+        self.issuers.iter().map(|issuer| issuer.key_set.clone()).collect()
+    }
+
+    /// The names of the issuers, each with the values of its claim that give roles.
+    pub fn values(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.issuers
+            .iter()
+            .map(|issuer| (issuer.name.as_str(), issuer.roles.keys().map(String::as_str).collect()))
+    }
+
+    /// The caller of a token, and when the token ends. `None` for what does not look like a token.
+    pub(super) fn caller(&self, token: &str) -> Option<Result<(Principal, u64), TokenRefusal>> {
+        let name = issuer_name(token)?;
+        let issuer = self.issuers.iter().find(|issuer| issuer.id == name);
+        Some(issuer.ok_or(TokenRefusal::Issuer).and_then(|issuer| {
+            let TokenCaller { name, roles, expires } = issuer.verify(token)?;
+            if roles.contains(FULL_ROLE) {
+                return Ok((Principal::unlimited(name), expires));
+            }
+            let roles: Vec<&Role> = roles.iter().filter_map(|role| self.roles.get(role)).collect();
+            Ok((Principal::limited(name, &roles), expires))
+        }))
+    }
+}
+
+impl fmt::Debug for IssuerTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.issuers.iter().map(|issuer| &issuer.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl VerifiedTokens {
+    /// The caller of a token that was verified before and has not ended.
+    pub(super) fn find(&self, token: &KeyHash, now: u64) -> Option<Principal> {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (principal, expires) = remembered.get(token.as_bytes())?;
+        (now < *expires).then(|| principal.clone())
+    }
+
+    /// Remembers a token that was verified.
+    pub(super) fn insert(&self, token: &KeyHash, principal: Principal, expires: u64) {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(*token.as_bytes(), (principal, expires));
+    }
+}

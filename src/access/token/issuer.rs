@@ -1,0 +1,165 @@
+//! An identity provider, and what its tokens say.
+
+use super::key_set::KeySet;
+use super::ring_verifier;
+use jsonwebtoken::dangerous::insecure_decode_claims;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// The longest token that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 8 << 10;
+/// The most characters of a subject that become part of a caller's name.
+const SUBJECT_CHARS_MAX: usize = 200;
+
+/// An identity provider whose tokens are accepted.
+#[derive(Debug)]
+pub(in crate::access) struct Issuer {
+    /// The name, for the names of its callers.
+    pub(in crate::access) name: String,
+    /// The value of the claim `iss`.
+    pub(in crate::access) id: String,
+    /// The values of which the claim `aud` has to have one.
+    pub(in crate::access) audience: BTreeSet<String>,
+    /// The algorithms that are accepted.
+    pub(in crate::access) algorithms: Vec<Algorithm>,
+    /// Seconds by which clocks may differ.
+    pub(in crate::access) clock_skew: u64,
+    /// The claim that names roles; a path with dots.
+    pub(in crate::access) claim: String,
+    /// The roles of the access file for each value of the claim.
+    pub(in crate::access) roles: BTreeMap<String, Vec<String>>,
+    /// The file of its public keys.
+    pub(in crate::access) key_set: PathBuf,
+    /// Its public keys.
+    pub(in crate::access) keys: KeySet,
+}
+
+/// What a token says that was found right.
+#[derive(Debug)]
+pub(in crate::access) struct TokenCaller {
+    /// The name for logs: that of the issuer and the subject.
+    pub(in crate::access) name: String,
+    /// The names of its roles in the access file, each once; at least one.
+    pub(in crate::access) roles: BTreeSet<String>,
+    /// When the token ends, in seconds since the start of 1970, the clock skew included.
+    pub(in crate::access) expires: u64,
+}
+
+/// Why a token is refused. Shows nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefusal {
+    /// It is no token, or its signature is wrong.
+    #[error("invalid token: it is malformed, or its signature is not that of its issuer")]
+    Invalid,
+    /// No issuer of the access file has made it.
+    #[error("invalid token: its issuer is not one of this server's")]
+    Issuer,
+    /// It is for another service.
+    #[error("invalid token: its audience is not that of this server")]
+    Audience,
+    /// Its time is over, or has not come.
+    #[error("invalid token: it has expired, or is not valid yet")]
+    Time,
+    /// A claim is missing.
+    #[error("invalid token: it needs the claims `iss`, `aud`, `exp` and `sub`")]
+    Claims,
+    /// Its algorithm is not one of the issuer's.
+    #[error("invalid token: its algorithm is not one that this server accepts of its issuer")]
+    Algorithm,
+    /// The issuer's key set does not have its key.
+    #[error("invalid token: its key is not among those of its issuer")]
+    Key,
+    /// It gives its caller no role.
+    #[error("the token is valid, but gives its caller no role of this server")]
+    Roles,
+}
+
+impl Issuer {
+    /// Verifies a token of this issuer, and reads what it says.
+    pub(in crate::access) fn verify(&self, token: &str) -> Result<TokenCaller, TokenRefusal> {
+        ring_verifier::install();
+        let header = decode_header(token).map_err(|_| TokenRefusal::Invalid)?;
+        // Before anything else is believed of the header: the algorithm is ours to choose, not the token's.
+        if !self.algorithms.contains(&header.alg) {
+            return Err(TokenRefusal::Algorithm);
+        }
+        let key = self.keys.find(header.kid.as_deref(), header.alg).ok_or(TokenRefusal::Key)?;
+
+        let mut validation = Validation::new(header.alg);
+        validation.leeway = self.clock_skew;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.id]);
+        validation.set_audience(&self.audience.iter().collect::<Vec<_>>());
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let decoded = decode::<Map<String, Value>>(token, key, &validation);
+        let claims = decoded.map_err(|error| refusal(error.kind()))?.claims;
+
+        let subject = subject_of(&claims).ok_or(TokenRefusal::Claims)?;
+        let expires = claims.get("exp").and_then(seconds).ok_or(TokenRefusal::Claims)?;
+        let roles = self.roles_of(&claims);
+        if roles.is_empty() {
+            return Err(TokenRefusal::Roles);
+        }
+        let name = format!("{}/{subject}", self.name);
+        Ok(TokenCaller { name, roles, expires: expires.saturating_add(self.clock_skew) })
+    }
+
+    /// The roles that the values of the claim stand for.
+    fn roles_of(&self, claims: &Map<String, Value>) -> BTreeSet<String> {
+        let mut names = self.claim.split('.');
+        let first = names.next().and_then(|name| claims.get(name));
+        let value = names.try_fold(first, |value, name| Some(value?.get(name))).flatten();
+        let mut texts = Vec::new();
+        if let Some(Value::Array(values)) = value {
+            texts.extend(values.iter().filter_map(Value::as_str));
+        } else if let Some(Value::String(text)) = value {
+            // As `scope` is written.
+            texts.extend(text.split(' '));
+        }
+        texts.iter().filter_map(|text| self.roles.get(*text)).flatten().cloned().collect()
+    }
+}
+
+/// The issuer that a token names, unverified. `None` for what is no token.
+pub(in crate::access) fn issuer_name(token: &str) -> Option<String> {
+    if token.len() > TOKEN_BYTES_MAX || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
+        return None;
+    }
+    let claims: Map<String, Value> = insecure_decode_claims(token).ok()?;
+    claims.get("iss")?.as_str().map(str::to_owned)
+}
+
+/// The subject of a token, as a log can show it.
+fn subject_of(claims: &Map<String, Value>) -> Option<String> {
+    let subject = claims.get("sub")?.as_str()?;
+    let shown = subject.chars().filter(|letter| !letter.is_control()).take(SUBJECT_CHARS_MAX);
+    Some(shown.collect::<String>()).filter(|subject| !subject.is_empty())
+}
+
+/// A time as a token has it: a whole number, or one with a fraction.
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        let seconds = std::time::Duration::try_from_secs_f64(value.as_f64()?).ok()?;
+        Some(seconds.as_secs())
+    })
+}
+
+fn refusal(error: &ErrorKind) -> TokenRefusal {
+    let known = [
+        (
+            matches!(error, ErrorKind::ExpiredSignature | ErrorKind::ImmatureSignature),
+            TokenRefusal::Time,
+        ),
+        (matches!(error, ErrorKind::InvalidIssuer), TokenRefusal::Issuer),
+        (matches!(error, ErrorKind::InvalidAudience), TokenRefusal::Audience),
+        (
+            matches!(error, ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_)),
+            TokenRefusal::Claims,
+        ),
+    ];
+    let found = known.into_iter().find(|(is_it, _)| *is_it);
+    found.map_or(TokenRefusal::Invalid, |(_, refusal)| refusal)
+}
