@@ -1,5 +1,6 @@
 //! What answers a request: the path decides.
 
+use super::authzen::{Authzen, AuthzenError, AuthzenMappingError};
 use super::cors::{self, Cors};
 use super::failure::Failure;
 use super::gateway::{Gateway, RouteError};
@@ -8,6 +9,7 @@ use super::options::HttpOptions;
 use super::request_body::{BodyLimits, RequestBody};
 use axum::body::Body;
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::{Method, Request, Response};
@@ -19,21 +21,44 @@ const HEALTH: &str = "/healthz";
 #[derive(Clone, Debug)]
 pub struct Endpoints(Arc<EndpointState>);
 
+/// Why HTTP requests cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointsError {
+    /// The descriptors of the methods, which name their routes.
+    #[error(transparent)]
+    Routes(#[from] RouteError),
+    /// The options of AuthZEN.
+    #[error(transparent)]
+    Authzen(#[from] AuthzenError),
+}
+
 #[derive(Debug)]
 struct EndpointState {
     cors: Cors,
     bodies: BodyLimits,
     gateway: Gateway,
+    authzen: Authzen,
 }
 
 impl Endpoints {
-    /// All that is served over HTTP. Fails when the protocol's descriptors cannot be read.
-    pub fn new(options: &HttpOptions) -> Result<Self, RouteError> {
+    /// All that is served over HTTP.
+    pub fn new(options: &HttpOptions) -> Result<Self, EndpointsError> {
         Ok(Self(Arc::new(EndpointState {
             cors: Cors::new(&options.cors_allowed_origins),
             bodies: BodyLimits::new(options),
             gateway: Gateway::new(usize::from(options.json_depth_max))?,
+            authzen: Authzen::new(&options.authzen)?,
         })))
+    }
+
+    /// The mapping file of AuthZEN, if there is one.
+    pub fn mapping_file(&self) -> Option<&Path> {
+        self.0.authzen.mapping_file()
+    }
+
+    /// Reads the mapping file again. Without success everything stays as it is.
+    pub fn reload_mapping(&self) -> Result<(), AuthzenMappingError> {
+        self.0.authzen.reload()
     }
 
     /// The answer to a request. Dropping the future, or the body of the answer, cancels the call.
@@ -71,6 +96,9 @@ impl EndpointState {
             };
         }
         let body = RequestBody::new(body, &self.bodies);
+        if self.authzen.has(head.uri.path()) {
+            return self.authzen.answer(services, head, body).await;
+        }
         self.gateway.answer(services, head, body).await
     }
 }

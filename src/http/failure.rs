@@ -12,6 +12,9 @@ use tonic_types::StatusExt as _;
 /// What clients get that asked for too much, without a delay of the server's own.
 const RETRY_SECONDS: u64 = 1;
 
+/// How callers of AuthZEN show who they are.
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"kilwa\"");
+
 /// Why a request has no result.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -110,6 +113,32 @@ impl Failure {
             details.retain(|detail| !is_empty_detail(detail));
         }
         if self.is_in_stream { json!({"error": value}) } else { value }
+    }
+
+    /// Its code.
+    pub(super) fn code(&self) -> Code {
+        self.status.code()
+    }
+
+    /// Its text.
+    pub(super) fn message(&self) -> &str {
+        self.status.message()
+    }
+
+    /// Its HTTP status.
+    pub(super) fn http_status(&self) -> u16 {
+        self.http.as_u16()
+    }
+
+    /// The response whose body is the text alone, as AuthZEN has it.
+    pub(super) fn text_response(self) -> Response<Body> {
+        let text = Value::from(self.status.message()).to_string();
+        let mut response = self.response(false);
+        *response.body_mut() = Body::from(text);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
+        }
+        response
     }
 
     /// The response, without a body for the verb HEAD.

@@ -1,10 +1,12 @@
 //! What is served over HTTP beside gRPC.
 //!
 //! - `gateway`: every method as JSON, at the routes that the protocol's descriptors name.
+//! - `authzen`: the Authorization API of the OpenID Foundation.
 //!
 //! Everything calls the gRPC services inside the process, so that keys, deadlines, limits, ids and log lines are those of the
 //! middleware.
 
+mod authzen;
 mod cors;
 mod endpoints;
 mod failure;
@@ -16,6 +18,7 @@ mod json_output;
 mod options;
 mod request_body;
 
-pub use endpoints::Endpoints;
+pub use authzen::{AuthzenError, AuthzenMappingError, BaseUrlError};
+pub use endpoints::{Endpoints, EndpointsError};
 pub use gateway::RouteError;
-pub use options::HttpOptions;
+pub use options::{AuthzenOptions, HttpOptions};

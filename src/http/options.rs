@@ -1,5 +1,6 @@
 //! How requests over HTTP are answered.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How requests over HTTP are answered. [`HttpOptions::default`] has the defaults; every field can be set.
@@ -15,6 +16,17 @@ pub struct HttpOptions {
     pub body_idle_max: Duration,
     /// How many levels of arrays and objects the JSON of a request may have; at most [`HttpOptions::JSON_DEPTH_LIMIT`].
     pub json_depth_max: u16,
+    /// How AuthZEN is answered.
+    pub authzen: AuthzenOptions,
+}
+
+/// How AuthZEN is answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthzenOptions {
+    /// The file that maps types, actions and properties to definitions, permissions and caveat context.
+    pub mapping_file: Option<PathBuf>,
+    /// The URL under which clients reach the server, for the metadata; without it there are none.
+    pub base_url: Option<String>,
 }
 
 impl HttpOptions {
@@ -30,6 +42,7 @@ impl Default for HttpOptions {
             bodies_bytes_max: 256 << 20,
             body_idle_max: Duration::from_secs(30),
             json_depth_max: 100,
+            authzen: AuthzenOptions::default(),
         }
     }
 }

@@ -78,6 +78,12 @@ where
         Self { body, limits: limits.clone() }
     }
 
+    /// The same with at most so many bytes, if the limits allow more.
+    pub(super) fn at_most(mut self, bytes_max: usize) -> Self {
+        self.limits.bytes_max = self.limits.bytes_max.min(bytes_max);
+        self
+    }
+
     /// Reads it to its end. Each part of it has to come within the idle time.
     pub(super) async fn read(mut self) -> Result<BodyText, Failure> {
         let limits = &self.limits;

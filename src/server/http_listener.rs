@@ -6,7 +6,7 @@ use super::plaintext::{self, ListenerKind, UnprotectedAddress};
 use super::reload::Reloadable;
 use super::tls::{self, TlsError, TlsIdentity};
 use crate::config::HttpListenerOptions;
-use crate::http::{Endpoints, RouteError};
+use crate::http::{Endpoints, EndpointsError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -24,9 +24,9 @@ pub enum HttpListenerError {
     /// Plain text at an address that other machines can reach.
     #[error(transparent)]
     Unprotected(#[from] UnprotectedAddress),
-    /// The descriptors of the methods, which name their routes.
+    /// What is served.
     #[error(transparent)]
-    Routes(#[from] RouteError),
+    Endpoints(#[from] EndpointsError),
 }
 
 /// What a server needs to serve HTTP, from before it listens.
@@ -73,7 +73,12 @@ impl HttpListener {
 
     /// What can be reloaded while the server runs.
     pub(super) fn reloadables(&self) -> Vec<Reloadable> {
-        self.tls.iter().map(TlsIdentity::reloadable).collect()
+        let mapping = self.endpoints.mapping_file().map(|file| {
+            let endpoints = self.endpoints.clone();
+            let reload = move || endpoints.reload_mapping().map_err(|error| error.to_string());
+            Reloadable::new("AuthZEN mapping file", vec![file.to_owned()], reload)
+        });
+        self.tls.iter().map(TlsIdentity::reloadable).chain(mapping).collect()
     }
 
     /// The listener, and how its connections are served with these services.

@@ -13,6 +13,7 @@ mod agreement;
 mod architecture;
 mod as_of;
 mod audit;
+mod authzen;
 mod big_shapes;
 mod big_shapes_on_disk;
 mod bulk_at_scale;

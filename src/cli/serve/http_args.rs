@@ -4,7 +4,7 @@ use super::common_args::listen_address;
 use super::tls_args::transport;
 use crate::cli::{boolean, duration};
 use crate::config::{Config, HttpListenerOptions};
-use crate::http::HttpOptions;
+use crate::http::{AuthzenOptions, HttpOptions};
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -178,6 +178,22 @@ pub(super) struct HttpArgs {
         value_name = "DURATION"
     )]
     idle_timeout: Duration,
+    /// File that maps types, actions and properties of AuthZEN to the schema. It is read again when it changes.
+    #[arg(
+        long = "authzen-mapping-file",
+        id = "authzen-mapping-file",
+        env = "KILWA_AUTHZEN_MAPPING_FILE",
+        value_name = "FILE"
+    )]
+    authzen_mapping_file: Option<PathBuf>,
+    /// URL at which clients of AuthZEN reach the server, for its metadata: `https://…`. Without it there are no metadata.
+    #[arg(
+        long = "authzen-base-url",
+        id = "authzen-base-url",
+        env = "KILWA_AUTHZEN_BASE_URL",
+        value_name = "URL"
+    )]
+    authzen_base_url: Option<String>,
 }
 
 impl HttpArgs {
@@ -192,7 +208,12 @@ impl HttpArgs {
             bodies_bytes_max: bytes(self.bodies_bytes_max),
             body_idle_max: self.body_idle_max,
             json_depth_max: self.json_depth_max,
+            authzen: AuthzenOptions {
+                mapping_file: self.authzen_mapping_file.clone(),
+                base_url: self.authzen_base_url.clone(),
+            },
         };
+
         let files = (self.certificate.as_ref(), self.key.as_ref(), self.client_ca.as_ref());
         config.http = self.enabled.then(|| HttpListenerOptions {
             address: listen_address(&self.address),

@@ -42,6 +42,11 @@ const NAMING_FILES: &[(&str, &str)] = &[
     ("src/client/call_error.rs", "reads the codes that servers return"),
     ("src/client/schema.rs", "reads the code of a server without a schema"),
     ("src/http/failure.rs", "maps codes to HTTP, and refuses requests that reach no service"),
+    (
+        "src/http/authzen/evaluation.rs",
+        "tells checks that have no answer from those that are denied",
+    ),
+    ("src/http/authzen/search.rs", "finds nothing where the schema has no such name"),
     ("src/http/grpc_call.rs", "reads whether a call has failed"),
     ("src/proto/codec.rs", "a decoder's error is a status, and `proto` is below `api`"),
     ("src/server/testing.rs", "refuses calls before a service of `api` exists for them"),
