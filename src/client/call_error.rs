@@ -139,15 +139,20 @@ fn unreachable_hint(reason: &str) -> &'static str {
     if reason.contains("invalid peer certificate") {
         return "the server's certificate does not hold for this endpoint: connect by a name in it, or renew it";
     }
+
     if reason.contains("corrupt message") || reason.contains("invalidcontenttype") {
         return "what listens there does not speak TLS: leave out `https://` and the flags for certificates";
     }
     if reason.contains("certificaterequired") || reason.contains("certificate required") {
         return "the server requires a certificate: give it with `--client-certificate-path` and `--client-key-path`";
     }
+    if reason.contains("received fatal alert: unknownca") {
+        return "the server does not trust the authority of the client's certificate: give one from an authority in its \
+                `--grpc-tls-client-ca-path`";
+    }
     if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
         "what listens there closed the connection: it may need TLS (`--endpoint https://HOST:PORT`), require a \
-         certificate of the client, be another service, or have been stopped"
+         certificate of the client, not trust the one that was given, be another service, or have been stopped"
     } else {
         "start one with `kilwa serve`, or say with `--endpoint` or in KILWA_ENDPOINT where it is"
     }

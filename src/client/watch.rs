@@ -7,7 +7,9 @@ use crate::proto::authzed::api::v1 as authzed;
 use crate::proto::encode;
 use crate::proto::kilwa::v1 as wire;
 use crate::relationship::{Context, RelationshipFilter, RelationshipUpdate, Timestamp};
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Status;
 
@@ -67,14 +69,20 @@ impl Connection {
         self.each(stream, receive)
     }
 
+    /// Waits, and returns whether the process was interrupted meanwhile.
+    pub fn is_interrupted_within(&self, duration: Duration) -> Result<bool, CallError> {
+        self.block_on(async {
+            let mut interrupted = interrupts()?;
+            Ok(timeout(duration, interrupted.recv()).await.is_ok())
+        })
+    }
+
     fn each<E: From<CallError>>(
         &self,
         mut stream: impl Stream<Item = Result<wire::WatchResponse, Status>> + Unpin,
         mut receive: impl FnMut(WatchMessage) -> Result<(), E>,
     ) -> Result<(), E> {
-        let setup = |error: std::io::Error| CallError::Setup(error.to_string());
-        let interrupted = self.block_on(async { signal(SignalKind::interrupt()) });
-        let mut interrupted = interrupted.map_err(setup)?;
+        let mut interrupted = self.block_on(async { interrupts() })?;
 
         loop {
             let next = self.block_on(async {
@@ -88,6 +96,11 @@ impl Connection {
             receive(WatchMessage::from_response(response)?)?;
         }
     }
+}
+
+/// The interrupts of the process from now on.
+fn interrupts() -> Result<Signal, CallError> {
+    signal(SignalKind::interrupt()).map_err(|error| CallError::Setup(error.to_string()))
 }
 
 fn request(args: &WatchQuery) -> authzed::WatchRequest {

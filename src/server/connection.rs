@@ -73,7 +73,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     };
     let (stream, certificate) = match shown {
         Ok((stream, certificate)) => (stream, certificate.map(Arc::new)),
-        Err(error) => return log_failed_handshake(&error),
+        Err(error) => return log_failed_handshake(peer, &error),
     };
     let proof = ticket.proof();
     if certificate.is_some() {
@@ -140,13 +140,14 @@ pub(super) fn admission(proof: &Arc<Proof>, peer: Option<SocketAddr>) -> Admissi
 }
 
 /// Logs a client that cannot speak TLS with this server, but not a probe that only connects.
-pub(super) fn log_failed_handshake(error: &io::Error) {
+pub(super) fn log_failed_handshake(peer: Option<SocketAddr>, error: &io::Error) {
     static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
+    let peer = peer.map(tracing::field::display);
     let is_probe = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset].contains(&error.kind());
     if is_probe {
-        tracing::debug!(%error, "a TLS handshake was broken off");
+        tracing::debug!(peer, %error, "a TLS handshake was broken off");
     } else if let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) {
-        tracing::info!(%error, suppressed, "a TLS handshake failed; the connection was closed");
+        tracing::info!(peer, %error, suppressed, "a TLS handshake failed; the connection was closed");
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     };
     let (stream, certificate) = match shown {
         Ok((stream, certificate)) => (stream, certificate.map(Arc::new)),
-        Err(error) => return log_failed_handshake(&error),
+        Err(error) => return log_failed_handshake(peer, &error),
     };
     let proof = ticket.proof();
     if certificate.is_some() {

@@ -279,10 +279,28 @@ fn files_come_from_standard_input_too() {
     for (arguments, reason) in [
         (&["backup", "restore", "-"][..], "reads the backup twice"),
         (&["schema", "diff", "-", "-"], "only one"),
+        (&["schema", "diff", "-", "a.zed"], "standard input is empty"),
+        (&["schema", "diff", "a.zed", "-"], "standard input is empty"),
+        (&["schema", "diff", "none.zed", "a.zed"], "compare a new file with /dev/null"),
     ] {
         let (code, _, error) = fed(arguments, b"");
         assert_eq!(code, 2, "{arguments:?}");
         assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn the_imports_of_a_schema_on_standard_input_are_not_read_from_the_current_folder() {
+    let place = Place::new();
+    fs::write(place.path("a.zed"), "use import\nimport \"./b.zed\"").unwrap();
+    fs::write(place.path("b.zed"), "definition user {}").unwrap();
+    assert_eq!(place.done(&["schema", "diff", "a.zed", "a.zed"]), "");
+    for arguments in [["schema", "diff", "-", "a.zed"], ["schema", "diff", "a.zed", "-"]] {
+        let input = fs::File::open(place.path("a.zed")).unwrap();
+        let output = place.command(&arguments).stdin(input).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("imports `b.zed`") && error.contains("git worktree add"), "{error}");
     }
 }
 

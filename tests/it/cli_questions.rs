@@ -144,6 +144,23 @@ added subject of relation document#viewer: user:*
     assert!(error.contains("cannot be compared"), "{error}");
 }
 
+#[test]
+fn a_port_that_is_taken_is_reported_with_its_own_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (own, other) in
+        [("--readonly-grpc-addr", "--grpc-addr"), ("--grpc-addr", "--readonly-grpc-addr")]
+    {
+        let mut command = kilwa(folder.path());
+        command.args(["serve-testing", own, &taken, other, "127.0.0.1:0"]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(&format!("another address with `{own}`")), "{error}");
+    }
+}
+
 /// A server for tests in a process of its own. It is killed when it is dropped.
 struct Testing {
     process: Child,

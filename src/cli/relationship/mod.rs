@@ -5,6 +5,7 @@ mod bulk_export;
 mod bulk_import;
 mod delete_object;
 mod filter_args;
+mod follow;
 mod read;
 mod requirement_args;
 mod set;
@@ -34,6 +35,8 @@ pub(in crate::cli) enum Command {
     DeleteObject(delete_object::Arguments),
     /// Watch changes of relationships and schemas.
     Watch(watch::Arguments),
+    /// Apply the changes of one server to another until interrupted, as when moving from SpiceDB.
+    Follow(follow::Arguments),
     /// Create the relationships of a file of any size, one per line, atomically.
     BulkImport(bulk_import::Arguments),
     /// List all relationships, or those that match a filter, one per line, in an order that depends only on the data.
@@ -50,6 +53,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, CliError> {
         Command::Set(arguments) => set::run(arguments),
         Command::DeleteObject(arguments) => delete_object::run(arguments),
         Command::Watch(arguments) => watch::run(arguments),
+        Command::Follow(arguments) => follow::run(arguments),
         Command::BulkImport(arguments) => bulk_import::run(arguments),
         Command::BulkExport(arguments) => bulk_export::run(arguments),
     }

@@ -8,16 +8,17 @@ use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{render, snippet, source_files};
 use crate::schema::diff::changes;
-use crate::schema::{self, Schema};
+use crate::schema::{self, Schema, SchemaError};
 use clap::Args;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     /// File of the old schema; as the only file, it is compared with the schema of the server. One of the files may be
-    /// - for standard input.
+    /// - for standard input, if that schema imports no files.
     before: PathBuf,
-    /// File of the new schema.
+    /// File of the new schema. For a new file, compare /dev/null with it.
     after: Option<PathBuf>,
     /// Print one JSON object per difference, one per line.
     #[arg(long, conflicts_with = "format")]
@@ -44,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         return Err(CliError::new("only one of the files can be standard input"));
     }
     let (before, after) = match &arguments.after {
-        Some(after) => (read(&arguments.before)?, read(after)?),
+        Some(after) => (read_old(&arguments.before)?, read(after)?),
         None => (stored(&arguments.server)?, read(&arguments.before)?),
     };
     let changes = changes(&before, &after);
@@ -69,12 +70,53 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(if fails { Exit::Failure } else { Exit::Success })
 }
 
+fn read_old(path: &Path) -> Result<Schema, CliError> {
+    if !source_files::is_stdin(path) && !path.exists() {
+        return Err(CliError::new(format!(
+            "`{}` does not exist; compare a new file with /dev/null",
+            path.display()
+        )));
+    }
+    read(path)
+}
+
 /// The schema of a file, imports included.
 fn read(path: &Path) -> Result<Schema, CliError> {
-    source_files::compile_schema(path)?.map_err(|diagnostics| {
+    let compiled = if source_files::is_stdin(path) {
+        compile_stdin(path)?
+    } else {
+        source_files::compile_schema(path)?
+    };
+    compiled.map_err(|diagnostics| {
         snippet::note_all(&diagnostics);
         CliError::new(format!("`{}` cannot be compared", path.display()))
     })
+}
+
+/// The schema on standard input, where an omission would make every change look like an addition.
+fn compile_stdin(path: &Path) -> Result<Result<Schema, SchemaError>, CliError> {
+    let text = source_files::schema_text(path)?;
+    if text.trim().is_empty() {
+        return Err(CliError::new(
+            "standard input is empty, as when the command before the pipe fails; compare a new file with /dev/null",
+        ));
+    }
+
+    // Files beside this folder may be of another version than standard input.
+    let imported = RefCell::new(None);
+    let refuse = |file: &str| {
+        imported.borrow_mut().get_or_insert_with(|| file.to_owned());
+        Err("standard input has no folder".to_owned())
+    };
+    let compiled = schema::compile_named(&source_files::name(path), &text, Some(&refuse));
+    match imported.into_inner() {
+        Some(file) => Err(CliError::new(format!(
+            "the schema on standard input imports `{file}`, which may be of another version in this folder: compare with \
+             a whole checkout of that version, such as one of `git worktree add --detach old main`, and name its file: \
+             `kilwa schema diff old/FILE FILE`"
+        ))),
+        None => Ok(compiled),
+    }
 }
 
 /// The schema of the server.

@@ -26,7 +26,9 @@ impl Banner<'_> {
     /// The text of the banner. `example` is a check with a result in the bootstrap data.
     pub(super) fn text(&self, contents: Contents, example: Option<&Example>) -> String {
         let key = match self.keys {
-            KeySource::Given => "given with --grpc-preshared-key".to_owned(),
+            KeySource::Given => {
+                "given with --grpc-preshared-key or KILWA_GRPC_PRESHARED_KEY".to_owned()
+            }
             KeySource::AccessFile(file) => format!("those of {}", file.display()),
             KeySource::Kept(file) => format!("in {}", file.display()),
             KeySource::Made(file) => format!("generated, in {}", file.display()),

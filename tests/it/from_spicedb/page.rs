@@ -121,11 +121,14 @@ impl Mover {
         let bin = PathBuf::from(env!("CARGO_BIN_EXE_kilwa")).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap();
         let folders = std::iter::once(bin).chain(std::env::split_paths(&path));
-        let mut shell = without_variables("sh");
-        shell.args(["-c", &format!("{{ {command}\n}} 2>&1")]).current_dir(self.folder.path());
+        let mut shell = without_variables("bash");
+        shell
+            .args(["-o", "pipefail", "-c", &format!("{{ {command}\n}} 2>&1")])
+            .current_dir(self.folder.path());
         shell.env("PATH", std::env::join_paths(folders).unwrap());
         shell.env("KILWA_ENDPOINT", self.own.endpoint()).env("KILWA_TOKEN", KEY);
         shell.env("OLD_ENDPOINT", self.spicedb.endpoint()).env("OLD_TOKEN", KEY);
+        shell.env("NEW_ENDPOINT", self.spicedb.endpoint()).env("NEW_TOKEN", KEY);
         shell
     }
 
@@ -153,8 +156,8 @@ fn every_command_of_the_table_of_zed_runs() {
     let (_, table) = text.split_once("| zed | Kilwa |").unwrap();
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let commands: Vec<&str> = rows.flat_map(|row| codes(row.split('|').nth(2).unwrap())).collect();
-    let commands: Vec<&str> =
-        commands.into_iter().filter(|code| code.starts_with("kilwa ")).collect();
+    let is_run = |code: &&str| code.split(' ').take(2).any(|word| word == "kilwa");
+    let commands: Vec<&str> = commands.into_iter().filter(is_run).collect();
     assert!(commands.len() > 20, "{commands:?}");
     for command in commands {
         if command.starts_with("kilwa relationship watch") {
@@ -173,6 +176,7 @@ fn the_steps_of_the_move_work() {
     let text = text();
     let page: String = text.lines().map(|line| line.trim_start().to_owned() + "\n").collect();
     let (_, steps) = page.split_once("## Moving a running system").unwrap();
+    let mut followed = 0;
     for (info, lines) in blocks(steps) {
         match info {
             "console" => {
@@ -182,30 +186,71 @@ fn the_steps_of_the_move_work() {
                     assert_eq!(printed, output, "$ {command}");
                 }
             }
-            "sh" => follow(&mover, &lines.join("\n")),
+            "sh old.sh" | "text checks" => {
+                let (_, name) = info.split_once(' ').unwrap();
+                fs::write(mover.folder.path().join(name), lines.join("\n") + "\n").unwrap();
+            }
+            "sh follow" => {
+                follow(&mover, &lines.join("\n"), ["sh old.sh", "kilwa"], "revision");
+                followed += 1;
+            }
+            "sh follow-back" => {
+                follow(&mover, &lines.join("\n"), ["kilwa", "sh old.sh"], "revision-back");
+                followed += 1;
+            }
+            "sh" => assert!(lines.join("").starts_with("kilwa serve "), "{lines:?}"),
             other => panic!("a block of `{other}`"),
         }
     }
+    assert_eq!(followed, 2);
 }
 
-/// Runs the loop that applies changes until those that were made meanwhile have arrived.
-fn follow(mover: &Mover, script: &str) {
-    let mut following = mover.shell(script);
-    // In a group of its own, so that the whole pipe can be ended.
-    following.stdout(Stdio::null()).process_group(0);
-    let mut following = following.spawn().unwrap();
-    let there = "--endpoint \"$OLD_ENDPOINT\" --token \"$OLD_TOKEN\"";
-    mover.run(&format!("kilwa relationship delete document:plan owner user:ann {there}"));
-    mover.run(&format!("kilwa relationship create document:plan owner user:cat {there}"));
+/// Runs the command that applies changes of one server to the other until those that were made meanwhile have arrived, and
+/// interrupts it.
+fn follow(mover: &Mover, command: &str, [from, to]: [&str; 2], revision: &str) {
+    let file = mover.folder.path().join(revision);
+    let before = fs::read_to_string(&file).unwrap();
+    let mut following = mover.shell(command);
+    following.stdout(Stdio::piped()).process_group(0);
+    let following = following.spawn().unwrap();
+    mover.run(&format!("{from} relationship create document:plan owner user:{revision}"));
+    mover.run(&format!("{from} relationship delete document:plan owner user:ann"));
+    mover.run(&format!("{from} relationship touch document:plan owner user:{revision}"));
     // Each look takes some milliseconds.
     let arrived = (0..5_000).any(|_| {
-        mover.run("kilwa relationship read document:plan owner --consistency-full")
-            == "document:plan#owner@user:cat\n"
+        let look = format!("{to} relationship read document:plan owner --consistency-full");
+        let owners = mover.run(&look);
+        owners.contains(&format!("user:{revision}\n"))
+            && !owners.contains("user:ann")
+            && fs::read_to_string(&file).unwrap() != before
     });
     let group = format!("-{}", following.id());
-    drop(Command::new("kill").args(["-KILL", "--", &group]).status());
-    drop(following.wait());
-    assert!(arrived, "the changes did not arrive");
+    drop(Command::new("kill").args(["-INT", "--", &group]).status());
+    let output = following.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(arrived, "the changes did not arrive: {printed}");
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains(&format!("changes applied; `{revision}` has")), "{printed}");
+}
+
+#[test]
+fn following_needs_a_revision_and_a_key() {
+    let mover = Mover::new();
+    let follow = |file: &str, key: &str| {
+        let command = format!(
+            "KILWA_TOKEN='{key}' kilwa relationship follow --revision-file {file} --to-endpoint $OLD_ENDPOINT; echo $?"
+        );
+        mover.run(&command)
+    };
+    assert!(follow("none", KEY).contains("`none` cannot be used"));
+    fs::write(mover.folder.path().join("empty"), "\n").unwrap();
+    let printed = follow("empty", KEY);
+    assert!(printed.contains("`empty` is empty") && printed.ends_with("\n2\n"), "{printed}");
+    // Another attempt would not help, so there is none.
+    mover.run("kilwa schema write plans.zed");
+    mover.run("kilwa schema read --json | sed -n 's/.*\"token\": \"\\(.*\\)\"/\\1/p' > now");
+    let printed = follow("now", "wrong");
+    assert!(printed.contains("invalid preshared key") && printed.ends_with("\n2\n"), "{printed}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The drill of `docs/operations.md`: its script runs to its end, as it stands on the page but for the ports.
+//! The scripts of `docs/operations.md`: they run to their end, as they stand on the page but for the ports.
 
 use super::page;
 use crate::outside::skipped;
@@ -10,20 +10,39 @@ use std::process::Command;
 
 #[test]
 fn a_server_is_secured_watched_rotated_backed_up_lost_and_restored() {
+    let Some((printed, errors)) = run("drill") else { return };
+    for line in ["true", "2 relationships, complete and undamaged", "2 relationships restored"] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}\n{errors}");
+    }
+    assert!(errors.contains("do not include the object id `other-plan`"), "{errors}");
+    assert!(printed.contains("grpc_code=\"PermissionDenied\"} 1"), "{printed}");
+}
+
+#[test]
+fn certificates_of_the_server_and_of_clients_are_made_required_and_replaced() {
+    let Some((printed, errors)) = run("tls") else { return };
+    assert!(printed.contains("SERVING\n"), "{printed}\n{errors}");
+    assert!(printed.ends_with("definition user {}\n"), "{printed}\n{errors}");
+}
+
+/// What a script prints, and its errors; nothing where a tool is missing.
+fn run(name: &str) -> Option<(String, String)> {
     for (tool, argument) in [("openssl", "version"), ("curl", "--version")] {
         if Command::new(tool).arg(argument).output().is_err() {
-            return skipped(&format!("the drill: there is no {tool}"));
+            skipped(&format!("the {name}: there is no {tool}"));
+            return None;
         }
     }
     let page = page("operations.md");
-    let (_, lines) = blocks(&page).into_iter().find(|(info, _)| *info == "sh drill").unwrap();
+    let info = format!("sh {name}");
+    let (_, lines) = blocks(&page).into_iter().find(|(known, _)| *known == info).unwrap();
     let [grpc, metrics] = free_ports();
-    let listeners = format!(
-        "--metrics-enabled --metrics-addr 127.0.0.1:{metrics} --grpc-addr 127.0.0.1:{grpc}"
-    );
+    let address = format!("--data-dir data --grpc-addr 127.0.0.1:{grpc}");
+    let listener = format!("--metrics-enabled --metrics-addr 127.0.0.1:{metrics}");
     let script = lines.join("\n").replace("50051", &grpc.to_string());
     let script = script.replace("9090", &metrics.to_string());
-    let script = script.replace("--metrics-enabled", &listeners);
+    let script = script.replace("--data-dir data", &address);
+    let script = script.replace("--metrics-enabled", &listener);
 
     let folder = tempfile::tempdir().unwrap();
     let mut shell = without_variables("bash");
@@ -36,14 +55,10 @@ fn a_server_is_secured_watched_rotated_backed_up_lost_and_restored() {
     shell.args(["-euo", "pipefail", "-c", &script]).current_dir(&folder);
     let output = shell.output().unwrap();
 
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{printed}\n{errors}");
-    for line in ["true", "2 relationships, complete and undamaged", "2 relationships restored"] {
-        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}\n{errors}");
-    }
-    assert!(errors.contains("do not include the object id `other-plan`"), "{errors}");
-    assert!(printed.contains("grpc_code=\"PermissionDenied\"} 1"), "{printed}");
+    Some((printed, errors))
 }
 
 /// Two ports that were free before.

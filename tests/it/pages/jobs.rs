@@ -5,6 +5,7 @@ use crate::peer::Peer;
 use crate::readme::{Shown, are_alike, blocks, run, run_as_reader, shown};
 use crate::served::Served;
 use std::fs;
+use std::path::Path;
 use tokio::runtime::Runtime;
 
 #[test]
@@ -16,16 +17,19 @@ fn the_commands_for_continuous_integration_print_what_is_shown() {
     let mut commands = 0;
     for (info, lines) in blocks(&page("continuous-integration.md")) {
         match info {
-            "zed plans.zed" => {
-                fs::write(folder.path().join("plans.zed"), lines.join("\n") + "\n").unwrap();
-            }
+            "yaml" => install_and_compare(&lines, folder.path()),
             "console" | "console testing" => {
                 commands += play(&lines, |command| run(command, folder.path(), server.endpoint()));
             }
-            _ => {}
+            _ => {
+                let name = info.strip_prefix("zed ").unwrap_or_else(|| panic!("a block of {info}"));
+                let file = folder.path().join(name);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, lines.join("\n") + "\n").unwrap();
+            }
         }
     }
-    assert!(commands > 12, "{commands} commands");
+    assert!(commands > 20, "{commands} commands");
 }
 
 #[test]
@@ -78,6 +82,44 @@ fn the_tables_of_methods_on_the_security_page_are_complete() {
             || (method.name().contains("Counter") || method.name().contains("CountRel"));
         assert!(is_named, "{}: {row}", method.name());
     }
+}
+
+/// Runs two steps of the workflow: the one that installs Kilwa, from a release in a folder, and the one that finds breaking
+/// changes, in a repository whose schema has one.
+fn install_and_compare(workflow: &[&str], folder: &Path) {
+    let script = |name: &str| {
+        let from = workflow.iter().skip_while(|line| **line != format!("      - name: {name}"));
+        let lines = from.skip(2).take_while(|line| line.starts_with("          "));
+        lines.map(|line| line.trim_start().to_owned() + "\n").collect::<String>()
+    };
+    // The runner's own folder, the folder of the release, and `gh` that copies from there.
+    let setup = "export RUNNER_TEMP=\"$PWD/runner\" GITHUB_PATH=\"$PWD/path\"
+        export KILWA_VERSION=0.1.0 KILWA_REPOSITORY=owner/kilwa
+        rm -rf runner release && mkdir -p runner release/kilwa-0.1.0/bin
+        echo '#!/bin/sh' > release/kilwa-0.1.0/bin/kilwa
+        tar -C release -czf release/kilwa-0.1.0-x86_64-unknown-linux-gnu.tar.gz kilwa-0.1.0
+        (cd release && sha256sum kilwa-*.tar.gz > SHA256SUMS)
+        release=$PWD/release
+        gh() { cp \"$release\"/* . 2> /dev/null || true; }\n";
+    let bash = |script: &str| {
+        fs::write(folder.join("step.sh"), setup.to_owned() + script).unwrap();
+        run("bash -e -o pipefail step.sh; echo $?", folder, "")
+    };
+
+    let install = script("Install Kilwa");
+    assert!(bash(&install).ends_with(": OK\n0\n"), "{}", bash(&install));
+    let path = fs::read_to_string(folder.join("path")).unwrap();
+    assert!(Path::new(path.lines().last().unwrap()).join("kilwa").exists(), "{path}");
+    let damaged = install.replace("grep ", "echo >> \"$package.tar.gz\"; grep ");
+    assert!(bash(&damaged).ends_with("\n1\n"), "{}", bash(&damaged));
+
+    let compare = script("Breaking changes").replace("origin/main", "main");
+    let compare = format!("git worktree prune\n{compare}");
+    let printed = bash(&compare);
+    assert!(printed.contains("::warning file=policies/root.zed,"), "{printed}");
+    assert!(printed.ends_with("\n1\n"), "{printed}");
+    let elsewhere = bash(&compare.replace("main/policies", "main/wrong"));
+    assert!(elsewhere.ends_with("\n2\n"), "{elsewhere}");
 }
 
 /// Runs the commands of a block, and gives how many there are.
