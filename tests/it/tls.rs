@@ -323,6 +323,15 @@ fn the_commands_connect_over_tls_and_say_what_is_wrong() {
     let at = secured.server.endpoint();
     let https = format!("https://{at}");
     let good = (Some(0), "SERVING\n".to_owned());
+    let stranger = Authority::new("a stranger").client("shop").write(folder.path(), "stranger");
+    let flags_of_stranger = [
+        "--certificate-path",
+        &required_ca,
+        "--client-certificate-path",
+        stranger.certificate.to_str().unwrap(),
+        "--client-key-path",
+        stranger.key.to_str().unwrap(),
+    ];
     assert_eq!(health(at, &["--certificate-path", &trusted]), good);
     assert_eq!(health(&https, &["--certificate-path", &trusted]), good);
     assert_eq!(health(&https, &["--no-verify-ca"]), good);
@@ -335,7 +344,12 @@ fn the_commands_connect_over_tls_and_say_what_is_wrong() {
         (at, &[], "it may need TLS"),
         (plain.endpoint(), &["--no-verify-ca"], "does not speak TLS"),
         (at, &["--certificate-path", "none.pem"], "`none.pem` cannot be read"),
-        (required.server.endpoint(), &["--certificate-path", &required_ca], "certificate"),
+        (
+            required.server.endpoint(),
+            &["--certificate-path", &required_ca],
+            "--client-certificate-path",
+        ),
+        (required.server.endpoint(), &flags_of_stranger, "--client-certificate-path"),
     ] {
         let (code, error) = health(endpoint, flags);
         assert_eq!(code, Some(2), "{error}");
