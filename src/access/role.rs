@@ -1,6 +1,6 @@
 //! Roles: methods, and the part of the data on which they may be called.
 
-use super::method::{METHODS, Method, MethodReach};
+use super::method::{METHODS, Method, MethodGroup, MethodReach};
 use super::permit::{CallPermit, Extent};
 use crate::relationship::{RelationshipScope, ScopeArea};
 use std::collections::{BTreeSet, HashMap};
@@ -44,6 +44,12 @@ fn extent_of_name(roles: &[&Role], name: &str) -> Extent {
     Method::named(name).next().map_or(Extent::Nothing, |method| extent(roles, method.path))
 }
 
+/// Whether a method changes relationships.
+fn writes(path: &str) -> bool {
+    let method = METHODS.iter().find(|method| method.path == path);
+    method.is_some_and(|method| method.group == MethodGroup::Write || path.contains("Import"))
+}
+
 /// The part of the data on which these roles allow a method.
 pub(super) fn extent(roles: &[&Role], path: &str) -> Extent {
     let mut areas = Vec::new();
@@ -51,7 +57,7 @@ pub(super) fn extent(roles: &[&Role], path: &str) -> Extent {
         if role.area.is_everything() {
             return Extent::Everything;
         }
-        areas.push(role.area.clone());
+        areas.push(ScopeArea { shares_subjects_only: writes(path), ..role.area.clone() });
     }
     if areas.is_empty() {
         Extent::Nothing

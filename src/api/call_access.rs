@@ -1,6 +1,6 @@
 //! What the caller of a request may do: handlers hold every object of a request, and of its answer, against it.
 
-use crate::access::{AccessRefusal, CallPermit, Principal, Withheld};
+use crate::access::{AccessRefusal, CallPermit, Principal, Standing, Withheld};
 use crate::api::convert::CheckArguments;
 use crate::api::middleware::auth::CallerName;
 use crate::api::status;
@@ -9,13 +9,31 @@ use crate::relationship::{
     ObjectRef, Precondition, Relationship, RelationshipFilter, RelationshipScope,
     RelationshipUpdate, Subject,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tonic::codegen::http;
 use tonic::{Request, Status};
 
 /// What the caller of a request may do. A caller without limits costs nothing here.
 #[derive(Clone, Debug)]
 pub(crate) struct CallAccess(Option<Arc<CallPermit>>);
+
+/// Whether the caller of a call whose request is a stream may still do what it could at the start; in the extensions of the
+/// request.
+#[derive(Clone, Debug)]
+pub(crate) struct CallStanding(Arc<Mutex<Standing>>);
+
+impl CallStanding {
+    /// That of a caller.
+    pub(crate) fn new(standing: Standing) -> Self {
+        Self(Arc::new(Mutex::new(standing)))
+    }
+
+    /// Requires that the caller still may.
+    pub(crate) fn require_current(&self) -> Result<(), Status> {
+        let mut standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if standing.is_current() { Ok(()) } else { Err(status::access_revoked()) }
+    }
+}
 
 /// Puts the name of the caller into a request and, where it has roles, its permit. Refuses a method that no role names.
 /// Returns what errors leave out.

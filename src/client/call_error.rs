@@ -152,7 +152,8 @@ fn unreachable_hint(reason: &str) -> &'static str {
     }
     if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
         "what listens there closed the connection: it may need TLS (`--endpoint https://HOST:PORT`), require a \
-         certificate of the client, not trust the one that was given, be another service, or have been stopped"
+         certificate of the client, not trust the one that was given (`--client-certificate-path`), be another \
+         service, or have been stopped"
     } else {
         "start one with `kilwa serve`, or say with `--endpoint` or in KILWA_ENDPOINT where it is"
     }

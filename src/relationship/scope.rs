@@ -23,6 +23,8 @@ pub struct ScopeArea {
     pub id_prefixes: BTreeSet<String>,
     /// Types whose ids need none of the prefixes.
     pub shared: BTreeSet<String>,
+    /// Whether that holds for subjects alone: who may name an object that all share may not change who is related to it.
+    pub shares_subjects_only: bool,
 }
 
 /// A relation or permission of one definition, or of every definition that has one of that name.
@@ -98,9 +100,24 @@ impl ScopeArea {
         self.id_prefixes.is_empty() || self.shared.contains(definition)
     }
 
+    fn has_prefix(&self, object_id: &str) -> bool {
+        self.id_prefixes.iter().any(|prefix| object_id.starts_with(prefix.as_str()))
+    }
+
+    /// Whether the id of an object, which may be a subject, is inside.
     fn has_id(&self, definition: &str, object_id: &str) -> bool {
-        self.has_free_ids(definition)
-            || self.id_prefixes.iter().any(|prefix| object_id.starts_with(prefix.as_str()))
+        self.has_free_ids(definition) || self.has_prefix(object_id)
+    }
+
+    /// Whether the ids of resources need no prefix.
+    fn has_free_resource_ids(&self, definition: &str) -> bool {
+        self.id_prefixes.is_empty()
+            || (!self.shares_subjects_only && self.shared.contains(definition))
+    }
+
+    /// Whether the id of a resource is inside.
+    fn has_resource_id(&self, definition: &str, object_id: &str) -> bool {
+        self.has_free_resource_ids(definition) || self.has_prefix(object_id)
     }
 
     fn object(&self, definition: &str, object_id: &str) -> Coverage {
@@ -117,6 +134,10 @@ impl ScopeArea {
         let object = self.object(definition, object_id);
         if object > Coverage::OtherRelation && !self.has_relation(definition, relation) {
             return Coverage::OtherRelation;
+        }
+        let is_any = object_id == WILDCARD_ID;
+        if object == Coverage::Covered && !is_any && !self.has_resource_id(definition, object_id) {
+            return Coverage::OtherId;
         }
         object
     }
@@ -135,11 +156,11 @@ impl ScopeArea {
         if let Some(definition) = filter.resource_type.as_deref() {
             let id = match &filter.resource_id {
                 None => None,
-                Some(ObjectIdFilter::Exact(id)) => Some((id, self.has_id(definition, id))),
+                Some(ObjectIdFilter::Exact(id)) => Some((id, self.has_resource_id(definition, id))),
                 // One that is shorter than a prefix selects more than what is inside, which is left out.
                 Some(ObjectIdFilter::Prefix(id)) => {
                     let longer = self.id_prefixes.iter().any(|prefix| prefix.starts_with(id));
-                    Some((id, longer || self.has_id(definition, id)))
+                    Some((id, longer || self.has_resource_id(definition, id)))
                 }
             };
             let relation = filter.relation.as_deref();
@@ -163,10 +184,10 @@ impl ScopeArea {
     fn contains_resources(&self, filter: &RelationshipFilter) -> bool {
         let Some(definition) = filter.resource_type.as_deref() else { return self.is_everything() };
         let has_ids = match &filter.resource_id {
-            None => self.has_free_ids(definition),
+            None => self.has_free_resource_ids(definition),
             // What starts with the whole of a prefix is inside, be it an id or the start of one.
             Some(ObjectIdFilter::Exact(id) | ObjectIdFilter::Prefix(id)) => {
-                self.has_id(definition, id)
+                self.has_resource_id(definition, id)
             }
         };
         let has_relations = match &filter.relation {

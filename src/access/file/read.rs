@@ -72,6 +72,7 @@ impl<'m, 't> AccessReader<'m, 't> {
     }
 
     fn read(mut self, content: AccessContent, given: &[KeyHash], folder: &Path) -> AccessFile {
+        self.require_roles_first(&content);
         for (name, role) in content.roles {
             if name.get_ref() == FULL_ROLE {
                 let message = "the role `full` has no limits and cannot be defined: give this one another name";
@@ -113,6 +114,20 @@ impl<'m, 't> AccessReader<'m, 't> {
         AccessFile { keys, certificates, issuers, roles, has_plain_keys }
     }
 
+    /// Requires that no role follows a caller: of a file that was cut short, the callers are missing then, and not the limits
+    /// of their roles.
+    fn require_roles_first(&mut self, content: &AccessContent) {
+        let keys = content.keys.iter().map(|key| key.name.span().start);
+        let certificates = content.certificates.iter().map(|entry| entry.name.span().start);
+        let issuers = content.issuers.iter().map(|entry| entry.issuer.span().start);
+        let Some(first) = keys.chain(certificates).chain(issuers).min() else { return };
+        for name in content.roles.keys().filter(|name| name.span().start > first) {
+            let message = "roles stand before keys, certificates and issuers, so that a file that was cut short gives no caller \
+                           more than the whole one: move this role up";
+            self.mistakes.note(name.span(), message);
+        }
+    }
+
     fn issuers(&mut self, contents: &[IssuerContent], folder: &Path) -> Vec<Issuer> {
         let mut found: Vec<Issuer> = Vec::with_capacity(contents.len());
         for content in contents {
@@ -140,6 +155,7 @@ impl<'m, 't> AccessReader<'m, 't> {
             relations: self.relations(content.relations.as_ref()),
             id_prefixes: self.names(content.id_prefixes.as_ref(), NameKind::ObjectId),
             shared: self.names(content.shared.as_ref(), NameKind::Definition),
+            shares_subjects_only: false,
         };
         self.require_useful_shares(content, &area);
         Role { methods, area }

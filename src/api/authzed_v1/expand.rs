@@ -49,9 +49,10 @@ fn is_inside(tree: &ExpandTree, scope: &RelationshipScope) -> bool {
             ExpandTreeKind::Operation(_, children) => {
                 children.iter().all(|child| is_inside(child, scope))
             }
-            ExpandTreeKind::Subjects(subjects) => subjects
-                .iter()
-                .all(|subject| scope.covers_object(subject.object_type(), subject.object_id())),
+            ExpandTreeKind::Subjects(subjects) => subjects.iter().all(|subject| {
+                let node = (object.object_type(), object.object_id(), relation.as_str());
+                scope.covers_pair(node, (subject.object_type(), subject.object_id()))
+            }),
         }
 }
 

@@ -43,7 +43,7 @@ impl ExperimentalService for Experimental {
         request: Request<Streaming<proto::BulkImportRelationshipsRequest>>,
     ) -> Result<Response<proto::BulkImportRelationshipsResponse>, Status> {
         let access = CallAccess::of(&request);
-        let num_loaded = import::import(&self.context, &access, request.into_inner()).await?;
+        let num_loaded = import::import(&self.context, &access, request).await?;
         Ok(Response::new(proto::BulkImportRelationshipsResponse { num_loaded }))
     }
 

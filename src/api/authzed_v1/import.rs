@@ -1,6 +1,6 @@
 //! Imports: relationships that come in a stream and are created all or none.
 
-use crate::api::call_access::CallAccess;
+use crate::api::call_access::{CallAccess, CallStanding};
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::status;
@@ -8,7 +8,7 @@ use crate::api::workers::Purpose;
 use crate::database::CompleteImport;
 use crate::proto::authzed::api::v1 as proto;
 use std::time::Duration;
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 /// A part of an import, in the form of either service.
 pub(crate) trait ImportMessage: Send + 'static {
@@ -34,8 +34,12 @@ impl ImportMessage for proto::BulkImportRelationshipsRequest {
 pub(crate) async fn import<P: ImportMessage>(
     context: &ServiceContext,
     access: &CallAccess,
-    mut parts: Streaming<P>,
+    request: Request<Streaming<P>>,
 ) -> Result<u64, Status> {
+    let standing: Option<CallStanding> = request.extensions().get().cloned();
+    let require_current = || standing.as_ref().map_or(Ok(()), CallStanding::require_current);
+    let mut parts = request.into_inner();
+
     let limits = context.limits;
     let mut import = context
         .workers
@@ -44,6 +48,7 @@ pub(crate) async fn import<P: ImportMessage>(
         })
         .await?;
     while let Some(part) = next(&mut parts, context.import_idle_max).await? {
+        require_current()?;
         let access = access.clone();
         let added = context.workers.run_for(Purpose::SlowWrite, move |_| {
             let relationships = convert::import(part.relationships(), limits)?;
@@ -53,6 +58,8 @@ pub(crate) async fn import<P: ImportMessage>(
         });
         import = added.await?;
     }
+    // A key that was taken away meanwhile writes nothing more.
+    require_current()?;
     let (_, count) = context.workers.write(0, CompleteImport::from(import)).await?;
     Ok(count)
 }

@@ -187,7 +187,7 @@ impl PermissionsService for Permissions {
         request: Request<Streaming<proto::ImportBulkRelationshipsRequest>>,
     ) -> Result<Response<proto::ImportBulkRelationshipsResponse>, Status> {
         let access = CallAccess::of(&request);
-        let num_loaded = import::import(&self.context, &access, request.into_inner()).await?;
+        let num_loaded = import::import(&self.context, &access, request).await?;
         Ok(Response::new(proto::ImportBulkRelationshipsResponse { num_loaded }))
     }
 

@@ -72,6 +72,11 @@ impl CallEnding {
         self.withheld = withheld;
     }
 
+    /// Whether the response leaves out what tells of data outside of the caller's roles.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.withheld.is_some()
+    }
+
     /// Starts the record of the call for an audit log.
     pub(super) fn start_audit(&mut self, slot: AuditSlot, path: &str, caller: Option<Arc<str>>) {
         let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();

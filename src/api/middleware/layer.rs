@@ -1,6 +1,6 @@
 //! Middleware around every service: authentication, deadline, request id, compression, trailers, log line.
 
-use crate::api::call_access;
+use crate::api::call_access::{self, CallStanding};
 use crate::api::middleware::auth::{self, Keys};
 use crate::api::middleware::call_ending::{CallEnding, RequestIds};
 use crate::api::middleware::compression::{self, Policy};
@@ -146,6 +146,10 @@ impl<S> Middleware<S> {
             ending.withhold(call_access::enter(request, caller)?);
             if self.is_watch {
                 ending.standing = options.keys.standing(request, caller);
+            } else if has_request_stream(&path)
+                && let Some(standing) = options.keys.standing(request, caller)
+            {
+                request.extensions_mut().insert(CallStanding::new(standing));
             }
         }
 

@@ -55,7 +55,8 @@ impl MeteredBody {
         self.ended = true;
         self.ending.complete(&mut trailers);
         // After `complete`, which adds the zeros that every call starts with.
-        if let Some(operations) = &self.operations {
+        // The number of steps tells what lies behind an answer, also outside of what a caller may see.
+        if let Some(operations) = self.operations.as_ref().filter(|_| !self.ending.is_withheld()) {
             operations.insert_into(&mut trailers);
         }
         Frame::trailers(trailers)

@@ -138,6 +138,27 @@ impl Proposal for SetRelationRequest {
     }
 }
 
+/// The matching relationships inside of the scope: all of them, or enough to know that updates and deletions are too many.
+fn stored_within(
+    transaction: &Transaction<'_>,
+    (filter, within): (&RelationshipFilter, Option<&RelationshipScope>),
+    max: usize,
+) -> Result<Vec<Relationship>, DatabaseError> {
+    let count_max = max.saturating_mul(2) + 1;
+    let is_within = |row: &Relationship| within.is_none_or(|scope| scope.covers(row));
+    let (mut stored, mut after) = (Vec::new(), None);
+    loop {
+        // Rows outside do not count: those inside may come after any number of them.
+        let budget = transaction.scan_budget();
+        let page = transaction.scan_stored(filter, after.as_ref(), count_max, &budget)?;
+        stored.extend(page.rows.into_iter().map(|(row, _)| row).filter(is_within));
+        after = page.next;
+        if after.is_none() || stored.len() >= count_max {
+            return Ok(stored);
+        }
+    }
+}
+
 /// Applies the updates and deletes all other relationships that match the filter and are inside of the scope.
 fn replace(
     transaction: &mut Transaction<'_>,
@@ -145,16 +166,12 @@ fn replace(
     updates: &[RelationshipUpdate],
     max: usize,
 ) -> Result<RelationDiff, DatabaseError> {
-    // Enough rows to know that the updates and deletions are too many, and no more.
-    let count_max = max.saturating_mul(2) + 1;
-    let stored = transaction.scan_stored(filter, None, count_max, &transaction.scan_budget())?.rows;
+    let stored = stored_within(transaction, (filter, within), max)?;
 
     let wanted: HashSet<_> =
         updates.iter().map(|update| update.relationship.subject.key()).collect();
-    let is_within = |row: &&Relationship| within.is_none_or(|scope| scope.covers(row));
-    let unwanted = stored.iter().map(|(relationship, _)| relationship).filter(is_within);
-    let mut unwanted: Vec<&Relationship> =
-        unwanted.filter(|relationship| !wanted.contains(&relationship.subject.key())).collect();
+    let is_unwanted = |relationship: &&Relationship| !wanted.contains(&relationship.subject.key());
+    let mut unwanted: Vec<&Relationship> = stored.iter().filter(is_unwanted).collect();
     unwanted.sort_by(|left, right| left.subject.key().cmp(&right.subject.key()));
     let count = updates.len() + unwanted.len();
     if count > max {

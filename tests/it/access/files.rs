@@ -98,6 +98,7 @@ fn each_mistake_has_its_line_and_says_how_to_mend_it() {
         ("[[certificates]]\nname = \"a\"\nroles = [\"full\"]\n".to_owned(), &["2: a certificate needs one of"]),
         ("[[certificates]]\nname = \"a\"\nuri = \"x\"\nemail = \"y\"\nroles = [\"full\"]\n".to_owned(), &["2: a certificate needs one of"]),
         ("[[certificates]]\nname = \"a\"\nuri = \"x\"\nroles = [\"full\"]\n[[certificates]]\nname = \"b\"\nuri = \"x\"\nroles = [\"full\"]\n".to_owned(), &["7: another certificate has this name already"]),
+        (format!("[[keys]]\nname = \"a\"\n{key}[roles.late]\nmethods = [\"read\"]\n"), &["5: roles stand before keys"]),
         ("[[keys]\n".to_owned(), &["1: "]),
         ("keys = 5\n".to_owned(), &["1: invalid type: integer `5`"]),
     ];

@@ -4,6 +4,7 @@ mod calls;
 mod certificates;
 mod command;
 mod files;
+mod holes;
 mod keys;
 mod methods;
 mod random_requests;
@@ -45,7 +46,7 @@ definition document {
 /// A server with an access file, and a schema.
 struct Guarded {
     server: Running,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Guarded {
@@ -59,7 +60,7 @@ impl Guarded {
         let channel = server.channel().await;
         let mut schema = SchemaServiceClient::with_interceptor(channel, Bearer(ADMIN.to_owned()));
         schema.write_schema(proto::WriteSchemaRequest { schema: SCHEMA.to_owned() }).await.unwrap();
-        Self { server, _dir: dir }
+        Self { server, dir }
     }
 
     /// The same with one key, [`LIMITED`], that has one role with these lines.

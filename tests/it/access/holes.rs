@@ -1,0 +1,133 @@
+//! What a caller with roles could see or change by a detour.
+
+use super::{ADMIN, Guarded, LIMITED, access_with_role, calls};
+use crate::server_support::{object, touch};
+use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::kilwa::v1 as kilwa_proto;
+use prost::Message as _;
+use std::fs;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
+
+const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
+const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+const SET: &str = "/kilwa.v1.RelationshipsService/SetRelation";
+
+const OWN: &str = "methods = [\"check\", \"lookup\", \"read\", \"write\"]\nid_prefixes = [\"a-\"]\nshared = [\"user\"]";
+
+fn write(texts: &[String]) -> proto::WriteRelationshipsRequest {
+    let updates = texts.iter().map(|text| touch(text)).collect();
+    proto::WriteRelationshipsRequest { updates, ..Default::default() }
+}
+
+async fn require_written(guarded: &Guarded, texts: &[String]) {
+    for part in texts.chunks(1_000) {
+        let answer = guarded.call(ADMIN, WRITE, &write(part)).await;
+        assert!(answer.error.is_none(), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_relation_is_set_behind_any_number_of_subjects_outside() {
+    let role = "methods = [\"check\", \"write\"]\nid_prefixes = [\"a-\"]";
+    let guarded = Guarded::with_role(role).await;
+    let foreign = (0..2_100).map(|number| format!("document:a-1#viewer@user:A{number:04}"));
+    let mut texts: Vec<String> = foreign.collect();
+    texts.push("document:a-1#viewer@user:a-old".to_owned());
+    require_written(&guarded, &texts).await;
+
+    let request = kilwa_proto::SetRelationRequest {
+        resource: Some(object("document", "a-1")),
+        relation: "viewer".to_owned(),
+        ..Default::default()
+    };
+    let answer = guarded.call(LIMITED, SET, &request).await;
+    assert!(answer.error.is_none(), "{answer:?}");
+    let response = kilwa_proto::SetRelationResponse::decode(&*answer.messages[0]).unwrap();
+    assert_eq!(response.removed.len(), 1, "{response:?}");
+}
+
+#[tokio::test]
+async fn the_number_of_steps_is_not_told_to_callers_with_a_part_of_the_data() {
+    let guarded = Guarded::with_role(OWN).await;
+    require_written(&guarded, &["group:b-1#member@user:eve".to_owned()]).await;
+    let request = proto::LookupResourcesRequest {
+        resource_object_type: "group".to_owned(),
+        permission: "member".to_owned(),
+        subject: Some(proto::SubjectReference {
+            object: Some(object("user", "eve")),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let steps = async |key: &str| {
+        let bearer = crate::server_support::Bearer(key.to_owned());
+        let channel = guarded.server.channel().await;
+        let mut client =
+            proto::permissions_service_client::PermissionsServiceClient::with_interceptor(
+                channel, bearer,
+            );
+        let mut stream = client.lookup_resources(request.clone()).await.unwrap().into_inner();
+        while stream.message().await.unwrap().is_some() {}
+        let trailers = stream.trailers().await.unwrap().unwrap();
+        let count = trailers.get("io.spicedb.respmeta.dispatchedoperationscount").unwrap();
+        count.to_str().unwrap().to_owned()
+    };
+    assert_ne!(steps(ADMIN).await, "0");
+    assert_eq!(steps(LIMITED).await, "0");
+}
+
+#[tokio::test]
+async fn an_object_that_all_share_is_a_subject_and_no_resource_of_writes() {
+    let schema =
+        "definition user { relation manager: user }\ndefinition document { relation viewer: user }";
+    let guarded = Guarded::with_role(OWN).await;
+    let request = proto::WriteSchemaRequest { schema: schema.to_owned() };
+    let path = "/authzed.api.v1.SchemaService/WriteSchema";
+    assert!(guarded.call(ADMIN, path, &request).await.error.is_none());
+
+    let own = write(&["document:a-1#viewer@user:carl".to_owned()]);
+    assert!(guarded.call(LIMITED, WRITE, &own).await.error.is_none());
+    let shared = write(&["user:carl#manager@user:mallory".to_owned()]);
+    let refusal = guarded.call(LIMITED, WRITE, &shared).await;
+    assert_eq!(refusal.refusal().code(), Code::PermissionDenied);
+    // It can be asked about all the same.
+    let question = crate::server_support::question("user:carl#manager@user:mallory");
+    assert!(guarded.call(LIMITED, CHECK, &question).await.error.is_none());
+}
+
+#[tokio::test]
+async fn an_import_ends_when_its_key_is_taken_away() {
+    let guarded = Guarded::with_role("methods = [\"bulk\"]\nid_prefixes = [\"a-\"]").await;
+    let (sender, parts) = mpsc::channel(1);
+    let part = |id: &str| {
+        let text = format!("document:a-{id}#viewer@user:a-ann");
+        let relationships = vec![crate::server_support::relationship(&text)];
+        proto::ImportBulkRelationshipsRequest { relationships }
+    };
+    sender.send(part("1")).await.unwrap();
+    let mut client = guarded.server.permissions_as(LIMITED).await;
+    let importing =
+        tokio::spawn(
+            async move { client.import_bulk_relationships(ReceiverStream::new(parts)).await },
+        );
+    // Taken by the call, which has begun then.
+    sender.send(part("2")).await.unwrap();
+    sender.send(part("3")).await.unwrap();
+
+    let role = access_with_role("methods = [\"bulk\"]\nid_prefixes = [\"a-\"]");
+    let file = guarded.dir.path().join("access.toml");
+    let other = role.replace(LIMITED, "a key that comes in its place");
+    fs::write(file, other).unwrap();
+    let question = crate::server_support::question("document:a-1#view@user:a-ann");
+    let missing = |answer: calls::Answer| {
+        answer.error.is_some_and(|error| error.message().contains("invalid token"))
+    };
+    while !missing(guarded.call(LIMITED, CHECK, &question).await) {
+        tokio::task::yield_now().await;
+    }
+    drop(sender);
+    let refusal = importing.await.unwrap().unwrap_err();
+    assert_eq!(refusal.code(), Code::PermissionDenied, "{refusal:?}");
+}
