@@ -38,7 +38,7 @@ mod writes;
 pub use client_certificate::ClientCertificate;
 pub use collection_totals::CollectionTotals;
 pub use middleware::auth::{CallerName, Keys, shown_key};
-pub use middleware::call_ending::{RequestIds, refuse};
+pub use middleware::call_ending::{PeerAddress, RequestIds, refuse};
 pub use middleware::layer::Admission;
 pub use overload::{OverloadOptions, OverloadStatus};
 pub use request_limits::RequestLimits;

@@ -108,7 +108,10 @@ enum Command {
 
 /// Runs a command line; the first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = arguments.into_iter().collect();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if serve::asks_for_json(&arguments, |name| env::var_os(name)) {
+        render::log_errors();
+    }
     let exit = match spicedb::adopt(arguments, Arguments::command(), env::vars_os()) {
         Ok(adopted) => parse_and_run(adopted).unwrap_or_else(render::failure),
         Err(sentences) => sentences.iter().map(render::error).max().unwrap_or_default(),

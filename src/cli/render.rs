@@ -4,11 +4,14 @@
 
 use super::error::CliError;
 use crate::cli::exit::Exit;
+use crate::telemetry::{self, LogFormat};
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{BufWriter, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -102,6 +105,9 @@ pub(super) fn table(
 
 /// Prints a note to standard error.
 pub(super) fn note(text: &str) {
+    if is_logged(text) {
+        return;
+    }
     drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
 
@@ -119,14 +125,43 @@ pub(super) fn failure(failure: CliError) -> Exit {
     }
 }
 
+/// Whether errors are lines of the log in JSON.
+static LOGS_ERRORS: AtomicBool = AtomicBool::new(false);
+
+/// From now on errors are lines of the log in JSON, as what reads the log of a server expects.
+pub(super) fn log_errors() {
+    LOGS_ERRORS.store(true, Ordering::Relaxed);
+}
+
+/// Writes an error to the log, if that is where errors go.
+fn is_logged(message: &str) -> bool {
+    if !LOGS_ERRORS.load(Ordering::Relaxed) {
+        return false;
+    }
+    // The server may have started it before, with a level of its own.
+    drop(telemetry::start(LogFormat::Json, "error"));
+    let message = strip_str(message).to_string();
+    tracing::error!("{}", message.trim());
+    true
+}
+
 /// Prints an error message.
 pub(super) fn error(message: impl Display) -> Exit {
+    let message = message.to_string();
+    if is_logged(&message) {
+        return Exit::Error;
+    }
     note(&format!("{} {message}", styled(BAD, "error:")));
     Exit::Error
 }
 
 /// Prints the message of clap: help and version to standard output, usage errors to standard error.
 pub(super) fn usage(message: &clap::Error) -> Exit {
+    let is_error = message.use_stderr();
+    let text = message.render().to_string();
+    if is_error && is_logged(text.strip_prefix("error: ").unwrap_or(&text)) {
+        return Exit::Error;
+    }
     drop(message.print());
-    if message.use_stderr() { Exit::Error } else { Exit::Success }
+    if is_error { Exit::Error } else { Exit::Success }
 }

@@ -3,7 +3,7 @@
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::tls::{self, TlsIdentity};
-use crate::api::Admission;
+use crate::api::{Admission, PeerAddress};
 use crate::config::ConnectionOptions;
 use crate::telemetry::Throttle;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -57,6 +57,13 @@ pub(super) struct ConnectionService {
     pub(super) tls: Option<Arc<TlsIdentity>>,
 }
 
+/// Lets the log line of a call name the other end.
+fn note_peer(request: &mut Request<Incoming>, peer: Option<SocketAddr>) {
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(PeerAddress(peer));
+    }
+}
+
 /// Serves a connection until one side closes it.
 pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
     let ConnectionService { routes, options, tls } = service;
@@ -88,6 +95,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
+        note_peer(&mut request, peer);
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(Arc::clone(certificate));
         }

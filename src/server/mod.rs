@@ -143,6 +143,8 @@ pub struct Server {
     options: ApiOptions,
     key_source: KeySource,
     contents: Contents,
+    /// What the log said of how the data folder was opened: repairs after a crash, and losses.
+    remarks: usize,
     connections: ConnectionOptions,
     tls: Option<Arc<TlsIdentity>>,
     transport: TransportSecurity,
@@ -258,6 +260,7 @@ impl Server {
         let open = if config.recover_log { Store::recover } else { Store::open };
         let store = open(&config.data_dir, &store_options)?;
 
+        let remarks = store.notes().len();
         for note in store.notes() {
             tracing::warn!("{note}");
         }
@@ -292,6 +295,7 @@ impl Server {
             options: config.api_options(keys, request_ids(), audit),
             key_source,
             contents,
+            remarks,
             connections: config.connections,
             tls,
             transport: config.transport.clone(),
@@ -308,6 +312,11 @@ impl Server {
     /// Where the keys come from that callers must show.
     pub fn key_source(&self) -> &KeySource {
         &self.key_source
+    }
+
+    /// How many remarks there were when the data folder was opened: repairs after a crash, and losses. Each is in the log.
+    pub fn remarks(&self) -> usize {
+        self.remarks
     }
 
     /// What it holds.

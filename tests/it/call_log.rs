@@ -1,7 +1,11 @@
 //! The log line of a call: what it has at each level, and what it never has.
 
+use crate::program;
 use crate::served::Served;
 use kilwa::proto::authzed::api::v1 as proto;
+use proto::permissions_service_client::PermissionsServiceClient;
+use std::fs;
+use std::net::TcpListener;
 use tempfile::TempDir;
 use tonic::Code;
 
@@ -55,10 +59,12 @@ async fn a_slow_call_that_its_caller_got_wrong_is_logged_without_its_text() {
     let line = server.0.await_line("AlreadyExists");
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     let fields = &line["fields"];
-    assert_eq!(fields["message"], "slow or refused call");
+    assert_eq!(fields["message"], "slow call");
     assert_eq!(fields["rpc"], "/authzed.api.v1.PermissionsService/WriteRelationships");
     assert_eq!(fields["reason"], "ATTEMPT_TO_RECREATE_RELATIONSHIP");
-    assert!(fields["elapsed"].is_string() && fields["request_id"].is_string(), "{line}");
+    assert!(fields["duration_ms"].is_f64() && fields["request_id"].is_string(), "{line}");
+    assert!(fields["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    assert!(fields["key"].is_string() && fields["depth"].is_u64(), "{line}");
     assert!(!line.to_string().contains("secret-name"), "{line}");
 }
 
@@ -72,4 +78,66 @@ async fn the_text_of_a_call_is_logged_at_debug_under_a_name_of_its_own() {
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     let text = line["fields"]["status_message"].as_str().unwrap();
     assert!(text.contains("organization:secret-name#admin@user:ann"), "{text}");
+}
+
+#[tokio::test]
+async fn a_refused_call_is_logged_at_the_usual_level_with_its_trace() {
+    let folder = TempDir::new().unwrap();
+    let server = Served::start_with(folder.path(), &["--log-format", "json"]);
+    let mut client = PermissionsServiceClient::new(server.channel().await);
+    let mut request = tonic::Request::new(proto::CheckPermissionRequest::default());
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let traceparent = format!("00-{trace}-b7ad6b7169203331-01").parse().unwrap();
+    request.metadata_mut().insert("traceparent", traceparent);
+    request.metadata_mut().insert("authorization", "Bearer wrong-one".parse().unwrap());
+    let refused = client.check_permission(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+
+    let line = server.await_line("refused call");
+    assert!(!line.contains("wrong-one"), "{line}");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["fields"]["code"], "PermissionDenied");
+    assert_eq!(line["fields"]["trace_id"], trace);
+    assert_eq!(line["fields"]["rpc"], "/authzed.api.v1.PermissionsService/CheckPermission");
+    assert!(line["fields"]["peer"].is_string(), "{line}");
+}
+
+#[test]
+fn errors_at_the_start_are_lines_of_json_where_the_log_is() {
+    let folder = TempDir::new().unwrap();
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap().to_string();
+    let broken = folder.path().join("broken.zed");
+    fs::write(&broken, "definition {").unwrap();
+    let data = folder.path().join("data");
+    let (broken, data) = (broken.to_str().unwrap(), data.to_str().unwrap());
+    for arguments in [
+        vec!["--grpc-addr", &address],
+        vec!["--bootstrap", broken],
+        vec!["--no-such-flag"],
+        vec!["--datastore-gc-window", "soon"],
+        vec!["--datastore-engine", "postgres"],
+        vec!["--log-level", "loud"],
+    ] {
+        let mut program = program::kilwa();
+        program.args(["serve", "--log-format", "json", "--data-dir", data]).args(&arguments);
+        let output = program.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("\"ERROR\""), "{arguments:?}: {said}");
+        for line in said.lines() {
+            let line: Result<serde_json::Value, _> = serde_json::from_str(line);
+            assert!(line.is_ok_and(|line| line["level"].is_string()), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn the_log_says_at_the_start_what_serves_where() {
+    let folder = TempDir::new().unwrap();
+    let server = Served::start(folder.path());
+    let line = server.await_line("serving gRPC");
+    for part in ["version=", "address=127.0.0.1:", "data_dir=", "remarks="] {
+        assert!(line.contains(part), "{line}");
+    }
 }

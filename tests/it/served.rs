@@ -231,7 +231,9 @@ fn await_endpoint(lines: &Receiver<String>) -> (String, Vec<String>) {
     while let Ok(line) = lines.recv_timeout(START_MAX) {
         if let Some((_, rest)) = line.split_once(HOST) {
             let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            return (format!("{HOST}{port}"), said);
+            let endpoint = format!("{HOST}{port}");
+            said.push(line);
+            return (endpoint, said);
         }
         said.push(line);
     }

@@ -96,7 +96,7 @@ impl LookupResourcesSource {
     }
 
     fn count(&self, cost: &Statistics) {
-        self.operations.add(cost.visits, cost.cache_hits);
+        self.operations.add(cost);
         self.metrics.evaluations().record_cache(cost);
     }
 }

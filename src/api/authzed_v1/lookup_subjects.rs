@@ -66,7 +66,7 @@ impl PageSource for LookupSubjectsSource {
             let lookup = view
                 .look_up_subjects(&self.arguments.query(), self.after.as_deref())
                 .map_err(status::from_database)?;
-            self.operations.add(lookup.statistics().visits, 0);
+            self.operations.add(&lookup.statistics());
             Box::new(lookup)
         };
 

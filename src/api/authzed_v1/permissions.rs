@@ -222,8 +222,8 @@ fn check_response(
 /// A response with its cost in the trailers.
 pub(crate) fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
     let operations = Operations::default();
-    for Statistics { visits, cache_hits, .. } in statistics {
-        operations.add(*visits, *cache_hits);
+    for work in statistics {
+        operations.add(work);
     }
     operations.respond(message)
 }

@@ -2,13 +2,14 @@
 
 use crate::access::{Standing, Withheld};
 use crate::api::middleware::audit_trail::AuditTrail;
-use crate::api::middleware::call_log::CallLog;
+use crate::api::middleware::call_log::{CallLog, CallOrigin};
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
 use crate::api::overload::AdmittedCall;
 use crate::api::status;
 use crate::audit::AuditSlot;
 use crate::metrics::MethodCalls;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const VERSION_REQUESTED: HeaderName = HeaderName::from_static("io.spicedb.requestversion");
 const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -26,6 +28,10 @@ const OK: &str = "0";
 
 /// Makes an id for a call that brought none.
 pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// The address of the other end of a connection, in the extensions of its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
 
 /// How a call ends.
 pub(super) struct CallEnding {
@@ -63,7 +69,12 @@ impl CallEnding {
         }
 
         let request_id = trailers.get(REQUEST_ID).cloned();
-        let log = CallLog::start(request.uri().clone(), request_id, slow_after, calls);
+        let origin = CallOrigin {
+            caller: None,
+            peer: request.extensions().get().map(|PeerAddress(peer)| *peer),
+            traceparent: headers.get(TRACE_PARENT).cloned(),
+        };
+        let log = CallLog::start(request.uri().clone(), request_id, origin, slow_after, calls);
         Self { trailers, admitted: None, log, withheld: None, standing: None, audit: None }
     }
 
@@ -75,6 +86,16 @@ impl CallEnding {
     /// Whether the response leaves out what tells of data outside of the caller's roles.
     pub(super) fn is_withheld(&self) -> bool {
         self.withheld.is_some()
+    }
+
+    /// Notes who calls.
+    pub(super) fn identify(&mut self, caller: Arc<str>) {
+        self.log.identify(caller);
+    }
+
+    /// Notes the work that the response takes.
+    pub(super) fn note_work(&mut self, work: Operations) {
+        self.log.note_work(work);
     }
 
     /// Starts the record of the call for an audit log.

@@ -1,7 +1,11 @@
-//! One log line for each call: at `debug` for the usual ones, higher for slow ones and for those that the server failed.
+//! One log line for each call: at `debug` for the usual ones, higher for slow ones, for those that were refused
+//! and for those that the server failed.
 
+use crate::api::middleware::operations::{CallWork, Operations};
+use crate::api::status;
 use crate::metrics::MethodCalls;
 use crate::telemetry::Throttle;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,11 +21,18 @@ const LINES_MAX: u32 = 20;
 /// The target that a filter such as `--log-level info,kilwa::calls=debug` names.
 const TARGET: &str = "kilwa::calls";
 
+/// The digits of a trace's id.
+const TRACE_ID_DIGITS: usize = 32;
+/// The reason with which writes to a read-only server are refused.
+const READ_ONLY: &str = "SERVICE_READ_ONLY";
+
 /// Writes the line of a call when the call ends, also when it ends because the client went away.
 #[derive(Debug)]
 pub(crate) struct CallLog {
     uri: Uri,
     request_id: Option<HeaderValue>,
+    origin: CallOrigin,
+    work: Option<Operations>,
     started: Instant,
     /// From when on the call counts as slow; nothing for calls that are meant to take long.
     slow_after: Option<Duration>,
@@ -29,10 +40,40 @@ pub(crate) struct CallLog {
     is_ended: bool,
 }
 
+/// Where a call comes from, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallOrigin {
+    /// The name of the key or certificate.
+    pub(crate) caller: Option<Arc<str>>,
+    /// The address of the other end of the connection.
+    pub(crate) peer: Option<SocketAddr>,
+    /// The header `traceparent` of the W3C.
+    pub(crate) traceparent: Option<HeaderValue>,
+}
+
+impl CallOrigin {
+    /// The id of the caller's trace.
+    fn trace_id(&self) -> Option<&str> {
+        let text = self.traceparent.as_ref()?.to_str().ok()?;
+        let id = text.split('-').nth(1)?;
+        let is_hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (id.len() == TRACE_ID_DIGITS && id.bytes().all(is_hexadecimal)).then_some(id)
+    }
+}
+
+/// How the status of a call reads in its line.
+#[derive(Clone, Copy)]
+struct EndStatus<'s> {
+    code: Code,
+    message: &'s str,
+    reason: &'s str,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CallSeverity {
     Usual,
-    Notable,
+    Slow,
+    Refused,
     Failure,
 }
 
@@ -41,10 +82,12 @@ impl CallLog {
     pub(crate) fn start(
         uri: Uri,
         request_id: Option<HeaderValue>,
+        origin: CallOrigin,
         slow_after: Option<Duration>,
         calls: Arc<MethodCalls>,
     ) -> Self {
-        Self { uri, request_id, started: Instant::now(), slow_after, calls, is_ended: false }
+        let started = Instant::now();
+        Self { uri, request_id, origin, work: None, started, slow_after, calls, is_ended: false }
     }
 
     /// When the call arrived.
@@ -52,9 +95,19 @@ impl CallLog {
         self.started
     }
 
+    /// Notes who calls.
+    pub(crate) fn identify(&mut self, caller: Arc<str>) {
+        self.origin.caller = Some(caller);
+    }
+
+    /// Notes the work that the response takes.
+    pub(crate) fn note_work(&mut self, work: Operations) {
+        self.work = Some(work);
+    }
+
     /// Ends the log of a call that was answered.
     pub(crate) fn end_well(&mut self) {
-        self.write(Code::Ok, "", "");
+        self.write(EndStatus { code: Code::Ok, message: "", reason: "" });
     }
 
     /// Ends the log with the status that these headers hold.
@@ -63,32 +116,55 @@ impl CallLog {
         let (code, message) =
             status.as_ref().map_or((Code::Unknown, ""), |status| (status.code(), status.message()));
         let info = status.as_ref().and_then(StatusExt::get_details_error_info);
-        self.write(code, message, info.as_ref().map_or("", |info| short_reason(&info.reason)));
+        let reason = info.as_ref().map_or("", |info| short_reason(&info.reason));
+        self.write(EndStatus { code, message, reason });
     }
 
-    fn write(&mut self, code: Code, message: &str, reason: &str) {
-        static THROTTLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
+    fn write(&mut self, status: EndStatus<'_>) {
         self.is_ended = true;
         let elapsed = self.started.elapsed();
-        self.calls.record(code.into(), elapsed);
-        let severity = severity(code, self.slow_after.is_some_and(|slow| elapsed >= slow));
+        self.calls.record(status.code.into(), elapsed);
+        let severity = severity(status, self.slow_after.is_some_and(|slow| elapsed >= slow));
+        if severity != CallSeverity::Usual || tracing::enabled!(target: TARGET, Level::DEBUG) {
+            self.write_line(severity, status, elapsed);
+        }
+    }
+
+    fn write_line(&self, severity: CallSeverity, status: EndStatus<'_>, elapsed: Duration) {
+        // Apart, so that calls that are refused for good reason do not hide those that the server failed.
+        static NOTABLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
+        static FAILURES: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
+        let EndStatus { code, message, reason } = status;
         let rpc = self.uri.path();
         let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok());
         let request_id = request_id.unwrap_or_default();
+        let (trace_id, key) = (self.origin.trace_id(), self.origin.caller.as_deref());
+        let peer = self.origin.peer.map(tracing::field::display);
+        let duration_ms = elapsed.as_secs_f64() * 1e3;
 
         if severity == CallSeverity::Usual {
             let status_message = message;
-            tracing::debug!(target: TARGET, rpc, request_id, ?code, reason, status_message, ?elapsed, "call");
+            tracing::debug!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, "call");
             return;
         }
         // The text of what a caller caused names objects and relationships, which only `debug` may show.
         let shows_text = is_own_text(code) || tracing::enabled!(target: TARGET, Level::DEBUG);
         let status_message = shows_text.then_some(message).filter(|text| !text.is_empty());
-        let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) else { return };
-        if severity == CallSeverity::Failure {
-            tracing::warn!(target: TARGET, rpc, request_id, ?code, reason, status_message, ?elapsed, suppressed, "call failed");
-        } else {
-            tracing::info!(target: TARGET, rpc, request_id, ?code, reason, status_message, ?elapsed, suppressed, "slow or refused call");
+        let throttle = if severity == CallSeverity::Failure { &FAILURES } else { &NOTABLE };
+        let Some(suppressed) = throttle.admit(Instant::now().into_std()) else { return };
+
+        match severity {
+            CallSeverity::Failure => {
+                tracing::warn!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, suppressed, "call failed");
+            }
+            CallSeverity::Slow => {
+                let CallWork { visits, cached, reads, depth } =
+                    self.work.as_ref().map(Operations::work).unwrap_or_default();
+                tracing::info!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, depth, visits, reads, cached, suppressed, "slow call");
+            }
+            CallSeverity::Refused | CallSeverity::Usual => {
+                tracing::info!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, suppressed, "refused call");
+            }
         }
     }
 }
@@ -96,7 +172,8 @@ impl CallLog {
 impl Drop for CallLog {
     fn drop(&mut self) {
         if !self.is_ended {
-            self.write(Code::Cancelled, "the client went away", "");
+            let (code, message) = (Code::Cancelled, "the client went away");
+            self.write(EndStatus { code, message, reason: "" });
         }
     }
 }
@@ -112,28 +189,63 @@ fn is_own_text(code: Code) -> bool {
     matches!(code, Code::Unknown | Code::Internal | Code::DataLoss | Code::Unavailable)
 }
 
-fn severity(code: Code, is_slow: bool) -> CallSeverity {
-    match code {
+fn severity(status: EndStatus<'_>, is_slow: bool) -> CallSeverity {
+    // What every client receives when the server stops or takes no writes is no news to its operator.
+    let is_expected = status.reason == READ_ONLY || status.message == status::SHUTTING_DOWN;
+
+    match status.code {
         Code::Unknown | Code::Internal | Code::DataLoss => CallSeverity::Failure,
-        Code::Unavailable => CallSeverity::Notable,
+        Code::Unavailable if is_expected => CallSeverity::Usual,
+        Code::Unavailable
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::ResourceExhausted => CallSeverity::Refused,
         Code::Ok
         | Code::Cancelled
         | Code::InvalidArgument
         | Code::DeadlineExceeded
         | Code::NotFound
         | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::ResourceExhausted
         | Code::FailedPrecondition
         | Code::Aborted
         | Code::OutOfRange
-        | Code::Unimplemented
-        | Code::Unauthenticated => {
+        | Code::Unimplemented => {
             if is_slow {
-                CallSeverity::Notable
+                CallSeverity::Slow
             } else {
                 CallSeverity::Usual
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_and_a_read_only_server_are_no_news() {
+        let of = |code, message, reason| severity(EndStatus { code, message, reason }, false);
+        assert_eq!(of(Code::Unavailable, status::SHUTTING_DOWN, ""), CallSeverity::Usual);
+        assert_eq!(of(Code::Unavailable, "read-only", READ_ONLY), CallSeverity::Usual);
+        assert_eq!(of(Code::Unavailable, "the disk is full", ""), CallSeverity::Refused);
+        assert_eq!(of(Code::PermissionDenied, "", ""), CallSeverity::Refused);
+        assert_eq!(of(Code::InvalidArgument, "", ""), CallSeverity::Usual);
+    }
+
+    #[test]
+    fn a_trace_id_is_taken_from_a_valid_header_alone() {
+        let of = |text: &'static str| {
+            let traceparent = Some(HeaderValue::from_static(text));
+            CallOrigin { traceparent, ..CallOrigin::default() }.trace_id().map(str::to_owned)
+        };
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        assert_eq!(
+            of("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(),
+            Some(id)
+        );
+        for wrong in ["", "00", "00-xyz-1-01", "00-0AF7651916CD43DD8448EB211C80319C-1-01"] {
+            assert_eq!(of(wrong), None, "{wrong}");
         }
     }
 }

@@ -143,6 +143,7 @@ impl<S> Middleware<S> {
             );
         }
         if let Some(caller) = &caller {
+            ending.identify(Arc::clone(caller.name()));
             ending.withhold(call_access::enter(request, caller)?);
             if self.is_watch {
                 ending.standing = options.keys.standing(request, caller);

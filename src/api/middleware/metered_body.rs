@@ -31,6 +31,9 @@ pub(super) fn finish(
         return response;
     }
     let operations = response.extensions_mut().remove::<Operations>();
+    if let Some(operations) = &operations {
+        ending.note_work(operations.clone());
+    }
     if let Some(DebugTrailer(trace)) = response.extensions_mut().remove() {
         ending.trailers.insert(DEBUG_INFORMATION, trace);
     }

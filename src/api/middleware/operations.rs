@@ -1,5 +1,6 @@
 //! Cost of a response, in the trailers that SpiceDB has for it.
 
+use crate::engine::Statistics;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tonic::codegen::http::header::{HeaderMap, HeaderName};
@@ -16,13 +17,38 @@ pub(crate) struct Operations(Arc<OperationCounts>);
 struct OperationCounts {
     dispatched: AtomicU64,
     cached: AtomicU64,
+    reads: AtomicU64,
+    depth: AtomicU64,
+}
+
+/// The work that was done for a response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallWork {
+    /// Relations and permissions that were visited.
+    pub(crate) visits: u64,
+    /// Intermediate results that were taken from the cache.
+    pub(crate) cached: u64,
+    /// Reads of relationships.
+    pub(crate) reads: u64,
+    /// The longest path.
+    pub(crate) depth: u64,
 }
 
 impl Operations {
-    /// Adds checks that were evaluated, and checks that were answered from the cache.
-    pub(crate) fn add(&self, dispatched: u64, cached: u64) {
-        self.0.dispatched.fetch_add(dispatched, Ordering::Relaxed);
-        self.0.cached.fetch_add(cached, Ordering::Relaxed);
+    /// Adds the work of a query.
+    pub(crate) fn add(&self, work: &Statistics) {
+        self.0.dispatched.fetch_add(work.visits, Ordering::Relaxed);
+        self.0.cached.fetch_add(work.cache_hits, Ordering::Relaxed);
+        self.0.reads.fetch_add(work.reads, Ordering::Relaxed);
+        self.0.depth.fetch_max(work.depth, Ordering::Relaxed);
+    }
+
+    /// The work so far.
+    pub(super) fn work(&self) -> CallWork {
+        let OperationCounts { dispatched, cached, reads, depth } = &*self.0;
+        let [visits, cached, reads, depth] =
+            [dispatched, cached, reads, depth].map(|count| count.load(Ordering::Relaxed));
+        CallWork { visits, cached, reads, depth }
     }
 
     /// A response whose trailers carry these counts, as they are when it ends.

@@ -113,8 +113,11 @@ pub(crate) fn too_many_calls_of_key(max: u32) -> Status {
 
 /// The answer to a call that comes while the server stops.
 pub(crate) fn shutting_down() -> Status {
-    Status::unavailable("the server is shutting down")
+    Status::unavailable(SHUTTING_DOWN)
 }
+
+/// What clients read when the server stops.
+pub(crate) const SHUTTING_DOWN: &str = "the server is shutting down";
 
 /// The answer to a call that failed because of a bug.
 pub(crate) fn server_fault(message: &'static str) -> Status {

@@ -31,6 +31,7 @@ use crate::validation::SchemaNeed;
 pub(super) use arguments::Arguments;
 use banner::Banner;
 pub(super) use common_args::{CommonArgs, listen_address};
+pub(super) use log_format::asks_for_json;
 use std::env;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -54,10 +55,12 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         if matches!(server.key_source(), KeySource::Kept(_) | KeySource::Made(_)) {
             registration = register(address, &config.data_dir);
         }
+        let version = env!("CARGO_PKG_VERSION");
+        let (data_dir, remarks) = (config.data_dir.display(), server.remarks());
+        tracing::info!(version, %address, %data_dir, remarks, "serving gRPC");
         if arguments.common.logs_json() || config.audit.target == Some(AuditTarget::StandardOutput)
         {
-            // Both streams may be read as JSON, so the address is logged instead.
-            tracing::info!(%address, data_dir = %config.data_dir.display(), "serving gRPC");
+            // Both streams may be read as JSON.
             return;
         }
         let (data_dir, keys) = (&config.data_dir, server.key_source());
