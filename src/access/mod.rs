@@ -5,7 +5,7 @@
 //! file, [`AccessFile`], defines keys, certificates and roles.
 //!
 //! Invariant: this module knows no message and no gRPC code. What no role names is refused: a method that is not in the
-//! table of [`method`] is open to callers without limits alone.
+//! table of methods is open to callers without limits alone.
 
 mod callers;
 mod file;
