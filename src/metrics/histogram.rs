@@ -123,7 +123,7 @@ impl Buckets {
 
     fn encode(&self, mut encoder: MetricEncoder<'_>, bounds: &[f64], sum: f64) -> fmt::Result {
         let counts = self.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
-        let bounds = bounds.iter().copied().chain([f64::MAX]);
+        let bounds = bounds.iter().copied().chain([f64::INFINITY]);
         let buckets: Vec<_> = bounds.zip(counts).collect();
         encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
     }
