@@ -442,7 +442,7 @@ fn what_does_not_exist_yet_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.yaml"), "schema: 'definition'\n").unwrap();
     for arguments in [
-        vec!["serve", "--http-enabled=true"],
+        vec!["serve", "--http-enabled", "--http-addr", "nowhere"],
         vec!["serve", "--metrics-enabled", "--metrics-addr", "nowhere"],
         vec!["serve", "--datastore-gc-window", "soon"],
         vec!["serve", "--grpc-addr", "nowhere"],
