@@ -176,6 +176,38 @@ fn every_filter_gives_every_page_in_order_now_and_then() {
 }
 
 #[test]
+fn no_row_is_given_twice_wherever_the_budget_ends() {
+    let texts = [
+        "doc:a#admin@zone:b",
+        "doc:a#admin@zone:b#admin",
+        "doc:a-b#admin@zone:b",
+        "doc:a#admin@zone:b#member",
+        "zone:c#owner@zone:b#admin",
+        "zone:c#owner@zone:b#owner",
+        "doc:a-b#member@zone:b",
+        "zone:ba#admin@zone:b#admin",
+        "zone:c#admin@zone:b",
+        "zone:ba#owner@zone:b#owner[expiration:1970-01-01T00:10:00Z]",
+    ];
+    let store = Store::in_memory(&StoreOptions::default()).unwrap();
+    let mut rows = Rows::new();
+    put(&store, &mut rows, &texts.map(str::to_owned));
+    let snapshot = store.snapshot(now()).unwrap();
+    let subject = SubjectFilter {
+        subject_type: "zone".to_owned(),
+        subject_id: Some("b".to_owned()),
+        relation: SubjectRelationFilter::Any,
+    };
+    let filter = RelationshipFilter { subject: Some(subject), ..RelationshipFilter::default() };
+    for rows_max in 1..60 {
+        for page in 1..30 {
+            let found = read(&snapshot, &filter, page, rows_max);
+            assert_eq!(found, expected(&rows, &filter), "{rows_max} rows, {page} a page");
+        }
+    }
+}
+
+#[test]
 fn many_subjects_of_one_relation_come_in_order() {
     let store = Store::in_memory(&StoreOptions::default()).unwrap();
     let mut texts = vec!["doc:a#viewer@zone:a".to_owned(), "doc:c#owner@team:a".to_owned()];

@@ -300,7 +300,7 @@ impl<'e> OrderedPage<'e, '_> {
                 return Ok(self.last());
             }
             turns += 1;
-            if self.budget.is_spent() && turns > turns_min {
+            if self.budget.is_spent() && turns > turns_min && !self.is_begun(lane)? {
                 return self.before(lane);
             }
             if let Some(next) = self.turn(lane)? {
@@ -318,7 +318,7 @@ impl<'e> OrderedPage<'e, '_> {
                 return Ok(self.last());
             }
             turns += 1;
-            if self.budget.is_spent() && turns > 1 {
+            if self.budget.is_spent() && turns > 1 && !self.is_begun(lane)? {
                 return self.before(lane);
             }
             if let Some(next) = self.turn(lane)? {
@@ -326,6 +326,24 @@ impl<'e> OrderedPage<'e, '_> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether rows of the relation and resource at which a lane stands have been given already, in this page or before it.
+    /// The position before these would give them again, so that the page has to go on whatever is left of the budget.
+    fn is_begun(&self, lane: &Lane<'_>) -> Result<bool, ReadError> {
+        let Some(key) = lane.matches.key()? else { return Ok(false) };
+        let row = decode::row_key(self.plan.index, key)?;
+        let names = self.reader.names;
+        let at = Rank {
+            resource_type: names.text(row.resource_type)?,
+            resource_id: row.resource_id,
+            relation: names.text(row.relation)?,
+            subject: None,
+        };
+
+        let given = self.rows.last().map(|(row, _)| Rank::from_relationship(row));
+        let given = given.or(self.after.map(|(_, rank)| rank));
+        Ok(given.is_some_and(|given| given.subject.is_some() && given.is_beside(&at)))
     }
 
     /// The position before the resource at which a lane stands.
