@@ -329,7 +329,7 @@ impl<'e> OrderedPage<'e, '_> {
     }
 
     /// Whether rows of the relation and resource at which a lane stands have been given already, in this page or before it.
-    /// The position before these would give them again, so that the page has to go on whatever is left of the budget.
+    /// The position before these would give them again, so that the page has to continue whatever is left of the budget.
     fn is_begun(&self, lane: &Lane<'_>) -> Result<bool, ReadError> {
         let Some(key) = lane.matches.key()? else { return Ok(false) };
         let row = decode::row_key(self.plan.index, key)?;
