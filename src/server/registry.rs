@@ -4,6 +4,8 @@
 //! the oldest of them is closed for a new one, so that any number of idle connections without a key cannot keep out callers
 //! that have one, and proven connections never notice.
 
+use super::descriptors;
+use crate::config::ConnectionOptions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,6 +80,25 @@ pub(super) struct Proof {
 }
 
 impl Registry {
+    /// A registry of as many connections as the options and the limit on open files allow.
+    pub(super) fn of(options: ConnectionOptions) -> Arc<Self> {
+        let shares = descriptors::shares();
+        let max = match options.max {
+            None => shares.connections_default,
+            Some(max) if max <= shares.connections => max,
+            Some(wanted) => {
+                tracing::warn!(
+                    wanted,
+                    max = shares.connections,
+                    open_files = shares.limit,
+                    "fewer connections than --grpc-max-connections says: raise the limit of open files (ulimit -n)"
+                );
+                shares.connections
+            }
+        };
+        Self::new(max)
+    }
+
     /// An empty registry with this many slots.
     pub(super) fn new(max: u32) -> Arc<Self> {
         let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);

@@ -3,13 +3,16 @@
 //! No caller shows a key here, so everything is bounded: the header, the time for it, the time for the whole connection, and the
 //! number of connections.
 
+use super::error::ServerError;
 use super::http_answer::{plain, response};
+use super::plaintext::{self, ListenerKind};
 use super::profiles;
 use super::readiness::Readiness;
 use super::readings;
 use super::registry::Registry;
 use super::tls::{self, TlsIdentity};
 use crate::api::Workers;
+use crate::config::MetricsOptions;
 use crate::metrics::{CallMetrics, Exposition, TextFormat};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -63,8 +66,20 @@ impl fmt::Debug for ScrapeService {
 }
 
 impl ScrapeListener {
+    /// Listens where the options say, if they do.
+    pub(super) fn of(options: &MetricsOptions) -> Result<Option<Self>, ServerError> {
+        let Some(address) = &options.address else { return Ok(None) };
+        let tls = TlsIdentity::of("metrics", &options.transport, tls::ALPN_SCRAPE)?;
+        let cannot_bind = |source| ServerError::BindMetrics { address: address.clone(), source };
+        let listener = Self::bind(address, tls).map_err(cannot_bind)?;
+        let local = listener.address();
+        plaintext::require_protection(ListenerKind::Metrics, local, &options.transport)?;
+        plaintext::warn(ListenerKind::Metrics, local, &options.transport);
+        Ok(Some(listener))
+    }
+
     /// Listens at an address, with TLS if there is an identity for it.
-    pub(super) fn bind(address: &str, tls: Option<Arc<TlsIdentity>>) -> io::Result<Self> {
+    fn bind(address: &str, tls: Option<Arc<TlsIdentity>>) -> io::Result<Self> {
         let listener = net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;

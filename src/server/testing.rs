@@ -1,11 +1,18 @@
 //! A server for tests: each key has an empty database of its own, in memory, made when the key is first shown.
 
+use super::address::bind;
 use super::clock::system_now;
 use super::connection::{self, ConnectionService};
+use super::descriptors;
+use super::error::ServerError;
+use super::health;
 use super::listener::listen;
+use super::open::{contents, request_ids};
+use super::registry::Registry;
+use super::reload;
+use super::serve::drain;
 use super::signals::StopSignals;
-use super::{GARBAGE_COLLECTION_INTERVAL_MIN, descriptors, usual_routes};
-use super::{ServerError, bind, contents, drain, registry, reload, report, request_ids};
+use super::upkeep::GARBAGE_COLLECTION_INTERVAL_MIN;
 use crate::api::{self, Clock, Keys, RequestIds, Workers, shown_key};
 use crate::config::Config;
 use crate::database::Database;
@@ -80,7 +87,7 @@ async fn serve(
     tenants: Arc<Tenants>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServerError> {
-    let (health, usual) = usual_routes().await?;
+    let (reporter, usual) = health::usual_routes().await?;
     let usual = usual.routes();
 
     let routes = |writes| {
@@ -90,7 +97,7 @@ async fn serve(
 
     let (stop, stopped) = watch::channel(());
     let options = tenants.config.connections;
-    let registry = registry(options);
+    let registry = Registry::of(options);
     let serve = |listener, routes| {
         let service = ConnectionService { routes, options, tls: None };
         let serve = move |stream, ticket| connection::serve(stream, service.clone(), ticket);
@@ -113,7 +120,7 @@ async fn serve(
         () = &mut serving => {}
         () = tenants.collect_garbage() => {}
         () = shutdown => {
-            report(&health, ServingStatus::NotServing).await;
+            health::report(&reporter, ServingStatus::NotServing).await;
             drop(stop);
             drain(serving, tenants.config.shutdown_grace).await;
         }

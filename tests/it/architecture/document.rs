@@ -63,8 +63,17 @@ fn is_missing(name: &str) -> bool {
         return false;
     }
     let folder = root().join("src").join(module);
-    let is_function = fs::read_to_string(folder.join("mod.rs"))
-        .is_ok_and(|text| text.contains(&format!("fn {item}(")));
+    let is_function =
+        fs::read_to_string(folder.join("mod.rs")).is_ok_and(|text| has_function(&text, item));
     let path = folder.join(item);
     !is_function && !path.is_dir() && !path.with_extension("rs").is_file()
+}
+
+/// Whether a module has a function of this name, of its own or from one of its files.
+fn has_function(module: &str, name: &str) -> bool {
+    let is_word = |line: &str| {
+        line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
+    };
+    module.contains(&format!("fn {name}("))
+        || module.lines().any(|line| line.starts_with("pub use ") && is_word(line))
 }
