@@ -19,6 +19,9 @@ const FILES: &[&str] = &[
     "kilwa/v1/watch_service.proto",
 ];
 
+/// What Envoy asks. Apart, because reflection shows it only where it is served.
+const ENVOY_FILES: &[&str] = &["envoy/service/auth/v3/external_auth.proto"];
+
 /// Messages of deprecated calls, and the stable ones that are the same on the wire: one type serves both.
 const TWINS: [(&str, &str); 24] = [
     ("BulkCheckPermissionPair", "CheckBulkPermissionsPair"),
@@ -49,12 +52,12 @@ const TWINS: [(&str, &str); 24] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
-    let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
-    let files = compiler.file_descriptor_set();
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    // Encoded by the compiler, because the structs of prost drop the options that give methods their routes.
-    fs::write(out_dir.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
+    for (name, files) in [("descriptors.binpb", FILES), ("envoy.binpb", ENVOY_FILES)] {
+        // Encoded by the compiler, because the structs of prost drop the options that give methods their routes.
+        fs::write(out_dir.join(name), compiled(files)?.encode_file_descriptor_set())?;
+    }
+    let files = compiled(&[FILES, ENVOY_FILES].concat())?.file_descriptor_set();
     let mut configuration = tonic_prost_build::configure();
     for (deprecated, stable) in TWINS {
         let message = format!(".authzed.api.v1.{deprecated}");
@@ -69,4 +72,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds_with_config(files, messages)?;
     Ok(())
+}
+
+fn compiled(files: &[&str]) -> Result<protox::Compiler, protox::Error> {
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(files)?;
+    Ok(compiler)
 }

@@ -31,6 +31,8 @@ pub struct Config {
     pub keys: Vec<String>,
     /// The file with keys, certificates and roles.
     pub access_file: Option<PathBuf>,
+    /// The file that maps requests of a proxy to checks; external authorization (`ext_authz`) is served with one.
+    pub ext_authz_file: Option<PathBuf>,
     /// Where calls are recorded, and how.
     pub audit: AuditOptions,
     /// How the store works.
@@ -226,6 +228,7 @@ impl Config {
             data_dir: data_dir.into(),
             keys: Vec::new(),
             access_file: None,
+            ext_authz_file: None,
             audit: AuditOptions::default(),
             store: StoreOptions::default(),
             recover_log: false,

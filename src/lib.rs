@@ -87,6 +87,7 @@
 //! | [`access`] | callers and their roles: who may call which method on which part of the data |
 //! | [`audit`] | the audit log: a record of each call as a `CloudEvent`, in a file or on standard output |
 //! | [`api`] | the gRPC layer: decode, call, encode |
+//! | [`envoy`] | external authorization of Envoy: rules that make checks of requests |
 //! | [`config`] | the options of a server |
 //! | [`server`] | the server: listen, serve, collect garbage, drain |
 //! | [`client`] | the gRPC client of the command line |
@@ -131,6 +132,8 @@ pub mod api;
 pub mod config;
 
 pub mod http;
+
+pub mod envoy;
 
 pub mod server;
 

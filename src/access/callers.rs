@@ -6,7 +6,8 @@ use super::key::{KeyHash, is_short_key};
 use super::principal::{CertificateNameKind, Principal};
 use super::token::TokenRefusal;
 use arc_swap::ArcSwap;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,6 +143,23 @@ impl Callers {
             table.verified.insert(&hash, principal.clone(), expires);
             principal
         }))
+    }
+
+    /// The claims of a token of someone else than the caller, such as a user whom the caller serves. The issuer is given by its
+    /// name in the access file; the audience is that of the access file without another. The token has to be valid, and needs
+    /// to give no role. `None` when the access file has no such issuer.
+    pub fn claims(
+        &self,
+        issuer: &str,
+        audience: Option<&BTreeSet<String>>,
+        token: &str,
+    ) -> Option<Result<Map<String, Value>, TokenRefusal>> {
+        self.current.load().issuers.claims(issuer, audience, token)
+    }
+
+    /// Whether the access file has an issuer of this name.
+    pub fn has_issuer(&self, name: &str) -> bool {
+        self.current.load().issuers.has(name)
     }
 
     /// Whether some certificate has a role.

@@ -4,7 +4,8 @@ use super::key::KeyHash;
 use super::principal::Principal;
 use super::role::{FULL_ROLE, Role};
 use super::token::{Issuer, TokenCaller, TokenRefusal, issuer_name};
-use std::collections::{BTreeMap, HashMap};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,27 @@ impl IssuerTable {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.issuers.is_empty()
+    }
+
+    /// Whether there is one of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.named(name).is_some()
+    }
+
+    /// The claims of a token that an issuer, given by its name in the access file, has made for an audience; without an
+    /// audience, for that of the access file. `None` without such an issuer.
+    pub(super) fn claims(
+        &self,
+        name: &str,
+        audience: Option<&BTreeSet<String>>,
+        token: &str,
+    ) -> Option<Result<Map<String, Value>, TokenRefusal>> {
+        let issuer = self.named(name)?;
+        Some(issuer.claims(token, audience.unwrap_or(&issuer.audience)))
+    }
+
+    fn named(&self, name: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| issuer.name == name)
     }
 
     /// The files of their keys.

@@ -114,6 +114,8 @@ pub const METHODS: &[Method] = {
         method(kilwa!("ValidationService/Validate"), Check, Nothing),
         method(kilwa!("ValidationService/ValidateLive"), Admin, Everything),
         method(kilwa!("WatchService/Watch"), Watch, Objects),
+        // The check that it makes is a call of its own, of the same caller.
+        method("/envoy.service.auth.v3.Authorization/Check", Check, Nothing),
     ]
 };
 

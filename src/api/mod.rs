@@ -42,6 +42,6 @@ pub use middleware::call_ending::{PeerAddress, RequestIds, refuse};
 pub use middleware::layer::Admission;
 pub use overload::{OverloadOptions, OverloadStatus};
 pub use request_limits::RequestLimits;
-pub use services::{ApiOptions, HEALTH_NAMES, WRITES_HEALTH, add_services};
+pub use services::{ApiOptions, HEALTH_NAMES, ServiceMiddleware, WRITES_HEALTH, add_services};
 pub use watch::send_queue::WatchOptions;
 pub use workers::{Clock, Workers};

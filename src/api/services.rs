@@ -23,11 +23,16 @@ use crate::proto::kilwa::v1::permissions_service_server::PermissionsServiceServe
 use crate::proto::kilwa::v1::relationships_service_server::RelationshipsServiceServer;
 use crate::proto::kilwa::v1::validation_service_server::ValidationServiceServer;
 use crate::proto::kilwa::v1::watch_service_server::WatchServiceServer as KilwaWatchServiceServer;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tonic::body::Body;
 use tonic::codec::CompressionEncoding::Gzip;
-use tonic::service::RoutesBuilder;
+use tonic::codegen::Service;
+use tonic::codegen::http::{Request, Response};
+use tonic::server::NamedService;
+use tonic::service::{Routes, RoutesBuilder};
 
 /// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to. Most methods
 /// take less, see `intake`.
@@ -92,8 +97,32 @@ impl fmt::Debug for ApiOptions {
     }
 }
 
-/// Adds every service of Kilwa to a server's routes. They answer from the workers' database.
-pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options: ApiOptions) {
+/// What surrounds every service: callers, roles, limits, logs. For a service that is not among those of [`add_services`].
+#[derive(Clone, Debug)]
+pub struct ServiceMiddleware(MiddlewareOptions);
+
+impl ServiceMiddleware {
+    /// Adds a service, surrounded by the same as the others, to their routes.
+    pub fn add<S>(&self, routes: Routes, service: S) -> Routes
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        routes.add_service(Middleware::new(service, self.0.clone()))
+    }
+}
+
+/// Adds every service of Kilwa to a server's routes. They answer from the workers' database. Returns what surrounds them.
+pub fn add_services(
+    routes: &mut RoutesBuilder,
+    workers: &Arc<Workers>,
+    options: ApiOptions,
+) -> ServiceMiddleware {
     let ApiOptions {
         keys,
         limits,
@@ -154,4 +183,5 @@ pub fn add_services(routes: &mut RoutesBuilder, workers: &Arc<Workers>, options:
     add!(WatchServiceServer, watching.clone());
 
     add!(KilwaWatchServiceServer, watching);
+    ServiceMiddleware(edge)
 }

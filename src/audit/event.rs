@@ -2,10 +2,10 @@
 
 use super::options::AuditSource;
 use super::record::{CallRecord, CapturedMessage};
-use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::served_descriptors;
 use crate::relationship::Timestamp;
 use flate2::read::GzDecoder;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -14,6 +14,8 @@ use std::io::Read as _;
 const MESSAGE_BYTES_MAX: u64 = 256 << 10;
 /// The length of what precedes a message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
+/// The method whose requests have the headers of clients, and so their tokens and cookies: they are left out.
+const WITH_CREDENTIALS: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// Names of gRPC codes, by number.
 const CODES: [&str; 17] = [
     "OK",
@@ -49,7 +51,7 @@ impl EventEncoder {
     /// Events of a source.
     pub(super) fn new(AuditSource { source, run, .. }: AuditSource) -> Self {
         // The descriptors are part of the program; without them messages would be left out.
-        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap_or_default();
+        let pool = served_descriptors().unwrap_or_default();
         let mut methods = BTreeMap::new();
         for service in pool.services() {
             for method in service.methods() {
@@ -77,7 +79,8 @@ impl EventEncoder {
 
     fn data(&self, record: &CallRecord) -> Value {
         let method = self.methods.get(&record.path);
-        let request = method.and_then(|method| message(&record.request, &method.input()));
+        let shown = method.filter(|_| record.path != WITH_CREDENTIALS);
+        let request = shown.and_then(|method| message(&record.request, &method.input()));
         let response = method.and_then(|method| message(&record.response, &method.output()));
 
         let code = usize::try_from(record.code).ok().and_then(|code| CODES.get(code));
@@ -133,6 +136,9 @@ fn revision(response: &Map<String, Value>) -> Option<&str> {
 fn verdict(response: &Map<String, Value>) -> Option<Value> {
     if let Some(permissionship) = response.get("permissionship") {
         return Some(permissionship.clone());
+    }
+    if let Some(facts) = response.get("dynamicMetadata") {
+        return facts.get("verdict").cloned();
     }
     let items = response.get("pairs").or_else(|| response.get("permissions"))?.as_array()?;
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();

@@ -16,6 +16,7 @@ mod duration;
 mod error;
 mod exit;
 mod explanation_json;
+mod ext_authz;
 mod file_patterns;
 mod health;
 mod import;
@@ -96,6 +97,9 @@ enum Command {
     /// Check the file of keys and roles, and hash keys for it.
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Check the file that maps requests of Envoy to checks.
+    #[command(subcommand)]
+    ExtAuthz(ext_authz::Command),
     /// Check whether a server serves requests; exit code 1 if it does not.
     Health(health::Arguments),
     /// Print the version of this program and of a server.
@@ -160,6 +164,7 @@ fn command(command: Command, notes: &spicedb::AdoptionNotes) -> Result<Exit, Cli
         Command::Import(arguments) => import::run(&arguments),
         Command::Backup(command) => backup::run(&command),
         Command::Auth(command) => auth::run(&command),
+        Command::ExtAuthz(command) => ext_authz::run(&command),
         Command::Health(arguments) => health::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),

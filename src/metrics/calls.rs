@@ -3,12 +3,12 @@
 use super::evaluations::EvaluationMetrics;
 use super::histogram::DurationHistogram;
 use super::watches::WatchMetrics;
-use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::served_descriptors;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::MethodDescriptor;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub struct MethodCalls {
 impl CallMetrics {
     /// No calls yet, of the methods of every service.
     pub fn new() -> Self {
-        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap_or_default();
+        let pool = served_descriptors().unwrap_or_default();
         let methods = pool.services().flat_map(|service| {
             let calls = |method: MethodDescriptor| {
                 let path = format!("/{}/{}", service.full_name(), method.name());

@@ -1,5 +1,7 @@
 //! The messages, servers and clients of the wire, generated from the files in `proto/`.
 
+use prost_reflect::{DescriptorError, DescriptorPool};
+
 /// The protocol that clients of `SpiceDB` speak.
 pub mod authzed {
     /// The API's packages.
@@ -35,6 +37,57 @@ pub mod kilwa {
     }
 }
 
-/// Every file in `proto/` and what they import, as an encoded `google.protobuf.FileDescriptorSet`.
+/// What Envoy asks an authorization service.
+#[expect(
+    clippy::pedantic,
+    clippy::as_conversions,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
+pub mod envoy {
+    /// Configuration.
+    pub mod config {
+        /// Common messages.
+        pub mod core {
+            /// Version 3.
+            pub mod v3 {
+                tonic::include_proto!("envoy.config.core.v3");
+            }
+        }
+    }
+
+    /// Services.
+    pub mod service {
+        /// Authorization.
+        pub mod auth {
+            /// Version 3.
+            pub mod v3 {
+                tonic::include_proto!("envoy.service.auth.v3");
+            }
+        }
+    }
+
+    /// Types.
+    pub mod r#type {
+        /// Version 3.
+        pub mod v3 {
+            tonic::include_proto!("envoy.r#type.v3");
+        }
+    }
+}
+
+/// Every file in `proto/`, but for those of Envoy, and what they import, as an encoded `google.protobuf.FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+
+/// The files in `proto/envoy` and what they import, in the same form.
+pub const ENVOY_FILE_DESCRIPTOR_SET: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/envoy.binpb"));
+
+/// The descriptors of all that is served, those of Envoy too.
+pub(crate) fn served_descriptors() -> Result<DescriptorPool, DescriptorError> {
+    let mut pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
+    pool.decode_file_descriptor_set(ENVOY_FILE_DESCRIPTOR_SET)?;
+    Ok(pool)
+}

@@ -11,7 +11,8 @@ pub(crate) mod field_errors;
 mod generated;
 
 pub(crate) use codec::{DecodeGuard, guard_decoding};
-pub use generated::{FILE_DESCRIPTOR_SET, authzed, kilwa};
+pub(crate) use generated::served_descriptors;
+pub use generated::{ENVOY_FILE_DESCRIPTOR_SET, FILE_DESCRIPTOR_SET, authzed, envoy, kilwa};
 
 /// Prefix of the `source` of a trace step below which steps were left out.
 pub const TRUNCATED_TRACE_SOURCE: &str = "kilwa-cut:";

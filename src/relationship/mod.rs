@@ -7,6 +7,7 @@
 //! Invariant: this module knows no schema, disk, clock or wire format.
 
 mod context;
+mod escaped_id;
 mod filter;
 mod keys;
 mod name;
@@ -26,6 +27,7 @@ mod tuple;
 mod update;
 
 pub use context::{Context, ContextError};
+pub use escaped_id::{from_object_id, to_object_id};
 pub use filter::{ObjectIdFilter, RelationshipFilter, SubjectFilter, SubjectRelationFilter};
 pub use keys::{RelationKey, ResourceKey, SubjectForm, SubjectKey};
 pub use name::{InvalidName, NameKind, require_name};

@@ -8,6 +8,7 @@ use super::tls::TlsError;
 use crate::audit::AuditError;
 use crate::config::KeyError;
 use crate::database::DatabaseError;
+use crate::envoy::ExtAuthzMappingError;
 use crate::store::OpenError;
 use std::io;
 
@@ -54,6 +55,9 @@ pub enum ServerError {
     /// The HTTP listener.
     #[error(transparent)]
     Http(#[from] HttpListenerError),
+    /// The mapping file of external authorization.
+    #[error(transparent)]
+    ExtAuthz(#[from] ExtAuthzMappingError),
     /// Threads or signals.
     #[error("the server cannot be set up: {0}")]
     System(io::Error),

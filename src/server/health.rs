@@ -11,13 +11,24 @@ use tonic_health::server::HealthReporter;
 /// The largest message of the services that ask for no key, in bytes: they take a name.
 const OPEN_MESSAGE_BYTES_MAX: usize = 16 << 10;
 
+/// What reflection shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShownServices {
+    /// The services that every server has.
+    Usual,
+    /// External authorization of Envoy too.
+    AlsoEnvoy,
+}
+
 /// Health and reflection, which every server has and which ask for no key.
-pub(super) async fn usual_routes() -> Result<(HealthReporter, RoutesBuilder), ServerError> {
+pub(super) async fn usual_routes(
+    shown: ShownServices,
+) -> Result<(HealthReporter, RoutesBuilder), ServerError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     report(&health, ServingStatus::Serving).await;
     let mut routes = Routes::builder();
     routes.add_service(health_service.max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX));
-    add_reflection(&mut routes)?;
+    add_reflection(&mut routes, shown)?;
     Ok((health, routes))
 }
 
@@ -35,9 +46,17 @@ pub(super) async fn end_health_watches(health: &HealthReporter) {
     }
 }
 
-fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), ServerError> {
+fn add_reflection(routes: &mut RoutesBuilder, shown: ShownServices) -> Result<(), ServerError> {
     let builder = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = tonic_reflection::server::Builder::configure();
+        let builder = match shown {
+            ShownServices::Usual => builder,
+            ShownServices::AlsoEnvoy => {
+                builder.register_encoded_file_descriptor_set(proto::ENVOY_FILE_DESCRIPTOR_SET)
+            }
+        };
+
+        builder
             .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)

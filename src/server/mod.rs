@@ -39,6 +39,7 @@ pub use tls::TlsError;
 
 use crate::api::{ApiOptions, Workers};
 use crate::config::{ConnectionOptions, HttpListenerOptions, KeySource, TransportSecurity};
+use crate::envoy::ExtAuthz;
 use clock::GuardedClock;
 use http_listener::HttpListener;
 use scrape::ScrapeListener;
@@ -78,6 +79,7 @@ pub struct Server {
     /// Whether profiles are served with the metrics.
     profiles: bool,
     http: Option<HttpListener>,
+    ext_authz: Option<ExtAuthz>,
     garbage_collection_interval: Duration,
     shutdown_drain_delay: Duration,
     shutdown_grace: Duration,

@@ -6,10 +6,11 @@ use super::http_listener::HttpListener;
 use super::scrape::ScrapeListener;
 use super::tls::{self, TlsIdentity};
 use super::{Contents, Server, descriptors};
-use crate::api::{Clock, RequestIds, Workers};
+use crate::api::{Clock, Keys, RequestIds, Workers};
 use crate::audit::{AuditError, AuditLog, AuditSource};
 use crate::config::{Bootstrap, Config};
 use crate::database::{Consistency, Database, DatabaseError};
+use crate::envoy::{ExtAuthz, ExtAuthzMappingError};
 use crate::relationship::{Relationship, Timestamp};
 use crate::store::{OpenError, Store};
 use std::sync::Arc;
@@ -63,6 +64,7 @@ impl Server {
         let clock = Arc::new(clock);
 
         let (keys, key_source) = config.load_keys()?;
+        let ext_authz = ext_authz(config, &keys)?;
         let database = Database::new(store, config.database);
         let contents = contents(&database, config.bootstrap.as_ref(), clock.now())?;
         let database = if config.read_only { database.read_only() } else { database };
@@ -88,11 +90,18 @@ impl Server {
             metrics,
             profiles: config.metrics.profiles,
             http,
+            ext_authz,
             garbage_collection_interval: config.garbage_collection_interval,
             shutdown_drain_delay: config.shutdown_drain_delay,
             shutdown_grace: config.shutdown_grace,
         })
     }
+}
+
+/// External authorization, if it is to be served.
+fn ext_authz(config: &Config, keys: &Keys) -> Result<Option<ExtAuthz>, ExtAuthzMappingError> {
+    let file = config.ext_authz_file.clone();
+    file.map(|file| ExtAuthz::new(file, keys.callers().cloned())).transpose()
 }
 
 /// Starts the audit log, if there is to be one. Its source is the store.

@@ -2,7 +2,7 @@
 
 use super::connection::{self, ConnectionService};
 use super::error::ServerError;
-use super::health;
+use super::health::{self, ShownServices};
 use super::http_connection::{self, HttpService};
 use super::http_listener::{HttpListener, HttpListenerError};
 use super::listener::listen;
@@ -15,8 +15,9 @@ use super::tls::TlsIdentity;
 use super::upkeep::{collect_garbage, watch_clock};
 use super::{Server, heal};
 use crate::access::Callers;
-use crate::api::{self, Workers};
+use crate::api::{self, ServiceMiddleware, Workers};
 use crate::audit::AuditLog;
+use crate::envoy::ExtAuthz;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,9 +40,9 @@ impl Server {
         let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
 
         let audit = self.options.audit.clone();
-        let (reporter, mut routes) = health::usual_routes().await?;
+        let (reporter, mut routes) = health::usual_routes(self.shown_services()).await?;
         let calls = Arc::clone(&self.options.calls);
-        api::add_services(&mut routes, &self.workers, self.options.clone());
+        let middleware = api::add_services(&mut routes, &self.workers, self.options.clone());
 
         let (stop, stopped) = watch::channel(());
         let registry = Registry::of(self.connections);
@@ -52,6 +53,7 @@ impl Server {
         let _scrapes = self.metrics.take().map(|metrics| metrics.start(scraped));
         let routes = routes.routes();
         let http = self.start_http(routes.clone()).await?;
+        let routes = self.with_ext_authz(routes, &middleware);
         let service =
             ConnectionService { routes, options: self.connections, tls: self.tls.clone() };
         let serving = listen_to_all((listener, service), http, registry, stopped);
@@ -76,6 +78,18 @@ impl Server {
 
         close(&self.workers, audit).await;
         Ok(())
+    }
+
+    fn shown_services(&self) -> ShownServices {
+        if self.ext_authz.is_some() { ShownServices::AlsoEnvoy } else { ShownServices::Usual }
+    }
+
+    /// The services, with that of external authorization if it is to be served.
+    fn with_ext_authz(&self, routes: Routes, middleware: &ServiceMiddleware) -> Routes {
+        match &self.ext_authz {
+            Some(ext_authz) => ext_authz.add_to(routes, middleware),
+            None => routes,
+        }
     }
 
     /// Takes no more calls, and waits for those in progress within the grace period.
@@ -111,7 +125,9 @@ impl Server {
         let http = self.http.iter().flat_map(HttpListener::reloadables);
         let callers = self.options.keys.callers().cloned();
         let audit = self.options.audit.clone().map(audit_reloadable);
-        tls.chain(http).chain(callers.and_then(access_reloadable)).chain(audit).collect()
+        let access = callers.and_then(access_reloadable);
+        let ext_authz = self.ext_authz.clone().map(ext_authz_reloadable);
+        tls.chain(http).chain(access).chain(ext_authz).chain(audit).collect()
     }
 }
 
@@ -129,6 +145,13 @@ fn access_reloadable(callers: Arc<Callers>) -> Option<Reloadable> {
     let files = callers.files();
     let reload = move || callers.reload().map_err(|error| error.to_string());
     Some(Reloadable::new("access file", files, reload))
+}
+
+/// The mapping file of external authorization. After the access file, whose issuers it names.
+fn ext_authz_reloadable(ext_authz: ExtAuthz) -> Reloadable {
+    let files = vec![ext_authz.file().to_owned()];
+    let reload = move || ext_authz.reload().map_err(|error| error.to_string());
+    Reloadable::new("ext_authz mapping file", files, reload)
 }
 
 /// Serves the connections of both listeners until they are stopped.

@@ -5,7 +5,7 @@ use super::clock::system_now;
 use super::connection::{self, ConnectionService};
 use super::descriptors;
 use super::error::ServerError;
-use super::health;
+use super::health::{self, ShownServices};
 use super::listener::listen;
 use super::open::{contents, request_ids};
 use super::registry::Registry;
@@ -87,7 +87,7 @@ async fn serve(
     tenants: Arc<Tenants>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServerError> {
-    let (reporter, usual) = health::usual_routes().await?;
+    let (reporter, usual) = health::usual_routes(ShownServices::Usual).await?;
     let usual = usual.routes();
 
     let routes = |writes| {

@@ -55,6 +55,7 @@ mod embedding;
 mod examples;
 mod expand;
 mod explanations;
+mod ext_authz;
 mod extreme_times;
 mod failing_disk;
 mod floods;

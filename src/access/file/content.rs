@@ -34,7 +34,9 @@ pub(super) struct IssuerContent {
     pub(super) clock_skew_seconds: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) roles_claim: Option<String>,
-    pub(super) roles: Spanned<BTreeMap<String, Vec<PlacedText>>>,
+    /// Without it, tokens name the subjects of checks alone, and never a caller.
+    #[serde(default)]
+    pub(super) roles: Option<Spanned<BTreeMap<String, Vec<PlacedText>>>>,
 }
 
 /// `[roles.NAME]`.

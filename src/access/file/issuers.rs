@@ -8,6 +8,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use toml::Spanned;
 
 /// The largest key set that is read, in bytes.
 const KEY_SET_BYTES_MAX: u64 = 1 << 20;
@@ -46,7 +47,7 @@ pub(super) fn issuer(
         );
     }
     let mut mapped = BTreeMap::new();
-    for (value, names) in content.roles.get_ref() {
+    for (value, names) in content.roles.iter().flat_map(Spanned::get_ref) {
         for name in names {
             if name.get_ref() != FULL_ROLE && !roles.contains_key(name.get_ref()) {
                 mistakes.note(name.span(), format!("there is no role `{}`", name.get_ref()));
@@ -55,9 +56,10 @@ pub(super) fn issuer(
         let names = names.iter().map(|name| name.get_ref().clone()).collect();
         mapped.insert(value.clone(), names);
     }
-    if mapped.is_empty() {
-        let message = "roles must not be empty: without one, no token gives a role";
-        mistakes.note(content.roles.span(), message);
+    if let Some(roles) = content.roles.as_ref().filter(|_| mapped.is_empty()) {
+        let message = "roles must not be empty: without one, no token gives a role; leave `roles` out for an issuer whose \
+                       tokens name subjects of checks alone";
+        mistakes.note(roles.span(), message);
     }
 
     let path = folder.join(content.jwks_file.get_ref());

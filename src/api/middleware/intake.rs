@@ -80,6 +80,7 @@ impl MethodLimits {
             | "BulkImportRelationships" => (16, 96),
             // Some names and one context.
             "CheckPermission"
+            | "Check"
             | "ExpandPermissionTree"
             | "LookupResources"
             | "LookupSubjects"

@@ -93,6 +93,12 @@ pub(crate) struct MiddlewareOptions {
     pub(crate) audit: Option<AuditLog>,
 }
 
+impl fmt::Debug for MiddlewareOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MiddlewareOptions").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
 /// The most bytes of a refused request that are received before its response.
 const REFUSED_BYTES_MAX: usize = 4 << 20;
 /// The longest time for that.

@@ -5,6 +5,7 @@ use super::audit_args::AuditArgs;
 use super::clock_args::ClockArgs;
 use super::common_args::CommonArgs;
 use super::defaults::defaults;
+use super::ext_authz_args::ExtAuthzArgs;
 use super::http_args::HttpArgs;
 use super::metrics_args::MetricsArgs;
 use super::stream_args::StreamArgs;
@@ -119,6 +120,8 @@ pub(in crate::cli) struct Arguments {
     metrics: MetricsArgs,
     #[command(flatten)]
     http: HttpArgs,
+    #[command(flatten)]
+    ext_authz: ExtAuthzArgs,
 }
 
 impl Arguments {
@@ -148,6 +151,7 @@ impl Arguments {
         self.streams.apply(&mut config);
         self.metrics.apply(&mut config);
         self.http.apply(&mut config);
+        self.ext_authz.apply(&mut config);
         config.read_only = self.datastore_readonly;
         config
     }

@@ -8,6 +8,7 @@ mod clock_args;
 mod common_args;
 mod connection_args;
 mod defaults;
+mod ext_authz_args;
 mod http_args;
 mod limit_args;
 mod log_format;

@@ -1,9 +1,8 @@
 //! The JSON of requests: entities, actions and context, with what is wrong with them.
 
-use super::identifier::to_object_id;
 use super::mapping::AuthzenMapping;
 use crate::proto::authzed::api::v1 as wire;
-use crate::relationship::{Context, NameKind, require_name};
+use crate::relationship::{Context, NameKind, require_name, to_object_id};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;

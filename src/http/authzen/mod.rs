@@ -1,7 +1,6 @@
 //! AuthZEN: the Authorization API 1.0 of the OpenID Foundation, on top of the services.
 
 mod evaluation;
-mod identifier;
 mod input;
 mod mapping;
 mod metadata;

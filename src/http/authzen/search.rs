@@ -1,12 +1,12 @@
 //! Searches: lookups at one revision, whose pages continue where the last one ended.
 
 use super::evaluation::newest;
-use super::identifier::from_object_id;
 use super::input::{self, AuthzenAction, Entity, InputMistake, Members};
 use super::mapping::AuthzenMapping;
 use crate::http::failure::Failure;
 use crate::proto::authzed::api::v1 as wire;
 use crate::proto::kilwa::v1 as own_wire;
+use crate::relationship::from_object_id;
 use prost::Message as _;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -1,15 +1,13 @@
 //! The message types of the protocol, as far as their size in memory depends on them.
 
-use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::proto::served_descriptors;
 use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every message type of the protocol.
 pub(super) static SHAPES: LazyLock<MessageShapes> = LazyLock::new(|| {
-    DescriptorPool::decode(FILE_DESCRIPTOR_SET)
-        .map(|pool| MessageShapes::from_pool(&pool))
-        .unwrap_or_default()
+    served_descriptors().map(|pool| MessageShapes::from_pool(&pool)).unwrap_or_default()
 });
 
 /// A `String`, a `Vec` or a `BTreeMap` without what it points to.

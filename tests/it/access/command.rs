@@ -25,7 +25,7 @@ fn a_file_is_checked_without_a_server() {
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("1 key, 1 certificate, 1 role"), "{out}");
     assert!(
-        out.contains("key a: BulkCheckPermission, CheckBulkPermissions, CheckPermission"),
+        out.contains("key a: BulkCheckPermission, Check, CheckBulkPermissions, CheckPermission"),
         "{out}"
     );
     assert!(out.contains("certificate b: every method, on all data"), "{out}");

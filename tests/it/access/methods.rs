@@ -3,9 +3,9 @@
 use super::calls::{self, Answer};
 use super::{ADMIN, Guarded, LIMITED, SCHEMA, access_with_role};
 use crate::server_support::{object, relationship, touch};
-use kilwa::proto::FILE_DESCRIPTOR_SET;
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::kilwa::v1 as own;
+use kilwa::proto::{ENVOY_FILE_DESCRIPTOR_SET, FILE_DESCRIPTOR_SET};
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use std::collections::BTreeSet;
@@ -66,15 +66,19 @@ const TABLE: &[(&str, &str, Reach)] = &[
     ("kilwa.v1.ValidationService/Validate", "check", Reach::None),
     ("kilwa.v1.ValidationService/ValidateLive", "admin", All),
     ("kilwa.v1.WatchService/Watch", "watch", Named),
+    // Its answer has the verdict of the check that it makes.
+    ("envoy.service.auth.v3.Authorization/Check", "check", Found),
 ];
 
 const GROUPS: [&str; 8] = ["read", "check", "lookup", "write", "schema", "watch", "bulk", "admin"];
 
 #[test]
 fn the_table_has_every_method_of_the_protocol() {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let mut pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    pool.decode_file_descriptor_set(ENVOY_FILE_DESCRIPTOR_SET).unwrap();
     let services = pool.services().filter(|service| {
-        ["authzed.api.v1", "kilwa.v1"].contains(&service.parent_file().package_name())
+        ["authzed.api.v1", "kilwa.v1", "envoy.service.auth.v3"]
+            .contains(&service.parent_file().package_name())
     });
     let methods: BTreeSet<String> = services
         .flat_map(|service| {

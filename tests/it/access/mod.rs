@@ -9,7 +9,7 @@ mod keys;
 mod methods;
 mod random_requests;
 mod tenants;
-mod tokens;
+pub(crate) mod tokens;
 
 use crate::server_support::{Bearer, Running, config, start};
 use calls::Answer;
@@ -56,6 +56,13 @@ impl Guarded {
         fs::write(&file, access).unwrap();
         let mut config = config(&dir.path().join("data"));
         config.access_file = Some(file);
+        let mapping = dir.path().join("envoy.toml");
+        fs::write(
+            &mapping,
+            "[[rules]]\nname = \"all\"\npath = \"/{rest...}\"\nverdict = \"allow\"\n",
+        )
+        .unwrap();
+        config.ext_authz_file = Some(mapping);
         let server = start(config).await;
         let channel = server.channel().await;
         let mut schema = SchemaServiceClient::with_interceptor(channel, Bearer(ADMIN.to_owned()));

@@ -105,6 +105,7 @@ fn value(dice: &mut Dice, words: &Words, field: &FieldDescriptor, depth: usize) 
             }
             _ => Value::Message(fill(dice, words, &kind, depth + 1)),
         },
+        Kind::Bytes => Value::Bytes(dice.pick(&words.ids).into_bytes().into()),
         Kind::Double
         | Kind::Float
         | Kind::Int32
@@ -115,8 +116,7 @@ fn value(dice: &mut Dice, words: &Words, field: &FieldDescriptor, depth: usize) 
         | Kind::Fixed32
         | Kind::Fixed64
         | Kind::Sfixed32
-        | Kind::Sfixed64
-        | Kind::Bytes => panic!("no request has had such a field: {field:?}"),
+        | Kind::Sfixed64 => panic!("no request has had such a field: {field:?}"),
     })
 }
 

@@ -6,9 +6,9 @@ use super::random_requests::{Dice, Words, message};
 use super::{ADMIN, Guarded, LIMITED, SCHEMA};
 use crate::server_support::structure;
 use kilwa::access::METHODS;
-use kilwa::proto::FILE_DESCRIPTOR_SET;
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::kilwa::v1 as own;
+use kilwa::proto::{ENVOY_FILE_DESCRIPTOR_SET, FILE_DESCRIPTOR_SET};
 use proptest::prelude::*;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
@@ -159,7 +159,8 @@ fn words() -> Words {
 
 /// Every method that a role can name.
 fn methods() -> Vec<(String, MethodDescriptor)> {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let mut pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    pool.decode_file_descriptor_set(ENVOY_FILE_DESCRIPTOR_SET).unwrap();
     let services: Vec<_> = pool.services().collect();
     let methods = services.iter().flat_map(|service| {
         let name = service.full_name();

@@ -46,7 +46,7 @@ const RSA_KEY: &str = "\
 ";
 
 /// The private keys of an identity provider.
-enum Signer {
+pub(crate) enum Signer {
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
     Rsa(RsaKeyPair),
@@ -59,7 +59,7 @@ impl Signer {
         Self::Ec(EcdsaKeyPair::from_pkcs8(algorithm, key.as_ref(), &random).unwrap())
     }
 
-    fn ed() -> Self {
+    pub(crate) fn ed() -> Self {
         let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self::Ed(Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap())
     }
@@ -79,7 +79,7 @@ impl Signer {
     }
 
     /// The public key, as a key set has it.
-    fn jwk(&self, id: &str) -> Value {
+    pub(crate) fn jwk(&self, id: &str) -> Value {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
             Self::Ec(key) => {
@@ -98,11 +98,11 @@ impl Signer {
         }
     }
 
-    fn token(&self, id: &str, claims: &Value) -> String {
+    pub(crate) fn token(&self, id: &str, claims: &Value) -> String {
         self.token_with(&json!({ "alg": self.algorithm(), "typ": "JWT", "kid": id }), claims)
     }
 
-    fn token_with(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn token_with(&self, header: &Value, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let text = format!("{}.{}", encode(header), encode(claims));
         let signature = match self {
@@ -122,7 +122,7 @@ impl Signer {
 }
 
 /// The claims of a right token, with some changed. One that is set to null is missing.
-fn claims(changes: &Value) -> Value {
+pub(crate) fn claims(changes: &Value) -> Value {
     let mut claims = json!({
         "iss": "https://idp.example.org/",
         "aud": ["another service", "kilwa"],
@@ -147,7 +147,7 @@ fn access(algorithms: &[&str], lines: &str) -> String {
     )
 }
 
-fn key_set(keys: &[Value]) -> String {
+pub(crate) fn key_set(keys: &[Value]) -> String {
     json!({ "keys": keys }).to_string()
 }
 

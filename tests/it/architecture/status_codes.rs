@@ -41,6 +41,8 @@ const NAMING_FILES: &[(&str, &str)] = &[
     ("src/api/middleware/call_log.rs", "chooses log levels by the codes of finished calls"),
     ("src/client/call_error.rs", "reads the codes that servers return"),
     ("src/client/schema.rs", "reads the code of a server without a schema"),
+    ("src/envoy/authorization.rs", "tells checks that failed from those that cannot be made"),
+    ("src/envoy/verdict.rs", "the verdict for a proxy has a code in its message"),
     ("src/http/failure.rs", "maps codes to HTTP, and refuses requests that reach no service"),
     (
         "src/http/authzen/evaluation.rs",

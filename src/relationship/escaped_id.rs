@@ -1,12 +1,12 @@
-//! Ids of AuthZEN, which are any text, as object ids, which have an alphabet.
+//! Ids of other systems, which are any text, as object ids, which have an alphabet.
 //!
 //! A byte outside of the alphabet is `=` and two hexadecimal digits. An `=` itself is only written so where what follows it could be
 //! read as such digits, so that every valid object id that has no such sequence is its own id.
 
 use std::fmt::Write as _;
 
-/// The object id of an id.
-pub(super) fn to_object_id(id: &str) -> String {
+/// The object id of an id that may be any text: a byte outside of the alphabet of object ids is `=` and two hexadecimal digits.
+pub fn to_object_id(id: &str) -> String {
     let bytes = id.as_bytes();
     let mut object_id = String::with_capacity(id.len());
     for (position, byte) in bytes.iter().enumerate() {
@@ -24,8 +24,8 @@ pub(super) fn to_object_id(id: &str) -> String {
     object_id
 }
 
-/// The id of an object id.
-pub(super) fn from_object_id(object_id: &str) -> String {
+/// The id of which [`to_object_id`] gives an object id.
+pub fn from_object_id(object_id: &str) -> String {
     let mut rest = object_id.as_bytes();
     let mut id = Vec::with_capacity(rest.len());
     while let [first, after @ ..] = rest {

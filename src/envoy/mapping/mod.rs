@@ -1,0 +1,13 @@
+//! Mapping files: which requests ask what, as TOML.
+
+mod answers;
+mod content;
+mod mistakes;
+mod read;
+mod rules;
+mod shared;
+mod subjects;
+
+pub use mistakes::{ExtAuthzMappingError, MappingMistake};
+pub use read::{ExtAuthzMapping, read_mapping};
+pub(super) use shared::SharedRules;
