@@ -11,6 +11,7 @@ const FILES: &[&str] = &[
     "authzed/api/v1/permission_service.proto",
     "authzed/api/v1/schema_service.proto",
     "authzed/api/v1/watch_service.proto",
+    "buf/validate/validate.proto",
     "google/rpc/error_details.proto",
     "kilwa/v1/lookup_service.proto",
     "kilwa/v1/permissions_service.proto",

@@ -75,13 +75,54 @@ pub(crate) fn from_relationship(relationship: &Relationship) -> Vec<MetadataEntr
 
 /// The operation and the filter of a precondition.
 pub(crate) fn from_precondition(precondition: &Precondition) -> Vec<MetadataEntry> {
-    let operation = match precondition.operation {
-        PreconditionOperation::MustMatch => "OPERATION_MUST_MATCH",
-        PreconditionOperation::MustNotMatch => "OPERATION_MUST_NOT_MATCH",
-    };
-    let mut parts = vec![("precondition_operation", operation.to_owned())];
+    let operation = operation_name(precondition.operation).to_owned();
+    let mut parts = vec![("precondition_operation", operation)];
     parts.extend(from_filter(&precondition.filter, &PRECONDITION));
     parts
+}
+
+fn operation_name(operation: PreconditionOperation) -> &'static str {
+    match operation {
+        PreconditionOperation::MustMatch => "OPERATION_MUST_MATCH",
+        PreconditionOperation::MustNotMatch => "OPERATION_MUST_NOT_MATCH",
+    }
+}
+
+/// The text form of the message of a precondition, which SpiceDB's errors show.
+pub(crate) fn precondition_text(precondition: &Precondition) -> String {
+    let RelationshipFilter { resource_type, resource_id, relation, subject } = &precondition.filter;
+    let (id, prefix) = match resource_id {
+        None => (None, None),
+        Some(ObjectIdFilter::Exact(id)) => (Some(id), None),
+        Some(ObjectIdFilter::Prefix(prefix)) => (None, Some(prefix)),
+    };
+    let subject = subject.as_ref().map(|subject| {
+        let relation = match &subject.relation {
+            SubjectRelationFilter::Any => None,
+            SubjectRelationFilter::Itself => Some("{}".to_owned()),
+            SubjectRelationFilter::Named(name) => Some(format!("{{relation:{name:?}}}")),
+        };
+        let parts = [
+            Some(format!("subject_type:{:?}", subject.subject_type)),
+            subject.subject_id.as_ref().map(|id| format!("optional_subject_id:{id:?}")),
+            relation.map(|relation| format!("optional_relation:{relation}")),
+        ];
+        format!("optional_subject_filter:{{{}}}", spaced(parts.into_iter().flatten()))
+    });
+
+    let parts = [
+        resource_type.as_ref().map(|name| format!("resource_type:{name:?}")),
+        id.map(|id| format!("optional_resource_id:{id:?}")),
+        relation.as_ref().map(|name| format!("optional_relation:{name:?}")),
+        subject,
+        prefix.map(|prefix| format!("optional_resource_id_prefix:{prefix:?}")),
+    ];
+    let filter = spaced(parts.into_iter().flatten());
+    format!("operation:{} filter:{{{filter}}}", operation_name(precondition.operation))
+}
+
+fn spaced(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// A permission that is not held, with the missing context if it is conditional.

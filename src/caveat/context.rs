@@ -81,6 +81,10 @@ fn whole(value: &Value, least: i64) -> Result<CelValue, String> {
     };
     match found.filter(|found| *found >= least) {
         Some(found) => Ok(boxed(CelInt::from(found))),
+        None if value.is_string() => {
+            let wanted = if least < 0 { "int64" } else { "uint64" };
+            Err(format!("a {wanted} value is required, but found invalid {}", text_value(value)))
+        }
         None if least < 0 => Err(format!("a whole number is required, but found {}", shown(value))),
         None => Err(format!("a whole number from 0 on is required, but found {}", shown(value))),
     }
@@ -105,6 +109,9 @@ fn double(value: &Value) -> Result<CelValue, String> {
     };
     match found.filter(|found| found.is_finite()) {
         Some(found) => Ok(boxed(CelDouble::from(found))),
+        None if value.is_string() => {
+            Err(format!("a float64 value is required, but found invalid {}", text_value(value)))
+        }
         None => Err(format!("a number is required, but found {}", shown(value))),
     }
 }
@@ -162,6 +169,11 @@ fn map(value: &Value, wanted: &ParameterType) -> Result<CelValue, String> {
 
 fn text<'v>(value: &'v Value, wanted: &str) -> Result<&'v str, String> {
     value.as_str().ok_or_else(|| format!("{wanted} is required, but found {}", shown(value)))
+}
+
+/// A string as SpiceDB's messages about numbers show it.
+fn text_value(value: &Value) -> String {
+    shown(value).replacen("the string", "string value", 1)
 }
 
 /// The value as shown in messages: its type and its start.

@@ -2,6 +2,7 @@
 
 use super::headers::{JSON, REQUEST_ID};
 use super::json_output;
+use crate::api::NO_KEY;
 use axum::body::Body;
 use serde_json::{Value, json};
 use tonic::codegen::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -14,6 +15,12 @@ const RETRY_SECONDS: u64 = 1;
 
 /// How callers of AuthZEN show who they are.
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"kilwa\"");
+
+/// What callers without a key read from the gateway of SpiceDB.
+const SPICEDB_NO_KEY: &str = "invalid preshared key: rpc error: code = Unauthenticated desc = Request unauthenticated with bearer";
+
+const VIOLATIONS: &str = "type.googleapis.com/buf.validate.Violations";
+const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 
 /// Why a request has no result.
 #[derive(Debug)]
@@ -109,8 +116,17 @@ impl Failure {
             let code = i32::from(self.status.code());
             json!({"code": code, "message": self.status.message(), "details": []})
         });
+        if let Some(message) = gateway_message(&value)
+            && let Some(shown) = value.get_mut("message")
+        {
+            *shown = Value::from(message);
+        }
         if let Some(details) = value.get_mut("details").and_then(Value::as_array_mut) {
             details.retain(|detail| !is_empty_detail(detail));
+            // The same fields again, for clients of gRPC that know this form alone.
+            if details.iter().any(|detail| is_of(detail, VIOLATIONS)) {
+                details.retain(|detail| !is_of(detail, BAD_REQUEST));
+            }
         }
         if self.is_in_stream { json!({"error": value}) } else { value }
     }
@@ -150,7 +166,7 @@ impl Failure {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, JSON);
         if self.http == StatusCode::UNAUTHORIZED
-            && let Ok(message) = HeaderValue::from_str(self.status.message())
+            && let Ok(message) = HeaderValue::from_str(shown_message(&self.status))
         {
             headers.insert(WWW_AUTHENTICATE, message);
         }
@@ -166,6 +182,48 @@ impl Failure {
         }
         response
     }
+}
+
+/// The text of errors for which the gateway of SpiceDB has words that programs may look for: a missing key, and the rules that
+/// fields break.
+fn gateway_message(status: &Value) -> Option<String> {
+    let message = status.get("message")?.as_str()?;
+    if message == NO_KEY {
+        return Some(SPICEDB_NO_KEY.to_owned());
+    }
+    let details = status.get("details")?.as_array()?;
+    let violations = details.iter().find(|detail| is_of(detail, VIOLATIONS))?;
+    let violations = violations.get("violations")?.as_array()?;
+    let mut lines = violations.iter().filter_map(violation_line);
+    let first = lines.next()?;
+    let others = message.rsplit_once("\n - and ").map(|(_, others)| format!("and {others}"));
+    let more: Vec<_> = lines.chain(others).collect();
+    if more.is_empty() {
+        return Some(format!("validation error: {first}"));
+    }
+    Some(format!("validation errors:\n - {first}\n - {}", more.join("\n - ")))
+}
+
+/// The text of a status as the gateway's header shows it.
+fn shown_message(status: &Status) -> &str {
+    if status.message() == NO_KEY { SPICEDB_NO_KEY } else { status.message() }
+}
+
+/// `updates[0].operation: must not be in list [0]`.
+fn violation_line(violation: &Value) -> Option<String> {
+    let elements = violation.get("field")?.get("elements")?.as_array()?;
+    let names = elements.iter().filter_map(|element| {
+        let name = element.get("fieldName")?.as_str()?;
+        let index = element.get("index").and_then(Value::as_str);
+        Some(index.map_or_else(|| name.to_owned(), |index| format!("{name}[{index}]")))
+    });
+    let path = names.collect::<Vec<_>>().join(".");
+    Some(format!("{path}: {}", violation.get("message")?.as_str()?))
+}
+
+/// Whether a detail is a message of this type.
+fn is_of(detail: &Value, type_url: &str) -> bool {
+    detail.get("@type").is_some_and(|found| found == type_url)
 }
 
 /// Whether a detail names no reason, as that of an error without one.

@@ -8,6 +8,7 @@ use prost_reflect::{
 use serde_json::Value;
 use std::sync::LazyLock;
 
+const ANY: &str = "google.protobuf.Any";
 /// Messages whose JSON is no object of their fields.
 const WELL_KNOWN: &str = "google.protobuf.";
 
@@ -35,12 +36,18 @@ fn value(message: &DynamicMessage) -> Option<Value> {
 }
 
 fn add_nulls(message: &DynamicMessage, value: &mut Value) {
+    if message.descriptor().full_name() == ANY {
+        if let Some(inner) = unpacked(message) {
+            add_nulls(&inner, value);
+        }
+        return;
+    }
     let Value::Object(members) = value else { return };
     for field in message.descriptor().fields() {
-        let Kind::Message(kind) = field.kind() else { continue };
         if message.has_field(&field) {
-            if let Some(member) = members.get_mut(field.json_name())
-                && !kind.full_name().starts_with(WELL_KNOWN)
+            if let Kind::Message(kind) = field.kind()
+                && let Some(member) = members.get_mut(field.json_name())
+                && (!kind.full_name().starts_with(WELL_KNOWN) || kind.full_name() == ANY)
             {
                 add_nulls_below(&message.get_field(&field), member);
             }
@@ -63,7 +70,17 @@ fn add_nulls_below(field: &FieldValue, value: &mut Value) {
     }
 }
 
-/// A single message outside of a `oneof`; an `optional` field counts as a `oneof` of its own.
+/// The message that a `google.protobuf.Any` holds, if it is one of the protocol.
+fn unpacked(any: &DynamicMessage) -> Option<DynamicMessage> {
+    let (type_url, bytes) = (any.get_field_by_name("type_url")?, any.get_field_by_name("value")?);
+    let (_, name) = type_url.as_str()?.rsplit_once('/')?;
+    let message_type = any.descriptor().parent_pool().get_message_by_name(name)?;
+    let is_plain = !name.starts_with(WELL_KNOWN);
+    DynamicMessage::decode(message_type, bytes.as_bytes()?.as_ref()).ok().filter(|_| is_plain)
+}
+
+/// A field that can be unset, outside of a `oneof`: a single message, and any of an older syntax. An `optional` field of proto3
+/// counts as a `oneof` of its own.
 fn is_nullable(field: &FieldDescriptor) -> bool {
-    !field.is_list() && !field.is_map() && field.containing_oneof().is_none()
+    field.supports_presence() && field.containing_oneof().is_none()
 }

@@ -5,7 +5,7 @@
 
 use super::authzed::api::v1 as proto;
 use super::decode_context::context;
-use super::field_errors::{Field, FieldErrors};
+use super::field_errors::{Breach, Field, FieldErrors};
 use crate::relationship::{
     ContextualizedCaveat, NameKind, ObjectRef, Qualifiers, Relationship, RelationshipUpdate,
     Subject, Timestamp, UpdateOperation, WILDCARD_ID, require_name,
@@ -21,7 +21,11 @@ pub(crate) fn object(
     let named = require_name(NameKind::Definition, &object_type);
     let type_fits = errors.note(field.at("object_type"), named).is_some();
     let id_fits = if object_id == WILDCARD_ID {
-        errors.add(field.at("object_id"), "`*` is no object: only a subject may be a wildcard");
+        errors.add(
+            field.at("object_id"),
+            Breach::Other,
+            "`*` is no object: only a subject may be a wildcard",
+        );
         false
     } else {
         let named = require_name(NameKind::ObjectId, &object_id);
@@ -58,7 +62,7 @@ pub(crate) fn subject(
     let named = require_name(NameKind::Definition, &object_type);
     errors.note(field.at("object").at("object_type"), named)?;
     if !relation?.is_empty() {
-        errors.add(relation_field, "a wildcard subject takes no relation");
+        errors.add(relation_field, Breach::Other, "a wildcard subject takes no relation");
         return None;
     }
 
@@ -90,7 +94,7 @@ pub(crate) fn update(
         Operation::Delete => Some(UpdateOperation::Delete),
         Operation::Unspecified => {
             let rule = format!("`{}` is none of the operations 1 to 3", message.operation);
-            errors.add(field.at("operation"), rule);
+            errors.add(field.at("operation"), Breach::Enum(message.operation), rule);
             None
         }
     };
@@ -162,7 +166,7 @@ pub(crate) fn timestamp(
         .and_then(|nanos| Timestamp::from_unix(seconds, nanos).ok());
     if time.is_none() {
         let rule = format!("{seconds} s {nanos} ns is no time within the years 1 to 9999");
-        errors.add(field, rule);
+        errors.add(field, Breach::Other, rule);
     }
     time
 }

@@ -1,6 +1,6 @@
 //! `google.protobuf.Struct` to caveat contexts and metadata.
 
-use super::field_errors::{Field, FieldErrors};
+use super::field_errors::{Breach, Field, FieldErrors};
 use crate::relationship::Context;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as ProtoValue};
@@ -18,7 +18,13 @@ pub(crate) fn context(
     let Some(message) = message else {
         return Some(Context::default());
     };
-    Some(Context::from_map(errors.note(field, map(message, DEPTH_MAX))?))
+    match map(message, DEPTH_MAX) {
+        Ok(fields) => Some(Context::from_map(fields)),
+        Err(rule) => {
+            errors.add(field, Breach::Other, rule);
+            None
+        }
+    }
 }
 
 fn map(message: Struct, depth_left: usize) -> Result<Map<String, Value>, String> {

@@ -1,5 +1,6 @@
 //! Validation errors of message fields.
 
+use crate::relationship::InvalidName;
 use std::fmt;
 
 /// Maximum number of errors that are kept with their text; the others are counted. The texts travel in headers, which are small.
@@ -30,6 +31,12 @@ impl Field<'_> {
     pub(crate) const fn item(&self, index: usize) -> Self {
         Self { index: Some(index), ..*self }
     }
+
+    fn path(&self) -> Vec<(&'static str, Option<usize>)> {
+        let mut path = self.parent.map_or_else(Vec::new, Field::path);
+        path.push((self.name, self.index));
+        path
+    }
 }
 
 /// `updates[3].relationship.resource`.
@@ -43,37 +50,87 @@ impl fmt::Display for Field<'_> {
     }
 }
 
+/// What a value breaks of the rules that the protocol has for its field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breach {
+    /// There is no value.
+    Missing,
+    /// A text of so many bytes does not have its form, or is too long.
+    Text {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A number that no value of the enum has, or the one that stands for no value.
+    Enum(i32),
+    /// A rule that the protocol does not state.
+    Other,
+}
+
+/// An invalid field of a message.
+#[derive(Debug)]
+pub(crate) struct FieldError {
+    path: Vec<(&'static str, Option<usize>)>,
+    field: String,
+    breach: Breach,
+    rule: String,
+}
+
+impl FieldError {
+    /// The fields on the way to the invalid one and itself, each with the index if it is an item.
+    pub(crate) fn path(&self) -> &[(&'static str, Option<usize>)] {
+        &self.path
+    }
+
+    /// The path as a text.
+    pub(crate) fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What its value breaks.
+    pub(crate) fn breach(&self) -> Breach {
+        self.breach
+    }
+
+    /// What its value must be, for people.
+    pub(crate) fn rule(&self) -> &str {
+        &self.rule
+    }
+}
+
 /// The invalid fields of a message. Readers note an error and continue, so that one pass finds all of them.
 #[derive(Debug, Default)]
 pub(crate) struct FieldErrors {
-    shown: Vec<(String, String)>,
+    shown: Vec<FieldError>,
     count: usize,
 }
 
 impl FieldErrors {
     /// Notes that the value of a field breaks a rule.
-    pub(crate) fn add(&mut self, field: Field<'_>, rule: impl fmt::Display) {
+    pub(crate) fn add(&mut self, field: Field<'_>, breach: Breach, rule: impl fmt::Display) {
         self.count += 1;
         if self.shown.len() < SHOWN_MAX {
-            self.shown.push((field.to_string(), rule.to_string()));
+            self.shown.push(FieldError {
+                path: field.path(),
+                field: field.to_string(),
+                breach,
+                rule: rule.to_string(),
+            });
         }
     }
 
     /// The value of a required field; its absence is noted.
     pub(crate) fn require<T>(&mut self, field: Field<'_>, value: Option<T>) -> Option<T> {
         if value.is_none() {
-            self.add(field, "a value is required");
+            self.add(field, Breach::Missing, "a value is required");
         }
         value
     }
 
-    /// The value of a result; an error is noted.
-    pub(crate) fn note<T, E: fmt::Display>(
-        &mut self,
-        field: Field<'_>,
-        value: Result<T, E>,
-    ) -> Option<T> {
-        value.map_err(|error| self.add(field, error)).ok()
+    /// Whether a name fits; an error is noted.
+    pub(crate) fn note(&mut self, field: Field<'_>, named: Result<(), InvalidName>) -> Option<()> {
+        named
+            .map_err(|error| self.add(field, Breach::Text { bytes: error.value.len() }, error))
+            .ok()
     }
 
     /// Whether no field is invalid.
@@ -81,15 +138,16 @@ impl FieldErrors {
         self.count == 0
     }
 
-    /// The first errors, each as the path of its field and the rule it breaks.
-    pub(crate) fn shown(&self) -> &[(String, String)] {
+    /// The first errors.
+    pub(crate) fn shown(&self) -> &[FieldError] {
         &self.shown
     }
 
     /// A line for each of the first errors, and one that counts the others.
     pub(crate) fn lines(&self) -> Vec<String> {
+        let shown = self.shown.iter();
         let mut lines: Vec<String> =
-            self.shown.iter().map(|(field, rule)| format!("{field}: {rule}")).collect();
+            shown.map(|error| format!("{}: {}", error.field, error.rule)).collect();
         let others = self.count - self.shown.len();
         if others > 0 {
             lines.push(format!("and {others} more"));

@@ -22,6 +22,15 @@ pub mod authzed {
     }
 }
 
+/// Errors of fields, in the form of protovalidate.
+pub mod buf {
+    /// Its messages.
+    #[expect(missing_docs, reason = "generated")]
+    pub mod validate {
+        tonic::include_proto!("buf.validate");
+    }
+}
+
 /// Kilwa's own protocol.
 pub mod kilwa {
     /// Version 1.

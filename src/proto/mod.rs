@@ -12,7 +12,7 @@ mod generated;
 
 pub(crate) use codec::{DecodeGuard, guard_decoding};
 pub(crate) use generated::served_descriptors;
-pub use generated::{ENVOY_FILE_DESCRIPTOR_SET, FILE_DESCRIPTOR_SET, authzed, envoy, kilwa};
+pub use generated::{ENVOY_FILE_DESCRIPTOR_SET, FILE_DESCRIPTOR_SET, authzed, buf, envoy, kilwa};
 
 /// Prefix of the `source` of a trace step below which steps were left out.
 pub const TRUNCATED_TRACE_SOURCE: &str = "kilwa-cut:";

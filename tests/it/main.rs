@@ -58,6 +58,7 @@ mod explanations;
 mod ext_authz;
 mod extreme_times;
 mod failing_disk;
+mod field_rules;
 mod floods;
 mod from_spicedb;
 mod healing;

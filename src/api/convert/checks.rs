@@ -5,7 +5,8 @@ use crate::api::request_limits::RequestLimits;
 use crate::api::status;
 use crate::engine::CheckQuery;
 use crate::proto::authzed::api::v1::{
-    CheckBulkPermissionsRequestItem, CheckPermissionRequest, ObjectReference, SubjectReference,
+    CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem, CheckPermissionRequest,
+    ObjectReference, SubjectReference,
 };
 use crate::proto::decode::{object, optional_relation, subject};
 use crate::proto::decode_context::context;
@@ -50,7 +51,7 @@ pub(crate) fn check(
     limits: RequestLimits,
 ) -> Result<CheckArguments, Status> {
     let CheckPermissionRequest { resource, permission, subject, context, .. } = request;
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<CheckPermissionRequest>();
     let arguments = check_arguments(
         &mut violations,
         None,
@@ -68,7 +69,7 @@ pub(crate) fn bulk_items(
     if items.len() > limits.checks_max {
         return Err(status::too_many_checks(items.len(), limits.checks_max));
     }
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<CheckBulkPermissionsRequest>();
     let field = Field::root("items");
     let mut read = Vec::with_capacity(items.len());
     for (index, item) in items.iter().cloned().enumerate() {

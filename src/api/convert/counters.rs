@@ -3,7 +3,9 @@
 use crate::api::convert::relationships::required_filter;
 use crate::api::convert::violations::Violations;
 use crate::api::status;
-use crate::proto::authzed::api::v1::ExperimentalRegisterRelationshipCounterRequest;
+use crate::proto::authzed::api::v1::{
+    ExperimentalCountRelationshipsRequest, ExperimentalRegisterRelationshipCounterRequest,
+};
 use crate::proto::field_errors::Field;
 use crate::relationship::{NameKind, RelationshipFilter, require_name};
 use tonic::Status;
@@ -12,7 +14,7 @@ use tonic::Status;
 pub(crate) fn counter(
     request: ExperimentalRegisterRelationshipCounterRequest,
 ) -> Result<(String, RelationshipFilter), Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<ExperimentalRegisterRelationshipCounterRequest>();
     let name = name(&mut violations, request.name);
     let field = Field::root("relationship_filter");
     let filter = required_filter(&mut violations, field, request.relationship_filter);
@@ -21,7 +23,7 @@ pub(crate) fn counter(
 
 /// The name of a counter.
 pub(crate) fn counter_name(given: String) -> Result<String, Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<ExperimentalCountRelationshipsRequest>();
     let name = name(&mut violations, given);
     violations.finish(name)
 }

@@ -8,7 +8,7 @@ use crate::engine::LookupSubjectsQuery;
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::decode::{object, optional_relation};
 use crate::proto::decode_context::context;
-use crate::proto::field_errors::Field;
+use crate::proto::field_errors::{Breach, Field};
 use crate::relationship::{Context, NameKind, ObjectRef, WILDCARD_ID, require_name};
 use proto::lookup_subjects_request::WildcardOption;
 use tonic::Status;
@@ -17,7 +17,7 @@ use tonic::Status;
 pub(crate) fn expand(
     request: proto::ExpandPermissionTreeRequest,
 ) -> Result<(ObjectRef, String), Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::ExpandPermissionTreeRequest>();
     let resource = object(&mut violations, Field::root("resource"), request.resource);
     let field = Field::root("permission");
     let permission = optional_relation(&mut violations, field, request.permission);
@@ -61,7 +61,7 @@ pub(crate) fn subjects(
     request: proto::LookupSubjectsRequest,
     limits: RequestLimits,
 ) -> Result<(LookupSubjectsArguments, Option<u32>), Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::LookupSubjectsRequest>();
     let limit = result_limit(request.optional_concrete_limit, limits.read_limit_max);
     let limit = limit.unwrap_or_else(|refusal| {
         violations.refuse(refusal);
@@ -97,7 +97,7 @@ fn wildcards(violations: &mut Violations, option: i32) -> Option<bool> {
         Ok(WildcardOption::ExcludeWildcards) => Some(false),
         Err(_) => {
             let rule = format!("`{option}` is none of the options 0 to 2");
-            violations.add(Field::root("wildcard_option"), rule);
+            violations.add(Field::root("wildcard_option"), Breach::Enum(option), rule);
             None
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn kilwa_write(
     request: proto::WriteRelationshipsRequest,
     limits: RequestLimits,
 ) -> Result<WriteRequest, Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::WriteRelationshipsRequest>();
     let updates = updates(&mut violations, request.updates, limits);
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
     let permissions = permissions(&mut violations, request.required_permissions, limits);
@@ -51,7 +51,7 @@ pub(crate) fn set_relation(
     request: proto::SetRelationRequest,
     limits: RequestLimits,
 ) -> Result<SetRelationRequest, Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::SetRelationRequest>();
     let resource = object(&mut violations, Field::root("resource"), request.resource);
     let named = require_name(NameKind::Relation, &request.relation);
     let relation =
@@ -91,7 +91,7 @@ pub(crate) fn delete_object(
     request: proto::DeleteObjectRequest,
     limits: RequestLimits,
 ) -> Result<DeleteObjectRequest, Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::DeleteObjectRequest>();
     let object = object(&mut violations, Field::root("object"), request.object);
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
     let permissions = permissions(&mut violations, request.required_permissions, limits);

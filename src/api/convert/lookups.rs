@@ -9,7 +9,8 @@ use crate::engine::{LookupResourcesQuery, ResourceFilter};
 use crate::proto::authzed::api::v1::LookupResourcesRequest;
 use crate::proto::decode::subject;
 use crate::proto::decode_context::context;
-use crate::proto::field_errors::Field;
+use crate::proto::field_errors::{Breach, Field};
+use crate::proto::kilwa::v1::LookupResourcesWithinRequest;
 use crate::relationship::{Context, NameKind, Subject, WILDCARD_ID, require_name};
 use tonic::Status;
 
@@ -59,7 +60,7 @@ pub(crate) fn lookup_resources(
     request: LookupResourcesRequest,
     limits: RequestLimits,
 ) -> Result<(LookupResourcesArguments, Option<u32>), Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<LookupResourcesRequest>();
     let read = sought(&mut violations, None, request, limits, ResourceFilter::default());
     violations.finish(read)
 }
@@ -74,11 +75,11 @@ pub(crate) fn lookup_resources_within(
     if ids.len() > limits.checks_max {
         return Err(status::too_many_checks(ids.len(), limits.checks_max));
     }
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<LookupResourcesWithinRequest>();
     if ids.is_empty() && prefix.is_empty() {
         let rule =
             "give ids here or a `resource_id_prefix`, or use `LookupResources` to look at all";
-        violations.add(Field::root("resource_ids"), rule);
+        violations.add(Field::root("resource_ids"), Breach::Other, rule);
     }
     for (index, id) in ids.iter().enumerate() {
         let named = require_name(NameKind::ObjectId, id);

@@ -21,7 +21,7 @@ pub(crate) fn listing(
     if count > limits.checks_max {
         return Err(status::too_many_checks(count, limits.checks_max));
     }
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::ListPermissionsRequest>();
     require_small(&mut violations, limits, request.context.as_ref());
     let resource = object(&mut violations, Field::root("resource"), request.resource);
     let subject = subject(&mut violations, Field::root("subject"), request.subject);
@@ -44,7 +44,7 @@ pub(crate) fn listing(
 
 /// The time whose token is asked for.
 pub(crate) fn time(request: proto::ReadRevisionAtRequest) -> Result<Timestamp, Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::ReadRevisionAtRequest>();
     let field = Field::root("time");
     let time = violations.require(field, request.time);
     let time = time.and_then(|message| timestamp(&mut violations, field, message));

@@ -8,7 +8,7 @@ use crate::database::DeleteRequest;
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::decode::{relationship, update};
 use crate::proto::decode_context::context;
-use crate::proto::field_errors::Field;
+use crate::proto::field_errors::{Breach, Field};
 use crate::relationship::{
     Context, NameKind, ObjectIdFilter, Precondition, PreconditionOperation, Relationship,
     RelationshipFilter, RelationshipUpdate, SubjectFilter, SubjectRelationFilter, WILDCARD_ID,
@@ -72,7 +72,7 @@ impl Sizes {
 pub(crate) fn deletion(
     request: proto::DeleteRelationshipsRequest,
 ) -> Result<DeleteRequest, Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::DeleteRelationshipsRequest>();
     let field = Field::root("relationship_filter");
     let filter = required_filter(&mut violations, field, request.relationship_filter);
     let preconditions = preconditions(&mut violations, request.optional_preconditions);
@@ -96,7 +96,7 @@ pub(crate) fn read_filter(
     limit: u32,
     limits: RequestLimits,
 ) -> Result<(RelationshipFilter, Option<u32>), Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::ReadRelationshipsRequest>();
     let limit = result_limit(limit, limits.read_limit_max).unwrap_or_else(|refusal| {
         violations.refuse(refusal);
         None
@@ -111,7 +111,7 @@ pub(crate) fn export(
     limit: u32,
     limits: RequestLimits,
 ) -> Result<(Option<RelationshipFilter>, usize), Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::ExportBulkRelationshipsRequest>();
     let limit = result_limit(limit, limits.export_limit_max).unwrap_or_else(|refusal| {
         violations.refuse(refusal);
         None
@@ -128,7 +128,7 @@ pub(crate) fn import(
     messages: Vec<proto::Relationship>,
     limits: RequestLimits,
 ) -> Result<Vec<Relationship>, Status> {
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<proto::ImportBulkRelationshipsRequest>();
     let field = Field::root("relationships");
     let mut read = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
@@ -265,7 +265,7 @@ fn precondition(
         Operation::MustNotMatch => Some(PreconditionOperation::MustNotMatch),
         Operation::Unspecified => {
             let rule = format!("`{}` is none of the operations 1 and 2", message.operation);
-            violations.add(field.at("operation"), rule);
+            violations.add(field.at("operation"), Breach::Enum(message.operation), rule);
             None
         }
     };

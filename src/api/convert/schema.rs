@@ -5,8 +5,9 @@ use crate::api::status;
 use crate::proto::authzed::api::v1::{
     DiffSchemaRequest, ReflectionSchemaFilter, WriteSchemaRequest,
 };
-use crate::proto::field_errors::Field;
+use crate::proto::field_errors::{Breach, Field};
 use crate::schema::reflection::ReflectionFilter;
+use prost::Name;
 use tonic::Status;
 
 /// The longest schema.
@@ -17,20 +18,20 @@ const FILTERS_MAX: usize = 1_000;
 
 /// The text of a schema to write.
 pub(crate) fn schema_text(request: WriteSchemaRequest) -> Result<String, Status> {
-    text(Field::root("schema"), request.schema)
+    text::<WriteSchemaRequest>(Field::root("schema"), request.schema)
 }
 
 /// The text of a schema to compare with.
 pub(crate) fn comparison_schema(request: DiffSchemaRequest) -> Result<String, Status> {
-    text(Field::root("comparison_schema"), request.comparison_schema)
+    text::<DiffSchemaRequest>(Field::root("comparison_schema"), request.comparison_schema)
 }
 
-fn text(field: Field<'_>, text: String) -> Result<String, Status> {
-    let mut violations = Violations::default();
+fn text<M: Name>(field: Field<'_>, text: String) -> Result<String, Status> {
+    let mut violations = Violations::of::<M>();
     let size = text.len();
     if size > TEXT_BYTES_MAX {
         let rule = format!("must be at most {TEXT_BYTES_MAX} bytes long, but has {size}");
-        violations.add(field, rule);
+        violations.add(field, Breach::Text { bytes: size }, rule);
     }
     violations.finish(Some(text))
 }

@@ -4,11 +4,12 @@ use crate::api::convert::violations::Violations;
 use crate::proto::field_errors::Field;
 use crate::proto::kilwa::v1 as proto;
 use crate::validation::{Expectation, InlineFile};
+use prost::Name;
 use tonic::Status;
 
 /// The value of a field that has to be there.
-pub(crate) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, Status> {
-    let mut violations = Violations::default();
+pub(crate) fn required<M: Name, T>(field: &'static str, value: Option<T>) -> Result<T, Status> {
+    let mut violations = Violations::of::<M>();
     let value = violations.require(Field::root(field), value);
     violations.finish(value)
 }

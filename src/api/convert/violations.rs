@@ -2,12 +2,14 @@
 
 use crate::api::status;
 use crate::proto::field_errors::FieldErrors;
+use prost::Name;
 use std::ops::{Deref, DerefMut};
 use tonic::Status;
 
 /// Everything that is wrong with a request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Violations {
+    message_type: String,
     fields: FieldErrors,
     refusal: Option<Status>,
 }
@@ -28,6 +30,11 @@ impl DerefMut for Violations {
 }
 
 impl Violations {
+    /// Nothing is wrong yet with a message of this type.
+    pub(crate) fn of<M: Name>() -> Self {
+        Self { message_type: M::full_name(), fields: FieldErrors::default(), refusal: None }
+    }
+
     /// Notes the status of a request that is well formed and cannot be served. The first one is returned, and only if every field
     /// is valid: SpiceDB validates messages before it looks at their meaning.
     pub(crate) fn refuse(&mut self, status: Status) {
@@ -37,7 +44,7 @@ impl Violations {
     /// The request, if nothing is wrong with it. `read` may be `None` only if something was noted.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, Status> {
         if !self.fields.is_empty() {
-            return Err(status::invalid_fields(&self.fields));
+            return Err(status::invalid_fields(&self.message_type, &self.fields));
         }
         match (self.refusal, read) {
             (None, Some(read)) => Ok(read),

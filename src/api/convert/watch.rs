@@ -63,7 +63,7 @@ pub(crate) fn watch(
             "{name}: {count} are more than the {CONDITIONS_MAX} that one watch may have"
         )));
     }
-    let mut violations = Violations::default();
+    let mut violations = Violations::of::<WatchRequest>();
     let field = Field::root("optional_object_types");
     for (index, name) in request.optional_object_types.iter().enumerate() {
         violations.note(field.item(index), require_name(NameKind::Definition, name));

@@ -40,7 +40,8 @@ impl ValidationService for Validation {
         &self,
         request: Request<proto::ValidateRequest>,
     ) -> Result<Response<proto::ValidateResponse>, Status> {
-        let input = convert::required("input", request.into_inner().input)?;
+        let input =
+            convert::required::<proto::ValidateRequest, _>("input", request.into_inner().input)?;
         let traces = self.context.traces.clone();
         let response = self.context.workers.run(move |job| {
             let report = validate(&input, &setting(job));
@@ -60,7 +61,7 @@ impl ValidationService for Validation {
         let (tokens, traces) = (self.context.tokens, self.context.traces.clone());
         let consistency = tokens.consistency(request.consistency)?;
 
-        let input = convert::required("input", request.input);
+        let input = convert::required::<proto::ValidateLiveRequest, _>("input", request.input);
         let response = self.context.workers.run(move |job| {
             let view = job.view(consistency)?;
             let (assertions, findings) = assertions(&input?);

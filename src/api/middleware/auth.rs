@@ -101,11 +101,7 @@ impl Keys {
 
 /// The caller with the client's certificate.
 fn by_certificate<B>(callers: &Callers, request: &Request<B>) -> Result<Principal, Status> {
-    let missing = || {
-        status::unauthenticated(
-            "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`",
-        )
-    };
+    let missing = || status::unauthenticated(status::NO_KEY);
     let certificate = request.extensions().get::<Arc<ClientCertificate>>();
     let certificate = certificate.filter(|_| callers.knows_certificates()).ok_or_else(missing)?;
     callers.by_certificate(certificate.names()).ok_or_else(|| {

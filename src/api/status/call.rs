@@ -12,6 +12,10 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// The metadata by which gRPC's own clients learn when to try again, in milliseconds.
 const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+/// What callers read who send no key.
+pub(crate) const NO_KEY: &str =
+    "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`";
+
 /// The answer to a call without a well-formed key.
 pub(crate) fn unauthenticated(message: &'static str) -> Status {
     Status::unauthenticated(message)

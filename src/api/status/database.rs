@@ -53,7 +53,7 @@ pub(crate) fn from_database(error: DatabaseError) -> Status {
             too_many_to_delete(message, limit, &filter)
         }
 
-        DatabaseError::PreconditionFailed(failed) => precondition_failed(message, &failed),
+        DatabaseError::PreconditionFailed(failed) => precondition_failed(&failed),
         DatabaseError::PermissionRequired(unmet) => permission_required(message, &unmet),
         DatabaseError::CounterRegistered { name, filter } => {
             counter_registered(message, name, &filter)
@@ -126,8 +126,10 @@ fn too_many_to_delete(message: String, limit: u32, filter: &RelationshipFilter) 
     invalid(ErrorReason::TooManyRelationshipsForTransactionalDelete, message, parts)
 }
 
-fn precondition_failed(message: String, precondition: &Precondition) -> Status {
+fn precondition_failed(precondition: &Precondition) -> Status {
     let parts = error_metadata::from_precondition(precondition);
+    let shown = error_metadata::precondition_text(precondition);
+    let message = format!("unable to satisfy write precondition `{shown}`");
     failed(ErrorReason::WriteOrDeletePreconditionFailure, message, parts)
 }
 

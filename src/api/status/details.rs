@@ -1,7 +1,8 @@
 //! Statuses with details: a reason for programs, a message for people, and metadata.
 
 use crate::proto::authzed::api::v1::ErrorReason;
-use prost::Message as _;
+use prost::{Message as _, Name};
+use prost_types::Any;
 use std::collections::HashMap;
 use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Status};
@@ -78,6 +79,16 @@ pub(crate) fn explain(headers: &mut HeaderMap) {
     let explained = with_reason(code, ErrorReason::Unspecified, message, []);
     // Headers that were parsed from valid ones cannot fail to encode, so the error is ignored.
     let _ = explained.add_header(headers);
+}
+
+/// The status with one more detail.
+pub(super) fn with_detail<M: Name>(status: &Status, detail: &M) -> Status {
+    let mut message = to_message(status);
+    message.details.push(Any {
+        type_url: format!("type.googleapis.com/{}", M::full_name()),
+        value: detail.encode_to_vec(),
+    });
+    Status::with_details(status.code(), status.message(), message.encode_to_vec().into())
 }
 
 /// The status as a message inside of a response.

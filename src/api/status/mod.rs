@@ -8,14 +8,15 @@ mod caveat;
 mod database;
 mod details;
 mod engine;
+mod field_rules;
 mod request;
 mod schema;
 mod store;
 
 pub(crate) use access::{refused, withhold, without_withheld};
 pub(crate) use call::{
-    SHUTTING_DOWN, access_revoked, audit_full, client_too_slow, deadline_passed, from_token,
-    import_idle, overloaded, reopening, server_fault, shutting_down, stream_idle,
+    NO_KEY, SHUTTING_DOWN, access_revoked, audit_full, client_too_slow, deadline_passed,
+    from_token, import_idle, overloaded, reopening, server_fault, shutting_down, stream_idle,
     too_many_calls_of_key, unauthenticated, watcher_too_slow, wrong_key,
 };
 pub(crate) use database::from_database;

@@ -1,6 +1,7 @@
 //! Requests that are refused before they reach the database.
 
-use super::details::{DOMAIN, invalid, sizes, with_reason};
+use super::details::{DOMAIN, invalid, sizes, with_detail, with_reason};
+use super::field_rules::violations;
 use crate::api::error_metadata;
 use crate::proto::authzed::api::v1::ErrorReason;
 use crate::proto::field_errors::FieldErrors;
@@ -10,18 +11,21 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// The answer to a request with invalid fields: each is named in the details and in the message.
-pub(crate) fn invalid_fields(errors: &FieldErrors) -> Status {
+///
+/// The details are a `google.rpc.BadRequest`, in Kilwa's words, and the `buf.validate.Violations` that clients of SpiceDB know.
+pub(crate) fn invalid_fields(message_type: &str, errors: &FieldErrors) -> Status {
     let reason = ErrorReason::Unspecified.as_str_name();
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
-    for (field, rule) in errors.shown() {
-        details.add_bad_request_violation(field, rule);
+    for error in errors.shown() {
+        details.add_bad_request_violation(error.field(), error.rule());
     }
 
     let message = match errors.lines().as_slice() {
         [only] => format!("validation error: {only}"),
         lines => format!("validation errors:\n - {}", lines.join("\n - ")),
     };
-    Status::with_error_details(Code::InvalidArgument, message, details)
+    let status = Status::with_error_details(Code::InvalidArgument, message, details);
+    with_detail(&status, &violations(message_type, errors))
 }
 
 /// The answer to a request that a reader refused without noting why, which is a bug.
