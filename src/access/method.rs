@@ -111,6 +111,7 @@ pub const METHODS: &[Method] = {
         method(kilwa!("RelationshipsService/WriteRelationships"), Write, Objects),
         method(kilwa!("RelationshipsService/SetRelation"), Write, Objects),
         method(kilwa!("RelationshipsService/DeleteObject"), Write, Objects),
+        method(kilwa!("RelationshipsService/ReadHistory"), Watch, Objects),
         method(kilwa!("ValidationService/Validate"), Check, Nothing),
         method(kilwa!("ValidationService/ValidateLive"), Admin, Everything),
         method(kilwa!("WatchService/Watch"), Watch, Objects),

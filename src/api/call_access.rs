@@ -53,6 +53,11 @@ pub(crate) fn enter<B>(
     Ok(withheld)
 }
 
+/// The name of the caller of a request, if it has one.
+pub(crate) fn caller_name<T>(request: &Request<T>) -> Option<Arc<str>> {
+    request.extensions().get::<CallerName>().map(|CallerName(name)| Arc::clone(name))
+}
+
 impl CallAccess {
     /// That of the caller of a request.
     pub(crate) fn of<T>(request: &Request<T>) -> Self {

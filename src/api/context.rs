@@ -26,13 +26,14 @@ pub(crate) struct ServiceContext {
 
 impl ServiceContext {
     /// Makes a write. Returns the token of the revision that it created, with what it changed. `bytes` is the size of
-    /// the request; see [`Workers::write`].
+    /// the request and `writer` the name of the caller; see [`Workers::write`].
     pub(crate) async fn write<P: Proposal>(
         &self,
         bytes: usize,
         proposal: P,
+        writer: Option<Arc<str>>,
     ) -> Result<(ZedToken, P::Output), Status> {
-        let (revision, output) = self.workers.write(bytes, proposal).await?;
+        let (revision, output) = self.workers.write(bytes, proposal, writer).await?;
         Ok((self.tokens.token(revision), output))
     }
 }

@@ -10,13 +10,14 @@ use tonic::Status;
 
 impl Workers {
     /// Makes a write and gives the revision that it made, with what became of it. `bytes` is the size of the request, for
-    /// as long as it waits.
+    /// as long as it waits; `writer` is the name of the caller, which is kept with the changes.
     ///
     /// Dropping the future drops a write that has not begun, and rolls back a large one that has.
     pub(crate) async fn write<P: Proposal>(
         &self,
         bytes: usize,
         proposal: P,
+        writer: Option<Arc<str>>,
     ) -> Result<(Revision, P::Output), Status> {
         let database = self.open_database().await?;
         let mut round = database.admit(&proposal, bytes).map_err(status::from_database)?;
@@ -26,8 +27,11 @@ impl Workers {
         let interrupted = self.interruption(&abandoned);
         loop {
             let (reply, answer) = oneshot::channel();
-            let caller =
-                Caller { clock: self.write_clock(), interrupted: Arc::clone(&interrupted) };
+            let caller = Caller {
+                clock: self.write_clock(),
+                interrupted: Arc::clone(&interrupted),
+                writer: writer.clone(),
+            };
             let proposal = Arc::clone(&proposal);
             let purpose = if round.is_slow() { Purpose::SlowWrite } else { Purpose::Write };
             let submitting = self.run_for(purpose, move |job| {

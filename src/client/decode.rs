@@ -28,8 +28,11 @@ pub(super) fn update(message: wire::RelationshipUpdate) -> Result<RelationshipUp
     decoded(|errors| decode::update(errors, Field::root("updates"), message))
 }
 
-pub(super) fn timestamp(message: prost_types::Timestamp) -> Result<Timestamp, CallError> {
-    decoded(|errors| decode::timestamp(errors, Field::root("optional_expired_at"), message))
+pub(super) fn timestamp(
+    field: &'static str,
+    message: prost_types::Timestamp,
+) -> Result<Timestamp, CallError> {
+    decoded(|errors| decode::timestamp(errors, Field::root(field), message))
 }
 
 pub(super) fn context(field: &'static str, message: Struct) -> Result<Context, CallError> {

@@ -15,6 +15,7 @@ use tonic::Status;
 
 /// Which changes to watch.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each asks for something of its own")]
 pub struct WatchQuery {
     /// Only resources of these types; all if empty.
     pub object_types: Vec<String>,
@@ -28,6 +29,8 @@ pub struct WatchQuery {
     pub checkpoints: bool,
     /// Whether to report relationships that expire, which only Kilwa does.
     pub expirations: bool,
+    /// Whether to report who made the changes, which only Kilwa does.
+    pub writers: bool,
 }
 
 /// A message of a watch stream.
@@ -43,6 +46,8 @@ pub struct WatchMessage {
     pub schema_updated: bool,
     /// Whether every change up to the token has been sent.
     pub is_checkpoint: bool,
+    /// The name of who made the changes, if the server tells.
+    pub writer: Option<String>,
 }
 
 impl Connection {
@@ -53,9 +58,10 @@ impl Connection {
         receive: impl FnMut(WatchMessage) -> Result<(), E>,
     ) -> Result<(), E> {
         let request = request(args);
-        if !args.expirations {
+        if !args.expirations && !args.writers {
             let stream = self.wait(self.watcher().watch(request))?;
-            return self.each(stream.map(|response| response.map(without_expirations)), receive);
+            let stream = stream.map(|response| response.map(without_expirations));
+            return self.each(args, stream, receive);
         }
 
         let request = wire::WatchRequest {
@@ -63,10 +69,10 @@ impl Connection {
             optional_start_cursor: request.optional_start_cursor,
             optional_relationship_filters: request.optional_relationship_filters,
             optional_update_kinds: request.optional_update_kinds,
-            include_expirations: true,
+            include_expirations: args.expirations,
         };
         let stream = self.wait(self.kilwa_watcher().watch(request))?;
-        self.each(stream, receive)
+        self.each(args, stream, receive)
     }
 
     /// Waits, and returns whether the process was interrupted meanwhile.
@@ -79,6 +85,7 @@ impl Connection {
 
     fn each<E: From<CallError>>(
         &self,
+        args: &WatchQuery,
         mut stream: impl Stream<Item = Result<wire::WatchResponse, Status>> + Unpin,
         mut receive: impl FnMut(WatchMessage) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -93,7 +100,7 @@ impl Connection {
             });
             let Some(response) = next else { return Ok(()) };
             let response = response.map_err(|status| self.error(&status))?;
-            receive(WatchMessage::from_response(response)?)?;
+            receive(WatchMessage::from_response(response, args.writers)?)?;
         }
     }
 }
@@ -135,11 +142,12 @@ fn without_expirations(response: authzed::WatchResponse) -> wire::WatchResponse 
         schema_updated: response.schema_updated,
         is_checkpoint: response.is_checkpoint,
         full_revision_metadata: response.full_revision_metadata,
+        written_by: String::new(),
     }
 }
 
 impl WatchMessage {
-    fn from_response(response: wire::WatchResponse) -> Result<Self, CallError> {
+    fn from_response(response: wire::WatchResponse, shows_writer: bool) -> Result<Self, CallError> {
         let metadata = response.optional_transaction_metadata;
         let metadata =
             metadata.map(|metadata| decode::context("optional_transaction_metadata", metadata));
@@ -149,6 +157,7 @@ impl WatchMessage {
             metadata: metadata.transpose()?,
             schema_updated: response.schema_updated,
             is_checkpoint: response.is_checkpoint,
+            writer: Some(response.written_by).filter(|name| shows_writer && !name.is_empty()),
         })
     }
 }
@@ -157,6 +166,8 @@ fn update(
     message: wire::WatchUpdate,
 ) -> Result<(RelationshipUpdate, Option<Timestamp>), CallError> {
     let update = decode::update(message.update.unwrap_or_default())?;
-    let expired_at = message.optional_expired_at.map(decode::timestamp).transpose()?;
+    let expired_at = message.optional_expired_at;
+    let expired_at =
+        expired_at.map(|at| decode::timestamp("optional_expired_at", at)).transpose()?;
     Ok((update, expired_at))
 }

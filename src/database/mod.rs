@@ -22,6 +22,7 @@ pub use lookup_pool::ActiveLookup;
 pub use options::DatabaseOptions;
 pub use read::change_position::WatchPosition;
 pub use read::changes::{Changes, ChangesPin, RelationshipChange, RevisionChanges};
+pub use read::history::{HistoryPage, HistoryQuery, PastChange};
 pub use read::list_permissions::ListPermissionsQuery;
 pub use read::relationships::{InvalidReadPosition, ReadPage, ReadPosition};
 pub use read::view::{View, ViewPin};

@@ -3,9 +3,10 @@
 use super::handle::Store;
 use super::head::HeadRecord;
 use super::layout::keys::RowKey;
+use super::layout::meta_keys;
 use super::open::error::OpenError;
 use super::options::StoreOptions;
-use super::read::changelog::ChangePosition;
+use super::read::changelog::{ChangeLogEntry, ChangePosition};
 use super::read::scan_budget::ScanBudget;
 use super::rocks::column_family::ColumnFamily;
 use super::rocks::source::{ReadSource, ReadTier};
@@ -20,6 +21,7 @@ use crate::relationship::{
     Revision, SubjectForm, Timestamp,
 };
 use rocksdb::SnapshotWithThreadMode;
+use std::fs;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -118,9 +120,9 @@ fn a_newer_format_in_the_database_is_refused_too() {
         drop(store);
         Store::open(dir.path(), &StoreOptions::default())
     };
-    let store = reopened(store, &1_u32.to_be_bytes()).unwrap();
-    let error = reopened(store, &2_u32.to_be_bytes()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
+    let store = reopened(store, &2_u32.to_be_bytes()).unwrap();
+    let error = reopened(store, &3_u32.to_be_bytes()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error}");
 }
 
 #[test]
@@ -458,4 +460,86 @@ fn a_refused_write_within_a_batch_takes_back_its_rows_its_names_and_its_revision
         .rows;
     let rows: Vec<_> = rows.into_iter().map(|(row, _)| row.to_string()).collect();
     assert_eq!(rows, ["document:a#viewer@user:ann", "group:a#member@robot:r2"]);
+}
+
+/// The writers in the change log, in its order.
+fn writers(store: &Store) -> Vec<String> {
+    let snapshot = store.snapshot(at(100)).unwrap();
+    let changes = snapshot.changes(ChangePosition::after(Revision(0)), 1_000).unwrap();
+    let name = |change| match change {
+        ChangeLogEntry::Writer(name) => Some(name.to_string()),
+        ChangeLogEntry::Relationship(_) | ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) => {
+            None
+        }
+    };
+    changes.into_iter().filter_map(|(_, change)| name(change)).collect()
+}
+
+fn write_as(store: &Store, writer: &str, is_large: bool, texts: Vec<String>, keep: bool) {
+    let options = WriteOptions::new(at(5)).by(Some(writer.into()));
+    let options = if is_large { options.large() } else { options };
+    let (reply, answer) = std::sync::mpsc::channel();
+    let work = move |transaction: &mut Transaction<'_>| {
+        for text in texts {
+            transaction.put(&parsed(&text))?;
+        }
+        if keep { Ok(()) } else { Err(TransactionError::Interrupted) }
+    };
+    store.submit(options, work, move |outcome| {
+        reply.send(outcome.unwrap().is_ok()).unwrap();
+    });
+    assert_eq!(answer.recv().unwrap(), keep);
+}
+
+#[test]
+fn a_write_has_one_writer_which_goes_with_it() {
+    let (_dir, store) = opened();
+    let texts = |count: usize| {
+        (0..count).map(|number| format!("document:{number}#viewer@user:ann")).collect::<Vec<_>>()
+    };
+    let long = "\u{e9}".repeat(600);
+    write_as(&store, "none of it is kept", false, texts(3), false);
+    write_as(&store, "nor of this", true, texts(25_000), false);
+    assert_eq!(writers(&store), Vec::<String>::new());
+    write_as(&store, "ann", false, texts(3), true);
+    write_as(&store, "it changes nothing", false, texts(3), true);
+    write_as(&store, &long, false, vec!["document:x#viewer@user:ann".to_owned()], true);
+    assert_eq!(writers(&store), ["ann", &long[..1_024]]);
+    // It is collected as other entries are.
+    put(&store, 50, "document:y#viewer@user:ann");
+    store.collect_garbage(at(100)).unwrap();
+    assert_eq!(writers(&store), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_of_the_format_without_writers_gets_the_present_one() {
+    let (dir, store) = opened();
+    put(&store, 1, RELATIONSHIP);
+    // As the program before wrote it.
+    let meta = ColumnFamily::Meta.handle(store.db()).unwrap();
+    store.db().put_cf(meta, meta_keys::FORMAT, 1_u32.to_be_bytes()).unwrap();
+    drop(store);
+    let marker = dir.path().join("KILWA");
+    let text = fs::read_to_string(&marker).unwrap();
+    fs::write(&marker, text.replace("format 2", "format 1")).unwrap();
+
+    let reopened = || Store::open(dir.path(), &StoreOptions::default()).unwrap();
+    let store = reopened();
+    assert_eq!(writers(&store), Vec::<String>::new());
+    assert_eq!(
+        store
+            .snapshot(at(2))
+            .unwrap()
+            .changes(ChangePosition::after(Revision(0)), 9)
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(fs::read_to_string(&marker).unwrap(), text);
+    let meta = ColumnFamily::Meta.handle(store.db()).unwrap();
+    let format = store.db().get_cf(meta, meta_keys::FORMAT).unwrap();
+    assert_eq!(format, Some(2_u32.to_be_bytes().to_vec()));
+    write_as(&store, "ann", false, vec!["document:x#viewer@user:ann".to_owned()], true);
+    drop(store);
+    assert_eq!(writers(&reopened()), ["ann"]);
 }

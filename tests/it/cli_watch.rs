@@ -148,3 +148,41 @@ fn a_watch_that_ends_says_where_to_go_on() {
     assert!(error.contains(&format!("resume with `--revision {token}`")), "{error}");
     assert_eq!(watch.process.wait().unwrap().code(), Some(2));
 }
+
+#[test]
+fn the_history_lists_who_changed_what() {
+    let trial = Trial::start();
+    trial.ask(&["schema", "write", "schema.zed"]);
+    let first = trial.touch("document:a#owner@user:ann");
+    trial.touch("document:b#owner@user:ann");
+    trial.ask(&["relationship", "delete", "document:a#owner@user:ann"]);
+    let history = |arguments: &[&str]| {
+        let printed = trial.ask(&[["relationship", "history"].as_slice(), arguments].concat());
+        // Each line begins with a time.
+        let what = |line: &str| line.split_once(' ').unwrap().1.to_owned();
+        printed.lines().map(what).collect::<Vec<_>>()
+    };
+
+    let (deleted, other, touched) = (
+        "delete document:a#owner@user:ann by \"preshared-1\"",
+        "touch document:b#owner@user:ann by \"preshared-1\"",
+        "touch document:a#owner@user:ann by \"preshared-1\"",
+    );
+    assert_eq!(history(&[]), [deleted, other, touched, "schema by \"preshared-1\""]);
+    assert_eq!(history(&["--limit", "1"]), [deleted]);
+    assert_eq!(history(&["document:a"]), [deleted, touched]);
+    assert_eq!(history(&["document:a#owner@user:ann"]), [deleted, touched]);
+    assert!(history(&["document", "owner", "user:bob"]).is_empty());
+    assert_eq!(history(&["--since", "1h", "document:b"]), [other]);
+    assert!(history(&["--until", "1h"]).is_empty());
+    let line = trial.ask(&["relationship", "history", "document:b", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["operation"], "OPERATION_TOUCH");
+    assert_eq!(line["relationship"], "document:b#owner@user:ann");
+    assert_eq!(line["writtenBy"], "preshared-1");
+    assert_eq!(line["schemaUpdated"], false);
+
+    let mut watch = trial.watch(&["--revision", &first, "--writers"]);
+    assert_eq!(watch.line(), other);
+    assert_eq!(watch.line(), deleted);
+}

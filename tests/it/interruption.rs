@@ -153,7 +153,7 @@ fn a_relation_that_is_set_stays_as_it_was_when_nobody_waits() {
         let looks = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&looks);
         let interrupted = move || counted.fetch_add(1, Ordering::SeqCst) >= patience;
-        let caller = Caller { clock: at(3).into(), interrupted: Arc::new(interrupted) };
+        let caller = Caller { interrupted: Arc::new(interrupted), ..Caller::patient(at(3)) };
         match database.execute(&caller, request.clone()) {
             Ok((_, diff)) => break diff,
             Err(DatabaseError::Engine(EngineError::Interrupted)) => {

@@ -134,7 +134,7 @@ fn a_schema_change_ends_when_nobody_waits() {
     let calls = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&calls);
     let interrupted = Arc::new(move || count.fetch_add(1, Ordering::SeqCst) > 0);
-    let caller = Caller { clock: at(3).into(), interrupted };
+    let caller = Caller { clock: at(3).into(), interrupted, writer: None };
     let error = database.execute(&caller, WriteSchema::new(&*less)).unwrap_err();
     assert!(matches!(error, DatabaseError::Engine(EngineError::Interrupted)), "{error}");
     assert_eq!(calls.load(Ordering::SeqCst), 2);

@@ -168,7 +168,7 @@ fn many_changes_during_an_examination_do_not_keep_a_write_from_being_made() {
         false
     };
     let clock = WriteClock::new(now, || Duration::ZERO);
-    let caller = Caller { clock, interrupted: Arc::new(interrupted) };
+    let caller = Caller { clock, interrupted: Arc::new(interrupted), writer: None };
     database.execute(&caller, request).unwrap();
 }
 

@@ -15,7 +15,7 @@ pub(crate) async fn register(
 ) -> Result<proto::ExperimentalRegisterRelationshipCounterResponse, Status> {
     let bytes = request.encoded_len();
     let (name, filter) = convert::counter(request)?;
-    context.workers.write(bytes, RegisterCounter { name, filter }).await?;
+    context.workers.write(bytes, RegisterCounter { name, filter }, None).await?;
     Ok(proto::ExperimentalRegisterRelationshipCounterResponse {})
 }
 
@@ -41,6 +41,6 @@ pub(crate) async fn unregister(
     request: proto::ExperimentalUnregisterRelationshipCounterRequest,
 ) -> Result<proto::ExperimentalUnregisterRelationshipCounterResponse, Status> {
     let name = convert::counter_name(request.name)?;
-    context.workers.write(name.len(), UnregisterCounter { name }).await?;
+    context.workers.write(name.len(), UnregisterCounter { name }, None).await?;
     Ok(proto::ExperimentalUnregisterRelationshipCounterResponse {})
 }

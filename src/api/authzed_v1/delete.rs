@@ -9,6 +9,7 @@ use crate::database::{DeleteRequest, ReadPosition};
 use crate::proto::authzed::api::v1 as proto;
 use prost::Message as _;
 use proto::delete_relationships_response::DeletionProgress;
+use std::sync::Arc;
 use tonic::Status;
 
 /// Deletes the relationships that match a filter. The response to a partial deletion has a cursor to resume.
@@ -16,6 +17,7 @@ pub(crate) async fn delete(
     context: &ServiceContext,
     access: &CallAccess,
     mut request: proto::DeleteRelationshipsRequest,
+    writer: Option<Arc<str>>,
 ) -> Result<proto::DeleteRelationshipsResponse, Status> {
     let bytes = request.encoded_len();
     let cursor = request.optional_cursor.take();
@@ -26,7 +28,7 @@ pub(crate) async fn delete(
     let filter = access.narrow(deletion.filter)?;
     let deletion = DeleteRequest { filter, within: access.scope(), after: after?, ..deletion };
 
-    let (_, deleted) = context.workers.write(bytes, deletion).await?;
+    let (_, deleted) = context.workers.write(bytes, deletion, writer).await?;
 
     let next = deleted.last.filter(|_| !deleted.complete);
     let progress =

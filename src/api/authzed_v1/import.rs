@@ -1,6 +1,6 @@
 //! Imports: relationships that come in a stream and are created all or none.
 
-use crate::api::call_access::{CallAccess, CallStanding};
+use crate::api::call_access::{CallAccess, CallStanding, caller_name};
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::status;
@@ -37,6 +37,7 @@ pub(crate) async fn import<P: ImportMessage>(
     request: Request<Streaming<P>>,
 ) -> Result<u64, Status> {
     let standing: Option<CallStanding> = request.extensions().get().cloned();
+    let writer = caller_name(&request);
     let require_current = || standing.as_ref().map_or(Ok(()), CallStanding::require_current);
     let mut parts = request.into_inner();
 
@@ -60,7 +61,7 @@ pub(crate) async fn import<P: ImportMessage>(
     }
     // A key that was taken away meanwhile writes nothing more.
     require_current()?;
-    let (_, count) = context.workers.write(0, CompleteImport::from(import)).await?;
+    let (_, count) = context.workers.write(0, CompleteImport::from(import), writer).await?;
     Ok(count)
 }
 

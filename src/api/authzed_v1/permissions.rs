@@ -9,7 +9,7 @@ use crate::api::authzed_v1::lookup_resources::lookup_resources;
 use crate::api::authzed_v1::lookup_subjects::lookup_subjects;
 use crate::api::authzed_v1::read;
 use crate::api::bounded_stream::BoundedStream;
-use crate::api::call_access::CallAccess;
+use crate::api::call_access::{CallAccess, caller_name};
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::middleware::debug_trailer::DebugTrailer;
@@ -131,13 +131,13 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
-        let access = CallAccess::of(&request);
+        let (access, writer) = (CallAccess::of(&request), caller_name(&request));
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let write = convert::write(request, self.context.limits)?;
         access.require_updates(&write.updates)?;
         access.require_prerequisites(&write.preconditions, &write.permissions)?;
-        let (written_at, ()) = self.context.write(bytes, write).await?;
+        let (written_at, ()) = self.context.write(bytes, write, writer).await?;
         Ok(Response::new(proto::WriteRelationshipsResponse { written_at: Some(written_at) }))
     }
 
@@ -145,8 +145,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<proto::DeleteRelationshipsRequest>,
     ) -> Result<Response<proto::DeleteRelationshipsResponse>, Status> {
-        let access = CallAccess::of(&request);
-        let deleted = delete::delete(&self.context, &access, request.into_inner()).await?;
+        let (access, writer) = (CallAccess::of(&request), caller_name(&request));
+        let deleted = delete::delete(&self.context, &access, request.into_inner(), writer).await?;
         Ok(Response::new(deleted))
     }
 

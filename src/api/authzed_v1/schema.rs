@@ -1,5 +1,6 @@
 //! `authzed.api.v1.SchemaService`.
 
+use crate::api::call_access::caller_name;
 use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::convert::reflection;
@@ -62,9 +63,10 @@ impl SchemaService for SchemaCalls {
         &self,
         request: Request<proto::WriteSchemaRequest>,
     ) -> Result<Response<proto::WriteSchemaResponse>, Status> {
+        let writer = caller_name(&request);
         let text = convert::schema_text(request.into_inner())?;
         let (bytes, schema) = (text.len(), WriteSchema::new(text));
-        let (written_at, ()) = self.context.write(bytes, schema).await?;
+        let (written_at, ()) = self.context.write(bytes, schema, writer).await?;
         Ok(Response::new(proto::WriteSchemaResponse { written_at: Some(written_at) }))
     }
 

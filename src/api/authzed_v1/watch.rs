@@ -104,6 +104,7 @@ impl From<WatchEvent> for own::WatchResponse {
     fn from(event: WatchEvent) -> Self {
         let WatchEvent { updates, through, metadata, schema_updated, is_checkpoint, .. } = event;
         Self {
+            written_by: event.writer.as_deref().unwrap_or_default().to_owned(),
             updates,
             changes_through: Some(through),
             optional_transaction_metadata: metadata.clone(),

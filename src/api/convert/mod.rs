@@ -6,6 +6,7 @@
 mod checks;
 mod counters;
 mod expansions;
+mod history;
 mod kilwa_writes;
 mod limit;
 mod lookups;
@@ -22,6 +23,7 @@ mod watch;
 pub(crate) use checks::{CheckArguments, bulk_items, check};
 pub(crate) use counters::{counter, counter_name};
 pub(crate) use expansions::{LookupSubjectsArguments, expand, subjects};
+pub(crate) use history::history;
 pub(crate) use kilwa_writes::{delete_object, kilwa_write, set_relation, write};
 pub(crate) use lookups::{LookupResourcesArguments, lookup_resources, lookup_resources_within};
 pub(crate) use permissions::{listing, time};

@@ -26,7 +26,7 @@ pub(crate) struct WatchFilter {
     pub(crate) schemas: bool,
     /// Whether to receive checkpoints.
     pub(crate) checkpoints: bool,
-    /// Changes outside of it are left out, and the metadata of all, which may be about them.
+    /// Changes outside of it are left out, and metadata and writers of all, which may be about them.
     pub(crate) within: Option<Arc<RelationshipScope>>,
 }
 

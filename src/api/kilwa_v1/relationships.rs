@@ -1,8 +1,9 @@
 //! `kilwa.v1.RelationshipsService`.
 
-use crate::api::call_access::CallAccess;
+use crate::api::call_access::{CallAccess, caller_name};
 use crate::api::context::ServiceContext;
 use crate::api::convert;
+use crate::api::kilwa_v1::history;
 use crate::api::status;
 use crate::database::{Consistency, ReferenceCounts, RelationDiff};
 use crate::proto::authzed::api::v1::Relationship as RelationshipMessage;
@@ -31,13 +32,13 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::WriteRelationshipsRequest>,
     ) -> Result<Response<proto::WriteRelationshipsResponse>, Status> {
-        let access = CallAccess::of(&request);
+        let (access, writer) = (CallAccess::of(&request), caller_name(&request));
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let write = convert::kilwa_write(request, self.context.limits)?;
         access.require_updates(&write.updates)?;
         access.require_prerequisites(&write.preconditions, &write.permissions)?;
-        let (written_at, ()) = self.context.write(bytes, write).await?;
+        let (written_at, ()) = self.context.write(bytes, write, writer).await?;
         Ok(Response::new(proto::WriteRelationshipsResponse { written_at: Some(written_at) }))
     }
 
@@ -45,7 +46,7 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::SetRelationRequest>,
     ) -> Result<Response<proto::SetRelationResponse>, Status> {
-        let access = CallAccess::of(&request);
+        let (access, writer) = (CallAccess::of(&request), caller_name(&request));
         let request = request.into_inner();
         let bytes = request.encoded_len();
         let mut request = convert::set_relation(request, self.context.limits)?;
@@ -56,7 +57,7 @@ impl RelationshipsService for Relationships {
         }
         access.require_prerequisites(&request.preconditions, &request.permissions)?;
         request.within = access.scope();
-        let (written_at, set) = self.context.write(bytes, request).await?;
+        let (written_at, set) = self.context.write(bytes, request, writer).await?;
         let RelationDiff { added, changed, removed } = set;
         Ok(Response::new(proto::SetRelationResponse {
             written_at: Some(written_at),
@@ -70,7 +71,7 @@ impl RelationshipsService for Relationships {
         &self,
         request: Request<proto::DeleteObjectRequest>,
     ) -> Result<Response<proto::DeleteObjectResponse>, Status> {
-        let access = CallAccess::of(&request);
+        let (access, writer) = (CallAccess::of(&request), caller_name(&request));
         let request = request.into_inner();
         let (bytes, is_dry_run) = (request.encoded_len(), request.dry_run);
         let mut request = convert::delete_object(request, self.context.limits)?;
@@ -86,7 +87,7 @@ impl RelationshipsService for Relationships {
             });
             counting.await?
         } else {
-            self.context.write(bytes, request).await?
+            self.context.write(bytes, request, writer).await?
         };
 
         Ok(Response::new(proto::DeleteObjectResponse {
@@ -94,6 +95,14 @@ impl RelationshipsService for Relationships {
             as_resource_count: as_resource,
             as_subject_count: as_subject,
         }))
+    }
+
+    async fn read_history(
+        &self,
+        request: Request<proto::ReadHistoryRequest>,
+    ) -> Result<Response<proto::ReadHistoryResponse>, Status> {
+        let access = CallAccess::of(&request);
+        Ok(Response::new(history::read(&self.context, &access, request.into_inner()).await?))
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct WatchEvent {
     pub(crate) updates: Vec<WatchUpdate>,
     pub(crate) through: ZedToken,
     pub(crate) metadata: Option<Struct>,
+    /// The name of who made the changes, if it is known and the watcher may see it.
+    pub(crate) writer: Option<Arc<str>>,
     pub(crate) schema_updated: bool,
     pub(crate) is_checkpoint: bool,
 }
@@ -270,10 +272,10 @@ fn watch_events(
     wanted: &WatchFilter,
     part: &RevisionChanges,
 ) -> Vec<WatchEvent> {
-    let RevisionChanges { revision, updates, schema_written, metadata, ends, within, through } =
-        part;
-    let (revision, schema_written, ends) = (*revision, *schema_written, *ends);
-    let metadata = || metadata.as_ref().filter(|_| wanted.within.is_none()).map(encode::structure);
+    let RevisionChanges { updates, metadata, writer, within, through, .. } = part;
+    let (revision, schema_written, ends) = (part.revision, part.schema_written, part.ends);
+    let shows_all = wanted.within.is_none();
+    let metadata = || metadata.as_ref().filter(|_| shows_all).map(encode::structure);
     let schema_follows = ends && schema_written && wanted.schemas;
     let token = |position| tokens.position_token(position);
     let empty = |through| WatchEvent {
@@ -281,6 +283,7 @@ fn watch_events(
         updates: Vec::new(),
         through,
         metadata: metadata(),
+        writer: writer.clone().filter(|_| shows_all),
         schema_updated: false,
         is_checkpoint: false,
     };
@@ -321,6 +324,7 @@ fn checkpoint(tokens: ZedTokens, position: &WatchPosition) -> WatchEvent {
         updates: Vec::new(),
         through: tokens.position_token(position),
         metadata: None,
+        writer: None,
         schema_updated: false,
         is_checkpoint: true,
     }
@@ -347,6 +351,7 @@ mod tests {
             updates: relationships.iter().map(update).collect(),
             schema_written: true,
             metadata: Some(Context::parse(r#"{"why": "import"}"#).unwrap()),
+            writer: None,
             ends: true,
             within: WatchPosition::from_bytes(&within).unwrap(),
             through: WatchPosition::after(Revision(7)),

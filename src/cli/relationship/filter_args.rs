@@ -49,6 +49,18 @@ impl OptionalFilterArgs {
     }
 }
 
+impl OptionalFilterArgs {
+    /// The same, where the first argument may also be a whole relationship, as other commands print it.
+    pub(super) fn history_filter(&self) -> Option<RelationshipFilter> {
+        let whole = self.resource.as_deref().filter(|text| text.contains(['#', '@']));
+        match whole {
+            // Caveat and expiration are not part of the key.
+            Some(text) => Some(parse(text.split('[').next().unwrap_or(text))),
+            None => self.filter(),
+        }
+    }
+}
+
 impl FilterArgs {
     pub(super) fn filter(&self) -> RelationshipFilter {
         let resource = self.resource.as_deref().unwrap_or_default();

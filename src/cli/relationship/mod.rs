@@ -6,6 +6,7 @@ mod bulk_import;
 mod delete_object;
 mod filter_args;
 mod follow;
+mod history;
 mod read;
 mod requirement_args;
 mod set;
@@ -35,6 +36,8 @@ pub(in crate::cli) enum Command {
     DeleteObject(delete_object::Arguments),
     /// Watch changes of relationships and schemas.
     Watch(watch::Arguments),
+    /// List who changed which relationships and when, newest first, as far back as the server keeps the history.
+    History(history::Arguments),
     /// Apply the changes of one server to another until interrupted, as when moving from SpiceDB.
     Follow(follow::Arguments),
     /// Create the relationships of a file of any size, one per line, atomically.
@@ -53,6 +56,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, CliError> {
         Command::Set(arguments) => set::run(arguments),
         Command::DeleteObject(arguments) => delete_object::run(arguments),
         Command::Watch(arguments) => watch::run(arguments),
+        Command::History(arguments) => history::run(arguments),
         Command::Follow(arguments) => follow::run(arguments),
         Command::BulkImport(arguments) => bulk_import::run(arguments),
         Command::BulkExport(arguments) => bulk_export::run(arguments),

@@ -33,6 +33,9 @@ pub(in crate::cli) struct Arguments {
     /// Report expired relationships too.
     #[arg(long)]
     expirations: bool,
+    /// Report who made the changes too: the name of the key, certificate or token.
+    #[arg(long)]
+    writers: bool,
     /// Print one JSON object per event, one per line.
     #[arg(long)]
     json: bool,
@@ -50,6 +53,8 @@ struct WatchEventJson<'a> {
     optional_transaction_metadata: Option<&'a Map<String, Value>>,
     schema_updated: bool,
     is_checkpoint: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_by: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         schemas: arguments.include_schema,
         checkpoints: arguments.checkpoints,
         expirations: arguments.expirations,
+        writers: arguments.writers,
     };
     let connection = arguments.server.connect()?;
     let mut last = head(&connection, &following)?;
@@ -141,6 +147,7 @@ fn line(news: &WatchMessage) -> WatchEventJson<'_> {
         optional_transaction_metadata: news.metadata.as_ref().map(Context::as_map),
         schema_updated: news.schema_updated,
         is_checkpoint: news.is_checkpoint,
+        written_by: news.writer.as_deref(),
     }
 }
 
@@ -153,16 +160,18 @@ fn text(news: &WatchMessage) -> String {
         (UpdateOperation::Delete, false) => render::styled(render::BAD, "delete"),
     };
 
+    let by = news.writer.as_ref().map_or_else(String::new, |name| format!(" by {name:?}"));
     let updates = news.updates.iter();
     let mut lines: Vec<String> = updates
         .map(|(update, expired_at)| {
             let word = word(update.operation, expired_at.is_some());
-            format!("{word} {}\n", update.relationship)
+            let by = if expired_at.is_none() { by.as_str() } else { "" };
+            format!("{word} {}{by}\n", update.relationship)
         })
         .collect();
 
     if news.schema_updated {
-        lines.push(render::styled(render::STRONG, "schema") + "\n");
+        lines.push(format!("{}{by}\n", render::styled(render::STRONG, "schema")));
     }
     if news.is_checkpoint {
         lines.push(render::styled(render::DIM, format!("checkpoint {}", news.token)) + "\n");

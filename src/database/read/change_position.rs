@@ -18,6 +18,11 @@ impl WatchPosition {
         Self { change: ChangePosition::after(revision), expirations: None }
     }
 
+    /// Before a change.
+    pub(super) fn before(change: ChangePosition) -> Self {
+        Self { change, expirations: None }
+    }
+
     /// After all changes of a revision, and after all expirations up to a time.
     pub fn at(revision: Revision, now: Timestamp) -> Self {
         let expirations = Some(ExpirationPosition::after(now));

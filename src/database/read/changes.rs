@@ -9,6 +9,7 @@ use crate::relationship::{
     UpdateOperation,
 };
 use crate::store::{ChangeLogEntry, ChangePosition, ExpirationPage, Pin};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Protects the changes after a position from garbage collection until it is dropped.
@@ -42,6 +43,8 @@ pub struct RevisionChanges {
     pub schema_written: bool,
     /// The metadata of the write; set on each part.
     pub metadata: Option<Context>,
+    /// The name of who made the write, if it is known; set on each part. Expirations have none.
+    pub writer: Option<Arc<str>>,
     /// Whether this is the last part of the revision.
     pub ends: bool,
     /// The position after the updates, before the end of the revision.
@@ -196,7 +199,8 @@ impl ChangeCollector<'_, '_> {
         ends: bool,
     ) -> Result<(), DatabaseError> {
         let repeated = if is_begun { self.revision_header(revision)? } else { Vec::new() };
-        let (mut updates, mut schema_written, mut metadata) = (Vec::new(), false, None);
+        let (mut updates, mut schema_written) = (Vec::new(), false);
+        let (mut metadata, mut writer) = (None, None);
         if let Some((last, _)) = entries.last() {
             self.position.change = *last;
         }
@@ -206,6 +210,7 @@ impl ChangeCollector<'_, '_> {
                 ChangeLogEntry::Relationship(update) => self.add_update(update, &mut updates),
                 ChangeLogEntry::Schema => schema_written = true,
                 ChangeLogEntry::Metadata(written) => metadata = Some(written),
+                ChangeLogEntry::Writer(name) => writer = Some(name),
             }
         }
 
@@ -214,16 +219,24 @@ impl ChangeCollector<'_, '_> {
             self.position.change = ChangePosition::after(revision);
         }
         let through = self.position.clone();
-        let part =
-            RevisionChanges { revision, updates, schema_written, metadata, ends, within, through };
-        self.parts.push(part);
+        self.parts.push(RevisionChanges {
+            revision,
+            updates,
+            schema_written,
+            metadata,
+            writer,
+            ends,
+            within,
+            through,
+        });
         Ok(())
     }
 
-    /// The metadata and the schema write of a revision that the position is within, to be repeated on its next part.
+    /// The writer, the metadata and the schema write of a revision that the position is within, to be repeated on its next
+    /// part.
     fn revision_header(&self, revision: Revision) -> Result<Vec<ChangeLogEntry>, DatabaseError> {
-        /// Metadata and schema come first, each at most once.
-        const HEADER: usize = 2;
+        /// They come first, each at most once.
+        const HEADER: usize = 3;
         let first = self.view.snapshot.changes(ChangePosition::before(revision), HEADER)?;
         let delivered = first.into_iter().filter(|(at, _)| *at <= self.position.change);
         let delivered = delivered.map(|(_, change)| change);
@@ -257,6 +270,7 @@ impl ChangeCollector<'_, '_> {
                 updates: found.into_iter().map(expiration).collect(),
                 schema_written: false,
                 metadata: None,
+                writer: None,
                 ends: false,
                 within: self.position.clone(),
                 through: self.position.clone(),

@@ -3,6 +3,7 @@
 pub(super) mod change_position;
 pub(super) mod changes;
 pub(super) mod check;
+pub(super) mod history;
 pub(super) mod list_permissions;
 pub(super) mod lookups;
 pub(super) mod relationships;

@@ -71,7 +71,7 @@ pub(super) fn written_relationship(change: ChangeLogEntry) -> Option<Relationshi
             UpdateOperation::Create | UpdateOperation::Touch => Some(update.relationship),
             UpdateOperation::Delete => None,
         },
-        ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) => None,
+        ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) | ChangeLogEntry::Writer(_) => None,
     }
 }
 

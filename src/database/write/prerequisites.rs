@@ -135,7 +135,9 @@ impl<R: Prerequisites> VerifiedPrerequisites<R> {
     pub(super) fn may_change_permissions(&self, change: &ChangeLogEntry) -> bool {
         match change {
             ChangeLogEntry::Relationship(update) => self.checked.contains(&update.relationship),
-            ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) => false,
+            ChangeLogEntry::Schema | ChangeLogEntry::Metadata(_) | ChangeLogEntry::Writer(_) => {
+                false
+            }
         }
     }
 }

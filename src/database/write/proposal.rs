@@ -195,12 +195,14 @@ pub struct Caller {
     pub clock: WriteClock,
     /// Whether the caller has stopped waiting; polled until the write is applied.
     pub interrupted: IsInterrupted,
+    /// Its name, which is kept with the changes.
+    pub writer: Option<Arc<str>>,
 }
 
 impl Caller {
     /// A caller that never stops waiting.
     pub fn patient(clock: impl Into<WriteClock>) -> Self {
-        Self { clock: clock.into(), interrupted: Arc::new(|| false) }
+        Self { clock: clock.into(), interrupted: Arc::new(|| false), writer: None }
     }
 }
 
@@ -260,6 +262,7 @@ impl Database {
 
         let options = WriteOptions::new(&caller.clock);
         let options = options.interrupted_by(Arc::clone(&caller.interrupted));
+        let options = options.by(caller.writer.clone());
         let options = if is_deletion { options.deletion() } else { options };
         self.store.submit(
             if is_large { options.large() } else { options },
@@ -272,7 +275,7 @@ impl Database {
         &self,
         pending: &PendingWrite,
         proposal: &Arc<P>,
-        Caller { clock, interrupted }: &Caller,
+        Caller { clock, interrupted, .. }: &Caller,
     ) -> Result<ExaminedWrite<P::Output>, DatabaseError> {
         if self.store.is_read_only() {
             return Err(DatabaseError::ReadOnly);

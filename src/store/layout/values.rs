@@ -7,8 +7,8 @@
 //! | row | revision of the creation (8) · qualifiers |
 //! | qualifiers | flags (1): 1 caveat, 2 expiration · time of the expiration (12), if any · caveat, if any |
 //! | caveat | the name's id (4) · context as JSON up to the end, nothing when it is empty |
-//! | change | kind (1): 0 touch, 1 replacing touch, 2 delete, 3 schema, 4 metadata · content |
-//! | content | of a touch: key as in `live` · qualifiers; of a delete: key; of metadata: JSON |
+//! | change | kind (1): 0 touch, 1 replacing touch, 2 delete, 3 schema, 4 metadata, 5 writer · content |
+//! | content | of a touch: key as in `live` · qualifiers; of a delete: key; of metadata: JSON; of the writer: its name |
 //! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) · revision of a chunked write in progress (8), if any |
 //! | counter | its filter as JSON: an object of the conditions that are set |
 //! | name id | 4, big endian |
@@ -30,6 +30,7 @@ const REPLACING_TOUCH: u8 = 1;
 const DELETE: u8 = 2;
 const SCHEMA: u8 = 3;
 const METADATA: u8 = 4;
+const WRITER: u8 = 5;
 
 /// The value of a row: the revision that created it, and its qualifiers in bytes.
 pub(in crate::store) fn row(created: Revision, qualifiers: &[u8]) -> Vec<u8> {
@@ -142,6 +143,8 @@ pub(in crate::store) enum ChangeRecord<'a> {
     SchemaWritten,
     /// The metadata of the transaction.
     Metadata(Context),
+    /// The name of who made the write; the first entry of its revision.
+    Writer(&'a str),
 }
 
 impl<'a> ChangeRecord<'a> {
@@ -154,6 +157,7 @@ impl<'a> ChangeRecord<'a> {
             Self::Deleted(row) => (DELETE, row.by_resource()),
             Self::SchemaWritten => (SCHEMA, Vec::new()),
             Self::Metadata(metadata) => (METADATA, context_bytes(metadata)),
+            Self::Writer(name) => (WRITER, name.as_bytes().to_vec()),
         };
         [&[VERSION, kind], content.as_slice()].concat()
     }
@@ -169,6 +173,10 @@ impl<'a> ChangeRecord<'a> {
             DELETE => RowKey::from_by_resource(content).map(Self::Deleted),
             SCHEMA => Ok(Self::SchemaWritten),
             METADATA => split_context(content).map(Self::Metadata),
+            WRITER => match std::str::from_utf8(content) {
+                Ok(name) => Ok(Self::Writer(name)),
+                Err(_) => Err(CorruptBytes("the name of a writer is not text")),
+            },
             _ => Err(CorruptBytes("a change is of an unknown kind")),
         }
     }
@@ -293,6 +301,7 @@ mod tests {
             ChangeRecord::Deleted(row),
             ChangeRecord::SchemaWritten,
             ChangeRecord::Metadata(metadata),
+            ChangeRecord::Writer("ann's laptop"),
         ] {
             assert_eq!(ChangeRecord::from_bytes(&logged.bytes()), Ok(logged));
         }

@@ -12,7 +12,9 @@ use std::path::Path;
 
 /// The format that this program writes. Stands in the marker, which is read before RocksDB touches anything, and in
 /// `meta`.
-pub(in crate::store) const FORMAT: u32 = 1;
+pub(in crate::store) const FORMAT: u32 = 2;
+/// The oldest format that this program reads. Format 1 is the same without the names of writers in the change log.
+const OLDEST_FORMAT: u32 = 1;
 /// The name of the marker.
 pub(in crate::store) const MARKER: &str = "KILWA";
 /// The marker while it is being written.
@@ -92,7 +94,7 @@ pub(in crate::store) fn require_format(
         Some(found) if found > FORMAT => {
             Err(OpenError::Newer { path: dir.into(), found, known: FORMAT })
         }
-        Some(FORMAT) => Ok(()),
+        Some(OLDEST_FORMAT..=FORMAT) => Ok(()),
         Some(_) | None => Err(OpenError::Damaged {
             path: dir.into(),
             reason: format!("`{source}` does not name a format"),

@@ -100,6 +100,7 @@ fn open_existing(
     };
 
     let id = require_id(dir, &db, expected)?;
+    raise_format(dir, &db, id)?;
     if Marker::read(dir)? != Some(Marker::Complete(id)) {
         Marker::Complete(id).write(dir).map_err(failed)?;
     }
@@ -204,6 +205,22 @@ fn require_id(dir: &Path, db: &Db, expected: Option<StoreId>) -> Result<StoreId,
     let format = stored_format(db).map_err(|error| damaged(error.reason))?;
     marker::require_format(dir, format, "meta/format")?;
     Ok(found)
+}
+
+/// Gives a store of an older format the present one, in which older programs refuse it. The marker first: it is what they read
+/// first, and the next start completes what a crash left undone.
+fn raise_format(dir: &Path, db: &Db, id: StoreId) -> Result<(), OpenError> {
+    let failed = |reason: String| OpenError::Io { path: dir.into(), reason };
+    let format = stored_format(db).map_err(|error| failed(error.reason))?;
+    if format == Some(FORMAT) {
+        return Ok(());
+    }
+    Marker::Complete(id).write(dir).map_err(|error| failed(error.to_string()))?;
+    let meta = ColumnFamily::Meta.handle(db).map_err(|error| failed(error.to_string()))?;
+    let mut options = rocksdb::WriteOptions::default();
+    options.set_sync(true);
+    let written = db.put_cf_opt(meta, meta_keys::FORMAT, FORMAT.to_be_bytes(), &options);
+    written.map_err(|error| failed(error.to_string()))
 }
 
 fn stored_id(db: &Db) -> Result<Option<StoreId>, ReadError> {

@@ -2,7 +2,8 @@
 
 use super::decode;
 use crate::relationship::{
-    Context, Qualifiers, ReadError, Relationship, RelationshipUpdate, Revision, UpdateOperation,
+    Context, Qualifiers, ReadError, Relationship, RelationshipUpdate, Revision, Timestamp,
+    UpdateOperation,
 };
 use crate::store::layout::corrupt_bytes::CorruptBytes;
 use crate::store::layout::log_keys;
@@ -10,6 +11,8 @@ use crate::store::layout::names::NameCatalog;
 use crate::store::layout::values::{self, ChangeRecord};
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::rocks::source::ReadSource;
+use crate::store::time;
+use std::sync::Arc;
 
 /// Once so many bytes have been read, the rest has to be asked for.
 const BYTES_MAX: usize = 512 << 10;
@@ -32,6 +35,11 @@ impl ChangePosition {
     /// After everything that a revision changed.
     pub fn after(revision: Revision) -> Self {
         Self { revision, ordinal: u32::MAX }
+    }
+
+    /// After everything that was changed at or before a time.
+    pub fn at(time: Timestamp) -> Self {
+        Self::after(time::revision_of(time))
     }
 
     /// Whether the revision may have changed more than what lies before.
@@ -61,6 +69,8 @@ pub enum ChangeLogEntry {
     Schema,
     /// The metadata of the transaction.
     Metadata(Context),
+    /// The name of who made the write.
+    Writer(Arc<str>),
 }
 
 /// The changes after `after` up to `last`, at most `count_max`, and fewer where they are large.
@@ -89,6 +99,40 @@ pub(in crate::store) fn read(
     Ok(found)
 }
 
+/// The changes before `before` and after `first`, newest first, at most `count_max`, and fewer where they are large.
+pub(in crate::store) fn read_back(
+    source: ReadSource<'_>,
+    names: &NameCatalog,
+    before: ChangePosition,
+    first: Revision,
+    count_max: usize,
+) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    let mut cursor = source.cursor(ColumnFamily::Changes, &[])?;
+    cursor.seek_back(&end(before));
+    while found.len() < count_max
+        && bytes < BYTES_MAX
+        && let Some((key, value)) = cursor.item()?
+    {
+        let (revision, ordinal) = log_keys::split_change(key)?;
+        if revision <= first {
+            break;
+        }
+        bytes += key.len() + value.len();
+        found.push((ChangePosition { revision, ordinal }, change(names, value)?));
+        cursor.retreat();
+    }
+    Ok(found)
+}
+
+/// The last key that is before a position.
+fn end(before: ChangePosition) -> Vec<u8> {
+    match before.ordinal.checked_sub(1) {
+        Some(ordinal) => log_keys::change(before.revision, ordinal),
+        None => log_keys::change(Revision(before.revision.0.saturating_sub(1)), u32::MAX),
+    }
+}
+
 fn start(after: ChangePosition) -> Vec<u8> {
     match after.ordinal.checked_add(1) {
         Some(ordinal) => log_keys::change(after.revision, ordinal),
@@ -108,6 +152,7 @@ fn change(names: &NameCatalog, value: &[u8]) -> Result<ChangeLogEntry, CorruptBy
         }
         ChangeRecord::SchemaWritten => ChangeLogEntry::Schema,
         ChangeRecord::Metadata(metadata) => ChangeLogEntry::Metadata(metadata),
+        ChangeRecord::Writer(name) => ChangeLogEntry::Writer(name.into()),
     })
 }
 

@@ -229,6 +229,21 @@ impl<'db> Snapshot<'db> {
         changelog::read(self.source(), &self.names, after, self.revision, count_max)
     }
 
+    /// The changes before `before` that are kept, newest first, at most `count_max` changes, and fewer where they are large:
+    /// there are no more only when none is given.
+    pub fn changes_back(
+        &self,
+        before: ChangePosition,
+        count_max: usize,
+    ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
+        if (self.interrupted)() {
+            return Err(ReadError::interrupted());
+        }
+        // A write in progress is not part of the snapshot.
+        let before = before.min(ChangePosition::after(self.revision));
+        changelog::read_back(self.source(), &self.names, before, self.head.horizon, count_max)
+    }
+
     /// Whether a row was stored, expired or not.
     pub(in crate::store) fn stores(&self, row: &RowKey<'_>) -> Result<bool, ReadError> {
         let found = row_cursor::find(self.source(), self.reader().read_at, &row.by_resource())?;

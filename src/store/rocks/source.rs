@@ -130,6 +130,15 @@ impl KeyCursor<'_> {
         }
     }
 
+    /// Goes one key back, unless it is at the end already.
+    pub(in crate::store) fn retreat(&mut self) {
+        match self {
+            Self::Snapshot(cursor) if cursor.valid() => cursor.prev(),
+            Self::Transaction(cursor) if cursor.valid() => cursor.prev(),
+            Self::Snapshot(_) | Self::Transaction(_) => {}
+        }
+    }
+
     /// The key and value here; `None` at the end.
     pub(in crate::store) fn item(&self) -> Result<Option<KeyValue<'_>>, ReadError> {
         let (item, status) = match self {

@@ -32,6 +32,8 @@ pub(in crate::store) struct WriteBatch<'t> {
     revision: Revision,
     /// How many entries the current write has added to the change log.
     change_count: u32,
+    /// Who makes the current write, until that is in the change log.
+    writer: Option<Arc<str>>,
     /// How many bytes have been set since the last commit.
     bytes: usize,
 }
@@ -46,15 +48,16 @@ impl<'t> WriteBatch<'t> {
     ) -> Self {
         let transaction = begin(db, sync);
         let revision = head.revision;
-        Self { db, transaction, names, head, revision, change_count: 0, bytes: 0 }
+        Self { db, transaction, names, head, revision, change_count: 0, writer: None, bytes: 0 }
     }
 
-    /// Starts a write within the batch. [`Self::undo`] rolls back to here.
-    pub(in crate::store) fn start_write(&mut self, revision: Revision) {
+    /// Starts a write within the batch, which `writer` makes. [`Self::undo`] rolls back to here.
+    pub(in crate::store) fn start_write(&mut self, revision: Revision, writer: Option<Arc<str>>) {
         debug_assert!(revision >= self.head.revision, "revisions rise");
         self.transaction.set_savepoint();
         self.revision = revision;
         self.change_count = 0;
+        self.writer = writer;
     }
 
     /// Rolls back the current write, which has not been committed in chunks.
@@ -153,8 +156,22 @@ impl<'t> WriteBatch<'t> {
         Ok(id)
     }
 
+    /// Appends the writer of the current write to the change log, unless it is there: before its first change, so that a write
+    /// that changes nothing has no entry.
+    pub(in crate::store) fn log_writer(&mut self) -> Result<(), WriteFailure> {
+        match self.writer.take() {
+            Some(writer) => self.append(&ChangeRecord::Writer(&writer)),
+            None => Ok(()),
+        }
+    }
+
     /// Appends an entry of the current write to the change log.
     pub(in crate::store) fn log(&mut self, record: &ChangeRecord<'_>) -> Result<(), WriteFailure> {
+        self.log_writer()?;
+        self.append(record)
+    }
+
+    fn append(&mut self, record: &ChangeRecord<'_>) -> Result<(), WriteFailure> {
         let key = log_keys::change(self.revision, self.change_count);
         self.set(ColumnFamily::Changes, &key, &record.bytes())?;
         self.change_count = self.change_count.saturating_add(1);

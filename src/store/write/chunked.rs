@@ -123,6 +123,9 @@ impl<'t> ChunkedWrite<'t> {
         interrupted: &IsInterrupted,
     ) -> Result<Option<Relationship>, TransactionError> {
         // The bulk writer bypasses the transaction: what that holds is committed first, the new names among it.
+        if spill_file.count() > 0 {
+            batch.log_writer()?;
+        }
         self.commit(batch)?;
         let mut bulk = BulkWriter::new(&self.inner.db, batch.revision());
 

@@ -64,7 +64,7 @@ impl<'s> CommitGroup<'s> {
         let (inner, kind, now) = (self.inner, job.kind, job.clock.now());
         let (head, name_count) = (self.batch.head, self.batch.names().len());
         let revision = self.revision_of(kind, now);
-        self.batch.start_write(revision);
+        self.batch.start_write(revision, job.writer.clone());
         let chunked = (kind == JobKind::Large)
             .then(|| ChunkedWrite::new(inner, head, stopped.map(BatchFailure::for_chunk)));
 

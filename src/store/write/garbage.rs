@@ -249,7 +249,8 @@ impl OldChange {
             }
             ChangeRecord::Touched { .. }
             | ChangeRecord::SchemaWritten
-            | ChangeRecord::Metadata(_) => None,
+            | ChangeRecord::Metadata(_)
+            | ChangeRecord::Writer(_) => None,
         };
         let deleted = removed.map(|row| {
             let deleted = |key: &[u8]| keys::deleted(key, revision);

@@ -8,6 +8,7 @@ use super::transaction::Transaction;
 use crate::relationship::Revision;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// The end of a write: its result, or the panic of its work.
 pub type WriteOutcome<T, E> = Result<Result<(Revision, T), WriteError<E>>, Box<dyn Any + Send>>;
@@ -66,6 +67,7 @@ pub(in crate::store) struct WriteJob {
     pub(in crate::store) kind: JobKind,
     pub(in crate::store) clock: WriteClock,
     pub(in crate::store) interrupted: IsInterrupted,
+    pub(in crate::store) writer: Option<Arc<str>>,
     work: Work,
 }
 
@@ -77,7 +79,7 @@ impl WriteJob {
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
         answer: impl FnOnce(WriteOutcome<T, E>) + Send + 'static,
     ) -> Self {
-        let WriteOptions { clock, interrupted, .. } = options;
+        let WriteOptions { clock, interrupted, writer, .. } = options;
         let work = Box::new(move |begun: Result<&mut Transaction<'_>, NotBegun>| {
             let transaction = match begun {
                 Ok(transaction) => transaction,
@@ -100,7 +102,7 @@ impl WriteJob {
             });
             Executed { kept, reply }
         });
-        Self { kind, clock, interrupted, work }
+        Self { kind, clock, interrupted, writer, work }
     }
 
     pub(in crate::store) fn run(self, transaction: &mut Transaction<'_>) -> Executed {

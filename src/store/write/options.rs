@@ -8,12 +8,16 @@ use std::sync::Arc;
 /// Says whether the caller of a write has stopped waiting for it.
 pub type IsInterrupted = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// The most bytes of a writer's name that are kept.
+const WRITER_BYTES_MAX: usize = 1_024;
+
 /// How a write is made.
 pub struct WriteOptions {
     pub(in crate::store) clock: WriteClock,
     pub(in crate::store) interrupted: IsInterrupted,
     pub(in crate::store) is_large: bool,
     pub(in crate::store) reserve: Reserve,
+    pub(in crate::store) writer: Option<Arc<str>>,
 }
 
 impl WriteOptions {
@@ -24,6 +28,7 @@ impl WriteOptions {
             interrupted: Arc::new(|| false),
             is_large: false,
             reserve: Reserve::Full,
+            writer: None,
         }
     }
 
@@ -32,6 +37,17 @@ impl WriteOptions {
     #[must_use]
     pub fn interrupted_by(self, interrupted: IsInterrupted) -> Self {
         Self { interrupted, ..self }
+    }
+
+    /// The same for a writer of this name, which is kept with the changes. A longer name than can be kept is cut.
+    #[must_use]
+    pub fn by(self, writer: Option<Arc<str>>) -> Self {
+        let writer =
+            writer.map(|name| match name.get(..name.floor_char_boundary(WRITER_BYTES_MAX)) {
+                Some(start) if start.len() < name.len() => start.into(),
+                Some(_) | None => name,
+            });
+        Self { writer: writer.filter(|name| !name.is_empty()), ..self }
     }
 
     /// The same for a write that frees space in the end. It may use half of the space that is reserved for RocksDB.

@@ -76,7 +76,7 @@ impl Rollback<'_> {
             ChangeRecord::SchemaWritten => {
                 self.clear(ColumnFamily::Schema, &log_keys::schema(self.revision))?;
             }
-            ChangeRecord::Metadata(_) => {}
+            ChangeRecord::Metadata(_) | ChangeRecord::Writer(_) => {}
         }
         Ok(self.clear(ColumnFamily::Changes, key)?)
     }

@@ -63,6 +63,7 @@ const TABLE: &[(&str, &str, Reach)] = &[
     ("kilwa.v1.RelationshipsService/WriteRelationships", "write", Named),
     ("kilwa.v1.RelationshipsService/SetRelation", "write", Named),
     ("kilwa.v1.RelationshipsService/DeleteObject", "write", Named),
+    ("kilwa.v1.RelationshipsService/ReadHistory", "watch", Named),
     ("kilwa.v1.ValidationService/Validate", "check", Reach::None),
     ("kilwa.v1.ValidationService/ValidateLive", "admin", All),
     ("kilwa.v1.WatchService/Watch", "watch", Named),
@@ -320,6 +321,11 @@ fn relationship_request(
             }
             .encode_to_vec()
         }
+        "ReadHistory" => own::ReadHistoryRequest {
+            optional_relationship_filter: Some(filter),
+            ..own::ReadHistoryRequest::default()
+        }
+        .encode_to_vec(),
         "Watch" => proto::WatchRequest {
             optional_relationship_filters: vec![filter],
             ..proto::WatchRequest::default()

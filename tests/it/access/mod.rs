@@ -10,6 +10,7 @@ mod methods;
 mod random_requests;
 mod tenants;
 pub(crate) mod tokens;
+mod writers;
 
 use crate::server_support::{Bearer, Running, config, start};
 use calls::Answer;

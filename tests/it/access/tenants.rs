@@ -15,6 +15,8 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 /// Stands in every id and every text of the other tenant that the caller does not know.
 const SECRET: &str = "SECRET";
+/// The name of who wrote all of it.
+const WRITER: &str = "preshared-2";
 const CALLS: usize = 200;
 
 const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
@@ -57,6 +59,7 @@ async fn two_tenants(seed: u64, limits: &str) {
             calls::call(channel.clone(), Some(LIMITED), &path, vec![request]).await
         };
         assert!(!answer.shows(SECRET), "{path}: {}", text(&answer));
+        assert!(!answer.shows(WRITER), "{path}: {}", text(&answer));
         answered += usize::from(answer.error.is_none());
         shown += usize::from(answer.shows("alpha/"));
         collect_tokens(&answer, &mut words.tokens);
@@ -87,7 +90,7 @@ async fn watch_all(guarded: &Guarded, start: &str) {
         let channel = guarded.server.channel().await;
         let answer = calls::read_until(channel, Some(LIMITED), &path, vec![request], is_last).await;
         assert!(answer.error.is_none() && answer.messages.len() > 1, "{answer:?}");
-        assert!(!answer.shows(SECRET), "{}", text(&answer));
+        assert!(!answer.shows(SECRET) && !answer.shows(WRITER), "{}", text(&answer));
     }
 }
 
