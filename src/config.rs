@@ -8,6 +8,7 @@ use crate::http::HttpOptions;
 use crate::metrics::CallMetrics;
 use crate::relationship::Relationship;
 use crate::store::StoreOptions;
+use crate::traces::TraceOptions;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -35,6 +36,8 @@ pub struct Config {
     pub ext_authz_file: Option<PathBuf>,
     /// Where calls are recorded, and how.
     pub audit: AuditOptions,
+    /// Which calls are traced, and where the spans go.
+    pub traces: TraceOptions,
     /// How the store works.
     pub store: StoreOptions,
     /// Whether a store with a damaged log is opened without the writes that cannot be read, instead of being refused.
@@ -230,6 +233,7 @@ impl Config {
             access_file: None,
             ext_authz_file: None,
             audit: AuditOptions::default(),
+            traces: TraceOptions::default(),
             store: StoreOptions::default(),
             recover_log: false,
             database: DatabaseOptions::default(),
@@ -298,6 +302,7 @@ impl Config {
             call_time_max: self.call_time_max,
             calls: Arc::new(CallMetrics::new()),
             audit,
+            traces: None,
         }
     }
 

@@ -125,6 +125,8 @@ pub mod proto;
 pub mod access;
 pub mod metrics;
 
+pub mod traces;
+
 pub mod audit;
 
 pub mod api;

@@ -23,6 +23,7 @@ use crate::proto::kilwa::v1::permissions_service_server::PermissionsServiceServe
 use crate::proto::kilwa::v1::relationships_service_server::RelationshipsServiceServer;
 use crate::proto::kilwa::v1::validation_service_server::ValidationServiceServer;
 use crate::proto::kilwa::v1::watch_service_server::WatchServiceServer as KilwaWatchServiceServer;
+use crate::traces::TraceRecorder;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -80,6 +81,8 @@ pub struct ApiOptions {
     pub calls: Arc<CallMetrics>,
     /// The audit log, where there is one.
     pub audit: Option<AuditLog>,
+    /// Records the spans of calls, where traces are exported.
+    pub traces: Option<TraceRecorder>,
 }
 
 impl fmt::Debug for ApiOptions {
@@ -132,6 +135,7 @@ pub fn add_services(
         slow_call,
         call_time_max,
         audit,
+        traces,
         ..
     } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
@@ -146,6 +150,7 @@ pub fn add_services(
         limiter,
         calls: options.calls,
         audit,
+        traces,
     };
     let context = ServiceContext {
         workers: Arc::clone(workers),

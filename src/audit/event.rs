@@ -88,6 +88,9 @@ impl EventEncoder {
         data.insert("caller".to_owned(), json!(record.caller.as_deref()));
         data.insert("method".to_owned(), json!(record.path));
         data.insert("requestId".to_owned(), json!(record.request_id));
+        if let Some(trace_id) = &record.trace_id {
+            data.insert("traceId".to_owned(), json!(trace_id));
+        }
         data.insert("code".to_owned(), json!(code.unwrap_or(&"UNKNOWN")));
         data.insert("durationMs".to_owned(), json!(record.duration.as_secs_f64() * 1e3));
 

@@ -19,6 +19,8 @@ pub struct CallRecord {
     pub request_id: String,
     /// The name of its caller; `None` for one that was not let in.
     pub caller: Option<Arc<str>>,
+    /// The id of its trace, if it has one.
+    pub trace_id: Option<String>,
     /// The first message of the request, as it came: with the prefix of gRPC.
     pub request: CapturedMessage,
     /// The first message of the response, as it went.

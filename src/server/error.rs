@@ -10,6 +10,7 @@ use crate::config::KeyError;
 use crate::database::DatabaseError;
 use crate::envoy::ExtAuthzMappingError;
 use crate::store::OpenError;
+use crate::traces::TraceError;
 use std::io;
 
 /// Why a server does not start, or stops without a signal.
@@ -49,6 +50,9 @@ pub enum ServerError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The export of traces.
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// Plain text at an address that other machines can reach.
     #[error(transparent)]
     Unprotected(#[from] UnprotectedAddress),

@@ -7,6 +7,7 @@ use super::connection::{
 };
 use super::registry::{ConnectionCommand, Ticket};
 use super::tls::{self, TlsIdentity};
+use crate::api::{ClientCertificate, PeerAddress};
 use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::Endpoints;
 use axum::body::Body;
@@ -15,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -73,9 +75,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(Arc::clone(certificate));
-        }
+        note_client(&mut request, peer, certificate.as_ref());
         answer(service.clone(), request, stream)
     });
 
@@ -111,6 +111,20 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
                 }
             },
         }
+    }
+}
+
+/// Notes in a request where it comes from.
+fn note_client(
+    request: &mut Request<Incoming>,
+    peer: Option<SocketAddr>,
+    certificate: Option<&Arc<ClientCertificate>>,
+) {
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(PeerAddress(peer));
+    }
+    if let Some(certificate) = certificate {
+        request.extensions_mut().insert(Arc::clone(certificate));
     }
 }
 

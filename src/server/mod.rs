@@ -40,6 +40,7 @@ pub use tls::TlsError;
 use crate::api::{ApiOptions, Workers};
 use crate::config::{ConnectionOptions, HttpListenerOptions, KeySource, TransportSecurity};
 use crate::envoy::ExtAuthz;
+use crate::traces::TraceExport;
 use clock::GuardedClock;
 use http_listener::HttpListener;
 use scrape::ScrapeListener;
@@ -76,6 +77,7 @@ pub struct Server {
     transport: TransportSecurity,
     reloads: Arc<Notify>,
     metrics: Option<ScrapeListener>,
+    traces: Option<TraceExport>,
     /// Whether profiles are served with the metrics.
     profiles: bool,
     http: Option<HttpListener>,

@@ -13,6 +13,7 @@ use crate::database::{Consistency, Database, DatabaseError};
 use crate::envoy::{ExtAuthz, ExtAuthzMappingError};
 use crate::relationship::{Relationship, Timestamp};
 use crate::store::{OpenError, Store};
+use crate::traces::TraceRecorder;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +37,7 @@ impl Server {
         // Before the data folder is opened, which may take long.
         let metrics = ScrapeListener::of(&config.metrics)?;
         let tls = TlsIdentity::of("gRPC", &config.transport, tls::ALPN_GRPC)?;
+        let (recorder, traces) = TraceRecorder::start(&config.traces, since_epoch)?.unzip();
 
         let mut store_options = config.store.clone();
         // No ticker costs anything where none is shown.
@@ -75,11 +77,13 @@ impl Server {
         let workers =
             Workers::new(database, config.threads_max, now).with_overload(config.overload);
         let audit = start_audit(config, &workers)?;
+        let mut options = config.api_options(keys, request_ids(), audit);
+        options.traces = recorder;
 
         Ok(Self {
             workers: Arc::new(workers),
             clock,
-            options: config.api_options(keys, request_ids(), audit),
+            options,
             key_source,
             contents,
             remarks,
@@ -88,6 +92,7 @@ impl Server {
             transport: config.transport.clone(),
             reloads: Arc::default(),
             metrics,
+            traces,
             profiles: config.metrics.profiles,
             http,
             ext_authz,

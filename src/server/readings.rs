@@ -1,10 +1,11 @@
 //! What the parts of a server say of themselves at a scrape.
 
 use super::registry::Registry;
-use crate::api::{CollectionTotals, Workers};
+use crate::api::{ApiOptions, CollectionTotals, Workers};
 use crate::engine::CacheStatistics;
 use crate::metrics::{Reading, ReadingSource};
 use crate::store::{RocksStatistics, StoreStatistics};
+use crate::traces::{SpanTotals, TraceRecorder};
 use std::sync::Arc;
 
 /// Readings of a server's parts. While its database is closed, those of the database are missing.
@@ -25,6 +26,27 @@ pub(super) fn of_server(workers: &Arc<Workers>, registry: &Arc<Registry>) -> Rea
         readings.extend(collections(&workers.collections()));
         readings
     })
+}
+
+/// Readings of what is recorded of calls: the audit log and the traces, where there are some.
+pub(super) fn of_records(options: &ApiOptions) -> ReadingSource {
+    let (audit, traces) = (options.audit.clone(), options.traces.clone());
+    Box::new(move || {
+        let dropped = audit.as_ref().map(|audit| {
+            let help = "Records of the audit log that were dropped because its queue was full";
+            Reading::counter("kilwa_audit_dropped", help, audit.dropped())
+        });
+        dropped.into_iter().chain(traces.as_ref().map(spans)).collect()
+    })
+}
+
+fn spans(traces: &TraceRecorder) -> Reading {
+    let SpanTotals { exported, failed, dropped } = traces.totals();
+    let help = "Spans of sampled calls: exported, not taken by the collector, or dropped because too many waited";
+    Reading::counter("kilwa_spans", help, exported)
+        .labelled(&[("result", "exported")])
+        .with(&[("result", "failed")], failed)
+        .with(&[("result", "dropped")], dropped)
 }
 
 fn build() -> Reading {

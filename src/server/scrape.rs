@@ -11,9 +11,9 @@ use super::readiness::Readiness;
 use super::readings;
 use super::registry::Registry;
 use super::tls::{self, TlsIdentity};
-use crate::api::Workers;
+use crate::api::{ApiOptions, Workers};
 use crate::config::MetricsOptions;
-use crate::metrics::{CallMetrics, Exposition, TextFormat};
+use crate::metrics::{Exposition, TextFormat};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -159,14 +159,15 @@ async fn connection(stream: TcpStream, tls: Option<Arc<TlsIdentity>>, service: S
 impl ScrapeService {
     /// Serves the metrics of these parts of a server.
     pub(super) fn new(
-        calls: Arc<CallMetrics>,
+        options: &ApiOptions,
         workers: &Arc<Workers>,
         registry: &Arc<Registry>,
         readiness: Readiness,
     ) -> Self {
         let mut exposition = Exposition::default();
-        exposition.add_calls(calls);
+        exposition.add_calls(Arc::clone(&options.calls));
         exposition.add_source(readings::of_server(workers, registry));
+        exposition.add_source(readings::of_records(options));
         Self { exposition: Arc::new(exposition), readiness, profiles: false }
     }
 

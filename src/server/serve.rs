@@ -18,6 +18,7 @@ use crate::access::Callers;
 use crate::api::{self, ServiceMiddleware, Workers};
 use crate::audit::AuditLog;
 use crate::envoy::ExtAuthz;
+use crate::traces::{RunningExport, TraceExport};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,15 +40,15 @@ impl Server {
         self.require_protection(&listener)?;
         let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
 
+        let traces = self.traces.take().map(TraceExport::run).transpose()?;
         let audit = self.options.audit.clone();
         let (reporter, mut routes) = health::usual_routes(self.shown_services()).await?;
-        let calls = Arc::clone(&self.options.calls);
         let middleware = api::add_services(&mut routes, &self.workers, self.options.clone());
 
         let (stop, stopped) = watch::channel(());
         let registry = Registry::of(self.connections);
         let readiness = Readiness::new(&reporter);
-        let scraped = ScrapeService::new(calls, &self.workers, &registry, readiness)
+        let scraped = ScrapeService::new(&self.options, &self.workers, &registry, readiness)
             .with_profiles(self.profiles);
         // Aborted when this is dropped.
         let _scrapes = self.metrics.take().map(|metrics| metrics.start(scraped));
@@ -76,7 +77,7 @@ impl Server {
             }
         }
 
-        close(&self.workers, audit).await;
+        close(&self.workers, audit, traces).await;
         Ok(())
     }
 
@@ -191,10 +192,13 @@ pub(super) async fn drain(serving: impl Future<Output = ()>, grace: Duration) {
     }
 }
 
-/// Closes the data folder, and writes what is left of the audit log.
-async fn close(workers: &Workers, audit: Option<AuditLog>) {
+/// Closes the data folder, and writes what is left of the audit log and of the traces.
+async fn close(workers: &Workers, audit: Option<AuditLog>, traces: Option<RunningExport>) {
     workers.close().await;
     flush(audit).await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     tracing::info!("stopped");
 }
 

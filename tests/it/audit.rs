@@ -161,6 +161,7 @@ fn record() -> CallRecord {
         path: "/x/Y".to_owned(),
         request_id: String::new(),
         caller: None,
+        trace_id: None,
         request: CapturedMessage::default(),
         response: CapturedMessage::default(),
         code: 0,

@@ -106,5 +106,5 @@ fn flags_without_effect_are_hidden() {
     let serve = help(&["serve".to_owned()]);
     assert!(serve.contains("--grpc-addr"));
     assert!(serve.contains("--metrics-enabled") && serve.contains("--http-enabled"));
-    assert!(!serve.contains("--otel-endpoint"));
+    assert!(serve.contains("--otel-endpoint") && !serve.contains("--pprof-block-profile-rate"));
 }

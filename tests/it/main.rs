@@ -120,6 +120,7 @@ mod subject_agreement;
 mod subject_lists;
 mod tenant_lives;
 mod tls;
+mod traces;
 mod validation;
 mod watch_many;
 mod watch_model;

@@ -117,6 +117,7 @@ pub(crate) async fn start_workers(workers: &Arc<Workers>) -> Running {
         call_time_max: Duration::from_mins(1),
         calls: Arc::default(),
         audit: None,
+        traces: None,
     };
     let mut routes = Routes::builder();
     api::add_services(&mut routes, workers, options);

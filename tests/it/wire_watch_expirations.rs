@@ -69,6 +69,7 @@ impl Timed {
             call_time_max: Duration::from_mins(1),
             calls: Arc::default(),
             audit: None,
+            traces: None,
         };
         api::add_services(&mut routes, &workers, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

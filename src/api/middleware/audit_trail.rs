@@ -22,6 +22,7 @@ pub(super) struct AuditTrail {
     path: String,
     request_id: String,
     caller: Option<Arc<str>>,
+    trace_id: Option<String>,
     request: SharedCapture,
     response: SharedCapture,
     code: i32,
@@ -35,7 +36,7 @@ impl AuditTrail {
         slot: AuditSlot,
         path: &str,
         request_id: &str,
-        caller: Option<Arc<str>>,
+        (caller, trace_id): (Option<Arc<str>>, Option<String>),
     ) -> Self {
         Self {
             time: slot.now(),
@@ -44,6 +45,7 @@ impl AuditTrail {
             path: path.to_owned(),
             request_id: request_id.to_owned(),
             caller,
+            trace_id,
             request: SharedCapture::default(),
             response: SharedCapture::default(),
             code: CANCELLED,
@@ -78,6 +80,7 @@ impl Drop for AuditTrail {
             path: std::mem::take(&mut self.path),
             request_id: std::mem::take(&mut self.request_id),
             caller: self.caller.take(),
+            trace_id: self.trace_id.take(),
             request: captured(&self.request),
             response: captured(&self.response),
             code: self.code,

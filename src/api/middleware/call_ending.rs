@@ -3,12 +3,14 @@
 use crate::access::{Standing, Withheld};
 use crate::api::middleware::audit_trail::AuditTrail;
 use crate::api::middleware::call_log::{CallLog, CallOrigin};
+use crate::api::middleware::call_span::{self, TRACE_PARENT};
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
 use crate::api::overload::AdmittedCall;
 use crate::api::status;
 use crate::audit::AuditSlot;
 use crate::metrics::MethodCalls;
+use crate::traces::TraceRecorder;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,6 @@ use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const VERSION_REQUESTED: HeaderName = HeaderName::from_static("io.spicedb.requestversion");
 const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -54,6 +55,7 @@ impl CallEnding {
         request_ids: &RequestIds,
         slow_after: Option<Duration>,
         calls: Arc<MethodCalls>,
+        traces: Option<&TraceRecorder>,
     ) -> Self {
         let headers = request.headers();
         let mut trailers = HeaderMap::new();
@@ -74,7 +76,10 @@ impl CallEnding {
             peer: request.extensions().get().map(|PeerAddress(peer)| *peer),
             traceparent: headers.get(TRACE_PARENT).cloned(),
         };
-        let log = CallLog::start(request.uri().clone(), request_id, origin, slow_after, calls);
+        let mut log = CallLog::start(request.uri().clone(), request_id, origin, slow_after, calls);
+        if let Some(traces) = traces {
+            log.trace(call_span::begin(traces, request));
+        }
         Self { trailers, admitted: None, log, withheld: None, standing: None, audit: None }
     }
 
@@ -101,7 +106,15 @@ impl CallEnding {
     /// Starts the record of the call for an audit log.
     pub(super) fn start_audit(&mut self, slot: AuditSlot, path: &str, caller: Option<Arc<str>>) {
         let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-        self.audit = Some(AuditTrail::start(slot, path, id, caller));
+        self.audit = Some(AuditTrail::start(slot, path, id, (caller, self.log.trace_id())));
+    }
+
+    /// The body of the response, whose token the span of the call shows, if there is one.
+    pub(super) fn traced(&self, body: Body) -> Body {
+        match self.log.span() {
+            Some(span) => call_span::noting_token(span, body),
+            None => body,
+        }
     }
 
     /// Whether the caller may no longer do what it could when the call began.

@@ -1,10 +1,12 @@
 //! One log line for each call: at `debug` for the usual ones, higher for slow ones, for those that were refused
 //! and for those that the server failed.
 
+use crate::api::middleware::call_span;
 use crate::api::middleware::operations::{CallWork, Operations};
 use crate::api::status;
 use crate::metrics::MethodCalls;
 use crate::telemetry::Throttle;
+use crate::traces::ActiveSpan;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,8 @@ pub(crate) struct CallLog {
     uri: Uri,
     request_id: Option<HeaderValue>,
     origin: CallOrigin,
+    /// The span of a call that is sampled.
+    span: Option<ActiveSpan>,
     work: Option<Operations>,
     started: Instant,
     /// From when on the call counts as slow; nothing for calls that are meant to take long.
@@ -87,7 +91,33 @@ impl CallLog {
         calls: Arc<MethodCalls>,
     ) -> Self {
         let started = Instant::now();
-        Self { uri, request_id, origin, work: None, started, slow_after, calls, is_ended: false }
+        Self {
+            uri,
+            request_id,
+            origin,
+            span: None,
+            work: None,
+            started,
+            slow_after,
+            calls,
+            is_ended: false,
+        }
+    }
+
+    /// Ends this span with the call.
+    pub(crate) fn trace(&mut self, span: Option<ActiveSpan>) {
+        self.span = span;
+    }
+
+    /// The span of the call, if it is sampled.
+    pub(crate) fn span(&self) -> Option<&ActiveSpan> {
+        self.span.as_ref()
+    }
+
+    /// The id of the trace: that of the span, or else that of the caller's.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        let caller = || self.origin.trace_id().map(str::to_owned);
+        self.span.as_ref().map(ActiveSpan::trace_id).or_else(caller)
     }
 
     /// When the call arrived.
@@ -128,6 +158,14 @@ impl CallLog {
         if severity != CallSeverity::Usual || tracing::enabled!(target: TARGET, Level::DEBUG) {
             self.write_line(severity, status, elapsed);
         }
+        if let Some(span) = self.span.take() {
+            // Other texts may name what the caller sent.
+            let is_own = status.reason.is_empty() && is_own_text(status.code);
+            let reason = if is_own { status.message } else { status.reason };
+            let id = self.request_id.as_ref();
+            let caller = (self.origin.caller.take(), self.origin.peer, id);
+            call_span::end(span, (status.code, reason), elapsed, caller, self.work.as_ref());
+        }
     }
 
     fn write_line(&self, severity: CallSeverity, status: EndStatus<'_>, elapsed: Duration) {
@@ -138,7 +176,7 @@ impl CallLog {
         let rpc = self.uri.path();
         let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok());
         let request_id = request_id.unwrap_or_default();
-        let (trace_id, key) = (self.origin.trace_id(), self.origin.caller.as_deref());
+        let (trace_id, key) = (self.trace_id(), self.origin.caller.as_deref());
         let peer = self.origin.peer.map(tracing::field::display);
         let duration_ms = elapsed.as_secs_f64() * 1e3;
 

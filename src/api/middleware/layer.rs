@@ -14,6 +14,7 @@ use crate::api::overload::ConcurrencyLimiter;
 use crate::api::status;
 use crate::audit::{AuditFull, AuditLog};
 use crate::metrics::CallMetrics;
+use crate::traces::TraceRecorder;
 use http_body::Body as _;
 use std::convert::Infallible;
 use std::fmt;
@@ -91,6 +92,8 @@ pub(crate) struct MiddlewareOptions {
     pub(crate) calls: Arc<CallMetrics>,
     /// Records each call, where there is an audit log.
     pub(crate) audit: Option<AuditLog>,
+    /// Records the span of each sampled call, where traces are exported.
+    pub(crate) traces: Option<TraceRecorder>,
 }
 
 impl fmt::Debug for MiddlewareOptions {
@@ -195,8 +198,13 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let calls = self.options.calls.method(request.uri().path());
-        let mut ending =
-            CallEnding::start(&request, &self.options.request_ids, self.slow_after, calls);
+        let mut ending = CallEnding::start(
+            &request,
+            &self.options.request_ids,
+            self.slow_after,
+            calls,
+            self.options.traces.as_ref(),
+        );
         let span = ending.span(&request);
         // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
         if let Err(refusal) = self.enter(&mut request, &mut ending) {
@@ -223,10 +231,11 @@ where
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
                 };
-                let answer = answer?.map(|body| match &ending.audit {
-                    Some(audit) => audit.response(body),
-                    None => body,
-                });
+                let answer =
+                    answer?.map(|body| ending.traced(body)).map(|body| match &ending.audit {
+                        Some(audit) => audit.response(body),
+                        None => body,
+                    });
                 let response = compression::compress(compression, answer).await;
                 Ok(finish(response, ending, deadline, Some(call)))
             }
@@ -320,7 +329,9 @@ mod tests {
             budget: Arc::new(MemoryBudget::new(1 << 20)),
             limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
             audit: None,
+            traces: None,
         };
+
         let mut layer = Middleware::new(Slow { answers }, options);
         let request = Request::builder()
             .header("authorization", "Bearer key")

@@ -4,6 +4,7 @@ mod audit_trail;
 pub(crate) mod auth;
 pub(crate) mod call_ending;
 pub(crate) mod call_log;
+mod call_span;
 pub(crate) mod compression;
 mod deadline;
 pub(crate) mod debug_trailer;

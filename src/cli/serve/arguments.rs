@@ -10,6 +10,7 @@ use super::http_args::HttpArgs;
 use super::metrics_args::MetricsArgs;
 use super::stream_args::StreamArgs;
 use super::tls_args::TlsArgs;
+use super::trace_args::TraceArgs;
 use super::watch_args::WatchArgs;
 use super::write_queue_args::WriteQueueArgs;
 use crate::cli::data_dir::default_data_dir;
@@ -119,6 +120,8 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     metrics: MetricsArgs,
     #[command(flatten)]
+    traces: TraceArgs,
+    #[command(flatten)]
     http: HttpArgs,
     #[command(flatten)]
     ext_authz: ExtAuthzArgs,
@@ -150,6 +153,7 @@ impl Arguments {
         self.watch.apply(&mut config);
         self.streams.apply(&mut config);
         self.metrics.apply(&mut config);
+        self.traces.apply(&mut config);
         self.http.apply(&mut config);
         self.ext_authz.apply(&mut config);
         config.read_only = self.datastore_readonly;

@@ -16,6 +16,7 @@ mod metrics_args;
 mod overload_args;
 mod stream_args;
 mod tls_args;
+mod trace_args;
 mod watch_args;
 mod write_queue_args;
 

@@ -77,7 +77,8 @@ pub(super) const GROUPS: &[FlagGroup] = &[
         ],
     },
     FlagGroup {
-        why: "SpiceDB exports metrics of its parts, traces or profiles with this; Kilwa has no such option",
+        why: "SpiceDB exports metrics of its parts, traces or profiles with this; Kilwa has no such option, and only `kilwa serve` \
+              exports traces",
         instead: "leave it out",
         flags: OBSERVED,
     },

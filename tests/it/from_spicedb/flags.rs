@@ -107,6 +107,10 @@ fn sample(name: &str) -> &'static str {
     match name {
         name if name.ends_with("-addr") => "127.0.0.1:0",
         name if name.ends_with("-enabled") || name == "datastore-readonly" => "false",
+        "otel-provider" => "none",
+        "otel-sample-ratio" => "0.5",
+        "otel-insecure" => "true",
+        "otel-trace-propagator" => "w3c",
         "log-level" => "debug",
         "log-format" => "auto",
         name if name.ends_with("-limit") || name.ends_with("-call") => "7",
