@@ -15,6 +15,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Reloadable {
     name: String,
     files: Vec<PathBuf>,
+    /// The files that it is read from after a reload, where what is read names others.
+    named_files: Option<Box<dyn Fn() -> Vec<PathBuf> + Send + Sync>>,
     reload: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
     state: FileState,
 }
@@ -41,7 +43,15 @@ impl Reloadable {
     ) -> Self {
         let read = marks(&files);
         let state = FileState { seen: read.clone(), read };
-        Self { name: name.into(), files, reload: Box::new(reload), state }
+        Self { name: name.into(), files, named_files: None, reload: Box::new(reload), state }
+    }
+
+    /// The same for something whose files can be others after a reload.
+    pub(super) fn with_named_files(
+        self,
+        files: impl Fn() -> Vec<PathBuf> + Send + Sync + 'static,
+    ) -> Self {
+        Self { named_files: Some(Box::new(files)), ..self }
     }
 
     /// Reads it again, and says in the log what came of it.
@@ -49,10 +59,23 @@ impl Reloadable {
         // Before the files are read: a change meanwhile is then noticed at the next look.
         self.state.read = marks(&self.files);
         match (self.reload)() {
-            Ok(()) => tracing::info!(name = self.name, "reloaded"),
+            Ok(()) => {
+                tracing::info!(name = self.name, "reloaded");
+                self.follow_named_files();
+            }
             Err(reason) => {
                 tracing::error!(name = self.name, reason, "not reloaded; the old one stays in use");
             }
+        }
+    }
+
+    /// Looks at other files from now on, if what was read names others.
+    fn follow_named_files(&mut self) {
+        let Some(files) = self.named_files.as_ref().map(|files| files()) else { return };
+        if files != self.files {
+            self.files = files;
+            self.state.read = marks(&self.files);
+            self.state.seen.clone_from(&self.state.read);
         }
     }
 

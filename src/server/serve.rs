@@ -144,8 +144,11 @@ fn audit_reloadable(audit: AuditLog) -> Reloadable {
 fn access_reloadable(callers: Arc<Callers>) -> Option<Reloadable> {
     callers.file()?;
     let files = callers.files();
+    let named = Arc::clone(&callers);
     let reload = move || callers.reload().map_err(|error| error.to_string());
-    Some(Reloadable::new("access file", files, reload))
+    let reloadable = Reloadable::new("access file", files, reload);
+    // A file with another issuer names another key set.
+    Some(reloadable.with_named_files(move || named.files()))
 }
 
 /// The mapping file of external authorization. After the access file, whose issuers it names.

@@ -141,3 +141,16 @@ fn the_log_says_at_the_start_what_serves_where() {
         assert!(line.contains(part), "{line}");
     }
 }
+
+#[tokio::test]
+async fn what_a_client_chooses_is_bounded_in_a_line() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(&folder, "info").await;
+    let id = "x".repeat(10_000);
+    let mut request = tonic::Request::new(proto::CheckPermissionRequest::default());
+    request.metadata_mut().insert("x-request-id", id.parse().unwrap());
+    let refused = server.0.permissions().await.check_permission(request).await.unwrap_err();
+    assert_eq!(refused.metadata().get("x-request-id").unwrap().to_str().unwrap(), id);
+    let line = server.0.await_line("InvalidArgument");
+    assert!(line.contains(&"x".repeat(256)) && !line.contains(&"x".repeat(257)), "{line}");
+}

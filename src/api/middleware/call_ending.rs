@@ -2,7 +2,7 @@
 
 use crate::access::{Standing, Withheld};
 use crate::api::middleware::audit_trail::AuditTrail;
-use crate::api::middleware::call_log::{CallLog, CallOrigin};
+use crate::api::middleware::call_log::{CallLog, CallOrigin, shown_id};
 use crate::api::middleware::call_span::{self, TRACE_PARENT};
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
@@ -105,7 +105,7 @@ impl CallEnding {
 
     /// Starts the record of the call for an audit log.
     pub(super) fn start_audit(&mut self, slot: AuditSlot, path: &str, caller: Option<Arc<str>>) {
-        let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let id = shown_id(self.trailers.get(REQUEST_ID));
         self.audit = Some(AuditTrail::start(slot, path, id, (caller, self.log.trace_id())));
     }
 
@@ -129,7 +129,7 @@ impl CallEnding {
 
     /// The span of log lines during the call. At `debug`, because a span costs as much as a small answer.
     pub(super) fn span(&self, request: &Request<Body>) -> tracing::Span {
-        let id = self.trailers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let id = shown_id(self.trailers.get(REQUEST_ID));
         tracing::debug_span!("call", rpc = request.uri().path(), request_id = id)
     }
 

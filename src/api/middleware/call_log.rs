@@ -27,6 +27,8 @@ const TARGET: &str = "kilwa::calls";
 const TRACE_ID_DIGITS: usize = 32;
 /// The reason with which writes to a read-only server are refused.
 const READ_ONLY: &str = "SERVICE_READ_ONLY";
+/// The most characters of what a client has chosen that a line or a record has: an id, a path.
+const SHOWN_CHARS_MAX: usize = 256;
 
 /// Writes the line of a call when the call ends, also when it ends because the client went away.
 #[derive(Debug)]
@@ -173,9 +175,8 @@ impl CallLog {
         static NOTABLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
         static FAILURES: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
         let EndStatus { code, message, reason } = status;
-        let rpc = self.uri.path();
-        let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok());
-        let request_id = request_id.unwrap_or_default();
+        let rpc = bounded(self.uri.path());
+        let request_id = shown_id(self.request_id.as_ref());
         let (trace_id, key) = (self.trace_id(), self.origin.caller.as_deref());
         let peer = self.origin.peer.map(tracing::field::display);
         let duration_ms = elapsed.as_secs_f64() * 1e3;
@@ -255,6 +256,16 @@ fn severity(status: EndStatus<'_>, is_slow: bool) -> CallSeverity {
             }
         }
     }
+}
+
+/// The id of a call as logs and records have it. The client chooses it, so it is bounded.
+pub(super) fn shown_id(id: Option<&HeaderValue>) -> &str {
+    bounded(id.and_then(|id| id.to_str().ok()).unwrap_or_default())
+}
+
+/// The start of a text that a client has sent.
+fn bounded(text: &str) -> &str {
+    text.char_indices().nth(SHOWN_CHARS_MAX).map_or(text, |(end, _)| text.split_at(end).0)
 }
 
 #[cfg(test)]

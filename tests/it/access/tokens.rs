@@ -306,6 +306,24 @@ async fn the_keys_of_an_issuer_are_rotated_while_the_server_runs() {
 }
 
 #[tokio::test]
+async fn the_key_set_of_an_issuer_that_was_added_later_is_watched_too() {
+    let (old, new) = (Signer::ed(), Signer::ed());
+    let roles = "[roles.some]\nmethods = [\"check\"]\n";
+    let trusting = Trusting::start(roles, &[old.jwk("old")]);
+    fs::write(trusting.folder().join("access.toml"), access(&["EdDSA"], "")).unwrap();
+    trusting.server.signal("HUP");
+    trusting.server.await_line("reloaded");
+    let [of_old, of_new] =
+        [old.token("old", &claims(&json!({}))), new.token("new", &claims(&json!({})))];
+    assert!(trusting.is_let_in(&of_old).await && !trusting.is_let_in(&of_new).await);
+
+    // Without a signal: the server looks at the file by itself.
+    fs::write(trusting.folder().join("jwks.json"), key_set(&[new.jwk("new")])).unwrap();
+    trusting.server.await_line("reloaded");
+    assert!(!trusting.is_let_in(&of_old).await && trusting.is_let_in(&of_new).await);
+}
+
+#[tokio::test]
 async fn what_looks_like_a_token_is_a_wrong_key_where_no_issuer_is_known() {
     let guarded = Guarded::with_role("methods = [\"check\"]").await;
     let token = Signer::ed().token("k", &claims(&json!({})));
