@@ -2,7 +2,7 @@
 
 use super::asked_request::AskedRequest;
 use super::mapping::{ExtAuthzMapping, ExtAuthzMappingError, SharedRules};
-use super::path_pattern::Captures;
+use super::path_pattern::{Captures, plain_host};
 use super::request_path::RequestPath;
 use super::rule::{CheckTemplate, MappedRule, RuleAction, RuleFit};
 use super::subject_source::NoSubject;
@@ -99,6 +99,13 @@ impl AuthorizationCalls {
             Ok(path) => path,
             Err(reason) => return denied(None, Denial::Forbidden, reason.to_string()),
         };
+        // Not left to the rules: a host that fits none of theirs would come to those for every host.
+        let names_hosts = mapping.rules.iter().any(|rule| rule.host.is_some());
+        if names_hosts && plain_host(&asked.host).is_none() {
+            let reason =
+                "the host is not of labels and a port, and some servers read it in another way";
+            return denied(None, Denial::Forbidden, reason);
+        }
 
         for rule in &mapping.rules {
             match rule.fit(asked, &path) {

@@ -149,15 +149,9 @@ impl HostPattern {
 
     /// What its names stand for in a host; `None` if it does not fit. The port and the case of letters make no difference.
     pub(super) fn captures(&self, host: &str) -> Option<Captures> {
-        let host = host.to_ascii_lowercase();
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            Some(_) => return None,
-            None => host.as_str(),
-        };
+        let name = plain_host(host)?;
         let labels: Vec<&str> = name.split('.').collect();
-        let is_plain = labels.iter().all(|label| is_host_label(label));
-        if !is_plain || labels.len() != self.labels.len() {
+        if labels.len() != self.labels.len() {
             return None;
         }
         let mut captures = Captures::new();
@@ -169,6 +163,18 @@ impl HostPattern {
         }
         Some(captures)
     }
+}
+
+/// A host in lower case and without its port; `None` for one that servers can read in different ways, such as with a dot at its
+/// end.
+pub(super) fn plain_host(host: &str) -> Option<String> {
+    let host = host.to_ascii_lowercase();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) => return None,
+        None => host.as_str(),
+    };
+    name.split('.').all(is_host_label).then(|| name.to_owned())
 }
 
 fn names(parts: &[PatternPart]) -> impl Iterator<Item = &str> {

@@ -76,3 +76,25 @@ async fn methods_are_those_of_the_request_line() {
     let told = guarded.ask(Asked::new("POST", "/a").header("x_original_url", "/admin")).await;
     assert!(told.removed.contains(&"x_original_url".to_owned()), "{told:?}");
 }
+
+#[tokio::test]
+async fn no_form_of_a_host_leads_around_its_rule() {
+    let rule = "[[rules]]\nname = \"admin\"\nhost = \"admin.example.org\"\npath = \"/{rest...}\"\nverdict = \"deny\"\n";
+    let guarded = Guarded::start(&format!("{rule}{OPEN}")).await;
+    assert!(guarded.ask(Asked::get("/a").host("api.example.org:8080")).await.passes());
+    let hosts = [
+        "admin.example.org",
+        "ADMIN.example.org:80",
+        "admin.example.org.",
+        "admin.example.org.:80",
+        "admin.example.org:x",
+        "user@admin.example.org",
+        "admin.example.org/",
+        "admin.example.org,api.example.org",
+        " admin.example.org",
+        "",
+    ];
+    for host in hosts {
+        assert!(!guarded.ask(Asked::get("/a").host(host)).await.passes(), "{host}");
+    }
+}
