@@ -79,7 +79,7 @@ async fn methods_are_those_of_the_request_line() {
 
 #[tokio::test]
 async fn no_form_of_a_host_leads_around_its_rule() {
-    let rule = "[[rules]]\nname = \"admin\"\nhost = \"admin.example.org\"\npath = \"/{rest...}\"\nverdict = \"deny\"\n";
+    let rule = "[[rules]]\nname = \"a host\"\nhost = \"admin.example.org\"\npath = \"/{rest...}\"\nverdict = \"deny\"\n";
     let guarded = Guarded::start(&format!("{rule}{OPEN}")).await;
     assert!(guarded.ask(Asked::get("/a").host("api.example.org:8080")).await.passes());
     let hosts = [
