@@ -28,8 +28,11 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(invalid()) } else { Ok(total) }
 }
 
-/// Writes a duration of whole seconds as a flag would state it: `24h`, `3m`, `60s`.
+/// Writes a duration, rounded down to milliseconds, as a flag would state it: `24h`, `3m`, `60s`, `20ms`.
 pub(super) fn text(duration: Duration) -> String {
+    if duration.subsec_millis() > 0 {
+        return format!("{}ms", duration.as_millis());
+    }
     match duration.as_secs() {
         seconds if seconds >= 3600 && seconds.is_multiple_of(3600) => {
             format!("{}h", seconds / 3600)
@@ -82,6 +85,15 @@ mod tests {
             ["", "h", "5", "5x", "-1h", "1h-", "..s", "1e9h", &format!("{}h", "9".repeat(400))]
         {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for millis in [0, 1, 20, 999, 1_000, 1_500, 60_000, 90_000, 180_000, 3_600_000, 90_000_000]
+        {
+            let duration = Duration::from_millis(millis);
+            assert_eq!(parse(&text(duration)), Ok(duration), "{millis}");
         }
     }
 

@@ -16,7 +16,7 @@ pub(in crate::cli) fn expand(arguments: &[String]) -> Result<Vec<PathBuf>, Strin
 }
 
 /// One path for all names of a file. A path that does not resolve is kept: reading it reports the error.
-fn identity(path: &Path) -> PathBuf {
+pub(in crate::cli) fn identity(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 

@@ -53,5 +53,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 }
 
 fn is_serving(arguments: &Arguments) -> Result<bool, CallError> {
-    arguments.server.connect()?.is_serving(&arguments.service)
+    arguments.server.connect_probe()?.is_serving(&arguments.service)
 }

@@ -58,9 +58,51 @@ pub(super) struct ServerArgs {
         value_name = "FILE"
     )]
     client_key_path: Option<PathBuf>,
+    #[command(flatten)]
+    served: ServedArgs,
+}
+
+/// What the environment says to a server that is started in it.
+#[derive(Debug, Args)]
+struct ServedArgs {
+    /// Where it listens.
+    #[arg(long, env = "KILWA_GRPC_ADDR", hide = true)]
+    served_address: Option<String>,
+    /// Its certificate. With it, it speaks TLS.
+    #[arg(long, env = "KILWA_GRPC_TLS_CERT_PATH", hide = true)]
+    served_certificate_path: Option<PathBuf>,
+}
+
+impl ServedArgs {
+    /// The port of this machine at which it listens.
+    fn port(&self) -> Option<u16> {
+        self.served_address.as_ref()?.rsplit_once(':')?.1.parse().ok()
+    }
+
+    fn has_tls(&self) -> bool {
+        self.served_certificate_path.as_ref().is_some_and(|path| !path.as_os_str().is_empty())
+    }
 }
 
 impl ServerArgs {
+    /// Connects to ask whether a server serves. Unless an endpoint or TLS is given, in the environment of a server, such as a container, that is this
+    /// server, and its certificate is not examined: a probe learns nothing that needs protection.
+    pub(super) fn connect_probe(&self) -> Result<Connection, CallError> {
+        let is_given = self.endpoint != DEFAULT_ENDPOINT
+            || self.insecure
+            || self.certificate_path.is_some()
+            || self.no_verify_ca
+            || self.client_certificate_path.is_some();
+        if is_given || (self.served.port().is_none() && !self.served.has_tls()) {
+            return self.connect();
+        }
+
+        let port = self.served.port().map(|port| format!("127.0.0.1:{port}"));
+        let endpoint = port.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+        let tls = ClientTls { accepts_any_server: true, ..ClientTls::default() };
+        Connection::open_with(endpoint, None, self.served.has_tls().then_some(&tls))
+    }
+
     pub(super) fn connect(&self) -> Result<Connection, CallError> {
         let is_https = self.endpoint.starts_with("https://");
         if self.insecure && is_https {

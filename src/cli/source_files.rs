@@ -83,7 +83,11 @@ pub(super) fn note_terminal() {
 fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
     if is_stdin(path) {
         note_terminal();
-        return read_bounded(io::stdin().lock(), bytes_max);
+        let text = read_bounded(io::stdin().lock(), bytes_max)?;
+        if text.trim().is_empty() {
+            return Err("it is empty, as when the command before the pipe fails".to_owned());
+        }
+        return Ok(text);
     }
     read_bounded(File::open(path).map_err(|error| error.to_string())?, bytes_max)
 }

@@ -105,7 +105,7 @@ impl CallError {
 
 /// The problem with the key. A server's own text speaks of gRPC metadata, which users of the commands do not see.
 fn denied(code: Code, message: String) -> String {
-    if code == Code::Unauthenticated {
+    if code == Code::Unauthenticated && message.contains("no key was sent") {
         return "UNAUTHENTICATED: invalid preshared key: no key was sent".to_owned();
     }
     message
@@ -134,7 +134,7 @@ const NOT_HTTP2: &[&str] =
 fn unreachable_hint(reason: &str) -> &'static str {
     let reason = reason.to_lowercase();
     if reason.contains("unknownissuer") {
-        return "the server's certificate is from an authority that is not trusted: name its file with `--certificate-path`";
+        return "the server's certificate is from an authority that is not trusted: name its file with `--certificate-path`, or for the server to write to with `--to-certificate-path`";
     }
     if reason.contains("invalid peer certificate") {
         return "the server's certificate does not hold for this endpoint: connect by a name in it, or renew it";
@@ -147,8 +147,8 @@ fn unreachable_hint(reason: &str) -> &'static str {
         return "the server requires a certificate: give it with `--client-certificate-path` and `--client-key-path`";
     }
     if reason.contains("received fatal alert: unknownca") {
-        return "the server does not trust the authority of the client's certificate: give one from an authority in its \
-                `--grpc-tls-client-ca-path`";
+        return "the server does not trust the authority of the client's certificate (`--client-certificate-path`): give one from an \
+                authority in its `--grpc-tls-client-ca-path`";
     }
     if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
         "what listens there closed the connection: it may need TLS (`--endpoint https://HOST:PORT`), require a \

@@ -84,8 +84,8 @@ fn calls(workers: &Workers) -> [Reading; 4] {
         ),
         Reading::gauge(
             "kilwa_writes_stopped",
-            "1 while writes are refused because one could not be committed, otherwise 0",
-            u64::from(workers.writes_stopped().is_some()),
+            "1 while writes are refused, because one could not be committed or because of too little space or too few file descriptors, otherwise 0",
+            u64::from(workers.writes_stopped().is_some() || workers.shortage().is_some()),
         ),
         Reading::counter(
             "kilwa_change_log_reads",

@@ -407,3 +407,48 @@ fn a_permission_that_is_itself_is_refused_by_validate_too() {
     assert_eq!(code, 2);
     assert!(out.contains("cycle in permissions"), "{out}");
 }
+
+#[test]
+fn a_schema_that_another_one_imports_is_checked_as_its_part() {
+    let root = "\
+use import
+
+import \"./parts/conditions.zed\"
+import \"./parts/people.zed\"
+
+definition document {
+\trelation viewer: user with office
+\trelation team: team
+\tpermission view = viewer + team->see
+}
+";
+    let conditions = "caveat office(place string) {\n\tplace == \"office\"\n}\n";
+    let people = "definition team {\n\trelation member: user\n\tpermission see = member\n}\n\ndefinition user {}\n";
+    let files =
+        [("root.zed", root), ("parts/conditions.zed", conditions), ("parts/people.zed", people)];
+    let place = folder(&files);
+    let check = ["schema", "check", "--fail-on-warn", "**/*.zed"];
+
+    // Alone, a part uses nothing of what it defines.
+    let (code, _, _) = run(&place, &["schema", "check", "--fail-on-warn", "parts/conditions.zed"]);
+    assert_eq!(code, 1);
+    let (code, output, error) = run(&place, &check);
+    assert_eq!((code, error.as_str()), (0, ""), "{output}");
+    assert!(output.contains("root.zed") && !output.contains("conditions.zed"), "{output}");
+
+    // An error of a part is reported at its place, once.
+    std::fs::write(place.path().join("parts/people.zed"), people.replace(": user", ": person"))
+        .unwrap();
+    let (code, output, _) = run(&place, &check);
+    assert_eq!(code, 2);
+    assert_eq!(output.matches("parts/people.zed:2").count(), 1, "{output}");
+}
+
+#[test]
+fn schemas_that_import_each_other_are_all_reported() {
+    let import = |other: &str| format!("use import\n\nimport \"./{other}.zed\"\n");
+    let place = folder(&[("a.zed", &import("b")), ("b.zed", &import("a"))]);
+    let (code, output, _) = run(&place, &["schema", "check", "*.zed"]);
+    assert_eq!(code, 2);
+    assert!(output.contains("a.zed") && output.contains("b.zed"), "{output}");
+}

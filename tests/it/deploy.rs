@@ -36,14 +36,12 @@ fn a_server_starts_as_the_service_of_the_compose_file_and_its_health_check_finds
     let service = at(&compose, &["services", "kilwa"]);
     let environment = mapping(at(service, &["environment"])).iter();
     let environment = environment.map(|(name, value)| (text(name), text(value)));
-    let running = Deployed::start(environment.collect(), &["/run/secrets/", "/var/lib/"]);
+    let running = Deployed::start(environment.collect(), &["/run/kilwa/", "/var/lib/"]);
     let check = words(at(service, &["healthcheck", "test"]));
     assert_eq!(check[0], "CMD");
     running.require_health(&check[1..]);
-    // Each secret is a file of the folder that the page names.
-    for (name, secret) in mapping(at(&compose, &["secrets"])) {
-        assert_eq!(text(at(secret, &["file"])), format!("secrets/{}", text(name)));
-    }
+    // As a folder, so that files which are renamed over the old ones are seen.
+    assert!(words(at(service, &["volumes"])).contains(&"./secrets:/run/kilwa:ro".to_owned()));
 }
 
 #[test]

@@ -27,6 +27,21 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Error, Identity};
 /// How long something may take that the server does at once.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+#[test]
+fn a_probe_in_the_environment_of_a_server_asks_that_server() {
+    let secured = Secured::start(&[]);
+    let health = |certificate: &str| {
+        let mut command = program::kilwa();
+        command.arg("health").env_remove("KILWA_ENDPOINT");
+        command.env("KILWA_GRPC_ADDR", secured.server.endpoint().replace("127.0.0.1", "0.0.0.0"));
+        command.env("KILWA_GRPC_TLS_CERT_PATH", certificate).output().unwrap()
+    };
+    let output = health("/tls/server.pem");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "SERVING\n", "{output:?}");
+    // An empty variable counts as none, and plain text finds no server.
+    assert!(!health("").status.success());
+}
+
 /// A server with a certificate, and the authority that issued it.
 struct Secured {
     server: Served,

@@ -2,7 +2,7 @@
 
 use crate::api::call_access::{self, CallStanding};
 use crate::api::middleware::auth::{self, Keys};
-use crate::api::middleware::call_ending::{CallEnding, RequestIds};
+use crate::api::middleware::call_ending::{CallEnding, PeerAddress, RequestIds};
 use crate::api::middleware::compression::{self, Policy};
 use crate::api::middleware::deadline;
 use crate::api::middleware::intake::{
@@ -132,8 +132,10 @@ impl<S> Middleware<S> {
         let (options, audit) = (&self.options, self.options.audit.as_ref());
         let path = request.uri().path().to_owned();
         let caller = options.keys.admit(request).inspect_err(|refusal| {
-            let admission: Option<&Admission> = request.extensions().get();
-            auth::log_refusal(admission.and_then(|admission| admission.peer), refusal);
+            let extensions = request.extensions();
+            let peer = extensions.get().map(|PeerAddress(peer)| *peer);
+            let admission = extensions.get::<Admission>();
+            auth::log_refusal(peer.or(admission.and_then(|admission| admission.peer)), refusal);
             if let Some(audit) = audit {
                 ending.start_audit(audit.begin_unreserved(), &path, None);
             }

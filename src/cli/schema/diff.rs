@@ -96,12 +96,6 @@ fn read(path: &Path) -> Result<Schema, CliError> {
 /// The schema on standard input, where an omission would make every change look like an addition.
 fn compile_stdin(path: &Path) -> Result<Result<Schema, SchemaError>, CliError> {
     let text = source_files::schema_text(path)?;
-    if text.trim().is_empty() {
-        return Err(CliError::new(
-            "standard input is empty, as when the command before the pipe fails; compare a new file with /dev/null",
-        ));
-    }
-
     // Files beside this folder may be of another version than standard input.
     let imported = RefCell::new(None);
     let refuse = |file: &str| {

@@ -160,3 +160,24 @@ impl Arguments {
         config
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    /// A default that its flag cannot express would silently become another one.
+    #[test]
+    fn without_flags_the_options_are_those_of_the_library() {
+        let folder = "/var/lib/kilwa";
+        let parsed = Program::parse_from(["kilwa", "--data-dir", folder]).arguments.config();
+        let expected = Config::new(PathBuf::from(folder));
+        assert_eq!(format!("{parsed:#?}"), format!("{expected:#?}"));
+    }
+}

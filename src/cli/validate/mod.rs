@@ -41,7 +41,7 @@ enum ReportFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArguments {
-    /// Schema files, and patterns such as 'policies/**/*.zed'.
+    /// Schema files, and patterns such as 'policies/**/*.zed'. A file that another of them imports is checked as a part of that one.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     #[arg(long, value_enum, default_value_t, help = FORMAT_HELP)]
