@@ -4,7 +4,7 @@ use super::file::{AccessFile, AccessFileError, read_access_file};
 use super::issuer_table::{IssuerTable, VerifiedTokens};
 use super::key::{KeyHash, is_short_key};
 use super::principal::{CertificateNameKind, Principal};
-use super::token::TokenRefusal;
+use super::token::{RemoteKeySet, TokenRefusal};
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +81,7 @@ impl Callers {
             table.keys.extend(keys);
             table.certificates = certificates;
             table.issuers = issuers;
+            table.issuers.continue_from(&self.current.load().issuers);
         }
         self.current.store(Arc::new(table));
         // After the table: who reads this number looks at the table next.
@@ -135,14 +136,26 @@ impl Callers {
             return None;
         }
         let hash = KeyHash::from_key(shown);
-        if let Some(principal) = table.verified.find(&hash, jsonwebtoken::get_current_timestamp()) {
-            return Some(Ok(principal));
-        }
+        let now = jsonwebtoken::get_current_timestamp();
+        let generation = match table.verified.find(&hash, now) {
+            Ok(principal) => return Some(Ok(principal)),
+            Err(generation) => generation,
+        };
         let found = table.issuers.caller(shown)?;
         Some(found.map(|(principal, expires)| {
-            table.verified.insert(&hash, principal.clone(), expires);
+            table.verified.insert(&hash, principal.clone(), (expires, generation));
             principal
         }))
+    }
+
+    /// The sets of keys that are to be fetched from the addresses of issuers.
+    pub fn remote_key_sets(&self) -> Vec<Arc<RemoteKeySet>> {
+        self.current.load().issuers.remote_key_sets()
+    }
+
+    /// Forgets which tokens were verified, because the keys of an issuer are others now.
+    pub fn forget_tokens(&self) {
+        self.current.load().verified.forget();
     }
 
     /// The claims of a token of someone else than the caller, such as a user whom the caller serves. The issuer is given by its

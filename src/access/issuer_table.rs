@@ -3,12 +3,12 @@
 use super::key::KeyHash;
 use super::principal::Principal;
 use super::role::{FULL_ROLE, Role};
-use super::token::{Issuer, TokenCaller, TokenRefusal, issuer_name};
+use super::token::{Issuer, IssuerKeys, RemoteKeySet, TokenCaller, TokenRefusal, issuer_name};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most verified tokens that are remembered. When there are more, all are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
@@ -22,7 +22,14 @@ pub struct IssuerTable {
 
 /// Verified tokens, by their hash: a signature takes longer to verify than a check to answer.
 #[derive(Default)]
-pub(super) struct VerifiedTokens(Mutex<HashMap<[u8; 32], (Principal, u64)>>);
+pub(super) struct VerifiedTokens(Mutex<RememberedTokens>);
+
+#[derive(Default)]
+struct RememberedTokens {
+    callers: HashMap<[u8; 32], (Principal, u64)>,
+    /// Rises when all are forgotten because of other keys.
+    generation: u64,
+}
 
 impl IssuerTable {
     /// Whether there are none.
@@ -51,9 +58,25 @@ impl IssuerTable {
         self.issuers.iter().find(|issuer| issuer.name == name)
     }
 
-    /// The files of their keys.
+    /// The files of their keys, and of the authorities that vouch for the addresses of keys.
     pub(super) fn key_set_paths(&self) -> Vec<PathBuf> {
-        self.issuers.iter().map(|issuer| issuer.key_set.clone()).collect()
+        self.issuers.iter().filter_map(|issuer| issuer.keys.file().cloned()).collect()
+    }
+
+    /// The sets of keys that are fetched.
+    pub(super) fn remote_key_sets(&self) -> Vec<Arc<RemoteKeySet>> {
+        self.issuers.iter().filter_map(|issuer| remote(issuer).cloned()).collect()
+    }
+
+    /// Takes over the fetched keys of an earlier table.
+    pub(super) fn continue_from(&mut self, earlier: &Self) {
+        for issuer in &mut self.issuers {
+            let IssuerKeys::Remote(keys, _) = &mut issuer.keys else { continue };
+            let mut known = earlier.issuers.iter().filter_map(remote);
+            if let Some(known) = known.find(|known| known.source().url == keys.source().url) {
+                *keys = Arc::clone(keys).continuing(known);
+            }
+        }
     }
 
     /// The names of the issuers, each with the values of its claim that give roles.
@@ -78,6 +101,13 @@ impl IssuerTable {
     }
 }
 
+fn remote(issuer: &Issuer) -> Option<&Arc<RemoteKeySet>> {
+    match &issuer.keys {
+        IssuerKeys::Remote(keys, _) => Some(keys),
+        IssuerKeys::File(..) => None,
+    }
+}
+
 impl fmt::Debug for IssuerTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.issuers.iter().map(|issuer| &issuer.name);
@@ -86,19 +116,40 @@ impl fmt::Debug for IssuerTable {
 }
 
 impl VerifiedTokens {
-    /// The caller of a token that was verified before and has not ended.
-    pub(super) fn find(&self, token: &KeyHash, now: u64) -> Option<Principal> {
-        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (principal, expires) = remembered.get(token.as_bytes())?;
-        (now < *expires).then(|| principal.clone())
+    /// The caller of a token that was verified before and has not ended; otherwise a number to remember it with.
+    pub(super) fn find(&self, token: &KeyHash, now: u64) -> Result<Principal, u64> {
+        let remembered = self.remembered();
+        match remembered.callers.get(token.as_bytes()) {
+            Some((principal, expires)) if now < *expires => Ok(principal.clone()),
+            Some(_) | None => Err(remembered.generation),
+        }
     }
 
-    /// Remembers a token that was verified.
-    pub(super) fn insert(&self, token: &KeyHash, principal: Principal, expires: u64) {
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= REMEMBERED_MAX {
-            remembered.clear();
+    /// Remembers a token that was verified, unless all were forgotten since it was not found: its key may be gone.
+    pub(super) fn insert(
+        &self,
+        token: &KeyHash,
+        principal: Principal,
+        (expires, generation): (u64, u64),
+    ) {
+        let mut remembered = self.remembered();
+        if remembered.generation != generation {
+            return;
         }
-        remembered.insert(*token.as_bytes(), (principal, expires));
+        if remembered.callers.len() >= REMEMBERED_MAX {
+            remembered.callers.clear();
+        }
+        remembered.callers.insert(*token.as_bytes(), (principal, expires));
+    }
+
+    /// Forgets all, so that each is verified again with the keys that there are now.
+    pub(super) fn forget(&self) {
+        let mut remembered = self.remembered();
+        remembered.generation += 1;
+        remembered.callers.clear();
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, RememberedTokens> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,4 +26,4 @@ pub use method::{METHODS, Method, MethodGroup, MethodReach};
 pub use permit::{AccessRefusal, CallPermit, Withheld};
 pub use principal::{CertificateNameKind, Principal};
 pub use standing::{Credential, Standing};
-pub use token::TokenRefusal;
+pub use token::{FetchOutcome, KeySetLook, KeySetSource, RemoteKeySet, TokenRefusal};

@@ -11,6 +11,7 @@ mod health;
 mod http_answer;
 mod http_connection;
 mod http_listener;
+mod key_fetch;
 mod listener;
 mod open;
 mod plaintext;

@@ -13,7 +13,7 @@ use super::reload::{self, Reloadable};
 use super::scrape::{ScrapeListener, ScrapeService};
 use super::tls::TlsIdentity;
 use super::upkeep::{collect_garbage, watch_clock};
-use super::{Server, heal};
+use super::{Server, heal, key_fetch};
 use crate::access::Callers;
 use crate::api::{self, ServiceMiddleware, Workers};
 use crate::audit::AuditLog;
@@ -63,6 +63,7 @@ impl Server {
         let collecting = collect_garbage(&self.workers, &self.clock, interval);
         let watching_clock = watch_clock(&self.clock, &reporter);
         let healing = heal::supervise(&self.workers, &reporter);
+        let fetching_keys = key_fetch::supervise(self.options.keys.callers().cloned());
 
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
@@ -70,6 +71,7 @@ impl Server {
             () = collecting => {}
             () = watching_clock => {}
             () = healing => {}
+            () = fetching_keys => {}
             () = reloading => {}
             () = shutdown => {
                 announce_stop(&reporter, self.shutdown_drain_delay, serving.as_mut()).await;

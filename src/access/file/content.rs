@@ -29,7 +29,16 @@ pub(super) struct IssuerContent {
     pub(super) issuer: PlacedText,
     pub(super) audience: Spanned<Vec<PlacedText>>,
     pub(super) algorithms: Spanned<Vec<PlacedText>>,
-    pub(super) jwks_file: PlacedText,
+    #[serde(default)]
+    pub(super) jwks_file: Option<PlacedText>,
+    #[serde(default)]
+    pub(super) jwks_url: Option<PlacedText>,
+    #[serde(default)]
+    pub(super) jwks_ca_file: Option<PlacedText>,
+    #[serde(default)]
+    pub(super) jwks_refresh_seconds: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) jwks_keep_seconds: Option<Spanned<u64>>,
     #[serde(default)]
     pub(super) clock_skew_seconds: Option<Spanned<u64>>,
     #[serde(default)]

@@ -1,17 +1,15 @@
 //! The identity providers of an access file.
 
 use super::content::{IssuerContent, PlacedText};
+use super::issuer_keys::issuer_keys;
 use super::text::Mistakes;
 use crate::access::role::{FULL_ROLE, Role};
-use crate::access::token::{Issuer, KeySet};
+use crate::access::token::Issuer;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use toml::Spanned;
 
-/// The largest key set that is read, in bytes.
-const KEY_SET_BYTES_MAX: u64 = 1 << 20;
 /// The most seconds by which clocks may differ.
 const CLOCK_SKEW_MAX: u64 = 600;
 /// The seconds by which clocks may differ unless the file says otherwise.
@@ -62,9 +60,7 @@ pub(super) fn issuer(
         mistakes.note(roles.span(), message);
     }
 
-    let path = folder.join(content.jwks_file.get_ref());
-    let keys = key_set(&path);
-    let keys = keys.map_err(|reason| mistakes.note(content.jwks_file.span(), reason)).ok()?;
+    let keys = issuer_keys(mistakes, content, folder)?;
     let audience = content.audience.get_ref().iter().map(|name| name.get_ref().clone()).collect();
     Some(Issuer {
         name: content.name.get_ref().clone(),
@@ -74,7 +70,6 @@ pub(super) fn issuer(
         clock_skew,
         claim: content.roles_claim.clone().unwrap_or(ROLES_CLAIM.to_owned()),
         roles: mapped,
-        key_set: path,
         keys,
     })
 }
@@ -88,14 +83,4 @@ fn algorithm(mistakes: &mut Mistakes<'_>, name: &PlacedText) -> Option<Algorithm
         mistakes.note(name.span(), format!("`{}` is not accepted: {message}", name.get_ref()));
     }
     accepted
-}
-
-fn key_set(path: &Path) -> Result<KeySet, String> {
-    let unreadable = |reason: String| format!("`{}`: {reason}", path.display());
-    let bytes = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if bytes > KEY_SET_BYTES_MAX {
-        return Err(unreadable(format!("it has {bytes} bytes, more than {KEY_SET_BYTES_MAX}")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    KeySet::parse(&text).map_err(unreadable)
 }

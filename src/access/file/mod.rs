@@ -1,6 +1,7 @@
 //! Access files: keys, certificates and roles as TOML.
 
 mod content;
+mod issuer_keys;
 mod issuers;
 mod read;
 mod text;

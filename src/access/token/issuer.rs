@@ -1,13 +1,13 @@
 //! An identity provider, and what its tokens say.
 
-use super::key_set::KeySet;
+use super::issuer_keys::IssuerKeys;
+use super::refusal::TokenRefusal;
 use super::ring_verifier;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 /// The longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 << 10;
@@ -31,10 +31,8 @@ pub(in crate::access) struct Issuer {
     pub(in crate::access) claim: String,
     /// The roles of the access file for each value of the claim.
     pub(in crate::access) roles: BTreeMap<String, Vec<String>>,
-    /// The file of its public keys.
-    pub(in crate::access) key_set: PathBuf,
     /// Its public keys.
-    pub(in crate::access) keys: KeySet,
+    pub(in crate::access) keys: IssuerKeys,
 }
 
 /// What a token says that was found right.
@@ -46,35 +44,6 @@ pub(in crate::access) struct TokenCaller {
     pub(in crate::access) roles: BTreeSet<String>,
     /// When the token ends, in seconds since the start of 1970, the clock skew included.
     pub(in crate::access) expires: u64,
-}
-
-/// Why a token is refused. Shows nothing of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenRefusal {
-    /// It is no token, or its signature is wrong.
-    #[error("invalid token: it is malformed, or its signature is not that of its issuer")]
-    Invalid,
-    /// No issuer of the access file has made it.
-    #[error("invalid token: its issuer is not one of this server's")]
-    Issuer,
-    /// It is for another service.
-    #[error("invalid token: its audience is not that of this server")]
-    Audience,
-    /// Its time is over, or has not come.
-    #[error("invalid token: it has expired, or is not valid yet")]
-    Time,
-    /// A claim is missing.
-    #[error("invalid token: it needs the claims `iss`, `aud`, `exp` and `sub`")]
-    Claims,
-    /// Its algorithm is not one of the issuer's.
-    #[error("invalid token: its algorithm is not one that this server accepts of its issuer")]
-    Algorithm,
-    /// The issuer's key set does not have its key.
-    #[error("invalid token: its key is not among those of its issuer")]
-    Key,
-    /// It gives its caller no role.
-    #[error("the token is valid, but gives its caller no role of this server")]
-    Roles,
 }
 
 impl Issuer {
@@ -106,7 +75,7 @@ impl Issuer {
         if !self.algorithms.contains(&header.alg) {
             return Err(TokenRefusal::Algorithm);
         }
-        let key = self.keys.find(header.kid.as_deref(), header.alg).ok_or(TokenRefusal::Key)?;
+        let key = self.keys.find(header.kid.as_deref(), header.alg)?;
 
         let mut validation = Validation::new(header.alg);
         validation.leeway = self.clock_skew;
@@ -114,7 +83,7 @@ impl Issuer {
         validation.set_issuer(&[&self.id]);
         validation.set_audience(&audience.iter().collect::<Vec<_>>());
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let decoded = decode::<Map<String, Value>>(token, key, &validation);
+        let decoded = decode::<Map<String, Value>>(token, &key, &validation);
         Ok(decoded.map_err(|error| refusal(error.kind()))?.claims)
     }
 

@@ -31,6 +31,7 @@ pub(crate) fn from_token(refusal: TokenRefusal) -> Status {
     let message = refusal.to_string();
     match refusal {
         TokenRefusal::Roles => Status::permission_denied(message),
+        TokenRefusal::NotFetched | TokenRefusal::Fetching => Status::unavailable(message),
         TokenRefusal::Invalid
         | TokenRefusal::Issuer
         | TokenRefusal::Audience

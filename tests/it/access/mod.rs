@@ -3,6 +3,7 @@
 mod calls;
 mod certificates;
 mod command;
+mod fetched_keys;
 mod files;
 mod holes;
 mod keys;

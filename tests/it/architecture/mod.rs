@@ -129,6 +129,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("hashbrown", &["engine"]),
     ("http_body", &["api", "http", "server"]),
     ("hyper", &["server"]),
+    ("hyper_rustls", &["server"]),
     ("hyper_util", &["server"]),
     ("indicatif", &["cli"]),
     ("jemalloc_pprof", &["server"]),
