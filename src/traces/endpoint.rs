@@ -26,7 +26,11 @@ pub(super) fn of(
     if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err(TraceError::Credentials);
     }
-    let has_host = parsed.host().is_some_and(|host| !host.is_empty());
+    let has_host = parsed.authority().is_some_and(|authority| {
+        // An authority that is more than a host has a port, which the parser takes as any text.
+        let has_port = authority.as_str() == authority.host() || authority.port_u16().is_some();
+        !authority.host().is_empty() && has_port
+    });
     let is_https = match parsed.scheme_str() {
         Some("http") => false,
         Some("https") => true,
