@@ -48,6 +48,7 @@ const OWN_ROUTES: &[&str] = &[
     "/kilwa/v1/permissions/list",
     "/kilwa/v1/permissions/resourceswithin",
     "/kilwa/v1/relationships/deleteobject",
+    "/kilwa/v1/relationships/history",
     "/kilwa/v1/relationships/setrelation",
     "/kilwa/v1/relationships/write",
     "/kilwa/v1/revisions/readat",
