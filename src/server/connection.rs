@@ -3,7 +3,7 @@
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::tls::{self, TlsIdentity};
-use crate::api::{Admission, PeerAddress};
+use crate::api::{Admission, ClientCertificate, PeerAddress};
 use crate::config::ConnectionOptions;
 use crate::telemetry::Throttle;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -57,13 +57,6 @@ pub(super) struct ConnectionService {
     pub(super) tls: Option<Arc<TlsIdentity>>,
 }
 
-/// Lets the log line of a call name the other end.
-fn note_peer(request: &mut Request<Incoming>, peer: Option<SocketAddr>) {
-    if let Some(peer) = peer {
-        request.extensions_mut().insert(PeerAddress(peer));
-    }
-}
-
 /// Serves a connection until one side closes it.
 pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
     let ConnectionService { routes, options, tls } = service;
@@ -88,17 +81,14 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     }
 
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
-    let admission = admission(&proof, peer);
+    let admission = admission(&proof);
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
-        note_peer(&mut request, peer);
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(Arc::clone(certificate));
-        }
+        note_client(&mut request, peer, certificate.as_ref());
         let response = routes.clone().call(request);
         async move {
             let response = response.await?;
@@ -141,10 +131,24 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     }
 }
 
+/// Notes in a request where it comes from.
+pub(super) fn note_client(
+    request: &mut Request<Incoming>,
+    peer: Option<SocketAddr>,
+    certificate: Option<&Arc<ClientCertificate>>,
+) {
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(PeerAddress(peer));
+    }
+    if let Some(certificate) = certificate {
+        request.extensions_mut().insert(Arc::clone(certificate));
+    }
+}
+
 /// What marks a connection as one of a client with a key, at its first call that is let in.
-pub(super) fn admission(proof: &Arc<Proof>, peer: Option<SocketAddr>) -> Admission {
+pub(super) fn admission(proof: &Arc<Proof>) -> Admission {
     let proof = Arc::clone(proof);
-    Admission::new(move || proof.give()).of_peer(peer)
+    Admission::new(move || proof.give())
 }
 
 /// Logs a client that cannot speak TLS with this server, but not a probe that only connects.

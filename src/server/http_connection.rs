@@ -3,11 +3,10 @@
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::connection::{
     ERROR_RESETS_MAX, IDLE_CLOSE_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
-    TrackedBody, WINDOW_BYTES, admission, instant_after, log_failed_handshake,
+    TrackedBody, WINDOW_BYTES, admission, instant_after, log_failed_handshake, note_client,
 };
 use super::registry::{ConnectionCommand, Ticket};
 use super::tls::{self, TlsIdentity};
-use crate::api::{ClientCertificate, PeerAddress};
 use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::Endpoints;
 use axum::body::Body;
@@ -16,7 +15,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -68,7 +66,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     }
 
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
-    let admission = admission(&proof, peer);
+    let admission = admission(&proof);
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
@@ -111,20 +109,6 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
                 }
             },
         }
-    }
-}
-
-/// Notes in a request where it comes from.
-fn note_client(
-    request: &mut Request<Incoming>,
-    peer: Option<SocketAddr>,
-    certificate: Option<&Arc<ClientCertificate>>,
-) {
-    if let Some(peer) = peer {
-        request.extensions_mut().insert(PeerAddress(peer));
-    }
-    if let Some(certificate) = certificate {
-        request.extensions_mut().insert(Arc::clone(certificate));
     }
 }
 

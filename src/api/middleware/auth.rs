@@ -111,8 +111,7 @@ fn by_certificate<B>(callers: &Callers, request: &Request<B>) -> Result<Principa
     })
 }
 
-/// Logs that a call was refused because of its key: who called and why, but nothing that was sent. The address is unknown
-/// where an earlier call of the connection had a valid key.
+/// Logs that a call was refused because of its key: who called and why, but nothing that was sent.
 pub(crate) fn log_refusal(peer: Option<SocketAddr>, refusal: &Status) {
     static THROTTLE: Throttle = Throttle::new(1, REFUSAL_LOG_INTERVAL);
     let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) else { return };

@@ -19,7 +19,6 @@ use http_body::Body as _;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,23 +37,14 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 #[derive(Clone)]
 pub struct Admission {
     admitted: Arc<dyn Fn() + Send + Sync>,
-    peer: Option<SocketAddr>,
 }
 
 impl Admission {
     /// A callback that runs for each authenticated call.
     pub fn new(admitted: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { admitted: Arc::new(admitted), peer: None }
+        Self { admitted: Arc::new(admitted) }
     }
 
-    /// The same for a connection whose other end is known, for the log line of a call that is not let in.
-    #[must_use]
-    pub fn of_peer(self, peer: Option<SocketAddr>) -> Self {
-        Self { peer, ..self }
-    }
-}
-
-impl Admission {
     /// The same callback, and another one after it.
     #[must_use]
     pub fn and_then(&self, also: impl Fn() + Send + Sync + 'static) -> Self {
@@ -63,7 +53,7 @@ impl Admission {
             first();
             also();
         };
-        Self { admitted: Arc::new(admitted), peer: self.peer }
+        Self { admitted: Arc::new(admitted) }
     }
 }
 
@@ -132,10 +122,8 @@ impl<S> Middleware<S> {
         let (options, audit) = (&self.options, self.options.audit.as_ref());
         let path = request.uri().path().to_owned();
         let caller = options.keys.admit(request).inspect_err(|refusal| {
-            let extensions = request.extensions();
-            let peer = extensions.get().map(|PeerAddress(peer)| *peer);
-            let admission = extensions.get::<Admission>();
-            auth::log_refusal(peer.or(admission.and_then(|admission| admission.peer)), refusal);
+            let peer = request.extensions().get().map(|PeerAddress(peer)| *peer);
+            auth::log_refusal(peer, refusal);
             if let Some(audit) = audit {
                 ending.start_audit(audit.begin_unreserved(), &path, None);
             }

@@ -115,14 +115,14 @@ impl Guarded {
         Self { server, _dir: dir }
     }
 
-    async fn try_ask(&self, key: &str, asked: Asked) -> Result<Told, Status> {
+    async fn try_ask(&self, key: &str, asked: Asked) -> Result<EnvoyAnswer, Status> {
         let bearer = Bearer(key.to_owned());
         let mut client = AuthorizationClient::with_interceptor(self.server.channel().await, bearer);
         let response = client.check(asked.message()).await?;
-        Ok(Told::new(response.into_inner()))
+        Ok(EnvoyAnswer::new(response.into_inner()))
     }
 
-    async fn ask(&self, asked: Asked) -> Told {
+    async fn ask(&self, asked: Asked) -> EnvoyAnswer {
         self.try_ask(KEY, asked).await.unwrap()
     }
 }
@@ -181,9 +181,9 @@ impl Asked {
     }
 }
 
-/// What Envoy is told.
+/// What Envoy receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Told {
+struct EnvoyAnswer {
     /// That of gRPC; 0 passes the request on.
     code: i32,
     /// That of HTTP, for a denial; 200 otherwise.
@@ -196,7 +196,7 @@ struct Told {
     facts: BTreeMap<String, String>,
 }
 
-impl Told {
+impl EnvoyAnswer {
     fn new(response: auth::CheckResponse) -> Self {
         let options = |options: Vec<core::HeaderValueOption>| {
             let pairs = options.into_iter().map(|option| {

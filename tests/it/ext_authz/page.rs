@@ -1,6 +1,6 @@
 //! The example in docs/envoy.md.
 
-use super::{Asked, Told};
+use super::{Asked, EnvoyAnswer};
 use crate::program;
 use crate::readme::blocks;
 use crate::served::Served;
@@ -43,7 +43,7 @@ async fn requests_are_answered_as_the_page_says() {
         let asked = Asked::new(method, path);
         let asked = if user.is_empty() { asked } else { asked.header("x-user", user) };
         let response = client.check(asked.message()).await.unwrap();
-        let told = Told::new(response.into_inner());
+        let told = EnvoyAnswer::new(response.into_inner());
         assert_eq!(told.status.to_string(), status, "{row}: {told:?}");
         rows += 1;
     }

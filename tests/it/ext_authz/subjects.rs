@@ -1,6 +1,6 @@
 //! Where subjects come from.
 
-use super::{Asked, Guarded, Told};
+use super::{Asked, EnvoyAnswer, Guarded};
 use crate::access::tokens::{Signer, claims, key_set};
 use crate::server_support::structure;
 use kilwa::config::Config;
@@ -18,7 +18,7 @@ fn mapping(subject: &str) -> String {
     )
 }
 
-fn subject(told: &Told) -> Option<&str> {
+fn subject(told: &EnvoyAnswer) -> Option<&str> {
     told.headers.get("x-subject").map(String::as_str)
 }
 
