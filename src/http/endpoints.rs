@@ -5,6 +5,7 @@ use super::cors::{self, Cors};
 use super::failure::Failure;
 use super::gateway::{Gateway, RouteError};
 use super::health;
+use super::openapi::{self, OpenApiDocument};
 use super::options::HttpOptions;
 use super::request_body::{BodyLimits, RequestBody};
 use axum::body::Body;
@@ -37,16 +38,19 @@ struct EndpointState {
     cors: Cors,
     bodies: BodyLimits,
     gateway: Gateway,
+    openapi: OpenApiDocument,
     authzen: Authzen,
 }
 
 impl Endpoints {
     /// All that is served over HTTP.
     pub fn new(options: &HttpOptions) -> Result<Self, EndpointsError> {
+        let gateway = Gateway::new(usize::from(options.json_depth_max))?;
         Ok(Self(Arc::new(EndpointState {
             cors: Cors::new(&options.cors_allowed_origins),
             bodies: BodyLimits::new(options),
-            gateway: Gateway::new(usize::from(options.json_depth_max))?,
+            openapi: OpenApiDocument::new(&gateway)?,
+            gateway,
             authzen: Authzen::new(&options.authzen)?,
         })))
     }
@@ -94,6 +98,9 @@ impl EndpointState {
                 Method::GET => health::answer(services).await,
                 _ => Failure::wrong_method().response(head.method == Method::HEAD),
             };
+        }
+        if head.uri.path() == openapi::PATH {
+            return self.openapi.response(head.method == Method::HEAD);
         }
         let body = RequestBody::new(body, &self.bodies);
         if self.authzen.has(head.uri.path()) {

@@ -1,6 +1,7 @@
 //! What is served over HTTP beside gRPC.
 //!
 //! - `gateway`: every method as JSON, at the routes that the protocol's descriptors name.
+//! - `openapi`: the document that describes all routes.
 //! - `authzen`: the Authorization API of the OpenID Foundation.
 //!
 //! Everything calls the gRPC services inside the process, so that keys, deadlines, limits, ids and log lines are those of the
@@ -15,6 +16,7 @@ mod grpc_call;
 mod headers;
 mod health;
 mod json_output;
+mod openapi;
 mod options;
 mod request_body;
 

@@ -99,6 +99,15 @@ struct BrokenRule {
 static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap_or_default());
 
+/// The most bytes and the pattern of a text that has a rule.
+pub(crate) fn text_rule(field: &FieldDescriptor) -> Option<(usize, Option<&'static str>)> {
+    let message = field.parent_message().full_name();
+    let message = message.strip_prefix("authzed.api.v1.").unwrap_or(message);
+    let is_of = |messages: &[&str], name: &str| messages.contains(&message) && name == field.name();
+    let rule = TEXTS.iter().find(|(messages, name, ..)| is_of(messages, name));
+    rule.map(|(_, _, bytes_max, pattern)| (*bytes_max, *pattern))
+}
+
 /// The noted errors of a message of this type.
 pub(super) fn violations(message_type: &str, errors: &FieldErrors) -> Violations {
     let violations = errors.shown().iter().flat_map(|error| of_field(message_type, error));
@@ -164,19 +173,14 @@ fn broken_rules(field: Option<&FieldDescriptor>, error: &FieldError) -> Vec<Brok
 
 /// The rules that a text of so many bytes breaks in this field.
 fn of_text(field: &FieldDescriptor, bytes: usize) -> Vec<BrokenRule> {
-    let message = field.parent_message().full_name();
-    let message = message.strip_prefix("authzed.api.v1.").unwrap_or(message);
-    let rule = TEXTS
-        .iter()
-        .find(|(messages, name, ..)| messages.contains(&message) && *name == field.name());
-    let Some((_, _, bytes_max, pattern)) = rule else { return Vec::new() };
+    let Some((bytes_max, pattern)) = text_rule(field) else { return Vec::new() };
 
     let within = |step| {
         let items: &[RuleStep] = if field.is_list() { &[REPEATED, REPEATED_ITEMS] } else { &[] };
         [items, &[STRING, step]].concat()
     };
     let mut broken = Vec::new();
-    if bytes > *bytes_max {
+    if bytes > bytes_max {
         broken.push(BrokenRule {
             path: within(STRING_MAX_BYTES),
             id: "string.max_bytes",
@@ -185,7 +189,7 @@ fn of_text(field: &FieldDescriptor, bytes: usize) -> Vec<BrokenRule> {
     }
     // A text that is too long and breaks the pattern as well is named once, but for names, whose pattern has the bound too.
     if let Some(pattern) = pattern
-        && (bytes <= *bytes_max || *bytes_max == 64)
+        && (bytes <= bytes_max || bytes_max == 64)
     {
         broken.push(BrokenRule {
             path: within(STRING_PATTERN),

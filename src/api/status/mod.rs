@@ -22,6 +22,7 @@ pub(crate) use call::{
 pub(crate) use database::from_database;
 pub(crate) use details::{explain, to_message};
 pub(crate) use engine::from_engine;
+pub(crate) use field_rules::text_rule;
 pub(crate) use request::{
     caveat_too_large, foreign_snapshot, invalid_cursor, invalid_fields, invalid_filter,
     invalid_request, limit_too_large, memory_exhausted, no_schema, refused_without_reason,

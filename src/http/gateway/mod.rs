@@ -13,7 +13,7 @@ use super::request_body::{BodyText, RequestBody};
 use axum::body::Body;
 use json_input::JsonInput;
 use line_stream::LineStream;
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{MessageDescriptor, MethodDescriptor};
 use routes::{HttpRoute, RouteTable};
 use std::error::Error;
 use std::sync::Arc;
@@ -49,6 +49,11 @@ impl Gateway {
     pub(super) fn new(depth_max: usize) -> Result<Self, RouteError> {
         let routes = Arc::new(RouteTable::from_descriptors()?);
         Ok(Self { routes, depth_max, conversions: Arc::new(Semaphore::new(CONVERSIONS_MAX)) })
+    }
+
+    /// The methods with their paths.
+    pub(super) fn methods(&self) -> impl Iterator<Item = (&str, &MethodDescriptor)> {
+        self.routes.methods()
     }
 
     /// The answer of the method that has the path.

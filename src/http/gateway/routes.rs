@@ -52,6 +52,11 @@ impl RouteTable {
         Ok(Self(routes))
     }
 
+    /// The methods with their paths.
+    pub(super) fn methods(&self) -> impl Iterator<Item = (&str, &MethodDescriptor)> {
+        self.0.iter().map(|(path, route)| (path.as_str(), &route.method))
+    }
+
     /// The route of a path.
     pub(super) fn find(&self, path: &str) -> Option<Arc<HttpRoute>> {
         self.0.get(path).cloned()
