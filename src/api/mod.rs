@@ -43,6 +43,6 @@ pub use middleware::layer::Admission;
 pub use overload::{OverloadOptions, OverloadStatus};
 pub use request_limits::RequestLimits;
 pub use services::{ApiOptions, HEALTH_NAMES, ServiceMiddleware, WRITES_HEALTH, add_services};
-pub(crate) use status::{NO_KEY, text_rule};
+pub(crate) use status::{NO_KEY, WRONG_KEY, text_rule};
 pub use watch::send_queue::WatchOptions;
 pub use workers::{Clock, Workers};

@@ -2,7 +2,7 @@
 
 use super::headers::{JSON, REQUEST_ID};
 use super::json_output;
-use crate::api::NO_KEY;
+use crate::api::{NO_KEY, WRONG_KEY};
 use axum::body::Body;
 use serde_json::{Value, json};
 use tonic::codegen::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -149,7 +149,12 @@ impl Failure {
     /// The response whose body is the text alone, as AuthZEN has it.
     pub(super) fn text_response(self) -> Response<Body> {
         let text = Value::from(self.status.message()).to_string();
+        // There, 403 is for those who have shown who they are.
+        let is_stranger = self.status.message() == WRONG_KEY;
         let mut response = self.response(false);
+        if is_stranger {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
         *response.body_mut() = Body::from(text);
         if response.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);

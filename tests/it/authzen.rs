@@ -412,3 +412,122 @@ async fn metadata_has_the_urls_of_the_configuration() {
     assert_eq!(served.send("GET", other, &[], "").await.status, 404);
     assert_eq!(start(|_| {}).await.send("GET", other, &[], "").await.status, 404);
 }
+
+/// Ids that are no object ids, or mean something else as one.
+const NAMES: &[&str] = &["alice@example.com", "Ünïcode ✓", "a=40b", "100%", "=", "*", "x/y|z+1"];
+
+#[tokio::test]
+async fn ids_of_any_alphabet_are_evaluated_and_found() {
+    let served = start(|_| {}).await;
+    for name in NAMES {
+        let subject = json!({"type": "user", "id": name});
+        let resource = json!({"type": "record", "id": name});
+        let stored = kilwa::relationship::to_object_id(name);
+        let text = format!("record:{stored}#reader@user:{stored}");
+        served.server.touch(&[text.as_str()]).await.unwrap();
+        let asked = evaluation(subject.clone(), named("read"), resource.clone()).to_string();
+        assert_eq!(ask(&served, EVALUATION, &asked).await.json()["decision"], true, "{name}");
+
+        let asked = evaluation(json!({"type": "user"}), named("read"), resource).to_string();
+        let subjects = found(&ask(&served, SUBJECTS, &asked).await, "id");
+        assert_eq!(subjects, BTreeSet::from([(*name).to_owned()]));
+        let asked = evaluation(subject, named("read"), json!({"type": "record"})).to_string();
+        let resources = found(&ask(&served, RESOURCES, &asked).await, "id");
+        assert_eq!(resources, BTreeSet::from([(*name).to_owned()]));
+    }
+    // Not all subjects are meant by one that is named `*`.
+    let everyone = evaluation(user("*"), named("read"), record("record-1")).to_string();
+    assert_eq!(ask(&served, EVALUATION, &everyone).await.json()["decision"], false);
+    // An id that is longer than any is no error either.
+    let long = evaluation(user(&"é".repeat(600)), named("read"), record("record-1")).to_string();
+    let answer = ask(&served, EVALUATION, &long).await;
+    assert_eq!((answer.status, &answer.json()["decision"]), (200, &json!(false)));
+}
+
+#[tokio::test]
+async fn types_and_actions_of_any_form_are_names_of_the_schema() {
+    let served = HttpServed::start().await;
+    let schema = "definition user {}\n\ndefinition library_book {\n  relation borrower: user\n  permission extend_loan = borrower\n}\n";
+    served.server.write_schema(schema).await.unwrap();
+    served.server.touch(&["library_book:b1#borrower@user:ann"]).await.unwrap();
+    for (kind, action) in [("library-book", "extend-loan"), ("library book", "extend.loan")] {
+        let book = json!({"type": kind, "id": "b1"});
+        let asked = evaluation(user("ann"), named(action), book.clone()).to_string();
+        assert_eq!(ask(&served, EVALUATION, &asked).await.json(), json!({"decision": true}));
+        let asked = evaluation(json!({"type": "user"}), named(action), book).to_string();
+        assert_eq!(found(&ask(&served, SUBJECTS, &asked).await, "id").len(), 1, "{kind}");
+    }
+    // Relations, which structure the data, are no actions.
+    let asked = json!({"subject": user("ann"), "resource": {"type": "library-book", "id": "b1"}});
+    let actions = found(&ask(&served, ACTIONS, &asked.to_string()).await, "name");
+    assert_eq!(actions, BTreeSet::from(["extend_loan".to_owned()]));
+}
+
+#[tokio::test]
+async fn unknown_names_are_denied_with_the_reason() {
+    let served = start(|_| {}).await;
+    let robot = json!({"type": "robot", "id": "r1"});
+    let planet = json!({"type": "planet", "id": "p1"});
+    for (request, name) in [
+        (evaluation(user("alice"), named("fly"), record("record-1")), "fly"),
+        (evaluation(robot, named("read"), record("record-1")), "robot"),
+        (evaluation(user("alice"), named("read"), planet), "planet"),
+        (evaluation(user("alice"), named("!"), record("record-1")), "action"),
+        (evaluation(user("alice"), named("read"), json!({"type": "!", "id": "x"})), "type"),
+    ] {
+        let answer = ask(&served, EVALUATION, &request.to_string()).await;
+        assert_eq!((answer.status, &answer.json()["decision"]), (200, &json!(false)), "{request}");
+        let answer = answer.json();
+        let reason = answer["context"]["reason_admin"]["en"].as_str().unwrap_or_default();
+        assert!(reason.contains(name), "{request}: {reason:?}");
+    }
+    // What is merely not permitted has no reason unless it is asked for.
+    let denied = evaluation(user("bob"), named("write"), record("record-1")).to_string();
+    assert_eq!(ask(&served, EVALUATION, &denied).await.json(), json!({"decision": false}));
+}
+
+#[tokio::test]
+async fn conditional_results_and_wildcards_are_not_found() {
+    let served = start(|_| {}).await;
+    // Without the status it is not known whether alice may write.
+    let asked = evaluation(json!({"type": "user"}), named("write"), record("record-2"));
+    let writers = found(&ask(&served, SUBJECTS, &asked.to_string()).await, "id");
+    assert_eq!(writers, BTreeSet::from(["bob".to_owned()]));
+    let asked = evaluation(user("alice"), named("write"), json!({"type": "record"}));
+    let records = found(&ask(&served, RESOURCES, &asked.to_string()).await, "id");
+    assert_eq!(records, BTreeSet::from(["record-1".to_owned()]));
+    let asked = json!({"subject": user("alice"), "resource": record("record-2")}).to_string();
+    assert!(!found(&ask(&served, ACTIONS, &asked).await, "name").contains("write"));
+    // With it, the same searches find it.
+    let active = json!({"type": "record", "id": "record-2", "properties": {"status": "active"}});
+    let asked = evaluation(json!({"type": "user"}), named("write"), active);
+    assert_eq!(found(&ask(&served, SUBJECTS, &asked.to_string()).await, "id").len(), 2);
+}
+
+#[tokio::test]
+async fn every_answer_is_of_what_was_just_written() {
+    let served = start(|_| {}).await;
+    let asked = evaluation(user("zoe"), named("read"), record("record-1")).to_string();
+    let search = evaluation(json!({"type": "user"}), named("read"), record("record-1")).to_string();
+    for _ in 0..20 {
+        served.server.touch(&["record:record-1#reader@user:zoe"]).await.unwrap();
+        assert_eq!(ask(&served, EVALUATION, &asked).await.json()["decision"], true);
+        assert!(found(&ask(&served, SUBJECTS, &search).await, "id").contains("zoe"));
+        let removal = json!({"relationshipFilter": {
+            "resourceType": "record", "optionalSubjectFilter": {
+                "subjectType": "user", "optionalSubjectId": "zoe"}}});
+        served.posted("/v1/relationships/delete", &removal.to_string()).await;
+        assert_eq!(ask(&served, EVALUATION, &asked).await.json()["decision"], false);
+        assert!(!found(&ask(&served, SUBJECTS, &search).await, "id").contains("zoe"));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_no_authentication() {
+    let served = start(|_| {}).await;
+    let asked = evaluation(user("alice"), named("read"), record("record-1")).to_string();
+    let headers = [("Authorization", "Bearer wrong"), ("Content-Type", "application/json")];
+    let refused = served.send("POST", EVALUATION, &headers, &asked).await;
+    let shown = (refused.status, refused.header("www-authenticate"));
+    assert_eq!(shown, (401, Some("Bearer realm=\"kilwa\"")));
+}

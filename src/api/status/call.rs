@@ -16,6 +16,9 @@ const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 pub(crate) const NO_KEY: &str =
     "invalid preshared key: no key was sent, add the metadata `authorization: Bearer <key>`";
 
+/// What callers read whose key is none of the server's.
+pub(crate) const WRONG_KEY: &str = "invalid preshared key: invalid token";
+
 /// The answer to a call without a well-formed key.
 pub(crate) fn unauthenticated(message: &'static str) -> Status {
     Status::unauthenticated(message)
@@ -23,7 +26,7 @@ pub(crate) fn unauthenticated(message: &'static str) -> Status {
 
 /// The answer to a call with a key that is not one of the server's.
 pub(crate) fn wrong_key() -> Status {
-    Status::permission_denied("invalid preshared key: invalid token")
+    Status::permission_denied(WRONG_KEY)
 }
 
 /// The answer to a call with a token that is not accepted.

@@ -15,7 +15,7 @@ mod store;
 
 pub(crate) use access::{refused, withhold, without_withheld};
 pub(crate) use call::{
-    NO_KEY, SHUTTING_DOWN, access_revoked, audit_full, client_too_slow, deadline_passed,
+    NO_KEY, SHUTTING_DOWN, WRONG_KEY, access_revoked, audit_full, client_too_slow, deadline_passed,
     from_token, import_idle, overloaded, reopening, server_fault, shutting_down, stream_idle,
     too_many_calls_of_key, unauthenticated, watcher_too_slow, wrong_key,
 };

@@ -108,7 +108,7 @@ impl EvaluationPlan {
         for item in &self.items {
             let decision = match item {
                 PlannedItem::Asked => self.decision(pairs.next().and_then(|pair| pair.response))?,
-                PlannedItem::Unknown(reason) => self.denied(reason),
+                PlannedItem::Unknown(reason) => unknown(reason),
                 PlannedItem::Wrong(mistake) => failed(400, mistake),
             };
             let permits = decision.get("decision") == Some(&Value::Bool(true));
@@ -130,11 +130,11 @@ impl EvaluationPlan {
 
     fn decision(&self, response: Option<Response>) -> Result<Value, Failure> {
         match response {
-            None => Ok(self.denied("there is no such definition or permission")),
+            None => Ok(unknown("there is no such definition or permission")),
             Some(Response::Error(error)) => {
                 let code = Code::from_i32(error.code);
                 if [Code::FailedPrecondition, Code::NotFound].contains(&code) {
-                    return Ok(self.denied(&error.message));
+                    return Ok(unknown(&error.message));
                 }
                 let failure = Failure::from_status(tonic::Status::new(code, error.message), None);
                 if !self.is_batch {
@@ -161,14 +161,11 @@ impl EvaluationPlan {
             }
         }
     }
+}
 
-    fn denied(&self, reason: &str) -> Value {
-        if self.with_reasons {
-            json!({"decision": false, "context": {"reason_admin": {"en": reason}}})
-        } else {
-            json!({"decision": false})
-        }
-    }
+/// A denial because of a name that the schema does not have. The reason is given unasked, because it is a mistake most of the time.
+fn unknown(reason: &str) -> Value {
+    json!({"decision": false, "context": {"reason_admin": {"en": reason}}})
 }
 
 /// The newest revision.
