@@ -124,6 +124,8 @@ pub struct HttpListenerOptions {
     pub header_timeout: Duration,
     /// How long a connection may be open without a request.
     pub idle_timeout: Duration,
+    /// Whether the listener answers gRPC, too.
+    pub serves_grpc: bool,
     /// How requests are answered.
     pub requests: HttpOptions,
 }
@@ -136,6 +138,7 @@ impl Default for HttpListenerOptions {
             header_bytes_max: 16 << 10,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(5),
+            serves_grpc: false,
             requests: HttpOptions::default(),
         }
     }

@@ -1,4 +1,5 @@
-//! One connection to the HTTP listener: HTTP/1.1, or HTTP/2 with prior knowledge, until it is closed.
+//! One connection to the HTTP listener: HTTP/1.1, or HTTP/2 with prior knowledge or by ALPN, until it is closed. Requests of gRPC are
+//! known by their content type.
 
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::connection::{
@@ -19,8 +20,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::Service as _;
+use tonic::codegen::http::header::{CONTENT_TYPE, HeaderValue};
+use tonic::codegen::http::{Request, Response, Version};
 use tonic::service::Routes;
+
+/// The content type of gRPC; a suffix names the encoding of its messages.
+const GRPC: &[u8] = b"application/grpc";
 
 /// How the connections of the HTTP listener are served.
 #[derive(Clone)]
@@ -118,8 +124,24 @@ async fn answer(
     request: Request<Incoming>,
     stream: OpenStream,
 ) -> Result<Response<TrackedBody<Body>>, Infallible> {
-    let response = service.endpoints.answer(service.routes, request).await;
+    let response = if service.options.serves_grpc && is_grpc(&request) {
+        let Ok(response) = service.routes.clone().call(request).await;
+        response.map(Body::new)
+    } else {
+        service.endpoints.answer(service.routes, request).await
+    };
     Ok(response.map(|body| TrackedBody::new(body, stream)))
+}
+
+/// Whether a request is one of gRPC, which is HTTP/2 with a content type of its own.
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    request.version() == Version::HTTP_2
+        && content_type.is_some_and(|value| {
+            value == GRPC
+                || value.starts_with(b"application/grpc+")
+                || value.starts_with(b"application/grpc;")
+        })
 }
 
 fn builder(options: &HttpListenerOptions, calls_max: u32) -> auto::Builder<TokioExecutor> {

@@ -76,6 +76,7 @@ mod lookup_subjects;
 mod lookup_waiting;
 mod memo_counterexamples;
 mod metrics;
+mod one_port;
 mod openapi;
 mod outside;
 mod overload;

@@ -19,6 +19,7 @@ fn defaults() -> &'static HttpListenerOptions {
 /// JSON over HTTP.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "JSON over HTTP")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct HttpArgs {
     /// Whether to serve JSON over HTTP.
     #[arg(
@@ -43,6 +44,20 @@ pub(super) struct HttpArgs {
         value_name = "HOST:PORT"
     )]
     address: String,
+    /// Whether to answer gRPC at the address of HTTP, too.
+    #[arg(
+        long = "http-grpc-enabled",
+        id = "http-grpc-enabled",
+        env = "KILWA_HTTP_GRPC_ENABLED",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_parser = boolean::parse
+    )]
+    grpc_enabled: bool,
     /// Certificate to serve HTTP with over TLS: a PEM file with the chain. Replaced files are read without a restart.
     #[arg(
         long = "http-tls-cert-path",
@@ -221,6 +236,7 @@ impl HttpArgs {
             header_bytes_max: self.header_bytes_max,
             header_timeout: self.header_timeout,
             idle_timeout: self.idle_timeout,
+            serves_grpc: self.grpc_enabled,
             requests,
         });
     }
