@@ -14,7 +14,6 @@ use std::fmt::Write as _;
 /// the services answer over gRPC too.
 const DIFFERENT: &[(&[&str], &str)] = &[
     (&["readrel_permfilter", "delete_partial"], "the answer of SpiceDB since 1.57"),
-    (&["reflect", "diffschema"], "a direct subject is reported with `isTerminalSubject: true`"),
     (&["subjects"], "LookupSubjects has cursors"),
     (&["schemabad"], "the schema parser says what is wrong with the name `x`"),
     (&["openapi_post"], "the document is in OpenAPI 3.1, and of Kilwa"),

@@ -10,7 +10,6 @@ use crate::server_support::{KEY, config, consistency, start};
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::schema::{AllowedForm, Rule, Schema, compile};
 use proto::reflection_schema_diff::Diff;
-use proto::reflection_type_reference::Typeref;
 use proto::schema_service_client::SchemaServiceClient;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -245,9 +244,7 @@ impl Side {
             comparison_schema: other.to_owned(),
         };
         let response = self.client().diff_schema(keyed(&self.key, request)).await.unwrap();
-        let mut diffs = response.into_inner().diffs;
-        diffs.iter_mut().for_each(normalize_diff);
-        diffs
+        response.into_inner().diffs
     }
 
     async fn reflect(
@@ -259,9 +256,7 @@ impl Side {
             optional_filters: filters.to_vec(),
         };
         let response = self.client().reflect_schema(keyed(&self.key, request)).await;
-        let mut found = response.map_err(refusal)?.into_inner();
-        let mut relations = found.definitions.iter_mut().flat_map(|found| &mut found.relations);
-        relations.by_ref().for_each(normalize_relation);
+        let found = response.map_err(refusal)?.into_inner();
         Ok((found.definitions, found.caveats))
     }
 
@@ -308,34 +303,4 @@ fn newest() -> proto::Consistency {
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn refusal(status: tonic::Status) -> (Code, String) {
     (status.code(), status.message().to_owned())
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "the others hold no relations")]
-fn normalize_diff(diff: &mut proto::ReflectionSchemaDiff) {
-    match diff.diff.as_mut().unwrap() {
-        Diff::DefinitionAdded(found)
-        | Diff::DefinitionRemoved(found)
-        | Diff::DefinitionDocCommentChanged(found) => {
-            found.relations.iter_mut().for_each(normalize_relation);
-        }
-        Diff::RelationAdded(found)
-        | Diff::RelationRemoved(found)
-        | Diff::RelationDocCommentChanged(found) => normalize_relation(found),
-        Diff::RelationSubjectTypeAdded(found) | Diff::RelationSubjectTypeRemoved(found) => {
-            normalize_relation(found.relation.as_mut().unwrap());
-            normalize_form(found.changed_subject_type.as_mut().unwrap());
-        }
-        _ => {}
-    }
-}
-
-fn normalize_relation(relation: &mut proto::ReflectionRelation) {
-    relation.subject_types.iter_mut().for_each(normalize_form);
-}
-
-/// `SpiceDB` chooses the field for single objects, and leaves it false.
-fn normalize_form(form: &mut proto::ReflectionTypeReference) {
-    if let Some(Typeref::IsTerminalSubject(is)) = &mut form.typeref {
-        *is = true;
-    }
 }

@@ -51,7 +51,8 @@ async fn a_schema_is_reported_in_structure() {
             (of.subject_definition_name.as_str(), caveat, of.typeref.clone().unwrap())
         })
         .collect();
-    let single = Typeref::IsTerminalSubject(true);
+    // As SpiceDB answers: the field is chosen, and false.
+    let single = Typeref::IsTerminalSubject(false);
     assert_eq!(
         forms,
         [

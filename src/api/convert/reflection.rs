@@ -126,7 +126,8 @@ fn type_reference(form: TypeReference) -> proto::ReflectionTypeReference {
     let typeref = match form.subject_relation {
         Some(relation) => Typeref::OptionalRelationName(relation),
         None if form.is_wildcard => Typeref::IsPublicWildcard(true),
-        None => Typeref::IsTerminalSubject(true),
+        // The choice of the field is what says it. SpiceDB leaves its value false, which clients compare.
+        None => Typeref::IsTerminalSubject(false),
     };
     proto::ReflectionTypeReference {
         subject_definition_name: form.subject_type,

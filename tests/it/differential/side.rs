@@ -214,9 +214,7 @@ impl Side {
             // On PostgreSQL they come in no order.
             response.definitions.sort_by(|left, right| left.name.cmp(&right.name));
             response.caveats.sort_by(|left, right| left.name.cmp(&right.name));
-            // SpiceDB never says true.
-            let text = format!("{:?} {:?}", response.definitions, response.caveats);
-            Said::Text(text.replace("IsTerminalSubject(true)", "IsTerminalSubject(false)"))
+            Said::Text(format!("{:?} {:?}", response.definitions, response.caveats))
         })
     }
 
