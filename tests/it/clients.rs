@@ -1,6 +1,7 @@
 //! The official clients, unmodified, against real servers: an application that uses them, a tour of everything that they
-//! can call, and the tests that they are published with.
+//! can call, an application and its tenant over TLS, and the tests that they are published with.
 
+use crate::access::over_tls::{FULL, TENANT, TenantServer};
 use crate::outside::{has_interpreter, is_quick, skipped};
 use crate::peer::Peer;
 use crate::served::Served;
@@ -29,6 +30,13 @@ fn python_tour() {
 }
 
 #[test]
+fn python_with_roles() {
+    if has_interpreter("python3") {
+        play_roles("python");
+    }
+}
+
+#[test]
 fn node() {
     if has_interpreter("node") {
         play("node", "run", &[]);
@@ -39,6 +47,13 @@ fn node() {
 fn node_tour() {
     if has_interpreter("node") {
         play("node", "tour", &[BEYOND]);
+    }
+}
+
+#[test]
+fn node_with_roles() {
+    if has_interpreter("node") {
+        play_roles("node");
     }
 }
 
@@ -57,6 +72,13 @@ fn go_tour() {
 }
 
 #[test]
+fn go_with_roles() {
+    if !is_quick("go") {
+        play_roles("go");
+    }
+}
+
+#[test]
 fn go_published() {
     if !is_quick("go") {
         play_published("go");
@@ -68,6 +90,13 @@ fn play(client: &str, script: &str, more: &[&str]) {
     let data = tempfile::tempdir().unwrap();
     let server = Served::start(data.path());
     run(client, script, &[&[server.endpoint(), KEY], more].concat());
+}
+
+/// Against a server with TLS, a key that may do everything, and one that a role limits.
+fn play_roles(client: &str) {
+    let server = TenantServer::start();
+    let [trusted, other] = [&server.trusted, &server.other].map(|path| path.to_str().unwrap());
+    run(client, "roles", &[server.endpoint(), trusted, other, FULL, TENANT]);
 }
 
 /// Against a server that keeps a store for each key.

@@ -46,6 +46,10 @@ var steps = []func(*session){
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "roles" {
+		playRoles(os.Args[2:])
+		return
+	}
 	if len(os.Args) < 4 {
 		fail("usage: tour ENDPOINT TOKEN FOLDER [--kilwa]")
 	}

@@ -8,10 +8,12 @@ mod files;
 mod holes;
 mod keys;
 mod methods;
+pub(crate) mod over_tls;
 mod random_requests;
 mod tenants;
 pub(crate) mod tokens;
 mod writers;
+mod zed;
 
 use crate::server_support::{Bearer, Running, config, start};
 use calls::Answer;
