@@ -216,3 +216,73 @@ async fn plain_bytes(address: SocketAddr) -> Vec<u8> {
     let _ = stream.read_to_end(&mut answer).await;
     answer
 }
+
+/// The value of a metric whose labels include all of these.
+fn labelled(scrape: &str, metric: &str, labels: &[(&str, &str)]) -> Option<u64> {
+    let labels: Vec<String> =
+        labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    let rest = |line: &str| line.strip_prefix(metric)?.strip_prefix('{').map(str::to_owned);
+    let mut lines = scrape.lines().filter_map(rest);
+    let line = lines.find(|line| labels.iter().all(|label| line.contains(label)))?;
+    Some(line.rsplit_once(' ').unwrap().1.parse().unwrap())
+}
+
+#[tokio::test]
+async fn counters_have_the_values_of_the_calls_that_were_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    let server = Server::open(&config).unwrap();
+    let address = server.metrics_address().unwrap();
+    let running = start_with(server).await;
+    let scrape = async || ask(address, &["GET /metrics HTTP/1.1"]).await;
+    running.write_schema(SCHEMA).await.unwrap();
+    let group = ["document:plan#viewer@group:all#member", "group:all#member@user:ann"];
+    running.touch(&group).await.unwrap();
+    running.touch(&["document:plan#viewer@user:cat[only_on]"]).await.unwrap();
+
+    assert!(running.has("document:plan#view@user:ann").await);
+    let first = scrape().await;
+    assert!(running.has("document:plan#view@user:ann").await);
+    let second = scrape().await;
+    let [hits, misses] = ["kilwa_check_cache_hits_total", "kilwa_check_cache_misses_total"];
+    assert!(value(&first, misses) > 0.0, "{first}");
+    assert!(value(&second, hits) > value(&first, hits), "the same check again: {second}");
+    assert!((value(&second, misses) - value(&first, misses)).abs() < 0.5, "{second}");
+
+    assert!(!running.has("document:plan#view@user:ben").await);
+    assert!(!running.has("document:plan#view@user:cat").await);
+    running.check("document:plan#nothing@user:ann").await.unwrap_err();
+    let stranger = running.permissions_as("a wrong key").await;
+    stranger.clone().check_permission(question("document:plan#view@user:ann")).await.unwrap_err();
+
+    let scrape = scrape().await;
+    let calls = |method, code| {
+        let labels = [("grpc_method", method), ("grpc_code", code)];
+        labelled(&scrape, "grpc_server_handled_total", &labels)
+    };
+    for (method, code, expected) in [
+        ("CheckPermission", "OK", Some(4)),
+        ("CheckPermission", "FailedPrecondition", Some(1)),
+        ("CheckPermission", "PermissionDenied", Some(1)),
+        ("CheckPermission", "Internal", None),
+        ("WriteRelationships", "OK", Some(2)),
+        ("WriteSchema", "OK", Some(1)),
+        ("ReadSchema", "OK", None),
+    ] {
+        assert_eq!(calls(method, code), expected, "{method} {code}: {scrape}");
+    }
+    let durations = [("grpc_method", "CheckPermission")];
+    let count = labelled(&scrape, "grpc_server_handling_seconds_count", &durations);
+    assert_eq!(count, Some(6), "{scrape}");
+    for (permissionship, expected) in
+        [("HAS_PERMISSION", 2), ("NO_PERMISSION", 1), ("CONDITIONAL_PERMISSION", 1)]
+    {
+        let labels = [("permissionship", permissionship)];
+        let count = labelled(&scrape, "check_permissionship_total", &labels);
+        assert_eq!(count, Some(expected), "{permissionship}: {scrape}");
+    }
+    for line in ["kilwa_committed_writes_total 3\n", "kilwa_check_depth_count 4\n"] {
+        assert!(scrape.contains(line), "{line} is not in {scrape}");
+    }
+}
