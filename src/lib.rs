@@ -84,6 +84,7 @@
 //! | [`database`] | store, compiled schemas and caches behind one handle: a view is one revision of schema and relationships; the rules of writing |
 //! | [`validation`] | validation files: schema, relationships, assertions and expected relations |
 //! | [`proto`] | the protocol: generated messages, and their conversions to and from the vocabulary |
+//! | [`settings_file`] | small TOML files for a part of the server: reading, and mistakes with their lines |
 //! | [`access`] | callers and their roles: who may call which method on which part of the data |
 //! | [`audit`] | the audit log: a record of each call as a `CloudEvent`, in a file or on standard output |
 //! | [`api`] | the gRPC layer: decode, call, encode |
@@ -121,6 +122,8 @@ pub mod database;
 pub mod validation;
 
 pub mod proto;
+
+pub mod settings_file;
 
 pub mod access;
 pub mod metrics;

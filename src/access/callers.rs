@@ -1,10 +1,11 @@
 //! Finds the caller of a call.
 
-use super::file::{AccessFile, AccessFileError, read_access_file};
+use super::file::{AccessFile, read_access_file};
 use super::issuer_table::{IssuerTable, VerifiedTokens};
 use super::key::{KeyHash, is_short_key};
 use super::principal::{CertificateNameKind, Principal};
 use super::token::{RemoteKeySet, TokenRefusal};
+use crate::settings_file::SettingsFileError;
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +47,7 @@ pub enum CallersError {
     Blank,
     /// The access file.
     #[error(transparent)]
-    File(#[from] AccessFileError),
+    File(#[from] SettingsFileError),
 }
 
 impl Callers {
@@ -73,7 +74,7 @@ impl Callers {
     }
 
     /// Reads the access file again. The callers remain as they are if it cannot be used.
-    pub fn reload(&self) -> Result<(), AccessFileError> {
+    pub fn reload(&self) -> Result<(), SettingsFileError> {
         let mut table = CallerTable { keys: self.given.clone(), ..CallerTable::default() };
         if let Some(path) = &self.file {
             let given: Vec<KeyHash> = self.given.iter().map(|(hash, _)| *hash).collect();

@@ -79,11 +79,27 @@ impl IssuerTable {
         }
     }
 
-    /// The names of the issuers, each with the values of its claim that give roles.
-    pub fn values(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
-        self.issuers
-            .iter()
-            .map(|issuer| (issuer.name.as_str(), issuer.roles.keys().map(String::as_str).collect()))
+    /// The names of the issuers, each with the values of its claim that give roles, and a caller whose token has that value
+    /// alone.
+    pub fn values(&self) -> impl Iterator<Item = (&str, Vec<(&str, Principal)>)> {
+        self.issuers.iter().map(|issuer| {
+            let callers = issuer.roles.iter().map(|(value, roles)| {
+                (value.as_str(), self.principal(value.clone(), roles.iter()))
+            });
+            (issuer.name.as_str(), callers.collect())
+        })
+    }
+
+    fn principal<'r>(
+        &self,
+        name: String,
+        roles: impl Iterator<Item = &'r String> + Clone,
+    ) -> Principal {
+        if roles.clone().any(|role| role == FULL_ROLE) {
+            return Principal::unlimited(name);
+        }
+        let roles: Vec<&Role> = roles.filter_map(|role| self.roles.get(role)).collect();
+        Principal::limited(name, &roles)
     }
 
     /// The caller of a token, and when the token ends. `None` for what does not look like a token.
@@ -92,11 +108,7 @@ impl IssuerTable {
         let issuer = self.issuers.iter().find(|issuer| issuer.id == name);
         Some(issuer.ok_or(TokenRefusal::Issuer).and_then(|issuer| {
             let TokenCaller { name, roles, expires } = issuer.verify(token)?;
-            if roles.contains(FULL_ROLE) {
-                return Ok((Principal::unlimited(name), expires));
-            }
-            let roles: Vec<&Role> = roles.iter().filter_map(|role| self.roles.get(role)).collect();
-            Ok((Principal::limited(name, &roles), expires))
+            Ok((self.principal(name, roles.iter()), expires))
         }))
     }
 }

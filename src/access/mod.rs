@@ -7,6 +7,7 @@
 //! Invariant: this module knows no message and no gRPC code. What no role names is refused: a method that is not in the
 //! table of methods is open to callers without limits alone.
 
+mod ability;
 mod callers;
 mod file;
 mod issuer_table;
@@ -18,8 +19,9 @@ mod role;
 mod standing;
 mod token;
 
+pub use ability::{Ability, DataPart};
 pub use callers::{Callers, CallersError};
-pub use file::{AccessFile, AccessFileError, AccessMistake, read_access_file};
+pub use file::{AccessFile, read_access_file};
 pub use issuer_table::IssuerTable;
 pub use key::KeyHash;
 pub use method::{METHODS, Method, MethodGroup, MethodReach};

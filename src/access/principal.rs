@@ -1,5 +1,6 @@
 //! Callers that are known.
 
+use super::ability::{Ability, abilities};
 use super::method::method_name;
 use super::permit::{AccessRefusal, CallPermit};
 use super::role::{Role, permits};
@@ -65,9 +66,8 @@ impl Principal {
         }
     }
 
-    /// The names of the methods that it may call, each once; `None` when it may call every one.
-    pub fn methods(&self) -> Option<BTreeSet<&'static str>> {
-        let limits = self.limits.as_ref()?;
-        Some(limits.permits.keys().copied().map(method_name).collect())
+    /// What it may do; `None` when it may call every method on all data.
+    pub fn abilities(&self) -> Option<Vec<Ability>> {
+        Some(abilities(&self.limits.as_ref()?.permits))
     }
 }

@@ -86,6 +86,7 @@ impl EventEncoder {
         let code = usize::try_from(record.code).ok().and_then(|code| CODES.get(code));
         let mut data = Map::new();
         data.insert("caller".to_owned(), json!(record.caller.as_deref()));
+        data.insert("peer".to_owned(), json!(record.peer.map(|peer| peer.to_string())));
         data.insert("method".to_owned(), json!(record.path));
         data.insert("requestId".to_owned(), json!(record.request_id));
         if let Some(trace_id) = &record.trace_id {

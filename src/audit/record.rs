@@ -1,5 +1,6 @@
 //! Records of calls, as they wait in the queue.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct CallRecord {
     pub request_id: String,
     /// The name of its caller; `None` for one that was not let in.
     pub caller: Option<Arc<str>>,
+    /// The address from which it came; `None` when it came from within the process.
+    pub peer: Option<SocketAddr>,
     /// The id of its trace, if it has one.
     pub trace_id: Option<String>,
     /// The first message of the request, as it came: with the prefix of gRPC.

@@ -1,7 +1,7 @@
 //! The service that a proxy asks.
 
 use super::asked_request::AskedRequest;
-use super::mapping::{ExtAuthzMapping, ExtAuthzMappingError, SharedRules};
+use super::mapping::{ExtAuthzMapping, SharedRules};
 use super::path_pattern::{Captures, plain_host};
 use super::request_path::RequestPath;
 use super::rule::{CheckTemplate, MappedRule, RuleAction, RuleFit};
@@ -14,6 +14,7 @@ use crate::proto::envoy::service::auth::v3::authorization_server::{
     Authorization, AuthorizationServer,
 };
 use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::settings_file::SettingsFileError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tonic::codec::CompressionEncoding::Gzip;
@@ -48,7 +49,7 @@ struct CallerParts {
 
 impl ExtAuthz {
     /// Reads a mapping file. `callers` knows the issuers whose tokens name subjects.
-    pub fn new(file: PathBuf, callers: Option<Arc<Callers>>) -> Result<Self, ExtAuthzMappingError> {
+    pub fn new(file: PathBuf, callers: Option<Arc<Callers>>) -> Result<Self, SettingsFileError> {
         Ok(Self(Arc::new(SharedRules::new(file, callers)?)))
     }
 
@@ -58,7 +59,7 @@ impl ExtAuthz {
     }
 
     /// Reads the mapping file again. Without success everything stays as it is.
-    pub fn reload(&self) -> Result<(), ExtAuthzMappingError> {
+    pub fn reload(&self) -> Result<(), SettingsFileError> {
         self.0.reload()
     }
 

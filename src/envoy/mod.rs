@@ -3,7 +3,7 @@
 //! A request is read into an `AskedRequest`; the first rule that fits it makes a check of it, which is a call inside the
 //! process by the same caller; the result is a `Verdict`, and that a message for the proxy.
 //!
-//! Invariant: everything that goes wrong is a denial. A header that tells the upstream service of a check is never the client's.
+//! Invariant: everything that goes wrong is a denial. A header with a result of the check, for the upstream service, is never the client's.
 
 mod asked_request;
 mod authorization;
@@ -16,4 +16,4 @@ mod subject_source;
 mod verdict;
 
 pub use authorization::ExtAuthz;
-pub use mapping::{ExtAuthzMapping, ExtAuthzMappingError, MappingMistake, read_mapping};
+pub use mapping::{ExtAuthzMapping, read_mapping};

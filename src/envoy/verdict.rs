@@ -1,4 +1,4 @@
-//! Verdicts, and the messages that tell a proxy of them.
+//! Verdicts, and the messages in which a proxy gets them.
 
 use super::asked_request::AskedRequest;
 use super::rule::text;
@@ -62,9 +62,9 @@ pub(super) struct DenialAnswer {
 /// How verdicts look to clients and to the upstream service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AnswerForm {
-    /// The header that tells the upstream service of the subject.
+    /// The header in which the upstream service gets the subject.
     pub(super) subject_header: Option<String>,
-    /// The header that tells it of the revision.
+    /// The header in which it gets the revision.
     pub(super) revision_header: Option<String>,
     /// Headers that it never gets.
     pub(super) removed_headers: Vec<String>,
@@ -91,7 +91,7 @@ impl Denial {
 }
 
 impl AnswerForm {
-    /// The message that tells a proxy of a verdict. `request` is absent when it could not be read.
+    /// The message with a verdict for a proxy. `request` is absent when it could not be read.
     pub(super) fn response(
         &self,
         verdict: Verdict,
@@ -125,7 +125,7 @@ impl AnswerForm {
         }
     }
 
-    /// What the proxy changes in a request that it passes on. A header that tells of something here is either set, in the place of
+    /// What the proxy changes in a request that it passes on. A header with the subject or the revision is either set, in the place of
     /// any that the client has sent, or removed: the client cannot set it.
     fn passed_on(
         &self,
@@ -133,11 +133,11 @@ impl AnswerForm {
         revision: Option<String>,
         request: Option<&AskedRequest>,
     ) -> OkHttpResponse {
-        let told = [(&self.subject_header, subject), (&self.revision_header, revision)];
+        let results = [(&self.subject_header, subject), (&self.revision_header, revision)];
         let mut set: Vec<(String, String)> = Vec::new();
         let mut removed: Vec<String> = OVERRIDES.map(str::to_owned).to_vec();
         removed.extend(self.removed_headers.iter().cloned());
-        for (name, value) in told {
+        for (name, value) in results {
             let Some(name) = name else { continue };
             match value {
                 Some(value) => set.push((name.clone(), value)),

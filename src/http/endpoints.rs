@@ -1,6 +1,6 @@
 //! What answers a request: the path decides.
 
-use super::authzen::{Authzen, AuthzenError, AuthzenMappingError};
+use super::authzen::{Authzen, AuthzenError};
 use super::cors::{self, Cors};
 use super::failure::Failure;
 use super::gateway::{Gateway, RouteError};
@@ -8,6 +8,7 @@ use super::health;
 use super::openapi::{self, OpenApiDocument};
 use super::options::HttpOptions;
 use super::request_body::{BodyLimits, RequestBody};
+use crate::settings_file::SettingsFileError;
 use axum::body::Body;
 use std::error::Error;
 use std::path::Path;
@@ -61,7 +62,7 @@ impl Endpoints {
     }
 
     /// Reads the mapping file again. Without success everything stays as it is.
-    pub fn reload_mapping(&self) -> Result<(), AuthzenMappingError> {
+    pub fn reload_mapping(&self) -> Result<(), SettingsFileError> {
         self.0.authzen.reload()
     }
 

@@ -20,7 +20,7 @@ mod openapi;
 mod options;
 mod request_body;
 
-pub use authzen::{AuthzenError, AuthzenMappingError, BaseUrlError};
+pub use authzen::{AuthzenError, BaseUrlError};
 pub use endpoints::{Endpoints, EndpointsError};
 pub use gateway::RouteError;
 pub use options::{AuthzenOptions, HttpOptions};

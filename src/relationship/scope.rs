@@ -204,6 +204,11 @@ impl RelationshipScope {
         Self { areas }
     }
 
+    /// Its areas.
+    pub fn areas(&self) -> &[ScopeArea] {
+        &self.areas
+    }
+
     /// Whether some area restricts no type and no relation.
     pub fn has_all_names(&self) -> bool {
         self.areas.iter().any(ScopeArea::has_all_names)

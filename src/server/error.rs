@@ -8,7 +8,7 @@ use super::tls::TlsError;
 use crate::audit::AuditError;
 use crate::config::KeyError;
 use crate::database::DatabaseError;
-use crate::envoy::ExtAuthzMappingError;
+use crate::settings_file::SettingsFileError;
 use crate::store::OpenError;
 use crate::traces::TraceError;
 use std::io;
@@ -61,7 +61,7 @@ pub enum ServerError {
     Http(#[from] HttpListenerError),
     /// The mapping file of external authorization.
     #[error(transparent)]
-    ExtAuthz(#[from] ExtAuthzMappingError),
+    ExtAuthz(#[from] SettingsFileError),
     /// Threads or signals.
     #[error("the server cannot be set up: {0}")]
     System(io::Error),

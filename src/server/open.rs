@@ -10,8 +10,9 @@ use crate::api::{Clock, Keys, RequestIds, Workers};
 use crate::audit::{AuditError, AuditLog, AuditSource};
 use crate::config::{Bootstrap, Config};
 use crate::database::{Consistency, Database, DatabaseError};
-use crate::envoy::{ExtAuthz, ExtAuthzMappingError};
+use crate::envoy::ExtAuthz;
 use crate::relationship::{Relationship, Timestamp};
+use crate::settings_file::SettingsFileError;
 use crate::store::{OpenError, Store};
 use crate::traces::TraceRecorder;
 use std::sync::Arc;
@@ -104,7 +105,7 @@ impl Server {
 }
 
 /// External authorization, if it is to be served.
-fn ext_authz(config: &Config, keys: &Keys) -> Result<Option<ExtAuthz>, ExtAuthzMappingError> {
+fn ext_authz(config: &Config, keys: &Keys) -> Result<Option<ExtAuthz>, SettingsFileError> {
     let file = config.ext_authz_file.clone();
     file.map(|file| ExtAuthz::new(file, keys.callers().cloned())).transpose()
 }

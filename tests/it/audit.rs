@@ -1,6 +1,7 @@
 //! The audit log: what is recorded, where, and what happens when it cannot be written.
 
-use crate::program::without_variables;
+use crate::certificates::Authority;
+use crate::program::{self, without_variables};
 use crate::served::Served;
 use crate::server_support::{Bearer, KEY, SCHEMA, config, question, start, touch};
 use kilwa::audit::{
@@ -12,6 +13,8 @@ use proto::permissions_service_client::PermissionsServiceClient;
 use proto::schema_service_client::SchemaServiceClient;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tonic::codec::CompressionEncoding;
@@ -69,6 +72,9 @@ async fn each_call_is_an_event_that_says_who_what_and_how_it_ended() {
         assert_eq!(event["datacontenttype"], "application/json");
         assert!(event["source"].as_str().unwrap().starts_with("urn:kilwa:store:"));
         assert!(event["data"]["durationMs"].as_f64().unwrap() > 0.0);
+        // Of the one with a wrong key too.
+        let peer: SocketAddr = event["data"]["peer"].as_str().unwrap().parse().unwrap();
+        assert!(peer.ip().is_loopback() && peer.to_string() != server.endpoint(), "{peer}");
         let time = event["time"].as_str().unwrap();
         assert!(kilwa::relationship::Timestamp::parse(time).is_ok(), "{time}");
     }
@@ -113,6 +119,44 @@ async fn standard_output_has_events_alone() {
     let line = server.await_line("specversion");
     let event: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(event["data"]["code"], "FAILED_PRECONDITION");
+}
+
+#[test]
+fn the_address_of_the_client_is_recorded_behind_tls_and_http_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("an authority");
+    let files = authority.server().write(folder.path(), "server");
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, authority.pem()).unwrap();
+    let data = folder.path().join("data");
+    let arguments =
+        [&files.flags()[..], &["--audit-log", "-", "--http-enabled", "--http-addr", "127.0.0.1:0"]]
+            .concat();
+    let server = Served::start_with(&data, &arguments);
+    let line = server.await_line("serving HTTP address=");
+    let (_, address) = line.split_once("address=").unwrap();
+    let address = address.split(' ').next().unwrap();
+    let peer = |method: &str| {
+        let event: Value = serde_json::from_str(&server.await_line("specversion")).unwrap();
+        assert!(event["data"]["method"].as_str().unwrap().ends_with(method), "{event}");
+        event["data"]["peer"].as_str().unwrap().to_owned()
+    };
+
+    let mut command = program::kilwa();
+    command.args(["schema", "read", "--token", "a wrong key", "--certificate-path"]).arg(&ca);
+    command.arg("--endpoint").arg(format!("https://{}", server.endpoint()));
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{error}");
+    let from: SocketAddr = peer("ReadSchema").parse().unwrap();
+    assert!(from.ip().is_loopback() && from.to_string() != server.endpoint(), "{from}");
+
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "POST /v1/relationships/write HTTP/1.1\r\nhost: kilwa\r\nauthorization: Bearer {KEY}\r\ncontent-length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    assert_eq!(peer("WriteRelationships"), stream.local_addr().unwrap().to_string());
 }
 
 #[tokio::test]
@@ -161,6 +205,7 @@ fn record() -> CallRecord {
         path: "/x/Y".to_owned(),
         request_id: String::new(),
         caller: None,
+        peer: None,
         trace_id: None,
         request: CapturedMessage::default(),
         response: CapturedMessage::default(),

@@ -3,6 +3,7 @@
 use super::http_support::{HttpAnswer, HttpServed};
 use super::server_support::KEY;
 use kilwa::config::HttpListenerOptions;
+use kilwa::http::{Endpoints, HttpOptions};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -389,6 +390,31 @@ async fn names_of_any_form_are_mapped_and_come_back() {
     let request = json!({"subject": person, "resource": record("r1")}).to_string();
     let names = found(&ask(&served, ACTIONS, &request).await, "name");
     assert!(names.contains("view"), "{names:?}");
+}
+
+#[test]
+fn each_mistake_of_a_mapping_file_has_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authzen.toml");
+    let mistakes = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let mut options = HttpOptions::default();
+        options.authzen.mapping_file = Some(file.clone());
+        let error = Endpoints::new(&options).unwrap_err().to_string();
+        let place = format!("{}:", file.display());
+        error.lines().map(|line| line.strip_prefix(&place).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    let text = "[actions]\nview = \"read\"\nedit = \"Edit\"\n[resource_actions.record]\nedit = \"\"\n[types]\nperson = \"a b\"\n";
+    let found = mistakes(text);
+    let expected = [("3", "edit"), ("5", "edit"), ("7", "person")];
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for (mistake, (line, from)) in found.iter().zip(expected) {
+        let start = format!("{line}: `{from}` is mapped to no name of a schema: ");
+        assert!(mistake.starts_with(&start), "{mistake}");
+    }
+    assert!(mistakes("[types]\n\n[kinds]\n")[0].starts_with("3: unknown field `kinds`"));
+    fs::remove_file(&file).unwrap();
 }
 
 #[tokio::test]

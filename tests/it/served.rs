@@ -100,6 +100,24 @@ impl Served {
         Self { process, endpoint, early, lines: Mutex::new(lines) }
     }
 
+    /// Every line that it writes up to one which holds a text, with that one. Lines of standard output and standard error come
+    /// in any order, those of one of them in theirs.
+    #[track_caller]
+    pub(crate) fn lines_through(&self, text: &str) -> Vec<String> {
+        let mut lines = self.early.clone();
+        if !lines.iter().any(|line| line.contains(text)) {
+            let later = self.lines.lock().unwrap();
+            while let Ok(line) = later.recv_timeout(START_MAX) {
+                lines.push(line);
+                if lines.last().unwrap().contains(text) {
+                    break;
+                }
+            }
+        }
+        assert!(lines.iter().any(|line| line.contains(text)), "the server did not say `{text}`");
+        lines
+    }
+
     /// The next line that it writes which holds a text.
     #[track_caller]
     pub(crate) fn await_line(&self, text: &str) -> String {

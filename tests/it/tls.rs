@@ -10,6 +10,7 @@ use proto::permissions_service_client::PermissionsServiceClient;
 use proto::schema_service_client::SchemaServiceClient;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
@@ -236,6 +237,20 @@ fn an_expired_certificate_is_warned_about() {
     let server = Served::start_with(&folder.path().join("data"), &files.flags());
     let line = server.await_line("expired at 2002-01-01");
     assert!(line.contains("WARN") && line.contains("server.pem"), "{line}");
+}
+
+#[test]
+fn a_key_that_every_user_can_read_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Authority::new("an authority").expired().write(folder.path(), "server");
+    for (mode, is_open) in [(0o644, true), (0o640, false), (0o600, false)] {
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(mode)).unwrap();
+        let server = Served::start_with(&folder.path().join("data"), &files.flags());
+        // The line before the one that is about the certificate.
+        let warning = "every user of this machine can read the TLS key: make its mode 0600";
+        let lines = server.lines_through("expired at 2002-01-01");
+        assert_eq!(lines.iter().any(|line| line.contains(warning)), is_open, "{mode:o}");
+    }
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! The tables of an access file, with the places of their values.
 
+use crate::settings_file::PlacedText;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
-
-/// A text with its place.
-pub(super) type PlacedText = Spanned<String>;
 
 /// A whole file.
 #[derive(Deserialize)]

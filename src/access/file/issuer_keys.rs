@@ -1,8 +1,8 @@
 //! Where the keys of an identity provider are, as an access file says.
 
-use super::content::{IssuerContent, PlacedText};
-use super::text::Mistakes;
+use super::content::IssuerContent;
 use crate::access::token::{IssuerKeys, KeySet, KeySetSource, RemoteKeySet};
+use crate::settings_file::{MistakeList, PlacedText};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const KEEP: u64 = 24 * 3_600;
 
 /// The keys of an issuer. `None` when they cannot be used, which is a mistake.
 pub(super) fn issuer_keys(
-    mistakes: &mut Mistakes<'_>,
+    mistakes: &mut MistakeList<'_>,
     content: &IssuerContent,
     folder: &Path,
 ) -> Option<IssuerKeys> {
@@ -50,7 +50,7 @@ pub(super) fn issuer_keys(
 }
 
 fn remote(
-    mistakes: &mut Mistakes<'_>,
+    mistakes: &mut MistakeList<'_>,
     content: &IssuerContent,
     url: &PlacedText,
     folder: &Path,
@@ -89,7 +89,7 @@ fn remote(
 
 /// A number of seconds within bounds.
 fn within(
-    mistakes: &mut Mistakes<'_>,
+    mistakes: &mut MistakeList<'_>,
     given: Option<&Spanned<u64>>,
     (min, usual, max): (u64, u64, u64),
     name: &str,

@@ -1,10 +1,10 @@
 //! The identity providers of an access file.
 
-use super::content::{IssuerContent, PlacedText};
+use super::content::IssuerContent;
 use super::issuer_keys::issuer_keys;
-use super::text::Mistakes;
 use crate::access::role::{FULL_ROLE, Role};
 use crate::access::token::Issuer;
+use crate::settings_file::{MistakeList, PlacedText};
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ const ROLES_CLAIM: &str = "roles";
 
 /// Reads an identity provider. `folder` is that of the access file. `None` when its keys cannot be read, which is a mistake.
 pub(super) fn issuer(
-    mistakes: &mut Mistakes<'_>,
+    mistakes: &mut MistakeList<'_>,
     content: &IssuerContent,
     roles: &BTreeMap<String, Role>,
     folder: &Path,
@@ -74,7 +74,7 @@ pub(super) fn issuer(
     })
 }
 
-fn algorithm(mistakes: &mut Mistakes<'_>, name: &PlacedText) -> Option<Algorithm> {
+fn algorithm(mistakes: &mut MistakeList<'_>, name: &PlacedText) -> Option<Algorithm> {
     let parsed: Option<Algorithm> = name.get_ref().parse().ok();
     // With a symmetric algorithm, the public key would be the secret.
     let accepted = parsed.filter(|algorithm| algorithm.family() != AlgorithmFamily::Hmac);

@@ -4,7 +4,5 @@ mod content;
 mod issuer_keys;
 mod issuers;
 mod read;
-mod text;
 
 pub use read::{AccessFile, read_access_file};
-pub use text::{AccessFileError, AccessMistake};

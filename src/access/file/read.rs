@@ -1,10 +1,7 @@
 //! Reads an access file, and finds all of its mistakes.
 
-use super::content::{
-    AccessContent, CertificateContent, IssuerContent, KeyContent, PlacedText, RoleContent,
-};
+use super::content::{AccessContent, CertificateContent, IssuerContent, KeyContent, RoleContent};
 use super::issuers::issuer;
-use super::text::{AccessFileError, Mistakes};
 use crate::access::issuer_table::IssuerTable;
 use crate::access::key::{KeyHash, is_sendable_key};
 use crate::access::method::{METHODS, Method};
@@ -12,13 +9,10 @@ use crate::access::principal::{CertificateNameKind, Principal};
 use crate::access::role::{FULL_ROLE, Role};
 use crate::access::token::Issuer;
 use crate::relationship::{NameKind, RelationPattern, ScopeArea, nearest, require_name};
+use crate::settings_file::{MistakeList, PlacedText, SettingsFileError, read_settings};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use toml::Spanned;
-
-/// The largest file that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// What an access file says.
 #[derive(Debug)]
@@ -36,38 +30,22 @@ pub struct AccessFile {
 }
 
 /// Reads an access file. `given` are the keys that callers without limits have already.
-pub fn read_access_file(path: &Path, given: &[KeyHash]) -> Result<AccessFile, AccessFileError> {
-    let unreadable = |reason: String| AccessFileError::Unreadable { path: path.to_owned(), reason };
-    let bytes = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(unreadable(format!("it has {bytes} bytes, more than {FILE_BYTES_MAX}")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-
+pub fn read_access_file(path: &Path, given: &[KeyHash]) -> Result<AccessFile, SettingsFileError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut mistakes = Mistakes::new(&text);
-    let file = match toml::from_str::<AccessContent>(&text) {
-        Ok(content) => Some(AccessReader::new(&mut mistakes).read(content, given, folder)),
-        Err(error) => {
-            // The message alone: the whole error repeats the line, which may have a key.
-            mistakes.note(error.span().unwrap_or_default(), error.message());
-            None
-        }
-    };
-    let found = mistakes.into_sorted();
-    file.filter(|_| found.is_empty())
-        .ok_or_else(|| AccessFileError::Mistakes { path: path.to_owned(), mistakes: found })
+    read_settings("access file", path, |content, mistakes| {
+        AccessReader::new(mistakes).read(content, given, folder)
+    })
 }
 
 struct AccessReader<'m, 't> {
-    mistakes: &'m mut Mistakes<'t>,
+    mistakes: &'m mut MistakeList<'t>,
     roles: BTreeMap<String, Role>,
     /// The lines of the callers' names.
     names: BTreeMap<String, usize>,
 }
 
 impl<'m, 't> AccessReader<'m, 't> {
-    fn new(mistakes: &'m mut Mistakes<'t>) -> Self {
+    fn new(mistakes: &'m mut MistakeList<'t>) -> Self {
         Self { mistakes, roles: BTreeMap::new(), names: BTreeMap::new() }
     }
 

@@ -1,15 +1,12 @@
 //! What the audit log records of a call: its first messages, and how it ended.
 
+use super::observed_body::observed;
 use crate::audit::{AuditSlot, CallRecord, CapturedMessage};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
-use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::Bytes;
 
 /// The code of a call whose client went away.
 const CANCELLED: i32 = 1;
@@ -22,6 +19,7 @@ pub(super) struct AuditTrail {
     path: String,
     request_id: String,
     caller: Option<Arc<str>>,
+    peer: Option<SocketAddr>,
     trace_id: Option<String>,
     request: SharedCapture,
     response: SharedCapture,
@@ -36,7 +34,8 @@ impl AuditTrail {
         slot: AuditSlot,
         path: &str,
         request_id: &str,
-        (caller, trace_id): (Option<Arc<str>>, Option<String>),
+        (caller, peer): (Option<Arc<str>>, Option<SocketAddr>),
+        trace_id: Option<String>,
     ) -> Self {
         Self {
             time: slot.now(),
@@ -45,6 +44,7 @@ impl AuditTrail {
             path: path.to_owned(),
             request_id: request_id.to_owned(),
             caller,
+            peer,
             trace_id,
             request: SharedCapture::default(),
             response: SharedCapture::default(),
@@ -54,12 +54,12 @@ impl AuditTrail {
 
     /// The body of the request, whose first message is recorded.
     pub(super) fn request(&self, body: Body) -> Body {
-        Body::new(CapturedBody { body, capture: Arc::clone(&self.request) })
+        captured(body, &self.request)
     }
 
     /// The body of the response, likewise.
     pub(super) fn response(&self, body: Body) -> Body {
-        Body::new(CapturedBody { body, capture: Arc::clone(&self.response) })
+        captured(body, &self.response)
     }
 
     /// Notes the code with which the call ends.
@@ -71,7 +71,7 @@ impl AuditTrail {
 impl Drop for AuditTrail {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
-        let captured = |capture: &SharedCapture| {
+        let taken = |capture: &SharedCapture| {
             std::mem::take(&mut *capture.lock().unwrap_or_else(PoisonError::into_inner))
         };
         slot.record(CallRecord {
@@ -80,42 +80,19 @@ impl Drop for AuditTrail {
             path: std::mem::take(&mut self.path),
             request_id: std::mem::take(&mut self.request_id),
             caller: self.caller.take(),
+            peer: self.peer,
             trace_id: self.trace_id.take(),
-            request: captured(&self.request),
-            response: captured(&self.response),
+            request: taken(&self.request),
+            response: taken(&self.response),
             code: self.code,
         });
     }
 }
 
 /// A body whose first message is kept.
-struct CapturedBody {
-    body: Body,
-    capture: SharedCapture,
-}
-
-impl HttpBody for CapturedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.capture.lock().unwrap_or_else(PoisonError::into_inner).push(data);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+fn captured(body: Body, capture: &SharedCapture) -> Body {
+    let capture = Arc::clone(capture);
+    observed(body, move |data| {
+        capture.lock().unwrap_or_else(PoisonError::into_inner).push(data);
+    })
 }

@@ -106,7 +106,8 @@ impl CallEnding {
     /// Starts the record of the call for an audit log.
     pub(super) fn start_audit(&mut self, slot: AuditSlot, path: &str, caller: Option<Arc<str>>) {
         let id = shown_id(self.trailers.get(REQUEST_ID));
-        self.audit = Some(AuditTrail::start(slot, path, id, (caller, self.log.trace_id())));
+        let origin = (caller, self.log.peer());
+        self.audit = Some(AuditTrail::start(slot, path, id, origin, self.log.trace_id()));
     }
 
     /// The body of the response, whose token the span of the call shows, if there is one.

@@ -122,6 +122,11 @@ impl CallLog {
         self.span.as_ref().map(ActiveSpan::trace_id).or_else(caller)
     }
 
+    /// The address from which the call came.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.origin.peer
+    }
+
     /// When the call arrived.
     pub(crate) fn started(&self) -> Instant {
         self.started

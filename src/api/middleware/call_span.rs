@@ -1,18 +1,15 @@
 //! The span of a call: its start from the headers, the token of its response, and its end.
 
+use super::observed_body::observed;
 use crate::api::middleware::operations::{CallWork, Operations};
-use crate::traces::{ActiveSpan, SpanEnd, SpanWork, TokenSlot, TraceRecorder};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use crate::traces::{ActiveSpan, SpanEnd, SpanWork, TraceRecorder};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
+use tonic::Code;
 use tonic::body::Body;
-use tonic::codegen::Bytes;
 use tonic::codegen::http::Request;
 use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
-use tonic::{Code, Status};
 
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
@@ -58,41 +55,7 @@ pub(super) fn end(
 /// The body of a response whose token is noted for the span.
 pub(super) fn noting_token(span: &ActiveSpan, body: Body) -> Body {
     match span.token_slot() {
-        Some(slot) => Body::new(TokenBody { body, slot: Some(slot) }),
+        Some(slot) => observed(body, move |data| slot.note(data)),
         None => body,
-    }
-}
-
-/// A body whose first message may have a token.
-struct TokenBody {
-    body: Body,
-    /// Empty after the first message.
-    slot: Option<TokenSlot>,
-}
-
-impl HttpBody for TokenBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-            && let Some(slot) = self.slot.take()
-        {
-            slot.note(data);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

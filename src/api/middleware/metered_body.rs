@@ -58,7 +58,7 @@ impl MeteredBody {
         self.ended = true;
         self.ending.complete(&mut trailers);
         // After `complete`, which adds the zeros that every call starts with.
-        // The number of steps tells what lies behind an answer, also outside of what a caller may see.
+        // The number of steps shows what lies behind an answer, also outside of what a caller may see.
         if let Some(operations) = self.operations.as_ref().filter(|_| !self.ending.is_withheld()) {
             operations.insert_into(&mut trailers);
         }

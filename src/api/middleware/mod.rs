@@ -12,5 +12,6 @@ pub(crate) mod grpc_message;
 pub(crate) mod intake;
 pub(crate) mod layer;
 mod metered_body;
+mod observed_body;
 pub(crate) mod operations;
 mod stream_methods;

@@ -1,12 +1,17 @@
 //! `kilwa auth check`.
 
-use crate::access::{AccessFile, Principal, read_access_file};
+use crate::access::{Ability, AccessFile, Principal, read_access_file};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render;
 use clap::Args;
 use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+
+/// The bit of a file's mode with which every user may read it.
+const OTHERS_MAY_READ: u32 = 0o004;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -29,19 +34,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     for (kind, caller) in
         key_callers.chain(certificates.values().map(|caller| ("certificate", caller)))
     {
-        // Writing to a text cannot fail.
-        let _ = writeln!(text, "  {kind} {}: {}", caller.name(), methods(caller));
+        push_caller(&mut text, &format!("{kind} {}", caller.name()), caller);
     }
     for (name, values) in issuers.values() {
-        let values = values.into_iter().collect::<Vec<_>>().join(", ");
-        // Writing to a text cannot fail.
-        let _ = writeln!(text, "  issuer {name}: roles for {values}");
+        if values.is_empty() {
+            // Writing to a text cannot fail.
+            let _ = writeln!(text, "  issuer {name}: no caller; its tokens name subjects alone");
+        }
+        for (value, caller) in values {
+            push_caller(&mut text, &format!("issuer {name}, value {value}"), &caller);
+        }
     }
     render::out(&text)?;
     if has_plain_keys {
         render::note(
             "some keys are in plain text: keep their hashes instead, see `kilwa auth hash`\n",
         );
+        let mode = fs::metadata(&arguments.file)?.permissions().mode();
+        if mode & OTHERS_MAY_READ != 0 {
+            render::note(
+                "every user of this machine can read them: make the mode of the file 0600\n",
+            );
+        }
     }
     Ok(Exit::Success)
 }
@@ -51,13 +65,21 @@ fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// The methods that a caller may call.
-fn methods(caller: &Principal) -> String {
-    match caller.methods() {
-        None => "every method, on all data".to_owned(),
-        Some(methods) if methods.is_empty() => {
-            "no method: those that its roles name need a role without limits".to_owned()
+/// Adds what a caller may do: a line for each part of the data with the methods that reach it.
+fn push_caller(text: &mut String, name: &str, caller: &Principal) {
+    // Writing to a text cannot fail.
+    let _ = match caller.abilities() {
+        None => writeln!(text, "  {name}: every method, on all data"),
+        Some(abilities) if abilities.is_empty() => {
+            writeln!(
+                text,
+                "  {name}: no method: those that its roles name need a role without limits"
+            )
         }
-        Some(methods) => methods.into_iter().collect::<Vec<_>>().join(", "),
+        Some(_) => writeln!(text, "  {name}:"),
+    };
+    for Ability { part, methods } in caller.abilities().unwrap_or_default() {
+        let methods: Vec<&str> = methods.into_iter().collect();
+        let _ = writeln!(text, "    on {part}: {}", methods.join(", "));
     }
 }

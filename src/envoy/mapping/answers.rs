@@ -1,8 +1,8 @@
 //! How answers look: `[upstream]`, `[unauthenticated]`, `[forbidden]` and `[unavailable]`.
 
-use super::content::{DenialContent, LocatedText, MappingContent};
-use super::mistakes::MistakeList;
+use super::content::{DenialContent, MappingContent};
 use crate::envoy::verdict::{AnswerForm, Denial, DenialAnswer};
+use crate::settings_file::{MistakeList, PlacedText};
 use std::collections::BTreeMap;
 use tonic::codegen::http::{HeaderName, HeaderValue};
 
@@ -29,8 +29,7 @@ pub(super) fn answer_form(mistakes: &mut MistakeList<'_>, content: &MappingConte
     for name in &upstream.remove_headers {
         let removed = Some(name.get_ref().to_ascii_lowercase());
         if removed == subject_header || removed == revision_header {
-            let message =
-                "this header tells of the check: one that the client sends is removed anyway";
+            let message = "this header has a result of the check: one that the client sends is removed anyway";
             mistakes.note(name.span(), message);
         }
     }
@@ -70,7 +69,7 @@ fn denial_answer(mistakes: &mut MistakeList<'_>, content: &DenialContent) -> Den
 }
 
 /// The name of a header, in lower case.
-pub(super) fn header_name(mistakes: &mut MistakeList<'_>, text: &LocatedText) -> Option<String> {
+pub(super) fn header_name(mistakes: &mut MistakeList<'_>, text: &PlacedText) -> Option<String> {
     let name = HeaderName::from_bytes(text.get_ref().as_bytes()).ok();
     let name = name.filter(|name| !FIXED_HEADERS.contains(&name.as_str()));
     if name.is_none() {

@@ -1,11 +1,9 @@
 //! The tables of a mapping file, with the places of their values.
 
+use crate::settings_file::PlacedText;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
-
-/// A text with its place.
-pub(super) type LocatedText = Spanned<String>;
 
 /// A whole file.
 #[derive(Deserialize)]
@@ -30,11 +28,11 @@ pub(super) struct MappingContent {
 #[serde(deny_unknown_fields)]
 pub(super) struct UpstreamContent {
     #[serde(default)]
-    pub(super) subject_header: Option<LocatedText>,
+    pub(super) subject_header: Option<PlacedText>,
     #[serde(default)]
-    pub(super) revision_header: Option<LocatedText>,
+    pub(super) revision_header: Option<PlacedText>,
     #[serde(default)]
-    pub(super) remove_headers: Vec<LocatedText>,
+    pub(super) remove_headers: Vec<PlacedText>,
 }
 
 /// `[unauthenticated]`, `[forbidden]` and `[unavailable]`.
@@ -46,33 +44,33 @@ pub(super) struct DenialContent {
     #[serde(default)]
     pub(super) body: String,
     #[serde(default)]
-    pub(super) headers: BTreeMap<LocatedText, LocatedText>,
+    pub(super) headers: BTreeMap<PlacedText, PlacedText>,
 }
 
 /// `[[rules]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleContent {
-    pub(super) name: LocatedText,
+    pub(super) name: PlacedText,
     #[serde(default)]
-    pub(super) methods: Option<Spanned<Vec<LocatedText>>>,
+    pub(super) methods: Option<Spanned<Vec<PlacedText>>>,
     #[serde(default)]
-    pub(super) host: Option<LocatedText>,
-    pub(super) path: LocatedText,
+    pub(super) host: Option<PlacedText>,
+    pub(super) path: PlacedText,
     #[serde(default)]
-    pub(super) verdict: Option<LocatedText>,
+    pub(super) verdict: Option<PlacedText>,
     #[serde(default)]
     pub(super) resource: Option<ResourceContent>,
     #[serde(default)]
-    pub(super) permission: Option<LocatedText>,
+    pub(super) permission: Option<PlacedText>,
     #[serde(default)]
     pub(super) subject: Option<SubjectContent>,
     #[serde(default)]
-    pub(super) context: Option<BTreeMap<LocatedText, ContextContent>>,
+    pub(super) context: Option<BTreeMap<PlacedText, ContextContent>>,
     #[serde(default)]
-    pub(super) consistency: Option<LocatedText>,
+    pub(super) consistency: Option<PlacedText>,
     #[serde(default)]
-    pub(super) consistency_header: Option<LocatedText>,
+    pub(super) consistency_header: Option<PlacedText>,
 }
 
 /// `resource` of a rule.
@@ -80,8 +78,8 @@ pub(super) struct RuleContent {
 #[serde(deny_unknown_fields)]
 pub(super) struct ResourceContent {
     #[serde(rename = "type")]
-    pub(super) object_type: LocatedText,
-    pub(super) id: LocatedText,
+    pub(super) object_type: PlacedText,
+    pub(super) id: PlacedText,
 }
 
 /// `subject` of a rule, or of the file.
@@ -89,31 +87,31 @@ pub(super) struct ResourceContent {
 #[serde(deny_unknown_fields)]
 pub(super) struct SubjectContent {
     #[serde(rename = "type")]
-    pub(super) object_type: LocatedText,
+    pub(super) object_type: PlacedText,
     #[serde(default)]
-    pub(super) relation: Option<LocatedText>,
+    pub(super) relation: Option<PlacedText>,
     #[serde(default)]
-    pub(super) id: Option<LocatedText>,
+    pub(super) id: Option<PlacedText>,
     #[serde(default)]
-    pub(super) header: Option<LocatedText>,
+    pub(super) header: Option<PlacedText>,
     #[serde(default)]
-    pub(super) claim: Option<LocatedText>,
+    pub(super) claim: Option<PlacedText>,
     #[serde(default)]
-    pub(super) metadata: Option<LocatedText>,
+    pub(super) metadata: Option<PlacedText>,
     #[serde(default)]
-    pub(super) principal_prefix: Option<LocatedText>,
+    pub(super) principal_prefix: Option<PlacedText>,
     /// Of `claim`.
     #[serde(default)]
-    pub(super) issuer: Option<LocatedText>,
+    pub(super) issuer: Option<PlacedText>,
     /// Of `claim`.
     #[serde(default)]
     pub(super) audience: Option<Spanned<Vec<String>>>,
     /// Of `claim`.
     #[serde(default)]
-    pub(super) token_header: Option<LocatedText>,
+    pub(super) token_header: Option<PlacedText>,
     /// Of `metadata`.
     #[serde(default)]
-    pub(super) namespace: Option<LocatedText>,
+    pub(super) namespace: Option<PlacedText>,
 }
 
 /// A value in `context` of a rule.
@@ -121,9 +119,9 @@ pub(super) struct SubjectContent {
 #[serde(deny_unknown_fields)]
 pub(super) struct ContextContent {
     #[serde(default)]
-    pub(super) header: Option<LocatedText>,
+    pub(super) header: Option<PlacedText>,
     #[serde(default)]
-    pub(super) segment: Option<LocatedText>,
+    pub(super) segment: Option<PlacedText>,
     #[serde(default)]
     pub(super) source_address: Option<Spanned<bool>>,
     #[serde(default)]

@@ -2,12 +2,10 @@
 
 mod answers;
 mod content;
-mod mistakes;
 mod read;
 mod rules;
 mod shared;
 mod subjects;
 
-pub use mistakes::{ExtAuthzMappingError, MappingMistake};
 pub use read::{ExtAuthzMapping, read_mapping};
 pub(super) use shared::SharedRules;

@@ -2,18 +2,14 @@
 
 use super::answers::answer_form;
 use super::content::MappingContent;
-use super::mistakes::{ExtAuthzMappingError, MistakeList};
 use super::rules::rule;
 use super::subjects::subject;
 use crate::envoy::rule::{MappedRule, RuleAction};
 use crate::envoy::subject_source::SubjectIdSource;
 use crate::envoy::verdict::AnswerForm;
+use crate::settings_file::{MistakeList, SettingsFileError, read_settings};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
-
-/// The largest file that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// What a mapping file says.
 #[derive(Clone, Debug)]
@@ -63,27 +59,8 @@ impl ExtAuthzMapping {
 }
 
 /// Reads a mapping file.
-pub fn read_mapping(path: &Path) -> Result<ExtAuthzMapping, ExtAuthzMappingError> {
-    let unreadable =
-        |reason: String| ExtAuthzMappingError::Unreadable { path: path.to_owned(), reason };
-    let bytes = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(unreadable(format!("it has {bytes} bytes, more than {FILE_BYTES_MAX}")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-
-    let mut mistakes = MistakeList::new(&text);
-    let mapping = match toml::from_str::<MappingContent>(&text) {
-        Ok(content) => Some(mapping(&mut mistakes, &content)),
-        Err(error) => {
-            mistakes.note(error.span().unwrap_or_default(), error.message());
-            None
-        }
-    };
-    let found = mistakes.into_sorted();
-    mapping
-        .filter(|_| found.is_empty())
-        .ok_or_else(|| ExtAuthzMappingError::Mistakes { path: path.to_owned(), mistakes: found })
+pub fn read_mapping(path: &Path) -> Result<ExtAuthzMapping, SettingsFileError> {
+    read_settings("mapping file", path, |content, mistakes| mapping(mistakes, &content))
 }
 
 fn mapping(mistakes: &mut MistakeList<'_>, content: &MappingContent) -> ExtAuthzMapping {

@@ -1,14 +1,14 @@
 //! Rules of a mapping file.
 
 use super::answers::header_name;
-use super::content::{ContextContent, LocatedText, ResourceContent, RuleContent};
-use super::mistakes::MistakeList;
+use super::content::{ContextContent, ResourceContent, RuleContent};
 use super::subjects::{name, subject};
 use crate::envoy::id_template::IdTemplate;
 use crate::envoy::path_pattern::{HostPattern, PathPattern};
 use crate::envoy::rule::{CheckTemplate, ConsistencySource, ContextSource, MappedRule, RuleAction};
 use crate::envoy::subject_source::SubjectRule;
 use crate::relationship::NameKind;
+use crate::settings_file::{MistakeList, PlacedText};
 use prost_types::value::Kind;
 use std::collections::BTreeMap;
 
@@ -132,7 +132,7 @@ fn check(
 
 fn context_source(
     mistakes: &mut MistakeList<'_>,
-    name: &LocatedText,
+    name: &PlacedText,
     content: &ContextContent,
     names: &[&str],
 ) -> Option<ContextSource> {

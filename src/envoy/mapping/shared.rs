@@ -1,8 +1,8 @@
 //! The mapping that applies now.
 
-use super::mistakes::{ExtAuthzMappingError, MappingMistake};
 use super::read::{ExtAuthzMapping, read_mapping};
 use crate::access::Callers;
+use crate::settings_file::{SettingsFileError, SettingsMistake};
 use arc_swap::ArcSwap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl SharedRules {
     pub(in crate::envoy) fn new(
         file: PathBuf,
         callers: Option<Arc<Callers>>,
-    ) -> Result<Self, ExtAuthzMappingError> {
+    ) -> Result<Self, SettingsFileError> {
         let mapping = usable(&file, callers.as_deref())?;
         Ok(Self { file, callers, current: ArcSwap::from_pointee(mapping) })
     }
@@ -36,7 +36,7 @@ impl SharedRules {
     }
 
     /// Reads the file again. Without success everything stays as it is.
-    pub(in crate::envoy) fn reload(&self) -> Result<(), ExtAuthzMappingError> {
+    pub(in crate::envoy) fn reload(&self) -> Result<(), SettingsFileError> {
         self.current.store(Arc::new(usable(&self.file, self.callers.as_deref())?));
         Ok(())
     }
@@ -48,7 +48,7 @@ impl SharedRules {
 }
 
 /// The mapping of a file, if the access file has what it needs.
-fn usable(path: &Path, callers: Option<&Callers>) -> Result<ExtAuthzMapping, ExtAuthzMappingError> {
+fn usable(path: &Path, callers: Option<&Callers>) -> Result<ExtAuthzMapping, SettingsFileError> {
     let mapping = read_mapping(path)?;
     let is_known = |name: &&str| callers.is_some_and(|callers| callers.has_issuer(name));
     match mapping.issuers().iter().find(|name| !is_known(name)) {
@@ -57,8 +57,8 @@ fn usable(path: &Path, callers: Option<&Callers>) -> Result<ExtAuthzMapping, Ext
             let message = format!(
                 "a subject comes from tokens of the issuer `{name}`, which the access file (--access-file) does not have"
             );
-            let mistakes = vec![MappingMistake { line: 1, message }];
-            Err(ExtAuthzMappingError::Mistakes { path: path.to_owned(), mistakes })
+            let mistakes = vec![SettingsMistake { line: 1, message }];
+            Err(SettingsFileError::Mistakes { path: path.to_owned(), mistakes })
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Subjects of a mapping file.
 
 use super::answers::header_name;
-use super::content::{LocatedText, SubjectContent};
-use super::mistakes::MistakeList;
+use super::content::SubjectContent;
 use crate::envoy::subject_source::{ClaimSource, SubjectIdSource, SubjectRule};
 use crate::relationship::{NameKind, require_name};
+use crate::settings_file::{MistakeList, PlacedText};
 
 /// The filter of Envoy that verifies tokens.
 const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
@@ -30,7 +30,7 @@ pub(super) fn subject(
 pub(super) fn name(
     mistakes: &mut MistakeList<'_>,
     kind: NameKind,
-    text: &LocatedText,
+    text: &PlacedText,
 ) -> Option<String> {
     let named = require_name(kind, text.get_ref()).map(|()| text.get_ref().clone());
     mistakes.noted(text.span(), named)
@@ -70,7 +70,7 @@ fn id_source(mistakes: &mut MistakeList<'_>, content: &SubjectContent) -> Option
 fn claim_source(
     mistakes: &mut MistakeList<'_>,
     content: &SubjectContent,
-    claim: &LocatedText,
+    claim: &PlacedText,
 ) -> Option<ClaimSource> {
     let path = names(mistakes, claim);
     let header = match &content.token_header {
@@ -93,7 +93,7 @@ fn claim_source(
 }
 
 /// The names of a path with dots.
-fn names(mistakes: &mut MistakeList<'_>, text: &LocatedText) -> Option<Vec<String>> {
+fn names(mistakes: &mut MistakeList<'_>, text: &PlacedText) -> Option<Vec<String>> {
     let names: Vec<String> = text.get_ref().split('.').map(str::to_owned).collect();
     if names.iter().any(String::is_empty) {
         mistakes.note(text.span(), "write names with dots between them, such as `jwt_payload.sub`");

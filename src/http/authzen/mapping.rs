@@ -1,54 +1,34 @@
 //! How types, actions and properties of AuthZEN become definitions, permissions and caveat context: a file, or nothing to map.
 
-use crate::relationship::{InvalidName, NameKind, require_name};
+use crate::relationship::{NameKind, require_name};
+use crate::settings_file::{MistakeList, PlacedText, SettingsFileError, read_settings};
 use arc_swap::ArcSwap;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A mapping file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthzenMappingError {
-    /// It cannot be read.
-    #[error("the AuthZEN mapping file `{}` cannot be read: {source}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// It is not TOML, or not of this form. The text has the line.
-    #[error("the AuthZEN mapping file `{}` is not valid: {message}", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        message: String,
-    },
-    /// A name in it is none of a schema.
-    #[error("the AuthZEN mapping file `{}` maps `{from}` to no valid name: {source}", .path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// The name that is mapped.
-        from: String,
-        /// What is wrong with the other one.
-        source: InvalidName,
-    },
-}
-
 /// The mapping. Names that it does not have are those of the schema already, but for `-`, `.`, `:` and blanks, which become `_`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 pub(super) struct AuthzenMapping {
     types: BTreeMap<String, String>,
     actions: BTreeMap<String, String>,
     resource_actions: BTreeMap<String, BTreeMap<String, String>>,
     properties: PropertyPrefixes,
 }
+
+/// A whole file.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuthzenContent {
+    types: PlacedNames,
+    actions: PlacedNames,
+    resource_actions: BTreeMap<String, PlacedNames>,
+    properties: PropertyPrefixes,
+}
+
+/// Names of AuthZEN, each with that of the schema.
+type PlacedNames = BTreeMap<String, PlacedText>;
 
 /// How the names of properties start as caveat parameters.
 #[derive(Debug, Deserialize)]
@@ -67,25 +47,20 @@ impl Default for PropertyPrefixes {
 }
 
 impl AuthzenMapping {
-    fn read(path: &Path) -> Result<Self, AuthzenMappingError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| AuthzenMappingError::Read { path: path.to_owned(), source })?;
-        let mapping: Self = toml::from_str(&text).map_err(|error| {
-            let message = error.to_string();
-            AuthzenMappingError::Malformed { path: path.to_owned(), message }
-        })?;
-
-        let types = mapping.types.iter().map(|pair| (NameKind::Definition, pair));
-        let of_types = mapping.resource_actions.values().flatten();
-        let actions = mapping.actions.iter().chain(of_types);
-        for (kind, (from, to)) in types.chain(actions.map(|pair| (NameKind::Relation, pair))) {
-            require_name(kind, to).map_err(|source| AuthzenMappingError::Name {
-                path: path.to_owned(),
-                from: from.clone(),
-                source,
-            })?;
-        }
-        Ok(mapping)
+    fn read(path: &Path) -> Result<Self, SettingsFileError> {
+        read_settings("AuthZEN mapping file", path, |content: AuthzenContent, mistakes| {
+            let AuthzenContent { types, actions, resource_actions, properties } = content;
+            let mut of_types = BTreeMap::new();
+            for (kind, actions) in resource_actions {
+                of_types.insert(kind, names(mistakes, NameKind::Relation, actions));
+            }
+            Self {
+                types: names(mistakes, NameKind::Definition, types),
+                actions: names(mistakes, NameKind::Relation, actions),
+                resource_actions: of_types,
+                properties,
+            }
+        })
     }
 
     /// The definition of a type; none when no definition can have its name.
@@ -121,6 +96,22 @@ impl AuthzenMapping {
     }
 }
 
+/// Names of a kind, those with a mistake too.
+fn names(
+    mistakes: &mut MistakeList<'_>,
+    kind: NameKind,
+    names: PlacedNames,
+) -> BTreeMap<String, String> {
+    for (from, to) in &names {
+        let valid = require_name(kind, to.get_ref());
+        mistakes.noted(
+            to.span(),
+            valid.map_err(|error| format!("`{from}` is mapped to no name of a schema: {error}")),
+        );
+    }
+    names.into_iter().map(|(from, to)| (from, to.into_inner())).collect()
+}
+
 fn plain_name(name: &str) -> String {
     name.replace(['-', '.', ':', ' '], "_")
 }
@@ -134,7 +125,7 @@ pub(super) struct SharedMapping {
 
 impl SharedMapping {
     /// The mapping of a file, or the one without a file.
-    pub(super) fn new(file: Option<PathBuf>) -> Result<Self, AuthzenMappingError> {
+    pub(super) fn new(file: Option<PathBuf>) -> Result<Self, SettingsFileError> {
         let mapping = match &file {
             Some(file) => AuthzenMapping::read(file)?,
             None => AuthzenMapping::default(),
@@ -148,7 +139,7 @@ impl SharedMapping {
     }
 
     /// Reads the file again. Without success everything stays as it is.
-    pub(super) fn reload(&self) -> Result<(), AuthzenMappingError> {
+    pub(super) fn reload(&self) -> Result<(), SettingsFileError> {
         if let Some(file) = &self.file {
             self.current.store(Arc::new(AuthzenMapping::read(file)?));
         }

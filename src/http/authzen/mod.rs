@@ -12,6 +12,7 @@ use super::grpc_call::{self, CallHeaders, MessageStream, PendingMessages};
 use super::headers::{JSON, REQUEST_ID};
 use super::options::AuthzenOptions;
 use super::request_body::RequestBody;
+use crate::settings_file::SettingsFileError;
 use axum::body::Body;
 use evaluation::EvaluationPlan;
 use mapping::{AuthzenMapping, SharedMapping};
@@ -28,7 +29,6 @@ use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{Method, Response, StatusCode};
 use tonic::service::Routes;
 
-pub use mapping::AuthzenMappingError;
 pub use metadata::BaseUrlError;
 
 /// The longest body of a request, in bytes.
@@ -43,7 +43,7 @@ const LIST_PERMISSIONS: &str = "/kilwa.v1.PermissionsService/ListPermissions";
 pub enum AuthzenError {
     /// The mapping file.
     #[error(transparent)]
-    Mapping(#[from] AuthzenMappingError),
+    Mapping(#[from] SettingsFileError),
     /// The base URL.
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
@@ -118,7 +118,7 @@ impl Authzen {
     }
 
     /// Reads the mapping file again. Without success everything stays as it is.
-    pub(super) fn reload(&self) -> Result<(), AuthzenMappingError> {
+    pub(super) fn reload(&self) -> Result<(), SettingsFileError> {
         self.mapping.reload()
     }
 

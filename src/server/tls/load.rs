@@ -4,6 +4,7 @@ use crate::config::TlsFiles;
 use crate::server::clock::since_epoch;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +96,11 @@ pub(super) fn validity_doubt(path: &Path) -> Option<String> {
     }
     let is_near = end.to_unix_duration() <= now + EXPIRY_WARNING;
     is_near.then(|| format!("expires at {end}: renew it"))
+}
+
+/// Whether every user of the machine can read a file. Its group may: a system for certificates has one for those who use them.
+pub(super) fn is_open_to_all(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 /// Requires a certificate of each client, from one of the authorities in a file.

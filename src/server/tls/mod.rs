@@ -54,7 +54,7 @@ impl TlsIdentity {
     ) -> Result<Arc<Self>, TlsError> {
         let config = ArcSwap::from(load::server_config(&files, protocols)?);
         let identity = Arc::new(Self { listener, files, protocols, config });
-        identity.warn_of_expiry();
+        identity.warn();
         Ok(identity)
     }
 
@@ -72,7 +72,7 @@ impl TlsIdentity {
     fn reload(&self) -> Result<(), TlsError> {
         // A new configuration knows no earlier session, so that none outlives a client authority that was removed.
         self.config.store(load::server_config(&self.files, self.protocols)?);
-        self.warn_of_expiry();
+        self.warn();
         Ok(())
     }
 
@@ -81,7 +81,11 @@ impl TlsIdentity {
         TlsAcceptor::from(self.config.load_full())
     }
 
-    fn warn_of_expiry(&self) {
+    fn warn(&self) {
+        if load::is_open_to_all(&self.files.key) {
+            let path = self.files.key.display();
+            tracing::warn!(listener = self.listener, %path, "every user of this machine can read the TLS key: make its mode 0600");
+        }
         if let Some(doubt) = load::validity_doubt(&self.files.certificate) {
             let path = self.files.certificate.display();
             tracing::warn!(listener = self.listener, %path, "the TLS certificate {doubt}");

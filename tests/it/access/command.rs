@@ -3,6 +3,7 @@
 use crate::program;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 #[test]
@@ -24,12 +25,34 @@ fn a_file_is_checked_without_a_server() {
     let (code, [out, err]) = check(&right);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("1 key, 1 certificate, 1 role"), "{out}");
-    assert!(
-        out.contains("key a: BulkCheckPermission, Check, CheckBulkPermissions, CheckPermission"),
-        "{out}"
-    );
+    let part = "key a:\n    on every definition; every relation; object id a/…: BulkCheckPermission, CheckBulkPermissions, CheckPermission";
+    assert!(out.contains(part), "{out}");
     assert!(out.contains("certificate b: every method, on all data"), "{out}");
     assert_eq!(err, "");
+
+    // A caller with two roles has both parts, each with its methods.
+    let two = right
+        .replace("[[keys]]", "[roles.schema]\nmethods = [\"ReadSchema\"]\n[roles.b]\nmethods = [\"CheckPermission\"]\nid_prefixes = [\"b/\"]\n[[keys]]")
+        .replace("roles = [\"some\"]", "roles = [\"some\", \"schema\", \"b\"]");
+    let (_, [out, _]) = check(&two);
+    for line in [
+        "    on every definition; every relation; object id a/… | every definition; every relation; object id b/…: CheckPermission\n",
+        "    on every definition; every relation; object id a/…: BulkCheckPermission, CheckBulkPermissions, ListPermissions\n",
+        "    on the whole schema: ReadSchema\n",
+    ] {
+        assert!(out.contains(line), "{line}{out}");
+    }
+
+    // Keys in plain text are a secret of the file.
+    let plain =
+        right.replace(&format!("sha256 = \"{hash}\""), "key = \"a long key in plain text\"");
+    for (mode, is_open) in [(0o644, true), (0o640, false)] {
+        fs::write(&path, &plain).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let (code, [_, err]) = check(&plain);
+        assert!(code == Some(0) && err.contains("`kilwa auth hash`"), "{err}");
+        assert_eq!(err.contains("every user of this machine can read them"), is_open, "{err}");
+    }
 
     let (code, [out, err]) = check(&right.replace("[\"check\"]", "[\"chekc\"]"));
     assert_eq!((code, out.as_str()), (Some(2), ""));

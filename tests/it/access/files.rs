@@ -1,6 +1,7 @@
 //! Access files: what is right in them, and each mistake with its line.
 
-use kilwa::access::{AccessFileError, CertificateNameKind, KeyHash, read_access_file};
+use kilwa::access::{CertificateNameKind, KeyHash, read_access_file};
+use kilwa::settings_file::SettingsFileError;
 use std::fs;
 
 const RIGHT: &str = r#"
@@ -42,7 +43,7 @@ fn mistakes(text: &str) -> Vec<String> {
     fs::write(&path, text).unwrap();
     match read_access_file(&path, &[KeyHash::from_key("a key that was given")]) {
         Ok(_) => Vec::new(),
-        Err(AccessFileError::Mistakes { mistakes, .. }) => {
+        Err(SettingsFileError::Mistakes { mistakes, .. }) => {
             mistakes.iter().map(ToString::to_string).collect()
         }
         Err(error) => panic!("{error}"),
@@ -58,10 +59,21 @@ fn a_right_file_says_who_may_do_what() {
     let names: Vec<&str> = file.keys.iter().map(|(_, caller)| &**caller.name()).collect();
     assert_eq!(names, ["shop", "root"]);
     assert!(file.has_plain_keys);
-    let methods = file.keys[0].1.methods().unwrap();
-    assert!(methods.contains("WriteRelationships") && methods.contains("ReadRelationships"));
-    assert!(!methods.contains("DeleteRelationships"));
-    assert_eq!(file.keys[1].1.methods(), None);
+    let abilities = file.keys[0].1.abilities().unwrap();
+    let part_of = |method: &str| {
+        let ability = abilities.iter().find(|ability| ability.methods.contains(method));
+        ability.map(|ability| ability.part.to_string())
+    };
+    let names = "definitions document, org/team, user; relations viewer, document#view; object ids shop/…, shop2/…";
+    assert_eq!(
+        part_of("WriteRelationships"),
+        Some(format!("{names}, and every id of subjects user"))
+    );
+    assert_eq!(part_of("CheckPermission"), Some(format!("{names}, and every id of user")));
+    assert_eq!(part_of("ReadRelationships").as_deref(), Some("all data"));
+    assert_eq!(part_of("ReadRevisionAt").as_deref(), Some("no data"));
+    assert_eq!(part_of("DeleteRelationships"), None);
+    assert_eq!(file.keys[1].1.abilities(), None);
     let database = (CertificateNameKind::DnsName, "db.example.org".to_owned());
     assert_eq!(&**file.certificates[&database].name(), "a database");
     assert_eq!(file.roles.into_iter().collect::<Vec<_>>(), ["reader", "shop"]);

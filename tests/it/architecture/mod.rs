@@ -24,7 +24,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("database", &["relationship", "schema", "engine", "store"]),
     ("validation", &["relationship", "caveat", "schema", "engine"]),
     ("proto", &["relationship"]),
-    ("access", &["relationship"]),
+    ("settings_file", &[]),
+    ("access", &["relationship", "settings_file"]),
     ("metrics", &["relationship", "engine", "proto"]),
     ("audit", &["telemetry", "relationship", "proto"]),
     ("traces", &["telemetry", "proto"]),
@@ -46,8 +47,8 @@ const MODULES: &[(&str, &[&str])] = &[
             "traces",
         ],
     ),
-    ("http", &["relationship", "proto", "api"]),
-    ("envoy", &["relationship", "proto", "access", "api"]),
+    ("http", &["relationship", "proto", "settings_file", "api"]),
+    ("envoy", &["relationship", "proto", "settings_file", "access", "api"]),
     (
         "config",
         &[
@@ -70,6 +71,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "engine",
             "store",
             "proto",
+            "settings_file",
             "access",
             "metrics",
             "audit",
@@ -151,7 +153,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rocksdb", &["store"]),
     ("rustix", &["server", "store", "cli"]),
     ("saphyr_parser", &["validation"]),
-    ("serde", &["access", "http", "envoy", "cli"]),
+    ("serde", &["settings_file", "access", "http", "envoy", "cli"]),
     (
         "serde_json",
         &[
@@ -178,7 +180,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("tokio", &["proto", "audit", "traces", "api", "http", "server", "client"]),
     ("tokio_rustls", &["server", "client"]),
     ("tokio_stream", &["api", "server", "client"]),
-    ("toml", &["access", "http", "envoy"]),
+    ("toml", &["settings_file", "access", "envoy"]),
     ("tonic", &["proto", "traces", "api", "http", "envoy", "server", "client"]),
     ("tonic_health", &["server", "client"]),
     ("tonic_prost", &["proto"]),

@@ -4,8 +4,9 @@ use super::{Asked, MAPPING};
 use crate::program;
 use crate::served::Served;
 use crate::server_support::{Bearer, KEY};
-use kilwa::envoy::{ExtAuthzMappingError, read_mapping};
+use kilwa::envoy::read_mapping;
 use kilwa::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use kilwa::settings_file::SettingsFileError;
 use std::fs;
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ fn mistakes(text: &str) -> Vec<String> {
     fs::write(&path, text).unwrap();
     match read_mapping(&path) {
         Ok(_) => Vec::new(),
-        Err(ExtAuthzMappingError::Mistakes { mistakes, .. }) => {
+        Err(SettingsFileError::Mistakes { mistakes, .. }) => {
             mistakes.iter().map(ToString::to_string).collect()
         }
         Err(error) => panic!("{error}"),
