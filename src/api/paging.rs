@@ -8,7 +8,7 @@ use crate::api::bounded_stream::{BoundedStream, QueueSender, bounded_stream};
 use crate::api::context::{ServiceContext, StreamTimeouts};
 use crate::api::cursor::{CursorPosition, CursorScope};
 use crate::api::status;
-use crate::api::workers::Workers;
+use crate::api::workers::{Purpose, Workers};
 use crate::database::{Consistency, View, ViewPin};
 use crate::proto::authzed::api::v1::{Cursor, ZedToken};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -160,7 +160,8 @@ impl<S: PageSource> PagedRead<S> {
     ) -> Result<(ResultPage<S::Message>, Self), Status> {
         let tokens = context.tokens;
         let workers: &Workers = &context.workers;
-        let reading = workers.run(move |job| {
+        let purpose = if self.pin.is_some() { Purpose::NextPage } else { Purpose::Read };
+        let reading = workers.run_for(purpose, move |job| {
             let Self { scope, consistency, pin, source } = self;
             let view = job.view(consistency)?;
             // Pinned by the first page, so that the last one can still be read.

@@ -25,6 +25,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub(crate) enum Purpose {
     /// Reads: checks, lookups, and reads of relationships and schemas.
     Read,
+    /// The next page of a read that has begun. On the threads of reads.
+    NextPage,
     /// Examining writes, each for some milliseconds. None of them waits for the writer there.
     Write,
     /// Examining writes that take longer.
@@ -39,7 +41,7 @@ impl Purpose {
     /// Whether waiting for this work tells that the server is overloaded. Slow writes wait for one another, watches for
     /// changes, and upkeep has no caller.
     fn shows_load(self) -> bool {
-        matches!(self, Self::Read | Self::Write)
+        matches!(self, Self::Read | Self::NextPage | Self::Write)
     }
 }
 
@@ -185,35 +187,47 @@ impl Workers {
         let _guard = Abandoned(Arc::clone(&abandoned));
         let now = (self.clock)();
         let limiter = purpose.shows_load().then(|| Arc::clone(&self.limiter));
+        let resumed = limiter.clone();
         let queued = Instant::now();
         let running = tokio::task::spawn_blocking(move || {
             let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
             let interrupted = || set(&abandoned) || set(&stopping) || set(&ending);
             let started = Instant::now();
             let stopwatch = || started.elapsed();
+            let waited = waited + (started - queued);
             let delay = limiter.is_some().then(SchedulingDelay::start);
-            let result = work(&WorkerJob {
-                database: &database,
-                now,
-                stopwatch: &stopwatch,
-                interrupted: &interrupted,
+            let in_time = match &limiter {
+                Some(limiter) if purpose == Purpose::Read => limiter.require_in_time(waited),
+                Some(_) | None => Ok(()),
+            };
+            let result = in_time.and_then(|()| {
+                work(&WorkerJob {
+                    database: &database,
+                    now,
+                    stopwatch: &stopwatch,
+                    interrupted: &interrupted,
+                })
             });
             if let (Some(limiter), Some(delay)) = (limiter, delay) {
-                limiter.record_work(waited + (started - queued) + delay.elapsed());
+                limiter.record_work(waited + delay.elapsed());
             }
             // Before the permit: `close` acquires all permits and then expects that no work holds the database.
             drop(database);
             drop(permit);
             // Work that was interrupted for it says so in words of its own.
-            if result.is_err() && set(&ending) { Err(status::reopening()) } else { result }
+            let result =
+                if result.is_err() && set(&ending) { Err(status::reopening()) } else { result };
+            (result, Instant::now())
         });
 
-        running.await.unwrap_or_else(|failure| {
+        let (result, ended) = running.await.map_err(|failure| {
             tracing::error!(%failure, "a request was not finished");
-            Err(status::server_fault(
-                "the request was not finished because of a fault in the server",
-            ))
-        })
+            status::server_fault("the request was not finished because of a fault in the server")
+        })?;
+        if let Some(limiter) = resumed {
+            limiter.record_turn(ended.elapsed());
+        }
+        result
     }
 
     /// Does a piece of work on the calling thread, which must not be held up: it has to be short and need no disk. `None`
@@ -314,7 +328,7 @@ impl Workers {
 
     async fn permit(&self, purpose: Purpose) -> Result<OwnedSemaphorePermit, Status> {
         let permits = match purpose {
-            Purpose::Read => &self.reads,
+            Purpose::Read | Purpose::NextPage => &self.reads,
             Purpose::Write => &self.writes,
             Purpose::SlowWrite => &self.slow_writes,
             Purpose::Watch => &self.watches,

@@ -22,6 +22,7 @@ mod readings;
 mod registry;
 mod reload;
 
+mod runtime;
 mod scrape;
 mod serve;
 mod signals;

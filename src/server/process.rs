@@ -6,7 +6,7 @@ use super::error::ServerError;
 use super::http_listener::HttpListener;
 use super::plaintext::{self, ListenerKind};
 use super::signals::StopSignals;
-use super::{Server, descriptors};
+use super::{Server, descriptors, runtime};
 use crate::api::Keys;
 use crate::config::Config;
 use crate::store::{OpenError, is_folder_in_use};
@@ -14,7 +14,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 
 /// Opens the data folder and serves on `listener` until `shutdown` is done.
 pub async fn run(
@@ -34,7 +33,7 @@ pub fn run_until_signal(
 ) -> Result<(), ServerError> {
     let signals = StopSignals::listen().map_err(ServerError::System)?;
     descriptors::raise_limit();
-    let runtime = Runtime::new().map_err(ServerError::System)?;
+    let runtime = runtime::start().map_err(ServerError::System)?;
 
     runtime.block_on(async {
         let (listener, local) =

@@ -10,6 +10,7 @@ use super::listener::listen;
 use super::open::{contents, request_ids};
 use super::registry::Registry;
 use super::reload;
+use super::runtime;
 use super::serve::drain;
 use super::signals::StopSignals;
 use super::upkeep::GARBAGE_COLLECTION_INTERVAL_MIN;
@@ -26,7 +27,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, watch};
 use tonic::Status;
 use tonic::body::Body;
@@ -56,7 +56,7 @@ pub fn run_testing_until_signal(
 ) -> Result<(), ServerError> {
     let signals = StopSignals::listen().map_err(ServerError::System)?;
     descriptors::raise_limit();
-    let runtime = Runtime::new().map_err(ServerError::System)?;
+    let runtime = runtime::start().map_err(ServerError::System)?;
     runtime.block_on(async {
         let (all, all_at) = bind("--grpc-addr", &addresses.all).await?;
         let read_only = match &addresses.read_only {

@@ -67,12 +67,54 @@ impl CallOrigin {
     }
 }
 
-/// How the status of a call reads in its line.
+/// Where the status of a call is read from.
 #[derive(Clone, Copy)]
-struct EndStatus<'s> {
+enum StatusSource<'h> {
+    /// It is known: a code and its message.
+    Own(Code, &'static str),
+    /// From headers or trailers.
+    Headers(&'h HeaderMap),
+}
+
+impl StatusSource<'_> {
+    /// The code alone, which costs no more than to look at one header.
+    fn code(self) -> Code {
+        match self {
+            Self::Own(code, _) => code,
+            Self::Headers(headers) => headers
+                .get(Status::GRPC_STATUS)
+                .map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes())),
+        }
+    }
+
+    /// The whole status. Headers are copied and decoded for it.
+    fn decode(self) -> EndStatus {
+        let status = match self {
+            Self::Own(code, message) => Some(Status::new(code, message)),
+            Self::Headers(headers) => Status::from_header_map(headers),
+        };
+        let info = status.as_ref().and_then(StatusExt::get_details_error_info);
+        let reason = info.map_or_else(String::new, |info| short_reason(&info.reason).to_owned());
+        EndStatus {
+            code: self.code(),
+            message: status.map_or_else(String::new, |status| status.message().to_owned()),
+            reason,
+        }
+    }
+}
+
+/// How the status of a call reads in its line.
+struct EndStatus {
     code: Code,
-    message: &'s str,
-    reason: &'s str,
+    message: String,
+    reason: String,
+}
+
+impl EndStatus {
+    /// Whether this is what every client receives when the server stops or takes no writes: no news to its operator.
+    fn is_expected(&self) -> bool {
+        self.reason == READ_ONLY || self.message == status::SHUTTING_DOWN
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,60 +186,65 @@ impl CallLog {
 
     /// Ends the log of a call that was answered.
     pub(crate) fn end_well(&mut self) {
-        self.write(EndStatus { code: Code::Ok, message: "", reason: "" });
+        self.write(StatusSource::Own(Code::Ok, ""));
     }
 
     /// Ends the log with the status that these headers hold.
     pub(crate) fn end(&mut self, headers: &HeaderMap) {
-        let status = Status::from_header_map(headers);
-        let (code, message) =
-            status.as_ref().map_or((Code::Unknown, ""), |status| (status.code(), status.message()));
-        let info = status.as_ref().and_then(StatusExt::get_details_error_info);
-        let reason = info.as_ref().map_or("", |info| short_reason(&info.reason));
-        self.write(EndStatus { code, message, reason });
+        self.write(StatusSource::Headers(headers));
     }
 
-    fn write(&mut self, status: EndStatus<'_>) {
+    fn write(&mut self, source: StatusSource<'_>) {
         self.is_ended = true;
-        let elapsed = self.started.elapsed();
-        self.calls.record(status.code.into(), elapsed);
-        let severity = severity(status, self.slow_after.is_some_and(|slow| elapsed >= slow));
-        if severity != CallSeverity::Usual || tracing::enabled!(target: TARGET, Level::DEBUG) {
-            self.write_line(severity, status, elapsed);
+        let (code, elapsed) = (source.code(), self.started.elapsed());
+        self.calls.record(code.into(), elapsed);
+        let is_expected = code == Code::Unavailable && source.decode().is_expected();
+        let is_slow = self.slow_after.is_some_and(|slow| elapsed >= slow);
+        let severity = if is_expected { CallSeverity::Usual } else { severity(code, is_slow) };
+
+        // Most calls have neither line nor span, and when the server is overloaded most are refused: their status is not
+        // decoded, which costs as much as to refuse them.
+        let suppressed = severity.admit_line();
+        let span = self.span.take();
+        if suppressed.is_none() && span.is_none() {
+            return;
         }
-        if let Some(span) = self.span.take() {
+        let status = source.decode();
+        if let Some(suppressed) = suppressed {
+            self.write_line(severity, &status, elapsed, suppressed);
+        }
+        if let Some(span) = span {
             // Other texts may name what the caller sent.
-            let is_own = status.reason.is_empty() && is_own_text(status.code);
-            let reason = if is_own { status.message } else { status.reason };
+            let is_own = status.reason.is_empty() && is_own_text(code);
+            let reason = if is_own { &status.message } else { &status.reason };
             let id = self.request_id.as_ref();
             let caller = (self.origin.caller.take(), self.origin.peer, id);
-            call_span::end(span, (status.code, reason), elapsed, caller, self.work.as_ref());
+            call_span::end(span, (code, reason), elapsed, caller, self.work.as_ref());
         }
     }
 
-    fn write_line(&self, severity: CallSeverity, status: EndStatus<'_>, elapsed: Duration) {
-        // Apart, so that calls that are refused for good reason do not hide those that the server failed.
-        static NOTABLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
-        static FAILURES: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
+    fn write_line(
+        &self,
+        severity: CallSeverity,
+        status: &EndStatus,
+        elapsed: Duration,
+        suppressed: u64,
+    ) {
         let EndStatus { code, message, reason } = status;
         let rpc = bounded(self.uri.path());
         let request_id = shown_id(self.request_id.as_ref());
         let (trace_id, key) = (self.trace_id(), self.origin.caller.as_deref());
         let peer = self.origin.peer.map(tracing::field::display);
         let duration_ms = elapsed.as_secs_f64() * 1e3;
-
-        if severity == CallSeverity::Usual {
-            let status_message = message;
-            tracing::debug!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, "call");
-            return;
-        }
         // The text of what a caller caused names objects and relationships, which only `debug` may show.
-        let shows_text = is_own_text(code) || tracing::enabled!(target: TARGET, Level::DEBUG);
+        let shows_text = is_own_text(*code) || tracing::enabled!(target: TARGET, Level::DEBUG);
         let status_message = shows_text.then_some(message).filter(|text| !text.is_empty());
-        let throttle = if severity == CallSeverity::Failure { &FAILURES } else { &NOTABLE };
-        let Some(suppressed) = throttle.admit(Instant::now().into_std()) else { return };
 
         match severity {
+            CallSeverity::Usual => {
+                let status_message = message;
+                tracing::debug!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, "call");
+            }
             CallSeverity::Failure => {
                 tracing::warn!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, suppressed, "call failed");
             }
@@ -206,9 +253,23 @@ impl CallLog {
                     self.work.as_ref().map(Operations::work).unwrap_or_default();
                 tracing::info!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, depth, visits, reads, cached, suppressed, "slow call");
             }
-            CallSeverity::Refused | CallSeverity::Usual => {
+            CallSeverity::Refused => {
                 tracing::info!(target: TARGET, rpc, request_id, trace_id, key, peer, ?code, reason, status_message, duration_ms, suppressed, "refused call");
             }
+        }
+    }
+}
+
+impl CallSeverity {
+    /// Whether a call of this severity has a line now; if so, how many lines were left out since the last one.
+    fn admit_line(self) -> Option<u64> {
+        // Apart, so that calls that are refused for good reason do not hide those that the server failed.
+        static NOTABLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
+        static FAILURES: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
+        match self {
+            Self::Usual => tracing::enabled!(target: TARGET, Level::DEBUG).then_some(0),
+            Self::Slow | Self::Refused => NOTABLE.admit(Instant::now().into_std()),
+            Self::Failure => FAILURES.admit(Instant::now().into_std()),
         }
     }
 }
@@ -216,8 +277,7 @@ impl CallLog {
 impl Drop for CallLog {
     fn drop(&mut self) {
         if !self.is_ended {
-            let (code, message) = (Code::Cancelled, "the client went away");
-            self.write(EndStatus { code, message, reason: "" });
+            self.write(StatusSource::Own(Code::Cancelled, "the client went away"));
         }
     }
 }
@@ -233,13 +293,9 @@ fn is_own_text(code: Code) -> bool {
     matches!(code, Code::Unknown | Code::Internal | Code::DataLoss | Code::Unavailable)
 }
 
-fn severity(status: EndStatus<'_>, is_slow: bool) -> CallSeverity {
-    // What every client receives when the server stops or takes no writes is no news to its operator.
-    let is_expected = status.reason == READ_ONLY || status.message == status::SHUTTING_DOWN;
-
-    match status.code {
+fn severity(code: Code, is_slow: bool) -> CallSeverity {
+    match code {
         Code::Unknown | Code::Internal | Code::DataLoss => CallSeverity::Failure,
-        Code::Unavailable if is_expected => CallSeverity::Usual,
         Code::Unavailable
         | Code::PermissionDenied
         | Code::Unauthenticated
@@ -279,12 +335,16 @@ mod tests {
 
     #[test]
     fn a_stop_and_a_read_only_server_are_no_news() {
-        let of = |code, message, reason| severity(EndStatus { code, message, reason }, false);
-        assert_eq!(of(Code::Unavailable, status::SHUTTING_DOWN, ""), CallSeverity::Usual);
-        assert_eq!(of(Code::Unavailable, "read-only", READ_ONLY), CallSeverity::Usual);
-        assert_eq!(of(Code::Unavailable, "the disk is full", ""), CallSeverity::Refused);
-        assert_eq!(of(Code::PermissionDenied, "", ""), CallSeverity::Refused);
-        assert_eq!(of(Code::InvalidArgument, "", ""), CallSeverity::Usual);
+        let of = |code, message: &str, reason: &str| {
+            let (message, reason) = (message.to_owned(), reason.to_owned());
+            EndStatus { code, message, reason }.is_expected()
+        };
+        assert!(of(Code::Unavailable, status::SHUTTING_DOWN, ""));
+        assert!(of(Code::Unavailable, "read-only", READ_ONLY));
+        assert!(!of(Code::Unavailable, "the disk is full", ""));
+        assert_eq!(severity(Code::Unavailable, false), CallSeverity::Refused);
+        assert_eq!(severity(Code::PermissionDenied, false), CallSeverity::Refused);
+        assert_eq!(severity(Code::InvalidArgument, false), CallSeverity::Usual);
     }
 
     #[test]

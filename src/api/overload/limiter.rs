@@ -27,7 +27,10 @@ const DECREASE_PERCENT: (u128, u128) = (50, 90);
 const USED_TENTHS: usize = 8;
 /// The delay that a refused client gets: between this and twice as long, so that refused calls do not return together.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// How often the log tells about refusals.
+/// After how many times the longest mean waiting time work is refused that still waits, while more calls are in progress
+/// than the limit allows.
+const LATE_FACTOR: u32 = 5;
+/// How often refusals are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Admits calls while the server keeps up.
@@ -38,6 +41,8 @@ pub(crate) struct ConcurrencyLimiter {
     calls: AtomicUsize,
     /// The most calls in progress in this window.
     calls_peak: AtomicUsize,
+    /// The calls that have ended in this window.
+    ended: AtomicUsize,
     refused: AtomicU64,
     /// For a turn on the threads that receive calls.
     turns: WaitingTimes,
@@ -56,6 +61,8 @@ pub(crate) struct ConcurrencyLimiter {
 struct Window {
     congested_in_a_row: u32,
     refused_before: u64,
+    /// When it began, in nanoseconds since the start of the limiter.
+    begun: u64,
 }
 
 /// The state of the overload protection, for metrics.
@@ -84,6 +91,7 @@ impl ConcurrencyLimiter {
             limit: AtomicUsize::new(CALLS_MAX),
             calls: AtomicUsize::new(0),
             calls_peak: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             turns: WaitingTimes::default(),
             probe: QueueProbe::default(),
@@ -162,14 +170,25 @@ impl ConcurrencyLimiter {
         });
     }
 
-    /// Records how long a task waited for its turn.
-    fn record_turn(&self, waited: Duration) {
+    /// Records how long a task waited for its turn: a probe, or a call whose work on a worker has ended.
+    pub(crate) fn record_turn(&self, waited: Duration) {
         self.turns.add(waited);
     }
 
     /// Records how long a piece of work waited for a worker and for the processor.
     pub(crate) fn record_work(&self, waited: Duration) {
         self.work.add(waited);
+    }
+
+    /// Refuses a piece of work that is about to begin, if it has waited for so long that its caller has hardly any use for
+    /// it, and calls that came in time wait behind it. Nothing is refused for that while no more calls are in progress than
+    /// the limit allows: those that were admitted before the limit fell are the ones that wait.
+    pub(crate) fn require_in_time(&self, waited: Duration) -> Result<(), Status> {
+        let is_late = self.options.waiting_max.is_some_and(|max| waited > max * LATE_FACTOR);
+        if !is_late || self.calls.load(Ordering::Relaxed) <= self.limit.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(status::overloaded(retry_delay(self.count_refusal())))
     }
 
     /// The present state.
@@ -202,11 +221,13 @@ impl ConcurrencyLimiter {
         let refused = self.refused.load(Ordering::Relaxed);
         let has_refused = refused != window.refused_before;
         window.refused_before = refused;
+        let lasted = Duration::from_nanos(now - std::mem::replace(&mut window.begun, now));
+        let ended = self.ended.swap(0, Ordering::Relaxed);
 
         if waited > waiting_max {
             window.congested_in_a_row += 1;
             if window.congested_in_a_row >= CONGESTED_WINDOWS_MIN {
-                self.lower(peak, waited, waiting_max);
+                self.lower(peak, waited, (waiting_max, ended_within(waiting_max, ended, lasted)));
             }
         } else {
             window.congested_in_a_row = 0;
@@ -215,13 +236,14 @@ impl ConcurrencyLimiter {
         self.callers.prune();
     }
 
-    /// Lowers the limit below the calls that were in progress, the more the longer they waited.
-    fn lower(&self, peak: usize, waited: Duration, waiting_max: Duration) {
+    /// Lowers the limit below the calls that were in progress, the more the longer they waited, and at once to those that
+    /// end within the longest time for waiting: calls that are in progress beyond these have to wait for longer (Little's law).
+    fn lower(&self, peak: usize, waited: Duration, (waiting_max, in_time): (Duration, usize)) {
         let (least, most) = DECREASE_PERCENT;
         let percent = waiting_max.as_nanos() * 100 / waited.as_nanos().max(1);
         let kept = peak.saturating_mul(to_usize(percent.clamp(least, most))) / 100;
         let limit = self.limit.load(Ordering::Relaxed);
-        let limit = kept.min(limit).max(to_usize(self.options.calls_min.get()));
+        let limit = kept.min(in_time).min(limit).max(to_usize(self.options.calls_min.get()));
         self.limit.store(limit, Ordering::Relaxed);
     }
 
@@ -239,6 +261,7 @@ impl Drop for AdmittedCall {
     fn drop(&mut self) {
         self.limiter.callers.end(&self.caller);
         self.limiter.calls.fetch_sub(1, Ordering::Relaxed);
+        self.limiter.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -246,6 +269,12 @@ impl Drop for AdmittedCall {
 fn retry_delay(number: u64) -> Duration {
     let spread = u32::try_from(number % 100).unwrap_or(0);
     RETRY_DELAY + RETRY_DELAY * spread / 100
+}
+
+/// How many calls end in such a time, when `ended` ended in the time `lasted`.
+fn ended_within(time: Duration, ended: usize, lasted: Duration) -> usize {
+    let ended = u128::try_from(ended).unwrap_or(u128::MAX);
+    to_usize(ended.saturating_mul(time.as_nanos()) / lasted.as_nanos().max(1))
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
@@ -263,6 +292,8 @@ mod tests {
     use tonic::Code;
 
     const WAITING_MAX: Duration = Duration::from_millis(20);
+    /// So many that half of 100 calls end within [`WAITING_MAX`].
+    const ENDED_PER_WINDOW: usize = 250;
 
     fn limiter(calls_per_key_max: Option<u32>) -> Arc<ConcurrencyLimiter> {
         Arc::new(ConcurrencyLimiter::new(OverloadOptions {
@@ -272,10 +303,12 @@ mod tests {
         }))
     }
 
-    /// Ends `windows` windows, in each of which all samples waited that long.
+    /// Ends `windows` windows, in each of which all samples waited that long and as many calls ended as the machine can
+    /// answer.
     fn pass(limiter: &Arc<ConcurrencyLimiter>, windows: u32, waited: Duration) {
         for _ in 0..windows {
             limiter.record_turn(waited);
+            limiter.ended.store(ENDED_PER_WINDOW, Ordering::Relaxed);
             let end = Duration::from_nanos(limiter.window_end.load(Ordering::Relaxed));
             limiter.end_window(limiter.started + end);
         }
@@ -301,6 +334,23 @@ mod tests {
         assert_eq!(admit(&limiter, "a", 60).len(), 50);
         pass(&limiter, 1, Duration::ZERO);
         assert_eq!(limiter.status().limit, 56);
+    }
+
+    #[test]
+    fn the_limit_falls_at_once_to_what_ends_in_time() {
+        let limiter = limiter(None);
+        let mut calls = admit(&limiter, "a", 4_000);
+        pass(&limiter, CONGESTED_WINDOWS_MIN, 2 * WAITING_MAX);
+        assert_eq!(limiter.status().limit, 50);
+
+        // Until the calls that were admitted before are fewer, those that have waited for too long are not begun.
+        let late = WAITING_MAX * LATE_FACTOR + Duration::from_millis(1);
+        let refusal = limiter.require_in_time(late).unwrap_err();
+        assert_eq!(refusal.code(), Code::ResourceExhausted);
+        assert!(limiter.require_in_time(WAITING_MAX).is_ok());
+        assert_eq!(limiter.status().refused, 1);
+        calls.truncate(50);
+        assert!(limiter.require_in_time(late).is_ok());
     }
 
     #[test]
