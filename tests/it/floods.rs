@@ -225,6 +225,8 @@ async fn calls_beyond_the_limit_of_a_connection_are_refused_by_http2() {
 async fn refused_calls_whose_requests_are_still_sent_keep_their_connection() {
     let folder = tempfile::tempdir().unwrap();
     let (server, mut stream) = flooded(folder.path(), &[]).await;
+    // Until the server has made the window of the connection larger, a client may send 64 KiB.
+    ping_after(&mut stream, Vec::new(), b"prepared").await;
     let calls = || (0..400).map(|call| 2 * call + 1);
     let part = [0; 1_000];
     let begun = calls().flat_map(|id| {
