@@ -5,17 +5,14 @@ use super::http_support::{HttpAnswer, HttpServed, PATIENCE, head};
 use super::program;
 use super::served::Served;
 use super::server_support::{KEY, SCHEMA};
+use super::tls_client::TlsClient;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::ALL_VERSIONS;
 
 const READ_SCHEMA: &str = "/v1/schema/read";
 const CHECK: &str = "/v1/permissions/check";
@@ -222,22 +219,9 @@ async fn tls_is_spoken_and_its_files_are_read_again() {
 }
 
 async fn healthy_over_tls(endpoint: &str, trusted: &Authority) -> std::io::Result<HttpAnswer> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(trusted.pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let stream = TcpStream::connect(endpoint).await?;
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-    stream.write_all(head("GET", "/healthz", &[("Connection", "close")]).as_bytes()).await?;
-    let mut received = Vec::new();
-    let _ = stream.read_to_end(&mut received).await;
-    Ok(HttpAnswer::parse(&received))
+    let protocols = &[b"http/1.1".as_slice()];
+    let client = TlsClient { trusted, identity: None, versions: ALL_VERSIONS, protocols };
+    client.send(endpoint, ["GET", "/healthz"], &[], "").await
 }
 
 #[test]

@@ -122,6 +122,7 @@ mod subject_agreement;
 mod subject_lists;
 mod tenant_lives;
 mod tls;
+mod tls_client;
 mod traces;
 mod validation;
 mod watch_many;

@@ -4,6 +4,7 @@ use crate::server_support::KEY;
 use h2::client::SendRequest;
 use prost::Message;
 use prost::bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tonic::codegen::http::{HeaderMap, Request};
@@ -36,10 +37,38 @@ impl RawConnection {
 
     /// The same, where the server may refuse.
     pub(crate) async fn try_open(address: &str) -> Option<Self> {
-        let authority = address.trim_start_matches("http://").to_owned();
-        let stream = TcpStream::connect(&authority).await.ok()?;
+        let authority = address.trim_start_matches("http://");
+        Self::over(TcpStream::connect(authority).await.ok()?, authority).await
+    }
+
+    /// The same on a stream that is there.
+    pub(crate) async fn over<S>(stream: S, authority: &str) -> Option<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (sender, connection) = h2::client::handshake(stream).await.ok()?;
+        let authority = authority.to_owned();
         Some(Self { sender, connection: tokio::spawn(connection), authority })
+    }
+
+    /// Posts JSON with the key; gives the status and the body of the answer.
+    pub(crate) async fn post_json(&mut self, path: &str, json: &str) -> (u16, String) {
+        let request = Request::post(format!("http://{}{path}", self.authority))
+            .header("authorization", format!("Bearer {KEY}"))
+            .body(())
+            .unwrap();
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let (response, mut stream) = sender.send_request(request, false).unwrap();
+        stream.send_data(Bytes::copy_from_slice(json.as_bytes()), true).unwrap();
+        let (head, mut body) = response.await.unwrap().into_parts();
+
+        let mut received = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            body.flow_control().release_capacity(data.len()).unwrap();
+            received.extend_from_slice(&data);
+        }
+        (head.status.as_u16(), String::from_utf8(received).unwrap())
     }
 
     /// Waits until the server closes the connection.

@@ -4,6 +4,7 @@ use crate::certificates::{Authority, Issued, PairFiles};
 use crate::program;
 use crate::served::Served;
 use crate::server_support::{Bearer, KEY, SCHEMA, question};
+use crate::tls_client::TlsClient;
 use kilwa::proto::authzed::api::v1 as proto;
 use proto::check_permission_response::Permissionship;
 use proto::permissions_service_client::PermissionsServiceClient;
@@ -13,16 +14,12 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::SupportedProtocolVersion;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Error, Identity};
 
 /// How long something may take that the server does at once.
@@ -97,21 +94,9 @@ impl Secured {
         version: &'static SupportedProtocolVersion,
         protocols: &[&[u8]],
     ) -> std::io::Result<Option<Vec<u8>>> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(self.authority.pem().as_bytes()).unwrap())
-            .unwrap();
-        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        let stream = TcpStream::connect(self.server.endpoint()).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-        Ok(stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec))
+        let (trusted, versions) = (&self.authority, &[version]);
+        let client = TlsClient { trusted, identity: None, versions, protocols };
+        client.negotiate(self.server.endpoint()).await
     }
 }
 
