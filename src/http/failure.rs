@@ -84,11 +84,10 @@ impl Failure {
         Self::new(Code::Cancelled, message)
     }
 
-    /// The body is too long.
-    pub(super) fn body_too_large(bytes_max: usize) -> Self {
-        let message = format!(
-            "the body of the request is longer than {bytes_max} bytes, which --http-max-body-size sets"
-        );
+    /// The body is too long, for the limit that a flag sets, or for one that none does.
+    pub(super) fn body_too_large(bytes_max: usize, flag: Option<&str>) -> Self {
+        let set = flag.map(|flag| format!(", which {flag} sets")).unwrap_or_default();
+        let message = format!("the body of the request is longer than {bytes_max} bytes{set}");
         let failure = Self::new(Code::ResourceExhausted, message);
         Self { http: StatusCode::PAYLOAD_TOO_LARGE, ..failure }
     }

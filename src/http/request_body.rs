@@ -15,6 +15,8 @@ use tonic::codegen::Bytes;
 #[derive(Clone, Debug)]
 pub(super) struct BodyLimits {
     bytes_max: usize,
+    /// The flag that sets it, if one does.
+    flag: Option<&'static str>,
     idle_max: Duration,
     /// A permit for each byte that is held.
     budget: Arc<Semaphore>,
@@ -26,9 +28,14 @@ impl BodyLimits {
         let permits = options.bodies_bytes_max.min(Semaphore::MAX_PERMITS);
         Self {
             bytes_max: options.body_bytes_max,
+            flag: Some("--http-max-body-size"),
             idle_max: options.body_idle_max,
             budget: Arc::new(Semaphore::new(permits)),
         }
+    }
+
+    fn too_large(&self) -> Failure {
+        Failure::body_too_large(self.bytes_max, self.flag)
     }
 }
 
@@ -54,7 +61,7 @@ impl BodyText {
 
     fn append(&mut self, data: &[u8], limits: &BodyLimits) -> Result<(), Failure> {
         if data.len() > limits.bytes_max.saturating_sub(self.bytes.len()) {
-            return Err(Failure::body_too_large(limits.bytes_max));
+            return Err(limits.too_large());
         }
         let count = u32::try_from(data.len()).map_err(|_| Failure::bodies_too_large())?;
         let permit = Arc::clone(&limits.budget).try_acquire_many_owned(count);
@@ -80,7 +87,10 @@ where
 
     /// The same with at most so many bytes, if the limits allow more.
     pub(super) fn at_most(mut self, bytes_max: usize) -> Self {
-        self.limits.bytes_max = self.limits.bytes_max.min(bytes_max);
+        if bytes_max < self.limits.bytes_max {
+            self.limits.bytes_max = bytes_max;
+            self.limits.flag = None;
+        }
         self
     }
 
@@ -89,7 +99,7 @@ where
         let limits = &self.limits;
         let announced = usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limits.bytes_max {
-            return Err(Failure::body_too_large(limits.bytes_max));
+            return Err(limits.too_large());
         }
         let mut text = BodyText { bytes: Vec::new(), memory: None };
         loop {

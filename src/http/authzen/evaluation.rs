@@ -193,14 +193,14 @@ fn options(members: &Members) -> Result<(Semantic, bool), InputMistake> {
     }
 }
 
-/// An item with the members that it does not have itself. Each replaces the default as a whole.
+/// An item with the defaults of the members that it does not have itself, or as null. Each replaces the default as a whole.
 fn with_defaults(defaults: &Members, item: &Value) -> Result<Members, InputMistake> {
     let Value::Object(item) = item else {
         return Err("an item of `evaluations` must be an object".to_owned());
     };
     let mut members = item.clone();
     for name in ["subject", "action", "resource", "context"] {
-        if let (None, Some(default)) = (item.get(name), defaults.get(name)) {
+        if let (None | Some(Value::Null), Some(default)) = (item.get(name), defaults.get(name)) {
             members.insert(name.to_owned(), default.clone());
         }
     }

@@ -15,6 +15,7 @@ pub struct BaseUrlError(String);
 #[derive(Debug)]
 pub(super) struct PdpMetadata {
     path: String,
+    base_path: String,
     text: String,
 }
 
@@ -39,7 +40,13 @@ impl PdpMetadata {
             "search_resource_endpoint": url("search/resource"),
             "search_action_endpoint": url("search/action"),
         });
-        Ok(Self { path: format!("{WELL_KNOWN}{tenant}"), text: text.to_string() })
+        let path = format!("{WELL_KNOWN}{tenant}");
+        Ok(Self { path, base_path: tenant.to_owned(), text: text.to_string() })
+    }
+
+    /// The path of the decision point's URL, without a slash at its end.
+    pub(super) fn base_path(&self) -> &str {
+        &self.base_path
     }
 
     /// Its path.

@@ -124,7 +124,13 @@ impl Authzen {
 
     /// Whether it has a path.
     pub(super) fn has(&self, path: &str) -> bool {
-        Endpoint::find(path).is_some() || self.metadata_at(path).is_some()
+        self.endpoint(path).is_some() || self.metadata_at(path).is_some()
+    }
+
+    /// The endpoint of a path, with the path of the base URL in front of it or without: a proxy may take it off.
+    fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        let base = self.metadata.as_ref().map_or("", PdpMetadata::base_path);
+        Endpoint::find(path).or_else(|| Endpoint::find(path.strip_prefix(base)?))
     }
 
     fn metadata_at(&self, path: &str) -> Option<&PdpMetadata> {
@@ -143,21 +149,24 @@ impl Authzen {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let path = head.uri.path();
+        let request_id = head.headers.get(REQUEST_ID).cloned();
         if let Some(metadata) = self.metadata_at(path) {
             return match head.method {
-                Method::GET => response(StatusCode::OK, metadata.text().to_owned(), None),
-                _ => wrong_method("GET"),
+                // The connection sends no body to a request with HEAD.
+                Method::GET | Method::HEAD => {
+                    response(StatusCode::OK, metadata.text().to_owned(), request_id)
+                }
+                _ => wrong_method("GET, HEAD", request_id),
             };
         }
-        let Some(endpoint) = Endpoint::find(path) else {
+        let Some(endpoint) = self.endpoint(path) else {
             return Failure::unknown_path().response(false);
         };
         if head.method != Method::POST {
-            return wrong_method("POST");
+            return wrong_method("POST", request_id);
         }
 
         let headers = CallHeaders::new(&head.headers, head.extensions);
-        let request_id = headers.request_id();
         let answered = if is_json(&head.headers) {
             self.call(services, endpoint, headers, body.at_most(BODY_BYTES_MAX)).await
         } else {
@@ -218,9 +227,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn wrong_method(allowed: &'static str) -> Response<Body> {
-    let text = Value::from(format!("the method must be {allowed}")).to_string();
-    let mut response = response(StatusCode::METHOD_NOT_ALLOWED, text, None);
+fn wrong_method(allowed: &'static str, request_id: Option<HeaderValue>) -> Response<Body> {
+    let text = Value::from(format!("the method must be one of: {allowed}")).to_string();
+    let mut response = response(StatusCode::METHOD_NOT_ALLOWED, text, request_id);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }

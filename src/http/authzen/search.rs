@@ -69,16 +69,19 @@ impl Page {
             return Ok(Self { limit: limit.unwrap_or(PAGE_RESULTS_MAX), cursor: None });
         }
 
-        let invalid = || "`page.token` is none of this server".to_owned();
-        let (first_limit, cursor) = token.split_once('.').ok_or_else(invalid)?;
-        let first_limit: u32 = first_limit.parse().map_err(|_| invalid())?;
+        let (first_limit, cursor) = token.split_once('.').ok_or_else(Self::foreign_token)?;
+        let first_limit: u32 = first_limit.parse().map_err(|_| Self::foreign_token())?;
         if !(1..=PAGE_RESULTS_MAX).contains(&first_limit) {
-            return Err(invalid());
+            return Err(Self::foreign_token());
         }
         if limit.is_some_and(|limit| limit != first_limit) {
             return Err(format!("`page.limit` must be {first_limit}, as for the first page"));
         }
         Ok(Self { limit: first_limit, cursor: Some(wire::Cursor { token: cursor.to_owned() }) })
+    }
+
+    fn foreign_token() -> InputMistake {
+        "`page.token` is none that this search has given".to_owned()
     }
 
     fn next_token(&self, count: usize, cursor: Option<wire::Cursor>) -> String {
@@ -99,6 +102,9 @@ impl SearchPlan {
     ) -> Result<(Self, Vec<u8>), InputMistake> {
         let members = input::read_object(body)?;
         let page = Page::read(&members)?;
+        if kind == SearchKind::Action && page.cursor.is_some() {
+            return Err(Page::foreign_token());
+        }
         let (entity_type, request) = match kind {
             SearchKind::Subject => subject_lookup(&members, &mapping, &page)?,
             SearchKind::Resource => resource_lookup(&members, &mapping, &page)?,
