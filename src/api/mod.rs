@@ -42,6 +42,7 @@ pub use middleware::call_ending::{PeerAddress, RequestIds, refuse};
 pub use middleware::layer::Admission;
 pub use overload::{OverloadOptions, OverloadStatus};
 pub use request_limits::RequestLimits;
+pub(crate) use sealed_token::hash as text_hash;
 pub use services::{ApiOptions, HEALTH_NAMES, ServiceMiddleware, WRITES_HEALTH, add_services};
 pub(crate) use status::{NO_KEY, WRONG_KEY, text_rule};
 pub use watch::send_queue::WatchOptions;

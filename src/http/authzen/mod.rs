@@ -1,5 +1,6 @@
 //! AuthZEN: the Authorization API 1.0 of the OpenID Foundation, on top of the services.
 
+mod action_page;
 mod evaluation;
 mod input;
 mod mapping;

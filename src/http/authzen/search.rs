@@ -1,5 +1,6 @@
 //! Searches: lookups at one revision, whose pages continue where the last one ended.
 
+use super::action_page::{ActionPage, foreign_token};
 use super::evaluation::newest;
 use super::input::{self, AuthzenAction, Entity, InputMistake, Members};
 use super::mapping::AuthzenMapping;
@@ -35,6 +36,7 @@ pub(super) struct SearchPlan {
     entity_type: String,
     is_unknown: bool,
     page: Page,
+    actions: ActionPage,
 }
 
 /// A page of results.
@@ -69,19 +71,15 @@ impl Page {
             return Ok(Self { limit: limit.unwrap_or(PAGE_RESULTS_MAX), cursor: None });
         }
 
-        let (first_limit, cursor) = token.split_once('.').ok_or_else(Self::foreign_token)?;
-        let first_limit: u32 = first_limit.parse().map_err(|_| Self::foreign_token())?;
+        let (first_limit, cursor) = token.split_once('.').ok_or_else(foreign_token)?;
+        let first_limit: u32 = first_limit.parse().map_err(|_| foreign_token())?;
         if !(1..=PAGE_RESULTS_MAX).contains(&first_limit) {
-            return Err(Self::foreign_token());
+            return Err(foreign_token());
         }
         if limit.is_some_and(|limit| limit != first_limit) {
             return Err(format!("`page.limit` must be {first_limit}, as for the first page"));
         }
         Ok(Self { limit: first_limit, cursor: Some(wire::Cursor { token: cursor.to_owned() }) })
-    }
-
-    fn foreign_token() -> InputMistake {
-        "`page.token` is none that this search has given".to_owned()
     }
 
     fn next_token(&self, count: usize, cursor: Option<wire::Cursor>) -> String {
@@ -102,17 +100,16 @@ impl SearchPlan {
     ) -> Result<(Self, Vec<u8>), InputMistake> {
         let members = input::read_object(body)?;
         let page = Page::read(&members)?;
-        if kind == SearchKind::Action && page.cursor.is_some() {
-            return Err(Page::foreign_token());
-        }
+        let mut actions = ActionPage::default();
         let (entity_type, request) = match kind {
             SearchKind::Subject => subject_lookup(&members, &mapping, &page)?,
             SearchKind::Resource => resource_lookup(&members, &mapping, &page)?,
-            SearchKind::Action => permission_list(&members, &mapping)?,
+            SearchKind::Action => permission_list(&members, &mapping, &page, &mut actions)?,
         };
         let is_unknown = request.is_none();
         // A caller without a key is refused even if there is nothing to find.
-        Ok((Self { kind, mapping, entity_type, is_unknown, page }, request.unwrap_or_default()))
+        let plan = Self { kind, mapping, entity_type, is_unknown, page, actions };
+        Ok((plan, request.unwrap_or_default()))
     }
 
     /// The response, from the messages of the lookup.
@@ -154,7 +151,7 @@ impl SearchPlan {
         Ok((has.then_some(result.resource_object_id), result.after_result_cursor))
     }
 
-    /// The actions whose permissions a subject has. They are all on one page.
+    /// The actions whose permissions a subject has. Each page lists all of them at its revision, and leaves out those before it.
     fn actions(&self, messages: &[Vec<u8>]) -> Result<Value, Failure> {
         let message = messages.first().ok_or_else(Failure::no_answer)?;
         let listed = own_wire::ListPermissionsResponse::decode(message.as_slice());
@@ -169,7 +166,15 @@ impl SearchPlan {
                 found.extend(actions.into_iter().map(|name| json!({"name": name})));
             }
         }
-        Ok(results("", &found))
+
+        let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);
+        let end = self.actions.start.saturating_add(limit);
+        let next_token = match listed.checked_at.filter(|_| found.len() > end) {
+            Some(token) => format!("{}.{}", self.page.limit, self.actions.next_cursor(end, &token)),
+            None => String::new(),
+        };
+        let page: Vec<Value> = found.into_iter().take(end).skip(self.actions.start).collect();
+        Ok(results(&next_token, &page))
     }
 }
 
@@ -238,21 +243,34 @@ fn resource_lookup(
     Ok((resource.kind, request))
 }
 
-fn permission_list(members: &Members, mapping: &AuthzenMapping) -> Result<Lookup, InputMistake> {
+fn permission_list(
+    members: &Members,
+    mapping: &AuthzenMapping,
+    page: &Page,
+    actions: &mut ActionPage,
+) -> Result<Lookup, InputMistake> {
     let subject = Entity::read(members, "subject")?;
     let resource = Entity::read(members, "resource")?;
     let context = input::context(members, mapping, &subject, None, &resource)?;
 
     let request = || {
-        let request = own_wire::ListPermissionsRequest {
-            consistency: Some(newest()),
+        Some(own_wire::ListPermissionsRequest {
+            consistency: None,
             resource: Some(resource.object(mapping)?),
             subject: Some(subject.subject(mapping)?),
             permissions: Vec::new(),
             context,
-        };
-        Some(request.encode_to_vec())
+        })
     };
-    let request = request();
+    let request = match request() {
+        None => None,
+        Some(request) => {
+            let cursor = page.cursor.as_ref().map(|cursor| cursor.token.as_str());
+            let (read, consistency) = ActionPage::read(&request, cursor)?;
+            *actions = read;
+            let consistency = Some(consistency);
+            Some(own_wire::ListPermissionsRequest { consistency, ..request }.encode_to_vec())
+        }
+    };
     Ok((resource.kind, request))
 }

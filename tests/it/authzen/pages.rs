@@ -179,3 +179,67 @@ async fn the_form_of_a_page_is_checked() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_action_search_has_pages_at_one_revision() {
+    let served = start_with_more().await;
+    let mut request = json!({
+        "subject": user("alice"), "resource": record("record-1"), "context": {"action_soft": true},
+    });
+    let all = found(&ask(&served, ACTIONS, &request.to_string()).await, "name");
+    assert_eq!(all.len(), 3);
+    for limit in 1..=4 {
+        request["page"] = json!({"limit": limit});
+        let (mut collected, mut count) = (BTreeSet::new(), 0);
+        loop {
+            let answer = ask(&served, ACTIONS, &request.to_string()).await;
+            let results = found(&answer, "name");
+            assert!(results.len() <= limit, "{answer:?}");
+            count += results.len();
+            collected.extend(results);
+            let token = answer.json()["page"]["next_token"].clone();
+            if token == "" {
+                break;
+            }
+            request["page"] = json!({"token": token});
+        }
+        assert_eq!((count, &collected), (3, &all), "{limit} at a time");
+    }
+
+    request["page"] = json!({"limit": 1});
+    let first = ask(&served, ACTIONS, &request.to_string()).await;
+    let mut collected = found(&first, "name");
+    let token = first.json()["page"]["next_token"].as_str().unwrap().to_owned();
+    // What is deleted now was there at the revision of the first page.
+    let removal =
+        json!({"relationshipFilter": {"resourceType": "record", "optionalResourceId": "record-1"}});
+    served.posted("/v1/relationships/delete", &removal.to_string()).await;
+    let mut next = token.clone();
+    while !next.is_empty() {
+        request["page"] = json!({"token": next});
+        let answer = ask(&served, ACTIONS, &request.to_string()).await;
+        collected.extend(found(&answer, "name"));
+        next = answer.json()["page"]["next_token"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(collected, all);
+    request["page"] = json!({});
+    let now = found(&ask(&served, ACTIONS, &request.to_string()).await, "name");
+    assert_eq!(now, BTreeSet::new());
+
+    for (name, value, page) in [
+        ("subject", user("bob"), json!({"token": token})),
+        ("resource", record("record-2"), json!({"token": token})),
+        ("context", json!({}), json!({"token": token})),
+        ("unknown", json!(1), json!({"token": token, "limit": 2})),
+        ("unknown", json!(1), json!({"token": format!("{token}x")})),
+    ] {
+        let mut other = request.clone();
+        other[name] = value;
+        other["page"] = page;
+        assert_eq!(ask(&served, ACTIONS, &other.to_string()).await.status, 400, "{other}");
+    }
+    // Something else is no reason to refuse it.
+    request["unknown"] = json!(1);
+    request["page"] = json!({"token": token, "limit": 1});
+    assert_eq!(ask(&served, ACTIONS, &request.to_string()).await.status, 200);
+}

@@ -63,7 +63,7 @@ async fn what_is_searched_needs_no_id_and_other_members_are_ignored() {
     // An action search has no action; properties and context apply to it.
     let mut request = json!({"subject": user("alice"), "resource": record("record-1")});
     request["action"] = named("read");
-    request["page"] = json!({"limit": 1, "properties": {"sort": "name"}});
+    request["page"] = json!({"limit": 10, "properties": {"sort": "name"}});
     let answer = ask(&served, ACTIONS, &request.to_string()).await;
     assert_eq!(found(&answer, "name"), names(&["read", "write"]));
     request["context"] = json!({"action_soft": true});

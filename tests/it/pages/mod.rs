@@ -1,6 +1,7 @@
 //! The pages of `docs`: their examples do what the pages say.
 
 mod drill;
+mod http;
 mod jobs;
 mod operations;
 mod schema_language;
