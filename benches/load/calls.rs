@@ -10,10 +10,10 @@ use proto::permissions_service_client::PermissionsServiceClient;
 use proto::relationship_update::Operation;
 use proto::schema_service_client::SchemaServiceClient;
 use std::time::Duration;
+use tonic::Request;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{IntoRequest, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -59,6 +59,56 @@ impl Connection {
         let request = authorized(request, &self.key);
         let mut client = PermissionsServiceClient::new(self.channel.clone());
         client.write_relationships(request).await.unwrap();
+    }
+
+    /// Creates relationships, all or none.
+    pub(crate) async fn import(
+        &self,
+        parts: impl Iterator<Item = Vec<proto::Relationship>> + Send + 'static,
+    ) {
+        let part = |relationships| proto::ImportBulkRelationshipsRequest { relationships };
+        let request = authorized(tokio_stream::iter(parts.map(part)), &self.key);
+        let mut client = PermissionsServiceClient::new(self.channel.clone());
+        client.import_bulk_relationships(request).await.unwrap();
+    }
+
+    /// Deletes all relationships of a type.
+    pub(crate) async fn delete(&self, resource_type: &str) {
+        let filter = proto::RelationshipFilter {
+            resource_type: resource_type.to_owned(),
+            ..Default::default()
+        };
+        let request = proto::DeleteRelationshipsRequest {
+            relationship_filter: Some(filter),
+            ..Default::default()
+        };
+        let request = authorized(request, &self.key);
+        let mut client = PermissionsServiceClient::new(self.channel.clone());
+        client.delete_relationships(request).await.unwrap();
+    }
+
+    /// Checks at full consistency, in the schema of `beside`.
+    pub(crate) async fn check_known(&self) {
+        let object = |object_type: &str, object_id: &str| proto::ObjectReference {
+            object_type: object_type.to_owned(),
+            object_id: object_id.to_owned(),
+        };
+        let request = proto::CheckPermissionRequest {
+            resource: Some(object("note", "known")),
+            permission: "viewer".to_owned(),
+            subject: Some(proto::SubjectReference {
+                object: Some(object("user", "ann")),
+                optional_relation: String::new(),
+            }),
+            consistency: Some(proto::Consistency {
+                requirement: Some(Requirement::FullyConsistent(true)),
+            }),
+            ..Default::default()
+        };
+        let request = authorized(request, &self.key);
+        let mut client = PermissionsServiceClient::new(self.channel.clone());
+        let answer = client.check_permission(request).await.unwrap().into_inner();
+        assert_eq!(answer.permissionship(), Permissionship::HasPermission);
     }
 }
 
@@ -129,7 +179,7 @@ fn require(
 }
 
 fn authorized<T>(message: T, key: &MetadataValue<Ascii>) -> Request<T> {
-    let mut request = message.into_request();
+    let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", key.clone());
     request
 }

@@ -13,6 +13,7 @@
     reason = "a program for measuring: it stops at what it did not expect, and reads the clock"
 )]
 
+mod beside;
 mod calls;
 mod headers;
 mod measure;
@@ -51,6 +52,10 @@ struct Arguments {
     /// Rounds of each kind.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
+    /// Measures instead what writes and checks of others wait for beside an import of so many relationships, and beside their
+    /// deletion. Needs a server without data.
+    #[arg(long)]
+    beside: Option<u32>,
     /// Given by `cargo bench`.
     #[arg(long, hide = true)]
     bench: bool,
@@ -60,6 +65,9 @@ struct Arguments {
 async fn main() {
     let arguments = Arguments::parse();
     let connection = Connection::open(&arguments.endpoint, &arguments.token).await;
+    if let Some(count) = arguments.beside {
+        return beside::measure(&connection, count, arguments.pid).await;
+    }
     for relationships in &arguments.relationships {
         let installation = Installation::of_about(*relationships);
         load(&connection, &installation).await;

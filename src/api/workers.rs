@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Write,
     /// Examining writes that take longer.
     SlowWrite,
+    /// Preparing large imports, one after the other. Those that wait hold no thread.
+    Import,
     /// Reading the change log for watchers.
     Watch,
     /// Maintenance by the server itself.
@@ -71,6 +73,7 @@ pub struct Workers {
     reads: Permits,
     writes: Permits,
     slow_writes: Permits,
+    imports: Permits,
     watches: Permits,
     upkeep: Permits,
     limiter: Arc<ConcurrencyLimiter>,
@@ -133,6 +136,7 @@ impl Workers {
             reads: Permits::new(threads_max),
             writes: Permits::new(threads_max.div_ceil(4)),
             slow_writes: Permits::new(threads_max.div_ceil(4)),
+            imports: Permits::new(1),
             watches: Permits::new(threads_max.div_ceil(4)),
             upkeep: Permits::new(1),
             limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
@@ -292,8 +296,8 @@ impl Workers {
         if let Some(database) = self.slot.database() {
             database.close_writes();
         }
-        let Self { reads, writes, slow_writes, watches, upkeep, .. } = self;
-        for permits in [reads, writes, slow_writes, watches, upkeep] {
+        let Self { reads, writes, slow_writes, imports, watches, upkeep, .. } = self;
+        for permits in [reads, writes, slow_writes, imports, watches, upkeep] {
             permits.close().await;
         }
         self.slot.take();
@@ -331,6 +335,7 @@ impl Workers {
             Purpose::Read | Purpose::NextPage => &self.reads,
             Purpose::Write => &self.writes,
             Purpose::SlowWrite => &self.slow_writes,
+            Purpose::Import => &self.imports,
             Purpose::Watch => &self.watches,
             Purpose::Upkeep => &self.upkeep,
         };

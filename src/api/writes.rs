@@ -33,7 +33,11 @@ impl Workers {
                 writer: writer.clone(),
             };
             let proposal = Arc::clone(&proposal);
-            let purpose = if round.is_slow() { Purpose::SlowWrite } else { Purpose::Write };
+            let purpose = match (round.is_exclusive(), round.is_slow()) {
+                (true, _) => Purpose::Import,
+                (false, true) => Purpose::SlowWrite,
+                (false, false) => Purpose::Write,
+            };
             let submitting = self.run_for(purpose, move |job| {
                 job.database.submit(round, &proposal, &caller, move |outcome| {
                     // Fails when the caller has gone.

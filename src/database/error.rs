@@ -9,7 +9,8 @@ use crate::relationship::{
 use crate::schema::removals::Removal;
 use crate::schema::{RelationshipError, SchemaError, UnknownName};
 use crate::store::{
-    QueueFull, SnapshotError, SpillError, TimeError, TransactionError, WriteError, WriteFailure,
+    PrepareError, QueueFull, SnapshotError, SpillError, TimeError, TransactionError, WriteError,
+    WriteFailure,
 };
 
 /// Why a request was not served. After any of these nothing has changed, but for [`DatabaseError::Commit`].
@@ -280,6 +281,16 @@ impl From<SpillError> for DatabaseError {
             SpillError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
             SpillError::Write(failure) => Self::Write(failure),
             SpillError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<PrepareError> for DatabaseError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Exists(existing) => Self::AlreadyExists(existing),
+            PrepareError::Spill(error) => error.into(),
+            PrepareError::Write(error) => error.into(),
         }
     }
 }

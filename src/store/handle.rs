@@ -11,6 +11,7 @@ use super::open::opening::{self, OpenedDatabase};
 use super::open::scratch::ScratchFolder;
 use super::options::{StoreId, StoreOptions};
 use super::pins::{Pin, Pins};
+use super::prepared::PreparedRevisions;
 use super::read::snapshot::{Snapshot, SnapshotError};
 use super::rocks::column_family::{ColumnFamily, Db};
 use super::rocks::source::{ReadSource, ReadTier};
@@ -21,6 +22,7 @@ use super::write::garbage::{self, CollectionStats};
 use super::write::health::WriteHealth;
 use super::write::job::{JobKind, WriteJob, WriteOutcome};
 use super::write::options::WriteOptions;
+use super::write::preparing::PreparingTurn;
 use super::write::queue::{Queue, QueueFull, QueueSlot};
 use super::write::resources::{Reserve, SystemResources};
 use super::write::rollback;
@@ -49,6 +51,7 @@ pub struct Store {
     pub(super) writer: Arc<WriterThread>,
     pub(super) queue: Arc<Queue>,
     pub(super) spill_quota: Arc<SpillQuota>,
+    pub(super) preparing: Arc<PreparingTurn>,
     pub(super) dir: PathBuf,
     pub(super) is_read_only: bool,
     /// The folder for the spill files of a store in memory.
@@ -92,6 +95,7 @@ impl Store {
             writer: Arc::clone(&self.writer),
             queue: Arc::clone(&self.queue),
             spill_quota: Arc::clone(&self.spill_quota),
+            preparing: Arc::clone(&self.preparing),
             dir: self.dir.clone(),
             is_read_only: true,
             scratch: self.scratch.clone(),
@@ -110,7 +114,8 @@ impl Store {
         spill::clear(dir).map_err(io_error)?;
 
         let (head, names) = read_state(&db).map_err(|error| OpenError::from_read(dir, &error))?;
-        let head = without_unfinished(dir, &db, head)?;
+        let (head, prepared) =
+            without_unfinished(&db, head).map_err(|error| unfinished_error(dir, error))?;
 
         let is_on_disk = lock.is_some();
         // A store that acknowledges writes without a sync may lose them with the power, so it records none.
@@ -133,6 +138,7 @@ impl Store {
             resources,
             _lock: lock,
             names: RwLock::new(Arc::new(names)),
+            prepared: RwLock::new(Arc::new(prepared)),
             listeners: Mutex::default(),
             sync: options.sync,
             closing: AtomicBool::new(false),
@@ -148,6 +154,7 @@ impl Store {
             writer: Arc::new(writer),
             queue: Queue::new(options.queue),
             spill_quota: SpillQuota::new(options.import_bytes_max),
+            preparing: Arc::default(),
             dir: dir.to_owned(),
             is_read_only: false,
             scratch: None,
@@ -163,6 +170,11 @@ impl Store {
     /// The store's id.
     pub fn id(&self) -> StoreId {
         self.id
+    }
+
+    /// How the store works.
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
     }
 
     /// Notes for the operator on how the store was opened: repairs, and writes that were lost.
@@ -349,19 +361,33 @@ fn read_state(db: &Db) -> Result<(HeadRecord, NameCatalog), ReadError> {
     Ok((read_head(source)?, read_names(source)?))
 }
 
-/// The head, after a chunked write that a crash ended has been rolled back.
-fn without_unfinished(dir: &Path, db: &Db, head: HeadRecord) -> Result<HeadRecord, OpenError> {
-    let Some(revision) = head.unfinished else { return Ok(head) };
-    let rolled_back = rollback::roll_back(db, revision, head, &|| false);
-    rolled_back.map_err(|error| match error {
+/// The head and the prepared revisions, after a chunked write that a crash ended has been rolled back. Prepared revisions that
+/// a crash kept from being published are abandoned: the writer removes them while it has nothing else to do.
+fn without_unfinished(
+    db: &Db,
+    mut head: HeadRecord,
+) -> Result<(HeadRecord, PreparedRevisions), TransactionError> {
+    if let Some(revision) = head.unfinished {
+        rollback::roll_back(db, revision, head, &|| false)?;
+        head.unfinished = None;
+    }
+
+    let snapshot = SnapshotWithThreadMode::new(db);
+    let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
+    let mut prepared = PreparedRevisions::read(source, head.prepared)?;
+    prepared.abandon_all();
+    Ok((head, prepared))
+}
+
+fn unfinished_error(dir: &Path, error: TransactionError) -> OpenError {
+    match error {
         TransactionError::Read(error) => OpenError::from_read(dir, &error),
         TransactionError::Write(_)
         | TransactionError::NoRoom(_)
         | TransactionError::Interrupted => {
             OpenError::Io { path: dir.into(), reason: error.to_string() }
         }
-    })?;
-    Ok(HeadRecord { unfinished: None, ..head })
+    }
 }
 
 fn read_names(source: ReadSource<'_>) -> Result<NameCatalog, ReadError> {

@@ -3,6 +3,7 @@
 use super::layout::corrupt_bytes::CorruptBytes;
 use super::layout::meta_keys;
 use super::layout::values;
+use super::prepared::PreparedSummary;
 use super::rocks::column_family::ColumnFamily;
 use super::rocks::source::ReadSource;
 use crate::relationship::{ReadError, Revision};
@@ -18,14 +19,22 @@ pub(super) struct HeadRecord {
     pub(super) horizon: Revision,
     /// The revision of a chunked write in progress: some of its rows are stored, and no read may show them yet.
     pub(super) unfinished: Option<Revision>,
+    /// The prepared revisions, in short.
+    pub(super) prepared: PreparedSummary,
 }
 
 impl HeadRecord {
     pub(super) fn bytes(self) -> Vec<u8> {
         debug_assert!(self.horizon <= self.revision && self.schema <= self.revision, "{self:?}");
         debug_assert!(self.unfinished.is_none_or(|unfinished| unfinished > self.revision));
-        let numbers = [self.revision, self.schema, self.horizon].into_iter();
-        let numbers = numbers.chain(self.unfinished).flat_map(|revision| revision.0.to_be_bytes());
+        let mut numbers = vec![self.revision.0, self.schema.0, self.horizon.0];
+        if self.prepared != PreparedSummary::default() {
+            numbers.push(self.unfinished.unwrap_or_default().0);
+            numbers.extend(self.prepared.numbers());
+        } else if let Some(unfinished) = self.unfinished {
+            numbers.push(unfinished.0);
+        }
+        let numbers = numbers.into_iter().flat_map(u64::to_be_bytes);
         std::iter::once(values::VERSION).chain(numbers).collect()
     }
 
@@ -33,14 +42,16 @@ impl HeadRecord {
         let (revision, rest) = values::split_revision(values::versioned(bytes)?)?;
         let (schema, rest) = values::split_revision(rest)?;
         let (horizon, rest) = values::split_revision(rest)?;
-        let unfinished = match rest {
-            [] => None,
-            rest => match values::split_revision(rest)? {
-                (revision, []) => Some(revision),
-                _ => return Err(CorruptBytes("the head record continues after its end")),
-            },
+        let (unfinished, rest) = match rest {
+            [] => (Revision::default(), rest),
+            rest => values::split_revision(rest)?,
         };
-        Ok(Self { revision, schema, horizon, unfinished })
+        let prepared = match rest {
+            [] => PreparedSummary::default(),
+            rest => PreparedSummary::from_bytes(rest)?,
+        };
+        let unfinished = Some(unfinished).filter(|unfinished| *unfinished > Revision::default());
+        Ok(Self { revision, schema, horizon, unfinished, prepared })
     }
 }
 
@@ -58,12 +69,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn heads_come_back_as_they_were_written(revisions in any::<[u32; 4]>(), unfinished in any::<bool>()) {
+        fn heads_come_back_as_they_were_written(
+            revisions in any::<[u32; 4]>(), unfinished in any::<bool>(), prepared in any::<[u64; 3]>(),
+        ) {
             let [a, b, c, d] = revisions.map(|number| Revision(u64::from(number)));
             let revision = a.max(b).max(c);
             let next = Revision(revision.0 + 1 + d.0);
             let unfinished = unfinished.then_some(next);
-            let head = HeadRecord { revision, schema: b, horizon: c, unfinished };
+            let [generation, pending, newest] = prepared.map(|number| number % 3);
+            let prepared = PreparedSummary { generation, pending, newest: Revision(newest) };
+            let head = HeadRecord { revision, schema: b, horizon: c, unfinished, prepared };
             prop_assert_eq!(HeadRecord::from_bytes(&head.bytes()), Ok(head));
         }
 

@@ -3,6 +3,7 @@
 use super::layout::names::NameCatalog;
 use super::open::acknowledged::Acknowledged;
 use super::open::data_folder::FolderLock;
+use super::prepared::PreparedRevisions;
 use super::rocks::column_family::{ColumnFamily, Db};
 use super::rocks::counters::RocksCounters;
 use super::visibility::{Visibility, VisibleBatch};
@@ -23,6 +24,8 @@ pub(super) struct StoreInner {
     pub(super) totals: WriterTotals,
     /// The names that committed rows may use.
     pub(super) names: RwLock<Arc<NameCatalog>>,
+    /// The prepared revisions, which may be newer than those of a snapshot.
+    pub(super) prepared: RwLock<Arc<PreparedRevisions>>,
     pub(super) listeners: Mutex<Vec<CommitListener>>,
     pub(super) sync: bool,
     /// Whether no further write is begun, and a large write in progress is left unfinished.
@@ -55,6 +58,15 @@ impl StoreInner {
     /// Makes names known to readers. Call it before the commit of the rows that use them.
     pub(super) fn publish(&self, names: &Arc<NameCatalog>) {
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(names);
+    }
+
+    pub(super) fn prepared(&self) -> Arc<PreparedRevisions> {
+        Arc::clone(&self.prepared.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes the prepared revisions of a commit known. Readers compare the generation, so the order does not matter to them.
+    pub(super) fn publish_prepared(&self, prepared: &Arc<PreparedRevisions>) {
+        *self.prepared.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(prepared);
     }
 
     /// Stores when a batch became visible. An error is ignored: without the record, a time between the start of the batch

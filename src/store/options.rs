@@ -21,6 +21,9 @@ pub struct StoreOptions {
     pub queue: QueueLimits,
     /// The most disk space for relationships of imports that have not been made yet, in bytes.
     pub import_bytes_max: u64,
+    /// The most relationships of an import that the writer adds in one turn. An import of more is prepared in several turns, with
+    /// other writes in between.
+    pub piece_rows_max: usize,
 }
 
 impl Default for StoreOptions {
@@ -33,6 +36,7 @@ impl Default for StoreOptions {
             counters: false,
             queue: QueueLimits::default(),
             import_bytes_max: 16 << 30,
+            piece_rows_max: 1_000,
         }
     }
 }

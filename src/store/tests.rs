@@ -13,7 +13,8 @@ use super::rocks::source::{ReadSource, ReadTier};
 use super::write::commit_group::CommitGroup;
 use super::write::error::{TransactionError, WriteError};
 use super::write::job::{JobKind, WriteJob};
-use super::write::options::WriteOptions;
+use super::write::options::{IsInterrupted, WriteOptions};
+use super::write::prepare::PrepareError;
 use super::write::spill::SpillFile;
 use super::write::transaction::Transaction;
 use crate::relationship::{
@@ -22,6 +23,7 @@ use crate::relationship::{
 };
 use rocksdb::SnapshotWithThreadMode;
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -120,9 +122,9 @@ fn a_newer_format_in_the_database_is_refused_too() {
         drop(store);
         Store::open(dir.path(), &StoreOptions::default())
     };
-    let store = reopened(store, &2_u32.to_be_bytes()).unwrap();
-    let error = reopened(store, &3_u32.to_be_bytes()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error}");
+    let store = reopened(store, &3_u32.to_be_bytes()).unwrap();
+    let error = reopened(store, &4_u32.to_be_bytes()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 4, known: 3, .. }), "{error}");
 }
 
 #[test]
@@ -372,45 +374,59 @@ fn staged(store: &Store, relationships: &[Relationship]) -> SpillFile {
     staged
 }
 
-#[test]
-fn an_import_in_pieces_is_the_same_as_one_at_once() {
-    let (_dir, in_chunks) = varied();
-    let (_other, at_once) = varied();
-    let mut many = staged(&in_chunks, &newcomers());
-    let made = in_chunks.write_large(at(5), move |t| t.create_from_spill(&mut many)).unwrap();
-    assert_eq!(made.1, None);
-    let mut many = staged(&at_once, &newcomers());
-    at_once.write(at(5), move |t| t.create_from_spill(&mut many)).unwrap();
-    let rows = |store: &Store| {
-        let all = dump(store).into_iter();
-        all.filter(|(key, _)| key != b"store-id").collect::<Vec<_>>()
-    };
-    assert!(rows(&in_chunks) == rows(&at_once));
+/// All rows and changes as readers see them.
+fn seen(store: &Store, since: Revision) -> (Vec<Relationship>, Vec<String>) {
+    let snapshot = store.snapshot(at(9)).unwrap();
+    let all = RelationshipFilter::default();
+    let rows = snapshot.scan_ordered(&all, None, usize::MAX, &ScanBudget::unlimited()).unwrap();
+    let (mut changes, mut after) = (Vec::new(), ChangePosition::after(since));
+    loop {
+        let page = snapshot.changes(after, 7_000).unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        changes.extend(page.into_iter().map(|(_, change)| format!("{change:?}")));
+    }
+    (rows.rows.into_iter().map(|(row, _)| row).collect(), changes)
+}
+
+fn patient() -> IsInterrupted {
+    Arc::new(|| false)
 }
 
 #[test]
-fn an_import_that_meets_what_exists_leaves_every_byte_as_it_was() {
-    let (_dir, store) = varied();
-    let before = dump(&store);
-    let stored = parsed("document:d1#viewer@user:ann");
-    let many = newcomers();
+fn an_import_in_pieces_is_the_same_as_one_at_once() {
+    let (_dir, in_pieces) = varied();
+    let (_other, at_once) = varied();
+    let before = in_pieces.snapshot(at(4)).unwrap().revision();
+    let mut many = staged(&in_pieces, &newcomers());
+    let mut prepared = in_pieces.prepare(at(5), &mut many, &patient()).unwrap();
+    assert_eq!(in_pieces.snapshot(at(5)).unwrap().revision(), before);
+    let made = in_pieces.write(at(5), move |t| t.publish(&mut prepared)).unwrap();
+    assert_eq!(made.1, None);
 
-    for last in [stored, many[0].clone(), many[29_999].clone()] {
-        let mut rows = many.clone();
-        rows.push(last.clone());
-        let mut rows = staged(&store, &rows);
-        let refused = store.write_large(at(5), move |transaction| {
-            match transaction.create_from_spill(&mut rows)? {
-                Some(existing) => Err(TransactionError::Read(ReadError::new(existing))),
-                None => Ok(()),
-            }
-        });
-        let Err(WriteError::Refused(TransactionError::Read(error))) = refused else {
-            panic!("{refused:?}")
-        };
-        assert_eq!(error.reason, last.to_string());
-        assert!(dump(&store) == before);
+    let mut many = staged(&at_once, &newcomers());
+    at_once.write(at(5), move |t| t.create_from_spill(&mut many)).unwrap();
+    assert!(seen(&in_pieces, before) == seen(&at_once, before));
+}
+
+#[test]
+fn an_import_that_meets_what_exists_leaves_nothing() {
+    let (_dir, store) = varied();
+    let rows_of = |store: &Store| {
+        let all = dump(store).into_iter();
+        all.filter(|(key, _)| key != b"head" && !key.starts_with(b"name/")).collect::<Vec<_>>()
+    };
+    let before = rows_of(&store);
+    let stored = parsed("document:d1#viewer@user:ann");
+    let many: Vec<_> = newcomers().into_iter().chain([stored.clone()]).collect();
+    let mut many = staged(&store, &many);
+    let refused = store.prepare(at(5), &mut many, &patient()).unwrap_err();
+    let PrepareError::Exists(existing) = refused else { panic!("{refused}") };
+    assert_eq!((&existing.resource, &existing.subject), (&stored.resource, &stored.subject));
+    while store.inner().prepared().has_unpublished() {
+        std::thread::yield_now();
     }
+    assert!(rows_of(&store) == before);
 }
 
 fn job(text: &str, kept: bool) -> WriteJob {
@@ -512,34 +528,37 @@ fn a_write_has_one_writer_which_goes_with_it() {
 }
 
 #[test]
-fn a_folder_of_the_format_without_writers_gets_the_present_one() {
-    let (dir, store) = opened();
-    put(&store, 1, RELATIONSHIP);
-    // As the program before wrote it.
-    let meta = ColumnFamily::Meta.handle(store.db()).unwrap();
-    store.db().put_cf(meta, meta_keys::FORMAT, 1_u32.to_be_bytes()).unwrap();
-    drop(store);
-    let marker = dir.path().join("KILWA");
-    let text = fs::read_to_string(&marker).unwrap();
-    fs::write(&marker, text.replace("format 2", "format 1")).unwrap();
+fn a_folder_of_an_older_format_gets_the_present_one() {
+    for older in [1_u32, 2] {
+        let (dir, store) = opened();
+        put(&store, 1, RELATIONSHIP);
+        // As the programs before wrote it: without writers, and without prepared revisions.
+        let meta = ColumnFamily::Meta.handle(store.db()).unwrap();
+        store.db().put_cf(meta, meta_keys::FORMAT, older.to_be_bytes()).unwrap();
+        drop(store);
+        let marker = dir.path().join("KILWA");
+        let text = fs::read_to_string(&marker).unwrap();
+        fs::write(&marker, text.replace("format 3", &format!("format {older}"))).unwrap();
 
-    let reopened = || Store::open(dir.path(), &StoreOptions::default()).unwrap();
-    let store = reopened();
-    assert_eq!(writers(&store), Vec::<String>::new());
-    assert_eq!(
-        store
-            .snapshot(at(2))
-            .unwrap()
-            .changes(ChangePosition::after(Revision(0)), 9)
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(fs::read_to_string(&marker).unwrap(), text);
-    let meta = ColumnFamily::Meta.handle(store.db()).unwrap();
-    let format = store.db().get_cf(meta, meta_keys::FORMAT).unwrap();
-    assert_eq!(format, Some(2_u32.to_be_bytes().to_vec()));
-    write_as(&store, "ann", false, vec!["document:x#viewer@user:ann".to_owned()], true);
-    drop(store);
-    assert_eq!(writers(&reopened()), ["ann"]);
+        let reopened = || Store::open(dir.path(), &StoreOptions::default()).unwrap();
+        let store = reopened();
+        assert_eq!(writers(&store), Vec::<String>::new());
+        let since = ChangePosition::after(Revision(0));
+        assert_eq!(store.snapshot(at(2)).unwrap().changes(since, 9).unwrap().len(), 1);
+        assert_eq!(fs::read_to_string(&marker).unwrap(), text);
+        let meta = ColumnFamily::Meta.handle(store.db()).unwrap();
+        let format = store.db().get_cf(meta, meta_keys::FORMAT).unwrap();
+        assert_eq!(format, Some(3_u32.to_be_bytes().to_vec()));
+
+        write_as(&store, "ann", false, vec!["document:x#viewer@user:ann".to_owned()], true);
+        let mut many = staged(&store, &newcomers());
+        let mut prepared = store.prepare(at(5), &mut many, &patient()).unwrap();
+        store.write(at(5), move |t| t.publish(&mut prepared)).unwrap();
+        let before = seen(&store, Revision(0));
+        drop(store);
+        let store = reopened();
+        assert_eq!(writers(&store), ["ann"]);
+        assert!(seen(&store, Revision(0)) == before);
+        assert_eq!(before.0.len(), newcomers().len() + 2);
+    }
 }

@@ -344,7 +344,7 @@ fn a_folder_of_an_older_program_gets_an_id_in_its_marker() {
     assert!(has_no_damage(&store), "{:?}", store.notes());
     drop(store);
     let marker = fs::read_to_string(dir.path().join("KILWA")).unwrap();
-    assert!(marker.starts_with("kilwa data folder, format 2\nstore "), "{marker}");
+    assert!(marker.starts_with("kilwa data folder, format 3\nstore "), "{marker}");
     assert!(dir.path().join("acknowledged").exists());
 }
 

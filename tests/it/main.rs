@@ -67,6 +67,7 @@ mod http_gateway;
 mod http_golden;
 mod http_limits;
 mod http_support;
+mod import_pieces;
 mod interruption;
 mod later_context;
 mod lookup_at_scale;

@@ -102,9 +102,9 @@ fn a_newer_format_is_refused_with_both_versions() {
     drop(store);
     fs::write(dir.path().join("KILWA"), "kilwa data folder, format 7\n").unwrap();
     let error = open(dir.path()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 3, .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("has format 7, and this program knows formats up to 2"), "{text}");
+    assert!(text.contains("has format 7, and this program knows formats up to 3"), "{text}");
     fs::write(dir.path().join("KILWA"), "what?").unwrap();
     assert!(matches!(open(dir.path()).unwrap_err(), OpenError::Damaged { .. }));
 }

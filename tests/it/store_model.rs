@@ -1,17 +1,21 @@
 //! The store against a model: random writes, expirations, collections and reopenings on a store on disk and on a map
-//! from revisions to sets of relationships; every kind of read has to agree, at the head and at older revisions.
+//! from revisions to sets of relationships; every kind of read has to agree, at the head and at older revisions. Imports are
+//! prepared, and published or given up some steps later.
 
 use kilwa::relationship::{
-    Context, ContextualizedCaveat, IdPage, ObjectIdFilter, ObjectRef, Qualifiers, Relationship,
-    RelationshipFilter, RelationshipReader, RelationshipSet, RelationshipUpdate, Revision, Subject,
-    SubjectFilter, SubjectForm, SubjectRelationFilter, Timestamp, UpdateOperation,
+    Context, ContextualizedCaveat, IdPage, ObjectIdFilter, ObjectRef, Qualifiers, ReadError,
+    Relationship, RelationshipFilter, RelationshipReader, RelationshipSet, RelationshipUpdate,
+    Revision, Subject, SubjectFilter, SubjectForm, SubjectRelationFilter, Timestamp,
+    UpdateOperation,
 };
 use kilwa::relationship::{RelationKey, ResourceKey, SubjectKey};
 use kilwa::store::{
-    ChangeLogEntry, ChangePosition, ScanBudget, ScanPage, ScanPosition, Snapshot, SnapshotError,
-    Store, StoreOptions, WriteError,
+    ChangeLogEntry, ChangePosition, PrepareError, PreparedWrite, ScanBudget, ScanPage,
+    ScanPosition, Snapshot, SnapshotError, Store, StoreOptions, TransactionError, WriteError,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -160,9 +164,41 @@ fn logged(update: &RelationshipUpdate) -> ChangeLogEntry {
     ChangeLogEntry::Relationship(logged)
 }
 
+/// The key of a relationship.
+fn key(relationship: &Relationship) -> String {
+    Relationship { caveat: None, expires_at: None, ..relationship.clone() }.to_string()
+}
+
+/// An import that is prepared and not published.
+struct Pending {
+    prepared: PreparedWrite,
+    rows: Vec<Relationship>,
+    /// Those that other writes have written since.
+    taken: BTreeSet<String>,
+}
+
+impl Pending {
+    /// Notes which of its relationships another write has written.
+    fn take(&mut self, log: &[ChangeLogEntry]) {
+        let written = log.iter().filter_map(|change| match change {
+            ChangeLogEntry::Relationship(update) if update.operation == UpdateOperation::Touch => {
+                Some(key(&update.relationship))
+            }
+            _ => None,
+        });
+        let own: BTreeSet<_> = self.rows.iter().map(key).collect();
+        self.taken.extend(written.filter(|row| own.contains(row)));
+    }
+}
+
+fn touched(relationship: Relationship) -> ChangeLogEntry {
+    logged(&RelationshipUpdate { operation: UpdateOperation::Touch, relationship })
+}
+
 struct Trial {
     dir: TempDir,
     store: Option<Store>,
+    pending: Option<Pending>,
     model: Model,
     random: Random,
 }
@@ -172,7 +208,8 @@ impl Trial {
         let dir = TempDir::new().unwrap();
         let moments = BTreeMap::from([(Revision(0), Moment::default())]);
         let model = Model { moments, changes: Vec::new(), horizon: Revision(0), now: 100 };
-        let mut trial = Self { dir, store: None, model, random: Random(seed) };
+        let (store, pending, random) = (None, None, Random(seed));
+        let mut trial = Self { dir, store, pending, model, random };
         trial.reopen();
         trial
     }
@@ -182,11 +219,14 @@ impl Trial {
     }
 
     fn reopen(&mut self) {
+        // As after a crash: nobody gives the import up.
+        mem::forget(self.pending.take());
         self.store = None;
         let options = StoreOptions {
             history_window: Duration::from_secs(WINDOW.unsigned_abs()),
             block_cache_bytes: 1 << 20,
             sync: false,
+            piece_rows_max: 3,
             ..StoreOptions::default()
         };
         self.store = Some(Store::open(self.dir.path(), &options).unwrap());
@@ -194,8 +234,10 @@ impl Trial {
 
     fn step(&mut self) {
         match self.random.below(100) {
-            0..55 => self.write(),
-            55..65 => self.delete(),
+            0..42 => self.write(),
+            42..50 => self.prepare(),
+            50..57 => self.end_import(),
+            57..65 => self.delete(),
             65..70 => self.write_schema(),
             70..80 => self.collect(),
             80..82 => self.reopen(),
@@ -247,8 +289,92 @@ impl Trial {
             if refuse { Err("refused") } else { Ok(()) }
         });
         match result {
-            Ok((revision, ())) => self.advance(revision, moment, log),
+            Ok((revision, ())) => {
+                if let Some(pending) = &mut self.pending {
+                    pending.take(&log);
+                }
+                self.advance(revision, moment, log);
+            }
             Err(WriteError::Refused("refused")) if refuse => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    /// Prepares an import. It is refused when any of it exists.
+    fn prepare(&mut self) {
+        if self.pending.is_some() {
+            return;
+        }
+        let (now, count) = (self.model.now, 1 + self.random.below(10));
+        let rows: BTreeMap<_, _> = (0..count)
+            .map(|_| self.random.relationship(now))
+            .map(|relationship| (key(&relationship), relationship))
+            .collect();
+        let mut staged = self.store().spill_file().unwrap();
+        for row in rows.values() {
+            staged.add(row).unwrap();
+        }
+        let stored = &self.model.head().1.stored;
+        let existing: BTreeSet<_> = stored.iter().map(key).collect();
+        let must_fail = rows.keys().any(|row| existing.contains(row));
+
+        match self.store().prepare(second(now), &mut staged, &(Arc::new(|| false) as _)) {
+            Ok(prepared) => {
+                assert!(!must_fail);
+                let (rows, taken) = (rows.into_values().collect(), BTreeSet::new());
+                self.pending = Some(Pending { prepared, rows, taken });
+            }
+            Err(PrepareError::Exists(found)) => {
+                let found = key(&found);
+                assert!(existing.contains(&found) && rows.contains_key(&found), "{found}");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Publishes an import or gives it up.
+    fn end_import(&mut self) {
+        let Some(Pending { mut prepared, rows, taken }) = self.pending.take() else { return };
+        if self.random.chance(25) {
+            return;
+        }
+
+        let metadata = self.random.maybe(30, |_| Context::parse(r#"{"why": "import"}"#).unwrap());
+        let mut log: Vec<_> = rows.iter().cloned().map(touched).collect();
+        log.splice(0..0, metadata.clone().map(ChangeLogEntry::Metadata));
+        let (first, refuse) = (rows[0].clone(), self.random.chance(15));
+        let result = self.store().write(second(self.model.now), move |transaction| {
+            let refused = |reason: &str| TransactionError::Read(ReadError::new(reason));
+            if let Some(metadata) = &metadata {
+                transaction.set_metadata(metadata)?;
+            }
+            if refuse {
+                return Err(refused("refused"));
+            }
+            if let Some(existing) = transaction.publish(&mut prepared)? {
+                return Err(refused(&key(&existing)));
+            }
+            // Others of the same batch would find it.
+            assert!(!transaction.create(&first)?);
+            Ok(())
+        });
+        match result {
+            Ok((revision, ())) => {
+                assert!(taken.is_empty());
+                let mut moment = self.model.head().1.clone();
+                for row in rows {
+                    assert!(moment.stored.insert(row).is_none());
+                }
+                self.advance(revision, moment, log);
+            }
+            Err(WriteError::Refused(TransactionError::Read(error)))
+                if error.reason == "refused" =>
+            {
+                assert!(refuse);
+            }
+            Err(WriteError::Refused(TransactionError::Read(error))) => {
+                assert!(taken.contains(&error.reason), "{error}");
+            }
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -443,6 +569,17 @@ impl Trial {
         }
         let kept = self.model.changes.iter().filter(|(at, _)| *at > self.model.horizon);
         assert_eq!(found, kept.cloned().collect::<Vec<_>>());
+
+        // The same from the end.
+        let (mut back, mut before) = (Vec::new(), ChangePosition::after(snapshot.revision()));
+        loop {
+            let changes = snapshot.changes_back(before, page).unwrap();
+            let Some((last, _)) = changes.last() else { break };
+            before = *last;
+            back.extend(changes.into_iter().map(|(position, change)| (position.revision, change)));
+        }
+        back.reverse();
+        assert_eq!(found, back);
     }
 }
 

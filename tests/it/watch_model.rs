@@ -37,6 +37,8 @@ fn at(tenth: i64) -> Timestamp {
 enum Step {
     /// Updates: which document, which user, how many tenths of a second later it expires, or a deletion.
     Write(Vec<(u8, u8, Option<Terms>)>),
+    /// New relationships, many enough to be prepared in pieces: which document, and the terms. Refused when one exists.
+    Import(u8, Vec<Terms>),
     /// Everything of documents whose ids start so.
     Delete(u8),
     Schema,
@@ -67,6 +69,8 @@ fn step() -> impl Strategy<Value = Step> {
     let update = (0_u8..4, 0_u8..3, prop::option::weighted(0.8, terms()));
     prop_oneof![
         6 => prop::collection::vec(update, 1..5).prop_map(Step::Write),
+        2 => (0_u8..4, prop::collection::vec(terms(), 1..8))
+            .prop_map(|(document, terms)| Step::Import(document, terms)),
         1 => (0_u8..4).prop_map(Step::Delete),
         1 => Just(Step::Schema),
         4 => prop_oneof![4 => 0_i64..15, 1 => -8_i64..0, 1 => 50_i64..150].prop_map(Step::Clock),
@@ -189,6 +193,7 @@ fn open(dir: &TempDir) -> Database {
         history_window: Duration::from_millis(u64::try_from(WINDOW * 100).unwrap()),
         block_cache_bytes: 1 << 20,
         sync: false,
+        piece_rows_max: 2,
         ..StoreOptions::default()
     };
     Database::open(dir.path(), &store, DatabaseOptions::default()).unwrap()
@@ -210,6 +215,7 @@ impl Trial {
     fn run(&mut self, step: &Step) {
         match step {
             Step::Write(updates) => self.write(updates),
+            Step::Import(document, terms) => self.import(*document, terms),
             Step::Delete(document) => {
                 let filter = RelationshipFilter {
                     resource_id: Some(ObjectIdFilter::Prefix(format!("d{document}"))),
@@ -243,19 +249,35 @@ impl Trial {
         }
     }
 
+    fn import(&self, document: u8, terms: &[Terms]) {
+        let users = (0_u8..).zip(terms);
+        let rows: Vec<_> = users.map(|(user, terms)| self.row(document, user, *terms)).collect();
+        let view = self.database().view(Consistency::FullyConsistent, at(1)).unwrap();
+        match self.database().import(at(self.now), &rows) {
+            Ok(revision) => assert!(revision > view.revision()),
+            Err(DatabaseError::AlreadyExists(found)) => {
+                assert!(rows.iter().any(|row| key(row) == key(&found)), "{found}");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn row(&self, document: u8, user: u8, terms: Terms) -> Relationship {
+        let expires = terms.expires_in;
+        let expires = expires.map(|tenths| format!("[expiration:{}]", at(self.now + tenths)));
+        let caveat = if terms.caveat { "[odd:{\"n\":3}]" } else { "" };
+        let text = format!(
+            "document:d{document}#viewer@user:u{user}{caveat}{}",
+            expires.unwrap_or_default()
+        );
+        text.parse().unwrap()
+    }
+
     fn write(&self, updates: &[(u8, u8, Option<Terms>)]) {
         let mut distinct = BTreeMap::new();
         for (document, user, terms) in updates {
-            let expires = terms.and_then(|terms| terms.expires_in);
-            let expires = expires.map(|tenths| format!("[expiration:{}]", at(self.now + tenths)));
-            let caveat = terms.filter(|terms| terms.caveat).map(|_| "[odd:{\"n\":3}]");
-            let relationship: Relationship = format!(
-                "document:d{document}#viewer@user:u{user}{}{}",
-                caveat.unwrap_or_default(),
-                expires.unwrap_or_default(),
-            )
-            .parse()
-            .unwrap();
+            let none = Terms { expires_in: None, caveat: false };
+            let relationship = self.row(*document, *user, terms.unwrap_or(none));
             let operation = match terms {
                 Some(_) => UpdateOperation::Touch,
                 None => UpdateOperation::Delete,

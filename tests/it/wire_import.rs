@@ -9,19 +9,19 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-type Part = proto::ImportBulkRelationshipsRequest;
+pub(crate) type Part = proto::ImportBulkRelationshipsRequest;
 
-fn part<T: AsRef<str>>(texts: &[T]) -> Part {
+pub(crate) fn part<T: AsRef<str>>(texts: &[T]) -> Part {
     Part { relationships: texts.iter().map(|text| relationship(text.as_ref())).collect() }
 }
 
-async fn import(server: &Running, parts: Vec<Part>) -> Result<u64, Status> {
+pub(crate) async fn import(server: &Running, parts: Vec<Part>) -> Result<u64, Status> {
     let parts = tokio_stream::iter(parts);
     let response = server.permissions().await.import_bulk_relationships(parts).await?;
     Ok(response.into_inner().num_loaded)
 }
 
-async fn stored(server: &Running) -> Vec<proto::Relationship> {
+pub(crate) async fn stored(server: &Running) -> Vec<proto::Relationship> {
     let request = proto::ExportBulkRelationshipsRequest::default();
     let mut stream =
         server.permissions().await.export_bulk_relationships(request).await.unwrap().into_inner();
@@ -32,7 +32,7 @@ async fn stored(server: &Running) -> Vec<proto::Relationship> {
     found
 }
 
-fn documents(count: usize) -> Vec<String> {
+pub(crate) fn documents(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("document:d{n:05}#viewer@user:ann")).collect()
 }
 

@@ -7,8 +7,11 @@ use crate::database::guards::require_relationship;
 use crate::database::handle::Database;
 use crate::relationship::{Relationship, Revision};
 use crate::schema::Schema;
-use crate::store::{ChangePosition, Snapshot, SpillFile, Transaction, WriteClock};
+use crate::store::{ChangePosition, PreparedWrite, Snapshot, SpillFile, Transaction, WriteClock};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The most bytes that are created in one turn of the writer.
+const PIECE_BYTES_MAX: u64 = 256 << 10;
 
 /// Relationships to be created together. They are staged in a spill file on disk, so there may be any number of them, and
 /// other writes continue while they arrive. Dropping the import discards them.
@@ -19,6 +22,10 @@ pub struct Import {
     schema_revision: Revision,
     /// The revision up to which none of them was found to exist.
     examined: Option<Revision>,
+    /// The most relationships that are created in one turn of the writer. More are prepared.
+    piece_rows_max: usize,
+    /// What is written already and only has to be published, if they are many.
+    prepared: Option<PreparedWrite>,
 }
 
 impl Import {
@@ -43,6 +50,9 @@ impl Import {
             (self.schema, self.schema_revision) = (schema, view.schema_revision());
         }
 
+        if self.is_large() {
+            return self.prepare(examination);
+        }
         let known = self.examined.filter(|known| *known >= view.oldest_revision());
         let existing = match known {
             Some(known) => self.existing_since(&view.snapshot, known)?,
@@ -53,6 +63,21 @@ impl Import {
         };
         self.examined = Some(view.revision());
         existing.map_or(Ok(()), |existing| Err(already_exists(existing)))
+    }
+
+    /// Writes all of them, unless they are written already. What exists by then, or is written by others until they are
+    /// published, is found by the writer.
+    fn prepare(&mut self, examination: &Examination<'_>) -> Result<(), DatabaseError> {
+        if self.prepared.is_some() {
+            return Ok(());
+        }
+        let duplicate = self.staged.duplicate(examination.interrupted())?;
+        duplicate.map_or(Ok(()), |duplicate| Err(already_exists(duplicate)))?;
+
+        let Caller { clock, interrupted, .. } = examination.caller;
+        let store = &examination.database.store;
+        self.prepared = Some(store.prepare(clock, &mut self.staged, interrupted)?);
+        Ok(())
     }
 
     /// A staged relationship that was written after a revision and still exists.
@@ -78,8 +103,24 @@ impl Import {
         }
     }
 
+    /// Whether they are too many to be created in one turn of the writer.
+    fn is_large(&self) -> bool {
+        let rows_max = u64::try_from(self.piece_rows_max).unwrap_or(u64::MAX);
+        self.staged.count() > rows_max || self.staged.bytes() > PIECE_BYTES_MAX
+    }
+
     /// Creates all of them, unless one was written since the examination. Returns their number.
     fn create(&mut self, transaction: &mut Transaction<'_>) -> Result<u64, Rejection> {
+        if let Some(prepared) = &mut self.prepared {
+            if transaction.schema_revision() != self.schema_revision {
+                return Err(Rejection::Outdated);
+            }
+            return match transaction.publish(prepared)? {
+                None => Ok(self.staged.count()),
+                Some(existing) => Err(already_exists(existing).into()),
+            };
+        }
+
         let known = self.examined.filter(|known| *known >= transaction.oldest_revision());
         let is_other_schema = transaction.schema_revision() != self.schema_revision;
         let Some(known) = known.filter(|_| !is_other_schema) else {
@@ -123,6 +164,10 @@ impl Proposal for CompleteImport {
         true
     }
 
+    fn is_exclusive(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_large()
+    }
+
     fn examine(
         self: &Arc<Self>,
         examination: &Examination<'_>,
@@ -132,7 +177,7 @@ impl Proposal for CompleteImport {
         let create = move |transaction: &mut Transaction<'_>, _| {
             import.lock().unwrap_or_else(PoisonError::into_inner).create(transaction)
         };
-        Ok(ExaminedWrite::new(create).large())
+        Ok(ExaminedWrite::new(create))
     }
 }
 
@@ -142,12 +187,14 @@ impl Database {
         let snapshot = self.store.snapshot(clock.into().now())?;
         let schema_revision = snapshot.schema_revision()?;
         let schema = self.state.schemas.get(schema_revision, || snapshot.schema())?;
-        Ok(Import { staged: self.store.spill_file()?, schema, schema_revision, examined: None })
+        let staged = self.store.spill_file()?;
+        let piece_rows_max = self.store.options().piece_rows_max;
+        let (examined, prepared) = (None, None);
+        Ok(Import { staged, schema, schema_revision, examined, piece_rows_max, prepared })
     }
 
     /// Creates all added relationships, or none: when one exists, is added twice, or is no longer allowed by the schema.
-    /// Returns the revision and the count. Other writes wait while the relationships are created, and not while they are
-    /// examined.
+    /// Returns the revision and the count. Other writes go on meanwhile.
     pub fn finish_import(
         &self,
         clock: impl Into<WriteClock>,

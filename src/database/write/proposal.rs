@@ -36,6 +36,11 @@ pub trait Proposal: Send + Sync + 'static {
         false
     }
 
+    /// Whether an examination of another such write could do nothing but wait for it.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// Decides on a snapshot whether the write may be applied. An error is final.
     fn examine(
         self: &Arc<Self>,
@@ -48,6 +53,7 @@ pub struct Examination<'e> {
     /// Schema and relationships at the newest revision, for as long as the caller waits.
     pub(in crate::database) view: View<'e>,
     pub(in crate::database) database: &'e Database,
+    pub(in crate::database) caller: &'e Caller,
     /// Limits of the checks in the examination.
     pub(in crate::database) limits: Limits,
     pub(in crate::database) stopwatch: Stopwatch<'e>,
@@ -179,12 +185,19 @@ pub struct PendingWrite {
     slot: QueueSlot,
     examinations: u32,
     is_slow: bool,
+    is_exclusive: bool,
 }
 
 impl PendingWrite {
     /// Whether the examination is expected to take long, and so should delay only others that are.
     pub fn is_slow(&self) -> bool {
         self.is_slow
+    }
+
+    /// Whether the examination should wait until no other such write is examined. A write that is examined again must not:
+    /// the other one may be waiting for it.
+    pub fn is_exclusive(&self) -> bool {
+        self.is_exclusive && self.examinations == 0
     }
 }
 
@@ -229,7 +242,8 @@ impl Database {
         bytes: usize,
     ) -> Result<PendingWrite, DatabaseError> {
         let slot = self.store.admit(bytes)?;
-        Ok(PendingWrite { slot, examinations: 0, is_slow: proposal.is_slow() })
+        let (is_slow, is_exclusive) = (proposal.is_slow(), proposal.is_exclusive());
+        Ok(PendingWrite { slot, examinations: 0, is_slow, is_exclusive })
     }
 
     /// Examines a write and hands it to the writer. `answer` is called with the outcome, mostly on the writer's thread, where
@@ -275,11 +289,12 @@ impl Database {
         &self,
         pending: &PendingWrite,
         proposal: &Arc<P>,
-        Caller { clock, interrupted, .. }: &Caller,
+        caller: &Caller,
     ) -> Result<ExaminedWrite<P::Output>, DatabaseError> {
         if self.store.is_read_only() {
             return Err(DatabaseError::ReadOnly);
         }
+        let Caller { clock, interrupted, .. } = caller;
         let started = clock.elapsed();
         let stopwatch = || clock.elapsed().saturating_sub(started);
         let view = self.view(Consistency::FullyConsistent, clock.now())?;
@@ -289,7 +304,13 @@ impl Database {
         if !pending.is_slow {
             limits.time_max = limits.time_max.into_iter().chain([QUICK_TIME_MAX]).min();
         }
-        proposal.examine(&Examination { view, database: self, limits, stopwatch: &stopwatch })
+        proposal.examine(&Examination {
+            view,
+            database: self,
+            caller,
+            limits,
+            stopwatch: &stopwatch,
+        })
     }
 
     /// Submits a write until its outcome is final, and waits for that.

@@ -9,14 +9,14 @@
 //! | `expiring` | time · the key of `live` | nothing |
 //! | `changes` | revision · ordinal within it | change |
 //! | `schema` | revision | text |
-//! | `meta` | `format`, `head`, `store-id`, `expired`, `counter/` and its name, `name/` and a name, or `visible/` and a revision | 4 bytes big endian, head, 16 bytes, time, counter, name id, 8 bytes big endian |
+//! | `meta` | `format`, `head`, `store-id`, `expired`, `counter/` and its name, `name/` and a name, `prepared/` and a mark, or `visible/` and a revision | 4 bytes big endian, head, 16 bytes, time, counter, name id, prepared revision, 8 bytes big endian |
 //!
 //! | part | bytes |
 //! |---|---|
 //! | type, relation | the name's id in the catalog: 4, big endian, never 0 |
 //! | subject relation | the same, 0 for objects and wildcards |
 //! | object id | its bytes, then a 0; `*` for a wildcard |
-//! | revision | 8, big endian |
+//! | revision | 8, big endian; or the mark of a prepared revision, with the highest bit set |
 //! | ordinal | 4, big endian |
 //! | time | seconds since 1970: 8, big endian, sign flipped; nanoseconds: 4, big endian |
 //!

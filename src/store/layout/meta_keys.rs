@@ -1,4 +1,5 @@
-//! The keys of `meta`: the records of which a store has one, counters, names and times of visibility.
+//! The keys of `meta`: the records of which a store has one, counters, names, times of visibility and prepared
+//! revisions.
 
 use crate::relationship::Revision;
 
@@ -20,6 +21,9 @@ pub(in crate::store) const NAME_PREFIX: &[u8] = b"name/";
 /// How the keys in `meta` of the times at which batches became visible start.
 pub(in crate::store) const VISIBLE_PREFIX: &[u8] = b"visible/";
 
+/// How the keys of prepared revisions in `meta` start.
+pub(in crate::store) const PREPARED_PREFIX: &[u8] = b"prepared/";
+
 /// The key of a counter in `meta`.
 pub(in crate::store) fn counter(name: &str) -> Vec<u8> {
     [COUNTER_PREFIX, name.as_bytes()].concat()
@@ -28,6 +32,11 @@ pub(in crate::store) fn counter(name: &str) -> Vec<u8> {
 /// The key in `meta` of the time at which the batch became visible whose first revision this is.
 pub(in crate::store) fn visible(first: Revision) -> Vec<u8> {
     [VISIBLE_PREFIX, first.0.to_be_bytes().as_slice()].concat()
+}
+
+/// The key of a prepared revision with this mark in `meta`.
+pub(in crate::store) fn prepared(mark: Revision) -> Vec<u8> {
+    [PREPARED_PREFIX, mark.0.to_be_bytes().as_slice()].concat()
 }
 
 /// The key of a name in `meta`.

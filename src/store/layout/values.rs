@@ -7,9 +7,10 @@
 //! | row | revision of the creation (8) · qualifiers |
 //! | qualifiers | flags (1): 1 caveat, 2 expiration · time of the expiration (12), if any · caveat, if any |
 //! | caveat | the name's id (4) · context as JSON up to the end, nothing when it is empty |
-//! | change | kind (1): 0 touch, 1 replacing touch, 2 delete, 3 schema, 4 metadata, 5 writer · content |
-//! | content | of a touch: key as in `live` · qualifiers; of a delete: key; of metadata: JSON; of the writer: its name |
-//! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) · revision of a chunked write in progress (8), if any |
+//! | change | kind (1): 0 touch, 1 replacing touch, 2 delete, 3 schema, 4 metadata, 5 writer, 6 prepared · content |
+//! | content | of a touch: key as in `live` · qualifiers; of a delete: key; of metadata: JSON; of the writer: its name; of prepared: mark (8) |
+//! | head | revision (8) · revision of the schema (8) · oldest readable revision (8) · revision of a chunked write in progress (8), if any, 0 before · number of changes to the prepared revisions, of those that are pending, and newest revision at which one was published (24), if any |
+//! | prepared revision | nothing while it is pending, then the revision at which it was published (8) |
 //! | counter | its filter as JSON: an object of the conditions that are set |
 //! | name id | 4, big endian |
 
@@ -31,6 +32,7 @@ const DELETE: u8 = 2;
 const SCHEMA: u8 = 3;
 const METADATA: u8 = 4;
 const WRITER: u8 = 5;
+const PREPARED: u8 = 6;
 
 /// The value of a row: the revision that created it, and its qualifiers in bytes.
 pub(in crate::store) fn row(created: Revision, qualifiers: &[u8]) -> Vec<u8> {
@@ -145,6 +147,8 @@ pub(in crate::store) enum ChangeRecord<'a> {
     Metadata(Context),
     /// The name of who made the write; the first entry of its revision.
     Writer(&'a str),
+    /// In its place stand the changes that were logged under this mark of a prepared revision.
+    Prepared(Revision),
 }
 
 impl<'a> ChangeRecord<'a> {
@@ -158,6 +162,7 @@ impl<'a> ChangeRecord<'a> {
             Self::SchemaWritten => (SCHEMA, Vec::new()),
             Self::Metadata(metadata) => (METADATA, context_bytes(metadata)),
             Self::Writer(name) => (WRITER, name.as_bytes().to_vec()),
+            Self::Prepared(mark) => (PREPARED, mark.0.to_be_bytes().to_vec()),
         };
         [&[VERSION, kind], content.as_slice()].concat()
     }
@@ -176,6 +181,10 @@ impl<'a> ChangeRecord<'a> {
             WRITER => match std::str::from_utf8(content) {
                 Ok(name) => Ok(Self::Writer(name)),
                 Err(_) => Err(CorruptBytes("the name of a writer is not text")),
+            },
+            PREPARED => match split_revision(content)? {
+                (mark, []) => Ok(Self::Prepared(mark)),
+                _ => Err(CorruptBytes("a change continues after its end")),
             },
             _ => Err(CorruptBytes("a change is of an unknown kind")),
         }
@@ -302,6 +311,7 @@ mod tests {
             ChangeRecord::SchemaWritten,
             ChangeRecord::Metadata(metadata),
             ChangeRecord::Writer("ann's laptop"),
+            ChangeRecord::Prepared(Revision(7)),
         ] {
             assert_eq!(ChangeRecord::from_bytes(&logged.bytes()), Ok(logged));
         }

@@ -3,7 +3,8 @@
 use super::keys::{RowKey, split_deleted};
 use super::log_keys::{schema_revision, split_change, split_time};
 use super::meta_keys::{
-    COLLECTED, COUNTER_PREFIX, EXPIRED, FORMAT, HEAD, NAME_PREFIX, STORE_ID, VISIBLE_PREFIX,
+    COLLECTED, COUNTER_PREFIX, EXPIRED, FORMAT, HEAD, NAME_PREFIX, PREPARED_PREFIX, STORE_ID,
+    VISIBLE_PREFIX,
 };
 use crate::store::rocks::column_family::ColumnFamily;
 
@@ -27,7 +28,9 @@ pub(in crate::store) fn is_well_formed(family: ColumnFamily, key: &[u8]) -> bool
         ColumnFamily::Schema => schema_revision(key).is_ok(),
         ColumnFamily::Meta => {
             [FORMAT, HEAD, STORE_ID, EXPIRED, COLLECTED].contains(&key)
-                || [COUNTER_PREFIX, NAME_PREFIX, VISIBLE_PREFIX].iter().any(has_prefix)
+                || [COUNTER_PREFIX, NAME_PREFIX, PREPARED_PREFIX, VISIBLE_PREFIX]
+                    .iter()
+                    .any(has_prefix)
         }
     }
 }

@@ -12,8 +12,9 @@ use std::path::Path;
 
 /// The format that this program writes. Stands in the marker, which is read before RocksDB touches anything, and in
 /// `meta`.
-pub(in crate::store) const FORMAT: u32 = 2;
-/// The oldest format that this program reads. Format 1 is the same without the names of writers in the change log.
+pub(in crate::store) const FORMAT: u32 = 3;
+/// The oldest format that this program reads. Formats 1 and 2 are the same without prepared revisions, and format 1 also without
+/// the names of writers in the change log.
 const OLDEST_FORMAT: u32 = 1;
 /// The name of the marker.
 pub(in crate::store) const MARKER: &str = "KILWA";

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// Once so many bytes have been read, the rest has to be asked for.
 const BYTES_MAX: usize = 512 << 10;
+/// The bytes of a key in `changes`.
+const KEY_BYTES: usize = 12;
 
 /// A position in the change log: after one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,22 +83,39 @@ pub(in crate::store) fn read(
     last: Revision,
     count_max: usize,
 ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
-    let (mut found, mut bytes) = (Vec::new(), 0);
+    let mut page = ChangePage { source, names, count_max, bytes: 0, found: Vec::new() };
     let mut cursor = source.cursor(ColumnFamily::Changes, &[])?;
+    if after.is_within() {
+        // The entry before the next one may stand for prepared changes, of which some are still to come.
+        cursor.seek_back(&log_keys::change(after.revision, after.ordinal));
+        if let Some((key, value)) = cursor.item()?
+            && let (revision, first) = log_keys::split_change(key)?
+            && revision == after.revision
+            && let ChangeRecord::Prepared(mark) = ChangeRecord::from_bytes(value)?
+        {
+            let next = (after.ordinal - first).saturating_add(1);
+            page.add_prepared(mark, ChangePosition { revision, ordinal: first }, next)?;
+        }
+    }
+
     cursor.seek(&start(after));
-    while found.len() < count_max
-        && bytes < BYTES_MAX
+    while page.has_room()
         && let Some((key, value)) = cursor.item()?
     {
         let (revision, ordinal) = log_keys::split_change(key)?;
         if revision > last {
             break;
         }
-        bytes += key.len() + value.len();
-        found.push((ChangePosition { revision, ordinal }, change(names, value)?));
+        let position = ChangePosition { revision, ordinal };
+        let record = ChangeRecord::from_bytes(value)?;
+        if let ChangeRecord::Prepared(mark) = record {
+            page.add_prepared(mark, position, 0)?;
+        } else {
+            page.add(position, record, value.len())?;
+        }
         cursor.advance();
     }
-    Ok(found)
+    Ok(page.found)
 }
 
 /// The changes before `before` and after `first`, newest first, at most `count_max`, and fewer where they are large.
@@ -107,22 +126,109 @@ pub(in crate::store) fn read_back(
     first: Revision,
     count_max: usize,
 ) -> Result<Vec<(ChangePosition, ChangeLogEntry)>, ReadError> {
-    let (mut found, mut bytes) = (Vec::new(), 0);
+    let mut page = ChangePage { source, names, count_max, bytes: 0, found: Vec::new() };
     let mut cursor = source.cursor(ColumnFamily::Changes, &[])?;
     cursor.seek_back(&end(before));
-    while found.len() < count_max
-        && bytes < BYTES_MAX
+    while page.has_room()
         && let Some((key, value)) = cursor.item()?
     {
         let (revision, ordinal) = log_keys::split_change(key)?;
         if revision <= first {
             break;
         }
-        bytes += key.len() + value.len();
-        found.push((ChangePosition { revision, ordinal }, change(names, value)?));
+        let position = ChangePosition { revision, ordinal };
+        let record = ChangeRecord::from_bytes(value)?;
+        if let ChangeRecord::Prepared(mark) = record {
+            page.add_prepared_back(mark, position, before)?;
+        } else {
+            page.add(position, record, value.len())?;
+        }
         cursor.retreat();
     }
-    Ok(found)
+    Ok(page.found)
+}
+
+/// The changes that have been read.
+struct ChangePage<'p> {
+    source: ReadSource<'p>,
+    names: &'p NameCatalog,
+    count_max: usize,
+    bytes: usize,
+    found: Vec<(ChangePosition, ChangeLogEntry)>,
+}
+
+impl ChangePage<'_> {
+    fn has_room(&self) -> bool {
+        self.found.len() < self.count_max && self.bytes < BYTES_MAX
+    }
+
+    fn add(
+        &mut self,
+        position: ChangePosition,
+        record: ChangeRecord<'_>,
+        bytes: usize,
+    ) -> Result<(), CorruptBytes> {
+        self.bytes += KEY_BYTES + bytes;
+        self.found.push((position, change(self.names, record)?));
+        Ok(())
+    }
+
+    /// Adds the changes under a mark from number `next` on. `at` is the position of the entry that stands for them, and of the
+    /// first of them.
+    fn add_prepared(
+        &mut self,
+        mark: Revision,
+        at: ChangePosition,
+        next: u32,
+    ) -> Result<(), ReadError> {
+        let mut cursor = self.source.cursor(ColumnFamily::Changes, &mark.0.to_be_bytes())?;
+        cursor.seek(&log_keys::change(mark, next));
+        while self.has_room()
+            && let Some((key, value)) = cursor.item()?
+        {
+            self.add_numbered(at, key, value)?;
+            cursor.advance();
+        }
+        Ok(())
+    }
+
+    /// Adds the changes under a mark that lie before a position, newest first.
+    fn add_prepared_back(
+        &mut self,
+        mark: Revision,
+        at: ChangePosition,
+        before: ChangePosition,
+    ) -> Result<(), ReadError> {
+        let last = match before.ordinal.checked_sub(at.ordinal) {
+            Some(number) if before.revision == at.revision && before.is_within() => {
+                number.checked_sub(1)
+            }
+            Some(_) | None => Some(u32::MAX),
+        };
+        let Some(last) = last else { return Ok(()) };
+        let mut cursor = self.source.cursor(ColumnFamily::Changes, &mark.0.to_be_bytes())?;
+        cursor.seek_back(&log_keys::change(mark, last));
+        while self.has_room()
+            && let Some((key, value)) = cursor.item()?
+            && log_keys::split_change(key)?.0 == mark
+        {
+            self.add_numbered(at, key, value)?;
+            cursor.retreat();
+        }
+        Ok(())
+    }
+
+    /// Adds a change under a mark, in the revision that published it.
+    fn add_numbered(
+        &mut self,
+        at: ChangePosition,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), CorruptBytes> {
+        let (_, number) = log_keys::split_change(key)?;
+        let position = ChangePosition { ordinal: at.ordinal.saturating_add(number), ..at };
+        self.add(position, ChangeRecord::from_bytes(value)?, value.len())
+    }
 }
 
 /// The last key that is before a position.
@@ -140,8 +246,8 @@ fn start(after: ChangePosition) -> Vec<u8> {
     }
 }
 
-fn change(names: &NameCatalog, value: &[u8]) -> Result<ChangeLogEntry, CorruptBytes> {
-    Ok(match ChangeRecord::from_bytes(value)? {
+fn change(names: &NameCatalog, record: ChangeRecord<'_>) -> Result<ChangeLogEntry, CorruptBytes> {
+    Ok(match record {
         ChangeRecord::Touched { row, qualifiers, .. } => {
             let qualifiers = values::decode_qualifiers(qualifiers, names)?;
             update(UpdateOperation::Touch, decode::relationship(names, &row, qualifiers)?)
@@ -153,6 +259,9 @@ fn change(names: &NameCatalog, value: &[u8]) -> Result<ChangeLogEntry, CorruptBy
         ChangeRecord::SchemaWritten => ChangeLogEntry::Schema,
         ChangeRecord::Metadata(metadata) => ChangeLogEntry::Metadata(metadata),
         ChangeRecord::Writer(name) => ChangeLogEntry::Writer(name.into()),
+        ChangeRecord::Prepared(_) => {
+            return Err(CorruptBytes("a prepared revision is within another one"));
+        }
     })
 }
 

@@ -6,7 +6,7 @@
 //! back finds the same expirations.
 
 use super::decode;
-use super::row_cursor::{self, ReadAt};
+use super::row_cursor::{self, PastRevision, ReadAt};
 use super::snapshot::Snapshot;
 use crate::relationship::{Qualifiers, ReadError, Relationship, Revision, Timestamp};
 use crate::store::layout::keys::{self, RowKey};
@@ -83,6 +83,8 @@ impl Snapshot<'_> {
         until: Timestamp,
         count_max: usize,
     ) -> Result<ExpirationPage, ReadError> {
+        let prepared = self.prepared()?;
+        let at = PastRevision { revision: at, prepared: &prepared };
         read((self.source(), self.names()), at, after, until, count_max)
     }
 
@@ -121,7 +123,7 @@ pub(in crate::store) fn next(
 /// See [`Snapshot::expirations`].
 pub(in crate::store) fn read(
     (source, names): (ReadSource<'_>, &NameCatalog),
-    at: Revision,
+    at: PastRevision<'_>,
     after: &ExpirationPosition,
     until: Timestamp,
     count_max: usize,

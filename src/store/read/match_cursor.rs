@@ -35,7 +35,7 @@ enum CursorState {
 impl<'a> MatchCursor<'a> {
     /// It has no position until the first seek.
     pub(in crate::store) fn new(
-        (source, read_at): (ReadSource<'a>, ReadAt),
+        (source, read_at): (ReadSource<'a>, ReadAt<'a>),
         plan: &'a ScanPlan,
         budget: &'a ScanBudget<'a>,
     ) -> Result<Self, ReadError> {
@@ -44,7 +44,7 @@ impl<'a> MatchCursor<'a> {
 
     /// The same for those whose keys start with `prefix`.
     pub(in crate::store) fn within(
-        (source, read_at): (ReadSource<'a>, ReadAt),
+        (source, read_at): (ReadSource<'a>, ReadAt<'a>),
         plan: &'a ScanPlan,
         prefix: Vec<u8>,
         budget: &'a ScanBudget<'a>,
@@ -132,7 +132,11 @@ impl<'a> MatchCursor<'a> {
     /// Steps and skips rows that do not match, until the budget is spent.
     fn settle(&mut self) -> Result<(), ReadError> {
         loop {
-            if self.budget.is_spent() && self.rows.current()?.is_some() {
+            // Not between rows of one key, of which another may have existed: what follows continues after the key.
+            if self.budget.is_spent()
+                && let Some(next) = self.rows.current()?
+                && self.last.as_deref() != Some(next.key)
+            {
                 self.state = CursorState::Unknown;
                 return Ok(());
             }

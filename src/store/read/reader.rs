@@ -25,7 +25,7 @@ use crate::store::rocks::source::ReadSource;
 pub(in crate::store) struct SnapshotReader<'a> {
     pub(in crate::store) source: ReadSource<'a>,
     pub(in crate::store) names: &'a NameCatalog,
-    pub(in crate::store) read_at: ReadAt,
+    pub(in crate::store) read_at: ReadAt<'a>,
     pub(in crate::store) expiry: ExpiryFilter,
     /// Whether the caller has stopped waiting.
     pub(in crate::store) interrupted: &'a dyn Fn() -> bool,

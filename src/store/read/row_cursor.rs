@@ -5,16 +5,43 @@ use crate::relationship::{ReadError, Revision};
 use crate::store::layout::corrupt_bytes::CorruptBytes;
 use crate::store::layout::keys;
 use crate::store::layout::values;
+use crate::store::prepared::PreparedRevisions;
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::rocks::source::{KeyCursor, ReadSource};
 
 /// The revision that a read shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum ReadAt {
-    /// The newest revision of the source: deleted rows are never read.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) enum ReadAt<'a> {
+    /// The newest revision of the source: deleted rows are never read, and every live row exists.
     Newest,
-    /// An older revision.
-    At(Revision),
+    /// The same beside rows of prepared revisions that do not exist yet.
+    NewestBeside(&'a PreparedRevisions),
+    /// An older revision, or the newest while a chunked write is in progress.
+    At(PastRevision<'a>),
+}
+
+/// A revision, with what tells whether a row existed then.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct PastRevision<'a> {
+    pub(in crate::store) revision: Revision,
+    pub(in crate::store) prepared: &'a PreparedRevisions,
+}
+
+impl PastRevision<'_> {
+    fn shows(self, created: Revision) -> bool {
+        self.prepared.exists_at(created, self.revision)
+    }
+}
+
+impl ReadAt<'_> {
+    /// Whether a live row that was created at a revision, or under a mark, existed.
+    fn shows(self, created: Revision) -> bool {
+        match self {
+            Self::Newest => true,
+            Self::NewestBeside(prepared) => !prepared.hides(created),
+            Self::At(at) => at.shows(created),
+        }
+    }
 }
 
 /// A row that a cursor stands at.
@@ -30,6 +57,7 @@ pub(in crate::store) struct VersionedRow<'r> {
 /// the caller decides how many of these to step over before it stops or seeks.
 pub(in crate::store) struct RowCursor<'a> {
     prefix: Vec<u8>,
+    read_at: ReadAt<'a>,
     live: KeyCursor<'a>,
     past: Option<DeletedRows<'a>>,
     active: ActiveCursor,
@@ -37,7 +65,7 @@ pub(in crate::store) struct RowCursor<'a> {
 
 /// What an older revision needs: its dead rows.
 struct DeletedRows<'a> {
-    revision: Revision,
+    at: PastRevision<'a>,
     deleted: KeyCursor<'a>,
 }
 
@@ -53,17 +81,17 @@ impl<'a> RowCursor<'a> {
     pub(in crate::store) fn new(
         source: ReadSource<'a>,
         index: RowIndex,
-        read_at: ReadAt,
+        read_at: ReadAt<'a>,
         prefix: Vec<u8>,
     ) -> Result<Self, ReadError> {
         let live = source.cursor(index.live(), &prefix)?;
         let past = match read_at {
-            ReadAt::Newest => None,
-            ReadAt::At(revision) => {
-                Some(DeletedRows { revision, deleted: source.cursor(index.deleted(), &prefix)? })
+            ReadAt::Newest | ReadAt::NewestBeside(_) => None,
+            ReadAt::At(at) => {
+                Some(DeletedRows { at, deleted: source.cursor(index.deleted(), &prefix)? })
             }
         };
-        Ok(Self { prefix, live, past, active: ActiveCursor::Live })
+        Ok(Self { prefix, read_at, live, past, active: ActiveCursor::Live })
     }
 
     /// Goes to the first row that is not below `key`.
@@ -89,18 +117,20 @@ impl<'a> RowCursor<'a> {
         let row = match (self.active, &self.past) {
             (ActiveCursor::Deleted, Some(past)) => match past.deleted.item()? {
                 Some((deleted_key, value)) => {
-                    let existed = existed_at(deleted_key, value, past.revision)?;
+                    let existed = existed_at(deleted_key, value, past.at)?;
                     Some(VersionedRow { key: keys::split_deleted(deleted_key)?.0, value, existed })
                 }
                 None => None,
             },
             (ActiveCursor::Deleted, None) | (ActiveCursor::Live, _) => {
-                match (self.live.item()?, &self.past) {
-                    (Some((key, value)), Some(past)) => {
-                        let existed = values::split_row(value)?.0 <= past.revision;
+                match (self.live.item()?, self.read_at) {
+                    (Some((key, value)), ReadAt::Newest) => {
+                        Some(VersionedRow { key, value, existed: true })
+                    }
+                    (Some((key, value)), read_at) => {
+                        let existed = read_at.shows(values::split_row(value)?.0);
                         Some(VersionedRow { key, value, existed })
                     }
-                    (Some((key, value)), None) => Some(VersionedRow { key, value, existed: true }),
                     (None, _) => None,
                 }
             }
@@ -124,27 +154,31 @@ impl<'a> RowCursor<'a> {
 }
 
 /// Whether a dead row was there at a revision.
-fn existed_at(deleted_key: &[u8], value: &[u8], revision: Revision) -> Result<bool, CorruptBytes> {
+fn existed_at(
+    deleted_key: &[u8],
+    value: &[u8],
+    at: PastRevision<'_>,
+) -> Result<bool, CorruptBytes> {
     let (_, removed) = keys::split_deleted(deleted_key)?;
     let (created, _) = values::split_row(value)?;
-    Ok(created <= revision && revision < removed)
+    Ok(at.shows(created) && at.revision < removed)
 }
 
 /// The qualifiers, in bytes, of the row with this key at a revision.
 pub(in crate::store) fn find(
     source: ReadSource<'_>,
-    read_at: ReadAt,
+    read_at: ReadAt<'_>,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, ReadError> {
     if let Some(value) = source.get(ColumnFamily::Live, key)? {
         let (created, qualifiers) = values::split_row(&value)?;
-        if matches!(read_at, ReadAt::Newest) || matches!(read_at, ReadAt::At(at) if created <= at) {
+        if read_at.shows(created) {
             return Ok(Some(qualifiers.to_vec()));
         }
     }
     match read_at {
-        ReadAt::Newest => Ok(None),
-        ReadAt::At(revision) => find_deleted(source, revision, key),
+        ReadAt::Newest | ReadAt::NewestBeside(_) => Ok(None),
+        ReadAt::At(at) => find_deleted(source, at, key),
     }
 }
 
@@ -152,13 +186,13 @@ pub(in crate::store) fn find(
 /// there then.
 fn find_deleted(
     source: ReadSource<'_>,
-    revision: Revision,
+    at: PastRevision<'_>,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, ReadError> {
     let mut deleted = source.cursor(ColumnFamily::Deleted, key)?;
-    deleted.seek(&keys::deleted(key, Revision(revision.0.saturating_add(1))));
+    deleted.seek(&keys::deleted(key, Revision(at.revision.0.saturating_add(1))));
     match deleted.item()? {
-        Some((found, value)) if found.starts_with(key) && existed_at(found, value, revision)? => {
+        Some((found, value)) if found.starts_with(key) && existed_at(found, value, at)? => {
             Ok(Some(values::split_row(value)?.1.to_vec()))
         }
         Some(_) | None => Ok(None),

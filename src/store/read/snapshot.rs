@@ -3,7 +3,7 @@
 use super::changelog::{self, ChangeLogEntry, ChangePosition};
 use super::page::{ExpiryFilter, ScanPage, SchemaText};
 use super::reader::SnapshotReader;
-use super::row_cursor::{self, ReadAt};
+use super::row_cursor::{self, PastRevision, ReadAt};
 use super::scan_budget::ScanBudget;
 use super::scan_position::ScanPosition;
 use crate::relationship::{
@@ -14,6 +14,7 @@ use crate::store::head::{HeadRecord, read_head};
 use crate::store::inner::StoreInner;
 use crate::store::layout::keys::RowKey;
 use crate::store::layout::names::NameCatalog;
+use crate::store::prepared::{NONE_PREPARED, PreparedRevisions};
 use crate::store::rocks::column_family::Db;
 use crate::store::rocks::source::{ReadSource, ReadTier};
 use rocksdb::SnapshotWithThreadMode;
@@ -57,11 +58,13 @@ pub enum SnapshotError {
 /// Shows every write up to the revision and none after it, however long it exists. As long as it exists, what it shows stays
 /// on disk.
 pub struct Snapshot<'db> {
-    db: &'db Db,
+    inner: &'db StoreInner,
     frozen: SnapshotWithThreadMode<'db, Db>,
     tier: ReadTier,
     names: Arc<NameCatalog>,
     head: HeadRecord,
+    /// The prepared revisions, where rows at this revision cannot be told from others without them.
+    prepared: Option<Arc<PreparedRevisions>>,
     revision: Revision,
     now: Timestamp,
     interrupted: &'db dyn Fn() -> bool,
@@ -74,13 +77,37 @@ impl<'db> Snapshot<'db> {
         now: Timestamp,
         tier: ReadTier,
     ) -> Result<Self, ReadError> {
+        let newest = Self::frozen(inner, now, tier)?;
+        let revision = newest.head.revision;
+        newest.shown_at(revision)
+    }
+
+    /// What is stored now. No row can be read before [`Self::shown_at`].
+    fn frozen(inner: &'db StoreInner, now: Timestamp, tier: ReadTier) -> Result<Self, ReadError> {
         let db = &inner.db;
         let frozen = SnapshotWithThreadMode::new(db);
         // Read after the snapshot was taken: names are published before the rows that use them.
         let names = inner.names();
         let head = read_head(ReadSource::snapshot(db, &frozen, tier))?;
         let revision = head.revision;
-        Ok(Self { db, frozen, tier, names, head, revision, now, interrupted: &|| false })
+        let interrupted = &|| false;
+        Ok(Self { inner, frozen, tier, names, head, prepared: None, revision, now, interrupted })
+    }
+
+    /// The same at a revision.
+    fn shown_at(self, revision: Revision) -> Result<Self, ReadError> {
+        let concerned = self.head.prepared.concerns(revision);
+        let prepared = if concerned { Some(self.prepared()?) } else { None };
+        Ok(Self { prepared, revision, ..self })
+    }
+
+    /// The prepared revisions of this state. Those in memory may be of another one.
+    pub(super) fn prepared(&self) -> Result<Arc<PreparedRevisions>, ReadError> {
+        let in_memory = self.inner.prepared();
+        if in_memory.generation() == self.head.prepared.generation {
+            return Ok(in_memory);
+        }
+        Ok(Arc::new(PreparedRevisions::read(self.source(), self.head.prepared)?))
     }
 
     /// An older revision, or the newest.
@@ -89,7 +116,7 @@ impl<'db> Snapshot<'db> {
         revision: Revision,
         now: Timestamp,
     ) -> Result<Self, SnapshotError> {
-        let newest = Self::newest(inner, now, ReadTier::Disk)?;
+        let newest = Self::frozen(inner, now, ReadTier::Disk)?;
         let HeadRecord { revision: newest_revision, horizon, .. } = newest.head;
         if revision > newest_revision {
             return Err(SnapshotError::Future { revision, newest: newest_revision });
@@ -97,7 +124,7 @@ impl<'db> Snapshot<'db> {
         if revision < horizon {
             return Err(SnapshotError::Expired { revision, oldest: horizon });
         }
-        Ok(Self { revision, ..newest })
+        Ok(newest.shown_at(revision)?)
     }
 
     /// A read point of the past: its revision, or the newest where that is older.
@@ -105,7 +132,7 @@ impl<'db> Snapshot<'db> {
         inner: &'db StoreInner,
         point: ReadPoint,
     ) -> Result<Self, SnapshotError> {
-        let newest = Self::newest(inner, point.time, ReadTier::Disk)?;
+        let newest = Self::frozen(inner, point.time, ReadTier::Disk)?;
         let HeadRecord { revision: newest_revision, horizon, .. } = newest.head;
         let revision = point.revision.min(newest_revision);
         if revision < horizon {
@@ -117,7 +144,7 @@ impl<'db> Snapshot<'db> {
             Some(oldest) if point.time < oldest => {
                 Err(SnapshotError::Time { time: point.time, oldest })
             }
-            Some(_) | None => Ok(Self { revision, ..newest }),
+            Some(_) | None => Ok(newest.shown_at(revision)?),
         }
     }
 
@@ -251,7 +278,7 @@ impl<'db> Snapshot<'db> {
     }
 
     pub(in crate::store) fn source(&self) -> ReadSource<'_> {
-        ReadSource::snapshot(self.db, &self.frozen, self.tier)
+        ReadSource::snapshot(&self.inner.db, &self.frozen, self.tier)
     }
 
     pub(in crate::store) fn names(&self) -> &NameCatalog {
@@ -260,10 +287,14 @@ impl<'db> Snapshot<'db> {
 
     fn reader(&self) -> SnapshotReader<'_> {
         // A chunked write in progress has already changed the live rows, so they are read at the revision before it.
-        let read_at = if self.revision == self.head.revision && self.head.unfinished.is_none() {
-            ReadAt::Newest
-        } else {
-            ReadAt::At(self.revision)
+        let is_newest = self.revision == self.head.revision && self.head.unfinished.is_none();
+        let read_at = match &self.prepared {
+            None if is_newest => ReadAt::Newest,
+            Some(prepared) if is_newest => ReadAt::NewestBeside(prepared),
+            prepared => ReadAt::At(PastRevision {
+                revision: self.revision,
+                prepared: prepared.as_deref().unwrap_or(&NONE_PREPARED),
+            }),
         };
         let expiry = ExpiryFilter::HideExpired(self.now);
         let (source, names, interrupted) = (self.source(), &self.names, self.interrupted);

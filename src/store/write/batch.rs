@@ -1,18 +1,19 @@
 //! Changes that will be committed together.
 
 use super::failure::WriteFailure;
-use crate::relationship::Revision;
+use crate::relationship::{ReadError, Revision};
 use crate::store::head::HeadRecord;
 use crate::store::layout::keys::NameId;
 use crate::store::layout::log_keys;
 use crate::store::layout::meta_keys;
 use crate::store::layout::names::NameCatalog;
-use crate::store::layout::values::ChangeRecord;
+use crate::store::layout::values::{self, ChangeRecord};
 use crate::store::layout::well_formed;
+use crate::store::prepared::PreparedRevisions;
 use crate::store::rocks::column_family::{ColumnFamily, Db};
 use crate::store::rocks::error::write_failure;
 use crate::store::rocks::source::ReadSource;
-use rocksdb::{Transaction, TransactionOptions, WriteOptions};
+use rocksdb::{DBPinnableSlice, Transaction, TransactionOptions, WriteOptions};
 use std::sync::Arc;
 
 /// A chunk is committed once it has this many bytes or changes.
@@ -26,6 +27,9 @@ pub(in crate::store) struct WriteBatch<'t> {
     db: &'t Db,
     transaction: Transaction<'t, Db>,
     names: Arc<NameCatalog>,
+    pub(in crate::store) prepared: Arc<PreparedRevisions>,
+    /// Why no piece of a prepared revision may be written, or why one could not be.
+    pub(in crate::store) failure: Option<WriteFailure>,
     /// The head record as it will be after the commit.
     pub(in crate::store) head: HeadRecord,
     /// The revision of the current write.
@@ -43,12 +47,23 @@ impl<'t> WriteBatch<'t> {
     pub(in crate::store) fn new(
         db: &'t Db,
         sync: bool,
-        names: Arc<NameCatalog>,
+        (names, prepared): (Arc<NameCatalog>, Arc<PreparedRevisions>),
         head: HeadRecord,
     ) -> Self {
-        let transaction = begin(db, sync);
-        let revision = head.revision;
-        Self { db, transaction, names, head, revision, change_count: 0, writer: None, bytes: 0 }
+        let (transaction, revision) = (begin(db, sync), head.revision);
+        let (failure, change_count, writer, bytes) = (None, 0, None, 0);
+        Self {
+            db,
+            transaction,
+            names,
+            prepared,
+            failure,
+            head,
+            revision,
+            change_count,
+            writer,
+            bytes,
+        }
     }
 
     /// Starts a write within the batch, which `writer` makes. [`Self::undo`] rolls back to here.
@@ -65,6 +80,7 @@ impl<'t> WriteBatch<'t> {
         &mut self,
         head: HeadRecord,
         name_count: usize,
+        prepared: &Arc<PreparedRevisions>,
     ) -> Result<(), WriteFailure> {
         self.transaction.rollback_to_savepoint().map_err(write_failure)?;
 
@@ -73,6 +89,7 @@ impl<'t> WriteBatch<'t> {
             Arc::make_mut(&mut self.names).truncate(name_count);
         }
         self.head = head;
+        self.prepared = Arc::clone(prepared);
         Ok(())
     }
 
@@ -122,6 +139,35 @@ impl<'t> WriteBatch<'t> {
     /// The committed state with the changes of this batch.
     pub(in crate::store) fn source(&self) -> ReadSource<'_> {
         ReadSource::transaction(self.db, &self.transaction)
+    }
+
+    pub(in crate::store) fn db(&self) -> &'t Db {
+        self.db
+    }
+
+    /// The value of a row that exists, in the state with the changes of this batch.
+    pub(in crate::store) fn live_row(
+        &self,
+        key: &[u8],
+    ) -> Result<Option<DBPinnableSlice<'_>>, ReadError> {
+        let Some(value) = self.source().get(ColumnFamily::Live, key)? else { return Ok(None) };
+        let is_hidden = self.prepared.hides(values::split_row(&value)?.0);
+        Ok((!is_hidden).then_some(value))
+    }
+
+    /// Records that the place of a pending row is taken, if one lies under the key.
+    pub(in crate::store) fn take_place(&mut self, key: &[u8]) -> Result<(), ReadError> {
+        if !self.prepared.has_unpublished() {
+            return Ok(());
+        }
+        let created = match self.source().get(ColumnFamily::Live, key)? {
+            Some(value) => values::split_row(&value)?.0,
+            None => return Ok(()),
+        };
+        if self.prepared.hides(created) {
+            Arc::make_mut(&mut self.prepared).take(created, key);
+        }
+        Ok(())
     }
 
     pub(in crate::store) fn set(
@@ -176,11 +222,6 @@ impl<'t> WriteBatch<'t> {
         self.set(ColumnFamily::Changes, &key, &record.bytes())?;
         self.change_count = self.change_count.saturating_add(1);
         Ok(())
-    }
-
-    /// Counts an entry that the current write has added to the change log without this batch.
-    pub(in crate::store) fn count_logged(&mut self) {
-        self.change_count = self.change_count.saturating_add(1);
     }
 }
 

@@ -8,20 +8,14 @@
 //! store is opened again (see `rollback`).
 
 use super::batch::{CHUNK_BYTES, CHUNK_CHANGES, WriteBatch};
-use super::bulk_writer::BulkWriter;
 use super::error::TransactionError;
 use super::failure::WriteFailure;
 use super::options::IsInterrupted;
 use super::resources::{Reserve, Shortage};
 use super::rollback::roll_back;
-use super::spill::SpillFile;
-use crate::relationship::Relationship;
 use crate::store::head::HeadRecord;
 use crate::store::inner::StoreInner;
-use crate::store::layout::keys::NameId;
 use crate::store::layout::meta_keys;
-use crate::store::layout::values;
-use crate::store::read::decode;
 use crate::store::rocks::column_family::ColumnFamily;
 use std::sync::Arc;
 
@@ -111,47 +105,6 @@ impl<'t> ChunkedWrite<'t> {
         self.committed = true;
         self.changes = 0;
         Ok(())
-    }
-
-    /// Adds the relationships of a spill file, until one is met whose key is stored already; returns that one. `ids` are
-    /// the numbers that the names of the spill file have in the store.
-    pub(in crate::store) fn create(
-        &mut self,
-        batch: &mut WriteBatch<'t>,
-        spill_file: &mut SpillFile,
-        ids: &[NameId],
-        interrupted: &IsInterrupted,
-    ) -> Result<Option<Relationship>, TransactionError> {
-        // The bulk writer bypasses the transaction: what that holds is committed first, the new names among it.
-        if spill_file.count() > 0 {
-            batch.log_writer()?;
-        }
-        self.commit(batch)?;
-        let mut bulk = BulkWriter::new(&self.inner.db, batch.revision());
-
-        let created = spill_file.rows(|row, qualifiers| {
-            if batch.change_count().is_multiple_of(CHANGES_PER_CHECK) {
-                require_caller(interrupted)?;
-                self.require_resources()?;
-            }
-
-            let (row, qualifiers) = (row.renamed(ids)?, values::renamed(qualifiers, ids)?);
-            let key = row.by_resource();
-            if bulk.has(&key)? {
-                let qualifiers = values::decode_qualifiers(&qualifiers, batch.names())?;
-                return Ok(Some(decode::relationship(batch.names(), &row, qualifiers)?));
-            }
-            bulk.add(&row, key, &qualifiers, batch.change_count())?;
-            batch.count_logged();
-            Ok(None)
-        });
-        let created = match created {
-            Ok(None) => bulk.flush().map(|()| None).map_err(TransactionError::from),
-            existing_or_error => existing_or_error,
-        };
-
-        self.failed = bulk.into_failure();
-        created
     }
 
     /// Completes a write, so that only the commit of its head is missing, or rolls it back.

@@ -43,7 +43,8 @@ impl<'s> CommitGroup<'s> {
         head: HeadRecord,
         clock: &WriteClock,
     ) -> Self {
-        let batch = WriteBatch::new(&inner.db, inner.sync, inner.names(), head);
+        let known = (inner.names(), inner.prepared());
+        let batch = WriteBatch::new(&inner.db, inner.sync, known, head);
         let (clock, began) = (clock.clone(), clock.elapsed());
         Self { inner, batch, kept: false, changes: 0, broken: None, clock, began }
     }
@@ -63,11 +64,13 @@ impl<'s> CommitGroup<'s> {
     ) -> (Self, Reply) {
         let (inner, kind, now) = (self.inner, job.kind, job.clock.now());
         let (head, name_count) = (self.batch.head, self.batch.names().len());
+        let prepared = Arc::clone(&self.batch.prepared);
         let revision = self.revision_of(kind, now);
         self.batch.start_write(revision, job.writer.clone());
         let chunked = (kind == JobKind::Large)
             .then(|| ChunkedWrite::new(inner, head, stopped.map(BatchFailure::for_chunk)));
 
+        self.batch.failure = stopped.map(BatchFailure::for_chunk);
         let (interrupted, clock) = (Arc::clone(&job.interrupted), job.clock.clone());
         let mut transaction = Transaction::new(self.batch, chunked, now, interrupted, clock);
         let executed = job.run(&mut transaction);
@@ -79,9 +82,12 @@ impl<'s> CommitGroup<'s> {
         self.batch = batch;
 
         match outcome {
+            Ok(_) if stopped.is_none() && self.batch.failure.is_some() => {
+                self.broken = self.batch.failure.take();
+            }
             Ok(_) if executed.kept => self.keep(kind),
             Ok(ChunkOutcome::SingleBatch) => {
-                self.broken = self.batch.undo(head, name_count).err();
+                self.broken = self.batch.undo(head, name_count, &prepared).err();
             }
             // The chunks have been rolled back, or will be when the store is opened again.
             Ok(ChunkOutcome::Chunked | ChunkOutcome::Unfinished) => {}
@@ -96,11 +102,14 @@ impl<'s> CommitGroup<'s> {
             JobKind::Write | JobKind::Large => {
                 self.inner.visibility.number(newest, time::revision_of(now))
             }
-            JobKind::Collection => newest,
+            JobKind::Collection | JobKind::Piece => newest,
         }
     }
 
     fn keep(&mut self, kind: JobKind) {
+        if kind == JobKind::Piece {
+            return;
+        }
         if kind != JobKind::Collection {
             debug_assert!(self.batch.revision() > self.batch.head.revision, "revisions rise");
             self.batch.head.revision = self.batch.revision();
@@ -123,14 +132,18 @@ impl<'s> CommitGroup<'s> {
             inner.visibility.cancel();
         }
         if !self.kept {
+            // A large write that was rolled back has taken places all the same.
+            inner.publish_prepared(&self.batch.prepared);
             return Ok(());
         }
 
         // Names are published before the commit: a reader that sees a row must know its names.
-        let names_before = inner.names();
+        let (names_before, prepared_before) = (inner.names(), inner.prepared());
         inner.publish(self.batch.names());
+        inner.publish_prepared(&self.batch.prepared);
         if let Err(failure) = write(self.batch, inner.visibility.newest()) {
             inner.publish(&names_before);
+            inner.publish_prepared(&prepared_before);
             // The batch stays in progress: it may be on disk all the same, and no time may stand for a revision whose fate is
             // not known.
             return Err(failure);

@@ -63,6 +63,7 @@ pub(in crate::store) fn collect(
     let snapshot = SnapshotWithThreadMode::new(db);
     let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
     (stats.changes, stats.deleted) = pass.changes(source, horizon)?;
+    stats.changes += pass.prepared(source, horizon)?;
     stats.expired = pass.expired(source, expired)?;
     stats.schemas = pass.schemas(source, horizon)?;
     pass.visibility(source, horizon)?;
@@ -124,6 +125,28 @@ impl CollectionPass<'_> {
         };
         let count = self.each(source, (ColumnFamily::Changes, &[]), old, drop)?;
         Ok((count, deleted))
+    }
+
+    /// Drops the change log entries of the prepared revisions that were published at or before the horizon, and these
+    /// themselves: every readable revision shows their rows.
+    fn prepared(
+        &self,
+        source: ReadSource<'_>,
+        horizon: Revision,
+    ) -> Result<u64, WriteError<TransactionError>> {
+        let mut count = 0;
+        for mark in
+            self.run(move |transaction| Ok(transaction.batch.prepared.published_until(horizon)))?
+        {
+            let entry = |(key, _): KeyValue<'_>| Ok(Some(key.to_vec()));
+            let clear = |transaction: &mut Transaction<'_>, key: &Vec<u8>| {
+                Ok(transaction.batch.clear(ColumnFamily::Changes, key)?)
+            };
+            let entries = (ColumnFamily::Changes, mark.0.to_be_bytes());
+            count += self.each(source, (entries.0, &entries.1), entry, clear)?;
+            self.run(move |transaction| transaction.forget_prepared(mark))?;
+        }
+        Ok(count)
     }
 
     /// Drops live rows whose expiration lies before the window. No read shows them, at whatever revision, so they leave no
@@ -250,7 +273,8 @@ impl OldChange {
             ChangeRecord::Touched { .. }
             | ChangeRecord::SchemaWritten
             | ChangeRecord::Metadata(_)
-            | ChangeRecord::Writer(_) => None,
+            | ChangeRecord::Writer(_)
+            | ChangeRecord::Prepared(_) => None,
         };
         let deleted = removed.map(|row| {
             let deleted = |key: &[u8]| keys::deleted(key, revision);
@@ -263,7 +287,13 @@ impl OldChange {
 /// Drops an entry of `expiring` with its row, unless the row is gone or was replaced by one with another expiration.
 fn drop_expired(transaction: &mut Transaction<'_>, entry: &[u8]) -> Result<(), TransactionError> {
     let (at, key) = log_keys::split_time(entry)?;
-    if expirations::live_expiration(transaction.batch.source(), key)? == Some(at) {
+    let source = transaction.batch.source();
+    let is_pending = transaction.batch.live_row(key)?.is_none();
+    if expirations::live_expiration(source, key)? == Some(at) {
+        if is_pending {
+            // The row lies in its place until it is published or removed.
+            return Ok(());
+        }
         let row = RowKey::from_by_resource(key)?;
         transaction.batch.clear(ColumnFamily::Live, key)?;
         transaction.batch.clear(ColumnFamily::LiveBySubject, &row.by_subject())?;

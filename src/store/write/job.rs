@@ -22,6 +22,8 @@ pub(in crate::store) enum JobKind {
     Large,
     /// Garbage collection: it makes no revision.
     Collection,
+    /// A piece of a prepared revision, written without the batch: it makes no revision.
+    Piece,
 }
 
 /// Why a job was dropped before it began.

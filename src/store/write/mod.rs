@@ -1,7 +1,6 @@
 //! Writes: the queue, the writer thread and its group commit, transactions, chunked writes, imports and garbage collection.
 
 mod batch;
-mod bulk_writer;
 pub(super) mod chunked;
 pub(super) mod clock;
 pub(super) mod commit_group;
@@ -12,6 +11,9 @@ pub(super) mod health;
 pub(super) mod job;
 mod key_hashes;
 pub(super) mod options;
+mod piece;
+pub(super) mod prepare;
+pub(super) mod preparing;
 pub(super) mod queue;
 pub(super) mod resources;
 pub(super) mod rollback;

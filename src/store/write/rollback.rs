@@ -1,4 +1,4 @@
-//! Rolls back a chunked write that was aborted, or that a crash ended.
+//! Rolls back a chunked write or a prepared revision that was aborted, or that a crash ended.
 
 use super::batch::{self, CHUNK_BYTES, CHUNK_CHANGES};
 use super::error::TransactionError;
@@ -10,6 +10,7 @@ use crate::store::layout::log_keys;
 use crate::store::layout::meta_keys;
 use crate::store::layout::values::{self, ChangeRecord};
 use crate::store::layout::well_formed;
+use crate::store::prepared::PreparedRevisions;
 use crate::store::rocks::column_family::{ColumnFamily, Db};
 use crate::store::rocks::error::write_failure;
 use crate::store::rocks::source::{ReadSource, ReadTier};
@@ -25,31 +26,15 @@ pub(in crate::store) fn roll_back(
     give_up: &dyn Fn() -> bool,
 ) -> Result<bool, TransactionError> {
     debug_assert!(revision > before.revision, "only the newest revision is rolled back");
-    if give_up() {
-        return Ok(false);
-    }
-    // The change log is read from a snapshot, because the rollback deletes it while it reads.
-    let snapshot = SnapshotWithThreadMode::new(db);
-    let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
-    let mut changes = source.cursor(ColumnFamily::Changes, &revision.0.to_be_bytes())?;
-    changes.seek(&log_keys::change(revision, 0));
-
-    let mut rollback = Rollback { db, transaction: batch::begin(db, false), revision };
-    let (mut count, mut bytes) = (0, 0);
-    while let Some((key, value)) = changes.item()? {
-        rollback.undo(key, value)?;
-        (count, bytes) = (count + 1, bytes + value.len());
-        if count == CHUNK_CHANGES || bytes >= CHUNK_BYTES {
-            let chunk = std::mem::replace(&mut rollback.transaction, batch::begin(db, false));
-            chunk.commit().map_err(write_failure)?;
-            (count, bytes) = (0, 0);
-            if give_up() {
-                return Ok(false);
-            }
+    let mut progress = RollbackProgress::new(revision);
+    loop {
+        if give_up() {
+            return Ok(false);
         }
-        changes.advance();
+        if progress.step(db, before.revision, CHUNK_CHANGES)? {
+            break;
+        }
     }
-    rollback.transaction.commit().map_err(write_failure)?;
 
     // The head is written last: until then a crash leaves the revision marked as unfinished.
     let last = batch::begin(db, true);
@@ -60,11 +45,81 @@ pub(in crate::store) fn roll_back(
     Ok(true)
 }
 
+/// Removes at most so many rows of a prepared revision that is not published. Says whether none is left; then `head` and
+/// `prepared` no longer have it.
+pub(in crate::store) fn remove_prepared(
+    db: &Db,
+    progress: &mut RollbackProgress,
+    (head, prepared): (&mut HeadRecord, &mut PreparedRevisions),
+    changes_max: u32,
+) -> Result<bool, TransactionError> {
+    if !progress.step(db, head.revision, changes_max)? {
+        return Ok(false);
+    }
+
+    // The record is removed last, as above. Nothing that was acknowledged depends on it, so it needs no sync.
+    let last = batch::begin(db, false);
+    prepared.forget(progress.revision);
+    let new = HeadRecord { prepared: prepared.summary(head.prepared.newest), ..*head };
+    let meta = ColumnFamily::Meta.handle(db).map_err(WriteFailure::from)?;
+    last.delete_cf(meta, meta_keys::prepared(progress.revision)).map_err(write_failure)?;
+    last.put_cf(meta, meta_keys::HEAD, new.bytes()).map_err(write_failure)?;
+    last.commit().map_err(write_failure)?;
+    *head = new;
+    Ok(true)
+}
+
+/// How far the rollback of a revision has come.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct RollbackProgress {
+    /// The revision, or the mark of a prepared one.
+    pub(in crate::store) revision: Revision,
+    /// The number of its next change.
+    next: u32,
+}
+
+impl RollbackProgress {
+    pub(in crate::store) fn new(revision: Revision) -> Self {
+        Self { revision, next: 0 }
+    }
+
+    /// Undoes at most so many changes. `newest` is the newest revision that stays. Says whether none is left.
+    fn step(
+        &mut self,
+        db: &Db,
+        newest: Revision,
+        changes_max: u32,
+    ) -> Result<bool, TransactionError> {
+        // The change log is read from a snapshot, because the rollback deletes it while it reads.
+        let snapshot = SnapshotWithThreadMode::new(db);
+        let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
+        let mut changes = source.cursor(ColumnFamily::Changes, &self.revision.0.to_be_bytes())?;
+        changes.seek(&log_keys::change(self.revision, self.next));
+
+        let (transaction, revision) = (batch::begin(db, false), self.revision);
+        let rollback = Rollback { db, transaction, revision, newest };
+        let (mut count, mut bytes) = (0, 0);
+        while count < changes_max
+            && bytes < CHUNK_BYTES
+            && let Some((key, value)) = changes.item()?
+        {
+            rollback.undo(key, value)?;
+            (count, bytes) = (count + 1, bytes + value.len());
+            self.next = log_keys::split_change(key)?.1.saturating_add(1);
+            changes.advance();
+        }
+        let is_done = changes.item()?.is_none();
+        rollback.transaction.commit().map_err(write_failure)?;
+        Ok(is_done)
+    }
+}
+
 /// The rollback of one revision.
 struct Rollback<'u> {
     db: &'u Db,
     transaction: rocksdb::Transaction<'u, Db>,
     revision: Revision,
+    newest: Revision,
 }
 
 impl Rollback<'_> {
@@ -76,7 +131,8 @@ impl Rollback<'_> {
             ChangeRecord::SchemaWritten => {
                 self.clear(ColumnFamily::Schema, &log_keys::schema(self.revision))?;
             }
-            ChangeRecord::Metadata(_) | ChangeRecord::Writer(_) => {}
+            // A prepared revision is published by a write that is not rolled back.
+            ChangeRecord::Metadata(_) | ChangeRecord::Writer(_) | ChangeRecord::Prepared(_) => {}
         }
         Ok(self.clear(ColumnFamily::Changes, key)?)
     }
@@ -94,7 +150,10 @@ impl Rollback<'_> {
             if created != self.revision {
                 return Ok(());
             }
-            if let Some(at) = values::expiration(qualifiers)? {
+            // An entry of the past may also be that of a row that was removed after it had expired.
+            if let Some(at) = values::expiration(qualifiers)?
+                && at > self.newest.time()
+            {
                 self.clear(ColumnFamily::Expiring, &log_keys::expiring(at, &key))?;
             }
             self.clear(ColumnFamily::Live, &key)?;

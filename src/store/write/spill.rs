@@ -38,6 +38,8 @@ pub struct SpillFile {
     names: NameCatalog,
     hashes: KeyHashes,
     count: u64,
+    /// The bytes of all rows.
+    bytes: u64,
     lease: SpillLease,
     resources: Option<Arc<SystemResources>>,
 }
@@ -60,12 +62,17 @@ impl SpillFile {
         let file = unnamed_file(&folder).map_err(SpillError::from_write)?;
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         let (names, hashes) = (NameCatalog::default(), KeyHashes::new(&folder));
-        Ok(Self { file, names, hashes, count: 0, lease, resources })
+        Ok(Self { file, names, hashes, count: 0, bytes: 0, lease, resources })
     }
 
     /// How many relationships the file has.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many bytes its relationships take.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Adds a relationship.
@@ -101,6 +108,7 @@ impl SpillFile {
         self.lease.grow(u64::from(length) + LENGTH_BYTES + HASH_BYTES)?;
         self.write(length, &key, &qualifiers).map_err(SpillError::from_write)?;
         self.count += 1;
+        self.bytes += u64::from(length);
         Ok(())
     }
 

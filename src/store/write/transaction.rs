@@ -123,7 +123,7 @@ impl<'t> Transaction<'t> {
     /// Adds a relationship. `false`, and no change, when one with the same key is stored, expired or not.
     pub fn create(&mut self, relationship: &Relationship) -> Result<bool, TransactionError> {
         let exists = match self.known_key(relationship) {
-            Some(row) => self.batch.source().get(ColumnFamily::Live, &row.by_resource())?.is_some(),
+            Some(row) => self.batch.live_row(&row.by_resource())?.is_some(),
             None => false,
         };
         if !exists {
@@ -134,8 +134,8 @@ impl<'t> Transaction<'t> {
         Ok(!exists)
     }
 
-    /// Adds the relationships of a spill file, until one is met whose key is stored already, expired or not; returns that
-    /// one.
+    /// Adds the relationships of a spill file, which are few, until one is met whose key is stored already, expired or not;
+    /// returns that one. For any number of them there is [`Store::prepare`](crate::store::Store::prepare).
     pub fn create_from_spill(
         &mut self,
         spill_file: &mut SpillFile,
@@ -144,14 +144,10 @@ impl<'t> Transaction<'t> {
         for name in spill_file.names().texts() {
             ids.push(self.batch.name(name)?);
         }
-        if let Some(chunked) = &mut self.chunked {
-            return chunked.create(&mut self.batch, spill_file, &ids, &self.interrupted);
-        }
-
         spill_file.rows(|row, qualifiers| {
             let (row, qualifiers) = (row.renamed(&ids)?, values::renamed(qualifiers, &ids)?);
             let key = row.by_resource();
-            if self.batch.source().get(ColumnFamily::Live, &key)?.is_some() {
+            if self.batch.live_row(&key)?.is_some() {
                 let names = self.batch.names();
                 let qualifiers = values::decode_qualifiers(&qualifiers, names)?;
                 return Ok(Some(decode::relationship(names, &row, qualifiers)?));
@@ -214,6 +210,7 @@ impl<'t> Transaction<'t> {
         qualifiers: &[u8],
         replaced: bool,
     ) -> Result<(), TransactionError> {
+        self.batch.take_place(key)?;
         let value = values::row(self.revision(), qualifiers);
         self.batch.set(ColumnFamily::Live, key, &value)?;
         self.batch.set(ColumnFamily::LiveBySubject, &row.by_subject(), &value)?;
@@ -231,7 +228,6 @@ impl<'t> Transaction<'t> {
         old: &StoredRow,
     ) -> Result<(), TransactionError> {
         let revision = self.revision();
-        debug_assert!(old.created <= revision, "revisions rise");
         // An expiration that took effect stays known to watchers until it is collected.
         if let Some(at) = values::expiration(&old.qualifiers)?
             && at > revision.time()
@@ -250,9 +246,7 @@ impl<'t> Transaction<'t> {
     }
 
     fn stored(&self, key: &[u8]) -> Result<Option<StoredRow>, ReadError> {
-        let Some(value) = self.batch.source().get(ColumnFamily::Live, key)? else {
-            return Ok(None);
-        };
+        let Some(value) = self.batch.live_row(key)? else { return Ok(None) };
         let (created, qualifiers) = values::split_row(&value)?;
         Ok(Some(StoredRow { created, qualifiers: qualifiers.to_vec() }))
     }
@@ -289,7 +283,13 @@ impl<'t> Transaction<'t> {
         let expiry = ExpiryFilter::HideExpired(self.now);
         let (source, names) = (self.batch.source(), self.batch.names());
         let interrupted = &*self.interrupted;
-        SnapshotReader { source, names, read_at: ReadAt::Newest, expiry, interrupted }
+        let prepared = &*self.batch.prepared;
+        let read_at = if prepared.has_unpublished() {
+            ReadAt::NewestBeside(prepared)
+        } else {
+            ReadAt::Newest
+        };
+        SnapshotReader { source, names, read_at, expiry, interrupted }
     }
 
     /// Appends an entry to the change log. It is the last step of each change, so that a chunk that ends here holds whole

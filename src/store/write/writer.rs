@@ -5,24 +5,28 @@
 
 use super::commit_group::CommitGroup;
 use super::error::WriteError;
+use super::failure::WriteFailure;
 use super::job::{BatchFailure, JobKind, NotBegun, Reply, WriteJob};
 use super::options::WriteOptions;
+use super::rollback::{self, RollbackProgress};
 use super::transaction::Transaction;
 use crate::relationship::Revision;
 use crate::store::head::HeadRecord;
 use crate::store::inner::StoreInner;
 use std::fmt;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SendError, Sender};
+use std::sync::mpsc::{self, Receiver, SendError, Sender, TryRecvError};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 /// The most writes in one batch.
 const WRITES_MAX: usize = 256;
+/// How many rows of a prepared revision that was given up are removed at a time.
+const REMOVED_MAX: u32 = 500;
 
 /// The handle of the writer thread. When it is dropped, it waits for the writes in progress.
 pub(in crate::store) struct WriterThread {
-    jobs: Option<Sender<WriteJob>>,
+    jobs: Option<Arc<Sender<WriteJob>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -35,7 +39,12 @@ impl WriterThread {
         let (jobs, queue) = mpsc::channel();
         let named = std::thread::Builder::new().name("kilwa-writer".to_owned());
         let thread = named.spawn(move || serve(&inner, head, &queue))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(Arc::new(jobs)), thread: Some(thread) })
+    }
+
+    /// Where jobs can be sent for as long as this exists.
+    pub(in crate::store) fn sender(&self) -> Weak<Sender<WriteJob>> {
+        self.jobs.as_ref().map(Arc::downgrade).unwrap_or_default()
     }
 
     /// Passes a job to the writer. If the writer has ended, the job is answered at once.
@@ -90,7 +99,11 @@ impl fmt::Debug for WriterThread {
 fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
     let mut stopped: Option<BatchFailure> = None;
     let mut waiting = None;
-    while let Some(first) = waiting.take().or_else(|| queue.recv().ok()) {
+    let mut removal = Removal::default();
+    while let Some(first) = waiting.take().or_else(|| {
+        let mut step = || removal.step(inner, &mut head, &mut stopped);
+        next_job(queue, &mut step)
+    }) {
         let group = CommitGroup::begin(inner, head, &first.clock);
         let (group, replies, next) = run_group(group, inner, first, queue, stopped.as_ref());
         waiting = next;
@@ -123,6 +136,52 @@ fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
     }
 }
 
+/// The next job. Until it comes, the work of `step` goes on; that says whether any is left.
+fn next_job(queue: &Receiver<WriteJob>, step: &mut dyn FnMut() -> bool) -> Option<WriteJob> {
+    while step() {
+        match queue.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+    }
+    queue.recv().ok()
+}
+
+/// The removal of prepared revisions that were given up.
+#[derive(Default)]
+struct Removal(Option<RollbackProgress>);
+
+impl Removal {
+    /// Removes some rows, if any are to be removed. Says whether some are left.
+    fn step(
+        &mut self,
+        inner: &StoreInner,
+        head: &mut HeadRecord,
+        stopped: &mut Option<BatchFailure>,
+    ) -> bool {
+        let mut prepared = inner.prepared();
+        let abandoned = prepared.abandoned().filter(|_| stopped.is_none());
+        // A store that closes leaves the rest to its next opening.
+        let Some(mark) = abandoned.filter(|_| !inner.is_closing()) else { return false };
+
+        let progress = self.0.take().filter(|progress| progress.revision == mark);
+        let mut progress = progress.unwrap_or_else(|| RollbackProgress::new(mark));
+        let known = (&mut *head, Arc::make_mut(&mut prepared));
+        match rollback::remove_prepared(&inner.db, &mut progress, known, REMOVED_MAX) {
+            Ok(false) => self.0 = Some(progress),
+            Ok(true) => inner.publish_prepared(&prepared),
+            Err(error) => {
+                let reason = WriteFailure::from(error).to_string();
+                inner.health.stop(&reason);
+                *stopped = Some(BatchFailure::Stopped(reason));
+                return false;
+            }
+        }
+        true
+    }
+}
+
 /// Runs a job, and those that wait in the queue until the group is full. Returns the replies of the jobs, and a job that
 /// must not run in this group.
 fn run_group<'s>(
@@ -140,8 +199,8 @@ fn run_group<'s>(
             next = queue.try_recv().ok();
             continue;
         }
-        // A large write is a group of its own, because it commits its own chunks.
-        let is_large = job.kind == JobKind::Large;
+        // A large write is a group of its own, because it commits its own chunks; so is a piece, because it bypasses the batch.
+        let is_large = matches!(job.kind, JobKind::Large | JobKind::Piece);
         if is_large && !replies.is_empty() {
             return (group, replies, Some(job));
         }
