@@ -1,4 +1,4 @@
-//! Prepared revisions: rows that are written piece by piece, with other writes in between, and become visible at once.
+//! Prepared revisions: rows that are written in pieces, with other writes in between, and become visible at once.
 //!
 //! A write of any number of rows would hold up all others for as long as it takes. So its rows are prepared: the writer adds
 //! them in short turns, and they carry a *mark* in place of the revision that creates them, which is not known yet. A mark
@@ -8,6 +8,10 @@
 //!
 //! A row of a mark that is not published lies in the place of its key, but does not exist. A write that creates the same
 //! relationship takes the place; then the mark can no longer be published.
+//!
+//! A deletion is prepared likewise: its rows are moved to the deleted ones, with the mark in place of the revision that removes
+//! them. Until that is published they exist, and reads look for them there. A write that changes one of them moves it back
+//! first. An entry of the change log under such a mark counts only while there is a deleted row under the mark.
 
 use super::layout::corrupt_bytes::CorruptBytes;
 use super::layout::meta_keys;
@@ -19,9 +23,20 @@ use std::sync::Arc;
 
 /// The bit that marks have and revisions lack: those count nanoseconds, and reach it in the year 2262.
 const MARK: u64 = 1 << 63;
+/// The bit that marks of deletions have besides.
+const DELETION: u64 = 1 << 62;
 
 /// Below every mark, and not below any revision.
-const BELOW_MARKS: Revision = Revision(MARK - 1);
+pub(super) const BELOW_MARKS: Revision = Revision(MARK - 1);
+/// The lowest number of a mark of a deletion.
+pub(super) const FIRST_DELETION: Revision = Revision(MARK | DELETION);
+
+/// What a prepared revision does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PreparedKind {
+    Creation,
+    Deletion,
+}
 
 /// The prepared revisions of a store that has none.
 pub(super) static NONE_PREPARED: PreparedRevisions =
@@ -65,6 +80,8 @@ pub(super) enum PreparedState {
     Pending {
         /// The key in `live` of a row whose place another write has taken.
         taken: Option<Arc<[u8]>>,
+        /// How many rows of a deletion other writes have moved back.
+        reclaimed: u64,
     },
     /// Its rows will never exist, and are being removed.
     Abandoned,
@@ -103,10 +120,15 @@ impl PreparedRevisions {
     }
 
     /// Adds one, and returns its mark.
-    pub(super) fn begin(&mut self) -> Revision {
+    pub(super) fn begin(&mut self, kind: PreparedKind) -> Revision {
         self.generation += 1;
-        let mark = Revision(MARK | self.generation);
-        self.entries.push((mark, PreparedState::Pending { taken: None }));
+        let kind = match kind {
+            PreparedKind::Creation => 0,
+            PreparedKind::Deletion => DELETION,
+        };
+        let mark = Revision(MARK | kind | self.generation);
+        let place = self.entries.partition_point(|(known, _)| *known < mark);
+        self.entries.insert(place, (mark, PreparedState::Pending { taken: None, reclaimed: 0 }));
         mark
     }
 
@@ -139,8 +161,15 @@ impl PreparedRevisions {
 
     /// Records that the place of a pending row is taken.
     pub(super) fn take(&mut self, mark: Revision, key: &[u8]) {
-        if let Some(PreparedState::Pending { taken }) = self.state_mut(mark) {
+        if let Some(PreparedState::Pending { taken, .. }) = self.state_mut(mark) {
             taken.get_or_insert_with(|| key.into());
+        }
+    }
+
+    /// Counts a row of a deletion that another write has moved back.
+    pub(super) fn reclaim(&mut self, mark: Revision) {
+        if let Some(PreparedState::Pending { reclaimed, .. }) = self.state_mut(mark) {
+            *reclaimed += 1;
         }
     }
 
@@ -157,6 +186,16 @@ impl PreparedRevisions {
         self.entries.iter().filter_map(unpublished)
     }
 
+    /// The deletions that are not published: their rows exist, and lie among the deleted ones.
+    pub(super) fn unpublished_deletions(&self) -> impl Iterator<Item = Revision> {
+        self.unpublished().filter(|mark| *mark >= FIRST_DELETION)
+    }
+
+    /// Whether any deletion is known, published or not.
+    pub(super) fn has_deletions(&self) -> bool {
+        self.entries.last().is_some_and(|(mark, _)| *mark >= FIRST_DELETION)
+    }
+
     /// One that is abandoned.
     pub(super) fn abandoned(&self) -> Option<Revision> {
         let abandoned = self.entries.iter().find(|(_, state)| *state == PreparedState::Abandoned);
@@ -170,22 +209,22 @@ impl PreparedRevisions {
         self.entries.iter().filter(|(_, state)| old(state)).map(|(mark, _)| *mark).collect()
     }
 
-    /// Whether a row that was created at this revision or under this mark exists at a revision.
-    pub(super) fn exists_at(&self, created: Revision, at: Revision) -> bool {
-        if created.0 & MARK == 0 {
-            return created <= at;
+    /// Whether what was done at this revision or under this mark has been done at a revision.
+    pub(super) fn is_done(&self, done: Revision, at: Revision) -> bool {
+        if done.0 & MARK == 0 {
+            return done <= at;
         }
-        match self.state(created) {
+        match self.state(done) {
             Some(PreparedState::Published(revision)) => *revision <= at,
             Some(PreparedState::Pending { .. } | PreparedState::Abandoned) => false,
-            // Every readable revision shows it.
+            // Every readable revision comes after it.
             None => true,
         }
     }
 
     /// Whether a row that was created under this mark does not exist.
     pub(super) fn hides(&self, created: Revision) -> bool {
-        !self.exists_at(created, BELOW_MARKS)
+        !self.is_done(created, BELOW_MARKS)
     }
 
     pub(super) fn has_unpublished(&self) -> bool {
@@ -226,7 +265,7 @@ impl PreparedState {
     fn from_bytes(bytes: &[u8]) -> Result<Self, CorruptBytes> {
         let rest = values::versioned(bytes)?;
         if rest.is_empty() {
-            return Ok(Self::Pending { taken: None });
+            return Ok(Self::Pending { taken: None, reclaimed: 0 });
         }
         match values::split_revision(rest)? {
             (revision, []) => Ok(Self::Published(revision)),

@@ -429,6 +429,92 @@ fn an_import_that_meets_what_exists_leaves_nothing() {
     assert!(rows_of(&store) == before);
 }
 
+#[test]
+fn a_deletion_in_pieces_is_taken_back_whole_or_collected_whole() {
+    let (_dir, store) = opened();
+    let later = "document:b#viewer@user:ann[expiration:2032-01-01T00:00:00Z]";
+    for text in ["document:a#viewer@user:ann", later, "document:c#viewer@user:ann"] {
+        put(&store, 1, text);
+    }
+    let rows_of = |store: &Store| {
+        dump(store).into_iter().filter(|(key, _)| key != b"head").collect::<Vec<_>>()
+    };
+    let (before, shown) = (rows_of(&store), seen(&store, Revision(0)));
+    let prepare = || {
+        let mut deletion = store.prepare_deletion(at(2), &patient()).unwrap();
+        for text in ["document:a#viewer@user:ann", later, "document:none#viewer@user:ann"] {
+            store.add_to_deletion(&mut deletion, vec![parsed(text)], &patient()).unwrap();
+        }
+        deletion
+    };
+
+    let given_up = prepare();
+    assert!(seen(&store, Revision(0)) == shown);
+    assert!(rows_of(&store) != before);
+    drop(given_up);
+    while store.inner().prepared().has_unpublished() {
+        std::thread::yield_now();
+    }
+    assert!(rows_of(&store) == before);
+
+    let mut deletion = prepare();
+    let published = store.write(at(3), move |t| t.publish_deletion(&mut deletion)).unwrap();
+    assert_eq!(published.1, 2);
+    assert_eq!(seen(&store, Revision(0)).0, [parsed("document:c#viewer@user:ann")]);
+    // What was deleted and is there again keeps its own expiration.
+    put(&store, 4, later);
+    let collected = store.collect_garbage(at(100)).unwrap();
+    assert_eq!((collected.changes, collected.deleted), (7, 2));
+    let families = [
+        ColumnFamily::Live,
+        ColumnFamily::Deleted,
+        ColumnFamily::DeletedBySubject,
+        ColumnFamily::Changes,
+        ColumnFamily::Expiring,
+    ];
+    assert_eq!(families.map(|family| count(&store, family)), [2, 0, 0, 0, 1]);
+    let mut deletion = prepare();
+    store.write(at(101), move |t| t.publish_deletion(&mut deletion)).unwrap();
+    put(&store, 200, "document:d#viewer@user:ann");
+    store.collect_garbage(at(300)).unwrap();
+    assert_eq!(families.map(|family| count(&store, family)), [2, 0, 0, 0, 0]);
+    assert!(store.inner().prepared().published_until(Revision(u64::MAX)).is_empty());
+}
+
+#[test]
+fn what_a_crash_leaves_of_a_prepared_revision_is_removed_after_the_next_start() {
+    for deletes in [false, true] {
+        let (dir, store) = varied();
+        // Names stay, and are not compared.
+        let mut many = staged(&store, &newcomers());
+        drop(store.prepare(at(5), &mut many, &patient()).unwrap());
+        let rows_of = |store: &Store| {
+            while store.inner().prepared().has_unpublished() {
+                std::thread::yield_now();
+            }
+            let all = dump(store).into_iter();
+            all.filter(|(key, _)| !key.starts_with(b"visible/") && key != b"head")
+                .collect::<Vec<_>>()
+        };
+        let before = rows_of(&store);
+
+        if deletes {
+            let mut deletion = store.prepare_deletion(at(5), &patient()).unwrap();
+            let rows = seen(&store, Revision(0)).0;
+            store.add_to_deletion(&mut deletion, rows, &patient()).unwrap();
+            std::mem::forget(deletion);
+        } else {
+            std::mem::forget(store.prepare(at(5), &mut many, &patient()).unwrap());
+        }
+        let shown = seen(&store, Revision(0));
+        drop(store);
+        let store = Store::open(dir.path(), &StoreOptions::default()).unwrap();
+        assert!(seen(&store, Revision(0)) == shown);
+        assert!(rows_of(&store) == before);
+        assert!(seen(&store, Revision(0)) == shown);
+    }
+}
+
 fn job(text: &str, kept: bool) -> WriteJob {
     let relationship: Relationship = text.parse().unwrap();
     let options = WriteOptions::new(Timestamp::from_unix(1, 0).unwrap());

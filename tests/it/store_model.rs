@@ -1,6 +1,6 @@
 //! The store against a model: random writes, expirations, collections and reopenings on a store on disk and on a map
 //! from revisions to sets of relationships; every kind of read has to agree, at the head and at older revisions. Imports are
-//! prepared, and published or given up some steps later.
+//! prepared, and published or given up some steps later; so are deletions.
 
 use kilwa::relationship::{
     Context, ContextualizedCaveat, IdPage, ObjectIdFilter, ObjectRef, Qualifiers, ReadError,
@@ -10,8 +10,9 @@ use kilwa::relationship::{
 };
 use kilwa::relationship::{RelationKey, ResourceKey, SubjectKey};
 use kilwa::store::{
-    ChangeLogEntry, ChangePosition, PrepareError, PreparedWrite, ScanBudget, ScanPage,
-    ScanPosition, Snapshot, SnapshotError, Store, StoreOptions, TransactionError, WriteError,
+    ChangeLogEntry, ChangePosition, IsInterrupted, PrepareError, PreparedDeletion, PreparedWrite,
+    ScanBudget, ScanPage, ScanPosition, Snapshot, SnapshotError, Store, StoreOptions,
+    TransactionError, WriteError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -184,21 +185,52 @@ impl Pending {
             ChangeLogEntry::Relationship(update) if update.operation == UpdateOperation::Touch => {
                 Some(key(&update.relationship))
             }
-            _ => None,
+            ChangeLogEntry::Relationship(_)
+            | ChangeLogEntry::Schema
+            | ChangeLogEntry::Metadata(_)
+            | ChangeLogEntry::Writer(_) => None,
         });
         let own: BTreeSet<_> = self.rows.iter().map(key).collect();
         self.taken.extend(written.filter(|row| own.contains(row)));
     }
 }
 
+fn patient() -> IsInterrupted {
+    Arc::new(|| false)
+}
+
 fn touched(relationship: Relationship) -> ChangeLogEntry {
     logged(&RelationshipUpdate { operation: UpdateOperation::Touch, relationship })
+}
+
+/// A deletion that is prepared and not published.
+struct Deleting {
+    prepared: PreparedDeletion,
+    /// The keys that were added, in order, once each.
+    added: Vec<String>,
+    /// Those that other writes have changed since.
+    reclaimed: BTreeSet<String>,
+}
+
+impl Deleting {
+    /// Notes what another write has changed.
+    fn reclaim(&mut self, log: &[ChangeLogEntry]) {
+        for change in log {
+            if let ChangeLogEntry::Relationship(update) = change {
+                let key = key(&update.relationship);
+                if self.added.contains(&key) {
+                    self.reclaimed.insert(key);
+                }
+            }
+        }
+    }
 }
 
 struct Trial {
     dir: TempDir,
     store: Option<Store>,
     pending: Option<Pending>,
+    deleting: Option<Deleting>,
     model: Model,
     random: Random,
 }
@@ -208,8 +240,8 @@ impl Trial {
         let dir = TempDir::new().unwrap();
         let moments = BTreeMap::from([(Revision(0), Moment::default())]);
         let model = Model { moments, changes: Vec::new(), horizon: Revision(0), now: 100 };
-        let (store, pending, random) = (None, None, Random(seed));
-        let mut trial = Self { dir, store, pending, model, random };
+        let (store, pending, deleting, random) = (None, None, None, Random(seed));
+        let mut trial = Self { dir, store, pending, deleting, model, random };
         trial.reopen();
         trial
     }
@@ -219,8 +251,8 @@ impl Trial {
     }
 
     fn reopen(&mut self) {
-        // As after a crash: nobody gives the import up.
-        mem::forget(self.pending.take());
+        // As after a crash: nobody gives them up.
+        mem::forget((self.pending.take(), self.deleting.take()));
         self.store = None;
         let options = StoreOptions {
             history_window: Duration::from_secs(WINDOW.unsigned_abs()),
@@ -234,10 +266,12 @@ impl Trial {
 
     fn step(&mut self) {
         match self.random.below(100) {
-            0..42 => self.write(),
-            42..50 => self.prepare(),
-            50..57 => self.end_import(),
-            57..65 => self.delete(),
+            0..36 => self.write(),
+            36..42 => self.prepare(),
+            42..47 => self.end_import(),
+            47..54 => self.prepare_deletion(),
+            54..58 => self.end_deletion(),
+            58..65 => self.delete(),
             65..70 => self.write_schema(),
             70..80 => self.collect(),
             80..82 => self.reopen(),
@@ -293,6 +327,9 @@ impl Trial {
                 if let Some(pending) = &mut self.pending {
                     pending.take(&log);
                 }
+                if let Some(deleting) = &mut self.deleting {
+                    deleting.reclaim(&log);
+                }
                 self.advance(revision, moment, log);
             }
             Err(WriteError::Refused("refused")) if refuse => {}
@@ -302,7 +339,7 @@ impl Trial {
 
     /// Prepares an import. It is refused when any of it exists.
     fn prepare(&mut self) {
-        if self.pending.is_some() {
+        if self.pending.is_some() || self.deleting.is_some() {
             return;
         }
         let (now, count) = (self.model.now, 1 + self.random.below(10));
@@ -318,7 +355,7 @@ impl Trial {
         let existing: BTreeSet<_> = stored.iter().map(key).collect();
         let must_fail = rows.keys().any(|row| existing.contains(row));
 
-        match self.store().prepare(second(now), &mut staged, &(Arc::new(|| false) as _)) {
+        match self.store().prepare(second(now), &mut staged, &patient()) {
             Ok(prepared) => {
                 assert!(!must_fail);
                 let (rows, taken) = (rows.into_values().collect(), BTreeSet::new());
@@ -379,6 +416,69 @@ impl Trial {
         }
     }
 
+    /// Prepares a deletion of some relationships, or of some more.
+    fn prepare_deletion(&mut self) {
+        if self.pending.is_some() {
+            return;
+        }
+        let (now, patient) = (second(self.model.now), patient());
+        let mut deleting = match self.deleting.take() {
+            Some(deleting) => deleting,
+            None => Deleting {
+                prepared: self.store().prepare_deletion(now, &patient).unwrap(),
+                added: Vec::new(),
+                reclaimed: BTreeSet::new(),
+            },
+        };
+        let filter = self.random.filter();
+        // What expires may be collected before or after it is moved back, which nobody sees, except who creates it again.
+        let rows = self.model.head().1.stored.iter().filter(|row| {
+            row.expires_at.is_none() && filter.matches(row) && !deleting.added.contains(&key(row))
+        });
+        let mut rows: Vec<_> = rows.take(6).cloned().collect();
+        deleting.added.extend(rows.iter().map(key));
+        // One that does not exist changes nothing.
+        let absent = self.random.relationship(self.model.now);
+        if !self.model.head().1.stored.iter().any(|row| key(row) == key(&absent)) {
+            rows.push(absent);
+        }
+        self.store().add_to_deletion(&mut deleting.prepared, rows, &patient).unwrap();
+        self.deleting = Some(deleting);
+    }
+
+    /// Publishes a deletion or gives it up.
+    fn end_deletion(&mut self) {
+        let Some(Deleting { mut prepared, added, reclaimed }) = self.deleting.take() else {
+            return;
+        };
+        if self.random.chance(30) {
+            return;
+        }
+        let refuse = self.random.chance(15);
+        let result = self.store().write(second(self.model.now), move |transaction| {
+            if refuse {
+                return Err(TransactionError::Interrupted);
+            }
+            transaction.publish_deletion(&mut prepared)
+        });
+        if refuse {
+            assert!(matches!(result, Err(WriteError::Refused(TransactionError::Interrupted))));
+            return;
+        }
+        let (revision, count) = result.unwrap();
+        let removed: Vec<_> = added.iter().filter(|key| !reclaimed.contains(*key)).collect();
+        assert_eq!(count, u64::try_from(removed.len()).unwrap());
+        let mut moment = self.model.head().1.clone();
+        let mut log = Vec::new();
+        for key in removed {
+            let relationship: Relationship = key.parse().unwrap();
+            assert!(moment.stored.remove(&relationship).is_some());
+            let operation = UpdateOperation::Delete;
+            log.push(logged(&RelationshipUpdate { operation, relationship }));
+        }
+        self.advance(revision, moment, log);
+    }
+
     fn delete(&mut self) {
         let filter = self.random.filter();
         let mut moment = self.model.head().1.clone();
@@ -407,7 +507,11 @@ impl Trial {
         let log = removed.into_iter().map(|relationship| {
             logged(&RelationshipUpdate { operation: UpdateOperation::Delete, relationship })
         });
-        self.advance(revision, moment, log.collect());
+        let log: Vec<_> = log.collect();
+        if let Some(deleting) = &mut self.deleting {
+            deleting.reclaim(&log);
+        }
+        self.advance(revision, moment, log);
     }
 
     fn write_schema(&mut self) {

@@ -39,8 +39,8 @@ enum Step {
     Write(Vec<(u8, u8, Option<Terms>)>),
     /// New relationships, many enough to be prepared in pieces: which document, and the terms. Refused when one exists.
     Import(u8, Vec<Terms>),
-    /// Everything of documents whose ids start so.
-    Delete(u8),
+    /// Everything of documents whose ids start so, or of all documents.
+    Delete(Option<u8>),
     Schema,
     /// The clock advances, or goes back.
     Clock(i64),
@@ -71,7 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::collection::vec(update, 1..5).prop_map(Step::Write),
         2 => (0_u8..4, prop::collection::vec(terms(), 1..8))
             .prop_map(|(document, terms)| Step::Import(document, terms)),
-        1 => (0_u8..4).prop_map(Step::Delete),
+        2 => prop::option::of(0_u8..4).prop_map(Step::Delete),
         1 => Just(Step::Schema),
         4 => prop_oneof![4 => 0_i64..15, 1 => -8_i64..0, 1 => 50_i64..150].prop_map(Step::Clock),
         1 => Just(Step::Collect),
@@ -193,7 +193,7 @@ fn open(dir: &TempDir) -> Database {
         history_window: Duration::from_millis(u64::try_from(WINDOW * 100).unwrap()),
         block_cache_bytes: 1 << 20,
         sync: false,
-        piece_rows_max: 2,
+        piece_rows_max: 1,
         ..StoreOptions::default()
     };
     Database::open(dir.path(), &store, DatabaseOptions::default()).unwrap()
@@ -217,8 +217,10 @@ impl Trial {
             Step::Write(updates) => self.write(updates),
             Step::Import(document, terms) => self.import(*document, terms),
             Step::Delete(document) => {
+                // All of them may be so many that their deletion is prepared in pieces.
                 let filter = RelationshipFilter {
-                    resource_id: Some(ObjectIdFilter::Prefix(format!("d{document}"))),
+                    resource_type: Some("document".to_owned()),
+                    resource_id: document.map(|it| ObjectIdFilter::Prefix(format!("d{it}"))),
                     ..RelationshipFilter::default()
                 };
                 let request = DeleteRequest { filter, ..DeleteRequest::default() };

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 /// How many relationships are read at a time.
 const PAGE: usize = 1000;
-/// Maximum candidates, deleted in one batch. With more, the deletion is a chunked write that scans itself.
+/// Maximum candidates, deleted in one batch. With more, the deletion is prepared in pieces, or is a chunked write that scans
+/// itself.
 pub(in crate::database) const CANDIDATES_MAX: usize = 10_000;
 
 /// What a deletion selects: the relationships that match a filter, inside of a scope if there is one.
@@ -33,7 +34,7 @@ pub(in crate::database) struct DeletionCandidates {
 
 impl DeletionSelection {
     /// Whether a relationship that matches the filter is inside of the scope.
-    fn covers(&self, relationship: &Relationship) -> bool {
+    pub(super) fn covers(&self, relationship: &Relationship) -> bool {
         self.within.as_ref().is_none_or(|scope| scope.covers(relationship))
     }
 }
@@ -83,12 +84,12 @@ impl DeletionCandidates {
         transaction: &Transaction<'_>,
         changes: Vec<ChangeLogEntry>,
     ) -> Result<Vec<Relationship>, ReadError> {
-        let mut known: HashSet<String> = self.rows.iter().map(key).collect();
+        let mut known: HashSet<String> = self.rows.iter().map(relationship_key).collect();
         let mut newcomers = Vec::new();
         for relationship in changes.into_iter().filter_map(written_relationship) {
             if self.selection.filter.matches(&relationship)
                 && self.selection.covers(&relationship)
-                && known.insert(key(&relationship))
+                && known.insert(relationship_key(&relationship))
                 && exists(transaction, &relationship)?
             {
                 newcomers.push(relationship);
@@ -98,7 +99,8 @@ impl DeletionCandidates {
     }
 }
 
-fn key(relationship: &Relationship) -> String {
+/// The key of a relationship as text.
+pub(super) fn relationship_key(relationship: &Relationship) -> String {
     let Relationship { resource, relation, subject, .. } = relationship;
     format!("{resource}#{relation}@{subject}")
 }

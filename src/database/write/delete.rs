@@ -1,8 +1,7 @@
 //! Deletions by filter.
 
-use super::candidates::{
-    CANDIDATES_MAX, DeletionCandidates, DeletionSelection, delete_all, delete_each,
-};
+use super::candidates::{DeletionCandidates, DeletionSelection, delete_all, delete_each};
+use super::large_deletion::{LargeDeletion, candidates_max};
 use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use crate::database::error::DatabaseError;
@@ -50,6 +49,13 @@ pub struct DeletionSummary {
     pub last: Option<ReadPosition>,
 }
 
+impl DeletionSummary {
+    /// Everything that matched is deleted.
+    fn of_all(revision: Revision, count: u64) -> Self {
+        Self { revision, count, complete: true, last: None }
+    }
+}
+
 impl Prerequisites for DeleteRequest {
     fn require_allowed(&self, schema: &Schema) -> Result<(), DatabaseError> {
         require_filter(schema, &self.filter)?;
@@ -72,23 +78,34 @@ impl Proposal for DeleteRequest {
         let verified = VerifiedPrerequisites::examine(self, examination)?;
         let limit = self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let after = self.after.clone().map(|ReadPosition(position)| position);
-        let count_max = limit.unwrap_or(CANDIDATES_MAX);
+        let store_options = examination.database.store.options();
+        let count_max = limit.unwrap_or(candidates_max(store_options));
         let selection = self.selection();
         let candidates = DeletionCandidates::examine(examination, &selection, after, count_max)?;
 
         let request = Arc::clone(self);
         if limit.is_none() && !candidates.is_complete {
+            if !examination.is_exclusive {
+                return Ok(ExaminedWrite::must_be_exclusive());
+            }
+            if let Some((deletion, verified)) =
+                LargeDeletion::prepare(examination, self, selection)?
+            {
+                let bytes = deletion.bytes();
+                let publish = move |transaction: &mut Transaction<'_>, attempt| {
+                    let metadata = request.metadata.as_ref();
+                    let count = deletion.publish(transaction, &verified, (attempt, metadata))?;
+                    Ok(DeletionSummary::of_all(transaction.revision(), count))
+                };
+                return Ok(ExaminedWrite::new(publish).deletion().holding(bytes));
+            }
+            // So much is written meanwhile that only the writer itself can tell what there is to delete.
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
                 let until = verified.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;
                 let count = delete_all(transaction, &request.selection())?;
                 until.require_not_passed(transaction)?;
-                Ok(DeletionSummary {
-                    revision: transaction.revision(),
-                    count,
-                    complete: true,
-                    last: None,
-                })
+                Ok(DeletionSummary::of_all(transaction.revision(), count))
             };
             return Ok(ExaminedWrite::new(delete).large().deletion());
         }

@@ -194,7 +194,7 @@ impl Database {
     }
 
     /// Creates all added relationships, or none: when one exists, is added twice, or is no longer allowed by the schema.
-    /// Returns the revision and the count. Other writes go on meanwhile.
+    /// Returns the revision and the count. Other writes continue meanwhile.
     pub fn finish_import(
         &self,
         clock: impl Into<WriteClock>,

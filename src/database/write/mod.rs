@@ -8,6 +8,7 @@ pub(super) mod counters;
 pub(super) mod delete;
 pub(super) mod delete_object;
 pub(super) mod import;
+mod large_deletion;
 pub(super) mod prerequisites;
 pub(super) mod proposal;
 mod read_set;

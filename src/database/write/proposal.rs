@@ -54,6 +54,8 @@ pub struct Examination<'e> {
     pub(in crate::database) view: View<'e>,
     pub(in crate::database) database: &'e Database,
     pub(in crate::database) caller: &'e Caller,
+    /// Whether no other exclusive write is examined meanwhile.
+    pub(in crate::database) is_exclusive: bool,
     /// Limits of the checks in the examination.
     pub(in crate::database) limits: Limits,
     pub(in crate::database) stopwatch: Stopwatch<'e>,
@@ -145,6 +147,7 @@ pub struct ExaminedWrite<T> {
     apply: Apply<T>,
     is_large: bool,
     is_deletion: bool,
+    must_be_exclusive: bool,
     bytes: usize,
 }
 
@@ -153,7 +156,18 @@ impl<T> ExaminedWrite<T> {
     pub(in crate::database) fn new(
         apply: impl FnOnce(&mut Transaction<'_>, Attempt) -> Result<T, Rejection> + Send + 'static,
     ) -> Self {
-        Self { apply: Box::new(apply), is_large: false, is_deletion: false, bytes: 0 }
+        Self {
+            apply: Box::new(apply),
+            is_large: false,
+            is_deletion: false,
+            must_be_exclusive: false,
+            bytes: 0,
+        }
+    }
+
+    /// A write that has turned out to need an exclusive examination.
+    pub(in crate::database) fn must_be_exclusive() -> Self {
+        Self { must_be_exclusive: true, ..Self::new(|_, _| Err(Rejection::Outdated)) }
     }
 
     /// The same write, marked as one that frees space in the end.
@@ -194,10 +208,9 @@ impl PendingWrite {
         self.is_slow
     }
 
-    /// Whether the examination should wait until no other such write is examined. A write that is examined again must not:
-    /// the other one may be waiting for it.
+    /// Whether the examination should wait until no other such write is examined.
     pub fn is_exclusive(&self) -> bool {
-        self.is_exclusive && self.examinations == 0
+        self.is_exclusive
     }
 }
 
@@ -256,7 +269,11 @@ impl Database {
         answer: impl FnOnce(SubmitOutcome<P::Output>) + Send + 'static,
     ) {
         let examined = self.examine(&pending, proposal, caller);
-        let ExaminedWrite { apply, is_large, is_deletion, bytes } = match examined {
+        let ExaminedWrite { apply, is_large, is_deletion, bytes, .. } = match examined {
+            Ok(ExaminedWrite { must_be_exclusive: true, .. }) => {
+                let pending = PendingWrite { is_slow: true, is_exclusive: true, ..pending };
+                return answer(SubmitOutcome::Retry(pending));
+            }
             Ok(examined) => examined,
             Err(DatabaseError::Engine(EngineError::TimeExceeded { .. })) if !pending.is_slow => {
                 return answer(SubmitOutcome::Retry(PendingWrite { is_slow: true, ..pending }));
@@ -264,7 +281,9 @@ impl Database {
             Err(error) => return answer(SubmitOutcome::Final(Err(error))),
         };
 
-        let mut pending = PendingWrite { examinations: pending.examinations + 1, ..pending };
+        // Examined again, it must not wait for another exclusive one, which may be waiting for it.
+        let examinations = pending.examinations + 1;
+        let mut pending = PendingWrite { examinations, is_exclusive: false, ..pending };
         if let Err(full) = pending.slot.hold(bytes) {
             return answer(SubmitOutcome::Final(Err(full.into())));
         }
@@ -308,6 +327,7 @@ impl Database {
             view,
             database: self,
             caller,
+            is_exclusive: pending.is_exclusive,
             limits,
             stopwatch: &stopwatch,
         })

@@ -6,11 +6,12 @@ use crate::relationship::{
     UpdateOperation,
 };
 use crate::store::layout::corrupt_bytes::CorruptBytes;
+use crate::store::layout::keys;
 use crate::store::layout::log_keys;
 use crate::store::layout::names::NameCatalog;
 use crate::store::layout::values::{self, ChangeRecord};
 use crate::store::rocks::column_family::ColumnFamily;
-use crate::store::rocks::source::ReadSource;
+use crate::store::rocks::source::{KeyValue, ReadSource};
 use crate::store::time;
 use std::sync::Arc;
 
@@ -184,9 +185,9 @@ impl ChangePage<'_> {
         let mut cursor = self.source.cursor(ColumnFamily::Changes, &mark.0.to_be_bytes())?;
         cursor.seek(&log_keys::change(mark, next));
         while self.has_room()
-            && let Some((key, value)) = cursor.item()?
+            && let Some(entry) = cursor.item()?
         {
-            self.add_numbered(at, key, value)?;
+            self.add_numbered(mark, at, entry)?;
             cursor.advance();
         }
         Ok(())
@@ -212,22 +213,29 @@ impl ChangePage<'_> {
             && let Some((key, value)) = cursor.item()?
             && log_keys::split_change(key)?.0 == mark
         {
-            self.add_numbered(at, key, value)?;
+            self.add_numbered(mark, at, (key, value))?;
             cursor.retreat();
         }
         Ok(())
     }
 
-    /// Adds a change under a mark, in the revision that published it.
+    /// Adds a change under a mark, in the revision that published it. A deletion counts only if its row was not moved back.
     fn add_numbered(
         &mut self,
+        mark: Revision,
         at: ChangePosition,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<(), CorruptBytes> {
+        (key, value): KeyValue<'_>,
+    ) -> Result<(), ReadError> {
         let (_, number) = log_keys::split_change(key)?;
+        let record = ChangeRecord::from_bytes(value)?;
+        if let ChangeRecord::Deleted(row) = &record {
+            let moved = keys::deleted(&row.by_resource(), mark);
+            if self.source.get(ColumnFamily::Deleted, &moved)?.is_none() {
+                return Ok(());
+            }
+        }
         let position = ChangePosition { ordinal: at.ordinal.saturating_add(number), ..at };
-        self.add(position, ChangeRecord::from_bytes(value)?, value.len())
+        Ok(self.add(position, record, value.len())?)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::relationship::{ReadError, Revision};
 use crate::store::layout::corrupt_bytes::CorruptBytes;
 use crate::store::layout::keys;
 use crate::store::layout::values;
-use crate::store::prepared::PreparedRevisions;
+use crate::store::prepared::{FIRST_DELETION, PreparedRevisions};
 use crate::store::rocks::column_family::ColumnFamily;
 use crate::store::rocks::source::{KeyCursor, ReadSource};
 
@@ -16,7 +16,7 @@ pub(in crate::store) enum ReadAt<'a> {
     Newest,
     /// The same beside rows of prepared revisions that do not exist yet.
     NewestBeside(&'a PreparedRevisions),
-    /// An older revision, or the newest while a chunked write is in progress.
+    /// An older revision, or the newest while some of its rows lie among the deleted ones.
     At(PastRevision<'a>),
 }
 
@@ -29,7 +29,7 @@ pub(in crate::store) struct PastRevision<'a> {
 
 impl PastRevision<'_> {
     fn shows(self, created: Revision) -> bool {
-        self.prepared.exists_at(created, self.revision)
+        self.prepared.is_done(created, self.revision)
     }
 }
 
@@ -161,7 +161,7 @@ fn existed_at(
 ) -> Result<bool, CorruptBytes> {
     let (_, removed) = keys::split_deleted(deleted_key)?;
     let (created, _) = values::split_row(value)?;
-    Ok(at.shows(created) && at.revision < removed)
+    Ok(at.shows(created) && !at.prepared.is_done(removed, at.revision))
 }
 
 /// The qualifiers, in bytes, of the row with this key at a revision.
@@ -183,7 +183,7 @@ pub(in crate::store) fn find(
 }
 
 /// Of the dead rows of a key, the first one that was removed after the revision is the only one that can have been
-/// there then.
+/// there then, apart from those that a prepared deletion removed: their marks come last, whenever that was.
 fn find_deleted(
     source: ReadSource<'_>,
     at: PastRevision<'_>,
@@ -191,10 +191,24 @@ fn find_deleted(
 ) -> Result<Option<Vec<u8>>, ReadError> {
     let mut deleted = source.cursor(ColumnFamily::Deleted, key)?;
     deleted.seek(&keys::deleted(key, Revision(at.revision.0.saturating_add(1))));
-    match deleted.item()? {
-        Some((found, value)) if found.starts_with(key) && existed_at(found, value, at)? => {
-            Ok(Some(values::split_row(value)?.1.to_vec()))
-        }
-        Some(_) | None => Ok(None),
+    if let Some((found, value)) = deleted.item()?
+        && found.starts_with(key)
+        && existed_at(found, value, at)?
+    {
+        return Ok(Some(values::split_row(value)?.1.to_vec()));
     }
+    if !at.prepared.has_deletions() {
+        return Ok(None);
+    }
+
+    deleted.seek(&keys::deleted(key, FIRST_DELETION));
+    while let Some((found, value)) = deleted.item()?
+        && found.starts_with(key)
+    {
+        if existed_at(found, value, at)? {
+            return Ok(Some(values::split_row(value)?.1.to_vec()));
+        }
+        deleted.advance();
+    }
+    Ok(None)
 }

@@ -63,7 +63,7 @@ pub struct Snapshot<'db> {
     tier: ReadTier,
     names: Arc<NameCatalog>,
     head: HeadRecord,
-    /// The prepared revisions, where rows at this revision cannot be told from others without them.
+    /// The prepared revisions, where rows at this revision cannot be distinguished from others without them.
     prepared: Option<Arc<PreparedRevisions>>,
     revision: Revision,
     now: Timestamp,
@@ -286,11 +286,14 @@ impl<'db> Snapshot<'db> {
     }
 
     fn reader(&self) -> SnapshotReader<'_> {
-        // A chunked write in progress has already changed the live rows, so they are read at the revision before it.
+        // A chunked write in progress has already changed the live rows, so they are read at the revision before it. A prepared
+        // deletion has moved rows that exist to the deleted ones.
         let is_newest = self.revision == self.head.revision && self.head.unfinished.is_none();
         let read_at = match &self.prepared {
             None if is_newest => ReadAt::Newest,
-            Some(prepared) if is_newest => ReadAt::NewestBeside(prepared),
+            Some(prepared) if is_newest && prepared.unpublished_deletions().next().is_none() => {
+                ReadAt::NewestBeside(prepared)
+            }
             prepared => ReadAt::At(PastRevision {
                 revision: self.revision,
                 prepared: prepared.as_deref().unwrap_or(&NONE_PREPARED),

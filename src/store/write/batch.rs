@@ -1,9 +1,10 @@
 //! Changes that will be committed together.
 
+use super::error::TransactionError;
 use super::failure::WriteFailure;
 use crate::relationship::{ReadError, Revision};
 use crate::store::head::HeadRecord;
-use crate::store::layout::keys::NameId;
+use crate::store::layout::keys::{self, NameId, RowKey};
 use crate::store::layout::log_keys;
 use crate::store::layout::meta_keys;
 use crate::store::layout::names::NameCatalog;
@@ -150,9 +151,38 @@ impl<'t> WriteBatch<'t> {
         &self,
         key: &[u8],
     ) -> Result<Option<DBPinnableSlice<'_>>, ReadError> {
-        let Some(value) = self.source().get(ColumnFamily::Live, key)? else { return Ok(None) };
-        let is_hidden = self.prepared.hides(values::split_row(&value)?.0);
-        Ok((!is_hidden).then_some(value))
+        if let Some(value) = self.source().get(ColumnFamily::Live, key)?
+            && !self.prepared.hides(values::split_row(&value)?.0)
+        {
+            return Ok(Some(value));
+        }
+        for mark in self.prepared.unpublished_deletions() {
+            let moved = self.source().get(ColumnFamily::Deleted, &keys::deleted(key, mark))?;
+            if moved.is_some() {
+                return Ok(moved);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Moves a row back that a prepared deletion has moved to the deleted ones. Call it before the row is changed.
+    pub(in crate::store) fn reclaim(
+        &mut self,
+        row: &RowKey<'_>,
+        key: &[u8],
+    ) -> Result<(), TransactionError> {
+        let marks: Vec<_> = self.prepared.unpublished_deletions().collect();
+        for mark in marks {
+            let moved = keys::deleted(key, mark);
+            let value = self.source().get(ColumnFamily::Deleted, &moved)?;
+            let Some(value) = value.map(|value| value.to_vec()) else { continue };
+            self.set(ColumnFamily::Live, key, &value)?;
+            self.set(ColumnFamily::LiveBySubject, &row.by_subject(), &value)?;
+            self.clear(ColumnFamily::Deleted, &moved)?;
+            self.clear(ColumnFamily::DeletedBySubject, &keys::deleted(&row.by_subject(), mark))?;
+            Arc::make_mut(&mut self.prepared).reclaim(mark);
+        }
+        Ok(())
     }
 
     /// Records that the place of a pending row is taken, if one lies under the key.

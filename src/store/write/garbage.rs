@@ -13,7 +13,7 @@ use crate::relationship::{ReadError, Revision, Timestamp};
 use crate::store::layout::keys::{self, RowKey};
 use crate::store::layout::log_keys;
 use crate::store::layout::meta_keys;
-use crate::store::layout::values::ChangeRecord;
+use crate::store::layout::values::{self, ChangeRecord};
 use crate::store::pins::Pins;
 use crate::store::read::expirations;
 use crate::store::rocks::column_family::{ColumnFamily, Db};
@@ -63,7 +63,9 @@ pub(in crate::store) fn collect(
     let snapshot = SnapshotWithThreadMode::new(db);
     let source = ReadSource::snapshot(db, &snapshot, ReadTier::Disk);
     (stats.changes, stats.deleted) = pass.changes(source, horizon)?;
-    stats.changes += pass.prepared(source, horizon)?;
+    let (changes, deleted) = pass.prepared(source, horizon)?;
+    stats.changes += changes;
+    stats.deleted += deleted;
     stats.expired = pass.expired(source, expired)?;
     stats.schemas = pass.schemas(source, horizon)?;
     pass.visibility(source, horizon)?;
@@ -127,26 +129,30 @@ impl CollectionPass<'_> {
         Ok((count, deleted))
     }
 
-    /// Drops the change log entries of the prepared revisions that were published at or before the horizon, and these
-    /// themselves: every readable revision shows their rows.
+    /// Drops the change log entries of the prepared revisions that were published at or before the horizon, the deleted rows
+    /// that they made, and these themselves: every readable revision comes after them.
     fn prepared(
         &self,
         source: ReadSource<'_>,
         horizon: Revision,
-    ) -> Result<u64, WriteError<TransactionError>> {
-        let mut count = 0;
+    ) -> Result<(u64, u64), WriteError<TransactionError>> {
+        let (mut count, mut deleted) = (0, 0);
         for mark in
             self.run(move |transaction| Ok(transaction.batch.prepared.published_until(horizon)))?
         {
-            let entry = |(key, _): KeyValue<'_>| Ok(Some(key.to_vec()));
-            let clear = |transaction: &mut Transaction<'_>, key: &Vec<u8>| {
-                Ok(transaction.batch.clear(ColumnFamily::Changes, key)?)
+            let entry = |item: KeyValue<'_>| {
+                let change = PreparedChange::from_entry(source, item, mark, self.now)?;
+                deleted += u64::from(change.deleted.is_some());
+                Ok(Some(change))
+            };
+            let drop = |transaction: &mut Transaction<'_>, change: &PreparedChange| {
+                change.drop_from(transaction)
             };
             let entries = (ColumnFamily::Changes, mark.0.to_be_bytes());
-            count += self.each(source, (entries.0, &entries.1), entry, clear)?;
+            count += self.each(source, (entries.0, &entries.1), entry, drop)?;
             self.run(move |transaction| transaction.forget_prepared(mark))?;
         }
-        Ok(count)
+        Ok((count, deleted))
     }
 
     /// Drops live rows whose expiration lies before the window. No read shows them, at whatever revision, so they leave no
@@ -281,6 +287,51 @@ impl OldChange {
             (deleted(&row.by_resource()), deleted(&row.by_subject()))
         });
         Ok(Some(Self { key: key.to_vec(), deleted }))
+    }
+}
+
+/// An entry of the change log under a mark that no read can ask for any more.
+struct PreparedChange {
+    key: Vec<u8>,
+    /// The keys of the deleted row that the change made.
+    deleted: Option<(Vec<u8>, Vec<u8>)>,
+    /// The entry of `expiring` that it had, with the key of the row in `live`.
+    expiring: Option<(Timestamp, Vec<u8>)>,
+}
+
+impl PreparedChange {
+    fn from_entry(
+        source: ReadSource<'_>,
+        (key, value): KeyValue<'_>,
+        mark: Revision,
+        now: Timestamp,
+    ) -> Result<Self, ReadError> {
+        let mut change = Self { key: key.to_vec(), deleted: None, expiring: None };
+        let ChangeRecord::Deleted(row) = ChangeRecord::from_bytes(value)? else {
+            return Ok(change);
+        };
+        let key = row.by_resource();
+        let deleted = keys::deleted(&key, mark);
+        let Some(value) = source.get(ColumnFamily::Deleted, &deleted)? else { return Ok(change) };
+        change.deleted = Some((deleted, keys::deleted(&row.by_subject(), mark)));
+        // What has expired stays known until it is collected as such.
+        let expires_at = values::expiration(values::split_row(&value)?.1)?;
+        change.expiring = expires_at.filter(|at| *at > now).map(|at| (at, key));
+        Ok(change)
+    }
+
+    fn drop_from(&self, transaction: &mut Transaction<'_>) -> Result<(), TransactionError> {
+        if let Some((by_resource, by_subject)) = &self.deleted {
+            transaction.batch.clear(ColumnFamily::Deleted, by_resource)?;
+            transaction.batch.clear(ColumnFamily::DeletedBySubject, by_subject)?;
+        }
+        // The same relationship may have been created again.
+        if let Some((at, key)) = &self.expiring
+            && expirations::live_expiration(transaction.batch.source(), key)? != Some(*at)
+        {
+            transaction.batch.clear(ColumnFamily::Expiring, &log_keys::expiring(*at, key))?;
+        }
+        Ok(transaction.batch.clear(ColumnFamily::Changes, &self.key)?)
     }
 }
 

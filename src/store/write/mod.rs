@@ -13,6 +13,7 @@ mod key_hashes;
 pub(super) mod options;
 mod piece;
 pub(super) mod prepare;
+pub(super) mod prepare_deletion;
 pub(super) mod preparing;
 pub(super) mod queue;
 pub(super) mod resources;

@@ -1,7 +1,7 @@
 //! A piece of a prepared revision: rows that one turn of the writer adds.
 //!
 //! A piece does not go through the transaction of a batch: that keeps an index of what it has written, for its own reads and
-//! to find conflicts, and takes about twice the time. The thread that prepares makes the batch; the writer only looks whether
+//! to find conflicts, and takes about twice the time. The thread that prepares makes the batch; the writer only checks whether
 //! the places of the rows are free, and writes it.
 
 use super::error::TransactionError;

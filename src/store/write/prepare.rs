@@ -1,4 +1,4 @@
-//! Preparing a revision: its rows are added piece by piece, with other writes in between; see `prepared`.
+//! Preparing a revision: its rows are added in pieces, with other writes in between; see `prepared`.
 
 use super::clock::WriteClock;
 use super::error::{TransactionError, WriteError};
@@ -17,7 +17,7 @@ use crate::store::layout::corrupt_bytes::CorruptBytes;
 use crate::store::layout::keys::{NameId, RowKey};
 use crate::store::layout::meta_keys;
 use crate::store::layout::values::{self, ChangeRecord};
-use crate::store::prepared::PreparedState;
+use crate::store::prepared::{PreparedKind, PreparedState};
 use crate::store::read::decode;
 use crate::store::rocks::column_family::ColumnFamily;
 use std::fmt;
@@ -41,17 +41,17 @@ pub enum PrepareError {
 /// Relationships that are written and not visible yet: [`Transaction::publish`] makes them so, all at once. When this is
 /// dropped before, they are removed in the background.
 pub struct PreparedWrite {
-    mark: Revision,
-    is_published: bool,
-    writer: Weak<Sender<WriteJob>>,
-    clock: WriteClock,
+    pub(super) mark: Revision,
+    pub(super) is_published: bool,
+    pub(super) writer: Weak<Sender<WriteJob>>,
+    pub(super) clock: WriteClock,
     /// Dropped after the removal has been asked for.
-    _turn: PreparingGuard,
+    pub(super) _turn: PreparingGuard,
 }
 
 impl Store {
     /// Writes the relationships of a spill file, of which no two have the same key, so that they can be published together.
-    /// Other writes go on meanwhile, and the writer is never busy with this for long at a time.
+    /// Other writes continue meanwhile, and the writer is never busy with this for long at a time.
     ///
     /// One revision is prepared at a time; another caller waits.
     pub fn prepare(
@@ -65,7 +65,7 @@ impl Store {
         }
         let turn = self.preparing.take(&**interrupted).map_err(SpillError::from)?;
         let clock = clock.into();
-        let (mark, ids) = self.begin_prepared(&clock, spill_file)?;
+        let (mark, ids) = self.begin_creation(&clock, spill_file)?;
         let writer = self.writer.sender();
         let prepared = PreparedWrite { mark, is_published: false, writer, clock, _turn: turn };
 
@@ -87,7 +87,7 @@ impl Store {
     }
 
     /// A new mark, and the numbers that the names of a spill file have in the store.
-    fn begin_prepared(
+    fn begin_creation(
         &self,
         clock: &WriteClock,
         spill_file: &SpillFile,
@@ -97,7 +97,7 @@ impl Store {
         let begin = move |transaction: &mut Transaction<'_>| {
             let batch = &mut transaction.batch;
             let ids: Result<Vec<_>, _> = names.texts().map(|name| batch.name(name)).collect();
-            let mark = Arc::make_mut(&mut batch.prepared).begin();
+            let mark = Arc::make_mut(&mut batch.prepared).begin(PreparedKind::Creation);
             transaction.note_prepared(mark)?;
             Ok::<_, TransactionError>((mark, ids?))
         };
@@ -150,7 +150,9 @@ impl Transaction<'_> {
     /// The relationship by which another write has taken the place of a pending row.
     pub(super) fn taken(&self, mark: Revision) -> Result<Option<Relationship>, ReadError> {
         match self.batch.prepared.state(mark) {
-            Some(PreparedState::Pending { taken: Some(key) }) => self.relationship(key).map(Some),
+            Some(PreparedState::Pending { taken: Some(key), .. }) => {
+                self.relationship(key).map(Some)
+            }
             Some(_) | None => Ok(None),
         }
     }
@@ -172,7 +174,7 @@ impl Transaction<'_> {
     }
 
     /// Takes the state of a prepared revision into the batch.
-    fn note_prepared(&mut self, mark: Revision) -> Result<(), TransactionError> {
+    pub(super) fn note_prepared(&mut self, mark: Revision) -> Result<(), TransactionError> {
         let batch = &mut self.batch;
         batch.head.prepared = batch.prepared.summary(batch.head.prepared.newest);
         let (key, value) =

@@ -14,11 +14,12 @@ use crate::store::layout::corrupt_bytes::CorruptBytes;
 use crate::store::layout::keys::{self, RowKey};
 use crate::store::layout::log_keys;
 use crate::store::layout::values::{self, ChangeRecord};
+use crate::store::prepared::BELOW_MARKS;
 use crate::store::read::changelog::{self, ChangeLogEntry, ChangePosition};
 use crate::store::read::decode;
 use crate::store::read::page::{ExpiryFilter, ScanPage, SchemaText};
 use crate::store::read::reader::SnapshotReader;
-use crate::store::read::row_cursor::ReadAt;
+use crate::store::read::row_cursor::{PastRevision, ReadAt};
 use crate::store::read::scan_budget::ScanBudget;
 use crate::store::read::scan_position::ScanPosition;
 use crate::store::rocks::column_family::ColumnFamily;
@@ -169,6 +170,7 @@ impl<'t> Transaction<'t> {
         }
 
         if let Some(old) = &old {
+            self.batch.reclaim(&row, &key)?;
             self.tombstone(&row, &key, old)?;
         }
         self.insert(&row, &key, &qualifiers, old.is_some())?;
@@ -182,6 +184,7 @@ impl<'t> Transaction<'t> {
         let key = row.by_resource();
         let Some(old) = self.stored(&key)? else { return Ok(false) };
 
+        self.batch.reclaim(&row, &key)?;
         self.tombstone(&row, &key, &old)?;
         self.batch.clear(ColumnFamily::Live, &key)?;
         self.batch.clear(ColumnFamily::LiveBySubject, &row.by_subject())?;
@@ -251,7 +254,7 @@ impl<'t> Transaction<'t> {
         Ok(Some(StoredRow { created, qualifiers: qualifiers.to_vec() }))
     }
 
-    fn known_key<'k>(&self, relationship: &'k Relationship) -> Option<RowKey<'k>> {
+    pub(super) fn known_key<'k>(&self, relationship: &'k Relationship) -> Option<RowKey<'k>> {
         self.reader().row_key(relationship.resource_key(), relationship.subject.key())
     }
 
@@ -284,7 +287,9 @@ impl<'t> Transaction<'t> {
         let (source, names) = (self.batch.source(), self.batch.names());
         let interrupted = &*self.interrupted;
         let prepared = &*self.batch.prepared;
-        let read_at = if prepared.has_unpublished() {
+        let read_at = if prepared.unpublished_deletions().next().is_some() {
+            ReadAt::At(PastRevision { revision: BELOW_MARKS, prepared })
+        } else if prepared.has_unpublished() {
             ReadAt::NewestBeside(prepared)
         } else {
             ReadAt::Newest

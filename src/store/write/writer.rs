@@ -99,7 +99,7 @@ impl fmt::Debug for WriterThread {
 fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
     let mut stopped: Option<BatchFailure> = None;
     let mut waiting = None;
-    let mut removal = Removal::default();
+    let mut removal = PreparedRemoval::default();
     while let Some(first) = waiting.take().or_else(|| {
         let mut step = || removal.step(inner, &mut head, &mut stopped);
         next_job(queue, &mut step)
@@ -136,7 +136,7 @@ fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
     }
 }
 
-/// The next job. Until it comes, the work of `step` goes on; that says whether any is left.
+/// The next job. Until it comes, the work of `step` continues; that says whether any is left.
 fn next_job(queue: &Receiver<WriteJob>, step: &mut dyn FnMut() -> bool) -> Option<WriteJob> {
     while step() {
         match queue.try_recv() {
@@ -150,9 +150,9 @@ fn next_job(queue: &Receiver<WriteJob>, step: &mut dyn FnMut() -> bool) -> Optio
 
 /// The removal of prepared revisions that were given up.
 #[derive(Default)]
-struct Removal(Option<RollbackProgress>);
+struct PreparedRemoval(Option<RollbackProgress>);
 
-impl Removal {
+impl PreparedRemoval {
     /// Removes some rows, if any are to be removed. Says whether some are left.
     fn step(
         &mut self,
