@@ -31,6 +31,7 @@ mod schema;
 mod serve;
 mod serve_testing;
 mod server_args;
+mod shown_place;
 mod snippet;
 mod source_files;
 mod spicedb;

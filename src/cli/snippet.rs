@@ -1,6 +1,6 @@
 //! Messages with an excerpt of the source.
 
-use super::render;
+use super::{render, shown_place};
 use crate::schema::{Diagnostic, Severity, SourceText};
 use crate::validation::SourceLocation;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -86,12 +86,13 @@ struct SourceWindow<'t> {
 impl<'t> SourceWindow<'t> {
     fn around(source: &'t SourceText, span: &Range<usize>) -> Self {
         let text: &str = source;
-        let start = line_start_before(text, span.start, LINES_BEFORE);
-        let end = line_end_after(text, span.start, LINES_AFTER);
+        let from = shown_place::offset(text, span.start);
+        let start = line_start_before(text, from, LINES_BEFORE);
+        let end = line_end_after(text, from, LINES_AFTER);
         let first_line = source.position(start).line;
-        let to = span.end.clamp(span.start, end.max(span.start));
+        let to = span.end.clamp(from, end.max(from));
         let window = text.get(start..end).unwrap_or_default();
-        Self { text: window, first_line, span: span.start - start..to - start }
+        Self { text: window, first_line, span: from - start..to - start }
     }
 }
 

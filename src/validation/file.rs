@@ -78,8 +78,15 @@ impl FileReader<'_> {
         let mut file = ValidationFile::default();
         let mut schema_keys = 0;
         let mut null_schema = None;
+        let entries = self.entries(root, "the file");
+        if need == SchemaNeed::Required
+            && keys::are_foreign(entries.iter().map(|(key, _)| scalar_text(key)))
+        {
+            self.foreign(root);
+            return file;
+        }
 
-        for (key, value) in self.entries(root, "the file") {
+        for (key, value) in entries {
             match scalar_text(key) {
                 "schema" if matches!(value.value, YamlValue::Null) => null_schema = Some(key),
                 "schema" => {
@@ -135,6 +142,16 @@ impl FileReader<'_> {
             }
             Meant::Foreign => {}
         }
+    }
+
+    /// Reports a file of another kind, once, and not each of its keys.
+    fn foreign(&mut self, root: &YamlNode) {
+        let message = "the file is not a validation file: none of its keys belongs to one";
+        let fault = FileProblem::new(FileSection::File, "not-a-validation-file", message).help(
+            "leave files of other kinds out, by a pattern that matches validation files alone; a validation file has its schema under `schema`, \
+             or the path of the schema's file under `schemaFile`",
+        );
+        self.problems.error(head(root), fault);
     }
 
     fn require_one_schema(&mut self, faulty: &YamlNode, count: usize) {

@@ -39,6 +39,14 @@ pub(super) fn is_known(key: &str) -> bool {
     BLOCKS.contains(&key) || OLD_KEYS.contains(&key)
 }
 
+/// Whether a file with these keys is of another kind: it has keys, and none that is read, was read once, or is a misspelling of one.
+pub(super) fn are_foreign<'k>(keys: impl Iterator<Item = &'k str>) -> bool {
+    let mut keys = keys.peekable();
+    let is_foreign =
+        |key| !is_known(key) && matches!(meant_at_top(key), Meant::Foreign | Meant::Unknown);
+    keys.peek().is_some() && keys.all(is_foreign)
+}
+
 /// What an unknown key at the top of a file was to be.
 pub(super) fn meant_at_top(key: &str) -> Meant {
     if let Some(name) = alike(key, ASSERTIONS) {

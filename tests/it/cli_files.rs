@@ -178,6 +178,58 @@ fn annotations_name_files_from_here_and_each_fault_once() {
 }
 
 #[test]
+fn every_report_has_the_same_line_for_the_end_of_a_file() {
+    for (text, line) in [
+        ("definition user {}\ndefinition doc {\n\trelation reader: user\n", "3"),
+        ("definition user {}\r\ndefinition doc {\r\n\trelation reader: user\r\n", "3"),
+        ("definition user {}\ndefinition doc {\n\n\n", "4"),
+        ("definition user {}\ndefinition doc {", "2"),
+    ] {
+        let folder = folder(&[("part.zed", text)]);
+        let report =
+            |format: &str| run(&folder, &["schema", "check", "--format", format, "part.zed"]).1;
+        let (shown, github) = (report("text"), report("github"));
+        let (_, place) = shown.split_once("part.zed:").unwrap();
+        let place = place.lines().next().unwrap();
+        let (shown_line, column) = place.split_once(':').unwrap();
+        assert_eq!(shown_line, line, "{shown}");
+        assert!(github.contains(&format!("file=part.zed,line={line},col={column}::")), "{github}");
+        assert!(report("junit").contains(&format!("\"part.zed:{line}:{column}: error[")), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&report("json")).unwrap();
+        let found = &json["files"][0]["diagnostics"][0];
+        let number = |name: &str| found[name].to_string();
+        assert_eq!([number("line"), number("column")], [line, column], "{json}");
+        assert_eq!([number("end_line"), number("end_column")], [line, column], "{json}");
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_said_to_be_one() {
+    let owners = "owners:\n  - ann\nreviewers: [ben]\n";
+    let folder = folder(&[
+        ("policies/owners.yaml", owners),
+        ("policies/none.yaml", "x-note: a\nrelationships: ''\n"),
+    ]);
+    let (code, out, _) = run(&folder, &["validate", "--format", "github", "policies/**/*.yaml"]);
+    assert_eq!(code, 2);
+    let of = |file: &str| {
+        out.lines()
+            .filter(|line| line.contains(&format!("file=policies/{file},")))
+            .collect::<Vec<_>>()
+    };
+    let found = of("owners.yaml");
+    let [line] = found.as_slice() else { panic!("{out}") };
+    assert!(
+        line.contains("not a validation file")
+            && line.contains("by a pattern that matches validation files alone"),
+        "{line}"
+    );
+    // One with a key of a validation file is one.
+    let found = of("none.yaml");
+    assert!(found[0].contains("the file has no schema"), "{out}");
+}
+
+#[test]
 fn misspelt_blocks_are_errors() {
     for (key, hint) in [
         ("assertion:", "did you mean `assertions`?"),

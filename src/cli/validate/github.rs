@@ -1,9 +1,9 @@
 //! The report as annotations of a GitHub workflow: one line per problem, then one line per file.
 
 use super::validated::ValidatedFile;
-use crate::cli::tree;
-use crate::schema::{Diagnostic, Position, Severity};
-use crate::validation::{AssertionResult, Report, ReportOutcome};
+use crate::cli::{shown_place, tree};
+use crate::schema::{Diagnostic, Severity, SourceText};
+use crate::validation::{AssertionResult, Report, ReportOutcome, SourceLocation};
 use std::collections::HashSet;
 use std::env;
 use std::path::Path;
@@ -35,20 +35,13 @@ fn file(file: &ValidatedFile) -> Vec<String> {
 fn annotations(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = report.diagnostics().map(diagnostic).collect();
     for result in report.assertions.iter().filter(|result| !result.holds()) {
-        let location = &result.assertion.location;
-        lines.push(annotation(
-            "error",
-            &location.source_name,
-            location.start(),
-            &explained(result),
-        ));
+        lines.push(error_at(&result.assertion.location, &explained(result)));
     }
     for failure in report.expected.iter().flat_map(|result| &result.failures) {
-        let location = &failure.location;
         let why = failure.evidence.as_ref().map(tree::plain);
         let why = why.map(|why| format!("\n{}", why.trim_end()));
         let message = failure.mismatch.to_string() + &why.unwrap_or_default();
-        lines.push(annotation("error", &location.source_name, location.start(), &message));
+        lines.push(error_at(&failure.location, &message));
     }
     lines
 }
@@ -68,13 +61,24 @@ fn diagnostic(diagnostic: &Diagnostic) -> String {
     let help = diagnostic.help.as_ref().map(|help| format!("\nhelp: {help}"));
     let message =
         format!("{} [{}]{}", diagnostic.message, diagnostic.code, help.unwrap_or_default());
-    annotation(kind, &diagnostic.source_name, diagnostic.start(), &message)
+    let place = (&diagnostic.source, diagnostic.span.start);
+    annotation(kind, &diagnostic.source_name, place, &message)
 }
 
-fn annotation(kind: &str, file: &str, at: Position, message: &str) -> String {
-    let Position { line, column } = at;
+fn error_at(location: &SourceLocation, message: &str) -> String {
+    let place = (&location.source, location.span.start);
+    annotation("error", &location.source_name, place, message)
+}
+
+fn annotation(
+    kind: &str,
+    file: &str,
+    (source, offset): (&SourceText, usize),
+    message: &str,
+) -> String {
+    let at = shown_place::position(source, offset);
     let file = property(&from_here(file));
-    format!("::{kind} file={file},line={line},col={column}::{}", data(message))
+    format!("::{kind} file={file},line={},col={}::{}", at.line, at.column, data(message))
 }
 
 /// The path relative to the working directory, if the file is below it: GitHub matches paths relative to the

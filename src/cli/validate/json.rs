@@ -3,6 +3,7 @@
 use super::validated::ValidatedFile;
 use crate::cli::error::CliError;
 use crate::cli::explanation_json::ExplanationStep;
+use crate::cli::shown_place;
 use crate::schema::{Diagnostic, Position, Severity};
 use crate::validation::{AssertionResult, ExpectedFailure, ExpectedResult, ReportOutcome};
 use serde::Serialize;
@@ -105,7 +106,8 @@ fn file(file: &ValidatedFile) -> FileJson<'_> {
 }
 
 fn problem(diagnostic: &Diagnostic) -> DiagnosticJson<'_> {
-    let (start, end) = (diagnostic.start(), diagnostic.end());
+    let at = |offset| shown_place::position(&diagnostic.source, offset);
+    let (start, end) = (at(diagnostic.span.start), at(diagnostic.span.end));
     DiagnosticJson {
         severity: match diagnostic.severity {
             Severity::Error => "error",

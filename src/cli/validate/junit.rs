@@ -2,7 +2,7 @@
 
 use super::validated::ValidatedFile;
 use crate::cli::error::CliError;
-use crate::cli::tree;
+use crate::cli::{shown_place, tree};
 use crate::schema::{Diagnostic, Severity};
 use crate::validation::{AssertionResult, ExpectedResult, Report, SourceLocation};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
@@ -64,7 +64,7 @@ fn line(diagnostic: &Diagnostic) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let start = diagnostic.start();
+    let start = shown_place::position(&diagnostic.source, diagnostic.span.start);
     let help = diagnostic.help.as_ref().map(|help| format!("; help: {help}"));
     format!(
         "{}:{}:{}: {severity}[{}]: {}{}",
@@ -78,7 +78,7 @@ fn line(diagnostic: &Diagnostic) -> String {
 }
 
 fn at(location: &SourceLocation) -> String {
-    let start = location.start();
+    let start = shown_place::position(&location.source, location.span.start);
     format!("{}:{}:{}", location.source_name, start.line, start.column)
 }
 
