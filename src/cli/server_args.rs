@@ -71,36 +71,65 @@ struct ServedArgs {
     /// Its certificate. With it, it speaks TLS.
     #[arg(long, env = "KILWA_GRPC_TLS_CERT_PATH", hide = true)]
     served_certificate_path: Option<PathBuf>,
+    /// The key of its certificate.
+    #[arg(long, env = "KILWA_GRPC_TLS_KEY_PATH", hide = true)]
+    served_key_path: Option<PathBuf>,
+    /// The authorities of the client certificates that it requires.
+    #[arg(long, env = "KILWA_GRPC_TLS_CLIENT_CA_PATH", hide = true)]
+    served_client_ca_path: Option<PathBuf>,
 }
 
 impl ServedArgs {
-    /// The port of this machine at which it listens.
-    fn port(&self) -> Option<u16> {
-        self.served_address.as_ref()?.rsplit_once(':')?.1.parse().ok()
+    /// Where it is reached from this machine.
+    fn endpoint(&self) -> Option<String> {
+        let (host, port) = self.served_address.as_ref()?.rsplit_once(':')?;
+        let port: u16 = port.parse().ok()?;
+        let host = if ["", "0.0.0.0", "[::]"].contains(&host) { "127.0.0.1" } else { host };
+        Some(format!("{host}:{port}"))
     }
 
     fn has_tls(&self) -> bool {
-        self.served_certificate_path.as_ref().is_some_and(|path| !path.as_os_str().is_empty())
+        is_set(self.served_certificate_path.as_ref())
     }
+
+    /// The server's own certificate, which it accepts of a client too, where it requires one.
+    fn identity(&self) -> Option<(PathBuf, PathBuf)> {
+        let requires = is_set(self.served_client_ca_path.as_ref());
+        let pair = self.served_certificate_path.clone().zip(self.served_key_path.clone());
+        pair.filter(|_| requires)
+    }
+}
+
+/// A variable that is empty counts as not set.
+fn is_set(path: Option<&PathBuf>) -> bool {
+    path.is_some_and(|path| !path.as_os_str().is_empty())
 }
 
 impl ServerArgs {
     /// Connects to ask whether a server serves. Unless an endpoint or TLS is given, in the environment of a server, such as a container, that is this
-    /// server, and its certificate is not examined: a probe learns nothing that needs protection.
+    /// server, and its certificate is not examined: a probe learns nothing that needs protection. Where the server requires a certificate, the probe
+    /// shows the one that it was given, or else the server's own.
     pub(super) fn connect_probe(&self) -> Result<Connection, CallError> {
         let is_given = self.endpoint != DEFAULT_ENDPOINT
             || self.insecure
             || self.certificate_path.is_some()
             || self.no_verify_ca
-            || self.client_certificate_path.is_some();
-        if is_given || (self.served.port().is_none() && !self.served.has_tls()) {
+            || (self.client_certificate_path.is_some() && !self.served.has_tls());
+        let served = self.served.endpoint();
+        if is_given || (served.is_none() && !self.served.has_tls()) {
             return self.connect();
         }
 
-        let port = self.served.port().map(|port| format!("127.0.0.1:{port}"));
-        let endpoint = port.as_deref().unwrap_or(DEFAULT_ENDPOINT);
-        let tls = ClientTls { accepts_any_server: true, ..ClientTls::default() };
+        let endpoint = served.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+        let given = self.identity();
+        let identity = given.or_else(|| self.served.identity());
+        let tls = ClientTls { identity, accepts_any_server: true, ..ClientTls::default() };
         Connection::open_with(endpoint, None, self.served.has_tls().then_some(&tls))
+    }
+
+    /// The client's own certificate and its key, if they are given.
+    fn identity(&self) -> Option<(PathBuf, PathBuf)> {
+        self.client_certificate_path.clone().zip(self.client_key_path.clone())
     }
 
     pub(super) fn connect(&self) -> Result<Connection, CallError> {
@@ -110,7 +139,7 @@ impl ServerArgs {
             return Err(CallError::Tls(reason.to_owned()));
         }
 
-        let identity = self.client_certificate_path.clone().zip(self.client_key_path.clone());
+        let identity = self.identity();
         let asks =
             is_https || self.certificate_path.is_some() || self.no_verify_ca || identity.is_some();
         let tls = ClientTls {
@@ -186,7 +215,9 @@ fn connect(
         Some(token) => (Some(token.to_owned()), names.source(token)),
         None => found_key(server.endpoint, data_dir),
     };
-    let hint = format!("{source}: {}", names.remedy());
+    // A folder counts only without a key, and for this machine; one that was given is named as the source.
+    let may_name_folder = token.is_none() && data_dir.is_none() && is_loopback(server.endpoint);
+    let hint = format!("{source}: {}", names.remedy(may_name_folder));
     Ok(Connection::open_with(server.endpoint, key.as_deref(), server.tls)?.with_key_hint(hint))
 }
 
@@ -226,13 +257,14 @@ impl KeyNames {
         }
     }
 
-    fn remedy(&self) -> String {
+    fn remedy(&self, may_name_folder: bool) -> String {
         let Self { token, token_variables, data_dir } = self;
         let variable = token_variables.first().copied().unwrap_or_default();
-        format!(
-            "set {variable} or `{token}` to the key of the server, or {data_dir} to its data folder, where a server that \
-             generated its key keeps it in `{KEY_FILE}`"
-        )
+        let folder = format!(
+            ", or {data_dir} to its data folder, where a server that generated its key keeps it in `{KEY_FILE}`"
+        );
+        let folder = if may_name_folder { folder.as_str() } else { "" };
+        format!("set {variable} or `{token}` to the key of the server{folder}")
     }
 }
 

@@ -130,6 +130,15 @@ fn concerns_missing_schema(status: &Status) -> bool {
 const NOT_HTTP2: &[&str] =
     &["invalid size", "broken pipe", "reset", "protocol error", "closed", "unexpected end"];
 
+/// Alerts of TLS about the certificate that the client has shown.
+const REFUSED_CERTIFICATE: &[&str] = &[
+    "unsupportedcertificate",
+    "badcertificate",
+    "certificateexpired",
+    "certificateunknown",
+    "certificaterevoked",
+];
+
 /// What to do when there is no connection, by the error of the network.
 fn unreachable_hint(reason: &str) -> &'static str {
     let reason = reason.to_lowercase();
@@ -149,6 +158,10 @@ fn unreachable_hint(reason: &str) -> &'static str {
     if reason.contains("received fatal alert: unknownca") {
         return "the server does not trust the authority of the client's certificate (`--client-certificate-path`): give one from an \
                 authority in its `--grpc-tls-client-ca-path`";
+    }
+    if REFUSED_CERTIFICATE.iter().any(|alert| reason.contains(&format!("alert: {alert}"))) {
+        return "the server does not accept the client's certificate (`--client-certificate-path`): give one that is valid, meant for clients, \
+                and from an authority in its `--grpc-tls-client-ca-path`";
     }
     if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
         "what listens there closed the connection: it may need TLS (`--endpoint https://HOST:PORT`), require a \

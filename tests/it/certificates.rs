@@ -40,6 +40,13 @@ impl Authority {
         self.issue(&mut server_params())
     }
 
+    /// One of a server that is a client of others too.
+    pub(crate) fn server_and_client(&self) -> Issued {
+        let mut params = server_params();
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        self.issue(&mut params)
+    }
+
     /// One that is no longer valid.
     pub(crate) fn expired(&self) -> Issued {
         let mut params = server_params();

@@ -130,6 +130,33 @@ fn an_error_names_the_source_of_a_wrong_key() {
 }
 
 #[test]
+fn an_error_advises_no_folder_where_none_is_looked_at() {
+    let user = User::new();
+    let port = user.server.endpoint().rsplit_once(':').unwrap().1.to_owned();
+    // An address that no loopback address is, and that leads to this machine all the same.
+    let elsewhere = format!("0.0.0.0:{port}");
+    let data = user.folder.path().join("data").display().to_string();
+    let empty = user.folder.path().join("empty").display().to_string();
+    for (arguments, source) in [
+        (&["--endpoint", elsewhere.as_str()][..], "none is sent to another machine by itself"),
+        (
+            &["--endpoint", &elsewhere, "--data-dir", &data],
+            "none is sent to another machine by itself",
+        ),
+        (&["--data-dir", &empty], "there is no readable key in `"),
+        (&["--token", "wrong"], "the key that was sent is from `--token`"),
+    ] {
+        let (code, _, error) = ended(user.command(&QUESTION).args(arguments));
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains(source), "{error}");
+        assert!(
+            error.trim_end().ends_with("set KILWA_TOKEN or `--token` to the key of the server"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn an_empty_variable_counts_as_not_set() {
     let user = User::new();
     let empty = ["KILWA_TOKEN", "KILWA_DATA_DIR", "ZED_TOKEN"];

@@ -40,6 +40,49 @@ fn a_probe_in_the_environment_of_a_server_asks_that_server() {
     assert!(!health("").status.success());
 }
 
+#[test]
+fn a_probe_in_the_environment_of_a_server_shows_it_its_own_certificate_where_one_is_required() {
+    let clients = Authority::new("clients");
+    let secured = Secured::requiring(&clients);
+    let other = Authority::new("clients").server().write(secured.folder.path(), "other");
+    let shop = clients.client("shop").write(secured.folder.path(), "shop");
+    // The authorities of clients are not read by a client.
+    let environment = |pair: &PairFiles, client_ca: &str| {
+        let mut command = program::kilwa();
+        command.arg("health").env("KILWA_GRPC_ADDR", secured.server.endpoint());
+        command.env("KILWA_GRPC_TLS_CERT_PATH", &pair.certificate);
+        command.env("KILWA_GRPC_TLS_KEY_PATH", &pair.key);
+        command.env("KILWA_GRPC_TLS_CLIENT_CA_PATH", client_ca);
+        command
+    };
+    let answer = |mut command: std::process::Command| {
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let serving = (Some(0), "SERVING\n".to_owned());
+    assert_eq!(answer(environment(&secured.files, "/tls/clients.pem")), serving);
+    // One that was given comes before the server's own.
+    let mut given = environment(&other, "/tls/clients.pem");
+    given.env("KILWA_CLIENT_CERTIFICATE_PATH", &shop.certificate);
+    given.env("KILWA_CLIENT_KEY_PATH", &shop.key);
+    assert_eq!(answer(given), serving);
+    // Without the variable that says so, or with another certificate for the same names, there is no way in.
+    for refused in [environment(&secured.files, ""), environment(&other, "/tls/clients.pem")] {
+        let (code, error) = answer(refused);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains("--client-certificate-path"), "{error}");
+    }
+
+    let old = [&secured.files.certificate, &secured.files.key].map(|path| fs::read(path).unwrap());
+    secured.authority.server().write(secured.folder.path(), "server");
+    secured.server.signal("HUP");
+    secured.server.await_line("reloaded");
+    assert_eq!(answer(environment(&secured.files, "/tls/clients.pem")), serving);
+    fs::write(&other.certificate, &old[0]).unwrap();
+    fs::write(&other.key, &old[1]).unwrap();
+    assert_eq!(answer(environment(&other, "/tls/clients.pem")).0, Some(2));
+}
+
 /// A server with a certificate, and the authority that issued it.
 struct Secured {
     server: Served,

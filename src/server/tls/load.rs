@@ -1,5 +1,6 @@
 //! Certificates and keys, from PEM files to a configuration of rustls.
 
+use super::client_verifier::ClientVerifier;
 use crate::config::TlsFiles;
 use crate::server::clock::since_epoch;
 use std::fs;
@@ -12,7 +13,6 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use x509_cert::Certificate;
@@ -52,11 +52,26 @@ pub enum TlsError {
     },
 }
 
+/// What a listener works with that uses some files.
+#[derive(Debug)]
+pub(super) struct LoadedTls {
+    pub(super) config: Arc<ServerConfig>,
+    /// Which client certificates are accepted, where they are required.
+    clients: Option<Arc<ClientVerifier>>,
+}
+
+impl LoadedTls {
+    /// Whether a client has shown the listener's own certificate, as a probe beside the server does.
+    pub(super) fn is_own(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.clients
+            .as_ref()
+            .and_then(|clients| clients.own())
+            .is_some_and(|own| own == certificate)
+    }
+}
+
 /// The configuration of a listener that uses these files.
-pub(super) fn server_config(
-    files: &TlsFiles,
-    protocols: &[&[u8]],
-) -> Result<Arc<ServerConfig>, TlsError> {
+pub(super) fn load(files: &TlsFiles, protocols: &[&[u8]]) -> Result<LoadedTls, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = private_key(&files.key)?;
 
@@ -64,8 +79,12 @@ pub(super) fn server_config(
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|error| unusable(&files.certificate, &error))?;
-    let builder = match &files.client_ca {
-        Some(path) => builder.with_client_cert_verifier(client_verifier(path)?),
+    let clients = files.client_ca.as_ref().map(|path| client_verifier(path, &chain)).transpose()?;
+    let builder = match &clients {
+        Some(clients) => {
+            let clients = Arc::clone(clients);
+            builder.with_client_cert_verifier(clients)
+        }
         None => builder.with_no_client_auth(),
     };
 
@@ -78,7 +97,7 @@ pub(super) fn server_config(
         unusable(if is_certificate { &files.certificate } else { &files.key }, &error)
     })?;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(Arc::new(config))
+    Ok(LoadedTls { config: Arc::new(config), clients })
 }
 
 /// What is wrong with the validity of the first certificate in a file, if anything.
@@ -103,16 +122,20 @@ pub(super) fn is_open_to_all(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
-/// Requires a certificate of each client, from one of the authorities in a file.
-fn client_verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+/// Requires a certificate of each client, from one of the authorities in a file, or the first of the listener's own chain.
+fn client_verifier(
+    path: &Path,
+    chain: &[CertificateDer<'static>],
+) -> Result<Arc<ClientVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in certificates(path)? {
         roots.add(authority).map_err(|error| unusable(path, &error))?;
     }
     let provider = Arc::new(ring::default_provider());
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| unusable(path, &error))
+    let authorities =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let authorities = authorities.map_err(|error| unusable(path, &error))?;
+    Ok(Arc::new(ClientVerifier::new(authorities, chain)))
 }
 
 /// The certificates of a PEM file; at least one.

@@ -1,6 +1,7 @@
 //! TLS of a listener: its certificate and key, and the authorities whose client certificates it accepts.
 
 mod client_names;
+mod client_verifier;
 mod load;
 mod stream;
 
@@ -10,9 +11,8 @@ pub(super) use stream::{ServerStream, handshake};
 use super::reload::Reloadable;
 use crate::config::{TlsFiles, TransportSecurity};
 use arc_swap::ArcSwap;
+use load::LoadedTls;
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
 /// The protocols that a gRPC listener negotiates.
 pub(super) const ALPN_GRPC: &[&[u8]] = &[b"h2"];
@@ -29,7 +29,7 @@ pub(super) struct TlsIdentity {
     listener: &'static str,
     files: TlsFiles,
     protocols: &'static [&'static [u8]],
-    config: ArcSwap<ServerConfig>,
+    loaded: ArcSwap<LoadedTls>,
 }
 
 impl TlsIdentity {
@@ -52,8 +52,8 @@ impl TlsIdentity {
         files: TlsFiles,
         protocols: &'static [&'static [u8]],
     ) -> Result<Arc<Self>, TlsError> {
-        let config = ArcSwap::from(load::server_config(&files, protocols)?);
-        let identity = Arc::new(Self { listener, files, protocols, config });
+        let loaded = ArcSwap::from_pointee(load::load(&files, protocols)?);
+        let identity = Arc::new(Self { listener, files, protocols, loaded });
         identity.warn();
         Ok(identity)
     }
@@ -71,14 +71,14 @@ impl TlsIdentity {
     /// Reads the files again. Without success everything stays as it is.
     fn reload(&self) -> Result<(), TlsError> {
         // A new configuration knows no earlier session, so that none outlives a client authority that was removed.
-        self.config.store(load::server_config(&self.files, self.protocols)?);
+        self.loaded.store(Arc::new(load::load(&self.files, self.protocols)?));
         self.warn();
         Ok(())
     }
 
-    /// Accepts with what it is now.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config.load_full())
+    /// What it is now.
+    fn loaded(&self) -> Arc<LoadedTls> {
+        self.loaded.load_full()
     }
 
     fn warn(&self) {

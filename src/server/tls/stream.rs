@@ -4,9 +4,11 @@ use super::{TlsIdentity, client_names};
 use crate::api::ClientCertificate;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// A connection's socket.
@@ -18,18 +20,21 @@ pub(in crate::server) enum ServerStream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Completes the TLS handshake where the listener has an identity; gives the client's certificate where one was required.
+/// Completes the TLS handshake where the listener has an identity; gives the client's certificate where one was required, unless that is the
+/// listener's own, whose names give a caller no role.
 /// Takes as long as the client likes: the caller has the timeout.
 pub(in crate::server) async fn handshake(
     stream: TcpStream,
     identity: Option<&TlsIdentity>,
 ) -> io::Result<(ServerStream, Option<ClientCertificate>)> {
     let Some(identity) = identity else { return Ok((ServerStream::Plain(stream), None)) };
-    let stream = identity.acceptor().accept(stream).await?;
+    let loaded = identity.loaded();
+    let acceptor = TlsAcceptor::from(Arc::clone(&loaded.config));
+    let stream = acceptor.accept(stream).await?;
     let (_, session) = stream.get_ref();
     let certificate = match session.peer_certificates().and_then(<[_]>::first) {
-        Some(certificate) => Some(client_names::read(certificate)?),
-        None => None,
+        Some(certificate) if !loaded.is_own(certificate) => Some(client_names::read(certificate)?),
+        Some(_) | None => None,
     };
     Ok((ServerStream::Tls(Box::new(stream)), certificate))
 }
