@@ -27,5 +27,5 @@ pub use key::KeyHash;
 pub use method::{METHODS, Method, MethodGroup, MethodReach};
 pub use permit::{AccessRefusal, CallPermit, Withheld};
 pub use principal::{CertificateNameKind, Principal};
-pub use standing::{Credential, Standing};
+pub use standing::{Credential, Revocation, Standing};
 pub use token::{FetchOutcome, KeySetLook, KeySetSource, RemoteKeySet, TokenRefusal};

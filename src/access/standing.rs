@@ -3,6 +3,7 @@
 use super::callers::Callers;
 use super::key::KeyHash;
 use super::principal::{CertificateNameKind, Principal};
+use super::token::TokenRefusal;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,35 +26,47 @@ pub enum Credential {
     Certificate(Vec<(CertificateNameKind, String)>),
 }
 
+/// Why a caller may no longer do what it could when its call began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// Its key or certificate is gone from the access file, or its roles are others.
+    Changed,
+    /// Its token is no longer accepted.
+    Token(TokenRefusal),
+}
+
 impl Standing {
     /// That of a caller that was found by what it has shown.
     pub fn new(callers: Arc<Callers>, credential: Credential, principal: Principal) -> Self {
         // Before the callers are looked at again, so that a change meanwhile is noticed.
         let generation = 0;
         let mut standing = Self { callers, credential, principal, generation };
-        standing.is_current();
+        // What it shows has just been accepted.
+        let _ = standing.require_current();
         standing
     }
 
-    /// Whether the caller may still do the same. Costs one load of a number unless the access file was read again.
-    pub fn is_current(&mut self) -> bool {
+    /// Requires that the caller may still do the same. Costs one load of a number unless the access file was read again.
+    pub fn require_current(&mut self) -> Result<(), Revocation> {
         let generation = self.callers.generation();
         // A token ends by itself. One that was verified before is found by its hash.
         if generation == self.generation && !matches!(self.credential, Credential::Token(_)) {
-            return true;
+            return Ok(());
         }
         let found = match &self.credential {
             Credential::Key(hash) => self.callers.by_hash(hash),
-            Credential::Token(token) => self.callers.by_token(token).and_then(Result::ok),
+            Credential::Token(token) => {
+                self.callers.by_token(token).transpose().map_err(Revocation::Token)?
+            }
             Credential::Certificate(names) => {
                 self.callers.by_certificate(names.iter().map(|(kind, name)| (*kind, name.as_str())))
             }
         };
-        let is_same = found.as_ref() == Some(&self.principal);
-        if is_same {
-            self.generation = generation;
+        if found.as_ref() != Some(&self.principal) {
+            return Err(Revocation::Changed);
         }
-        is_same
+        self.generation = generation;
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ impl CallStanding {
     /// Requires that the caller still may.
     pub(crate) fn require_current(&self) -> Result<(), Status> {
         let mut standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if standing.is_current() { Ok(()) } else { Err(status::access_revoked()) }
+        standing.require_current().map_err(status::access_revoked)
     }
 }
 

@@ -55,8 +55,9 @@ impl CallHeaders {
             } else if let Some(inner) = name.as_str().strip_prefix(METADATA_PREFIX)
                 && let Ok(inner) = HeaderName::try_from(inner)
                 && is_metadata(&inner)
-                && !headers.contains_key(&inner)
+                && (inner == AUTHORIZATION || !headers.contains_key(&inner))
             {
+                // A second key is passed on too, so that two different ones are refused as over gRPC.
                 metadata.append(inner, value.clone());
             }
         }

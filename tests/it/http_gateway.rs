@@ -205,6 +205,27 @@ async fn errors_have_their_status_and_the_json_of_a_status() {
 }
 
 #[tokio::test]
+async fn two_different_keys_are_refused_in_whichever_headers_they_are() {
+    let served = filled().await;
+    let (right, wrong) = (format!("Bearer {KEY}"), "Bearer another");
+    let ask = async |headers: &[(&str, &str)]| {
+        let answer = served.send("POST", CHECK, headers, &check("ann").to_string()).await;
+        (answer.status, answer.body)
+    };
+    let (plain, metadata) = ("Authorization", "Grpc-Metadata-Authorization");
+    assert_eq!(ask(&[(metadata, &right)]).await.0, 200);
+    assert_eq!(ask(&[(plain, &right), (metadata, &right)]).await.0, 200);
+    for headers in
+        [[(plain, right.as_str()), (metadata, wrong)], [(metadata, &right), (plain, wrong)]]
+    {
+        let (status, body) = ask(&headers).await;
+        assert_eq!(status, 401, "{body}");
+        assert!(body.contains("two different keys were sent"), "{body}");
+    }
+    assert_eq!(ask(&[(metadata, wrong)]).await.0, 403);
+}
+
+#[tokio::test]
 async fn malformed_json_is_refused_with_its_place() {
     let served = filled().await;
     for (body, message) in [

@@ -197,7 +197,7 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
         let access = CallAccess::of(&request);
         let export = export::export(&self.context, &access, request.into_inner())?;
-        Ok(Response::new(export.stream(&self.context)))
+        Ok(export::response(&access, export.stream(&self.context)))
     }
 }
 

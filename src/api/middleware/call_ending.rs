@@ -1,6 +1,6 @@
 //! How every call ends: its trailers, and its log line.
 
-use crate::access::{Standing, Withheld};
+use crate::access::{Revocation, Standing, Withheld};
 use crate::api::middleware::audit_trail::AuditTrail;
 use crate::api::middleware::call_log::{CallLog, CallOrigin, shown_id};
 use crate::api::middleware::call_span::{self, TRACE_PARENT};
@@ -118,9 +118,9 @@ impl CallEnding {
         }
     }
 
-    /// Whether the caller may no longer do what it could when the call began.
-    pub(super) fn is_revoked(&mut self) -> bool {
-        self.standing.as_mut().is_some_and(|standing| !standing.is_current())
+    /// Requires that the caller may still do what it could when the call began.
+    pub(super) fn require_current(&mut self) -> Result<(), Revocation> {
+        self.standing.as_mut().map_or(Ok(()), Standing::require_current)
     }
 
     /// When the call arrived.

@@ -94,13 +94,13 @@ impl HttpBody for MeteredBody {
         };
 
         match polled {
-            Poll::Ready(Some(Ok(frame))) if frame.is_data() && self.ending.is_revoked() => {
-                self.end_early(&status::access_revoked())
-            }
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
-                Ok(trailers) => self.end(trailers),
-                Err(data) => data,
-            }))),
+            Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
+                Ok(trailers) => Poll::Ready(Some(Ok(self.end(trailers)))),
+                Err(data) => match self.ending.require_current() {
+                    Ok(()) => Poll::Ready(Some(Ok(data))),
+                    Err(revocation) => self.end_early(&status::access_revoked(revocation)),
+                },
+            },
             Poll::Ready(other) => Poll::Ready(other),
             Poll::Pending => {
                 let deadline = self.deadline.as_mut();

@@ -1,7 +1,7 @@
 //! Calls that the server ends: wrong keys, deadlines, slow clients, shutdown.
 
 use super::details::DOMAIN;
-use crate::access::TokenRefusal;
+use crate::access::{Revocation, TokenRefusal};
 use crate::proto::authzed::api::v1::ErrorReason;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -45,11 +45,17 @@ pub(crate) fn from_token(refusal: TokenRefusal) -> Status {
     }
 }
 
-/// The end of a stream whose caller has lost its key or a role since.
-pub(crate) fn access_revoked() -> Status {
-    Status::permission_denied(
-        "the key or a role of the caller has changed since the call began: call again",
-    )
+/// The end of a stream whose caller may no longer do what it could when the call began.
+pub(crate) fn access_revoked(revocation: Revocation) -> Status {
+    match revocation {
+        Revocation::Changed => Status::permission_denied(
+            "the key or a role of the caller has changed since the call began: call again",
+        ),
+        Revocation::Token(TokenRefusal::Time) => Status::unauthenticated(
+            "the token has expired since the call began: call again with a new one",
+        ),
+        Revocation::Token(refusal) => from_token(refusal),
+    }
 }
 
 /// The answer to a call that the audit log has no room for.

@@ -32,6 +32,9 @@ pub(in crate::cli) struct Arguments {
         value_name = "COUNT"
     )]
     block_size: u32,
+    /// Back up the part of the data that the key may read, where its roles limit it to one. Without this, such a key is refused.
+    #[arg(long)]
+    partial: bool,
     /// Print the result as JSON; not with - as the file.
     #[arg(long)]
     json: bool,
@@ -67,8 +70,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     };
 
     let (writer, progress) = match resumed {
-        Some(resumed) => resumed,
-        None => begin(&connection, &arguments.file, &state)?,
+        Some(resumed) => {
+            require_whole(&connection, arguments.partial)?;
+            resumed
+        }
+        None => begin(&connection, arguments, &state)?,
     };
 
     let bar = progress::counting();
@@ -94,6 +100,7 @@ fn write_to_stdout(arguments: &Arguments) -> Result<Exit, CliError> {
         |error: io::Error| CliError::new(format!("standard output cannot be written: {error}"));
     let connection = arguments.server.connect()?;
     let (schema, token) = connection.read_schema()?;
+    require_whole(&connection, arguments.partial)?;
     let mut writer = BackupWriter::begin(render::binary_out(), &schema).map_err(unwritable)?;
 
     let bar = progress::counting();
@@ -136,11 +143,13 @@ type Output = BackupWriter<BufWriter<File>>;
 /// The file gets its name last: if the program is killed, there is either no file or one that can be resumed.
 fn begin(
     connection: &Connection,
-    path: &Path,
+    arguments: &Arguments,
     state: &ResumeFile,
 ) -> Result<(Output, CreateProgress), CliError> {
+    let path = &arguments.file;
     require_absent(path)?;
     let (schema, token) = connection.read_schema()?;
+    require_whole(connection, arguments.partial)?;
 
     let draft = draft_path(path);
     let mut options = OpenOptions::new();
@@ -158,6 +167,17 @@ fn begin(
     });
     drop(fs::remove_file(&draft));
     begun
+}
+
+/// Requires that the key may read everything, unless a part is enough: a file that lacks data must not pass for a backup.
+fn require_whole(connection: &Connection, is_part_enough: bool) -> Result<(), CliError> {
+    if is_part_enough || connection.exports_everything()? {
+        return Ok(());
+    }
+    Err(CliError::new(
+        "the roles of the key include a part of the data only, so relationships would be missing in the backup: use a key \
+         that may call ReadSchema and ExportBulkRelationships on all data, or back up the part with `--partial`",
+    ))
 }
 
 /// The name of a file before it is published.

@@ -160,16 +160,23 @@ pub(super) async fn open(
     path: &str,
     message: Vec<u8>,
 ) -> Streaming<Vec<u8>> {
+    try_open(channel, key, path, message).await.unwrap()
+}
+
+/// The same, which may be refused.
+pub(super) async fn try_open(
+    channel: Channel,
+    key: &str,
+    path: &str,
+    message: Vec<u8>,
+) -> Result<Streaming<Vec<u8>>, Status> {
     let mut request = Request::new(stream::iter([message]));
     let value = MetadataValue::from_str(&format!("Bearer {key}")).unwrap();
     request.metadata_mut().insert("authorization", value);
     let mut client = Grpc::new(channel);
     client.ready().await.unwrap();
-    client
-        .streaming(request, PathAndQuery::from_str(path).unwrap(), Wire)
-        .await
-        .unwrap()
-        .into_inner()
+    let path = PathAndQuery::from_str(path).unwrap();
+    client.streaming(request, path, Wire).await.map(tonic::Response::into_inner)
 }
 
 /// Starts a call whose answer does not end by itself. Gives its error, if it has one at the start.

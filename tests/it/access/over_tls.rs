@@ -16,7 +16,12 @@ pub(crate) const FULL: &str = "the key of the application, which may do everythi
 /// The key of a tenant.
 pub(crate) const TENANT: &str = "the key of the tenant alpha, which has a role";
 
-/// A server with TLS and an access file with two keys. The tenant's is limited to ids that begin with `alpha/`, and to some methods.
+/// A key that can back up what the tenant has.
+const PARTIAL: &str = "the key of the tenant alpha for backups";
+/// One that can back up everything, and do nothing else.
+const BACKUP: &str = "the key of the application for backups";
+
+/// A server with TLS and an access file with keys of an application and of a tenant. The tenant's is limited to ids that begin with `alpha/`, and to some methods.
 pub(crate) struct TenantServer {
     server: Served,
     /// The authority that issued the server's certificate.
@@ -35,6 +40,10 @@ impl TenantServer {
         let access = folder.path().join("access.toml");
         let text = format!(
             "[roles.alpha]\nmethods = [\"check\", \"lookup\", \"read\", \"write\", \"watch\"]\nid_prefixes = [\"alpha/\"]\n\
+             [roles.backup]\nmethods = [\"ReadSchema\", \"ExportBulkRelationships\"]\n\
+             [roles.partial]\nmethods = [\"ReadSchema\", \"ExportBulkRelationships\"]\nid_prefixes = [\"alpha/\"]\n\
+             [[keys]]\nname = \"backup\"\nkey = \"{BACKUP}\"\nroles = [\"backup\"]\n\
+             [[keys]]\nname = \"partial\"\nkey = \"{PARTIAL}\"\nroles = [\"partial\"]\n\
              [[keys]]\nname = \"application\"\nkey = \"{FULL}\"\nroles = [\"full\"]\n\
              [[keys]]\nname = \"alpha\"\nkey = \"{TENANT}\"\nroles = [\"alpha\"]\n"
         );
@@ -154,6 +163,26 @@ fn commands_say_over_tls_what_the_role_of_their_key_lacks() {
     assert_eq!(place.done(FULL, "relationship read document").lines().count(), 2);
     place.done(FULL, "backup create full.backup");
     assert!(place.folder.path().join("full.backup").exists());
+}
+
+#[test]
+fn a_backup_with_a_key_that_sees_a_part_is_refused_unless_the_part_is_asked_for() {
+    let place = TenantServer::start();
+    place.populate();
+    let part = place.folder.path().join("part.backup");
+    let error = place.refused(PARTIAL, "backup create part.backup");
+    assert!(error.contains("a part of the data only") && error.contains("`--partial`"), "{error}");
+    assert!(place.refused(PARTIAL, "backup create -").contains("`--partial`"));
+    assert!(!part.exists());
+
+    let created = place.done(PARTIAL, "backup create part.backup --partial");
+    assert_eq!(created, "1 relationships in part.backup\n");
+    assert!(
+        fs::read_to_string(part).unwrap().contains("\ndocument:alpha/plan#owner@user:alpha/ann\n")
+    );
+    // The two methods are enough, on all data.
+    assert_eq!(place.done(BACKUP, "backup create all.backup"), "2 relationships in all.backup\n");
+    assert!(place.done(BACKUP, "backup create -").contains("document:bravo/plan#owner"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tokens of identity providers.
 
 use super::calls;
+use super::methods::write;
 use super::{Guarded, SCHEMA};
 use crate::program::without_variables;
 use crate::served::Served;
@@ -23,6 +24,8 @@ use tonic::Code;
 
 const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 const READ: &str = "/authzed.api.v1.PermissionsService/ReadRelationships";
+const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
+const WATCH: &str = "/authzed.api.v1.WatchService/Watch";
 const WRITE_SCHEMA: &str = "/authzed.api.v1.SchemaService/WriteSchema";
 
 /// A key for these tests alone.
@@ -257,6 +260,47 @@ async fn a_token_that_is_not_right_is_refused() {
     assert!(trusting.is_let_in(&of(json!({ "exp": now - 5 }))).await);
     assert!(trusting.is_let_in(&of(json!({ "nbf": now + 5 }))).await);
     assert!(trusting.is_let_in(&right).await);
+}
+
+#[tokio::test]
+async fn a_watch_that_its_token_does_not_outlive_says_so() {
+    let signer = Signer::ed();
+    let text = access(&["EdDSA"], "clock_skew_seconds = 0").replace("[\"check\"]", "[\"watch\"]");
+    let trusting = Trusting::start(&text, &[signer.jwk("k")]);
+    let admin = signer.token("k", &claims(&json!({ "roles": ["admins"] })));
+    assert_eq!(trusting.refusal(&admin, WRITE_SCHEMA).await, None);
+    let mut line = 0;
+    let mut change = async || {
+        line += 1;
+        let request = write(&[format!("document:{line}#viewer@user:ann")]).encode_to_vec();
+        let channel = trusting.server.channel().await;
+        let answer = calls::call(channel, Some(&admin), WRITE, vec![request]).await;
+        assert!(answer.error.is_none(), "{answer:?}");
+    };
+
+    // As long as it takes this machine to open a watch before the end of its token.
+    for seconds in [2, 4, 8, 16, 32, 64] {
+        let expires = json!({ "exp": get_current_timestamp() + seconds });
+        let token = signer.token("k", &claims(&expires));
+        let channel = trusting.server.channel().await;
+        let Ok(mut watch) = calls::try_open(channel, &token, WATCH, Vec::new()).await else {
+            continue;
+        };
+        change().await;
+        if watch.message().await.is_err() {
+            continue;
+        }
+        let ended = loop {
+            change().await;
+            if let Err(ended) = watch.message().await {
+                break ended;
+            }
+        };
+        assert_eq!(ended.code(), Code::Unauthenticated, "{ended:?}");
+        assert!(ended.message().starts_with("the token has expired since"), "{ended:?}");
+        return;
+    }
+    panic!("no watch could be opened");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod cycles;
 mod document;
 mod names;
+mod outgoing;
 mod paragraphs;
 mod source;
 mod status_codes;

@@ -39,6 +39,12 @@ fn the_commands_print_what_is_shown() {
             "text" if has_interpreter("python3") => {
                 assert_eq!(printed.lines().collect::<Vec<_>>(), lines);
             }
+            "toml" => {
+                fs::write(folder.path().join("part.toml"), lines.join("\n")).unwrap();
+                let home = folder.path().join("home");
+                let checked = run_as_reader("kilwa auth check part.toml", folder.path(), &home, "");
+                assert!(checked.contains("1 role"), "{checked}");
+            }
             _ => {}
         }
     }
