@@ -66,36 +66,51 @@ pub(super) struct ServerArgs {
 #[derive(Debug, Args)]
 struct ServedArgs {
     /// Where it listens.
-    #[arg(long, env = "KILWA_GRPC_ADDR", hide = true)]
-    served_address: Option<String>,
+    #[arg(long = "served-address", id = "served-address", env = "KILWA_GRPC_ADDR", hide = true)]
+    address: Option<String>,
     /// Its certificate. With it, it speaks TLS.
-    #[arg(long, env = "KILWA_GRPC_TLS_CERT_PATH", hide = true)]
-    served_certificate_path: Option<PathBuf>,
+    #[arg(
+        long = "served-certificate-path",
+        id = "served-certificate-path",
+        env = "KILWA_GRPC_TLS_CERT_PATH",
+        hide = true
+    )]
+    certificate_path: Option<PathBuf>,
     /// The key of its certificate.
-    #[arg(long, env = "KILWA_GRPC_TLS_KEY_PATH", hide = true)]
-    served_key_path: Option<PathBuf>,
+    #[arg(
+        long = "served-key-path",
+        id = "served-key-path",
+        env = "KILWA_GRPC_TLS_KEY_PATH",
+        hide = true
+    )]
+    key_path: Option<PathBuf>,
     /// The authorities of the client certificates that it requires.
-    #[arg(long, env = "KILWA_GRPC_TLS_CLIENT_CA_PATH", hide = true)]
-    served_client_ca_path: Option<PathBuf>,
+    #[arg(
+        long = "served-client-ca-path",
+        id = "served-client-ca-path",
+        env = "KILWA_GRPC_TLS_CLIENT_CA_PATH",
+        hide = true
+    )]
+    client_ca_path: Option<PathBuf>,
 }
 
 impl ServedArgs {
     /// Where it is reached from this machine.
     fn endpoint(&self) -> Option<String> {
-        let (host, port) = self.served_address.as_ref()?.rsplit_once(':')?;
+        let (host, port) = self.address.as_ref()?.rsplit_once(':')?;
         let port: u16 = port.parse().ok()?;
         let host = if ["", "0.0.0.0", "[::]"].contains(&host) { "127.0.0.1" } else { host };
         Some(format!("{host}:{port}"))
     }
 
     fn has_tls(&self) -> bool {
-        is_set(self.served_certificate_path.as_ref())
+        is_set(self.certificate_path.as_ref())
     }
 
     /// The server's own certificate, which it accepts of a client too, where it requires one.
     fn identity(&self) -> Option<(PathBuf, PathBuf)> {
-        let requires = is_set(self.served_client_ca_path.as_ref());
-        let pair = self.served_certificate_path.clone().zip(self.served_key_path.clone());
+        let requires = is_set(self.client_ca_path.as_ref());
+        let pair = self.certificate_path.clone().zip(self.key_path.clone());
         pair.filter(|_| requires)
     }
 }

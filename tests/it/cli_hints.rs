@@ -219,6 +219,11 @@ fn differences_are_annotations_of_a_workflow() {
     let check = ["schema", "format", "--check", "--format", "github", "*.zed"];
     let printed = office.printed(&check, 1);
     assert!(printed.starts_with("::error file=spaces.zed,line=5::not formatted"), "{printed}");
+    office.file("spaces.zed", SCHEMA.trim_end().trim_end_matches('}'));
+    let printed = office.printed(&check, 2);
+    let line = SCHEMA.trim_end().lines().count() - 1;
+    let start = format!("::error file=spaces.zed,line={line},col=");
+    assert!(printed.starts_with(&start) && printed.contains("[expected-end]"), "{printed}");
     office.file("less.zed", &SCHEMA.replace("viewer + owner", "viewer"));
     let diff = ["schema", "diff", "schema.zed", "less.zed", "--format", "github"];
     let printed = office.printed(&diff, 0);

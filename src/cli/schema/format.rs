@@ -3,6 +3,7 @@
 use super::{difference_format::DifferenceFormat, github, layout_diff};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::validate::github::diagnostic;
 use crate::cli::{file_patterns, render, snippet, source_files};
 use crate::schema::{self, SchemaError};
 use clap::Args;
@@ -58,7 +59,13 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
     let formatted = match formatted {
         Ok(formatted) => formatted,
         Err(diagnostics) => {
-            snippet::note_all(&diagnostics);
+            match arguments.format {
+                DifferenceFormat::Github => {
+                    let lines = diagnostics.iter().map(|fault| diagnostic(fault) + "\n");
+                    render::out(&lines.collect::<String>())?;
+                }
+                DifferenceFormat::Text => snippet::note_all(&diagnostics),
+            }
             return Ok(Exit::Error);
         }
     };

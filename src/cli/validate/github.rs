@@ -53,7 +53,8 @@ fn explained(result: &AssertionResult) -> String {
     result.message() + &why.unwrap_or_default()
 }
 
-fn diagnostic(diagnostic: &Diagnostic) -> String {
+/// The annotation of a diagnostic.
+pub(in crate::cli) fn diagnostic(diagnostic: &Diagnostic) -> String {
     let kind = match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
