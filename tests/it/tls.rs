@@ -90,6 +90,8 @@ struct Secured {
     authority: Authority,
     files: PairFiles,
     folder: TempDir,
+    /// The folder with the authority of clients, where they need certificates.
+    _clients: Option<TempDir>,
 }
 
 impl Secured {
@@ -99,7 +101,7 @@ impl Secured {
         let files = authority.server().write(folder.path(), "server");
         let arguments = [files.flags().as_slice(), arguments].concat();
         let server = Served::start_with(&folder.path().join("data"), &arguments);
-        Self { server, authority, files, folder }
+        Self { server, authority, files, folder, _clients: None }
     }
 
     /// One that requires client certificates of the other authority.
@@ -107,7 +109,8 @@ impl Secured {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clients.pem");
         fs::write(&path, clients.pem()).unwrap();
-        Self::start(&["--grpc-tls-client-ca-path", path.to_str().unwrap()])
+        let secured = Self::start(&["--grpc-tls-client-ca-path", path.to_str().unwrap()]);
+        Self { _clients: Some(folder), ..secured }
     }
 
     async fn channel(
