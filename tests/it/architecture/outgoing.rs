@@ -25,7 +25,7 @@ const BEGINNINGS: &[&str] = &[
 
 /// The files where connections begin, each with what the page says of it.
 const FILES: &[(&str, &str)] = &[
-    ("src/client/connection.rs", "Commands connect to the server that they are told to"),
+    ("src/client/connection.rs", "Commands connect to the endpoint"),
     ("src/server/key_fetch.rs", "`jwks_url`"),
     ("src/traces/export.rs", "`--otel-provider`"),
 ];
