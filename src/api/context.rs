@@ -1,5 +1,6 @@
 //! Context that all services of a server share.
 
+use crate::api::caller_slots::CallerSlots;
 use crate::api::convert::trace::TraceEncoder;
 use crate::api::request_limits::RequestLimits;
 use crate::api::token::ZedTokens;
@@ -21,6 +22,8 @@ pub(crate) struct ServiceContext {
     pub(crate) streams: StreamTimeouts,
     /// How long the client of an import may send nothing.
     pub(crate) import_idle_max: Duration,
+    /// The open imports.
+    pub(crate) imports: Arc<CallerSlots>,
     pub(crate) metrics: Arc<CallMetrics>,
 }
 

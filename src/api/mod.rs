@@ -6,6 +6,7 @@
 //! - `authzed_v1`, `kilwa_v1`: the services, one file for each service or larger method;
 //! - `paging`, `cursor`: streams of results that are read page by page;
 //! - `watch`: change streams;
+//! - `caller_slots`: bounds the calls of each caller that last as long as their clients like;
 //! - `overload`: refuses calls beyond what the server can answer in time;
 //! - `token`: `ZedToken`s and consistency.
 //!
@@ -14,6 +15,7 @@
 mod authzed_v1;
 mod bounded_stream;
 mod call_access;
+mod caller_slots;
 mod client_certificate;
 mod collection_totals;
 mod context;

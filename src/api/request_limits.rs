@@ -1,6 +1,6 @@
-//! Limits on the size of requests.
+//! Limits on requests.
 
-/// Limits on the size of a request. Limits of the database are in its own options.
+/// Limits on requests. Limits of the database are in its own options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
     /// Bytes of a check's caveat context, as a serialized `google.protobuf.Struct`; `None` for no limit.
@@ -17,6 +17,10 @@ pub struct RequestLimits {
     pub export_limit_max: u32,
     /// Memory of all requests in progress together, in bytes.
     pub all_bytes_max: usize,
+    /// Open imports of one caller. All callers share the threads that write what imports bring, of which there are 16 by default.
+    pub imports_per_key_max: u32,
+    /// Open watches of one caller.
+    pub watches_per_key_max: u32,
 }
 
 impl Default for RequestLimits {
@@ -29,6 +33,8 @@ impl Default for RequestLimits {
             lookup_resources_limit_max: 1_000,
             export_limit_max: 10_000,
             all_bytes_max: 256 << 20,
+            imports_per_key_max: 8,
+            watches_per_key_max: 10_000,
         }
     }
 }

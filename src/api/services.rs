@@ -1,6 +1,7 @@
 //! The services of a server, with their middleware.
 
 use crate::api::authzed_v1::{experimental, permissions, schema, watch};
+use crate::api::caller_slots::CallerSlots;
 use crate::api::context::{ServiceContext, StreamTimeouts};
 use crate::api::convert::trace::TraceEncoder;
 use crate::api::kilwa_v1;
@@ -139,7 +140,7 @@ pub fn add_services(
         ..
     } = options;
     let (idle_max, client_max) = (options.stream_idle_max, options.stream_client_wait_max);
-    let budget = Arc::new(MemoryBudget::new(limits.all_bytes_max));
+    let budget = Arc::new(MemoryBudget::new(limits.all_bytes_max, Arc::clone(&options.calls)));
     let limiter = Arc::clone(workers.limiter());
     let edge = MiddlewareOptions {
         keys: Arc::new(keys),
@@ -159,6 +160,7 @@ pub fn add_services(
         limits,
         streams: StreamTimeouts { idle_max, client_max },
         import_idle_max,
+        imports: CallerSlots::new(limits.imports_per_key_max),
         metrics: Arc::clone(&edge.calls),
     };
     macro_rules! add {

@@ -58,6 +58,12 @@ impl Permits {
         Self { semaphore: Arc::new(Semaphore::new(usize::from(max))), max: u32::from(max) }
     }
 
+    /// How many threads are taken. Each is until its work has ended, also when no one waits for it any more.
+    fn taken(&self) -> usize {
+        let max = usize::try_from(self.max).unwrap_or(usize::MAX);
+        max.saturating_sub(self.semaphore.available_permits())
+    }
+
     /// Waits until all work has ended, and refuses what comes later.
     async fn close(&self) {
         let all = self.semaphore.acquire_many(self.max).await;
@@ -97,6 +103,11 @@ pub(crate) struct WorkerJob<'j> {
 }
 
 impl<'j> WorkerJob<'j> {
+    /// Requires that the caller still waits. Work in a loop of its own calls it often.
+    pub(crate) fn require_wanted(&self) -> Result<(), Status> {
+        if (self.interrupted)() { Err(status::interrupted()) } else { Ok(()) }
+    }
+
     /// The view with the consistency of a request.
     pub(crate) fn view(&self, consistency: Consistency) -> Result<View<'j>, Status> {
         self.view_at(consistency, self.now)
@@ -351,6 +362,19 @@ impl Workers {
     /// What the garbage collections have dropped.
     pub fn collections(&self) -> CollectionTotals {
         *self.collections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many queries reached a limit on their work; 0 while the database is closed.
+    pub fn limited_queries(&self) -> u64 {
+        self.slot.database().map_or(0, |database| database.limited_queries())
+    }
+
+    /// How many threads work on requests, by the kind of work, and the most that may.
+    pub fn busy_threads(&self) -> [(&'static str, usize, u32); 4] {
+        let Self { reads, writes, slow_writes, watches, .. } = self;
+        let kinds =
+            [("read", reads), ("write", writes), ("slow_write", slow_writes), ("watch", watches)];
+        kinds.map(|(kind, permits)| (kind, permits.taken(), permits.max))
     }
 
     /// Figures of the store and of the cache of checks; `None` while the database is closed.

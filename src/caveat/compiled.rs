@@ -145,12 +145,12 @@ impl Caveat {
     ///
     /// # Errors
     ///
-    /// [`CaveatError::Exhausted`] when the steps do not suffice; otherwise a value has the wrong type or the expression failed.
+    /// [`CaveatError::Exhausted`] when the steps do not suffice, and [`CaveatError::Interrupted`] when the caller no longer waits; otherwise a value has the wrong type or the expression failed.
     pub fn evaluate(
         &self,
         stored: &Context,
         request: &Context,
-        steps: &Steps,
+        steps: &Steps<'_>,
     ) -> Result<CaveatResult, CaveatError> {
         let mut values = Vec::with_capacity(self.parameters.len());
         for parameter in &self.parameters {
@@ -158,7 +158,7 @@ impl Caveat {
             let given = stored.get(name).or_else(|| request.get(name));
             let value = given.map(|value| self.convert(parameter, value)).transpose()?;
             if let Some(value) = &value {
-                steps.take_for_copy(value.as_ref()).map_err(|_| self.exhausted(steps))?;
+                steps.take_for_copy(value.as_ref()).map_err(|stop| self.stopped(&stop, steps))?;
             }
             values.push(value);
         }
@@ -169,7 +169,9 @@ impl Caveat {
             Ok(false) => Ok(CaveatResult::False),
             Err(EvalStop::Missing(names)) => Ok(CaveatResult::Missing(names)),
             Err(EvalStop::Failed(message)) => Err(self.failure(message)),
-            Err(EvalStop::Exhausted) => Err(self.exhausted(steps)),
+            Err(stop @ (EvalStop::Exhausted | EvalStop::Interrupted)) => {
+                Err(self.stopped(&stop, steps))
+            }
         }
     }
 
@@ -188,8 +190,14 @@ impl Caveat {
         CaveatError::Evaluation { caveat: self.name.clone(), message }
     }
 
-    fn exhausted(&self, steps: &Steps) -> CaveatError {
-        CaveatError::Exhausted { caveat: self.name.clone(), steps_max: steps.max() }
+    /// The error of an evaluation that did not come to its end.
+    fn stopped(&self, stop: &EvalStop, steps: &Steps<'_>) -> CaveatError {
+        match stop {
+            EvalStop::Interrupted => CaveatError::Interrupted,
+            EvalStop::Exhausted | EvalStop::Missing(_) | EvalStop::Failed(_) => {
+                CaveatError::Exhausted { caveat: self.name.clone(), steps_max: steps.max() }
+            }
+        }
     }
 }
 

@@ -90,4 +90,7 @@ pub enum CaveatError {
         /// The number of allowed steps.
         steps_max: usize,
     },
+    /// The caller no longer waits for the evaluation.
+    #[error("the evaluation was interrupted, because the caller no longer waits")]
+    Interrupted,
 }

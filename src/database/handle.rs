@@ -30,6 +30,8 @@ pub(super) struct DatabaseState {
     pub(super) cache: Arc<Cache>,
     pub(super) lookups: Arc<LookupPool>,
     pub(super) change_log_reads: Arc<AtomicU64>,
+    /// Queries that reached a limit on their work.
+    pub(super) limited_queries: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -42,6 +44,7 @@ impl Database {
             cache: Arc::new(Cache::new(options.cache_bytes)),
             lookups: Arc::new(lookups),
             change_log_reads: Arc::default(),
+            limited_queries: Arc::default(),
         };
         Self { store, state }
     }
@@ -116,6 +119,11 @@ impl Database {
     /// not grow with their number.
     pub fn change_log_reads(&self) -> u64 {
         self.state.change_log_reads.load(Ordering::Relaxed)
+    }
+
+    /// The number of queries, on views, that ended because they reached a limit on their work.
+    pub fn limited_queries(&self) -> u64 {
+        self.state.limited_queries.load(Ordering::Relaxed)
     }
 
     /// Figures of the store, as they are now.

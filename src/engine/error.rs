@@ -104,6 +104,19 @@ impl From<ReadError> for EngineError {
 }
 
 impl EngineError {
+    /// Whether a limit on the work of a query was reached: depth, visits, reads, steps, subjects, memory or time.
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::DepthExceeded { .. }
+                | Self::PathTooLong { .. }
+                | Self::WorkExceeded { .. }
+                | Self::TimeExceeded { .. }
+                | Self::NoRoom
+                | Self::Caveat(CaveatError::Exhausted { .. })
+        )
+    }
+
     /// Whether the error ends the whole request: its time is up, or its caller has disconnected.
     pub fn is_end_of_request(&self) -> bool {
         matches!(self, Self::TimeExceeded { .. } | Self::Interrupted)

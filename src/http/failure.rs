@@ -22,6 +22,19 @@ const SPICEDB_NO_KEY: &str = "invalid preshared key: rpc error: code = Unauthent
 const VIOLATIONS: &str = "type.googleapis.com/buf.validate.Violations";
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 
+/// A limit on requests over HTTP. Answers that it refused carry it in their extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpLimit {
+    /// The size of a body.
+    Body,
+    /// The size of all bodies in progress.
+    Bodies,
+    /// The time for which nothing of a body comes.
+    BodyIdle,
+    /// The levels of the JSON in a body.
+    JsonDepth,
+}
+
 /// Why a request has no result.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -29,12 +42,14 @@ pub(super) struct Failure {
     status: Status,
     request_id: Option<HeaderValue>,
     is_in_stream: bool,
+    limit: Option<HttpLimit>,
 }
 
 impl Failure {
     /// The failure of a call.
     pub(super) fn from_status(status: Status, request_id: Option<HeaderValue>) -> Self {
-        Self { http: http_status(status.code()), status, request_id, is_in_stream: false }
+        let http = http_status(status.code());
+        Self { http, status, request_id, is_in_stream: false, limit: None }
     }
 
     fn new(code: Code, message: impl Into<String>) -> Self {
@@ -73,10 +88,8 @@ impl Failure {
 
     /// The bodies of all requests take too much memory.
     pub(super) fn bodies_too_large() -> Self {
-        Self::new(
-            Code::ResourceExhausted,
-            "the bodies of all requests are longer than --http-max-bodies-size allows: try again later",
-        )
+        let message = "the bodies of all requests are longer than --http-max-bodies-size allows: try again later";
+        Self { limit: Some(HttpLimit::Bodies), ..Self::new(Code::ResourceExhausted, message) }
     }
 
     /// The body ended before the request did.
@@ -89,14 +102,24 @@ impl Failure {
         let set = flag.map(|flag| format!(", which {flag} sets")).unwrap_or_default();
         let message = format!("the body of the request is longer than {bytes_max} bytes{set}");
         let failure = Self::new(Code::ResourceExhausted, message);
-        Self { http: StatusCode::PAYLOAD_TOO_LARGE, ..failure }
+        let limit = Some(HttpLimit::Body);
+        Self { http: StatusCode::PAYLOAD_TOO_LARGE, limit, ..failure }
     }
 
     /// The rest of the body does not come.
     pub(super) fn body_too_slow() -> Self {
         let message = "nothing more of the body of the request came in the time that --http-body-idle-timeout sets";
         let failure = Self::new(Code::DeadlineExceeded, message);
-        Self { http: StatusCode::REQUEST_TIMEOUT, ..failure }
+        let limit = Some(HttpLimit::BodyIdle);
+        Self { http: StatusCode::REQUEST_TIMEOUT, limit, ..failure }
+    }
+
+    /// The JSON of the body has too many levels.
+    pub(super) fn json_too_deep(depth_max: usize) -> Self {
+        let message = format!(
+            "the body is JSON of more than {depth_max} levels, which --http-max-json-depth sets"
+        );
+        Self { limit: Some(HttpLimit::JsonDepth), ..Self::malformed(message) }
     }
 
     /// The same as the only line of a stream.
@@ -166,6 +189,9 @@ impl Failure {
         let body = if is_head { Body::empty() } else { Body::from(self.value().to_string()) };
         let mut response = Response::new(body);
         *response.status_mut() = self.http;
+        if let Some(limit) = self.limit {
+            response.extensions_mut().insert(limit);
+        }
 
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, JSON);

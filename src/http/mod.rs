@@ -22,5 +22,6 @@ mod request_body;
 
 pub use authzen::{AuthzenError, BaseUrlError};
 pub use endpoints::{Endpoints, EndpointsError};
+pub use failure::HttpLimit;
 pub use gateway::RouteError;
 pub use options::{AuthzenOptions, HttpOptions};

@@ -2,6 +2,8 @@
 
 use super::evaluations::EvaluationMetrics;
 use super::histogram::DurationHistogram;
+use super::imports::ImportMetrics;
+use super::limits::LimitMetrics;
 use super::watches::WatchMetrics;
 use crate::proto::served_descriptors;
 use prometheus_client::collector::Collector;
@@ -45,6 +47,8 @@ pub struct CallMetrics {
     other: Arc<MethodCalls>,
     evaluations: EvaluationMetrics,
     watches: WatchMetrics,
+    imports: ImportMetrics,
+    limits: LimitMetrics,
 }
 
 /// The ended calls of one method.
@@ -75,6 +79,8 @@ impl CallMetrics {
             other,
             evaluations: EvaluationMetrics::default(),
             watches: WatchMetrics::default(),
+            imports: ImportMetrics::default(),
+            limits: LimitMetrics::default(),
         }
     }
 
@@ -86,6 +92,16 @@ impl CallMetrics {
     /// The open watches.
     pub fn watches(&self) -> &WatchMetrics {
         &self.watches
+    }
+
+    /// The open imports.
+    pub fn imports(&self) -> &ImportMetrics {
+        &self.imports
+    }
+
+    /// The limits that were reached.
+    pub fn limits(&self) -> &LimitMetrics {
+        &self.limits
     }
 
     /// The calls of the method with this path.
@@ -169,7 +185,8 @@ impl Collector for CallMetrics {
         }
 
         self.evaluations.encode(&mut encoder)?;
-        self.watches.encode(&mut encoder)
+        self.watches.encode(&mut encoder)?;
+        self.imports.encode(&mut encoder)
     }
 }
 

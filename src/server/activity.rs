@@ -56,6 +56,12 @@ impl Activity {
         self.streams.load(Ordering::Acquire) > 0
     }
 
+    /// Whether as many calls are in progress as one connection may have.
+    pub(super) fn is_full(&self, calls_max: u32) -> bool {
+        let calls_max = usize::try_from(calls_max).unwrap_or(usize::MAX);
+        self.streams.load(Ordering::Relaxed) >= calls_max
+    }
+
     /// Counts a call until the result is dropped.
     pub(super) fn open_stream(self: &Arc<Self>) -> OpenStream {
         // A request in HTTP/1.1 may be shorter than the handshake of HTTP/2.

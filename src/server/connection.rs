@@ -5,6 +5,7 @@ use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::tls::{self, TlsIdentity};
 use crate::api::{Admission, ClientCertificate, PeerAddress};
 use crate::config::ConnectionOptions;
+use crate::metrics::{CallMetrics, ReachedLimit};
 use crate::telemetry::Throttle;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -55,11 +56,13 @@ pub(super) struct ConnectionService {
     pub(super) options: ConnectionOptions,
     /// TLS, unless the listener speaks plain text.
     pub(super) tls: Option<Arc<TlsIdentity>>,
+    /// Counts the limits that are reached.
+    pub(super) metrics: Arc<CallMetrics>,
 }
 
 /// Serves a connection until one side closes it.
 pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
-    let ConnectionService { routes, options, tls } = service;
+    let ConnectionService { routes, options, tls, metrics } = service;
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
     let timeout = options.handshake_timeout.min(options.idle_timeout);
@@ -85,6 +88,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
+        count_full(&calls, options.calls_max, &metrics);
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
@@ -128,6 +132,13 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
                 }
             },
         }
+    }
+}
+
+/// Counts that a connection has as many calls in progress as it may have.
+pub(super) fn count_full(activity: &Activity, calls_max: u32, metrics: &CallMetrics) {
+    if activity.is_full(calls_max) {
+        metrics.limits().record(ReachedLimit::Streams);
     }
 }
 

@@ -4,18 +4,21 @@
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::connection::{
     ERROR_RESETS_MAX, IDLE_CLOSE_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
-    TrackedBody, WINDOW_BYTES, admission, instant_after, log_failed_handshake, note_client,
+    TrackedBody, WINDOW_BYTES, admission, count_full, instant_after, log_failed_handshake,
+    note_client,
 };
 use super::registry::{ConnectionCommand, Ticket};
 use super::tls::{self, TlsIdentity};
 use crate::config::{ConnectionOptions, HttpListenerOptions};
-use crate::http::Endpoints;
+use crate::http::{Endpoints, HttpLimit};
+use crate::metrics::{CallMetrics, ReachedLimit};
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
+use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -41,6 +44,8 @@ pub(super) struct HttpService {
     pub(super) calls_max: u32,
     /// TLS, unless the listener speaks plain text.
     pub(super) tls: Option<Arc<TlsIdentity>>,
+    /// Counts the limits that are reached.
+    pub(super) metrics: Arc<CallMetrics>,
 }
 
 /// Serves a connection until one side closes it.
@@ -48,6 +53,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
     let (options, calls_max) = (Arc::clone(&service.options), service.calls_max);
+    let metrics = Arc::clone(&service.metrics);
     let timeouts = ConnectionOptions {
         handshake_timeout: options.header_timeout,
         idle_timeout: options.idle_timeout,
@@ -76,6 +82,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
+        count_full(&calls, calls_max, &service.metrics);
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
@@ -90,10 +97,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
         tokio::select! {
             biased;
             result = &mut connection => {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "an HTTP connection ended");
-                }
-                return;
+                return result.unwrap_or_else(|error| log_end(&*error, &metrics));
             }
             command = ticket.commands().changed() => {
                 let closes = command.is_err() || *ticket.commands().borrow_and_update() == ConnectionCommand::Close;
@@ -118,6 +122,14 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     }
 }
 
+/// Logs that a connection has failed, and counts it where the headers were too long.
+fn log_end(error: &(dyn Error + Send + Sync + 'static), metrics: &CallMetrics) {
+    if error.downcast_ref().is_some_and(hyper::Error::is_parse_too_large) {
+        metrics.limits().record(ReachedLimit::HttpHeaders);
+    }
+    tracing::debug!(%error, "an HTTP connection ended");
+}
+
 /// The answer to a request, which counts as a call in progress until its body has ended.
 async fn answer(
     service: HttpService,
@@ -130,6 +142,9 @@ async fn answer(
     } else {
         service.endpoints.answer(service.routes, request).await
     };
+    if let Some(limit) = response.extensions().get::<HttpLimit>() {
+        service.metrics.limits().record(reached(*limit));
+    }
     Ok(response.map(|body| TrackedBody::new(body, stream)))
 }
 
@@ -142,6 +157,15 @@ fn is_grpc(request: &Request<Incoming>) -> bool {
                 || value.starts_with(b"application/grpc+")
                 || value.starts_with(b"application/grpc;")
         })
+}
+
+fn reached(limit: HttpLimit) -> ReachedLimit {
+    match limit {
+        HttpLimit::Body => ReachedLimit::HttpBody,
+        HttpLimit::Bodies => ReachedLimit::HttpBodies,
+        HttpLimit::BodyIdle => ReachedLimit::HttpBodyIdle,
+        HttpLimit::JsonDepth => ReachedLimit::JsonDepth,
+    }
 }
 
 fn builder(options: &HttpListenerOptions, calls_max: u32) -> auto::Builder<TokioExecutor> {

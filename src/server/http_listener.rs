@@ -7,6 +7,7 @@ use super::reload::Reloadable;
 use super::tls::{self, TlsError, TlsIdentity};
 use crate::config::HttpListenerOptions;
 use crate::http::{Endpoints, EndpointsError};
+use crate::metrics::CallMetrics;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -86,6 +87,7 @@ impl HttpListener {
         mut self,
         routes: Routes,
         calls_max: u32,
+        metrics: Arc<CallMetrics>,
     ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
         self.bind().await?;
         let Some(address) = self.address() else { return Ok(None) };
@@ -93,7 +95,7 @@ impl HttpListener {
         plaintext::warn(ListenerKind::Http, address, &self.options.transport);
         tracing::info!(%address, tls = self.has_tls(), "serving HTTP");
         let Self { options, endpoints, tls, bound } = self;
-        let service = HttpService { endpoints, routes, options, calls_max, tls };
+        let service = HttpService { endpoints, routes, options, calls_max, tls, metrics };
         Ok(bound.map(|listener| (listener, service)))
     }
 }

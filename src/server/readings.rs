@@ -3,26 +3,34 @@
 use super::registry::Registry;
 use crate::api::{ApiOptions, CollectionTotals, Workers};
 use crate::engine::CacheStatistics;
-use crate::metrics::{Reading, ReadingSource};
+use crate::metrics::{CallMetrics, Reading, ReadingSource};
 use crate::store::{RocksStatistics, StoreStatistics};
 use crate::traces::{SpanTotals, TraceRecorder};
 use std::sync::Arc;
 
 /// Readings of a server's parts. While its database is closed, those of the database are missing.
-pub(super) fn of_server(workers: &Arc<Workers>, registry: &Arc<Registry>) -> ReadingSource {
+pub(super) fn of_server(
+    workers: &Arc<Workers>,
+    registry: &Arc<Registry>,
+    metrics: &Arc<CallMetrics>,
+) -> ReadingSource {
     let (workers, registry) = (Arc::clone(workers), Arc::clone(registry));
+    let metrics = Arc::clone(metrics);
     Box::new(move || {
         let mut readings = vec![build()];
         readings.extend(connections(&registry));
         readings.extend(calls(&workers));
+        readings.extend(threads(&workers));
+        let mut limits = limits(&workers, &registry, &metrics);
 
         if let Some((store, checks)) = workers.statistics() {
             readings.extend(writer(&store));
             readings.extend(rocksdb_memory(&store.rocksdb));
             readings.extend(rocksdb_files(&store.rocksdb));
             readings.extend(cache(&checks));
-            readings.push(limits(&workers, &store));
+            limits = limits.with(&[("limit", "write_queue")], store.refused_writes);
         }
+        readings.push(limits);
         readings.extend(collections(&workers.collections()));
         readings
     })
@@ -95,11 +103,29 @@ fn calls(workers: &Workers) -> [Reading; 4] {
     ]
 }
 
-fn limits(workers: &Workers, store: &StoreStatistics) -> Reading {
-    let help = "Calls and writes that were refused because of a limit, by limit";
-    Reading::counter("kilwa_limits_reached", help, workers.overload_status().refused)
+fn threads(workers: &Workers) -> [Reading; 2] {
+    let reading = |name, help| Reading { samples: Vec::new(), ..Reading::gauge(name, help, 0) };
+    let busy = "Threads that work on requests, by kind of work, also for clients that have gone";
+    let max = "The most threads that may work on requests, by kind of work";
+    let start =
+        [reading("kilwa_worker_threads_busy", busy), reading("kilwa_worker_threads_max", max)];
+    workers.busy_threads().into_iter().fold(start, |[all_busy, all_max], (kind, busy, max)| {
+        let labels = [("kind", kind)];
+        [all_busy.with(&labels, number(busy)), all_max.with(&labels, max.into())]
+    })
+}
+
+/// Those that a closed database has too.
+fn limits(workers: &Workers, registry: &Registry, metrics: &CallMetrics) -> Reading {
+    let help = "Calls, connections and other things that were refused, ended or held back because of a limit, by limit";
+    let limits = Reading::counter("kilwa_limits_reached", help, workers.overload_status().refused)
         .labelled(&[("limit", "calls")])
-        .with(&[("limit", "write_queue")], store.refused_writes)
+        .with(&[("limit", "connections")], registry.limited())
+        .with(&[("limit", "work")], workers.limited_queries());
+    metrics
+        .limits()
+        .counts()
+        .fold(limits, |limits, (label, count)| limits.with(&[("limit", label)], count))
 }
 
 fn writer(store: &StoreStatistics) -> [Reading; 4] {

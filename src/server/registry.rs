@@ -8,7 +8,7 @@ use super::descriptors;
 use crate::config::ConnectionOptions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -42,6 +42,8 @@ pub(super) struct Registry {
     state: Mutex<RegistryState>,
     /// Rings when a connection has closed.
     closed: Notify,
+    /// Connections that were refused, or closed for another one, because of the limit.
+    limited: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -103,12 +105,23 @@ impl Registry {
     pub(super) fn new(max: u32) -> Arc<Self> {
         let max = usize::try_from(max).unwrap_or(usize::MAX).max(1);
         let unproven_max = (max / UNPROVEN_PART).clamp(1, UNPROVEN_MAX);
-        Arc::new(Self { max, unproven_max, state: Mutex::default(), closed: Notify::new() })
+        Arc::new(Self {
+            max,
+            unproven_max,
+            state: Mutex::default(),
+            closed: Notify::new(),
+            limited: AtomicU64::new(0),
+        })
     }
 
     /// How many connections are open.
     pub(super) fn open(&self) -> usize {
         self.lock().peers.len()
+    }
+
+    /// How many connections were refused, or closed for another one, because too many were open.
+    pub(super) fn limited(&self) -> u64 {
+        self.limited.load(Ordering::Relaxed)
     }
 
     /// The number of slots.
@@ -130,13 +143,19 @@ impl Registry {
                 }
             }
         };
-        tokio::time::timeout(CLOSING_WAIT_MAX, admit).await.unwrap_or(Err(Refusal::Closing))
+        let admitted = tokio::time::timeout(CLOSING_WAIT_MAX, admit).await;
+        let admitted = admitted.unwrap_or(Err(Refusal::Closing));
+        if admitted.is_err() {
+            self.limited.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
     }
 
     fn admit_now(self: &Arc<Self>) -> Result<Ticket, Refusal> {
         let mut state = self.lock();
-        if state.unproven.len() >= self.unproven_max || state.serving() >= self.max {
-            state.close_oldest_unproven();
+        let is_full = state.unproven.len() >= self.unproven_max || state.serving() >= self.max;
+        if is_full && state.close_oldest_unproven() {
+            self.limited.fetch_add(1, Ordering::Relaxed);
         }
         if state.serving() >= self.max {
             return Err(Refusal::Full);
@@ -185,12 +204,15 @@ impl RegistryState {
         self.peers.len() - self.closing
     }
 
-    fn close_oldest_unproven(&mut self) {
-        let Some(oldest) = self.unproven.pop_first() else { return };
-        if let Some(peer) = self.peers.get(&oldest) {
+    /// Whether there is one to close.
+    fn close_oldest_unproven(&mut self) -> bool {
+        let oldest = self.unproven.pop_first();
+        let peer = oldest.and_then(|oldest| self.peers.get(&oldest));
+        if let Some(peer) = peer {
             peer.send_replace(ConnectionCommand::Close);
             self.closing += 1;
         }
+        peer.is_some()
     }
 }
 

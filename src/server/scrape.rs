@@ -166,7 +166,7 @@ impl ScrapeService {
     ) -> Self {
         let mut exposition = Exposition::default();
         exposition.add_calls(Arc::clone(&options.calls));
-        exposition.add_source(readings::of_server(workers, registry));
+        exposition.add_source(readings::of_server(workers, registry, &options.calls));
         exposition.add_source(readings::of_records(options));
         Self { exposition: Arc::new(exposition), readiness, profiles: false }
     }

@@ -55,8 +55,12 @@ impl Server {
         let routes = routes.routes();
         let http = self.start_http(routes.clone()).await?;
         let routes = self.with_ext_authz(routes, &middleware);
-        let service =
-            ConnectionService { routes, options: self.connections, tls: self.tls.clone() };
+        let service = ConnectionService {
+            routes,
+            options: self.connections,
+            tls: self.tls.clone(),
+            metrics: Arc::clone(&self.options.calls),
+        };
         let serving = listen_to_all((listener, service), http, registry, stopped);
         let interval = self.garbage_collection_interval;
 
@@ -115,8 +119,9 @@ impl Server {
         &mut self,
         routes: Routes,
     ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
+        let metrics = Arc::clone(&self.options.calls);
         match self.http.take() {
-            Some(http) => http.start(routes, self.connections.calls_max).await,
+            Some(http) => http.start(routes, self.connections.calls_max, metrics).await,
             None => Ok(None),
         }
     }

@@ -613,7 +613,7 @@ fn an_evaluation_takes_a_bounded_number_of_steps() {
 fn an_evaluation_takes_no_more_steps_than_it_is_given() {
     let caveat = compiled("l list<int>", "l.all(p, p > 0)");
     let request = Context::parse(r#"{"l": [1, 2, 3, 4, 5]}"#).unwrap();
-    let within = |steps: &Steps| caveat.evaluate(&Context::default(), &request, steps);
+    let within = |steps: &Steps<'_>| caveat.evaluate(&Context::default(), &request, steps);
     let plenty = Steps::default();
     assert_eq!(within(&plenty), Ok(CaveatResult::True));
     let needed = plenty.taken();

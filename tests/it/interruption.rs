@@ -4,7 +4,8 @@ use kilwa::database::{
     Caller, Consistency, Database, DatabaseError, DatabaseOptions, SetRelationRequest, View,
 };
 use kilwa::engine::{
-    CheckQuery, EngineError, LookupResourcesQuery, LookupSubjectsQuery, ResourceFilter,
+    CheckQuery, EngineError, ExpandTreeKind, LookupResourcesQuery, LookupSubjectsQuery,
+    ResourceFilter,
 };
 use kilwa::relationship::{
     Context, ObjectRef, Permissionship, Qualifiers, Relationship, Subject, Timestamp,
@@ -19,17 +20,23 @@ const SCHEMA: &str = "use expiration
 
 definition user {}
 
+caveat heavy(numbers list<int>, seed int) {
+  numbers.exists(a, numbers.exists(b, numbers.exists(c, a + b + c == seed)))
+}
+
 definition group {
   relation member: user
 }
 
 definition document {
-  relation viewer: user | group#member | group#member with expiration
+  relation viewer: user | user with heavy | group#member | group#member with expiration
 }
 ";
 
 /// How many expired relationships lie before the only one that is valid.
 const EXPIRED: usize = 100_000;
+/// How many relationships are expanded.
+const MEMBERS: usize = 90_000;
 /// At least so often is asked on the way across them.
 const LOOKS_MIN: u32 = 50;
 
@@ -127,6 +134,61 @@ fn a_lookup_of_resources_that_crosses_expired_relationships_ends_when_nobody_wai
         view.continue_lookup(&mut lookup, &query, 10)
     });
     assert_eq!(found.found.len(), 1);
+}
+
+#[test]
+fn a_single_evaluation_of_a_caveat_ends_when_nobody_waits() {
+    let rows = ["document:plan#viewer@user:ann[heavy]"].map(ToOwned::to_owned);
+    let database = database(DatabaseOptions::default(), rows.into_iter());
+    let (resource, subject) =
+        (ObjectRef::new("document", "plan").unwrap(), "user:ann".parse::<Subject>().unwrap());
+    // Some 700,000 steps.
+    let numbers: Vec<u32> = (0..44).collect();
+    let context = Context::parse(&format!(r#"{{"seed": -1, "numbers": {numbers:?}}}"#)).unwrap();
+    let checked = asks(&database, |view| {
+        let query = CheckQuery {
+            resource: &resource,
+            permission: "viewer",
+            subject: &subject,
+            context: &context,
+        };
+        view.check(&query, false)
+    });
+    assert_eq!(checked.permissionship, Permissionship::NoPermission);
+    let steps = checked.statistics.caveat_steps;
+    assert!(steps > 500_000, "{steps}");
+}
+
+#[test]
+fn the_other_items_of_a_bulk_check_are_not_evaluated_when_nobody_waits() {
+    let database = database(DatabaseOptions::default(), std::iter::empty());
+    let (subject, context) = ("user:ann".parse::<Subject>().unwrap(), Context::default());
+    let resources: Vec<ObjectRef> =
+        (0..100).map(|id| ObjectRef::new("document", format!("d{id}")).unwrap()).collect();
+    let queries: Vec<CheckQuery<'_>> = resources
+        .iter()
+        .map(|resource| CheckQuery {
+            resource,
+            permission: "viewer",
+            subject: &subject,
+            context: &context,
+        })
+        .collect();
+    let answered = asks(&database, |view| {
+        view.check_each(&queries, false).into_iter().collect::<Result<Vec<_>, _>>()
+    });
+    assert_eq!(answered.len(), queries.len());
+}
+
+#[test]
+fn an_expansion_ends_when_nobody_waits() {
+    // An expansion may have 100,000 parts.
+    let members = (0..MEMBERS).map(|n| format!("group:all#member@user:u{n:06}"));
+    let database = database(DatabaseOptions::default(), members);
+    let group = ObjectRef::new("group", "all").unwrap();
+    let expanded = asks(&database, |view| view.expand(&group, "member"));
+    let ExpandTreeKind::Subjects(subjects) = expanded.tree.kind else { panic!("no leaf") };
+    assert_eq!(subjects.len(), MEMBERS);
 }
 
 /// Wherever the caller goes away, the relation is as it was; and a patient caller sets it.

@@ -249,6 +249,69 @@ async fn an_import_whose_client_sends_nothing_is_given_up() {
     assert!(stored(&server).await.is_empty());
 }
 
+/// An import that has sent nothing but its start; it ends with the sender.
+async fn open_import(server: &Running, key: &str) -> (mpsc::Sender<Part>, Importing) {
+    let (sender, parts) = mpsc::channel(1);
+    let mut client = server.permissions_as(key).await;
+    let importing = tokio::spawn(async move {
+        client.import_bulk_relationships(ReceiverStream::new(parts)).await.map(|_| ())
+    });
+    (sender, importing)
+}
+
+type Importing = tokio::task::JoinHandle<Result<(), Status>>;
+
+#[tokio::test]
+async fn a_caller_has_a_bounded_number_of_open_imports_and_others_have_theirs() {
+    let server = fresh_with(|config| {
+        config.requests.imports_per_key_max = 2;
+        config.import_idle_max = std::time::Duration::from_hours(1);
+    })
+    .await;
+    let open = [open_import(&server, KEY).await, open_import(&server, KEY).await];
+    // The two are open once a third one is refused; until then each has room.
+    let refused = soon(async {
+        loop {
+            match import(&server, Vec::new()).await {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(refused) => return refused,
+            }
+        }
+    })
+    .await;
+    require(&refused, Code::ResourceExhausted, "", &[]);
+    assert!(refused.message().contains("2 imports with this key are open"), "{refused}");
+    assert!(refused.message().contains("--max-bulk-imports-per-key"), "{refused}");
+
+    let (other, importing) = open_import(&server, "another key").await;
+    other.send(part(&documents(1))).await.unwrap();
+    drop(other);
+    importing.await.unwrap().unwrap();
+    let [(first, importing), second] = open;
+    drop(first);
+    importing.await.unwrap().unwrap();
+    let parts = || vec![part(&["document:new#viewer@user:ann"])];
+    assert_eq!(import(&server, parts()).await.unwrap(), 1);
+
+    // One that is cancelled leaves its place too.
+    second.1.abort();
+    let _third = open_import(&server, KEY).await;
+    soon(async { while import(&server, Vec::new()).await.is_err() {} }).await;
+}
+
+#[tokio::test]
+async fn an_import_that_is_given_up_leaves_its_place() {
+    let server = fresh_with(|config| {
+        config.requests.imports_per_key_max = 1;
+        config.import_idle_max = std::time::Duration::from_millis(50);
+    })
+    .await;
+    let (_sender, importing) = open_import(&server, KEY).await;
+    let ended = soon(importing).await.unwrap().unwrap_err();
+    assert_eq!(ended.code(), Code::DeadlineExceeded);
+    assert_eq!(import(&server, vec![part(&documents(3))]).await.unwrap(), 3);
+}
+
 #[tokio::test]
 async fn imports_take_no_more_disk_space_than_they_may() {
     let server = fresh_with(|config| config.store.import_bytes_max = 100_000).await;

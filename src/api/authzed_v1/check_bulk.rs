@@ -32,6 +32,7 @@ pub(crate) async fn check(
             let arguments = convert::bulk_items(&items, limits)?;
             let (queries, refusals) = allowed(&access, &arguments);
             let answers = view.check_each(&queries, tracing);
+            job.require_wanted()?;
             for checked in answers.iter().flatten() {
                 metrics.evaluations().record(checked);
             }

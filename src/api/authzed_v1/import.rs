@@ -6,9 +6,12 @@ use crate::api::convert;
 use crate::api::status;
 use crate::api::workers::Purpose;
 use crate::database::CompleteImport;
+use crate::metrics::ReachedLimit;
 use crate::proto::authzed::api::v1 as proto;
-use std::time::Duration;
 use tonic::{Request, Status, Streaming};
+
+/// How many relationships are added between two questions whether the client still waits.
+const ADDED_PER_LOOK: usize = 1_024;
 
 /// A part of an import, in the form of either service.
 pub(crate) trait ImportMessage: Send + 'static {
@@ -39,6 +42,11 @@ pub(crate) async fn import<P: ImportMessage>(
     let standing: Option<CallStanding> = request.extensions().get().cloned();
     let writer = caller_name(&request);
     let require_current = || standing.as_ref().map_or(Ok(()), CallStanding::require_current);
+    let _slot = context.imports.take(&request).ok_or_else(|| {
+        context.metrics.limits().record(ReachedLimit::Imports);
+        status::too_many_imports_of_key(context.imports.max())
+    })?;
+    let _open = context.metrics.imports().open();
     let mut parts = request.into_inner();
 
     let limits = context.limits;
@@ -48,13 +56,17 @@ pub(crate) async fn import<P: ImportMessage>(
             job.database.begin_import(job.now).map_err(status::from_database)
         })
         .await?;
-    while let Some(part) = next(&mut parts, context.import_idle_max).await? {
+    while let Some(part) = next(&mut parts, context).await? {
         require_current()?;
         let access = access.clone();
-        let added = context.workers.run_for(Purpose::SlowWrite, move |_| {
-            let relationships = convert::import(part.relationships(), limits)?;
+        let added = context.workers.run_for(Purpose::SlowWrite, move |job| {
+            let require_wanted = || job.require_wanted();
+            let relationships = convert::import(part.relationships(), limits, &require_wanted)?;
             access.require_relationships(&relationships)?;
-            import.add(&relationships).map_err(status::from_database)?;
+            for some in relationships.chunks(ADDED_PER_LOOK) {
+                require_wanted()?;
+                import.add(some).map_err(status::from_database)?;
+            }
             Ok(import)
         });
         import = added.await?;
@@ -68,9 +80,11 @@ pub(crate) async fn import<P: ImportMessage>(
 /// The next part; none at the end of the stream.
 async fn next<P: ImportMessage>(
     parts: &mut Streaming<P>,
-    idle_max: Duration,
+    context: &ServiceContext,
 ) -> Result<Option<P>, Status> {
-    tokio::time::timeout(idle_max, parts.message())
-        .await
-        .unwrap_or_else(|_| Err(status::import_idle(idle_max)))
+    let idle_max = context.import_idle_max;
+    tokio::time::timeout(idle_max, parts.message()).await.unwrap_or_else(|_| {
+        context.metrics.limits().record(ReachedLimit::ImportIdle);
+        Err(status::import_idle(idle_max))
+    })
 }

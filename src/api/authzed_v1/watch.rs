@@ -2,11 +2,14 @@
 
 use crate::api::bounded_stream::BoundedStream;
 use crate::api::call_access::CallAccess;
+use crate::api::caller_slots::{CallerSlot, CallerSlots};
 use crate::api::context::ServiceContext;
 use crate::api::convert;
+use crate::api::status;
 use crate::api::watch::feed::Feed;
 use crate::api::watch::send_queue::{WatchOptions, watch_stream};
 use crate::api::watch::session::{WatchEvent, WatchSession};
+use crate::metrics::ReachedLimit;
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::watch_service_server::WatchService;
 use crate::proto::kilwa::v1 as own;
@@ -20,6 +23,8 @@ use tonic::{Request, Response, Status};
 pub(crate) struct WatchServices {
     context: ServiceContext,
     options: WatchOptions,
+    /// The open watches.
+    open: Arc<CallerSlots>,
     /// For watchers that do not want expirations.
     changes: Arc<Feed>,
     /// For those that do.
@@ -33,14 +38,23 @@ impl WatchServices {
     pub(crate) fn new(context: ServiceContext, options: WatchOptions) -> Self {
         let count_max = options.buffer_length.clamp(1, PAGE_COUNT_MAX);
         let feed = || Feed::new(usize::try_from(count_max).unwrap_or(1));
-        Self { context, options, changes: feed(), changes_and_expirations: feed() }
+        let open = CallerSlots::new(context.limits.watches_per_key_max);
+        Self { context, options, open, changes: feed(), changes_and_expirations: feed() }
+    }
+
+    /// A slot for a watch of the caller of a request.
+    fn slot<T>(&self, request: &Request<T>) -> Result<CallerSlot, Status> {
+        self.open.take(request).ok_or_else(|| {
+            self.context.metrics.limits().record(ReachedLimit::Watches);
+            status::too_many_watches_of_key(self.open.max())
+        })
     }
 
     /// Answers when it is sure from where on it follows, so that nothing written after that is missed.
     async fn follow<T: From<WatchEvent> + Send + 'static>(
         &self,
         request: proto::WatchRequest,
-        access: &CallAccess,
+        (access, slot): (&CallAccess, CallerSlot),
         expirations: bool,
     ) -> Result<Response<BoundedStream<T>>, Status> {
         let (wanted, start) = convert::watch(request, access)?;
@@ -49,7 +63,11 @@ impl WatchServices {
         let feed = if expirations { &self.changes_and_expirations } else { &self.changes };
         let (feed, wanted) = (Arc::clone(feed), (wanted, expirations));
         let watch = WatchSession::start(context, self.options, feed, wanted, start).await?;
-        Ok(Response::new(watch_stream(self.options, |queue| watch.send(queue))))
+        let metrics = Arc::clone(&self.context.metrics);
+        Ok(Response::new(watch_stream((self.options, metrics), |queue| async move {
+            let _slot = slot;
+            watch.send(queue).await
+        })))
     }
 }
 
@@ -61,8 +79,8 @@ impl WatchService for WatchServices {
         &self,
         request: Request<proto::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let access = CallAccess::of(&request);
-        self.follow(request.into_inner(), &access, false).await
+        let (access, slot) = (CallAccess::of(&request), self.slot(&request)?);
+        self.follow(request.into_inner(), (&access, slot), false).await
     }
 }
 
@@ -74,7 +92,7 @@ impl OwnWatchService for WatchServices {
         &self,
         request: Request<own::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let access = CallAccess::of(&request);
+        let (access, slot) = (CallAccess::of(&request), self.slot(&request)?);
         let request = request.into_inner();
         let shared = proto::WatchRequest {
             optional_object_types: request.optional_object_types,
@@ -82,7 +100,7 @@ impl OwnWatchService for WatchServices {
             optional_relationship_filters: request.optional_relationship_filters,
             optional_update_kinds: request.optional_update_kinds,
         };
-        self.follow(shared, &access, request.include_expirations).await
+        self.follow(shared, (&access, slot), request.include_expirations).await
     }
 }
 

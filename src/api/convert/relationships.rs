@@ -18,6 +18,9 @@ use prost::Message as _;
 use prost_types::Struct;
 use tonic::Status;
 
+/// How many relationships of an import are converted between two questions whether the client still waits.
+const IMPORTED_PER_LOOK: usize = 1_024;
+
 /// The updates of a write.
 pub(crate) fn updates(
     violations: &mut Violations,
@@ -123,15 +126,19 @@ pub(crate) fn export(
     violations.finish(filter.map(|filter| (filter, count_max)))
 }
 
-/// The relationships of one message of an import.
+/// The relationships of one message of an import. `require_wanted` fails when the client no longer waits.
 pub(crate) fn import(
     messages: Vec<proto::Relationship>,
     limits: RequestLimits,
+    require_wanted: &dyn Fn() -> Result<(), Status>,
 ) -> Result<Vec<Relationship>, Status> {
     let mut violations = Violations::of::<proto::ImportBulkRelationshipsRequest>();
     let field = Field::root("relationships");
     let mut read = Vec::with_capacity(messages.len());
     for (index, message) in messages.into_iter().enumerate() {
+        if index.is_multiple_of(IMPORTED_PER_LOOK) {
+            require_wanted()?;
+        }
         let sizes = Sizes::from_message(&message);
         let relationship = relationship(&mut violations, field.item(index), Some(message));
         if let Some(relationship) = &relationship {
@@ -276,4 +283,23 @@ fn precondition(
 pub(crate) fn metadata(violations: &mut Violations, message: Option<Struct>) -> Option<Context> {
     let field = Field::root("optional_transaction_metadata");
     context(violations, field, Some(message?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use tonic::Code;
+
+    #[test]
+    fn a_message_of_an_import_is_not_read_to_its_end_when_no_client_waits() {
+        let messages = vec![proto::Relationship::default(); 3 * IMPORTED_PER_LOOK];
+        let looks = Cell::new(0);
+        let require_wanted = || {
+            looks.set(looks.get() + 1);
+            if looks.get() > 1 { Err(status::interrupted()) } else { Ok(()) }
+        };
+        let read = import(messages, RequestLimits::default(), &require_wanted);
+        assert_eq!((read.unwrap_err().code(), looks.get()), (Code::Cancelled, 2));
+    }
 }

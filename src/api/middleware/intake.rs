@@ -5,6 +5,7 @@
 //! Small requests cost the budget nothing: their number is bounded by the connections.
 
 use crate::api::status;
+use crate::metrics::{CallMetrics, ReachedLimit};
 use crate::proto::decoded_size::{self, SizeError};
 use crate::proto::{DecodeGuard, guard_decoding};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -48,6 +49,8 @@ pub(crate) struct MethodLimits {
 pub(crate) struct MemoryBudget {
     bytes_max: usize,
     bytes: AtomicUsize,
+    /// Counts the requests that are refused.
+    metrics: Arc<CallMetrics>,
 }
 
 /// What one call takes of the budget, from its first byte to the end of its answer.
@@ -132,8 +135,8 @@ impl MethodLimits {
 }
 
 impl MemoryBudget {
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, bytes: AtomicUsize::new(0) }
+    pub(crate) fn new(bytes_max: usize, metrics: Arc<CallMetrics>) -> Self {
+        Self { bytes_max, bytes: AtomicUsize::new(0), metrics }
     }
 }
 
@@ -208,12 +211,13 @@ impl RequestMemory {
         let takes = self.arrived.load(Ordering::Relaxed) + self.decoded.load(Ordering::Relaxed);
         let takes = if takes > SMALL_BYTES { takes } else { 0 };
         let charged = self.charged.swap(takes, Ordering::Relaxed);
-        let MemoryBudget { bytes_max, bytes } = &*self.budget;
+        let MemoryBudget { bytes_max, bytes, metrics } = &*self.budget;
         let Some(more) = takes.checked_sub(charged) else {
             bytes.fetch_sub(charged - takes, Ordering::Relaxed);
             return Ok(());
         };
         if more > 0 && bytes.fetch_add(more, Ordering::Relaxed) + more > *bytes_max {
+            metrics.limits().record(ReachedLimit::Memory);
             return Err(status::memory_exhausted(format!(
                 "the requests in progress need more than {bytes_max} bytes of memory together, which is the limit: try again later"
             )));
@@ -222,6 +226,7 @@ impl RequestMemory {
     }
 
     fn too_large(&self) -> Status {
+        self.budget.metrics.limits().record(ReachedLimit::MessageSize);
         let max = self.limits.message_bytes_max;
         status::memory_exhausted(format!(
             "the request is larger than {max} bytes, which is the limit of this method: send less in one message"
@@ -231,6 +236,7 @@ impl RequestMemory {
     fn refusal(&self, reason: &SizeError) -> Status {
         match reason {
             SizeError::Memory(field) => {
+                self.budget.metrics.limits().record(ReachedLimit::MessageSize);
                 let max = self.limits.decoded_bytes_max;
                 status::memory_exhausted(format!(
                     "the request would take more than {max} bytes of memory, which is the limit of this method: `{field}` holds too much, send less in one message"
@@ -310,7 +316,14 @@ impl HttpBody for CountedBody {
             return Poll::Ready(Some(Ok(frame)));
         }
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        let Poll::Ready(Some(Ok(frame))) = polled else { return polled };
+        let frame = match polled {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(error))) => {
+                return Poll::Ready(Some(Err(status::broken_request(error))));
+            }
+            Poll::Pending | Poll::Ready(None) => return polled,
+        };
+
         let was_large = self.call.is_large();
         if let Err(refusal) = self.call.receive(frame.data_ref().map_or(0, Bytes::len)) {
             // No more of it is wanted.
@@ -331,5 +344,36 @@ impl HttpBody for CountedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Code;
+
+    /// A body whose client has broken it off.
+    struct BrokenOff;
+
+    impl HttpBody for BrokenOff {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Ready(Some(Err(Status::cancelled("reset"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_broken_off_does_not_end_as_a_whole_one() {
+        let budget = Arc::new(MemoryBudget::new(1 << 20, Arc::default()));
+        let call = RequestMemory::new(&budget, MethodLimits::from_path("/a/Watch"), false);
+        let mut body = CountedBody::body(Body::new(BrokenOff), &call);
+        let error = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        // Of CANCELLED, tonic makes the end of the messages.
+        assert_eq!(error.unwrap().unwrap_err().code(), Code::Aborted);
     }
 }

@@ -316,7 +316,7 @@ mod tests {
             slow_call: Duration::from_secs(1),
             call_time_max: Duration::from_mins(1),
             calls: Arc::new(CallMetrics::new()),
-            budget: Arc::new(MemoryBudget::new(1 << 20)),
+            budget: Arc::new(MemoryBudget::new(1 << 20, Arc::new(CallMetrics::new()))),
             limiter: Arc::new(ConcurrencyLimiter::new(OverloadOptions::default())),
             audit: None,
             traces: None,

@@ -13,7 +13,7 @@ const CALLERS_KEPT: usize = 1_024;
 /// A caller is known by a hash of its key under a random seed: two callers with the same hash, which no caller can bring
 /// about, would merely share their part.
 #[derive(Debug, Default)]
-pub(super) struct CallerLoads {
+pub(crate) struct CallerLoads {
     seed: RandomState,
     pub(super) calls: DashMap<u64, Arc<AtomicUsize>>,
     /// Callers with at least one call in progress.
@@ -22,7 +22,7 @@ pub(super) struct CallerLoads {
 
 impl CallerLoads {
     /// The counter of a caller's calls in progress.
-    pub(super) fn of(&self, key: &[u8]) -> Arc<AtomicUsize> {
+    pub(crate) fn of(&self, key: &[u8]) -> Arc<AtomicUsize> {
         let caller = self.seed.hash_one(key);
         if let Some(calls) = self.calls.get(&caller) {
             return Arc::clone(&calls);
@@ -37,8 +37,18 @@ impl CallerLoads {
         }
     }
 
+    /// Counts a call of a caller that has less than `max` of them; otherwise the call may not begin.
+    pub(crate) fn begin_below(&self, calls: &AtomicUsize, max: usize) -> bool {
+        let more = |count: usize| (count < max).then_some(count + 1);
+        let before = calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        if before == Ok(0) {
+            self.active.fetch_add(1, Ordering::Relaxed);
+        }
+        before.is_ok()
+    }
+
     /// Counts the end of a call.
-    pub(super) fn end(&self, calls: &AtomicUsize) {
+    pub(crate) fn end(&self, calls: &AtomicUsize) {
         if calls.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.active.fetch_sub(1, Ordering::Relaxed);
         }
@@ -51,7 +61,7 @@ impl CallerLoads {
     }
 
     /// Forgets callers without a call, if there are many.
-    pub(super) fn prune(&self) {
+    pub(crate) fn prune(&self) {
         if self.calls.len() > CALLERS_KEPT {
             // A call that begins meanwhile holds the counter by its own reference, so that its end still finds it.
             self.calls.retain(|_, calls| calls.load(Ordering::Relaxed) > 0);

@@ -12,6 +12,7 @@ mod queue_probe;
 mod scheduling_delay;
 mod waiting;
 
+pub(crate) use caller_load::CallerLoads;
 pub use limiter::OverloadStatus;
 pub(crate) use limiter::{AdmittedCall, ConcurrencyLimiter};
 pub use options::OverloadOptions;

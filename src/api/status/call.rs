@@ -2,6 +2,7 @@
 
 use super::details::DOMAIN;
 use crate::access::{Revocation, TokenRefusal};
+use crate::engine::EngineError;
 use crate::proto::authzed::api::v1::ErrorReason;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -70,6 +71,20 @@ pub(crate) fn deadline_passed() -> Status {
     Status::deadline_exceeded("the deadline of the call has passed")
 }
 
+/// The end of a request that its client has broken off, or that could not be received.
+pub(crate) fn broken_request(error: Status) -> Status {
+    if error.code() == Code::Cancelled {
+        // Tonic takes that for the end of the messages: an import would be committed without its rest.
+        return Status::aborted("the client broke off the request");
+    }
+    error
+}
+
+/// The end of work whose caller no longer waits for it.
+pub(crate) fn interrupted() -> Status {
+    Status::cancelled(EngineError::Interrupted.to_string())
+}
+
 /// The end of a stream whose next result takes too long.
 pub(crate) fn stream_idle(idle_max: Duration) -> Status {
     Status::deadline_exceeded(format!(
@@ -122,6 +137,20 @@ pub(crate) fn overloaded(retry_after: Duration) -> Status {
 pub(crate) fn too_many_calls_of_key(max: u32) -> Status {
     Status::resource_exhausted(format!(
         "{max} calls with this key are in progress, which is the maximum (`--max-calls-per-key`): wait until one has ended"
+    ))
+}
+
+/// The answer to an import of a caller with too many open imports.
+pub(crate) fn too_many_imports_of_key(max: u32) -> Status {
+    Status::resource_exhausted(format!(
+        "{max} imports with this key are open, which is the maximum (`--max-bulk-imports-per-key`): wait until one has ended, or send the relationships in one of them"
+    ))
+}
+
+/// The answer to a watch of a caller with too many open watches.
+pub(crate) fn too_many_watches_of_key(max: u32) -> Status {
+    Status::resource_exhausted(format!(
+        "{max} watches with this key are open, which is the maximum (`--max-watches-per-key`): end one of them, or watch several types or filters with one"
     ))
 }
 

@@ -1,5 +1,6 @@
 //! Errors of caveats.
 
+use super::call::interrupted;
 use super::details::invalid;
 use crate::caveat::CaveatError;
 use crate::proto::authzed::api::v1::ErrorReason;
@@ -18,5 +19,6 @@ pub(crate) fn from_caveat(error: &CaveatError) -> Status {
         CaveatError::Evaluation { caveat, .. } | CaveatError::Exhausted { caveat, .. } => {
             invalid(ErrorReason::CaveatEvaluationError, message, [("caveat_name", caveat.clone())])
         }
+        CaveatError::Interrupted => interrupted(),
     }
 }

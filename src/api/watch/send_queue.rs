@@ -2,7 +2,9 @@
 
 use crate::api::bounded_stream::{BoundedStream, QueueSender, bounded_stream};
 use crate::api::status;
+use crate::metrics::{CallMetrics, ReachedLimit};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::Status;
 
@@ -32,6 +34,7 @@ impl Default for WatchOptions {
 pub(crate) struct WatchQueue<T> {
     queue: QueueSender<T>,
     options: WatchOptions,
+    metrics: Arc<CallMetrics>,
 }
 
 impl<T> WatchQueue<T> {
@@ -39,18 +42,24 @@ impl<T> WatchQueue<T> {
     pub(crate) async fn send(&self, changes: usize, item: T) -> Result<(), Status> {
         let WatchOptions { buffer_length, write_timeout, .. } = self.options;
         let sent = tokio::time::timeout(write_timeout, self.queue.send(changes, item)).await;
-        sent.unwrap_or_else(|_| Err(status::watcher_too_slow(buffer_length, write_timeout)))
+        sent.unwrap_or_else(|_| {
+            self.metrics.limits().record(ReachedLimit::WatchQueue);
+            Err(status::watcher_too_slow(buffer_length, write_timeout))
+        })
     }
 }
 
 /// A stream of the messages that `produce` sends. An error ends it, after the queued messages.
-pub(crate) fn watch_stream<T, P, F>(options: WatchOptions, produce: P) -> BoundedStream<T>
+pub(crate) fn watch_stream<T, P, F>(
+    (options, metrics): (WatchOptions, Arc<CallMetrics>),
+    produce: P,
+) -> BoundedStream<T>
 where
     T: Send + 'static,
     P: FnOnce(WatchQueue<T>) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    bounded_stream(options.buffer_length, |queue| produce(WatchQueue { queue, options }))
+    bounded_stream(options.buffer_length, |queue| produce(WatchQueue { queue, options, metrics }))
 }
 
 #[cfg(test)]
@@ -69,7 +78,8 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_takes_nothing_gets_what_waits_and_then_an_error() {
         let (reported, given_up) = oneshot::channel();
-        let stream = watch_stream(OPTIONS, async |queue: WatchQueue<usize>| {
+        let metrics = Arc::new(CallMetrics::new());
+        let stream = watch_stream((OPTIONS, metrics), async |queue: WatchQueue<usize>| {
             for number in 0.. {
                 if let Err(status) = queue.send(3, number).await {
                     let _ = reported.send(());

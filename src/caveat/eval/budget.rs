@@ -4,12 +4,16 @@ use cel::common::types::{CelBytes, CelList, CelMap, CelOptional, CelString};
 use cel::common::value::{CowVal, Val};
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// Maximum number of steps of one evaluation.
 const STEPS_MAX: usize = 1_000_000;
 
 /// Number of bytes that are read or copied in one step.
 const BYTES_A_STEP: usize = 32;
+
+/// Number of steps between two questions whether the caller still waits: about a millisecond.
+const STEPS_PER_INTERRUPTION: usize = 4_096;
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(in crate::caveat) enum EvalStop {
     Failed(String),
     /// It needs more steps than allowed. No other operand outweighs that, not even `|| true`.
     Exhausted,
+    /// The caller no longer waits. Nothing outweighs that either.
+    Interrupted,
 }
 
 /// A value, possibly borrowed from the expression, a parameter or a macro's variable; or the reason why there is none.
@@ -39,23 +45,36 @@ pub(in crate::caveat) fn no_such_overload<T>() -> Result<T, EvalStop> {
 ///
 /// Every expression costs one step. Operations that read or copy content cost more: one step for each element of a list or
 /// map, and for each 32 bytes of text. So the number of steps bounds both time and memory.
-#[derive(Debug)]
-pub struct Steps {
+pub struct Steps<'i> {
     max: usize,
     left: Cell<usize>,
+    interrupted: &'i dyn Fn() -> bool,
 }
 
-impl Default for Steps {
+impl Default for Steps<'_> {
     fn default() -> Self {
         Self::at_most(STEPS_MAX)
     }
 }
 
-impl Steps {
+impl fmt::Debug for Steps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl<'i> Steps<'i> {
     /// A budget of `count` steps, at most the maximum of one evaluation.
     pub fn at_most(count: usize) -> Self {
         let max = count.min(STEPS_MAX);
-        Self { max, left: Cell::new(max) }
+        Self { max, left: Cell::new(max), interrupted: &|| false }
+    }
+
+    /// The same budget for a caller that may stop waiting: `interrupted` is called at regular intervals; `true` ends the evaluation with
+    /// [`CaveatError::Interrupted`](super::super::CaveatError::Interrupted).
+    #[must_use]
+    pub fn interrupted_by(self, interrupted: &'i dyn Fn() -> bool) -> Self {
+        Self { interrupted, ..self }
     }
 
     /// The number of steps taken.
@@ -69,9 +88,13 @@ impl Steps {
     }
 
     pub(in crate::caveat) fn take(&self, count: usize) -> Result<(), EvalStop> {
-        let left = self.left.get().checked_sub(count);
+        let before = self.left.get();
+        let left = before.checked_sub(count);
         self.left.set(left.unwrap_or(0));
-        left.map(drop).ok_or(EvalStop::Exhausted)
+        let left = left.ok_or(EvalStop::Exhausted)?;
+        let looks = |left: usize| (self.max - left) / STEPS_PER_INTERRUPTION;
+        let is_due = looks(left) > looks(before);
+        if is_due && (self.interrupted)() { Err(EvalStop::Interrupted) } else { Ok(()) }
     }
 
     pub(in crate::caveat) fn take_for_bytes(&self, length: usize) -> Result<(), EvalStop> {

@@ -26,7 +26,11 @@ use std::collections::HashMap;
 type Any = dyn Val + 'static;
 
 /// Whether two values are equal. Numbers are compared by value, values of different types are not equal.
-pub(in crate::caveat) fn equal(left: &Any, right: &Any, steps: &Steps) -> Result<bool, EvalStop> {
+pub(in crate::caveat) fn equal(
+    left: &Any,
+    right: &Any,
+    steps: &Steps<'_>,
+) -> Result<bool, EvalStop> {
     steps.take(1)?;
     if let (Some(left), Some(right)) = (number(left), number(right)) {
         return Ok(left.order(right) == Some(Ordering::Equal));
@@ -71,8 +75,8 @@ fn all<T>(
 fn is_part(
     part: &CelMap<'static>,
     whole: &CelMap<'static>,
-    fits: &dyn Fn(&Any, &Any, &Steps) -> Result<bool, EvalStop>,
-    steps: &Steps,
+    fits: &dyn Fn(&Any, &Any, &Steps<'_>) -> Result<bool, EvalStop>,
+    steps: &Steps<'_>,
 ) -> Result<bool, EvalStop> {
     let Some(indexer) = whole.as_indexer() else { return Ok(false) };
     all(part.inner().iter(), |(key, value)| match indexer.get(key.inner()) {
@@ -85,7 +89,7 @@ fn is_part(
 pub(in crate::caveat) fn is_subtree(
     part: &Any,
     whole: &Any,
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> Result<bool, EvalStop> {
     match (part.downcast_ref::<CelMap<'_>>(), whole.downcast_ref::<CelMap<'_>>()) {
         (Some(part), Some(whole)) => is_part(part, whole, &equal_or_subtree, steps),
@@ -93,7 +97,7 @@ pub(in crate::caveat) fn is_subtree(
     }
 }
 
-fn equal_or_subtree(value: &Any, other: &Any, steps: &Steps) -> Result<bool, EvalStop> {
+fn equal_or_subtree(value: &Any, other: &Any, steps: &Steps<'_>) -> Result<bool, EvalStop> {
     let are_maps = [value, other].iter().all(|value| value.downcast_ref::<CelMap<'_>>().is_some());
     if !are_maps {
         return equal(value, other, steps);
@@ -106,7 +110,7 @@ fn equal_or_subtree(value: &Any, other: &Any, steps: &Steps) -> Result<bool, Eva
 pub(in crate::caveat) fn order(
     left: &Any,
     right: &Any,
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> Result<Ordering, EvalStop> {
     if let (Some(left), Some(right)) = (number(left), number(right)) {
         let order = left.order(right);
@@ -121,7 +125,7 @@ pub(in crate::caveat) fn order(
 pub(in crate::caveat) fn contains(
     container: &Any,
     value: &Any,
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> Result<bool, EvalStop> {
     if let Some(list) = container.downcast_ref::<CelList<'_>>() {
         for element in list.inner() {

@@ -21,7 +21,7 @@ pub(in crate::caveat) fn apply<'b>(
     name: &str,
     is_method: bool,
     arguments: Vec<CowVal<'b, 'static>>,
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> EvalResult<'b> {
     match (name, arguments.as_slice()) {
         (operators::NEGATE, [value]) => {
@@ -74,7 +74,7 @@ pub(in crate::caveat) fn operate<'b>(
     name: &str,
     left: &(dyn Val + 'static),
     right: &(dyn Val + 'static),
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> EvalResult<'b> {
     let value = match name {
         operators::ADD => {
@@ -101,7 +101,7 @@ fn compare(
     name: &str,
     left: &(dyn Val + 'static),
     right: &(dyn Val + 'static),
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> Result<bool, EvalStop> {
     let order = || cel_fixes::order(left, right, steps);
     match name {
@@ -125,7 +125,7 @@ pub(in crate::caveat) fn bool<'b>(value: bool) -> CowVal<'b, 'static> {
 fn search(
     text: &(dyn Val + 'static),
     pattern: &(dyn Val + 'static),
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> Result<bool, EvalStop> {
     let Some(pattern) = pattern.downcast_ref::<CelString<'_>>() else { return no_such_overload() };
     // Compiling is far dearer than anything else that a step stands for.
@@ -140,7 +140,7 @@ fn search(
 pub(in crate::caveat) fn matches(
     text: &(dyn Val + 'static),
     pattern: &Regex,
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> Result<bool, EvalStop> {
     let Some(text) = text.downcast_ref::<CelString<'_>>() else { return no_such_overload() };
     // The time that a search takes grows with both lengths.
@@ -184,7 +184,7 @@ pub(in crate::caveat) fn element<'b>(
     value: CowVal<'b, 'static>,
     index: &dyn Val,
     access: Access,
-    steps: &Steps,
+    steps: &Steps<'_>,
 ) -> EvalResult<'b> {
     let optional = value.downcast_ref::<CelOptional<'_>>().map(|optional| {
         optional.option().map(|value| steps.owned(CowVal::Borrowed(value))).transpose()

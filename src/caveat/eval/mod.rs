@@ -30,7 +30,7 @@ pub(in crate::caveat) struct Evaluation<'v> {
     values: &'v [Option<Box<dyn Val>>],
     /// Compiled literal patterns, by the id of the call that uses them.
     patterns: &'v HashMap<u64, Regex>,
-    steps: &'v Steps,
+    steps: &'v Steps<'v>,
 }
 
 /// A macro's variable, with the variables of the enclosing macros.
@@ -66,7 +66,7 @@ impl OperandErrors {
             Ok(value) => return Ok(Some(value)),
             Err(EvalStop::Missing(missing)) => self.missing.extend(missing),
             Err(EvalStop::Failed(failure)) => _ = self.failure.get_or_insert(failure),
-            Err(EvalStop::Exhausted) => return Err(EvalStop::Exhausted),
+            Err(stop @ (EvalStop::Exhausted | EvalStop::Interrupted)) => return Err(stop),
         }
         Ok(None)
     }
@@ -86,7 +86,7 @@ impl<'v> Evaluation<'v> {
         parameters: &'v [Parameter],
         values: &'v [Option<Box<dyn Val>>],
         patterns: &'v HashMap<u64, Regex>,
-        steps: &'v Steps,
+        steps: &'v Steps<'v>,
     ) -> Self {
         Self { parameters, values, patterns, steps }
     }

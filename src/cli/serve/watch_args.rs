@@ -37,6 +37,15 @@ pub(super) struct WatchArgs {
         value_name = "DURATION"
     )]
     datastore_watch_buffer_write_timeout: Duration,
+    /// Maximum number of open watches with one key. Further ones are refused with `RESOURCE_EXHAUSTED`.
+    #[arg(
+        long,
+        env = "KILWA_MAX_WATCHES_PER_KEY",
+        default_value_t = defaults().requests.watches_per_key_max,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    max_watches_per_key: u32,
 }
 
 impl WatchArgs {
@@ -45,5 +54,6 @@ impl WatchArgs {
         config.watch.heartbeat = self.watch_api_heartbeat;
         config.watch.buffer_length = self.datastore_watch_buffer_length;
         config.watch.write_timeout = self.datastore_watch_buffer_write_timeout;
+        config.requests.watches_per_key_max = self.max_watches_per_key;
     }
 }

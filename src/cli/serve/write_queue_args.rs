@@ -36,6 +36,15 @@ pub(in crate::cli) struct WriteQueueArgs {
         value_name = "DURATION"
     )]
     bulk_import_idle_timeout: Duration,
+    /// Maximum number of open bulk imports with one key. Further ones are refused with `RESOURCE_EXHAUSTED`.
+    #[arg(
+        long,
+        env = "KILWA_MAX_BULK_IMPORTS_PER_KEY",
+        default_value_t = defaults().requests.imports_per_key_max,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "COUNT"
+    )]
+    max_bulk_imports_per_key: u32,
     /// Maximum disk space for the spill files of all running bulk imports, in bytes.
     #[arg(
         long,
@@ -53,6 +62,7 @@ impl WriteQueueArgs {
         config.store.queue.writes_max = self.max_waiting_writes.get();
         config.store.queue.bytes_max = self.max_waiting_writes_size;
         config.import_idle_max = self.bulk_import_idle_timeout;
+        config.requests.imports_per_key_max = self.max_bulk_imports_per_key;
         config.store.import_bytes_max = self.max_bulk_import_spill_size;
     }
 }

@@ -61,7 +61,7 @@ impl View<'_> {
         query: &CheckQuery<'_>,
         tracing: bool,
     ) -> Result<CheckResult, DatabaseError> {
-        Ok(engine::check(&self.eval_context(tracing), query)?)
+        self.evaluated(engine::check(&self.eval_context(tracing), query))
     }
 
     /// Evaluates several checks and returns their results in order. They share intermediate results and the time limit.
@@ -71,7 +71,7 @@ impl View<'_> {
         tracing: bool,
     ) -> Vec<Result<CheckResult, DatabaseError>> {
         let results = engine::check_each(&self.eval_context(tracing), queries);
-        results.into_iter().map(|result| result.map_err(DatabaseError::from)).collect()
+        results.into_iter().map(|result| self.evaluated(result)).collect()
     }
 
     /// Expands a relation or permission of an object into the tree of its expression, with the subjects that relationships
@@ -81,6 +81,6 @@ impl View<'_> {
         resource: &ObjectRef,
         permission: &str,
     ) -> Result<ExpandResult, DatabaseError> {
-        Ok(engine::expand(&self.eval_context(false), resource, permission)?)
+        self.evaluated(engine::expand(&self.eval_context(false), resource, permission))
     }
 }

@@ -28,11 +28,9 @@ impl View<'_> {
         let room = |bytes| lease.resize(bytes);
         let context = EvalContext { room: &room, ..self.eval_context(tracing) };
         let started = ResourceLookup::start(&context, query, after);
-        if let Err(EngineError::NoRoom) = started {
-            return Err(pool.out_of_memory());
-        }
-
-        let (lookup, cost) = started?;
+        let has_room = !matches!(started, Err(EngineError::NoRoom));
+        let started = self.evaluated(started);
+        let (lookup, cost) = if has_room { started? } else { return Err(pool.out_of_memory()) };
         Ok((pool.activate(lookup, lease)?, cost))
     }
 
@@ -43,7 +41,7 @@ impl View<'_> {
         query: &LookupResourcesQuery<'_>,
         count_max: usize,
     ) -> Result<LookupPage, DatabaseError> {
-        Ok(lookup.lookup.next_page(&self.eval_context(false), query, count_max)?)
+        self.evaluated(lookup.lookup.next_page(&self.eval_context(false), query, count_max))
     }
 
     /// Parks a lookup after its last result, so that the next page can resume it.
@@ -62,7 +60,7 @@ impl View<'_> {
         query: &LookupSubjectsQuery<'_>,
         after: Option<&str>,
     ) -> Result<SubjectLookup, DatabaseError> {
-        Ok(SubjectLookup::new(&self.eval_context(false), query, after)?)
+        self.evaluated(SubjectLookup::new(&self.eval_context(false), query, after))
     }
 
     /// The next subjects of a lookup: `count_max`, and fewer only at the end.
@@ -71,7 +69,7 @@ impl View<'_> {
         lookup: &mut SubjectLookup,
         count_max: usize,
     ) -> Result<Vec<FoundSubject>, DatabaseError> {
-        Ok(lookup.next(&self.eval_context(false), count_max)?)
+        self.evaluated(lookup.next(&self.eval_context(false), count_max))
     }
 }
 

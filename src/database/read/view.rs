@@ -3,12 +3,13 @@
 use crate::database::consistency::Consistency;
 use crate::database::error::DatabaseError;
 use crate::database::handle::{Database, DatabaseState};
-use crate::engine::{EvalContext, Stopwatch};
+use crate::engine::{EngineError, EvalContext, Stopwatch};
 use crate::relationship::{ReadPoint, Revision, Timestamp};
 use crate::schema::Schema;
 use crate::store::{Pin, Snapshot};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Schema and relationships at one revision. Its results never change, however long it is kept.
 pub struct View<'d> {
@@ -120,6 +121,19 @@ impl<'d> View<'d> {
     pub fn pin(&self) -> ViewPin {
         let store = &self.database.store;
         ViewPin { _revision: store.pin(self.revision()), _time: store.pin_expirations(self.now) }
+    }
+
+    /// The result of a query, which is counted when it reached a limit on its work.
+    pub(in crate::database) fn evaluated<T>(
+        &self,
+        result: Result<T, EngineError>,
+    ) -> Result<T, DatabaseError> {
+        result.map_err(|error| {
+            if error.is_limit() {
+                self.database.state.limited_queries.fetch_add(1, Ordering::Relaxed);
+            }
+            error.into()
+        })
     }
 
     /// The context in which the engine evaluates queries on this view.

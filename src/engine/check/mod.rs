@@ -35,28 +35,36 @@ pub fn check<R: RelationshipReader>(
 /// Evaluates several checks at the same revision, each as [`check`] would, in order.
 ///
 /// Consecutive queries with the same subject and context share their intermediate results, unless traces are requested.
-/// The traces share one [`TraceBudget`]: a trace that exceeds it is truncated to its root.
-pub fn check_each<R: RelationshipReader>(
-    eval: &EvalContext<'_, R>,
-    queries: &[CheckQuery<'_>],
+/// The traces share one [`TraceBudget`]: a trace that exceeds it is truncated to its root. Once one is interrupted, the others are
+/// not evaluated.
+pub fn check_each<'s, R: RelationshipReader>(
+    eval: &EvalContext<'s, R>,
+    queries: &[CheckQuery<'s>],
 ) -> Vec<Result<CheckResult, EngineError>> {
     let mut shared: Option<CheckWalk<'_, R>> = None;
     let mut budget = TraceBudget::default();
-    queries
-        .iter()
-        .map(|query| {
-            let (onr, resolved) = resolve(eval.schema, query)?;
-            let walk = match shared.take() {
-                Some(walk) if !eval.tracing && walk.is_for(&resolved) => shared.insert(walk),
-                _ => shared.insert(CheckWalk::new(eval, resolved)),
-            };
-            let mut checked = answer(walk, &onr)?;
-            if let Some(trace) = &mut checked.trace {
-                budget.spend(trace);
-            }
-            Ok(checked)
-        })
-        .collect()
+    let mut check = |query: &CheckQuery<'s>| {
+        let (onr, resolved) = resolve(eval.schema, query)?;
+        let walk = match shared.take() {
+            Some(walk) if !eval.tracing && walk.is_for(&resolved) => shared.insert(walk),
+            _ => shared.insert(CheckWalk::new(eval, resolved)),
+        };
+        let mut checked = answer(walk, &onr)?;
+        if let Some(trace) = &mut checked.trace {
+            budget.spend(trace);
+        }
+        Ok(checked)
+    };
+
+    let mut results = Vec::with_capacity(queries.len());
+    let mut is_interrupted = false;
+    for query in queries {
+        // No one reads the answers to the others.
+        let result = if is_interrupted { Err(EngineError::Interrupted) } else { check(query) };
+        is_interrupted = matches!(result, Err(EngineError::Interrupted));
+        results.push(result);
+    }
+    results
 }
 
 fn answer<R: RelationshipReader>(

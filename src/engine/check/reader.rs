@@ -15,6 +15,7 @@ use crate::relationship::{
     ResourceKey, SubjectForm, SubjectKey,
 };
 use crate::schema::{AllowedForm, AllowedSubject, CaveatId, NodeId, RelationEdge, Schema};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(in crate::engine) const FIRST_PAGE_COUNT: usize = 32;
 pub(in crate::engine) const PAGE_COUNT_MAX: usize = 512;
 /// Number of reads between two checks for interruption and timeout.
 const READS_PER_INTERRUPTION: u64 = 128;
+/// Number of rows that pages have brought between two checks for interruption and timeout.
+const ROWS_PER_INTERRUPTION: u64 = 1_024;
 /// Number of caveat steps between two checks for interruption and timeout.
 const CAVEAT_STEPS_PER_INTERRUPTION: u64 = 10_000;
 
@@ -40,6 +43,7 @@ pub(in crate::engine) struct CountedReader<'s, R> {
     /// The request's context for caveats.
     context: &'s Context,
     count: u64,
+    rows: u64,
     caveat_steps: u64,
     /// The values of caveats without stored context, which are the same for every relationship.
     without_stored: HashMap<CaveatId, Truth>,
@@ -47,7 +51,14 @@ pub(in crate::engine) struct CountedReader<'s, R> {
 
 impl<'s, R: RelationshipReader> CountedReader<'s, R> {
     pub(in crate::engine) fn new(eval: &EvalContext<'s, R>, context: &'s Context) -> Self {
-        Self { eval: *eval, context, count: 0, caveat_steps: 0, without_stored: HashMap::new() }
+        Self {
+            eval: *eval,
+            context,
+            count: 0,
+            rows: 0,
+            caveat_steps: 0,
+            without_stored: HashMap::new(),
+        }
     }
 
     /// The number of reads and of caveat steps since the counters were set.
@@ -121,6 +132,7 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         };
         let resource = resource_key(schema, node, object_id);
         let subjects = self.eval.reader.subjects(resource, form, page)?;
+        self.count_rows(subjects.len())?;
         let last = subjects.last().filter(|_| subjects.len() >= page.count_max);
         let more_after = last.map(|(id, _)| id.clone());
         Ok(SubjectsRead { subjects, more_after })
@@ -163,7 +175,9 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
             object_id: subject_id,
             relation: stored.subject_relation.map(|relation| schema.node(relation).name.as_str()),
         };
-        Ok(self.eval.reader.resources(relation, subject, page)?)
+        let resources = self.eval.reader.resources(relation, subject, page)?;
+        self.count_rows(resources.len())?;
+        Ok(resources)
     }
 
     /// The value of a relationship: *yes*, or that of its caveat.
@@ -221,8 +235,19 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
     fn evaluate(&mut self, caveat: &Caveat, stored: &Context) -> Result<Truth, EngineError> {
         let limit = self.eval.limits.caveat_steps_max;
         let left = usize::try_from(limit - self.caveat_steps).unwrap_or(usize::MAX);
-        let steps = Steps::at_most(left);
+        let (eval, ended) = (self.eval, Cell::new(None));
+        let interrupted = || {
+            let looked = eval.check_interruption();
+            let is_ended = looked.is_err();
+            ended.set(looked.err());
+            is_ended
+        };
+
+        let steps = Steps::at_most(left).interrupted_by(&interrupted);
         let result = caveat.evaluate(stored, self.context, &steps);
+        if let Some(error) = ended.take() {
+            return Err(error);
+        }
         self.count_caveat_steps(u64::try_from(steps.taken()).unwrap_or(u64::MAX))?;
         Ok(match result {
             Ok(result) => result.into(),
@@ -238,6 +263,15 @@ impl<'s, R: RelationshipReader> CountedReader<'s, R> {
         let before = self.caveat_steps / CAVEAT_STEPS_PER_INTERRUPTION;
         self.caveat_steps += taken;
         if self.caveat_steps / CAVEAT_STEPS_PER_INTERRUPTION > before {
+            self.eval.check_interruption()?;
+        }
+        Ok(())
+    }
+
+    fn count_rows(&mut self, count: usize) -> Result<(), EngineError> {
+        let before = self.rows / ROWS_PER_INTERRUPTION;
+        self.rows += u64::try_from(count).unwrap_or(u64::MAX);
+        if self.rows / ROWS_PER_INTERRUPTION > before {
             self.eval.check_interruption()?;
         }
         Ok(())

@@ -87,10 +87,7 @@ impl<'t> Scan<'t> {
 
     fn value(&mut self, message: Option<&MessageDescriptor>, depth: usize) -> Result<(), Failure> {
         if depth == 0 {
-            return Err(Failure::malformed(format!(
-                "the body is JSON of more than {} levels, which --http-max-json-depth sets",
-                self.bounds.depth_max
-            )));
+            return Err(Failure::json_too_deep(self.bounds.depth_max));
         }
         let Some(values) = self.bounds.values.checked_sub(1) else {
             return Err(Failure::malformed(format!(
