@@ -14,6 +14,7 @@ mod join;
 pub mod lint;
 mod model;
 mod parse;
+mod place;
 pub mod prefix;
 mod reachability;
 pub mod reflection;
@@ -40,6 +41,7 @@ pub use model::{
     AllowedForm, AllowedSubject, Arrow, ArrowBranch, ArrowNotation, CaveatId, Definition,
     DefinitionId, Expr, Node, NodeId, Quantifier, Rule,
 };
+pub use place::NamePlace;
 pub use routes::{EntryForm, EntryPoint, RelationEdge, Route, RouteEnd, RouteStep, Routes};
 pub use schema::Schema;
 pub use type_reference::TypeReference;

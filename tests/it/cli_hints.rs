@@ -227,9 +227,92 @@ fn differences_are_annotations_of_a_workflow() {
     office.file("less.zed", &SCHEMA.replace("viewer + owner", "viewer"));
     let diff = ["schema", "diff", "schema.zed", "less.zed", "--format", "github"];
     let printed = office.printed(&diff, 0);
-    let start = "::warning file=less.zed,line=1::changed permission document#view [breaking:";
+    let start = "::warning file=less.zed,line=5::changed permission document#view [breaking:";
     assert!(printed.starts_with(start), "{printed}");
     assert_eq!(printed.lines().count(), 1, "{printed}");
+}
+
+#[test]
+fn a_difference_is_annotated_where_it_is_written_in_an_imported_file() {
+    let office = Office::open();
+    let group = "definition group {\n\trelation member: user\n\trelation gone: user\n\tpermission any = member\n}\n";
+    let caveat = "caveat small(size int) {\n\tsize < 10\n}\n\n";
+    let root =
+        "use import\n\nimport \"parts/group.zed\"\n\ndefinition user {}\n\ndefinition old {}\n";
+    for (folder, group, root) in [
+        ("before", format!("{caveat}{group}"), root.to_owned()),
+        (
+            "after",
+            format!(
+                "{}{}",
+                caveat.replace("10", "5"),
+                group
+                    .replace("\trelation gone: user\n", "")
+                    .replace("relation member: user", "relation member: user | group#member")
+            ),
+            root.replace("definition old {}\n", "definition new {}\n"),
+        ),
+    ] {
+        fs::create_dir_all(office.folder.path().join(folder).join("parts")).unwrap();
+        fs::write(office.folder.path().join(folder).join("parts/group.zed"), group).unwrap();
+        fs::write(office.folder.path().join(folder).join("root.zed"), root).unwrap();
+    }
+
+    let diff = ["schema", "diff", "before/root.zed", "after/root.zed", "--format", "github"];
+    let printed = office.printed(&diff, 0);
+    let places: Vec<&str> = printed.lines().map(|line| line.split(" [").next().unwrap()).collect();
+    let part = "file=after/parts/group.zed";
+    let expected = [
+        "::notice file=after/root.zed,line=7::added definition new".to_owned(),
+        // What is gone stands nowhere.
+        "::warning file=after/root.zed,line=1::removed definition old".to_owned(),
+        format!("::warning {part},line=5::removed relation group#gone"),
+        format!("::notice {part},line=6::added subject of relation group#member: group#member"),
+        format!("::warning {part},line=1::changed caveat small"),
+    ];
+    assert_eq!(places, expected, "{printed}");
+}
+
+#[test]
+fn differences_are_a_report_in_junit_xml() {
+    let office = Office::open();
+    office.file("spaces.zed", &SCHEMA.replace("\tpermission", "  permission"));
+    office.file("wrong.zed", &SCHEMA.replace("owner: user", "owner user"));
+    let check = ["schema", "format", "--check", "--format", "junit"];
+    let printed = office.printed(&[&check[..], &["schema.zed"]].concat(), 0);
+    assert!(printed.contains("tests=\"1\" skipped=\"0\" failures=\"0\" errors=\"0\""), "{printed}");
+    let printed = office.printed(&[&check[..], &["schema.zed", "spaces.zed"]].concat(), 1);
+    assert!(printed.contains("tests=\"2\" skipped=\"0\" failures=\"1\" errors=\"0\""), "{printed}");
+    assert!(printed.contains("message=\"spaces.zed:5: not formatted\""), "{printed}");
+    let printed =
+        office.printed(&[&check[..], &["wrong.zed", "none.zed", "spaces.zed"]].concat(), 2);
+    assert!(printed.contains("tests=\"3\" skipped=\"0\" failures=\"1\" errors=\"2\""), "{printed}");
+    assert!(
+        printed.contains("wrong.zed:4:") && printed.contains("`none.zed` cannot be read"),
+        "{printed}"
+    );
+
+    office.file("less.zed", &SCHEMA.replace("viewer + owner", "viewer"));
+    let diff = ["schema", "diff", "--format", "junit"];
+    for (before, after, flag, counts, code) in [
+        ("schema.zed", "schema.zed", "--error-on-difference", (1, 0), 0),
+        ("schema.zed", "less.zed", "--error-on-breaking", (1, 1), 1),
+        ("less.zed", "schema.zed", "--error-on-breaking", (1, 0), 0),
+        ("less.zed", "schema.zed", "--error-on-difference", (1, 1), 1),
+    ] {
+        let printed = office.printed(&[&diff[..], &[before, after, flag]].concat(), code);
+        let (tests, failures) = counts;
+        let counts =
+            format!("tests=\"{tests}\" skipped=\"0\" failures=\"{failures}\" errors=\"0\"");
+        assert!(printed.contains(&counts), "{before} {after} {flag}: {printed}");
+        if before != after {
+            assert!(
+                printed.contains("testcase name=\"changed permission document#view\""),
+                "{printed}"
+            );
+            assert!(printed.contains(&format!("{after}:5: changed permission")), "{printed}");
+        }
+    }
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use super::change_row::ChangeRow;
 use super::difference_format::DifferenceFormat;
 use super::github;
+use super::junit::{self, CaseOutcome, DifferenceCase};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::server_args::ServerArgs;
 use crate::cli::{render, snippet, source_files};
-use crate::schema::diff::changes;
+use crate::schema::diff::{SchemaChange, changes};
 use crate::schema::{self, Schema, SchemaError};
 use clap::Args;
 use std::cell::RefCell;
@@ -23,8 +24,8 @@ pub(in crate::cli) struct Arguments {
     /// Print one JSON object per difference, one per line.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Print the differences as text, or as annotations of a GitHub workflow at the file of the new schema, where a
-    /// breaking difference is a warning.
+    /// Print the differences as text, as annotations of a GitHub workflow where the new schema has what has changed, a breaking
+    /// difference as a warning, or as `JUnit` XML, where a difference that makes this command exit with 1 is a failure.
     #[arg(long, value_enum, default_value_t)]
     format: DifferenceFormat,
     /// Exit with 1 if there are differences.
@@ -48,26 +49,72 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         Some(after) => (read_old(&arguments.before)?, read(after)?),
         None => (stored(&arguments.server)?, read(&arguments.before)?),
     };
+
     let changes = changes(&before, &after);
-    for change in &changes {
-        let row = ChangeRow::new(change);
-        let line = match arguments.format {
-            _ if arguments.json => render::json_line(&row)?,
-            DifferenceFormat::Text => row.text(),
-            DifferenceFormat::Github => {
-                let file = arguments.after.as_ref().unwrap_or(&arguments.before);
-                let kind = if change.breaking_reason().is_some() { "warning" } else { "notice" };
-                let text = anstream::adapter::strip_str(&row.text()).to_string();
-                github::annotation(kind, &file.display().to_string(), 1, text.trim_end())
-            }
-        };
-        render::out(&line)?;
+    let file = source_files::name(arguments.after.as_ref().unwrap_or(&arguments.before));
+    if arguments.format == DifferenceFormat::Junit {
+        let cases = changes.iter().map(|change| arguments.case(change, &after, &file)).collect();
+        render::out(&junit::report("kilwa schema diff", &file, or_none(cases))?)?;
+    } else {
+        for change in &changes {
+            let row = ChangeRow::new(change);
+            let line = match arguments.format {
+                _ if arguments.json => render::json_line(&row)?,
+                DifferenceFormat::Github => annotation(change, &row, &after, &file),
+                DifferenceFormat::Text | DifferenceFormat::Junit => row.text(),
+            };
+            render::out(&line)?;
+        }
+    }
+    let fails = changes.iter().any(|change| arguments.is_failure(change));
+    Ok(if fails { Exit::Failure } else { Exit::Success })
+}
+
+impl Arguments {
+    /// Whether a difference makes the command fail.
+    fn is_failure(&self, change: &SchemaChange) -> bool {
+        self.error_on_difference || (self.error_on_breaking && change.breaking_reason().is_some())
     }
 
-    let any_breaking = changes.iter().any(|change| change.breaking_reason().is_some());
-    let fails = (arguments.error_on_difference && !changes.is_empty())
-        || (arguments.error_on_breaking && any_breaking);
-    Ok(if fails { Exit::Failure } else { Exit::Success })
+    /// A difference as a case of a report. `file` is the root of the new schema.
+    fn case(&self, change: &SchemaChange, after: &Schema, file: &str) -> DifferenceCase {
+        let text = plain(&ChangeRow::new(change));
+        let (name, line) = place(change, after, file);
+        let described = format!("{name}:{line}: {text}");
+        let name = text.lines().next().unwrap_or_default();
+        let name = name.split(" [breaking:").next().unwrap_or_default().to_owned();
+        let is_failure = self.is_failure(change);
+        let outcome =
+            if is_failure { CaseOutcome::Failure(described) } else { CaseOutcome::Good(described) };
+        DifferenceCase { name, outcome }
+    }
+}
+
+/// These cases, or one that says that there is no difference: a report without a case counts as a mistake for some readers.
+fn or_none(cases: Vec<DifferenceCase>) -> Vec<DifferenceCase> {
+    let none = || DifferenceCase {
+        name: "no differences".to_owned(),
+        outcome: CaseOutcome::Good(String::new()),
+    };
+    if cases.is_empty() { vec![none()] } else { cases }
+}
+
+fn annotation(change: &SchemaChange, row: &ChangeRow<'_>, after: &Schema, file: &str) -> String {
+    let kind = if change.breaking_reason().is_some() { "warning" } else { "notice" };
+    let (name, line) = place(change, after, file);
+    github::annotation(kind, &name, line, &plain(row))
+}
+
+/// File and line of a difference in the new schema, whose root is `file`; of what is gone, the start of that.
+fn place(change: &SchemaChange, after: &Schema, file: &str) -> (String, usize) {
+    change.place(after).map_or_else(
+        || (file.to_owned(), 1),
+        |place| (place.source_name.to_owned(), place.start.line),
+    )
+}
+
+fn plain(row: &ChangeRow<'_>) -> String {
+    anstream::adapter::strip_str(&row.text()).to_string().trim_end().to_owned()
 }
 
 fn read_old(path: &Path) -> Result<Schema, CliError> {

@@ -8,4 +8,5 @@ pub(super) enum DifferenceFormat {
     #[default]
     Text,
     Github,
+    Junit,
 }

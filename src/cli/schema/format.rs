@@ -1,15 +1,18 @@
 //! `kilwa schema format`.
 
-use super::{difference_format::DifferenceFormat, github, layout_diff};
+use super::difference_format::DifferenceFormat;
+use super::junit::{self, CaseOutcome, DifferenceCase};
+use super::{github, layout_diff};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::validate::github::diagnostic;
+use crate::cli::validate::junit as validate_junit;
 use crate::cli::{file_patterns, render, snippet, source_files};
 use crate::schema::{self, SchemaError};
 use clap::Args;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -23,7 +26,7 @@ pub(in crate::cli) struct Arguments {
     /// Write nothing; show where a file is not formatted, and exit with 1 if one is not.
     #[arg(long)]
     check: bool,
-    /// How `--check` shows where a file is not formatted: as text, or as annotations of a GitHub workflow.
+    /// How `--check` shows where a file is not formatted: as text, as annotations of a GitHub workflow, or as `JUnit` XML.
     #[arg(long, value_enum, default_value_t, requires = "check")]
     format: DifferenceFormat,
     /// Print the canonical form, in which SpiceDB returns schemas: definitions sorted by name, imports and partials
@@ -34,10 +37,61 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let files = file_patterns::expand(&arguments.files).map_err(CliError::new)?;
+    if arguments.check && arguments.format == DifferenceFormat::Junit {
+        return check_all(&files);
+    }
     let mut exit = Exit::Success;
     for file in &files {
         exit = exit.max(format(file, arguments)?);
     }
+    Ok(exit)
+}
+
+/// Why a file cannot be formatted.
+enum Unusable {
+    Unreadable(String),
+    Schema(SchemaError),
+}
+
+/// The text of a file, and that text formatted.
+fn texts(file: &Path, name: &str, is_canonical: bool) -> Result<(String, String), Unusable> {
+    let unreadable = |reason| Unusable::Unreadable(format!("`{name}` cannot be read: {reason}"));
+    let text = source_files::text(file).map_err(unreadable)?;
+    let formatted = if is_canonical {
+        canonical(file, name, &text)
+    } else {
+        schema::format::formatted(name, &text)
+    };
+    let formatted = formatted.map_err(Unusable::Schema)?;
+    Ok((text, formatted))
+}
+
+/// Checks files, and reports on all of them at once.
+fn check_all(files: &[PathBuf]) -> Result<Exit, CliError> {
+    let mut exit = Exit::Success;
+    let mut cases = Vec::with_capacity(files.len());
+    for file in files {
+        let name = source_files::name(file);
+        let (outcome, result) = match texts(file, &name, false) {
+            Ok((text, formatted)) if text == formatted => {
+                (CaseOutcome::Good(String::new()), Exit::Success)
+            }
+            Ok((text, formatted)) => {
+                let difference = layout_diff::shown(&name, &text, &formatted);
+                let difference = anstream::adapter::strip_str(&difference).to_string();
+                (CaseOutcome::Failure(difference + &remedy(&name)), Exit::Failure)
+            }
+            Err(Unusable::Unreadable(message)) => (CaseOutcome::Error(message), Exit::Error),
+            Err(Unusable::Schema(found)) => {
+                let lines: Vec<String> = found.iter().map(validate_junit::line).collect();
+                (CaseOutcome::Error(lines.join("\n")), Exit::Error)
+            }
+        };
+
+        exit = exit.max(result);
+        cases.push(DifferenceCase { name, outcome });
+    }
+    render::out(&junit::report("kilwa schema format --check", "layout", cases)?)?;
     Ok(exit)
 }
 
@@ -46,25 +100,18 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
         return Ok(render::error("`--write` needs files, not standard input"));
     }
     let name = source_files::name(file);
-    let text = match source_files::text(file) {
-        Ok(text) => text,
-        Err(reason) => return Ok(render::error(format!("`{name}` cannot be read: {reason}"))),
-    };
-
-    let formatted = if arguments.canonical {
-        canonical(file, &name, &text)
-    } else {
-        schema::format::formatted(&name, &text)
-    };
-    let formatted = match formatted {
-        Ok(formatted) => formatted,
-        Err(diagnostics) => {
+    let (text, formatted) = match texts(file, &name, arguments.canonical) {
+        Ok(texts) => texts,
+        Err(Unusable::Unreadable(message)) => return Ok(render::error(message)),
+        Err(Unusable::Schema(diagnostics)) => {
             match arguments.format {
                 DifferenceFormat::Github => {
                     let lines = diagnostics.iter().map(|fault| diagnostic(fault) + "\n");
                     render::out(&lines.collect::<String>())?;
                 }
-                DifferenceFormat::Text => snippet::note_all(&diagnostics),
+                DifferenceFormat::Text | DifferenceFormat::Junit => {
+                    snippet::note_all(&diagnostics);
+                }
             }
             return Ok(Exit::Error);
         }
@@ -120,13 +167,17 @@ fn check(
     if text == formatted {
         return Ok(Exit::Success);
     }
-    if matches!(format, DifferenceFormat::Github) {
+    if format == DifferenceFormat::Github {
         let line = layout_diff::first_line(text, formatted);
-        let message = format!("not formatted: run `kilwa schema format --write {name}`");
+        let message = format!("not formatted: {}", remedy(name));
         render::out(&github::annotation("error", name, line, &message))?;
         return Ok(Exit::Failure);
     }
     let difference = layout_diff::shown(name, text, formatted);
-    render::note(&format!("{difference}run `kilwa schema format --write {name}`\n"));
+    render::note(&format!("{difference}{}\n", remedy(name)));
     Ok(Exit::Failure)
+}
+
+fn remedy(name: &str) -> String {
+    format!("run `kilwa schema format --write {name}`")
 }

@@ -1,8 +1,8 @@
 //! Annotations of a GitHub workflow.
 
-use crate::cli::validate::github::{data, property};
+use crate::cli::validate::github::{data, from_here, property};
 
 /// An annotation at a line of a file, with a line break.
 pub(super) fn annotation(kind: &str, file: &str, line: usize, message: &str) -> String {
-    format!("::{kind} file={},line={line}::{}\n", property(file), data(message))
+    format!("::{kind} file={},line={line}::{}\n", property(&from_here(file)), data(message))
 }

@@ -7,6 +7,7 @@ mod difference_format;
 mod dry_run;
 mod format;
 mod github;
+mod junit;
 mod layout_diff;
 mod read_write;
 mod reflect;

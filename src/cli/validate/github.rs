@@ -84,7 +84,7 @@ fn annotation(
 
 /// The path relative to the working directory, if the file is below it: GitHub matches paths relative to the
 /// repository.
-fn from_here(file: &str) -> String {
+pub(in crate::cli) fn from_here(file: &str) -> String {
     let here = env::current_dir().ok();
     let below = here.as_deref().and_then(|here| Path::new(file).strip_prefix(here).ok());
     below.map_or_else(|| file.to_owned(), |path| path.display().to_string())

@@ -59,7 +59,8 @@ fn non_success(kind: NonSuccessKind, lines: &[String]) -> TestCaseStatus {
     status
 }
 
-fn line(diagnostic: &Diagnostic) -> String {
+/// A diagnostic in one line, with its place.
+pub(in crate::cli) fn line(diagnostic: &Diagnostic) -> String {
     let severity = match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

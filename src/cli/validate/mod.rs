@@ -3,7 +3,7 @@
 mod files;
 pub(super) mod github;
 mod json;
-mod junit;
+pub(super) mod junit;
 pub(super) mod text;
 mod validated;
 
