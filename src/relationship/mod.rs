@@ -18,6 +18,7 @@ mod read_point;
 mod reader;
 mod revision;
 mod scope;
+mod scope_ids;
 mod scope_text;
 mod set;
 mod subject;

@@ -84,7 +84,7 @@ impl ScopeArea {
         self.definitions.is_empty() && self.relations.is_empty()
     }
 
-    fn has_definition(&self, name: &str) -> bool {
+    pub(super) fn has_definition(&self, name: &str) -> bool {
         self.definitions.is_empty() || self.definitions.contains(name)
     }
 
@@ -96,7 +96,7 @@ impl ScopeArea {
         self.relations.is_empty() || self.relations.iter().any(is_named)
     }
 
-    fn has_free_ids(&self, definition: &str) -> bool {
+    pub(super) fn has_free_ids(&self, definition: &str) -> bool {
         self.id_prefixes.is_empty() || self.shared.contains(definition)
     }
 
@@ -293,30 +293,6 @@ impl RelationshipScope {
             area.contains_resources(filter) && area.outside_of_filter(filter).is_none()
         };
         if self.areas.iter().any(contains) { Ok(()) } else { Err(OutsideScope::OpenFilter) }
-    }
-
-    /// The only prefix that ids of a type can have, if there is one.
-    pub fn only_prefix(&self, definition: &str) -> Option<&str> {
-        let [area] = self.areas.as_slice() else { return None };
-        let prefix = area.id_prefixes.first().filter(|_| area.id_prefixes.len() == 1)?;
-        (!area.has_free_ids(definition)).then_some(prefix.as_str())
-    }
-
-    /// The same filter, selecting no more ids than can be inside where that is simple. Saves reading what is left out.
-    #[must_use]
-    pub fn narrowed(&self, filter: RelationshipFilter) -> RelationshipFilter {
-        let only = filter.resource_type.as_deref().and_then(|name| self.only_prefix(name));
-        match (&filter.resource_id, only) {
-            (None, Some(prefix)) => {
-                let resource_id = Some(ObjectIdFilter::Prefix(prefix.to_owned()));
-                RelationshipFilter { resource_id, ..filter }
-            }
-            (Some(ObjectIdFilter::Prefix(given)), Some(prefix)) if prefix.starts_with(given) => {
-                let resource_id = Some(ObjectIdFilter::Prefix(prefix.to_owned()));
-                RelationshipFilter { resource_id, ..filter }
-            }
-            _ => filter,
-        }
     }
 }
 

@@ -118,14 +118,23 @@ fn within_disagrees<R: RelationshipReader>(
 ) -> Option<String> {
     let some: ResourceFilter = ResourceFilter {
         ids: expected.keys().step_by(2).cloned().chain(["nowhere".to_owned()]).collect(),
-        prefix: String::new(),
+        ..ResourceFilter::default()
     };
     let starting =
         |prefix: &str| ResourceFilter { prefix: prefix.to_owned(), ..ResourceFilter::default() };
     let both = ResourceFilter { prefix: "c".to_owned(), ..some.clone() };
-    for within in [some, starting("b"), starting("aa"), both] {
+    let starts = |base: ResourceFilter, starts: &[&str]| ResourceFilter {
+        starts: starts.iter().map(|start| (*start).to_owned()).collect(),
+        ..base
+    };
+    let (two, listed) = (starts(starting(""), &["aa", "c"]), starts(some.clone(), &["b"]));
+    let within_one = starts(starting("a"), &["aa", "ab", "b"]);
+    for within in [some, starting("b"), starting("aa"), both, two, listed, within_one] {
         let counts = |id: &str| {
-            (within.ids.is_empty() || within.ids.contains(id)) && id.starts_with(&within.prefix)
+            (within.ids.is_empty() || within.ids.contains(id))
+                && id.starts_with(&within.prefix)
+                && (within.starts.is_empty()
+                    || within.starts.iter().any(|start| id.starts_with(start)))
         };
         let expected: BTreeMap<String, Answer> = expected
             .iter()

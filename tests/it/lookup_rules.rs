@@ -317,7 +317,14 @@ fn a_lookup_within_candidates_finds_no_others() {
             ResourceFilter { ids: ids(&["b", "nowhere", "ac"]), ..ResourceFilter::default() },
             &["ac", "b"],
         ),
-        (ResourceFilter { ids: ids(&["b", "ac"]), prefix: "a".to_owned() }, &["ac"]),
+        (
+            ResourceFilter {
+                ids: ids(&["b", "ac"]),
+                prefix: "a".to_owned(),
+                ..ResourceFilter::default()
+            },
+            &["ac"],
+        ),
     ] {
         let found = page(&scope, "document:x#view@user:ann", &within, None, 99).unwrap().found;
         let found: Vec<String> = found.into_iter().map(|found| found.object_id).collect();

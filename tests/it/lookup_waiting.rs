@@ -126,7 +126,11 @@ fn another_question_does_not_go_on_there() {
     for (question, within, expected) in [
         (
             question,
-            ResourceFilter { ids: ids(&["a", "f", "x"]), prefix: String::new() },
+            ResourceFilter {
+                ids: ids(&["a", "f", "x"]),
+                prefix: String::new(),
+                ..ResourceFilter::default()
+            },
             ["f"].as_slice(),
         ),
         (question, ResourceFilter { prefix: "f".to_owned(), ..ResourceFilter::default() }, &["f"]),

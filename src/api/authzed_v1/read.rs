@@ -54,7 +54,11 @@ impl PageSource for RelationshipReadSource {
         reader: &PageReader<'_, '_>,
     ) -> Result<ResultPage<Self::Message>, Status> {
         let page_max = if self.after.is_none() { FIRST_PAGE_COUNT } else { PAGE_COUNT_MAX };
-        let count_max = self.remaining.page_size(page_max);
+        // Rows that are left out do not count, so the pages of a caller with a part of the data are not as small as its limit.
+        let count_max = match &self.within {
+            Some(_) => page_max,
+            None => self.remaining.page_size(page_max),
+        };
         let ReadPage { mut rows, next } = reader
             .view
             .read(&self.filter, self.after.as_ref(), count_max)
@@ -63,6 +67,7 @@ impl PageSource for RelationshipReadSource {
         if let Some(scope) = &self.within {
             // Before they are counted: what is left out must not use up the limit.
             rows.retain(|(relationship, _)| scope.covers(relationship));
+            rows.truncate(self.remaining.page_size(rows.len()));
         }
         self.remaining.subtract(rows.len());
         let is_last = next.is_none() || self.remaining.is_exhausted();

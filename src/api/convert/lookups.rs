@@ -11,7 +11,9 @@ use crate::proto::decode::subject;
 use crate::proto::decode_context::context;
 use crate::proto::field_errors::{Breach, Field};
 use crate::proto::kilwa::v1::LookupResourcesWithinRequest;
-use crate::relationship::{Context, NameKind, Subject, WILDCARD_ID, require_name};
+use crate::relationship::{
+    Context, NameKind, ObjectIdFilter, RelationshipFilter, Subject, WILDCARD_ID, require_name,
+};
 use tonic::Status;
 
 /// The arguments of a lookup of resources.
@@ -27,18 +29,24 @@ pub(crate) struct LookupResourcesArguments {
 }
 
 impl LookupResourcesArguments {
-    /// Requires that the caller may ask this, and restricts it to the ids that the caller may see where that is simple.
+    /// Requires that the caller may ask this, and restricts it to the ids that the caller may see.
     pub(crate) fn restrict(&mut self, access: &CallAccess) -> Result<(), Status> {
         for id in &self.within.ids {
             access.require_node(&self.resource_type, id, &self.permission)?;
         }
         access.require_node(&self.resource_type, WILDCARD_ID, &self.permission)?;
         access.require_object(self.subject.object_type(), self.subject.object_id())?;
+        if !self.within.prefix.is_empty() {
+            access.require_named(&RelationshipFilter {
+                resource_type: Some(self.resource_type.clone()),
+                resource_id: Some(ObjectIdFilter::Prefix(self.within.prefix.clone())),
+                ..RelationshipFilter::default()
+            })?;
+        }
         if let Some(scope) = access.scope()
-            && let Some(only) = scope.only_prefix(&self.resource_type)
-            && only.starts_with(&self.within.prefix)
+            && let Some(prefixes) = scope.id_prefixes(&self.resource_type)
         {
-            only.clone_into(&mut self.within.prefix);
+            self.within.starts = prefixes.into_iter().map(str::to_owned).collect();
         }
         Ok(())
     }
@@ -91,7 +99,8 @@ pub(crate) fn lookup_resources_within(
         violations.note(Field::root("resource_id_prefix"), named);
     }
     let field = Field::root("lookup");
-    let within = ResourceFilter { ids: ids.into_iter().collect(), prefix };
+    let within =
+        ResourceFilter { ids: ids.into_iter().collect(), prefix, ..ResourceFilter::default() };
     let read = violations
         .require(field, request)
         .and_then(|request| sought(&mut violations, Some(field), request, limits, within));

@@ -78,5 +78,9 @@ impl View<'_> {
 fn parking_key(query: &LookupResourcesQuery<'_>, after: &str) -> String {
     let LookupResourcesQuery { resource_type, permission, subject, context, within } = query;
     let prefix = &within.prefix;
-    format!("{after}\0{prefix}\0{resource_type}\0{permission}\0{subject}\0{context}")
+    let starts = within.starts.iter().map(String::as_str).collect::<Vec<_>>().join("\0");
+    let count = within.starts.len();
+    format!(
+        "{after}\0{prefix}\0{count}\0{starts}\0{resource_type}\0{permission}\0{subject}\0{context}"
+    )
 }

@@ -55,6 +55,20 @@ pub struct ResourceFilter {
     pub ids: BTreeSet<String>,
     /// Only ids with this prefix.
     pub prefix: String,
+    /// Only ids that begin with one of these; any when empty.
+    pub starts: BTreeSet<String>,
+}
+
+impl ResourceFilter {
+    fn has_start(&self, id: &str) -> bool {
+        self.starts.is_empty() || self.starts.iter().any(|start| id.starts_with(start.as_str()))
+    }
+
+    /// Whether an id and all after it are none of these.
+    fn is_past(&self, id: &str) -> bool {
+        let last = self.starts.last().map_or("", String::as_str);
+        !id.starts_with(&self.prefix) || (id > last && !id.starts_with(last))
+    }
 }
 
 /// A resource on which the subject has the permission.
@@ -82,13 +96,16 @@ pub struct LookupPage {
 #[derive(Debug)]
 pub struct ResourceLookup {
     target: NodeId,
-    prefix: String,
+    within: ResourceFilter,
     candidates: CandidateSource,
     /// The number of candidates that were checked.
     checked_count: u64,
     /// The error that ended the last page early; the next page returns it.
     failure: Option<EngineError>,
 }
+
+/// How many candidates that are not wanted are skipped in one page.
+const SKIPPED_MAX: usize = 10_000;
 
 #[derive(Debug)]
 enum CandidateSource {
@@ -104,12 +121,15 @@ impl ResourceLookup {
         after: Option<&str>,
     ) -> Result<(Self, Statistics), EngineError> {
         let (target, resolved) = resolve(eval, query)?;
-        let ResourceFilter { ids, prefix } = query.within;
-        let before = lower_bound(prefix);
+        let ResourceFilter { ids, prefix, starts } = query.within;
+        let first = starts.first().map_or("", String::as_str);
+        let before = lower_bound(prefix).max(lower_bound(first));
         let after = after.unwrap_or_default().max(&before);
+        let within =
+            ResourceFilter { ids: BTreeSet::new(), prefix: prefix.clone(), starts: starts.clone() };
         let lookup = |candidates| Self {
             target,
-            prefix: prefix.clone(),
+            within: within.clone(),
             candidates,
             checked_count: 0,
             failure: None,
@@ -130,7 +150,7 @@ impl ResourceLookup {
     }
 
     /// The next results, at most `count_max`, in byte order of their ids; fewer when the next one is expensive. Only the last
-    /// page may be empty. The limits of `eval` apply to each page.
+    /// page may be empty, and one after many ids that none of the filter's starts has. The limits of `eval` apply to each page.
     ///
     /// # Errors
     ///
@@ -152,8 +172,9 @@ impl ResourceLookup {
             && (page.found.is_empty() || page_work.work() < PAGE_WORK)
         {
             match self.next(&mut page_work) {
-                Ok(Some(found)) => page.found.push(found),
-                Ok(None) => {
+                Ok(LookupStep::Found(found)) => page.found.push(found),
+                Ok(LookupStep::Paused) => break,
+                Ok(LookupStep::Ended) => {
                     page.ended = true;
                     break;
                 }
@@ -201,7 +222,7 @@ impl ResourceLookup {
     fn next<R: RelationshipReader>(
         &mut self,
         page_work: &mut PageWork<'_, R>,
-    ) -> Result<Option<FoundResource>, EngineError> {
+    ) -> Result<LookupStep, EngineError> {
         loop {
             let candidate = match &mut self.candidates {
                 CandidateSource::Reached(merge) => {
@@ -211,10 +232,15 @@ impl ResourceLookup {
                     ids.next().map(|id| Candidate { id: id.into(), certain: false })
                 }
             };
-            let Some(Candidate { id, certain }) = candidate else { return Ok(None) };
-            if !id.starts_with(&self.prefix) {
-                if matches!(self.candidates, CandidateSource::Reached(_)) {
-                    return Ok(None);
+            let Some(Candidate { id, certain }) = candidate else { return Ok(LookupStep::Ended) };
+            let is_reached = matches!(self.candidates, CandidateSource::Reached(_));
+            if is_reached && self.within.is_past(&id) {
+                return Ok(LookupStep::Ended);
+            }
+            if !id.starts_with(&self.within.prefix) || !self.within.has_start(&id) {
+                page_work.skipped += 1;
+                if page_work.skipped.is_multiple_of(SKIPPED_MAX) {
+                    return Ok(LookupStep::Paused);
                 }
                 continue;
             }
@@ -230,9 +256,18 @@ impl ResourceLookup {
                 Permissionship::HasPermission => BTreeSet::new(),
                 Permissionship::Conditional(missing) => missing,
             };
-            return Ok(Some(FoundResource { object_id: id.into(), missing }));
+            return Ok(LookupStep::Found(FoundResource { object_id: id.into(), missing }));
         }
     }
+}
+
+/// What comes next in a lookup.
+enum LookupStep {
+    Found(FoundResource),
+    /// Nothing so far: the page ends, so that others have their turn.
+    Paused,
+    /// Nothing any more.
+    Ended,
 }
 
 /// The evaluation of one page.
@@ -243,6 +278,8 @@ struct PageWork<'s, R> {
     walk: CheckWalk<'s, R>,
     /// The work of the checks.
     checks: Statistics,
+    /// How many candidates were not among those that are wanted.
+    skipped: usize,
 }
 
 impl<'s, R: RelationshipReader> PageWork<'s, R> {
@@ -254,6 +291,7 @@ impl<'s, R: RelationshipReader> PageWork<'s, R> {
             // The checks of candidates are not traced.
             walk: CheckWalk::new(&EvalContext { tracing: false, ..*eval }, resolved),
             checks: Statistics::default(),
+            skipped: 0,
         }
     }
 

@@ -9,6 +9,7 @@ mod holes;
 mod keys;
 mod methods;
 pub(crate) mod over_tls;
+mod prefixes;
 mod random_requests;
 mod tenants;
 pub(crate) mod tokens;
