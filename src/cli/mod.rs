@@ -36,6 +36,7 @@ mod snippet;
 mod source_files;
 mod spicedb;
 mod time_args;
+mod token_file;
 mod tree;
 mod validate;
 mod version;
@@ -53,7 +54,8 @@ A server that a signal ends at once, because it is the second one or comes befor
 plus the signal number.
 
 Commands find the key of a server that the same user runs on this machine by themselves. Otherwise name the data folder \
-that contains its key with `--data-dir` or KILWA_DATA_DIR, or its key with KILWA_TOKEN or `--token`; KILWA_ENDPOINT or \
+that contains its key with `--data-dir` or KILWA_DATA_DIR, a file with the key with `--token-file` or KILWA_TOKEN_FILE, or \
+the key itself with KILWA_TOKEN or `--token`; KILWA_ENDPOINT or \
 `--endpoint` says where the server is. An environment variable that is empty counts as not set.";
 
 const COMING_FROM_SPICEDB: &str = "\

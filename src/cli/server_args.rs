@@ -2,10 +2,12 @@
 
 use super::data_dir::{default_data_dir, read_key};
 use super::registration::registered_data_dir;
-use crate::client::{CallError, ClientTls, Connection};
+use super::token_file;
+use crate::client::{CallError, ClientTls, Connection, ServerFlags};
 use crate::config::KEY_FILE;
 use clap::Args;
 use std::env;
+use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,10 @@ pub(super) struct ServerArgs {
     /// data folder; sent only to this machine.
     #[arg(long, env = "KILWA_TOKEN", hide_env_values = true, value_name = "KEY")]
     token: Option<String>,
+    /// File with the preshared key, so that it is in no list of processes; blanks and line breaks around it are left out. A
+    /// `--token` on the command line counts before this flag, and this flag before `KILWA_TOKEN` and `KILWA_TOKEN_FILE`.
+    #[arg(long, env = "KILWA_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Data folder of a server on this machine, which contains its key. [default: that of the server that the same user
     /// runs at that address, or else `kilwa` in the user's folder for application data]
     #[arg(long, env = "KILWA_DATA_DIR", value_name = "DIR")]
@@ -167,10 +173,17 @@ impl ServerArgs {
         let names = KeyNames {
             token: "--token",
             token_variables: &["KILWA_TOKEN", "ZED_TOKEN"],
+            token_file: "--token-file",
+            token_file_variable: "KILWA_TOKEN_FILE",
             data_dir: "KILWA_DATA_DIR or `--data-dir`",
         };
         let server = NamedServer { endpoint: &self.endpoint, tls: tls.as_ref() };
-        connect(server, self.token.as_deref(), self.data_dir.as_deref(), &names)
+        let given = GivenKey {
+            token: self.token.as_deref(),
+            token_file: self.token_file.as_deref(),
+            data_dir: self.data_dir.as_deref(),
+        };
+        connect(server, given, &names)
     }
 }
 
@@ -190,26 +203,62 @@ pub(super) struct DestinationArgs {
         value_name = "KEY"
     )]
     token: Option<String>,
+    /// File with the preshared key of that server. A `--to-token` on the command line counts before this flag, and this flag
+    /// before `KILWA_TO_TOKEN` and `KILWA_TO_TOKEN_FILE`.
+    #[arg(
+        long = "to-token-file",
+        id = "to-token-file",
+        env = "KILWA_TO_TOKEN_FILE",
+        value_name = "FILE"
+    )]
+    token_file: Option<PathBuf>,
     /// Data folder of that server, on this machine, which contains its key.
     #[arg(long = "to-data-dir", id = "to-data-dir", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Connect to that server with TLS, and trust the authorities in this PEM file.
     #[arg(long = "to-certificate-path", id = "to-certificate-path", value_name = "FILE")]
     authorities: Option<PathBuf>,
+    /// Connect to that server with TLS, and present this certificate: a PEM file.
+    #[arg(
+        long = "to-client-certificate-path",
+        id = "to-client-certificate-path",
+        requires = "to-client-key-path",
+        value_name = "FILE"
+    )]
+    certificate: Option<PathBuf>,
+    /// Private key of that certificate: a PEM file.
+    #[arg(
+        long = "to-client-key-path",
+        id = "to-client-key-path",
+        requires = "to-client-certificate-path",
+        value_name = "FILE"
+    )]
+    key: Option<PathBuf>,
 }
 
 impl DestinationArgs {
     pub(super) fn connect(&self) -> Result<Connection, CallError> {
-        let asks = self.endpoint.starts_with("https://") || self.authorities.is_some();
+        let identity = self.certificate.clone().zip(self.key.clone());
+        let asks = self.endpoint.starts_with("https://")
+            || self.authorities.is_some()
+            || identity.is_some();
+
         let authorities = self.authorities.clone();
-        let tls = asks.then_some(ClientTls { authorities, ..ClientTls::default() });
+        let tls = asks.then_some(ClientTls { authorities, identity, accepts_any_server: false });
         let names = KeyNames {
             token: "--to-token",
             token_variables: &["KILWA_TO_TOKEN"],
+            token_file: "--to-token-file",
+            token_file_variable: "KILWA_TO_TOKEN_FILE",
             data_dir: "`--to-data-dir`",
         };
         let server = NamedServer { endpoint: &self.endpoint, tls: tls.as_ref() };
-        connect(server, self.token.as_deref(), self.data_dir.as_deref(), &names)
+        let given = GivenKey {
+            token: self.token.as_deref(),
+            token_file: self.token_file.as_deref(),
+            data_dir: self.data_dir.as_deref(),
+        };
+        Ok(connect(server, given, &names)?.with_flags(ServerFlags::Destination))
     }
 }
 
@@ -220,20 +269,44 @@ struct NamedServer<'a> {
     tls: Option<&'a ClientTls>,
 }
 
+/// What flags and variables say of the key.
+#[derive(Clone, Copy)]
+struct GivenKey<'a> {
+    token: Option<&'a str>,
+    token_file: Option<&'a Path>,
+    data_dir: Option<&'a Path>,
+}
+
 fn connect(
     server: NamedServer<'_>,
-    token: Option<&str>,
-    data_dir: Option<&Path>,
+    given: GivenKey<'_>,
     names: &KeyNames,
 ) -> Result<Connection, CallError> {
-    let (key, source) = match token {
-        Some(token) => (Some(token.to_owned()), names.source(token)),
-        None => found_key(server.endpoint, data_dir),
+    let is_file_first = |token: &str, file: &Path| {
+        names.has_token(token) && !is_value_of(names.token_file_variable, file.as_os_str())
+    };
+    let (key, source) = match (given.token, given.token_file) {
+        (Some(token), Some(file)) if is_file_first(token, file) => in_file(file)?,
+        (Some(token), _) => (Some(token.to_owned()), names.source(token)),
+        (None, Some(file)) => in_file(file)?,
+        (None, None) => found_key(server.endpoint, given.data_dir),
     };
     // A folder counts only without a key, and for this machine; one that was given is named as the source.
-    let may_name_folder = token.is_none() && data_dir.is_none() && is_loopback(server.endpoint);
+    let is_found = given.token.is_none() && given.token_file.is_none();
+    let may_name_folder = is_found && given.data_dir.is_none() && is_loopback(server.endpoint);
     let hint = format!("{source}: {}", names.remedy(may_name_folder));
     Ok(Connection::open_with(server.endpoint, key.as_deref(), server.tls)?.with_key_hint(hint))
+}
+
+/// The key in a file, and a sentence about its source.
+fn in_file(file: &Path) -> Result<(Option<String>, String), CallError> {
+    let key = token_file::read(file)?;
+    Ok((Some(key), format!("the key that was sent is from `{}`", file.display())))
+}
+
+/// Whether a variable has this value, which a flag then has from it.
+fn is_value_of(variable: &str, value: &OsStr) -> bool {
+    env::var_os(variable).is_some_and(|found| found == value)
 }
 
 /// The key in the data folder of a server on this machine, and a sentence about its source. It is sent to no other machine.
@@ -259,27 +332,43 @@ fn found_key(endpoint: &str, data_dir: Option<&Path>) -> (Option<String>, String
 struct KeyNames {
     token: &'static str,
     token_variables: &'static [&'static str],
+    token_file: &'static str,
+    token_file_variable: &'static str,
     data_dir: &'static str,
 }
 
 impl KeyNames {
+    /// The variable that has a key, if it is from one.
+    fn token_variable(&self, token: &str) -> Option<&str> {
+        let mut variables = self.token_variables.iter().copied();
+        variables.find(|variable| is_value_of(variable, OsStr::new(token)))
+    }
+
+    /// Whether a key is from a variable.
+    fn has_token(&self, token: &str) -> bool {
+        self.token_variable(token).is_some()
+    }
+
     /// A sentence about where a given key came from.
     fn source(&self, token: &str) -> String {
-        let holds = |name: &&&str| env::var_os(name).is_some_and(|value| value == token);
-        match self.token_variables.iter().find(holds) {
+        match self.token_variable(token) {
             Some(variable) => format!("the key that was sent is from the variable {variable}"),
             None => format!("the key that was sent is from `{}`", self.token),
         }
     }
 
     fn remedy(&self, may_name_folder: bool) -> String {
-        let Self { token, token_variables, data_dir } = self;
+        let Self { token, token_variables, token_file, data_dir, .. } = self;
         let variable = token_variables.first().copied().unwrap_or_default();
-        let folder = format!(
-            ", or {data_dir} to its data folder, where a server that generated its key keeps it in `{KEY_FILE}`"
-        );
-        let folder = if may_name_folder { folder.as_str() } else { "" };
-        format!("set {variable} or `{token}` to the key of the server{folder}")
+        let given = format!("set {variable} or `{token}` to the key of the server");
+        if may_name_folder {
+            format!(
+                "{given}, `{token_file}` to a file with it, or {data_dir} to its data folder, where a server that generated \
+                 its key keeps it in `{KEY_FILE}`"
+            )
+        } else {
+            format!("{given}, or `{token_file}` to a file with it")
+        }
     }
 }
 

@@ -19,14 +19,24 @@ pub enum CallError {
     /// The key has characters that a header cannot hold.
     #[error("the token has characters that a key cannot have: use printable ASCII")]
     Key,
+    /// The file that was named for the key.
+    #[error("the token file `{path}` cannot be used: {reason}")]
+    TokenFile {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The runtime of the client could not be started.
     #[error("calls cannot be made: {0}")]
     Setup(String),
     /// No connection to the endpoint.
-    #[error("no server answers at `{endpoint}`: {reason}; {}", unreachable_hint(.reason))]
+    #[error("no server answers at `{endpoint}`: {reason}; {}", unreachable_hint(.reason, *.flags))]
     Unreachable {
         /// The endpoint.
         endpoint: String,
+        /// The flags that say where it is.
+        flags: ServerFlags,
         /// The error of the network.
         reason: String,
     },
@@ -70,16 +80,42 @@ pub enum CallError {
     UnexpectedResponse(String),
 }
 
+/// Which flags of a command are about a server, for advice in errors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerFlags {
+    /// `--endpoint` and those beside it.
+    #[default]
+    Usual,
+    /// `--to-endpoint` and those beside it: of a second server, which is written to.
+    Destination,
+}
+
+impl ServerFlags {
+    /// A flag of this server, by its name without a prefix.
+    fn flag(self, name: &str) -> String {
+        match self {
+            Self::Usual => format!("`--{name}`"),
+            Self::Destination => format!("`--to-{name}`"),
+        }
+    }
+}
+
 /// What to do about a key when nothing is known of its source.
 const KEY_HINT: &str = "set KILWA_TOKEN or `--token`; a server that generated its key keeps it in the file \
                         `preshared.key` of its data folder";
 
 impl CallError {
     /// The error for the status of a call to `endpoint`.
-    pub(super) fn from_status(status: &Status, endpoint: &str, key_hint: Option<&str>) -> Self {
+    pub(super) fn from_status(
+        status: &Status,
+        endpoint: &str,
+        flags: ServerFlags,
+        key_hint: Option<&str>,
+    ) -> Self {
         let transport = status.source().filter(|source| source.is::<tonic::transport::Error>());
         if transport.is_some() {
-            return Self::Unreachable { endpoint: endpoint.to_owned(), reason: innermost(status) };
+            let (endpoint, reason) = (endpoint.to_owned(), innermost(status));
+            return Self::Unreachable { endpoint, flags, reason };
         }
 
         // A status from a server has no source.
@@ -140,36 +176,52 @@ const REFUSED_CERTIFICATE: &[&str] = &[
 ];
 
 /// What to do when there is no connection, by the error of the network.
-fn unreachable_hint(reason: &str) -> &'static str {
+fn unreachable_hint(reason: &str, flags: ServerFlags) -> String {
     let reason = reason.to_lowercase();
+    let certificate = flags.flag("client-certificate-path");
     if reason.contains("unknownissuer") {
-        return "the server's certificate is from an authority that is not trusted: name its file with `--certificate-path`, or for the server to write to with `--to-certificate-path`";
+        let authorities = flags.flag("certificate-path");
+        return format!(
+            "the server's certificate is from an authority that is not trusted: name its file with {authorities}"
+        );
     }
     if reason.contains("invalid peer certificate") {
-        return "the server's certificate does not hold for this endpoint: connect by a name in it, or renew it";
+        return "the server's certificate does not hold for this endpoint: connect by a name in it, or renew it".to_owned();
     }
 
     if reason.contains("corrupt message") || reason.contains("invalidcontenttype") {
-        return "what listens there does not speak TLS: leave out `https://` and the flags for certificates";
+        return "what listens there does not speak TLS: leave out `https://` and the flags for certificates".to_owned();
     }
     if reason.contains("certificaterequired") || reason.contains("certificate required") {
-        return "the server requires a certificate: give it with `--client-certificate-path` and `--client-key-path`";
+        let key = flags.flag("client-key-path");
+        return format!("the server requires a certificate: give it with {certificate} and {key}");
     }
     if reason.contains("received fatal alert: unknownca") {
-        return "the server does not trust the authority of the client's certificate (`--client-certificate-path`): give one from an \
-                authority in its `--grpc-tls-client-ca-path`";
+        return format!(
+            "the server does not trust the authority of the client's certificate ({certificate}): give one from an authority \
+             in its `--grpc-tls-client-ca-path`"
+        );
     }
     if REFUSED_CERTIFICATE.iter().any(|alert| reason.contains(&format!("alert: {alert}"))) {
-        return "the server does not accept the client's certificate (`--client-certificate-path`): give one that is valid, meant for clients, \
-                and from an authority in its `--grpc-tls-client-ca-path`";
+        return format!(
+            "the server does not accept the client's certificate ({certificate}): give one that is valid, meant for clients, \
+             and from an authority in its `--grpc-tls-client-ca-path`"
+        );
     }
     if NOT_HTTP2.iter().any(|words| reason.contains(words)) {
-        "what listens there closed the connection: it may need TLS (`--endpoint https://HOST:PORT`), require a \
-         certificate of the client, not trust the one that was given (`--client-certificate-path`), be another \
-         service, or have been stopped"
-    } else {
-        "start one with `kilwa serve`, or say with `--endpoint` or in KILWA_ENDPOINT where it is"
+        let https = flags.flag("endpoint https://HOST:PORT");
+        return format!(
+            "what listens there closed the connection: it may need TLS ({https}), require a certificate of the client, not \
+             trust the one that was given ({certificate}), be another service, or have been stopped"
+        );
     }
+    match flags {
+        ServerFlags::Usual => {
+            "start one with `kilwa serve`, or say with `--endpoint` or in KILWA_ENDPOINT where it is"
+        }
+        ServerFlags::Destination => "start it, or say with `--to-endpoint` where it is",
+    }
+    .to_owned()
 }
 
 /// The limit that the call exceeded, if the server refused it for that.

@@ -1,6 +1,6 @@
 //! Connections to a server.
 
-use super::call_error::CallError;
+use super::call_error::{CallError, ServerFlags};
 use super::misspelt_name::MisspeltName;
 use super::tls::ClientTls;
 use crate::proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
@@ -46,6 +46,7 @@ pub struct Connection {
     runtime: Runtime,
     channel: AuthorizedChannel,
     endpoint: String,
+    flags: ServerFlags,
     key_hint: Option<String>,
 }
 
@@ -94,13 +95,26 @@ impl Connection {
         let bearer = BearerToken(key.map_err(|_| CallError::Key)?);
         let channel = InterceptedService::new(connected, bearer);
 
-        Ok(Self { runtime, channel, endpoint: address.to_owned(), key_hint: None })
+        Ok(Self {
+            runtime,
+            channel,
+            endpoint: address.to_owned(),
+            flags: ServerFlags::Usual,
+            key_hint: None,
+        })
     }
 
     /// The same connection, whose errors about the key say where the key came from and how to give another one.
     #[must_use]
     pub fn with_key_hint(mut self, hint: String) -> Self {
         self.key_hint = Some(hint);
+        self
+    }
+
+    /// The same connection, whose errors name these flags.
+    #[must_use]
+    pub fn with_flags(mut self, flags: ServerFlags) -> Self {
+        self.flags = flags;
         self
     }
 
@@ -181,6 +195,6 @@ impl Connection {
 
     /// The error for the status of a call.
     pub(super) fn error(&self, status: &Status) -> CallError {
-        CallError::from_status(status, &self.endpoint, self.key_hint.as_deref())
+        CallError::from_status(status, &self.endpoint, self.flags, self.key_hint.as_deref())
     }
 }

@@ -24,7 +24,7 @@ mod tls;
 mod watch;
 
 pub use bulk_relationships::ExportArgs;
-pub use call_error::CallError;
+pub use call_error::{CallError, ServerFlags};
 pub use check::{CheckAnswer, PermissionCheck};
 pub use connection::Connection;
 pub use expand::{PermissionTree, PermissionTreeKind, TreeOperation};

@@ -64,6 +64,15 @@ pub enum Contents {
     Other,
 }
 
+/// What a client needs to reach a server over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsAccess {
+    /// The endpoint, with a host that the certificate has.
+    pub endpoint: String,
+    /// Whether the client has to present a certificate.
+    pub requires_certificate: bool,
+}
+
 /// A server that has opened its data folder and does not listen yet.
 #[derive(Debug)]
 pub struct Server {
@@ -103,6 +112,15 @@ impl Server {
     /// What it holds.
     pub fn contents(&self) -> Contents {
         self.contents
+    }
+
+    /// What a client on this machine needs for TLS when the server listens at an address; `None` in plain text.
+    pub fn tls_access(&self, address: SocketAddr) -> Option<TlsAccess> {
+        let tls = self.tls.as_ref()?;
+        Some(TlsAccess {
+            endpoint: format!("https://{}", tls.reachable(address)),
+            requires_certificate: tls.requires_certificate(),
+        })
     }
 
     /// Where metrics and probes are served.

@@ -2,14 +2,16 @@
 
 use super::counts::SpanCounts;
 use super::endpoint;
-use super::options::{TraceError, TraceOptions, TraceProtocol};
+use super::options::{TraceError, TraceOptions, TraceProtocol, TraceTls};
 use super::span::SpanRecord;
 use crate::telemetry::Throttle;
 use opentelemetry::InstrumentationScope;
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
 use std::fmt;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// How many spans are exported at once at most.
 const BATCH_MAX: usize = 512;
@@ -34,6 +37,7 @@ pub struct TraceExport {
     records: Receiver<SpanRecord>,
     protocol: TraceProtocol,
     endpoint: Option<String>,
+    tls: ClientTlsConfig,
     service_name: String,
     counts: Arc<SpanCounts>,
 }
@@ -54,8 +58,8 @@ impl TraceExport {
         counts: Arc<SpanCounts>,
     ) -> Result<Self, TraceError> {
         let endpoint = endpoint::of(options, protocol)?;
-        let service_name = options.service_name.clone();
-        Ok(Self { records, protocol, endpoint, service_name, counts })
+        let (tls, service_name) = (tls_config(&options.tls)?, options.service_name.clone());
+        Ok(Self { records, protocol, endpoint, tls, service_name, counts })
     }
 
     /// Starts the task, which needs a runtime. It does not wait for the collector.
@@ -75,6 +79,9 @@ impl TraceExport {
             TraceProtocol::Grpc => {
                 let builder = builder.with_tonic();
                 match &self.endpoint {
+                    Some(endpoint) if endpoint.starts_with("https://") => {
+                        builder.with_endpoint(endpoint).with_tls_config(self.tls.clone())
+                    }
                     Some(endpoint) => builder.with_endpoint(endpoint),
                     None => builder,
                 }
@@ -95,6 +102,24 @@ impl TraceExport {
         exporter.set_resource(&resource);
         Ok(exporter)
     }
+}
+
+/// TLS with these files.
+fn tls_config(tls: &TraceTls) -> Result<ClientTlsConfig, TraceError> {
+    let read = |path: &Path| {
+        fs::read(path).map_err(|error| {
+            let reason = error.to_string();
+            TraceError::TlsFile { path: path.to_owned(), reason }
+        })
+    };
+    let mut config = match &tls.authorities {
+        Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
+        None => ClientTlsConfig::new().with_enabled_roots(),
+    };
+    if let Some((certificate, key)) = &tls.identity {
+        config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    Ok(config)
 }
 
 impl fmt::Debug for TraceExport {

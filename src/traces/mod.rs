@@ -16,6 +16,6 @@ mod span;
 pub use answer_token::TokenSlot;
 pub use counts::SpanTotals;
 pub use export::{RunningExport, TraceExport};
-pub use options::{TraceError, TraceOptions, TraceProtocol};
+pub use options::{TraceError, TraceOptions, TraceProtocol, TraceTls};
 pub use recorder::{ActiveSpan, TraceRecorder};
 pub use span::{SpanEnd, SpanWork};

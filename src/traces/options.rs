@@ -1,5 +1,7 @@
 //! Options of traces.
 
+use std::path::PathBuf;
+
 /// Options of traces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceOptions {
@@ -10,12 +12,23 @@ pub struct TraceOptions {
     pub endpoint: Option<String>,
     /// Whether a collector that is given as host and port is spoken to in plain text.
     pub insecure: bool,
+    /// What TLS to the collector needs. Over gRPC alone.
+    pub tls: TraceTls,
     /// The name of the service in the spans.
     pub service_name: String,
     /// The share of calls without a parent span that are sampled, from 0 to 1. With a parent, its choice applies.
     pub sample_ratio: f64,
     /// How many ended calls may wait to be exported.
     pub queue_length: usize,
+}
+
+/// What TLS to a collector needs. The default trusts the authorities of the system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceTls {
+    /// The authorities to trust instead of the system's, in a PEM file.
+    pub authorities: Option<PathBuf>,
+    /// The server's own certificate and its key, in PEM files.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// How spans are exported.
@@ -33,6 +46,7 @@ impl Default for TraceOptions {
             protocol: None,
             endpoint: None,
             insecure: false,
+            tls: TraceTls::default(),
             service_name: "kilwa".to_owned(),
             sample_ratio: 0.01,
             queue_length: 4_096,
@@ -45,7 +59,7 @@ impl Default for TraceOptions {
 pub enum TraceError {
     /// The endpoint is none.
     #[error(
-        "the endpoint `{endpoint}` of traces is neither HOST:PORT nor a URL `http://HOST:PORT` or `https://HOST:PORT`: give another one with `--otel-endpoint`"
+        "the endpoint `{endpoint}` of traces is neither HOST:PORT nor a URL `http://HOST:PORT` or `https://HOST:PORT`: give another one with `--otel-endpoint` or OTEL_EXPORTER_OTLP_ENDPOINT"
     )]
     Endpoint {
         /// The endpoint as given.
@@ -63,6 +77,16 @@ pub enum TraceError {
     HttpsUnsupported {
         /// The endpoint as it was understood.
         endpoint: String,
+    },
+    /// A file for TLS.
+    #[error(
+        "the file `{}` for TLS to the collector of traces cannot be read: {reason}; see the variables OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY", .path.display()
+    )]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
     },
     /// The system gives no random bytes.
     #[error("no ids of traces can be made: {0}")]

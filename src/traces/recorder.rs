@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{self, Sender};
 
+/// Has no span of its own: the check that it makes in the process is a call with the same parent, and has one.
+const ENVOY_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+
 /// One more than the largest number of 32 bits.
 const TWO_TO_32: f64 = 4_294_967_296.0;
 
@@ -85,7 +88,7 @@ impl TraceRecorder {
         Ok(Some((Self(Arc::new(state)), export)))
     }
 
-    /// The span of a call that begins now, if it is sampled: as the header `traceparent` says where there is a valid one, and
+    /// The span of a call that begins now, if it is sampled and has spans: as the header `traceparent` says where there is a valid one, and
     /// otherwise by chance. `state` reads the header `tracestate`.
     pub fn begin(
         &self,
@@ -93,6 +96,9 @@ impl TraceRecorder {
         parent: Option<&str>,
         state: impl FnOnce() -> Option<String>,
     ) -> Option<ActiveSpan> {
+        if path == ENVOY_CHECK {
+            return None;
+        }
         let recorder = &*self.0;
         let parent = parent.and_then(ParentSpan::read);
         let trace_id = if let Some(parent) = parent {

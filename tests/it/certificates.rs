@@ -47,6 +47,11 @@ impl Authority {
         self.issue(&mut params)
     }
 
+    /// A certificate of a server with this name.
+    pub(crate) fn named(&self, host: &str) -> Issued {
+        self.issue(&mut params_for(vec![host.to_owned()]))
+    }
+
     /// One that is no longer valid.
     pub(crate) fn expired(&self) -> Issued {
         let mut params = server_params();
@@ -73,7 +78,10 @@ impl Authority {
 }
 
 fn server_params() -> CertificateParams {
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    params_for(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])
+}
+
+fn params_for(names: Vec<String>) -> CertificateParams {
     let mut params = CertificateParams::new(names).unwrap();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params

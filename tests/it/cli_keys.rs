@@ -1,13 +1,15 @@
 //! Keys at the command line: where commands find them, what an error says of the key that was sent, and what a server warns of.
 
+use crate::certificates::Authority;
 use crate::pages::plans;
 use crate::program::without_variables;
 use crate::served::Served;
 use crate::server_support::KEY;
 use std::fs::{self, DirBuilder, Permissions};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A user whose server has its data in a folder of its own.
@@ -150,7 +152,7 @@ fn an_error_advises_no_folder_where_none_is_looked_at() {
         assert_eq!(code, Some(2), "{error}");
         assert!(error.contains(source), "{error}");
         assert!(
-            error.trim_end().ends_with("set KILWA_TOKEN or `--token` to the key of the server"),
+            error.trim_end().ends_with("key of the server, or `--token-file` to a file with it"),
             "{error}"
         );
     }
@@ -220,5 +222,106 @@ fn a_short_key_on_an_address_of_other_machines_is_warned_of() {
         if is_warned {
             server.await_line("fewer than 16 bytes");
         }
+    }
+}
+
+#[test]
+fn a_key_is_read_from_a_file() {
+    let user = User::new();
+    let kept = fs::read_to_string(user.key_file()).unwrap();
+    // So that no command finds the key by itself.
+    let home = user.folder.path().join("another home");
+    let file = |name: &str, text: &str| {
+        let path = user.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let right = file("right", &format!("\n  {} \r\n\n", kept.trim()));
+    let wrong = file("wrong", "another key");
+    let check = |flags: &[&str], variables: &[(&str, &str)]| {
+        let mut command = kilwa_of(&home);
+        command.args(QUESTION).args(flags).env("KILWA_ENDPOINT", user.server.endpoint());
+        ended(command.envs(variables.iter().copied()))
+    };
+
+    let (in_flag, in_variable) = ("--token-file", "KILWA_TOKEN_FILE");
+    for (flags, variables, is_right) in [
+        (&[in_flag, &right][..], &[][..], true),
+        (&[in_flag, &wrong], &[], false),
+        (&[], &[(in_variable, right.as_str())], true),
+        // What is on the command line counts before variables, and a key before a file.
+        (&[in_flag, &right], &[("KILWA_TOKEN", "a wrong key")], true),
+        (&[in_flag, &right], &[(in_variable, &wrong)], true),
+        (&["--token", "a wrong key", in_flag, &right], &[], false),
+        (&["--token", kept.trim()], &[(in_variable, &wrong)], true),
+        (&[], &[("KILWA_TOKEN", kept.trim()), (in_variable, &wrong)], true),
+    ] {
+        let (code, answer, error) = check(flags, variables);
+        let expected = if is_right { (Some(0), "true\n") } else { (Some(2), "") };
+        assert_eq!((code, answer.as_str()), expected, "{flags:?} {variables:?}: {error}");
+        assert!(!error.contains(kept.trim()) && !error.contains("another key"), "{error}");
+    }
+
+    let (_, _, error) = check(&[in_flag, &wrong], &[]);
+    assert!(error.contains(&format!("the key that was sent is from `{wrong}`")), "{error}");
+    let (empty, long) = (file("empty", " \n"), file("long", &"x".repeat(9_000)));
+    let none = user.folder.path().join("none");
+    for (path, reason) in [
+        (empty.as_str(), "it is empty"),
+        (&long, "it is longer than 8192 bytes"),
+        (none.to_str().unwrap(), "No such file"),
+    ] {
+        let (code, _, error) = check(&[in_flag, path], &[]);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(
+            error.contains(&format!("the token file `{path}` cannot be used: {reason}")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_second_server_that_cannot_be_written_to_is_reported_before_the_first_change() {
+    let source = User::new();
+    let target = User::new();
+    let file = source.folder.path().join("revision");
+    let (_, token, _) = ended(&mut source.command(&["schema", "read", "--json"]));
+    let token: serde_json::Value = serde_json::from_str(&token).unwrap();
+    fs::write(&file, token["readAt"]["token"].as_str().unwrap()).unwrap();
+    let follow = |flags: &[&str]| {
+        let mut command = source.command(&["relationship", "follow", "--revision-file"]);
+        command.arg(&file).args(flags);
+        command
+    };
+
+    // A wrong key ends the command.
+    let to = ["--to-endpoint", target.server.endpoint()];
+    let (code, _, error) = ended(follow(&to).args(["--to-token", "a wrong key"]));
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("`--to-token`") && error.contains("KILWA_TO_TOKEN"), "{error}");
+    assert!(!error.contains("`--token`"), "{error}");
+
+    // Who listens at an address may change, so the command tries again.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let authority = Authority::new("an authority");
+    let pair = authority.server().write(source.folder.path(), "server");
+    let secured = Served::start_with(&source.folder.path().join("secured"), &pair.flags());
+    let https = format!("https://{}", secured.endpoint());
+    let other = source.folder.path().join("other.pem");
+    fs::write(&other, Authority::new("another").pem()).unwrap();
+    for (to, trusted, reported) in [
+        (nowhere.to_string(), None, "say with `--to-endpoint` where it is; trying again"),
+        (https, Some(&other), "name its file with `--to-certificate-path`; trying again"),
+    ] {
+        let mut command = follow(&["--to-endpoint", &to, "--to-token", KEY]);
+        command.args(
+            trusted.iter().flat_map(|path| ["--to-certificate-path", path.to_str().unwrap()]),
+        );
+        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(line.contains(reported), "{line}");
     }
 }

@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -416,6 +416,55 @@ fn the_commands_connect_over_tls_and_say_what_is_wrong() {
         let (code, error) = health(endpoint, flags);
         assert_eq!(code, Some(2), "{error}");
         assert!(error.starts_with("error: ") && error.contains(told), "{told}: {error}");
+    }
+}
+
+#[test]
+fn the_banner_prints_a_check_that_works_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plans.yaml");
+    fs::write(&file, crate::pages::plans()).unwrap();
+    let authority = Authority::new("an authority");
+    let clients = Authority::new("clients");
+    let (ca, client_ca) = (folder.path().join("ca.pem"), folder.path().join("clients.pem"));
+    fs::write(&ca, authority.pem()).unwrap();
+    fs::write(&client_ca, clients.pem()).unwrap();
+    let shop = clients.client("shop").write(folder.path(), "shop");
+    let requiring = ["--grpc-tls-client-ca-path", client_ca.to_str().unwrap()];
+    let elsewhere = "kilwa.example.org";
+
+    for (index, (issued, flags, key, expected)) in [
+        (authority.server(), &[][..], None, "--endpoint https://127.0.0.1:"),
+        (authority.named("localhost"), &[][..], None, "--endpoint https://localhost:"),
+        (authority.server(), &requiring[..], Some(KEY), "--client-key-path \"$CERT_KEY\""),
+        (authority.named(elsewhere), &[][..], None, "--endpoint https://kilwa.example.org:"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let pair = issued.write(folder.path(), "server");
+        let data = folder.path().join(index.to_string());
+        let mut command = program::kilwa();
+        command.args(["serve", "--grpc-addr", "127.0.0.1:0", "--bootstrap"]).arg(&file);
+        command.args(pair.flags()).args(flags).arg("--data-dir").arg(&data);
+        if let Some(key) = key {
+            command.env("KILWA_GRPC_PRESHARED_KEY", key);
+        }
+        let server = Served::run(command);
+        let line = server.await_line(" permission check ");
+        assert!(line.contains(expected) && line.contains("--certificate-path \"$CA\""), "{line}");
+        if expected.contains(elsewhere) {
+            // No resolver knows it. The key is in no list of processes.
+            assert!(line.contains("/3/preshared.key") && line.contains(" --token-file "), "{line}");
+            continue;
+        }
+
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &line]).env("KEY", KEY).env("CA", &ca);
+        shell.env("CERT", &shop.certificate).env("CERT_KEY", &shop.key);
+        let output = shell.env_remove("KILWA_TOKEN").output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "true\n", "{line}: {error}");
     }
 }
 

@@ -1,13 +1,19 @@
 //! Traces: spans of calls, as a collector receives them.
 
+use crate::certificates::Authority;
 use crate::cli_serve::kilwa;
 use crate::http_support::HttpServed;
 use crate::metrics::ask;
 use crate::served::Served;
 use crate::server_support::{
-    KEY, Running, SCHEMA, config, consistency, question, soon, start_with,
+    Bearer, KEY, Running, SCHEMA, config, consistency, question, soon, start_with,
 };
 use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::envoy::service::auth::v3::attribute_context::{
+    HttpRequest, Request as AttributesRequest,
+};
+use kilwa::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use kilwa::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 use kilwa::server::Server;
 use kilwa::traces::{TraceOptions, TraceProtocol};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -33,6 +39,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 
@@ -68,10 +75,19 @@ impl TraceService for Sink {
 impl Collector {
     /// One for gRPC.
     async fn grpc() -> Self {
+        Self::grpc_with(None).await
+    }
+
+    /// The same, over TLS if it is given.
+    async fn grpc_with(tls: Option<ServerTlsConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, received) = unbounded_channel();
-        let serving = tonic::transport::Server::builder()
+        let mut builder = tonic::transport::Server::builder();
+        if let Some(tls) = tls {
+            builder = builder.tls_config(tls).unwrap();
+        }
+        let serving = builder
             .add_service(TraceServiceServer::new(Sink(sender)))
             .serve_with_incoming(TcpIncoming::from(listener));
         tokio::spawn(serving);
@@ -410,6 +426,92 @@ async fn spans_that_no_collector_takes_are_counted() {
     })
     .await;
     soon(server.stop()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_of_envoy_has_one_span() {
+    let mut collector = Collector::grpc().await;
+    let dir = TempDir::new().unwrap();
+    let mapping = dir.path().join("envoy.toml");
+    let rule = "[subject]\ntype = \"user\"\nid = \"ann\"\n[[rules]]\nname = \"documents\"\npath = \"/{id}\"\nresource = { type = \"document\", id = \"{id}\" }\npermission = \"view\"\n";
+    fs::write(&mapping, rule).unwrap();
+    let mut config = config(&dir.path().join("data"));
+    config.traces = collector.options(TraceProtocol::Grpc, 0.0);
+    config.ext_authz_file = Some(mapping);
+    let running = start_with(Server::open(&config).unwrap()).await;
+    running.write_schema(SCHEMA).await.unwrap();
+
+    let http = HttpRequest {
+        method: "GET".to_owned(),
+        path: "/plan".to_owned(),
+        host: "kilwa".to_owned(),
+        ..HttpRequest::default()
+    };
+    let request = AttributesRequest { http: Some(http) };
+    let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
+    let mut request = Request::new(CheckRequest { attributes: Some(attributes) });
+    let parent = format!("00-{TRACE}-{PARENT}-01").parse().unwrap();
+    request.metadata_mut().insert("traceparent", parent);
+    let bearer = Bearer(KEY.to_owned());
+    let channel = running.channel().await;
+    AuthorizationClient::with_interceptor(channel, bearer).check(request).await.unwrap();
+    running.permissions().await.check_permission(check("01")).await.unwrap();
+
+    for id in [None, Some("id 01")] {
+        let span = collector.span().await;
+        assert_eq!(
+            (span.name.as_str(), hexadecimal(&span.parent_span_id)),
+            (CHECK, PARENT.to_owned())
+        );
+        let request_id = text(&span.attributes, "kilwa.request_id");
+        assert_eq!(request_id == "id 01", id.is_some(), "{request_id}");
+    }
+}
+
+// Waiting for the end of the process must not hold up the collector.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_variables_of_opentelemetry_name_a_collector_with_tls() {
+    let dir = TempDir::new().unwrap();
+    let (authority, clients) = (Authority::new("collectors"), Authority::new("clients"));
+    let [ca, client_ca] = [("ca.pem", &authority), ("clients.pem", &clients)].map(|(name, it)| {
+        let path = dir.path().join(name);
+        fs::write(&path, it.pem()).unwrap();
+        path
+    });
+    let pair = authority.server().write(dir.path(), "collector");
+    let own = clients.client("kilwa").write(dir.path(), "kilwa");
+    let identity =
+        Identity::from_pem(fs::read(pair.certificate).unwrap(), fs::read(pair.key).unwrap());
+    let tls = ServerTlsConfig::new()
+        .identity(identity)
+        .client_ca_root(Certificate::from_pem(fs::read(&client_ca).unwrap()));
+    let mut collector = Collector::grpc_with(Some(tls)).await;
+
+    let mut program = kilwa(dir.path());
+    program.args(["serve", "--grpc-addr=127.0.0.1:0", "--otel-provider=otlpgrpc"]);
+    program.args(["--otel-sample-ratio=1"]).env("KILWA_GRPC_PRESHARED_KEY", KEY);
+    program.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("https://{}", collector.endpoint));
+    program.env("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", &ca);
+    program.env("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &own.certificate);
+    program.env("OTEL_EXPORTER_OTLP_CLIENT_KEY", &own.key);
+    let server = Served::run(program);
+    let mut permissions = server.permissions().await;
+    permissions.check_permission(question("document:plan#view@user:ann")).await.unwrap_err();
+    assert_eq!(collector.span().await.name, CHECK);
+    drop(server);
+
+    for (provider, name, value, part) in [
+        ("otlpgrpc", "OTEL_EXPORTER_OTLP_CERTIFICATE", "none.pem", "the file `none.pem` for TLS"),
+        ("otlphttp", "OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel:4318", "in plain text only"),
+        ("otlpgrpc", "OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://otel", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ] {
+        let mut program = kilwa(dir.path());
+        program.args(["serve", "--grpc-addr=127.0.0.1:0", "--otel-provider", provider]);
+        let output = program.env(name, value).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}={value}: {said}");
+        assert!(said.contains(part), "{name}={value}: {said}");
+    }
 }
 
 #[test]

@@ -66,10 +66,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         bar: progress::counting(),
     };
     let mut reported = String::new();
+    let mut is_reached = false;
 
     loop {
         let applied = follower.applied;
-        let ended = follower.follow(&source, &mut token);
+        let reached = if is_reached { Ok(()) } else { follower.reach_destination() };
+        is_reached = is_reached || reached.is_ok();
+        let ended = reached.and_then(|()| follower.follow(&source, &mut token));
         let message = match ended {
             Ok(()) => break,
             Err(error) => error.message()?,
@@ -117,6 +120,15 @@ struct Follower<'a> {
 }
 
 impl Follower<'_> {
+    /// Asks the destination for its schema, so that a wrong key or address is reported at once, and not at the first change. What
+    /// the key may do there is seen when a change is written.
+    fn reach_destination(&self) -> Result<(), AttemptError> {
+        match self.destination.read_schema() {
+            Ok(_) | Err(CallError::NoSchema(_) | CallError::Refused(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Applies changes after a token until the process is interrupted or an error ends the watch.
     fn follow(&mut self, source: &Connection, token: &mut String) -> Result<(), AttemptError> {
         let query = WatchQuery {

@@ -2,9 +2,9 @@
 
 use crate::cli::data_dir::default_data_dir;
 use crate::cli::render::{DIM, GOOD, STRONG, styled};
-use crate::cli::server_args::DEFAULT_ENDPOINT;
+use crate::cli::server_args::{DEFAULT_ENDPOINT, is_loopback};
 use crate::config::KeySource;
-use crate::server::Contents;
+use crate::server::{Contents, TlsAccess};
 use crate::validation::Example;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ pub(super) struct Banner<'s> {
     pub(super) address: SocketAddr,
     pub(super) data_dir: &'s Path,
     pub(super) keys: &'s KeySource,
-    /// Whether it speaks TLS.
-    pub(super) has_tls: bool,
+    /// What clients need for TLS, if it speaks that.
+    pub(super) tls: Option<TlsAccess>,
     /// The address of HTTP, if it is served.
     pub(super) http: Option<String>,
 }
@@ -42,10 +42,8 @@ impl Banner<'_> {
         lines.push(String::new());
 
         match (contents, example) {
-            (Contents::Bootstrap, Some(example)) if self.has_tls => lines.extend([
-                styled(DIM, "  # run a check; `--certificate-path` names an authority that is not the system's:"),
-                format!("  {}", self.check(example)),
-            ]),
+            (Contents::Bootstrap, Some(example)) if self.tls.is_some() => lines
+                .extend([styled(DIM, "  # run a check:"), format!("  {}", self.check(example))]),
             (Contents::Bootstrap, Some(example)) => lines.extend([
                 styled(DIM, "  # run a check, from any terminal of this machine:"),
                 format!("  {}", self.check(example)),
@@ -65,19 +63,46 @@ impl Banner<'_> {
             ]),
         }
 
+        lines.extend(self.variables().map(|variables| styled(DIM, variables)));
         lines.join("\n") + "\n"
+    }
+
+    /// What the variables in the commands stand for, where the server cannot know it.
+    fn variables(&self) -> Option<String> {
+        let tls = self.tls.as_ref()?;
+        let mut known = vec![
+            "$CA is the file of the authority that issued the certificate (not needed for one that the system trusts)",
+        ];
+        if tls.requires_certificate {
+            known
+                .push("$CERT and $CERT_KEY are the files of a client's certificate and of its key");
+        }
+        if matches!(self.keys, KeySource::Given | KeySource::AccessFile(_)) {
+            known.push("$KEY is a key");
+        }
+        Some(format!("  # where {}", known.join(", ")))
     }
 
     /// The flags that a client needs in addition to the check.
     fn flags(&self) -> String {
         let is_default = DEFAULT_ENDPOINT.parse() == Ok(self.address);
-        let endpoint = match (self.has_tls, is_default) {
-            (true, _) => format!(" --endpoint https://{}", self.reachable()),
-            (false, false) => format!(" --endpoint {}", self.reachable()),
-            (false, true) => String::new(),
+        let endpoint = match &self.tls {
+            Some(TlsAccess { endpoint, requires_certificate }) => {
+                let own = " --client-certificate-path \"$CERT\" --client-key-path \"$CERT_KEY\"";
+                let own = if *requires_certificate { own } else { "" };
+                format!(" --endpoint {} --certificate-path \"$CA\"{own}", quoted(endpoint))
+            }
+            None if is_default => String::new(),
+            None => format!(" --endpoint {}", self.reachable()),
         };
+
+        // A key in a data folder is sent by itself only to an address of this machine.
+        let is_elsewhere = self.tls.as_ref().is_some_and(|tls| !is_loopback(&tls.endpoint));
         let key = match self.keys {
             KeySource::Given | KeySource::AccessFile(_) => " --token \"$KEY\"".to_owned(),
+            KeySource::Kept(file) | KeySource::Made(file) if is_elsewhere => {
+                format!(" --token-file {}", quoted(&file.display().to_string()))
+            }
             KeySource::Kept(_) | KeySource::Made(_) if self.data_dir == default_data_dir() => {
                 String::new()
             }

@@ -26,7 +26,7 @@ use super::spicedb::AdoptionNotes;
 use super::{render, source_files};
 use crate::audit::AuditTarget;
 use crate::cli::exit::Exit;
-use crate::config::{Bootstrap, KeySource, TransportSecurity};
+use crate::config::{Bootstrap, KeySource};
 use crate::relationship::Relationship;
 use crate::server;
 use crate::validation::SchemaNeed;
@@ -66,9 +66,9 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
             return;
         }
         let (data_dir, keys) = (&config.data_dir, server.key_source());
-        let has_tls = matches!(config.transport, TransportSecurity::Tls(_));
+        let tls = server.tls_access(address);
         let http = server.http_url();
-        let banner = Banner { program: program(), address, data_dir, keys, has_tls, http };
+        let banner = Banner { program: program(), address, data_dir, keys, tls, http };
         // The server works without a reader of its banner, so an error here is ignored.
         drop(render::out(&banner.text(server.contents(), example.as_ref())));
     })?;

@@ -3,8 +3,10 @@
 use super::defaults::defaults;
 use crate::cli::boolean;
 use crate::config::Config;
-use crate::traces::{TraceOptions, TraceProtocol};
+use crate::traces::{TraceOptions, TraceProtocol, TraceTls};
 use clap::{ArgAction, Args, ValueEnum};
+use std::env;
+use std::path::PathBuf;
 
 /// Traces.
 #[derive(Debug, Args)]
@@ -14,8 +16,8 @@ pub(super) struct TraceArgs {
     /// How the spans of calls are exported to an OpenTelemetry collector.
     #[arg(long, env = "KILWA_OTEL_PROVIDER", value_enum, default_value_t, value_name = "PROVIDER")]
     otel_provider: TraceProviderArg,
-    /// Collector to export spans to, as a URL or as host and port. Without it, `OTEL_EXPORTER_OTLP_ENDPOINT` or port 4317
-    /// (gRPC) or 4318 (HTTP) of this machine.
+    /// Collector to export spans to, as a URL or as host and port. Without it, that of the variables
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and `OTEL_EXPORTER_OTLP_ENDPOINT`, or port 4317 (gRPC) or 4318 (HTTP) of this machine.
     #[arg(long, env = "KILWA_OTEL_ENDPOINT", value_name = "ENDPOINT")]
     otel_endpoint: Option<String>,
     /// Whether to connect to a collector that is given as host and port without TLS.
@@ -88,7 +90,29 @@ fn propagator(text: &str) -> Result<String, String> {
     }
 }
 
+/// A variable that is a convention of OpenTelemetry, and no setting of Kilwa.
+fn variable(name: &str) -> Option<String> {
+    env::var_os(name)?.into_string().ok().filter(|value| !value.is_empty())
+}
+
+/// The value of a variable of OpenTelemetry's exporters: that for traces, or else that for everything.
+fn standard(name: &str) -> Option<String> {
+    variable(&format!("OTEL_EXPORTER_OTLP_TRACES_{name}"))
+        .or_else(|| variable(&format!("OTEL_EXPORTER_OTLP_{name}")))
+}
+
 impl TraceArgs {
+    /// The collector that the variables of OpenTelemetry name. Over HTTP, the one for everything is the start of a URL.
+    fn standard_endpoint(&self) -> Option<String> {
+        let endpoint = standard("ENDPOINT")?;
+        let is_for_traces = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").is_some();
+        let is_http = self.otel_provider == TraceProviderArg::Otlphttp;
+        if is_http && !is_for_traces {
+            return Some(format!("{}/v1/traces", endpoint.trim_end_matches('/')));
+        }
+        Some(endpoint)
+    }
+
     /// Copies the options into a configuration.
     pub(super) fn apply(&self, config: &mut Config) {
         config.traces = TraceOptions {
@@ -97,8 +121,15 @@ impl TraceArgs {
                 TraceProviderArg::Otlpgrpc => Some(TraceProtocol::Grpc),
                 TraceProviderArg::Otlphttp => Some(TraceProtocol::Http),
             },
-            endpoint: self.otel_endpoint.clone(),
-            insecure: self.otel_insecure,
+            endpoint: self.otel_endpoint.clone().or_else(|| self.standard_endpoint()),
+            insecure: self.otel_insecure
+                || standard("INSECURE").is_some_and(|text| text.eq_ignore_ascii_case("true")),
+            tls: TraceTls {
+                authorities: standard("CERTIFICATE").map(PathBuf::from),
+                identity: standard("CLIENT_CERTIFICATE")
+                    .map(PathBuf::from)
+                    .zip(standard("CLIENT_KEY").map(PathBuf::from)),
+            },
             service_name: self.otel_service_name.clone(),
             sample_ratio: self.otel_sample_ratio,
             ..TraceOptions::default()

@@ -5,6 +5,7 @@ use crate::config::TlsFiles;
 use crate::server::clock::since_epoch;
 use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 /// How long before its end a certificate is warned about.
 const EXPIRY_WARNING: Duration = Duration::from_hours(7 * 24);
@@ -115,6 +118,37 @@ pub(super) fn validity_doubt(path: &Path) -> Option<String> {
     }
     let is_near = end.to_unix_duration() <= now + EXPIRY_WARNING;
     is_near.then(|| format!("expires at {end}: renew it"))
+}
+
+/// The hosts that the first certificate in a file is for, as clients write them: addresses, and names without wildcards.
+pub(super) fn hosts(path: &Path) -> Vec<String> {
+    let chain = certificates(path).unwrap_or_default();
+    let certificate = chain.first().and_then(|first| Certificate::from_der(first).ok());
+    let names = certificate.and_then(|certificate| {
+        let names = certificate.tbs_certificate.get::<SubjectAltName>().ok()??;
+        Some(names.1.0)
+    });
+    names.unwrap_or_default().iter().filter_map(host).collect()
+}
+
+fn host(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => {
+            Some(name.as_str().to_owned()).filter(|name| !name.contains('*'))
+        }
+        GeneralName::IpAddress(address) => match address.as_bytes() {
+            bytes @ [_, _, _, _] => {
+                <[u8; 4]>::try_from(bytes).ok().map(|it| Ipv4Addr::from(it).to_string())
+            }
+            bytes => <[u8; 16]>::try_from(bytes).ok().map(|it| format!("[{}]", Ipv6Addr::from(it))),
+        },
+        GeneralName::OtherName(_)
+        | GeneralName::Rfc822Name(_)
+        | GeneralName::DirectoryName(_)
+        | GeneralName::EdiPartyName(_)
+        | GeneralName::UniformResourceIdentifier(_)
+        | GeneralName::RegisteredId(_) => None,
+    }
 }
 
 /// Whether every user of the machine can read a file. Its group may: a system for certificates has one for those who use them.

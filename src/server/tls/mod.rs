@@ -12,6 +12,7 @@ use super::reload::Reloadable;
 use crate::config::{TlsFiles, TransportSecurity};
 use arc_swap::ArcSwap;
 use load::LoadedTls;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The protocols that a gRPC listener negotiates.
@@ -74,6 +75,33 @@ impl TlsIdentity {
         self.loaded.store(Arc::new(load::load(&self.files, self.protocols)?));
         self.warn();
         Ok(())
+    }
+
+    /// Host and port at which a client on this machine reaches the listener at an address under a name that the certificate has.
+    pub(super) fn reachable(&self, address: SocketAddr) -> String {
+        let port = address.port();
+        let (ip, is_any) = (address.ip(), address.ip().is_unspecified());
+        let loopback = if ip.is_ipv6() { "[::1]" } else { "127.0.0.1" };
+        let direct = match ip {
+            _ if is_any => loopback.to_owned(),
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let hosts = load::hosts(&self.files.certificate);
+        let has = |host: &str| hosts.iter().any(|known| known == host);
+        let host = if has(&direct) {
+            direct
+        } else if (is_any || ip.is_loopback()) && has("localhost") {
+            "localhost".to_owned()
+        } else {
+            hosts.first().cloned().unwrap_or(direct)
+        };
+        format!("{host}:{port}")
+    }
+
+    /// Whether a client has to present a certificate.
+    pub(super) fn requires_certificate(&self) -> bool {
+        self.files.client_ca.is_some()
     }
 
     /// What it is now.
