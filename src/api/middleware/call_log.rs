@@ -205,15 +205,15 @@ impl CallLog {
         // Most calls have neither line nor span, and when the server is overloaded most are refused: their status is not
         // decoded, which costs as much as to refuse them.
         let suppressed = severity.admit_line();
-        let span = self.span.take();
-        if suppressed.is_none() && span.is_none() {
+        if suppressed.is_none() && self.span.is_none() {
             return;
         }
         let status = source.decode();
         if let Some(suppressed) = suppressed {
             self.write_line(severity, &status, elapsed, suppressed);
         }
-        if let Some(span) = span {
+        // After the line, which has the id of its trace.
+        if let Some(span) = self.span.take() {
             // Other texts may name what the caller sent.
             let is_own = status.reason.is_empty() && is_own_text(code);
             let reason = if is_own { &status.message } else { &status.reason };

@@ -116,7 +116,8 @@ fn install_and_compare(workflow: &[&str], folder: &Path) {
     let compare = script("Breaking changes").replace("origin/main", "main");
     let compare = format!("git worktree prune\n{compare}");
     let printed = bash(&compare);
-    assert!(printed.contains("::warning file=policies/root.zed,"), "{printed}");
+    let annotation = "::warning file=policies/tenant.zed,line=6::changed permission tenant#see ";
+    assert!(printed.contains(annotation), "{printed}");
     assert!(printed.ends_with("\n1\n"), "{printed}");
     let elsewhere = bash(&compare.replace("main/policies", "main/wrong"));
     assert!(elsewhere.ends_with("\n2\n"), "{elsewhere}");
