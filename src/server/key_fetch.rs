@@ -68,6 +68,14 @@ fn note(callers: &Callers, set: &RemoteKeySet, outcome: FetchOutcome) {
             callers.forget_tokens();
             tracing::info!(issuer, url, "the keys of an identity provider were fetched");
         }
+        FetchOutcome::Withdrawn => {
+            callers.forget_tokens();
+            tracing::warn!(
+                issuer,
+                url,
+                "the identity provider has withdrawn all its keys: none of its tokens is accepted until it has one again"
+            );
+        }
         FetchOutcome::Failed { reason, retry } => tracing::error!(
             issuer,
             url,

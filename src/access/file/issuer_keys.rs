@@ -35,7 +35,8 @@ pub(super) fn issuer_keys(
 
             let path = folder.join(file.get_ref());
             let keys = read(&path).and_then(|text| {
-                KeySet::parse(&text).map_err(|reason| format!("`{}`: {reason}", path.display()))
+                let keys = KeySet::parse(&text).and_then(KeySet::require_key);
+                keys.map_err(|reason| format!("`{}`: {reason}", path.display()))
             });
             let keys = keys.map_err(|reason| mistakes.note(file.span(), reason)).ok()?;
             Some(IssuerKeys::File(path, keys))

@@ -19,15 +19,25 @@ struct PublicKey {
 }
 
 impl KeySet {
-    /// Reads a key set. Keys that are for something else than signatures, or not public, are left out.
+    /// Reads a key set. Keys that are for something else than signatures, or not public, are left out; none need be left.
     pub(in crate::access) fn parse(text: &str) -> Result<Self, String> {
         let set: JwkSet = serde_json::from_str(text)
             .map_err(|error| format!("it is no JSON Web Key Set: {error}"))?;
-        let keys: Vec<PublicKey> = set.keys.iter().filter_map(public_key).collect();
-        if keys.is_empty() {
+        let keys = set.keys.iter().filter_map(public_key).collect();
+        Ok(Self { keys })
+    }
+
+    /// Whether no token can be verified with it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The same set if it has a key.
+    pub(in crate::access) fn require_key(self) -> Result<Self, String> {
+        if self.is_empty() {
             return Err("it has no public key for signatures (kty RSA, EC or OKP)".to_owned());
         }
-        Ok(Self { keys })
+        Ok(self)
     }
 
     /// The key of a token with this key id and algorithm. A token without an id needs a set with one key for its algorithm.

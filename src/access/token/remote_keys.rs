@@ -77,6 +77,8 @@ pub enum FetchOutcome {
     Same,
     /// There are other keys.
     Changed,
+    /// The provider has withdrawn all keys, so that no token is accepted.
+    Withdrawn,
     /// Those that were known stay in use, and the next try is after this time.
     Failed {
         /// Why.
@@ -169,8 +171,14 @@ impl RemoteKeySet {
                 (schedule.next, schedule.failures) = (now + self.source.refresh, 0);
                 let known = self.keys.load();
                 let is_same = known.as_ref().is_some_and(|known| known.text == text);
+                let has_keys = !keys.is_empty();
                 self.keys.store(Some(Arc::new(FetchedKeys { text, keys, at: now })));
-                if is_same { FetchOutcome::Same } else { FetchOutcome::Changed }
+                match (is_same, has_keys) {
+                    (true, _) => FetchOutcome::Same,
+                    (false, true) => FetchOutcome::Changed,
+                    // Not a failure, which would leave withdrawn keys in use.
+                    (false, false) => FetchOutcome::Withdrawn,
+                }
             }
             Err(reason) => {
                 let pause = RETRY_MIN.saturating_mul(1 << schedule.failures.min(6));
@@ -256,6 +264,23 @@ mod tests {
         assert!(!set.look(at(3_600)).is_outdated);
         assert!(set.look(at(3_601)).is_outdated);
         assert_eq!(find(&set, "a"), Some(TokenRefusal::NotFetched));
+    }
+
+    #[test]
+    fn a_set_without_keys_withdraws_those_that_were_known() {
+        let set = set();
+        assert!(set.look(at(0)).is_due);
+        set.fetched(at(0), Ok(KEYS.to_owned()));
+        assert!(set.look(at(300)).is_due);
+        let empty = || Ok(r#"{"keys": []}"#.to_owned());
+        assert_eq!(set.fetched(at(300), empty()), FetchOutcome::Withdrawn);
+        assert!(find(&set, "a").is_some());
+        assert_eq!(set.find(None, Algorithm::EdDSA).err(), Some(TokenRefusal::Key));
+        assert!(set.look(at(600)).is_due);
+        assert_eq!(set.fetched(at(600), empty()), FetchOutcome::Same);
+        set.look(at(900));
+        assert_eq!(set.fetched(at(900), Ok(KEYS.to_owned())), FetchOutcome::Changed);
+        assert_eq!(find(&set, "a"), None);
     }
 
     #[test]
