@@ -7,6 +7,7 @@ use super::connection::{
     TrackedBody, WINDOW_BYTES, admission, count_full, instant_after, log_failed_handshake,
     note_client,
 };
+use super::lingering_body::LingeringBody;
 use super::registry::{ConnectionCommand, Ticket};
 use super::tls::{self, TlsIdentity};
 use crate::config::{ConnectionOptions, HttpListenerOptions};
@@ -139,6 +140,9 @@ async fn answer(
     let response = if service.options.serves_grpc && is_grpc(&request) {
         let Ok(response) = service.routes.clone().call(request).await;
         response.map(Body::new)
+    } else if request.version() == Version::HTTP_2 {
+        let request = request.map(LingeringBody::new);
+        service.endpoints.answer(service.routes, request).await
     } else {
         service.endpoints.answer(service.routes, request).await
     };

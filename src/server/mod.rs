@@ -12,6 +12,7 @@ mod http_answer;
 mod http_connection;
 mod http_listener;
 mod key_fetch;
+mod lingering_body;
 mod listener;
 mod open;
 mod plaintext;

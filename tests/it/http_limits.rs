@@ -8,11 +8,14 @@ use super::server_support::{KEY, SCHEMA};
 use super::tls_client::TlsClient;
 use std::fmt::Write as _;
 use std::fs;
+use std::future::poll_fn;
 use std::path::Path;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ALL_VERSIONS;
+use tonic::codegen::http::Request;
 
 const READ_SCHEMA: &str = "/v1/schema/read";
 const CHECK: &str = "/v1/permissions/check";
@@ -42,6 +45,36 @@ async fn the_length_of_a_body_in_chunks_is_limited_too() {
         write!(request, "64\r\n{}\r\n", " ".repeat(100)).unwrap();
     }
     assert_eq!(exchanged(&served.endpoint, &request).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_refusal_over_http2_does_not_reset_a_request_that_is_still_sent() {
+    let served = HttpServed::start_with(|http| http.requests.body_bytes_max = 1_000).await;
+    let stream = TcpStream::connect(&served.endpoint).await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for (key, length, status) in [("", 10, 401), (KEY, 50_000, 413)] {
+        let mut request = Request::post(format!("http://localhost{READ_SCHEMA}"));
+        if !key.is_empty() {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let request = request.header("content-length", length).body(()).unwrap();
+        let mut begun = sender.clone().ready().await.unwrap();
+        let (response, mut body) = begun.send_request(request, false).unwrap();
+        let (head, mut answer) = response.await.unwrap().into_parts();
+        assert_eq!(head.status, status);
+        while let Some(data) = answer.data().await {
+            data.unwrap();
+        }
+
+        body.send_data(vec![b' '; length].into(), true).unwrap();
+        // What the server has sent about the request comes before its answer to the next one.
+        let next = Request::get("http://localhost/healthz").body(()).unwrap();
+        let mut begun = sender.clone().ready().await.unwrap();
+        begun.send_request(next, true).unwrap().0.await.unwrap();
+        let reset = poll_fn(|context| Poll::Ready(body.poll_reset(context))).await;
+        assert!(reset.is_pending(), "{reset:?}");
+    }
 }
 
 #[tokio::test]

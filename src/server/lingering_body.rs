@@ -1,0 +1,76 @@
+//! Bodies of requests over HTTP/2 that are received to their end.
+
+use http_body::{Body, Frame, SizeHint};
+use hyper::Error;
+use hyper::body::Incoming;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::timeout;
+use tonic::codegen::Bytes;
+
+/// The most bytes that are received of a body which is not wanted.
+const BYTES_MAX: usize = 4 << 20;
+/// The longest time for that.
+const TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The body of a request. When it is dropped before its end, as a refusal does, the rest is received and dropped.
+///
+/// HTTP/2 would reset the stream instead, and many clients then discard the answer that they already have.
+#[derive(Debug)]
+pub(super) struct LingeringBody {
+    /// Taken when it is dropped.
+    body: Option<Incoming>,
+    has_ended: bool,
+}
+
+impl LingeringBody {
+    pub(super) fn new(body: Incoming) -> Self {
+        Self { body: Some(body), has_ended: false }
+    }
+}
+
+impl Body for LingeringBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.has_ended = true;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for LingeringBody {
+    fn drop(&mut self) {
+        let rest = self.body.take().filter(|body| !self.has_ended && !body.is_end_stream());
+        if let Some(rest) = rest {
+            // Elapsed or not, nobody waits for it.
+            tokio::spawn(timeout(TIME_MAX, discard(rest)));
+        }
+    }
+}
+
+async fn discard(mut body: Incoming) {
+    let mut received = 0;
+    while received < BYTES_MAX {
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let Some(Ok(frame)) = frame else { return };
+        received += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
