@@ -155,7 +155,13 @@ async fn a_large_write_whose_client_has_gone_is_taken_back() {
     server.write_schema(SCHEMA).await.unwrap();
     let mut client = server.permissions().await;
     load(&mut client, 40_000).await;
-    let deletion = long_deletion(&client).await;
+    let mut deleting = client.clone();
+    let deletion =
+        tokio::spawn(async move { deleting.delete_relationships(all_documents()).await });
+    // Made between its pieces.
+    for number in 0..3 {
+        client.write_relationships(lock(&format!("between{number}"))).await.unwrap();
+    }
     deletion.abort();
     let _ = deletion.await;
     soon(client.write_relationships(lock("after"))).await.unwrap();

@@ -184,7 +184,8 @@ impl ConcurrencyLimiter {
     /// it, and calls that came in time wait behind it. Nothing is refused for that while no more calls are in progress than
     /// the limit allows: those that were admitted before the limit fell are the ones that wait.
     pub(crate) fn require_in_time(&self, waited: Duration) -> Result<(), Status> {
-        let is_late = self.options.waiting_max.is_some_and(|max| waited > max * LATE_FACTOR);
+        let is_late =
+            self.options.waiting_max.is_some_and(|max| waited > max.saturating_mul(LATE_FACTOR));
         if !is_late || self.calls.load(Ordering::Relaxed) <= self.limit.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -48,7 +48,7 @@ impl Database {
                 return None;
             }
             Err(EngineError::Read(error)) if error.is_not_cached() => return None,
-            result => result.map_err(DatabaseError::from),
+            result => view.evaluated(result),
         };
         Some((view.revision(), result))
     }
