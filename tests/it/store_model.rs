@@ -287,7 +287,7 @@ impl Trial {
         let updates: Vec<_> = (0..count)
             .map(|_| RelationshipUpdate {
                 operation: operations[self.random.below(3)],
-                relationship: self.random.relationship(now),
+                relationship: self.contested().unwrap_or_else(|| self.random.relationship(now)),
             })
             .collect();
         let refuse = self.random.chance(15);
@@ -335,6 +335,22 @@ impl Trial {
             Err(WriteError::Refused("refused")) if refuse => {}
             Err(error) => panic!("{error:?}"),
         }
+    }
+
+    /// Often one of the relationships that are prepared, and otherwise sometimes one that was there before.
+    fn contested(&mut self) -> Option<Relationship> {
+        if !self.random.chance(40) {
+            return None;
+        }
+        let prepared = self.pending.iter().flat_map(|pending| pending.rows.iter().cloned());
+        let added = self.deleting.iter().flat_map(|deleting| deleting.added.iter());
+        let added = added.map(|key| key.parse().unwrap());
+        let mut rows: Vec<Relationship> = prepared.chain(added).collect();
+        if rows.is_empty() {
+            let (_, oldest) = self.model.moments.range(self.model.horizon..).next()?;
+            rows.extend(oldest.stored.iter().cloned());
+        }
+        (!rows.is_empty()).then(|| rows.swap_remove(self.random.below(rows.len())))
     }
 
     /// Prepares an import. It is refused when any of it exists.
