@@ -60,6 +60,7 @@ pub(super) async fn supervise(callers: Option<Arc<Callers>>) {
 /// Says what came of a fetch, and forgets tokens that were verified with other keys.
 fn note(callers: &Callers, set: &RemoteKeySet, outcome: FetchOutcome) {
     let KeySetSource { issuer, url, .. } = set.source();
+
     match outcome {
         FetchOutcome::Same => {
             tracing::debug!(issuer, url, "the keys of an identity provider are the same");

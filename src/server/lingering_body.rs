@@ -60,7 +60,7 @@ impl Drop for LingeringBody {
     fn drop(&mut self) {
         let rest = self.body.take().filter(|body| !self.has_ended && !body.is_end_stream());
         if let Some(rest) = rest {
-            // Elapsed or not, nobody waits for it.
+            // Elapsed or not, no caller waits for it.
             tokio::spawn(timeout(TIME_MAX, discard(rest)));
         }
     }

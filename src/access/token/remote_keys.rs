@@ -166,6 +166,7 @@ impl RemoteKeySet {
         let parsed = brought.and_then(|text| KeySet::parse(&text).map(|keys| (text, keys)));
         let mut schedule = self.schedule();
         (schedule.is_fetching, schedule.is_asked) = (false, false);
+
         match parsed {
             Ok((text, keys)) => {
                 (schedule.next, schedule.failures) = (now + self.source.refresh, 0);
