@@ -58,7 +58,7 @@ fn relationship(object_type: &str, object_id: &str, user: &str) -> proto::Relati
     }
 }
 
-/// Prints what others wait for while something goes on.
+/// Prints the waiting times of other calls during an import or a deletion.
 async fn beside(name: &str, connection: &Connection, pid: u32, work: impl Future<Output = ()>) {
     // The most memory that the process has held begins anew.
     fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();

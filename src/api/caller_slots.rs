@@ -34,7 +34,7 @@ impl CallerSlots {
 
     /// A slot for a call; none when its caller has all that it may have.
     pub(crate) fn take<T>(self: &Arc<Self>, request: &Request<T>) -> Option<CallerSlot> {
-        // As the limiter of calls tells callers apart: by name, and by key where callers have no names.
+        // As the limiter of calls distinguishes callers: by name, and by key where callers have no names.
         let key = request.metadata().get(AUTHORIZATION.as_str());
         let key = key.map_or(&[][..], |key| key.as_encoded_bytes());
         match caller_name(request) {

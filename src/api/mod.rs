@@ -42,6 +42,7 @@ pub use collection_totals::CollectionTotals;
 pub use middleware::auth::{CallerName, Keys, shown_key};
 pub use middleware::call_ending::{PeerAddress, RequestIds, refuse};
 pub use middleware::layer::Admission;
+pub use middleware::unwanted_body::discard_rest;
 pub use overload::{OverloadOptions, OverloadStatus};
 pub use request_limits::RequestLimits;
 pub(crate) use sealed_token::hash as text_hash;

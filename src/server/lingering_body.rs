@@ -1,23 +1,16 @@
 //! Bodies of requests over HTTP/2 that are received to their end.
 
+use crate::api::discard_rest;
 use http_body::{Body, Frame, SizeHint};
 use hyper::Error;
 use hyper::body::Incoming;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::time::timeout;
 use tonic::codegen::Bytes;
-
-/// The most bytes that are received of a body which is not wanted.
-const BYTES_MAX: usize = 4 << 20;
-/// The longest time for that.
-const TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The body of a request. When it is dropped before its end, as a refusal does, the rest is received and dropped.
 ///
-/// HTTP/2 would reset the stream instead, and many clients then discard the answer that they already have.
+/// HTTP/2 would reset the stream instead; see [`discard_rest`].
 #[derive(Debug)]
 pub(super) struct LingeringBody {
     /// Taken when it is dropped.
@@ -60,17 +53,7 @@ impl Drop for LingeringBody {
     fn drop(&mut self) {
         let rest = self.body.take().filter(|body| !self.has_ended && !body.is_end_stream());
         if let Some(rest) = rest {
-            // Elapsed or not, no caller waits for it.
-            tokio::spawn(timeout(TIME_MAX, discard(rest)));
+            tokio::spawn(discard_rest(rest));
         }
-    }
-}
-
-async fn discard(mut body: Incoming) {
-    let mut received = 0;
-    while received < BYTES_MAX {
-        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-        let Some(Ok(frame)) = frame else { return };
-        received += frame.data_ref().map_or(0, Bytes::len);
     }
 }

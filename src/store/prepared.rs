@@ -67,7 +67,7 @@ impl PreparedSummary {
         }
     }
 
-    /// Whether a read at a revision can tell a mark's rows from others only by the state of the mark.
+    /// Whether a read at a revision can distinguish the rows of a mark from others only by the state of the mark.
     pub(super) fn concerns(self, revision: Revision) -> bool {
         self.pending > 0 || self.newest > revision
     }

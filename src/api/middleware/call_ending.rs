@@ -23,7 +23,6 @@ use tonic::codegen::http::{Request, Response};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const VERSION_REQUESTED: HeaderName = HeaderName::from_static("io.spicedb.requestversion");
 const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
-pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The status of a call that was answered.
 const OK: &str = "0";
 
@@ -137,7 +136,7 @@ impl CallEnding {
     /// Completes the headers that end the call, and logs it.
     pub(super) fn complete(&mut self, headers: &mut HeaderMap) {
         // Looked at in its raw form first, because reading a status copies all headers.
-        if headers.get(GRPC_STATUS).is_some_and(|code| code == OK) {
+        if headers.get(Status::GRPC_STATUS).is_some_and(|code| code == OK) {
             self.log.end_well();
         } else {
             if let Some(withheld) = self.withheld {
@@ -148,7 +147,8 @@ impl CallEnding {
             self.log.end(headers);
         }
         if let Some(mut audit) = self.audit.take() {
-            let code = headers.get(GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
+            let code =
+                headers.get(Status::GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
             audit.end(code.unwrap_or_default());
         }
         headers.extend(std::mem::take(&mut self.trailers));

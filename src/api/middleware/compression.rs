@@ -22,7 +22,6 @@ use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GZIP: &str = "gzip";
 
 /// From this size on, in bytes, a message is compressed for a client that can read it. Below it a link of 1 Gbit/s sends
@@ -75,7 +74,7 @@ impl Policy {
 /// Under [`Policy::Large`] a first message that is there already and small decides for the whole response: it is the only
 /// one, or the others are of its kind.
 pub(crate) async fn compress(policy: Policy, mut response: Response<Body>) -> Response<Body> {
-    if policy == Policy::Never || response.headers().contains_key(GRPC_STATUS) {
+    if policy == Policy::Never || response.headers().contains_key(Status::GRPC_STATUS) {
         return response;
     }
 

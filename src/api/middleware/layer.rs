@@ -10,16 +10,14 @@ use crate::api::middleware::intake::{
 };
 use crate::api::middleware::metered_body::finish;
 use crate::api::middleware::stream_methods::has_request_stream;
+use crate::api::middleware::unwanted_body::discard_rest;
 use crate::api::overload::ConcurrencyLimiter;
 use crate::api::status;
 use crate::audit::{AuditFull, AuditLog};
 use crate::metrics::CallMetrics;
 use crate::traces::TraceRecorder;
-use http_body::Body as _;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,7 +25,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response};
-use tonic::codegen::{BoxFuture, Bytes, Service};
+use tonic::codegen::{BoxFuture, Service};
 use tonic::server::NamedService;
 use tracing::Instrument as _;
 
@@ -91,11 +89,6 @@ impl fmt::Debug for MiddlewareOptions {
         f.debug_struct("MiddlewareOptions").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
-
-/// The most bytes of a refused request that are received before its response.
-const REFUSED_BYTES_MAX: usize = 4 << 20;
-/// The longest time for that.
-const REFUSED_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A service with its middleware.
 #[derive(Clone)]
@@ -236,8 +229,7 @@ where
 
 /// The response to a call that is refused before its request is read.
 ///
-/// What the client has sent or is about to send is received first, and dropped: a response before the end of the request
-/// resets the stream, and HTTP/2 connections with many reset streams are closed, with the other calls on them.
+/// What the client has sent or is about to send is received first, and dropped; see [`discard_rest`].
 async fn refused(
     request: Request<Body>,
     refusal: Status,
@@ -245,20 +237,9 @@ async fn refused(
 ) -> Result<Response<Body>, Infallible> {
     // The end of a stream of messages is up to the client.
     if !has_request_stream(request.uri().path()) {
-        // Elapsed or not, the call is refused.
-        let _ = tokio::time::timeout(REFUSED_TIME_MAX, discard(request.into_body())).await;
+        discard_rest(request.into_body()).await;
     }
     Ok(finish(refusal.into_http(), ending, None, None))
-}
-
-/// Receives the rest of a request of usual size.
-async fn discard(mut body: Body) {
-    let mut received = 0;
-    while received < REFUSED_BYTES_MAX {
-        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-        let Some(Ok(frame)) = frame else { return };
-        received += frame.data_ref().map_or(0, Bytes::len);
-    }
 }
 
 #[cfg(test)]
@@ -267,6 +248,8 @@ mod tests {
     use crate::api::overload::OverloadOptions;
     use http_body::{Body as HttpBody, Frame};
     use std::future::{pending, ready};
+    use std::pin::Pin;
+    use tonic::codegen::Bytes;
 
     /// Answers with a body that never ends, or not at all.
     #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Bodies of responses, which end with the trailers of the middleware.
 
-use crate::api::middleware::call_ending::{CallEnding, GRPC_STATUS};
+use crate::api::middleware::call_ending::CallEnding;
 use crate::api::middleware::deadline::Deadline;
 use crate::api::middleware::debug_trailer::DebugTrailer;
 use crate::api::middleware::intake::{self, RequestMemory};
@@ -26,7 +26,7 @@ pub(super) fn finish(
     deadline: Option<Deadline>,
     call: Option<Arc<RequestMemory>>,
 ) -> Response<Body> {
-    if response.headers().contains_key(GRPC_STATUS) {
+    if response.headers().contains_key(Status::GRPC_STATUS) {
         ending.complete(response.headers_mut());
         return response;
     }

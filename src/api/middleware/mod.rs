@@ -15,3 +15,4 @@ mod metered_body;
 mod observed_body;
 pub(crate) mod operations;
 mod stream_methods;
+pub(crate) mod unwanted_body;

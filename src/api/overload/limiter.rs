@@ -228,7 +228,7 @@ impl ConcurrencyLimiter {
         if waited > waiting_max {
             window.congested_in_a_row += 1;
             if window.congested_in_a_row >= CONGESTED_WINDOWS_MIN {
-                self.lower(peak, waited, (waiting_max, ended_within(waiting_max, ended, lasted)));
+                self.lower(peak, waited, waiting_max, ended_within(waiting_max, ended, lasted));
             }
         } else {
             window.congested_in_a_row = 0;
@@ -239,7 +239,7 @@ impl ConcurrencyLimiter {
 
     /// Lowers the limit below the calls that were in progress, the more the longer they waited, and at once to those that
     /// end within the longest time for waiting: calls that are in progress beyond these have to wait for longer (Little's law).
-    fn lower(&self, peak: usize, waited: Duration, (waiting_max, in_time): (Duration, usize)) {
+    fn lower(&self, peak: usize, waited: Duration, waiting_max: Duration, in_time: usize) {
         let (least, most) = DECREASE_PERCENT;
         let percent = waiting_max.as_nanos() * 100 / waited.as_nanos().max(1);
         let kept = peak.saturating_mul(to_usize(percent.clamp(least, most))) / 100;

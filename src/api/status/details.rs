@@ -5,15 +5,11 @@ use prost::{Message as _, Name};
 use prost_types::Any;
 use std::collections::HashMap;
 use tonic::codegen::http::HeaderMap;
-use tonic::codegen::http::header::HeaderName;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// The domain of the reasons.
 pub(super) const DOMAIN: &str = "authzed.com";
-
-/// The header with the details.
-const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// The text of tonic's error for a message over its limit.
 const TOO_LARGE: &str = "message length too large";
@@ -70,7 +66,7 @@ pub(super) fn sizes(
 /// every failure has the same form, including those of the middleware.
 pub(crate) fn explain(headers: &mut HeaderMap) {
     // Looked at first, because reading a status copies all headers.
-    if headers.contains_key(DETAILS) {
+    if headers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return;
     }
     let Some(status) = Status::from_header_map(headers) else { return };

@@ -99,7 +99,7 @@ impl Proposal for DeleteRequest {
                 };
                 return Ok(ExaminedWrite::new(publish).deletion().holding(bytes));
             }
-            // So much is written meanwhile that only the writer itself can tell what there is to delete.
+            // So much is written meanwhile that only the writer itself can find what there is to delete.
             let delete = move |transaction: &mut Transaction<'_>, attempt| {
                 let until = verified.confirm(transaction, attempt)?;
                 set_metadata(transaction, request.metadata.as_ref())?;

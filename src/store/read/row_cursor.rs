@@ -20,7 +20,7 @@ pub(in crate::store) enum ReadAt<'a> {
     At(PastRevision<'a>),
 }
 
-/// A revision, with what tells whether a row existed then.
+/// A revision, with what decides whether a row existed then.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct PastRevision<'a> {
     pub(in crate::store) revision: Revision,
