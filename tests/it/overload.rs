@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
@@ -73,13 +73,7 @@ async fn calls_beyond_the_load_are_refused_with_a_delay() {
 async fn health_and_watches_are_never_refused_because_of_the_load() {
     let server = touchy().await;
     refusal(&server).await;
-    // An import that has not ended takes the one call that is admitted.
-    let (_part, parts) = held_import();
-    let mut importer = server.permissions().await;
-    let importing = tokio::spawn(async move { importer.import_bulk_relationships(parts).await });
-    while server.check("document:plan#view@user:ann").await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    let HeldImport { part: _part, importing, .. } = held_import(&server).await;
 
     let mut health = HealthClient::new(server.channel().await);
     health.check(HealthCheckRequest::default()).await.unwrap();
@@ -108,30 +102,38 @@ async fn waiting_does_not_matter_when_no_call_is_to_be_refused() {
     }
 }
 
-/// An import of one relationship that ends when the sender is dropped.
-fn held_import() -> (
-    mpsc::Sender<proto::ImportBulkRelationshipsRequest>,
-    ReceiverStream<proto::ImportBulkRelationshipsRequest>,
-) {
-    let (sender, receiver) = mpsc::channel(1);
-    let relationships = vec![relationship("document:plan#viewer@user:ann")];
-    sender.try_send(proto::ImportBulkRelationshipsRequest { relationships }).unwrap();
-    (sender, ReceiverStream::new(receiver))
+/// An import of one relationship that takes the one call that is admitted.
+struct HeldImport {
+    /// Ends the import when it is dropped.
+    part: mpsc::Sender<proto::ImportBulkRelationshipsRequest>,
+    importing: JoinHandle<Result<Response<proto::ImportBulkRelationshipsResponse>, Status>>,
+    /// How a check beside it is refused.
+    refusal: Status,
+}
+
+async fn held_import(server: &Fresh) -> HeldImport {
+    loop {
+        let (part, parts) = mpsc::channel(1);
+        let relationships = vec![relationship("document:plan#viewer@user:ann")];
+        part.try_send(proto::ImportBulkRelationshipsRequest { relationships }).unwrap();
+        let (mut importer, parts) = (server.permissions().await, ReceiverStream::new(parts));
+        let importing =
+            tokio::spawn(async move { importer.import_bulk_relationships(parts).await });
+        // It is refused itself, and begun again, when it comes while a check is in progress.
+        while !importing.is_finished() {
+            match server.check("document:plan#view@user:ann").await {
+                Ok(_) => tokio::task::yield_now().await,
+                Err(refusal) => return HeldImport { part, importing, refusal },
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_has_its_own_limit_of_calls_in_progress() {
     let server =
         fresh_with(|config| config.overload.calls_per_key_max = Some(NonZero::<u32>::MIN)).await;
-    let (part, parts) = held_import();
-    let mut importer = server.permissions().await;
-    let importing = tokio::spawn(async move { importer.import_bulk_relationships(parts).await });
-    let refusal = loop {
-        match server.check("document:plan#view@user:ann").await {
-            Ok(_) => tokio::task::yield_now().await,
-            Err(refusal) => break refusal,
-        }
-    };
+    let HeldImport { part, importing, refusal } = held_import(&server).await;
     assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal:?}");
     assert!(refusal.message().contains("--max-calls-per-key"), "{refusal:?}");
     let mut other = server.permissions_as(OTHER_KEY).await;
