@@ -11,7 +11,11 @@ use crate::relationship::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tonic::codegen::http;
-use tonic::{Request, Status};
+use tonic::metadata::MetadataValue;
+use tonic::{Request, Response, Status};
+
+/// Metadata of a response that the caller's roles limit to a part of the data.
+const PART_OF_DATA: &str = "kilwa-part-of-data";
 
 /// What the caller of a request may do. A caller without limits costs nothing here.
 #[derive(Clone, Debug)]
@@ -165,6 +169,15 @@ impl CallAccess {
     /// Requires that the caller may see traces.
     pub(crate) fn require_traces(&self) -> Result<(), Status> {
         self.require(CallPermit::require_traces)
+    }
+
+    /// A response with relationships, which says whether the caller's roles leave some out.
+    pub(crate) fn respond<S>(&self, relationships: S) -> Response<S> {
+        let mut response = Response::new(relationships);
+        if self.scope().is_some() {
+            response.metadata_mut().insert(PART_OF_DATA, MetadataValue::from_static("true"));
+        }
+        response
     }
 
     /// The answer when a tree leads outside.

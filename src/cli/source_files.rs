@@ -3,7 +3,6 @@
 use super::error::CliError;
 use super::validate::text::single as report_text;
 use super::{clock, render};
-use crate::schema::{self, Schema, SchemaError};
 use crate::validation::{BootstrapData, Input, SchemaNeed, read_bootstrap};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
@@ -35,16 +34,10 @@ pub(super) fn text(file: &Path) -> Result<String, String> {
     read(file, FILE_BYTES_MAX)
 }
 
-/// The text of a schema.
-pub(super) fn schema_text(file: &Path) -> Result<String, CliError> {
+/// The text of a schema; the error names the file and says why it cannot be read.
+pub(super) fn schema_text(file: &Path) -> Result<String, String> {
     read(file, SCHEMA_BYTES_MAX)
-        .map_err(|reason| CliError::new(format!("`{}` cannot be read: {reason}", name(file))))
-}
-
-/// The schema of a file with its imports, or the diagnostics of why it does not compile.
-pub(super) fn compile_schema(file: &Path) -> Result<Result<Schema, SchemaError>, CliError> {
-    let text = schema_text(file)?;
-    Ok(schema::compile_named(&name(file), &text, Some(&beside(file))))
+        .map_err(|reason| format!("`{}` cannot be read: {reason}", name(file)))
 }
 
 /// The schemas and relationships of several validation files and schemas, combined.

@@ -27,19 +27,7 @@ pub struct ExportArgs {
     pub part_size: u32,
 }
 
-/// Metadata of an export that the caller's roles limit to a part of the data.
-const PART_OF_DATA: &str = "kilwa-part-of-data";
-
 impl Connection {
-    /// Whether an export has all relationships, and not only those that the roles of the caller include.
-    pub fn exports_everything(&self) -> Result<bool, CallError> {
-        let request =
-            wire::ExportBulkRelationshipsRequest { optional_limit: 1, ..Default::default() };
-        let response = self.block_on(self.permissions().export_bulk_relationships(request));
-        let response = response.map_err(|status| self.error(&status))?;
-        Ok(!response.metadata().contains_key(PART_OF_DATA))
-    }
-
     /// Passes the relationships of each message to `receive`, with the cursor after it. Ends with the first error of either side.
     pub fn export<E: From<CallError>>(
         &self,

@@ -7,6 +7,7 @@ mod bulk_relationships;
 mod call_error;
 mod check;
 mod connection;
+mod data_reach;
 mod decode;
 mod evidence;
 mod expand;

@@ -67,6 +67,11 @@ impl SchemaChange {
 }
 
 impl Schema {
+    /// Whether a text of this name is a part of the schema.
+    pub fn has_source(&self, name: &str) -> bool {
+        self.syntax.files.iter().any(|file| *file.name == *name)
+    }
+
     fn definition_place(&self, name: &str) -> Option<NamePlace<'_>> {
         let id = self.find_definition(name)?.id;
         self.place(self.syntax.definitions.get(id.index())?.span)

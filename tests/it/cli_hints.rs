@@ -274,6 +274,93 @@ fn a_difference_is_annotated_where_it_is_written_in_an_imported_file() {
 }
 
 #[test]
+fn what_is_gone_is_said_to_have_been_in_its_file() {
+    let office = Office::open();
+    for folder in ["before/parts", "after/parts"] {
+        fs::create_dir_all(office.folder.path().join(folder)).unwrap();
+    }
+    let user = "definition user {}\n";
+    office.file(
+        "before/root.zed",
+        &format!("use import\nimport \"parts/a.zed\"\nimport \"parts/b.zed\"\n{user}"),
+    );
+    office.file("before/parts/a.zed", "definition kept {}\n\ndefinition gone {}\n");
+    office.file("before/parts/b.zed", "\n\ndefinition whole {}\n");
+    office.file("after/root.zed", &format!("use import\nimport \"parts/a.zed\"\n{user}"));
+    office.file("after/parts/a.zed", "definition kept {}\n");
+
+    let diff = ["schema", "diff", "before/root.zed", "after/root.zed", "--format"];
+    let printed = office.printed(&[&diff[..], &["github"]].concat(), 0);
+    let mut lines: Vec<&str> = printed.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines.len(), 2, "{printed}");
+    for (line, start, end) in [
+        // Its file is there still, or is gone with it.
+        (
+            lines[0],
+            "file=after/parts/a.zed,line=1::removed definition gone ",
+            "before/parts/a.zed:3",
+        ),
+        (lines[1], "file=after/root.zed,line=1::removed definition whole ", "before/parts/b.zed:3"),
+    ] {
+        assert!(line.starts_with(&format!("::warning {start}")), "{line}");
+        assert!(line.ends_with(&format!("%0Ait was in {end}")), "{line}");
+    }
+    let printed = office.printed(&[&diff[..], &["junit"]].concat(), 0);
+    assert!(printed.contains("name=\"removed definition whole\""), "{printed}");
+    assert!(printed.contains("it was in before/parts/b.zed:3"), "{printed}");
+}
+
+#[test]
+fn a_schema_that_cannot_be_compared_is_reported_in_the_form_of_the_differences() {
+    let office = Office::open();
+    office.file("wrong.zed", &SCHEMA.replace("owner: user", "owner: usr"));
+    for (files, file) in
+        [(["schema.zed", "wrong.zed"], "wrong.zed"), (["wrong.zed", "schema.zed"], "wrong.zed")]
+    {
+        let printed = |form: &[&str]| {
+            let output =
+                office.command(&[&["schema", "diff"], &files[..], form].concat()).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(error.contains(&format!("`{file}` cannot be compared")), "{error}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let annotations = printed(&["--format", "github"]);
+        let start = "::error file=wrong.zed,line=4,col=18::";
+        assert!(annotations.starts_with(start), "{annotations}");
+        assert!(annotations.contains("did you mean `user`?"), "{annotations}");
+        let report = printed(&["--format", "junit"]);
+        assert!(
+            report.contains("tests=\"1\" skipped=\"0\" failures=\"0\" errors=\"1\""),
+            "{report}"
+        );
+        assert!(report.contains("wrong.zed:4:18"), "{report}");
+        let json: serde_json::Value = serde_json::from_str(&printed(&["--json"])).unwrap();
+        assert_eq!((&json["severity"], &json["line"]), (&"error".into(), &4.into()), "{json}");
+        assert_eq!(printed(&[]), "");
+    }
+
+    let missing = ["schema", "diff", "schema.zed", "none.zed", "--format"];
+    let annotation = office.printed(&[&missing[..], &["github"]].concat(), 2);
+    assert!(
+        annotation.starts_with("::error file=none.zed::`none.zed` cannot be read"),
+        "{annotation}"
+    );
+    let report = office.printed(&[&missing[..], &["junit"]].concat(), 2);
+    assert!(
+        report.contains("errors=\"1\"") && report.contains("`none.zed` cannot be read"),
+        "{report}"
+    );
+    let check = ["schema", "format", "--check", "--format", "github", "none.zed"];
+    let annotation = office.printed(&check, 2);
+    assert!(
+        annotation.starts_with("::error file=none.zed::`none.zed` cannot be read"),
+        "{annotation}"
+    );
+}
+
+#[test]
 fn differences_are_a_report_in_junit_xml() {
     let office = Office::open();
     office.file("spaces.zed", &SCHEMA.replace("\tpermission", "  permission"));

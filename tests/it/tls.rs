@@ -32,10 +32,16 @@ fn a_probe_in_the_environment_of_a_server_asks_that_server() {
         let mut command = program::kilwa();
         command.arg("health").env_remove("KILWA_ENDPOINT");
         command.env("KILWA_GRPC_ADDR", secured.server.endpoint().replace("127.0.0.1", "0.0.0.0"));
+        command.env("KILWA_GRPC_TLS_KEY_PATH", &secured.files.key);
         command.env("KILWA_GRPC_TLS_CERT_PATH", certificate).output().unwrap()
     };
     let output = health("/tls/server.pem");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "SERVING\n", "{output:?}");
+    // A certificate and a key that do not fit are read by the server alone, which serves with those that it has.
+    fs::write(&secured.files.key, Authority::new("another").server().key).unwrap();
+    secured.server.signal("HUP");
+    secured.server.await_line("not reloaded");
+    assert!(health(secured.files.certificate.to_str().unwrap()).status.success());
     // An empty variable counts as none, and plain text finds no server.
     assert!(!health("").status.success());
 }
@@ -66,6 +72,10 @@ fn a_probe_in_the_environment_of_a_server_shows_it_its_own_certificate_where_one
     given.env("KILWA_CLIENT_CERTIFICATE_PATH", &shop.certificate);
     given.env("KILWA_CLIENT_KEY_PATH", &shop.key);
     assert_eq!(answer(given), serving);
+    // A certificate is not shown without its key.
+    let mixed =
+        PairFiles { certificate: secured.files.certificate.clone(), key: other.key.clone() };
+    assert_eq!(answer(environment(&mixed, "/tls/clients.pem")).0, Some(2));
     // Without the variable that says so, or with another certificate for the same names, there is no way in.
     for refused in [environment(&secured.files, ""), environment(&other, "/tls/clients.pem")] {
         let (code, error) = answer(refused);

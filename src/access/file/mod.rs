@@ -3,6 +3,7 @@
 mod content;
 mod issuer_keys;
 mod issuers;
+mod prefix_advice;
 mod read;
 
 pub use read::{AccessFile, read_access_file};

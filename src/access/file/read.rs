@@ -2,6 +2,7 @@
 
 use super::content::{AccessContent, CertificateContent, IssuerContent, KeyContent, RoleContent};
 use super::issuers::issuer;
+use super::prefix_advice;
 use crate::access::issuer_table::IssuerTable;
 use crate::access::key::{KeyHash, is_sendable_key};
 use crate::access::method::{METHODS, Method};
@@ -9,7 +10,9 @@ use crate::access::principal::{CertificateNameKind, Principal};
 use crate::access::role::{FULL_ROLE, Role};
 use crate::access::token::Issuer;
 use crate::relationship::{NameKind, RelationPattern, ScopeArea, nearest, require_name};
-use crate::settings_file::{MistakeList, PlacedText, SettingsFileError, read_settings};
+use crate::settings_file::{
+    MistakeList, PlacedText, SettingsFileError, SettingsMistake, read_settings,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::Spanned;
@@ -27,6 +30,8 @@ pub struct AccessFile {
     pub roles: BTreeSet<String>,
     /// Whether it has a key in plain text.
     pub has_plain_keys: bool,
+    /// What is right and probably not meant so, in order of lines.
+    pub warnings: Vec<SettingsMistake>,
 }
 
 /// Reads an access file. `given` are the keys that callers without limits have already.
@@ -42,11 +47,12 @@ struct AccessReader<'m, 't> {
     roles: BTreeMap<String, Role>,
     /// The lines of the callers' names.
     names: BTreeMap<String, usize>,
+    warnings: Vec<SettingsMistake>,
 }
 
 impl<'m, 't> AccessReader<'m, 't> {
     fn new(mistakes: &'m mut MistakeList<'t>) -> Self {
-        Self { mistakes, roles: BTreeMap::new(), names: BTreeMap::new() }
+        Self { mistakes, roles: BTreeMap::new(), names: BTreeMap::new(), warnings: Vec::new() }
     }
 
     fn read(mut self, content: AccessContent, given: &[KeyHash], folder: &Path) -> AccessFile {
@@ -89,7 +95,9 @@ impl<'m, 't> AccessReader<'m, 't> {
         let issuers = self.issuers(&content.issuers, folder);
         let roles = self.roles.keys().cloned().collect();
         let issuers = IssuerTable { issuers, roles: self.roles };
-        AccessFile { keys, certificates, issuers, roles, has_plain_keys }
+        let mut warnings = self.warnings;
+        warnings.sort_by_key(|warning| warning.line);
+        AccessFile { keys, certificates, issuers, roles, has_plain_keys, warnings }
     }
 
     /// Requires that no role follows a caller: of a file that was cut short, the callers are missing then, and not the limits
@@ -136,7 +144,16 @@ impl<'m, 't> AccessReader<'m, 't> {
             shares_subjects_only: false,
         };
         self.require_useful_shares(content, &area);
+        self.warn_of_open_prefixes(content);
         Role { methods, area }
+    }
+
+    fn warn_of_open_prefixes(&mut self, content: &RoleContent) {
+        for prefix in content.id_prefixes.iter().flat_map(Spanned::get_ref) {
+            let line = self.mistakes.line(prefix.span().start);
+            let message = prefix_advice::advice(prefix.get_ref());
+            self.warnings.extend(message.map(|message| SettingsMistake { line, message }));
+        }
     }
 
     fn require_useful_shares(&mut self, content: &RoleContent, area: &ScopeArea) {

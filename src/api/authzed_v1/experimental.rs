@@ -53,7 +53,7 @@ impl ExperimentalService for Experimental {
     ) -> Result<Response<Self::BulkExportRelationshipsStream>, Status> {
         let access = CallAccess::of(&request);
         let export = export::export(&self.context, &access, request.into_inner().into())?;
-        Ok(export::response(&access, export.stream(&self.context)))
+        Ok(access.respond(export.stream(&self.context)))
     }
 
     async fn bulk_check_permission(

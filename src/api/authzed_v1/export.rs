@@ -12,8 +12,7 @@ use crate::relationship::{RelationshipFilter, RelationshipScope};
 use prost::Message as _;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use tonic::metadata::MetadataValue;
-use tonic::{Response, Status};
+use tonic::Status;
 
 /// Relationships that are read at once, at first and at most.
 const FIRST_READ_COUNT: usize = 100;
@@ -33,9 +32,6 @@ pub(crate) struct ExportSource<M> {
     sent: Option<ReadPosition>,
     message: PhantomData<fn() -> M>,
 }
-
-/// Metadata of a response that the caller's roles limit to a part of the data.
-const PART_OF_DATA: &str = "kilwa-part-of-data";
 
 /// A message of an export.
 pub(crate) trait ExportMessage: Send + 'static {
@@ -88,15 +84,6 @@ pub(crate) fn export<M: ExportMessage>(
         let (within, sent) = (access.scope(), None);
         Ok(ExportSource { filter, within, count_max, after, sent, message: PhantomData })
     }))
-}
-
-/// The response to an export, which says whether the caller's roles leave something out.
-pub(crate) fn response<S>(access: &CallAccess, stream: S) -> Response<S> {
-    let mut response = Response::new(stream);
-    if access.scope().is_some() {
-        response.metadata_mut().insert(PART_OF_DATA, MetadataValue::from_static("true"));
-    }
-    response
 }
 
 impl<M: ExportMessage> PageSource for ExportSource<M> {

@@ -124,7 +124,7 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
         let access = CallAccess::of(&request);
         let read = read::read(&self.context, &access, request.into_inner())?;
-        Ok(Response::new(read.stream(&self.context)))
+        Ok(access.respond(read.stream(&self.context)))
     }
 
     async fn write_relationships(
@@ -197,7 +197,7 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
         let access = CallAccess::of(&request);
         let export = export::export(&self.context, &access, request.into_inner())?;
-        Ok(export::response(&access, export.stream(&self.context)))
+        Ok(access.respond(export.stream(&self.context)))
     }
 }
 

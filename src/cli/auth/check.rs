@@ -3,7 +3,7 @@
 use crate::access::{Ability, AccessFile, Principal, read_access_file};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::render;
+use crate::cli::render::{self, DOUBTFUL, styled};
 use clap::Args;
 use std::fmt::Write as _;
 use std::fs;
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
-    let AccessFile { keys, certificates, issuers, roles, has_plain_keys } =
+    let AccessFile { keys, certificates, issuers, roles, has_plain_keys, warnings } =
         read_access_file(&arguments.file, &[])?;
     let counts = [
         count(keys.len(), "key"),
@@ -46,6 +46,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         }
     }
     render::out(&text)?;
+    for warning in warnings {
+        let label = styled(DOUBTFUL, "warning:");
+        render::note(&format!("{label} {}:{warning}", arguments.file.display()));
+    }
     if has_plain_keys {
         render::note(
             "some keys are in plain text: keep their hashes instead, see `kilwa auth hash`\n",

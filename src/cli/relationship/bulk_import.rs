@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::ops::Not;
 use std::path::{Path, PathBuf};
 
 /// Relationships per message.
@@ -28,7 +29,7 @@ pub(in crate::cli) struct Arguments {
     /// from standard input. Blank lines and lines that start with // are skipped.
     file: Option<PathBuf>,
     /// Read all lines, check them against the schema of the server, and count them; write nothing. Whether one of them
-    /// exists already is not checked.
+    /// exists already is not checked, nor whether the roles of the key include them: where they limit it, the result says so.
     #[arg(long)]
     dry_run: bool,
     /// Print the result as JSON.
@@ -49,6 +50,9 @@ struct ImportJson {
 struct ImportDryRunJson {
     dry_run: bool,
     valid: u64,
+    /// Whether roles limit the key, so that the server may refuse what is valid.
+    #[serde(skip_serializing_if = "Not::not")]
+    limited_key: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
@@ -143,11 +147,18 @@ fn count(
     bar.finish_and_clear();
     checked?;
 
+    let limited_key = connection.has_limited_exports()?;
     if arguments.json {
-        render::json(&ImportDryRunJson { dry_run: true, valid })?;
-    } else {
-        render::out(&format!("{valid} would be created; nothing was written\n"))?;
+        render::json(&ImportDryRunJson { dry_run: true, valid, limited_key })?;
+        return Ok(Exit::Success);
     }
+    render::out(&if limited_key {
+        format!(
+            "{valid} would be created, if the roles of the key include them all, which was not checked; nothing was written\n"
+        )
+    } else {
+        format!("{valid} would be created; nothing was written\n")
+    })?;
     Ok(Exit::Success)
 }
 

@@ -11,6 +11,7 @@ use crate::schema::diff::changes;
 use crate::schema::removals::{Removal, removals};
 use crate::schema::{self, Schema};
 use serde::Serialize;
+use std::ops::Not;
 
 /// The result as JSON.
 #[derive(Serialize)]
@@ -20,7 +21,20 @@ struct DryRunJson<'a> {
     /// Why the server would reject the schema; empty when it would accept it.
     rejections: Vec<String>,
     would_be_written: bool,
+    /// Whether the roles of the key include a part of the relationships only, so that others may make the server reject the schema.
+    #[serde(skip_serializing_if = "Not::not")]
+    limited_key: bool,
 }
+
+/// What a key can say of the relationships that forbid a write.
+struct Verdict {
+    rejections: Vec<String>,
+    /// Whether its roles include a part of the relationships only.
+    is_partial: bool,
+}
+
+const PARTIAL: &str = "the roles of the key include a part of the data only: others of the relationships may be in the way; \
+                       use a key that may call ReadRelationships on all data\n";
 
 /// Compares a schema with that of the server and looks for relationships that forbid the write.
 pub(super) fn run(connection: &Connection, text: &str, as_json: bool) -> Result<Exit, CliError> {
@@ -33,12 +47,13 @@ pub(super) fn run(connection: &Connection, text: &str, as_json: bool) -> Result<
     let new = compile(text, "the server would reject the schema")?;
 
     let changes = changes(&current, &new);
-    let rejections = rejections(connection, &current, &new)?;
+    let Verdict { rejections, is_partial } = verdict(connection, &removals(&current, &new))?;
     let exit = if rejections.is_empty() { Exit::Success } else { Exit::Failure };
     if as_json {
         let changes = changes.iter().map(ChangeRow::new).collect();
         let would_be_written = rejections.is_empty();
-        render::json(&DryRunJson { changes, rejections, would_be_written })?;
+        let limited_key = is_partial;
+        render::json(&DryRunJson { changes, rejections, would_be_written, limited_key })?;
         return Ok(exit);
     }
 
@@ -50,9 +65,15 @@ pub(super) fn run(connection: &Connection, text: &str, as_json: bool) -> Result<
     }
     render::out(match (rejections.is_empty(), changes.is_empty()) {
         (true, true) => "nothing would change; nothing was written\n",
+        (true, false) if is_partial => {
+            "no relationship that the key may read makes the server reject the schema; nothing was written\n"
+        }
         (true, false) => "the server would accept the schema; nothing was written\n",
         (false, _) => "the server would reject the schema; nothing was written\n",
     })?;
+    if is_partial {
+        render::out(PARTIAL)?;
+    }
     Ok(exit)
 }
 
@@ -64,19 +85,15 @@ fn compile(text: &str, failure: &str) -> Result<Schema, CliError> {
 }
 
 /// Why the server would reject the schema, by the same rules as the server's.
-fn rejections(
-    connection: &Connection,
-    current: &Schema,
-    new: &Schema,
-) -> Result<Vec<String>, CliError> {
+fn verdict(connection: &Connection, removals: &[Removal]) -> Result<Verdict, CliError> {
     let mut rejections = Vec::new();
-    for removal in removals(current, new) {
-        let (example, count) = find_users(connection, &removal)?;
+    for removal in removals {
+        let (example, count) = find_users(connection, removal)?;
         if example.is_none() && !removal.is_always_forbidden() {
             continue;
         }
         let message = removal.message(example.as_ref());
-        rejections.push(match (deletion(&removal), count) {
+        rejections.push(match (deletion(removal), count) {
             (Some(command), 1..) => {
                 format!("{message} (relationships in the way: {count}; `{command}` deletes them)")
             }
@@ -84,7 +101,12 @@ fn rejections(
             (_, 0) => message,
         });
     }
-    Ok(rejections)
+
+    let is_partial = match removals.iter().flat_map(Removal::filters).next() {
+        Some(filter) => !connection.reads_everything(&filter)?,
+        None => false,
+    };
+    Ok(Verdict { rejections, is_partial })
 }
 
 /// One of the stored relationships that a removal would orphan, and their number.

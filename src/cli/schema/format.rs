@@ -2,12 +2,11 @@
 
 use super::difference_format::DifferenceFormat;
 use super::junit::{self, CaseOutcome, DifferenceCase};
+use super::unusable::Unusable;
 use super::{github, layout_diff};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::validate::github::diagnostic;
-use crate::cli::validate::junit as validate_junit;
-use crate::cli::{file_patterns, render, snippet, source_files};
+use crate::cli::{file_patterns, render, source_files};
 use crate::schema::{self, SchemaError};
 use clap::Args;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -47,12 +46,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
-/// Why a file cannot be formatted.
-enum Unusable {
-    Unreadable(String),
-    Schema(SchemaError),
-}
-
 /// The text of a file, and that text formatted.
 fn texts(file: &Path, name: &str, is_canonical: bool) -> Result<(String, String), Unusable> {
     let unreadable = |reason| Unusable::Unreadable(format!("`{name}` cannot be read: {reason}"));
@@ -81,11 +74,7 @@ fn check_all(files: &[PathBuf]) -> Result<Exit, CliError> {
                 let difference = anstream::adapter::strip_str(&difference).to_string();
                 (CaseOutcome::Failure(difference + &remedy(&name)), Exit::Failure)
             }
-            Err(Unusable::Unreadable(message)) => (CaseOutcome::Error(message), Exit::Error),
-            Err(Unusable::Schema(found)) => {
-                let lines: Vec<String> = found.iter().map(validate_junit::line).collect();
-                (CaseOutcome::Error(lines.join("\n")), Exit::Error)
-            }
+            Err(unusable) => (unusable.outcome(), Exit::Error),
         };
 
         exit = exit.max(result);
@@ -102,16 +91,10 @@ fn format(file: &Path, arguments: &Arguments) -> Result<Exit, CliError> {
     let name = source_files::name(file);
     let (text, formatted) = match texts(file, &name, arguments.canonical) {
         Ok(texts) => texts,
-        Err(Unusable::Unreadable(message)) => return Ok(render::error(message)),
-        Err(Unusable::Schema(diagnostics)) => {
+        Err(unusable) => {
             match arguments.format {
-                DifferenceFormat::Github => {
-                    let lines = diagnostics.iter().map(|fault| diagnostic(fault) + "\n");
-                    render::out(&lines.collect::<String>())?;
-                }
-                DifferenceFormat::Text | DifferenceFormat::Junit => {
-                    snippet::note_all(&diagnostics);
-                }
+                DifferenceFormat::Github => render::out(&unusable.annotations(&name))?,
+                DifferenceFormat::Text | DifferenceFormat::Junit => unusable.note(),
             }
             return Ok(Exit::Error);
         }

@@ -11,6 +11,8 @@ mod junit;
 mod layout_diff;
 mod read_write;
 mod reflect;
+mod schema_pair;
+mod unusable;
 
 use super::error::CliError;
 use crate::cli::exit::Exit;

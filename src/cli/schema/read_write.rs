@@ -83,7 +83,7 @@ pub(in crate::cli) fn require_content(schema: &str) -> Result<(), CliError> {
 /// The text to write: the file unchanged, or merged with its imports, which servers do not accept.
 fn text(file: Option<&Path>) -> Result<Result<String, SchemaError>, CliError> {
     let path = file.unwrap_or(Path::new("-"));
-    let text = source_files::schema_text(path)?;
+    let text = source_files::schema_text(path).map_err(CliError::new)?;
     if source_files::is_stdin(path) {
         return Ok(Ok(text));
     }

@@ -28,8 +28,9 @@ struct FileJson<'a> {
     expected_relations: Vec<ExpectedJson>,
 }
 
+/// A diagnostic.
 #[derive(Serialize)]
-struct DiagnosticJson<'a> {
+pub(in crate::cli) struct DiagnosticJson<'a> {
     severity: &'static str,
     code: &'static str,
     message: &'a str,
@@ -39,6 +40,27 @@ struct DiagnosticJson<'a> {
     column: usize,
     end_line: usize,
     end_column: usize,
+}
+
+impl<'a> DiagnosticJson<'a> {
+    pub(in crate::cli) fn new(diagnostic: &'a Diagnostic) -> Self {
+        let at = |offset| shown_place::position(&diagnostic.source, offset);
+        let (start, end) = (at(diagnostic.span.start), at(diagnostic.span.end));
+        Self {
+            severity: match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            code: diagnostic.code,
+            message: &diagnostic.message,
+            help: diagnostic.help.as_deref(),
+            file: &diagnostic.source_name,
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -97,30 +119,12 @@ fn file(file: &ValidatedFile) -> FileJson<'_> {
         outcome: outcome_name(file.outcome()),
         unreadable: report.err().map(String::as_str),
         relationships: report.map_or(0, |report| report.relationships_count),
-        diagnostics: report.map_or(vec![], |report| report.diagnostics().map(problem).collect()),
+        diagnostics: report
+            .map_or(vec![], |report| report.diagnostics().map(DiagnosticJson::new).collect()),
         assertions: report
             .map_or(vec![], |report| report.assertions.iter().map(assertion).collect()),
         expected_relations: report
             .map_or(vec![], |report| report.expected.iter().map(expected).collect()),
-    }
-}
-
-fn problem(diagnostic: &Diagnostic) -> DiagnosticJson<'_> {
-    let at = |offset| shown_place::position(&diagnostic.source, offset);
-    let (start, end) = (at(diagnostic.span.start), at(diagnostic.span.end));
-    DiagnosticJson {
-        severity: match diagnostic.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        code: diagnostic.code,
-        message: &diagnostic.message,
-        help: diagnostic.help.as_deref(),
-        file: &diagnostic.source_name,
-        line: start.line,
-        column: start.column,
-        end_line: end.line,
-        end_column: end.column,
     }
 }
 

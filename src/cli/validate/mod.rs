@@ -2,7 +2,7 @@
 
 mod files;
 pub(super) mod github;
-mod json;
+pub(super) mod json;
 pub(super) mod junit;
 pub(super) mod text;
 mod validated;

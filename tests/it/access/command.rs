@@ -60,6 +60,33 @@ fn a_file_is_checked_without_a_server() {
 }
 
 #[test]
+fn a_prefix_without_a_separator_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.toml");
+    let check = |prefixes: &str| {
+        let roles = "[roles.other]\nmethods = [\"check\"]\nid_prefixes = [\"other/\"]\n";
+        let text = format!("{roles}[roles.a]\nmethods = [\"check\"]\nid_prefixes = [{prefixes}]\n");
+        fs::write(&path, text).unwrap();
+        let output = program::kilwa().args(["auth", "check"]).arg(&path).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let err = check("\"acme\",\n\"shop/\",\n\"team1\"");
+    let lines: Vec<&str> = err.lines().collect();
+    assert_eq!(lines.len(), 2, "{err}");
+    for (line, number, prefix) in [(lines[0], 6, "acme"), (lines[1], 8, "team1")] {
+        let start = format!("warning: {}:{number}: the prefix `{prefix}` ", path.display());
+        assert!(line.starts_with(&start), "{line}");
+        assert!(line.contains(&format!("`{prefix}corp/plan`")), "{line}");
+        assert!(line.ends_with(&format!("as in `{prefix}/`")), "{line}");
+    }
+    // Every character of ids that is no letter and no digit separates, and what AuthZEN writes for others, such as a colon.
+    assert_eq!(check("\"a/\", \"a_\", \"a|\", \"a-\", \"a=\", \"a+\", \"a=3A\", \"a=2E\""), "");
+    // `=41` would be a letter, `=C3` a part of one.
+    assert_eq!(check("\"a=41\", \"a=C3\", \"a=3\", \"3A\"").lines().count(), 4);
+}
+
+#[test]
 fn a_key_is_hashed_from_standard_input() {
     let hash = |key: &str| {
         let mut command = program::kilwa();

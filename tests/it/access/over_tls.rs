@@ -21,6 +21,11 @@ const PARTIAL: &str = "the key of the tenant alpha for backups";
 /// One that can back up everything, and do nothing else.
 const BACKUP: &str = "the key of the application for backups";
 
+/// One that can prepare a schema and an import for what the tenant alpha has.
+const PREPARE: &str = "the key of the tenant alpha for preparations";
+/// One that can read the schema, and nothing else.
+const SCHEMA_ONLY: &str = "a key that reads the schema alone";
+
 /// A server with TLS and an access file with keys of an application and of a tenant. The tenant's is limited to ids that begin with `alpha/`, and to some methods.
 pub(crate) struct TenantServer {
     server: Served,
@@ -42,6 +47,10 @@ impl TenantServer {
             "[roles.alpha]\nmethods = [\"check\", \"lookup\", \"read\", \"write\", \"watch\"]\nid_prefixes = [\"alpha/\"]\n\
              [roles.backup]\nmethods = [\"ReadSchema\", \"ExportBulkRelationships\"]\n\
              [roles.partial]\nmethods = [\"ReadSchema\", \"ExportBulkRelationships\"]\nid_prefixes = [\"alpha/\"]\n\
+             [roles.prepare]\nmethods = [\"ReadSchema\", \"read\", \"bulk\"]\nid_prefixes = [\"alpha/\"]\n\
+             [roles.schema]\nmethods = [\"ReadSchema\"]\n\
+             [[keys]]\nname = \"prepare\"\nkey = \"{PREPARE}\"\nroles = [\"prepare\"]\n\
+             [[keys]]\nname = \"schema\"\nkey = \"{SCHEMA_ONLY}\"\nroles = [\"schema\"]\n\
              [[keys]]\nname = \"backup\"\nkey = \"{BACKUP}\"\nroles = [\"backup\"]\n\
              [[keys]]\nname = \"partial\"\nkey = \"{PARTIAL}\"\nroles = [\"partial\"]\n\
              [[keys]]\nname = \"application\"\nkey = \"{FULL}\"\nroles = [\"full\"]\n\
@@ -183,6 +192,74 @@ fn a_backup_with_a_key_that_sees_a_part_is_refused_unless_the_part_is_asked_for(
     // The two methods are enough, on all data.
     assert_eq!(place.done(BACKUP, "backup create all.backup"), "2 relationships in all.backup\n");
     assert!(place.done(BACKUP, "backup create -").contains("document:bravo/plan#owner"));
+}
+
+#[test]
+fn a_dry_run_with_a_key_that_sees_a_part_says_so() {
+    let place = TenantServer::start();
+    place.populate();
+    place.done(FULL, "relationship create document:bravo/plan reader user:bravo/ben");
+    let schema =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/schema.zed"))
+            .unwrap();
+    let reader = "\trelation reader: user | user with at_work | team#member\n";
+    for (name, text) in [
+        ("fewer.zed", schema.replace(reader, "").replace(" + reader", "")),
+        ("less.zed", schema.replace("\trelation owner: user\n", "").replace("owner", "reader")),
+        (
+            "same.zed",
+            schema.replace("permission edit = owner\n", "permission edit = owner + reader\n"),
+        ),
+    ] {
+        fs::write(place.folder.path().join(name), text).unwrap();
+    }
+    let dry_run = |key: &str, name: &str, code: i32| {
+        let run = |json: &str| {
+            let output = place.run(key, &format!("schema write {name} --dry-run{json}"));
+            assert_eq!(output.status.code(), Some(code), "{name}: {output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let json: serde_json::Value = serde_json::from_str(&run(" --json")).unwrap();
+        (run(""), json)
+    };
+
+    let advice = "the roles of the key include a part of the data only";
+    // What is in the way belongs to the other tenant.
+    let (text, json) = dry_run(PREPARE, "fewer.zed", 0);
+    assert!(text.contains(advice) && !text.contains("would accept"), "{text}");
+    assert_eq!((&json["wouldBeWritten"], &json["limitedKey"]), (&true.into(), &true.into()));
+    let (text, json) = dry_run(FULL, "fewer.zed", 1);
+    assert!(text.contains("relationships in the way: 1") && !text.contains(advice), "{text}");
+    assert_eq!(json.get("limitedKey"), None);
+    // There may be more of them than the key sees.
+    let (text, json) = dry_run(PREPARE, "less.zed", 1);
+    assert!(text.contains("relationships in the way: 1") && text.contains(advice), "{text}");
+    assert_eq!(json["limitedKey"], true);
+    // No relationship can be in the way.
+    let (text, json) = dry_run(PREPARE, "same.zed", 0);
+    assert!(text.contains("would accept the schema") && !text.contains(advice), "{text}");
+    assert_eq!(json.get("limitedKey"), None);
+}
+
+#[test]
+fn a_dry_run_of_an_import_says_that_the_roles_of_the_key_were_not_checked() {
+    let place = TenantServer::start();
+    place.populate();
+    let lines = "document:alpha/a#reader@user:alpha/ann\ndocument:bravo/b#reader@user:bravo/ben\n";
+    fs::write(place.folder.path().join("lines"), lines).unwrap();
+    let dry_run = "relationship bulk-import lines --dry-run";
+    assert_eq!(place.done(FULL, dry_run), "2 would be created; nothing was written\n");
+    for key in [PREPARE, SCHEMA_ONLY] {
+        let text = place.done(key, dry_run);
+        let start =
+            "2 would be created, if the roles of the key include them all, which was not checked;";
+        assert!(text.starts_with(start), "{text}");
+        let json: serde_json::Value =
+            serde_json::from_str(&place.done(key, &format!("{dry_run} --json"))).unwrap();
+        assert_eq!(json, serde_json::json!({"dryRun": true, "valid": 2, "limitedKey": true}));
+    }
+    // As it says, the server may refuse it.
+    assert!(place.refused(PREPARE, "relationship bulk-import lines").contains("`bravo/b`"));
 }
 
 #[test]

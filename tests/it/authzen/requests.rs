@@ -320,6 +320,16 @@ async fn roles_apply_to_every_endpoint() {
     let answer = post(key, EVALUATIONS, &batch).await;
     assert_eq!(decisions(&answer), [true, false]);
     assert_eq!(answer.json()["evaluations"][1]["context"]["error"]["status"], 403);
+    // A reason shows relationships of others: without the right to read them, there is no decision at all.
+    for (path, mut request) in
+        [(EVALUATION, whole()), (EVALUATIONS, json!({"evaluations": [whole()]}))]
+    {
+        request["options"] = json!({"reasons": true});
+        let answer = post(key, path, &request).await;
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert!(answer.json().as_str().unwrap().contains("reasons"), "{answer:?}");
+        assert_eq!(post(KEY, path, &request).await.status, 200);
+    }
     let records = evaluation(user("bob"), named("read"), json!({"type": "record"}));
     let answer = post(key, RESOURCES, &records).await;
     assert_eq!(answer.json()["results"], json!([record("record-1")]));
