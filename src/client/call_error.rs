@@ -156,6 +156,11 @@ fn concerns_key(status: &Status) -> bool {
     status.code() == Code::Unauthenticated || is_wrong()
 }
 
+/// Whether a server refuses a call because of what the key may do.
+pub(super) fn concerns_roles(status: &Status) -> bool {
+    status.code() == Code::PermissionDenied && !concerns_key(status)
+}
+
 /// Whether a server refuses to read a schema because there is none.
 fn concerns_missing_schema(status: &Status) -> bool {
     status.code() == Code::NotFound

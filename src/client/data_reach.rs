@@ -1,12 +1,12 @@
 //! Whether the roles of the key limit it to a part of the data.
 
-use super::call_error::CallError;
+use super::call_error::{CallError, concerns_roles};
 use super::connection::Connection;
 use crate::proto::authzed::api::v1 as wire;
 use crate::proto::encode;
 use crate::relationship::RelationshipFilter;
+use tonic::Status;
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Status};
 
 /// Metadata of a response that the caller's roles limit to a part of the data.
 const PART_OF_DATA: &str = "kilwa-part-of-data";
@@ -33,7 +33,7 @@ impl Connection {
     pub fn has_limited_exports(&self) -> Result<bool, CallError> {
         match self.begun_export() {
             Ok(is_whole) => Ok(!is_whole),
-            Err(status) if status.code() == Code::PermissionDenied => Ok(true),
+            Err(status) if concerns_roles(&status) => Ok(true),
             Err(status) => Err(self.error(&status)),
         }
     }

@@ -19,7 +19,10 @@ use crate::api::{self, ServiceMiddleware, Workers};
 use crate::audit::AuditLog;
 use crate::envoy::ExtAuthz;
 use crate::traces::{RunningExport, TraceExport};
+use std::fs;
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,13 +152,26 @@ fn audit_reloadable(audit: AuditLog) -> Reloadable {
 
 /// The access file of callers that have one.
 fn access_reloadable(callers: Arc<Callers>) -> Option<Reloadable> {
-    callers.file()?;
+    warn_of_open_file(callers.file()?);
     let files = callers.files();
     let named = Arc::clone(&callers);
-    let reload = move || callers.reload().map_err(|error| error.to_string());
+    let reload = move || {
+        callers.file().into_iter().for_each(warn_of_open_file);
+        callers.reload().map_err(|error| error.to_string())
+    };
     let reloadable = Reloadable::new("access file", files, reload);
     // A file with another issuer names another key set.
     Some(reloadable.with_named_files(move || named.files()))
+}
+
+/// Warns of an access file that every user of the machine can change. Its group may: a system for configuration has one.
+fn warn_of_open_file(file: &Path) {
+    if fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0) {
+        tracing::warn!(
+            path = %file.display(),
+            "every user of this machine can change the access file, and so give itself every role: make its mode 0600"
+        );
+    }
 }
 
 /// The mapping file of external authorization. After the access file, whose issuers it names.

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 /// The bit of a file's mode with which every user may read it.
 const OTHERS_MAY_READ: u32 = 0o004;
+/// The bit with which every user may change it.
+const OTHERS_MAY_WRITE: u32 = 0o002;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -50,16 +52,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         let label = styled(DOUBTFUL, "warning:");
         render::note(&format!("{label} {}:{warning}", arguments.file.display()));
     }
+    let mode = fs::metadata(&arguments.file)?.permissions().mode();
     if has_plain_keys {
         render::note(
             "some keys are in plain text: keep their hashes instead, see `kilwa auth hash`\n",
         );
-        let mode = fs::metadata(&arguments.file)?.permissions().mode();
         if mode & OTHERS_MAY_READ != 0 {
             render::note(
                 "every user of this machine can read them: make the mode of the file 0600\n",
             );
         }
+    }
+    if mode & OTHERS_MAY_WRITE != 0 {
+        render::note(
+            "every user of this machine can change the file, and so give itself every role: make its mode 0600\n",
+        );
     }
     Ok(Exit::Success)
 }

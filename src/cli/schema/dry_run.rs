@@ -27,7 +27,7 @@ struct DryRunJson<'a> {
 }
 
 /// What a key can say of the relationships that forbid a write.
-struct Verdict {
+struct DryRunFindings {
     rejections: Vec<String>,
     /// Whether its roles include a part of the relationships only.
     is_partial: bool,
@@ -47,7 +47,8 @@ pub(super) fn run(connection: &Connection, text: &str, as_json: bool) -> Result<
     let new = compile(text, "the server would reject the schema")?;
 
     let changes = changes(&current, &new);
-    let Verdict { rejections, is_partial } = verdict(connection, &removals(&current, &new))?;
+    let DryRunFindings { rejections, is_partial } =
+        findings(connection, &removals(&current, &new))?;
     let exit = if rejections.is_empty() { Exit::Success } else { Exit::Failure };
     if as_json {
         let changes = changes.iter().map(ChangeRow::new).collect();
@@ -85,7 +86,7 @@ fn compile(text: &str, failure: &str) -> Result<Schema, CliError> {
 }
 
 /// Why the server would reject the schema, by the same rules as the server's.
-fn verdict(connection: &Connection, removals: &[Removal]) -> Result<Verdict, CliError> {
+fn findings(connection: &Connection, removals: &[Removal]) -> Result<DryRunFindings, CliError> {
     let mut rejections = Vec::new();
     for removal in removals {
         let (example, count) = find_users(connection, removal)?;
@@ -106,7 +107,7 @@ fn verdict(connection: &Connection, removals: &[Removal]) -> Result<Verdict, Cli
         Some(filter) => !connection.reads_everything(&filter)?,
         None => false,
     };
-    Ok(Verdict { rejections, is_partial })
+    Ok(DryRunFindings { rejections, is_partial })
 }
 
 /// One of the stored relationships that a removal would orphan, and their number.

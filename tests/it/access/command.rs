@@ -87,6 +87,21 @@ fn a_prefix_without_a_separator_is_warned_about() {
 }
 
 #[test]
+fn a_file_that_every_user_can_change_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.toml");
+    fs::write(&path, "[roles.a]\nmethods = [\"check\"]\n").unwrap();
+    for (mode, is_open) in [(0o646, true), (0o664, false)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let output = program::kilwa().args(["auth", "check"]).arg(&path).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        let warning = "every user of this machine can change the file";
+        assert_eq!(err.contains(warning), is_open, "{mode:o}: {err}");
+    }
+}
+
+#[test]
 fn a_key_is_hashed_from_standard_input() {
     let hash = |key: &str| {
         let mut command = program::kilwa();

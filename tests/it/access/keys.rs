@@ -9,6 +9,7 @@ use crate::server_support::question;
 use kilwa::proto::authzed::api::v1 as proto;
 use prost::Message as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tempfile::TempDir;
 use tonic::{Code, Request};
@@ -179,6 +180,18 @@ fn no_key_is_in_what_a_server_writes() {
     drop(server);
     let shown = format!("{:?}", kilwa::access::Callers::new(&[key.to_owned()], None).unwrap());
     assert!(!shown.contains(key) && !shown.contains(&hash(key)), "{shown}");
+}
+
+#[test]
+fn an_access_file_that_every_user_can_change_is_warned_about() {
+    let rotating = Rotating::start(&access(&["the key of a service"]));
+    for (mode, is_open) in [(0o646, true), (0o664, false), (0o600, false)] {
+        fs::set_permissions(rotating.file(), fs::Permissions::from_mode(mode)).unwrap();
+        rotating.server.signal("HUP");
+        let lines = rotating.server.lines_through("reloaded");
+        let warning = "every user of this machine can change the access file";
+        assert_eq!(lines.iter().any(|line| line.contains(warning)), is_open, "{mode:o}");
+    }
 }
 
 #[test]
