@@ -81,7 +81,7 @@ pub enum AccessRefusal {
     RequiredPermission,
     /// A trace, which shows relationships.
     #[error(
-        "a trace, or reasons in AuthZEN, need a role that includes the method `ReadRelationships` without limits to a part of the data"
+        "traces, and reasons in AuthZEN, need a role that includes the method `ReadRelationships` without limits to a part of the data"
     )]
     Trace,
     /// A tree with something outside.

@@ -282,8 +282,13 @@ fn connect(
     given: GivenKey<'_>,
     names: &KeyNames,
 ) -> Result<Connection, CallError> {
-    let is_file_first = |token: &str, file: &Path| {
-        names.has_token(token) && !is_value_of(names.token_file_variable, file.as_os_str())
+    // A flag counts before variables, and Kilwa's own variables before those of zed.
+    let is_file_first = |token: &str, file: &Path| match names.token_variable(token) {
+        None => false,
+        Some(variable) => {
+            names.token_variables.first() != Some(&variable)
+                || !is_value_of(names.token_file_variable, file.as_os_str())
+        }
     };
     let (key, source) = match (given.token, given.token_file) {
         (Some(token), Some(file)) if is_file_first(token, file) => in_file(file)?,
@@ -342,11 +347,6 @@ impl KeyNames {
     fn token_variable(&self, token: &str) -> Option<&str> {
         let mut variables = self.token_variables.iter().copied();
         variables.find(|variable| is_value_of(variable, OsStr::new(token)))
-    }
-
-    /// Whether a key is from a variable.
-    fn has_token(&self, token: &str) -> bool {
-        self.token_variable(token).is_some()
     }
 
     /// A sentence about where a given key came from.

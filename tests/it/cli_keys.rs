@@ -255,6 +255,11 @@ fn a_key_is_read_from_a_file() {
         (&["--token", "a wrong key", in_flag, &right], &[], false),
         (&["--token", kept.trim()], &[(in_variable, &wrong)], true),
         (&[], &[("KILWA_TOKEN", kept.trim()), (in_variable, &wrong)], true),
+        // The variable of zed counts last.
+        (&[], &[("ZED_TOKEN", "a wrong key"), (in_variable, &right)], true),
+        (&[in_flag, &right], &[("ZED_TOKEN", "a wrong key")], true),
+        (&[], &[("ZED_TOKEN", "a wrong key"), ("KILWA_TOKEN", kept.trim())], true),
+        (&[], &[("ZED_TOKEN", kept.trim())], true),
     ] {
         let (code, answer, error) = check(flags, variables);
         let expected = if is_right { (Some(0), "true\n") } else { (Some(2), "") };

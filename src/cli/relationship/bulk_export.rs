@@ -47,5 +47,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 
     bar.finish_and_clear();
     exported?;
+    if matches!(connection.exports_everything(), Ok(false)) {
+        render::note(
+            "the roles of the key include a part of the data only: relationships outside of it were left out",
+        );
+    }
     Ok(Exit::Success)
 }

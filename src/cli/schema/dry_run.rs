@@ -33,7 +33,7 @@ struct DryRunFindings {
     is_partial: bool,
 }
 
-const PARTIAL: &str = "the roles of the key include a part of the data only: others of the relationships may be in the way; \
+const PARTIAL: &str = "the roles of the key include a part of the data only: other relationships may be in the way; \
                        use a key that may call ReadRelationships on all data\n";
 
 /// Compares a schema with that of the server and looks for relationships that forbid the write.

@@ -189,6 +189,13 @@ fn a_backup_with_a_key_that_sees_a_part_is_refused_unless_the_part_is_asked_for(
     assert!(
         fs::read_to_string(part).unwrap().contains("\ndocument:alpha/plan#owner@user:alpha/ann\n")
     );
+    // An export is what the key sees, and says so beside it.
+    for (key, says_so) in [(PARTIAL, true), (BACKUP, false)] {
+        let output = place.run(key, "relationship bulk-export");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let note = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(note.contains("a part of the data only"), says_so, "{note}");
+    }
     // The two methods are enough, on all data.
     assert_eq!(place.done(BACKUP, "backup create all.backup"), "2 relationships in all.backup\n");
     assert!(place.done(BACKUP, "backup create -").contains("document:bravo/plan#owner"));
