@@ -1,6 +1,7 @@
 //! One connection: its TLS handshake, how HTTP/2 is served on it, and when it is closed.
 
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
+use super::batch_executor::BatchExecutor;
 use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::tls::{self, TlsIdentity};
 use crate::api::{Admission, ClientCertificate, PeerAddress};
@@ -11,7 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -100,12 +101,13 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         }
     });
 
-    let mut connection = pin!(builder(&options).serve_connection(io, service));
+    let executor = BatchExecutor::default();
+    let mut connection = pin!(builder(&options, executor.clone()).serve_connection(io, service));
     let mut is_draining = false;
     loop {
         tokio::select! {
             biased;
-            result = &mut connection => {
+            result = executor.drive(connection.as_mut()) => {
                 if let Err(error) = result {
                     tracing::debug!(%error, "a connection ended");
                 }
@@ -180,9 +182,9 @@ pub(super) fn instant_after(time: Duration) -> Instant {
     now.checked_add(time).unwrap_or(now + LONGEST_TIMER)
 }
 
-/// The settings of HTTP/2. The executor spawns a task for each call.
-fn builder(options: &ConnectionOptions) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+/// The settings of HTTP/2.
+fn builder(options: &ConnectionOptions, executor: BatchExecutor) -> http2::Builder<BatchExecutor> {
+    let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE_INTERVAL)

@@ -2,6 +2,7 @@
 //! known by their content type.
 
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
+use super::batch_executor::BatchExecutor;
 use super::connection::{
     ERROR_RESETS_MAX, IDLE_CLOSE_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
     TrackedBody, WINDOW_BYTES, admission, count_full, instant_after, log_failed_handshake,
@@ -13,10 +14,10 @@ use super::tls::{self, TlsIdentity};
 use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::{Endpoints, HttpLimit};
 use crate::metrics::{CallMetrics, ReachedLimit};
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::error::Error;
@@ -29,6 +30,8 @@ use tonic::codegen::http::header::{CONTENT_TYPE, HeaderValue};
 use tonic::codegen::http::{Request, Response, Version};
 use tonic::service::Routes;
 
+/// Parsing JSON of this size takes less than a turn of the connection.
+const SHORT_BODY_BYTES: u64 = 8 << 10;
 /// The content type of gRPC; a suffix names the encoding of its messages.
 const GRPC: &[u8] = b"application/grpc";
 
@@ -91,13 +94,14 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
         answer(service.clone(), request, stream)
     });
 
-    let builder = builder(&options, calls_max);
+    let executor = BatchExecutor::default();
+    let builder = builder(&options, calls_max, executor.clone());
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut is_draining = false;
     loop {
         tokio::select! {
             biased;
-            result = &mut connection => {
+            result = executor.drive(connection.as_mut()) => {
                 return result.unwrap_or_else(|error| log_end(&*error, &metrics));
             }
             command = ticket.commands().changed() => {
@@ -141,6 +145,10 @@ async fn answer(
         let Ok(response) = service.routes.clone().call(request).await;
         response.map(Body::new)
     } else if request.version() == Version::HTTP_2 {
+        if !is_short(&request) {
+            // Gets a task of its own, so that the other calls of its connection do not wait while its text is parsed.
+            tokio::task::yield_now().await;
+        }
         let request = request.map(LingeringBody::new);
         service.endpoints.answer(service.routes, request).await
     } else {
@@ -150,6 +158,11 @@ async fn answer(
         service.metrics.limits().record(reached(*limit));
     }
     Ok(response.map(|body| TrackedBody::new(body, stream)))
+}
+
+/// Whether the body of a request is so short that parsing it holds up no other call.
+fn is_short(request: &Request<Incoming>) -> bool {
+    request.body().size_hint().exact().is_some_and(|bytes| bytes <= SHORT_BODY_BYTES)
 }
 
 /// Whether a request is one of gRPC, which is HTTP/2 with a content type of its own.
@@ -172,8 +185,12 @@ fn reached(limit: HttpLimit) -> ReachedLimit {
     }
 }
 
-fn builder(options: &HttpListenerOptions, calls_max: u32) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(
+    options: &HttpListenerOptions,
+    calls_max: u32,
+    executor: BatchExecutor,
+) -> auto::Builder<BatchExecutor> {
+    let mut builder = auto::Builder::new(executor);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -2,6 +2,7 @@
 
 mod activity;
 mod address;
+mod batch_executor;
 mod clock;
 mod connection;
 mod descriptors;

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -41,6 +42,8 @@ const NUMBERS: u32 = 44;
 const EVALUATIONS: usize = 5_000;
 /// Much less than that work takes, and long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How many calls are sent at once on one connection: more than share one task of the server.
+const TOGETHER: u64 = 100;
 const HOUR: Duration = Duration::from_hours(1);
 const SERVICE: &str = "/authzed.api.v1.PermissionsService";
 
@@ -165,6 +168,44 @@ async fn a_check_stops_in_the_middle_of_its_caveats() {
     assert_eq!(late.headers["grpc-status"], "4");
     toiling.awaits(BUSY, 0).await;
     toiling.awaits(CALLS, 0).await;
+}
+
+#[tokio::test]
+async fn calls_that_were_sent_together_stop_together() {
+    let toiling = Toiling::start(usersets()).await;
+    let client = toiling.server.permissions().await;
+    let mut calling = JoinSet::new();
+    for _ in 0..TOGETHER {
+        let mut client = client.clone();
+        calling.spawn(async move { drop(client.check_permission(check()).await) });
+    }
+    toiling.awaits(CALLS, TOGETHER).await;
+    calling.shutdown().await;
+    toiling.awaits(CALLS, 0).await;
+    toiling.awaits(BUSY, 0).await;
+}
+
+#[tokio::test]
+async fn calls_do_not_wait_for_one_on_their_connection_that_takes_long() {
+    let toiling = Toiling::start(usersets()).await;
+    let client = toiling.server.permissions().await;
+    let mut first = client.clone();
+    let long = tokio::spawn(async move { drop(first.check_permission(check()).await) });
+    toiling.awaits(BUSY, 1).await;
+
+    let mut others = JoinSet::new();
+    for _ in 0..TOGETHER {
+        let mut client = client.clone();
+        others.spawn(async move {
+            client.check_permission(question("group:g1#member@user:ann")).await.unwrap()
+        });
+    }
+    let all = async { while others.join_next().await.is_some_and(|answer| answer.is_ok()) {} };
+    tokio::time::timeout(PATIENCE, all).await.expect("the others are answered");
+    assert!(others.is_empty());
+    assert!(!long.is_finished());
+    long.abort();
+    toiling.awaits(BUSY, 0).await;
 }
 
 #[tokio::test]
