@@ -137,8 +137,50 @@ fn the_log_says_at_the_start_what_serves_where() {
     let folder = TempDir::new().unwrap();
     let server = Served::start(folder.path());
     let line = server.await_line("serving gRPC");
-    for part in ["version=", "address=127.0.0.1:", "data_dir=", "remarks="] {
-        assert!(line.contains(part), "{line}");
+    for part in [
+        "version=",
+        "address=127.0.0.1:",
+        "data_dir=",
+        "remarks=",
+        "tls=\"off\"",
+        "keys=\"given\"",
+        "http=\"off\"",
+        "metrics=\"off\"",
+        "audit=\"off\"",
+        "traces=\"off\"",
+        "ext_authz=\"off\"",
+        "profiles=\"off\"",
+        "read_only=\"off\"",
+        "unsafe_settings=\"key on the command line\"",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+#[test]
+fn the_log_says_at_the_start_what_is_on_and_what_is_unsafe() {
+    let folder = TempDir::new().unwrap();
+    let (audit, access) = (folder.path().join("audit"), folder.path().join("access.toml"));
+    fs::write(&access, "[[keys]]\nname = \"a\"\nkey = \"a\"\nroles = [\"full\"]\n").unwrap();
+    let (audit, access) = (audit.to_str().unwrap(), access.to_str().unwrap());
+    let flags = "--http-enabled --http-addr 0.0.0.0:0 --http-allow-plaintext --metrics-enabled --metrics-addr 127.0.0.1:0 \
+         --metrics-profiles --accept-clock --otel-provider otlpgrpc --otel-insecure";
+    let mut arguments: Vec<_> = flags.split_whitespace().collect();
+    arguments.extend(["--keys-file", access, "--audit-log", audit]);
+
+    let server = Served::start_with(&folder.path().join("data"), &arguments);
+    let line = server.await_line("serving gRPC");
+    for part in [
+        "keys=\"access file\"".to_owned(),
+        "http=\"http://0.0.0.0:".to_owned(),
+        "metrics=\"127.0.0.1:".to_owned(),
+        format!("audit=\"{audit}\""),
+        "traces=\"on\"".to_owned(),
+        "profiles=\"on\"".to_owned(),
+        "unsafe_settings=\"plain text for HTTP, key on the command line, clock accepted\""
+            .to_owned(),
+    ] {
+        assert!(line.contains(&part), "{part}: {line}");
     }
 }
 

@@ -14,6 +14,7 @@ mod limit_args;
 mod log_format;
 mod metrics_args;
 mod overload_args;
+mod start_line;
 mod stream_args;
 mod tls_args;
 mod trace_args;
@@ -57,9 +58,7 @@ pub(super) fn run(arguments: &Arguments, notes: &AdoptionNotes) -> Result<Exit, 
         if matches!(server.key_source(), KeySource::Kept(_) | KeySource::Made(_)) {
             registration = register(address, &config.data_dir);
         }
-        let version = env!("CARGO_PKG_VERSION");
-        let (data_dir, remarks) = (config.data_dir.display(), server.remarks());
-        tracing::info!(version, %address, %data_dir, remarks, "serving gRPC");
+        start_line::log(address, &config, server);
         if arguments.common.logs_json() || config.audit.target == Some(AuditTarget::StandardOutput)
         {
             // Both streams may be read as JSON.
