@@ -1,19 +1,19 @@
 //! Records as `CloudEvents`.
 
+use super::answer::ResponseForm;
+use super::message_json::{MessageJson, write_json};
 use super::options::AuditSource;
-use super::record::{CallRecord, CapturedMessage};
+use super::record::{CallRecord, CapturedMessage, PREFIX_BYTES};
 use crate::proto::served_descriptors;
 use crate::relationship::Timestamp;
 use flate2::read::GzDecoder;
-use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::{Read as _, Write as _};
+use std::time::Duration;
 
 /// The most bytes of a message that came compressed.
 const MESSAGE_BYTES_MAX: u64 = 256 << 10;
-/// The length of what precedes a message: whether it is compressed, and its length.
-const PREFIX_BYTES: usize = 5;
 /// The method whose requests have the headers of clients, and so their tokens and cookies: they are left out.
 const WITH_CREDENTIALS: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// Names of gRPC codes, by number.
@@ -37,14 +37,32 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Makes events of records.
+/// Writes events of records, one line for each.
 pub(super) struct EventEncoder {
-    /// The source of the events.
-    source: String,
-    /// Makes ids unlike those of other runs, together with a count.
-    run: String,
+    /// What every line starts with, up to the count in its id.
+    start: Vec<u8>,
+    /// What follows the id, up to the time.
+    source: Vec<u8>,
+    /// Makes ids unlike those of other runs, together with the text before it.
     count: u64,
-    methods: BTreeMap<String, MethodDescriptor>,
+    second: FormattedSecond,
+    messages: MessageJson,
+    methods: HashMap<String, MethodForm>,
+}
+
+/// How the messages of a method are written.
+struct MethodForm {
+    /// The type of the request; `None` where requests are left out.
+    request: Option<usize>,
+    answer: ResponseForm,
+}
+
+/// The last second that was formatted: the next record is likely of the same one.
+#[derive(Default)]
+struct FormattedSecond {
+    seconds: u64,
+    /// Up to the fraction; `None` for a time that cannot be written.
+    text: Option<String>,
 }
 
 impl EventEncoder {
@@ -52,103 +70,150 @@ impl EventEncoder {
     pub(super) fn new(AuditSource { source, run, .. }: AuditSource) -> Self {
         // The descriptors are part of the program; without them messages would be left out.
         let pool = served_descriptors().unwrap_or_default();
-        let mut methods = BTreeMap::new();
+        let messages = MessageJson::new(&pool);
+        let mut methods = HashMap::new();
         for service in pool.services() {
             for method in service.methods() {
-                methods.insert(format!("/{}/{}", service.full_name(), method.name()), method);
+                let path = format!("/{}/{}", service.full_name(), method.name());
+                let request = messages.index(&method.input()).filter(|_| path != WITH_CREDENTIALS);
+                let answer = ResponseForm::new(method.output());
+                methods.insert(path, MethodForm { request, answer });
             }
         }
-        Self { source, run, count: 0, methods }
+
+        let (mut start, mut origin) = (b"{\"specversion\":\"1.0\",\"id\":".to_vec(), Vec::new());
+        write_json(&mut start, &format!("{run}-"));
+        // The count and the quote follow.
+        start.pop();
+        origin.extend_from_slice(b"\",\"source\":");
+        write_json(&mut origin, &source);
+        origin.extend_from_slice(b",\"type\":\"kilwa.call\",\"time\":");
+        let second = FormattedSecond::default();
+        Self { start, source: origin, count: 0, second, messages, methods }
     }
 
-    /// The line of a record, with its end.
-    pub(super) fn line(&mut self, record: &CallRecord) -> String {
+    /// Appends the line of a record, with its end.
+    pub(super) fn write(&mut self, record: &CallRecord, out: &mut Vec<u8>) {
         self.count += 1;
-        let event = json!({
-            "specversion": "1.0",
-            "id": format!("{}-{}", self.run, self.count),
-            "source": self.source,
-            "type": "kilwa.call",
-            "time": time(record),
-            "subject": record.caller.as_deref().unwrap_or("unknown"),
-            "datacontenttype": "application/json",
-            "data": self.data(record),
-        });
-        format!("{event}\n")
+        out.extend_from_slice(&self.start);
+        write_json(out, &self.count);
+        out.extend_from_slice(&self.source);
+        self.second.write(record.time, out);
+        let caller = record.caller.as_deref();
+        member(out, "subject", caller.unwrap_or("unknown"));
+        out.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"data\":{\"caller\":");
+        write_json(out, &caller);
+        self.write_call(record, out);
+        out.extend_from_slice(b"}}\n");
     }
 
-    fn data(&self, record: &CallRecord) -> Value {
-        let method = self.methods.get(&record.path);
-        let shown = method.filter(|_| record.path != WITH_CREDENTIALS);
-        let request = shown.and_then(|method| message(&record.request, &method.input()));
-        let response = method.and_then(|method| message(&record.response, &method.output()));
-
-        let code = usize::try_from(record.code).ok().and_then(|code| CODES.get(code));
-        let mut data = Map::new();
-        data.insert("caller".to_owned(), json!(record.caller.as_deref()));
-        data.insert("peer".to_owned(), json!(record.peer.map(|peer| peer.to_string())));
-        data.insert("method".to_owned(), json!(record.path));
-        data.insert("requestId".to_owned(), json!(record.request_id));
+    /// The members of `data` after the caller.
+    fn write_call(&self, record: &CallRecord, out: &mut Vec<u8>) {
+        match record.peer {
+            // Memory takes it.
+            Some(peer) => drop(write!(out, ",\"peer\":\"{peer}\"")),
+            None => out.extend_from_slice(b",\"peer\":null"),
+        }
+        member(out, "method", &record.path);
+        member(out, "requestId", &record.request_id);
         if let Some(trace_id) = &record.trace_id {
-            data.insert("traceId".to_owned(), json!(trace_id));
+            member(out, "traceId", trace_id);
         }
-        data.insert("code".to_owned(), json!(code.unwrap_or(&"UNKNOWN")));
-        data.insert("durationMs".to_owned(), json!(record.duration.as_secs_f64() * 1e3));
+        let code = usize::try_from(record.code).ok().and_then(|code| CODES.get(code));
+        member(out, "code", code.unwrap_or(&"UNKNOWN"));
+        out.extend_from_slice(b",\"durationMs\":");
+        write_json(out, &(record.duration.as_secs_f64() * 1e3));
 
-        match request {
-            Some(request) => data.insert("request".to_owned(), request),
+        let method = self.methods.get(&record.path);
+        out.extend_from_slice(b",\"request\":");
+        let request = method.and_then(|method| {
+            self.messages.write(method.request?, &message(&record.request)?, out)
+        });
+        if request.is_none() {
             // Of a request that is too large, or that was not read.
-            None => data.insert("request".to_owned(), Value::Null),
-        };
-        if let Some(Value::Object(response)) = &response {
-            data.extend(revision(response).map(|token| ("revision".to_owned(), json!(token))));
-            data.extend(verdict(response).map(|verdict| ("verdict".to_owned(), verdict)));
+            out.extend_from_slice(b"null");
         }
-        Value::Object(data)
+
+        let Some((answer, response)) = method.and_then(|method| {
+            message(&record.response).map(|response| (&method.answer, response))
+        }) else {
+            return;
+        };
+        if let Some(token) = answer.token(&response) {
+            member(out, "revision", token);
+        }
+        if let Some(verdict) = answer.verdict(&response) {
+            member(out, "verdict", &verdict);
+        }
     }
 }
 
-/// When the call began.
-fn time(record: &CallRecord) -> Option<String> {
-    let seconds = i64::try_from(record.time.as_secs()).ok()?;
-    Timestamp::from_unix(seconds, record.time.subsec_nanos()).ok().map(|time| time.to_string())
+impl FormattedSecond {
+    /// Appends a time since the start of 1970; `null` for one that cannot be written.
+    fn write(&mut self, time: Duration, out: &mut Vec<u8>) {
+        if self.text.is_none() || self.seconds != time.as_secs() {
+            self.seconds = time.as_secs();
+            let seconds = i64::try_from(self.seconds).ok();
+            let whole = seconds.and_then(|seconds| Timestamp::from_unix(seconds, 0).ok());
+            self.text = whole.map(|whole| whole.to_string().trim_end_matches('Z').to_owned());
+        }
+        let Some(second) = &self.text else { return out.extend_from_slice(b"null") };
+        // As much of the fraction as any other time has.
+        let _ = match time.subsec_nanos() {
+            0 => write!(out, "\"{second}Z\""),
+            nanos if nanos % 1_000_000 == 0 => {
+                write!(out, "\"{second}.{:03}Z\"", nanos / 1_000_000)
+            }
+            nanos if nanos % 1_000 == 0 => write!(out, "\"{second}.{:06}Z\"", nanos / 1_000),
+            nanos => write!(out, "\"{second}.{nanos:09}Z\""),
+        };
+    }
 }
 
-/// A message as JSON. `None` when not all of it is there.
-fn message(captured: &CapturedMessage, descriptor: &MessageDescriptor) -> Option<Value> {
+/// Appends a member of an object that has some already.
+fn member<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
+    let _ = write!(out, ",\"{name}\":");
+    write_json(out, value);
+}
+
+/// The bytes of a message without their prefix, inflated. `None` when not all of it is there.
+fn message(captured: &CapturedMessage) -> Option<Cow<'_, [u8]>> {
     let (prefix, rest) = captured.bytes.split_at_checked(PREFIX_BYTES)?;
     let (is_compressed, length) = prefix.split_first()?;
     let length = u32::from_be_bytes(length.try_into().ok()?);
     let bytes = rest.get(..usize::try_from(length).ok()?)?;
+    if *is_compressed == 0 {
+        return Some(Cow::Borrowed(bytes));
+    }
     let mut inflated = Vec::new();
-    let bytes = if *is_compressed == 0 {
-        bytes
-    } else {
-        GzDecoder::new(bytes).take(MESSAGE_BYTES_MAX).read_to_end(&mut inflated).ok()?;
-        &inflated
-    };
-    let message = DynamicMessage::decode(descriptor.clone(), bytes).ok()?;
-    serde_json::to_value(message).ok()
+    GzDecoder::new(bytes).take(MESSAGE_BYTES_MAX).read_to_end(&mut inflated).ok()?;
+    Some(Cow::Owned(inflated))
 }
 
-/// The token of a response.
-fn revision(response: &Map<String, Value>) -> Option<&str> {
-    response.values().find_map(|value| value.as_object()?.get("token")?.as_str())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The permissionship that a response states; of several, how often each.
-fn verdict(response: &Map<String, Value>) -> Option<Value> {
-    if let Some(permissionship) = response.get("permissionship") {
-        return Some(permissionship.clone());
+    #[test]
+    fn a_time_reads_as_any_other_time() {
+        let mut second = FormattedSecond::default();
+        for (seconds, nanos) in [
+            (0, 0),
+            (0, 1),
+            (1_764_426_840, 123_456_789),
+            (1_764_426_840, 120_000_000),
+            (1_764_426_841, 1_000),
+            (1_764_426_841, 0),
+        ] {
+            let mut out = Vec::new();
+            second.write(Duration::new(seconds, nanos), &mut out);
+            let time = Timestamp::from_unix(seconds.try_into().unwrap(), nanos).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), format!("\"{time}\""));
+        }
+        for seconds in [253_402_300_800, u64::MAX] {
+            let mut out = Vec::new();
+            second.write(Duration::from_secs(seconds), &mut out);
+            assert_eq!(out, b"null");
+        }
     }
-    if let Some(facts) = response.get("dynamicMetadata") {
-        return facts.get("verdict").cloned();
-    }
-    let items = response.get("pairs").or_else(|| response.get("permissions"))?.as_array()?;
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for item in items {
-        let stated = item.get("item").and_then(|item| item.get("permissionship")?.as_str());
-        *counts.entry(stated.unwrap_or("error")).or_default() += 1;
-    }
-    Some(json!(counts))
 }

@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Duration;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -19,6 +19,10 @@ use tokio::time::Instant;
 
 /// How many records are written at once at most.
 const BATCH_MAX: usize = 256;
+/// How many bytes are written at once, with the record that exceeds them.
+const WRITE_BYTES: usize = 1 << 20;
+/// How long the thread lets records gather once there is one: to wake it costs a call more than all else about its record.
+const GATHER_TIME: Duration = Duration::from_millis(5);
 /// How long the thread waits after a failed write.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often the log of the server says that records cannot be written, or were dropped.
@@ -28,9 +32,13 @@ const FLUSH_MAX: Duration = Duration::from_secs(5);
 
 /// An audit log. Cheap to clone.
 #[derive(Clone)]
-pub struct AuditLog {
+pub struct AuditLog(Arc<AuditHandle>);
+
+struct AuditHandle {
     queue: Sender<AuditMessage>,
     state: Arc<AuditState>,
+    /// The thread that writes.
+    thread: Thread,
     when_full: WhenFull,
     now: fn() -> Duration,
 }
@@ -40,6 +48,8 @@ struct AuditState {
     dropped: AtomicU64,
     /// Whether the file is to be opened anew.
     reopens: AtomicBool,
+    /// Whether the thread lets records gather, and may be woken before its time.
+    gathers: AtomicBool,
 }
 
 /// Room in the queue for the record of one call.
@@ -105,16 +115,17 @@ impl AuditLog {
             state: Arc::clone(&state),
         };
         let thread = thread::Builder::new().name("audit".to_owned());
-        thread.spawn(move || writer.run()).map_err(AuditError::Thread)?;
-        Ok(Some(Self { queue, state, when_full: options.when_full, now }))
+        let thread = thread.spawn(move || writer.run()).map_err(AuditError::Thread)?;
+        let (thread, when_full) = (thread.thread().clone(), options.when_full);
+        Ok(Some(Self(Arc::new(AuditHandle { queue, state, thread, when_full, now }))))
     }
 
     /// Reserves room for the record of a call, if calls without it are refused.
     pub fn begin(&self) -> Result<AuditSlot, AuditFull> {
-        let permit = match self.when_full {
+        let permit = match self.0.when_full {
             WhenFull::Drop => None,
             WhenFull::Refuse => {
-                Some(self.queue.clone().try_reserve_owned().map_err(|_| AuditFull)?)
+                Some(self.0.queue.clone().try_reserve_owned().map_err(|_| AuditFull)?)
             }
         };
         Ok(AuditSlot { log: self.clone(), permit })
@@ -128,19 +139,20 @@ impl AuditLog {
 
     /// How many records were dropped.
     pub fn dropped(&self) -> u64 {
-        self.state.dropped.load(Ordering::Relaxed)
+        self.0.state.dropped.load(Ordering::Relaxed)
     }
 
     /// Opens the file anew before the next record, after another program has moved it.
     pub fn reopen(&self) {
-        self.state.reopens.store(true, Ordering::Relaxed);
+        self.0.state.reopens.store(true, Ordering::Relaxed);
     }
 
     /// Waits until everything so far has been written, for some seconds at most.
     pub async fn flush(&self) {
         let (done, is_done) = oneshot::channel();
         let flushing = async {
-            if self.queue.send(AuditMessage::Flush(done)).await.is_ok() {
+            if self.0.queue.send(AuditMessage::Flush(done)).await.is_ok() {
+                self.0.end_gathering();
                 // An error says that the thread has ended, and nothing more will be written.
                 let _ = is_done.await;
             }
@@ -152,7 +164,7 @@ impl AuditLog {
 
     fn count_dropped(&self) {
         static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
-        let dropped = self.state.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        let dropped = self.0.state.dropped.fetch_add(1, Ordering::Relaxed) + 1;
         if THROTTLE.admit(Instant::now().into_std()).is_some() {
             tracing::error!(
                 dropped,
@@ -165,28 +177,45 @@ impl AuditLog {
 impl AuditSlot {
     /// The time for the record, since the start of 1970.
     pub fn now(&self) -> Duration {
-        (self.log.now)()
+        (self.log.0.now)()
     }
 
     /// Gives the record to the log.
-    pub fn record(self, record: CallRecord) {
-        let message = AuditMessage::Call(Box::new(record));
+    pub fn record(self, record: impl Into<Box<CallRecord>>) {
+        let message = AuditMessage::Call(record.into());
         match self.permit {
             Some(permit) => {
                 permit.send(message);
             }
             None => {
-                if self.log.queue.try_send(message).is_err() {
+                if self.log.0.queue.try_send(message).is_err() {
                     self.log.count_dropped();
                 }
             }
+        }
+        self.log.0.mind_room();
+    }
+}
+
+impl AuditHandle {
+    /// Wakes the thread before its time when the queue is half full.
+    fn mind_room(&self) {
+        let is_half_full = || self.queue.capacity() <= self.queue.max_capacity() / 2;
+        if self.state.gathers.load(Ordering::Relaxed) && is_half_full() {
+            self.end_gathering();
+        }
+    }
+
+    fn end_gathering(&self) {
+        if self.state.gathers.swap(false, Ordering::Relaxed) {
+            self.thread.unpark();
         }
     }
 }
 
 impl fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuditLog").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("AuditLog").field("state", &self.0.state).finish_non_exhaustive()
     }
 }
 
@@ -207,39 +236,64 @@ struct AuditWriter {
 impl AuditWriter {
     /// Writes until the log has no handle any more.
     fn run(&mut self) {
-        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let (mut batch, mut lines) = (Vec::with_capacity(BATCH_MAX), Vec::new());
         while self.records.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-            let (mut lines, mut flushes) = (String::new(), Vec::new());
+            self.gather(&mut batch);
             for message in batch.drain(..) {
                 match message {
-                    AuditMessage::Call(record) => lines.push_str(&self.events.line(&record)),
-                    AuditMessage::Flush(done) => flushes.push(done),
+                    AuditMessage::Call(record) => self.events.write(&record, &mut lines),
+                    AuditMessage::Flush(done) => {
+                        self.write(&mut lines);
+                        // Fails when no one waits any more.
+                        let _ = done.send(());
+                    }
+                }
+                if lines.len() >= WRITE_BYTES {
+                    self.write(&mut lines);
                 }
             }
-
-            self.write(lines.as_bytes());
-            for done in flushes {
-                // Fails when no one waits any more.
-                let _ = done.send(());
-            }
+            self.write(&mut lines);
         }
     }
 
-    /// Writes lines, again and again until they are written. Meanwhile the queue fills, and calls see that.
-    fn write(&mut self, lines: &[u8]) {
+    /// Lets more records come, unless there are many or someone waits for these.
+    fn gather(&mut self, batch: &mut Vec<AuditMessage>) {
+        let is_awaited = batch.iter().any(|message| matches!(message, AuditMessage::Flush(_)));
+        if is_awaited || !self.records.is_empty() || self.records.is_closed() {
+            return;
+        }
+
+        self.state.gathers.store(true, Ordering::Relaxed);
+        // One that is woken for nothing writes a little early.
+        thread::park_timeout(GATHER_TIME);
+        self.state.gathers.store(false, Ordering::Relaxed);
+        while batch.len() < BATCH_MAX
+            && let Ok(message) = self.records.try_recv()
+        {
+            batch.push(message);
+        }
+    }
+
+    /// Takes lines and writes them, again and again until they are written. Meanwhile the queue fills, and calls see that.
+    fn write(&mut self, lines: &mut Vec<u8>) {
         static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
         while let Err(error) = self.try_write(lines) {
             if THROTTLE.admit(Instant::now().into_std()).is_some() {
                 tracing::error!(%error, "the audit log cannot be written");
             }
             if self.records.is_closed() {
-                return;
+                break;
             }
             thread::sleep(RETRY_PAUSE);
         }
+        lines.clear();
+        lines.shrink_to(WRITE_BYTES);
     }
 
     fn try_write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         match &mut self.output {
             AuditOutput::Standard => {
                 let mut output = io::stdout().lock();

@@ -4,6 +4,7 @@ use super::evaluations::EvaluationMetrics;
 use super::histogram::DurationHistogram;
 use super::imports::ImportMetrics;
 use super::limits::LimitMetrics;
+use super::shards::Shards;
 use super::watches::WatchMetrics;
 use crate::proto::served_descriptors;
 use prometheus_client::collector::Collector;
@@ -11,7 +12,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prost_reflect::MethodDescriptor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +44,9 @@ const UNKNOWN: usize = 2;
 /// The ended calls of every method, and what the services did for them. Methods that no service has count as one.
 #[derive(Debug)]
 pub struct CallMetrics {
-    methods: BTreeMap<String, Arc<MethodCalls>>,
+    by_path: HashMap<String, Arc<MethodCalls>>,
+    /// In the order in which they are written.
+    methods: Vec<Arc<MethodCalls>>,
     other: Arc<MethodCalls>,
     evaluations: EvaluationMetrics,
     watches: WatchMetrics,
@@ -57,6 +60,11 @@ pub struct MethodCalls {
     service: String,
     method: String,
     kind: &'static str,
+    counters: Shards<MethodCounters>,
+}
+
+#[derive(Debug, Default)]
+struct MethodCounters {
     by_code: [AtomicU64; CODES.len()],
     durations: DurationHistogram,
 }
@@ -65,7 +73,7 @@ impl CallMetrics {
     /// No calls yet, of the methods of every service.
     pub fn new() -> Self {
         let pool = served_descriptors().unwrap_or_default();
-        let methods = pool.services().flat_map(|service| {
+        let by_path = pool.services().flat_map(|service| {
             let calls = |method: MethodDescriptor| {
                 let path = format!("/{}/{}", service.full_name(), method.name());
                 let calls = MethodCalls::new(service.full_name(), method.name(), kind(&method));
@@ -73,10 +81,11 @@ impl CallMetrics {
             };
             service.methods().map(calls).collect::<Vec<_>>()
         });
-        let other = Arc::new(MethodCalls::new("unknown", "unknown", "unary"));
+        let by_path: BTreeMap<String, Arc<MethodCalls>> = by_path.collect();
         Self {
-            methods: methods.collect(),
-            other,
+            methods: by_path.values().cloned().collect(),
+            by_path: by_path.into_iter().collect(),
+            other: Arc::new(MethodCalls::new("unknown", "unknown", "unary")),
             evaluations: EvaluationMetrics::default(),
             watches: WatchMetrics::default(),
             imports: ImportMetrics::default(),
@@ -106,11 +115,11 @@ impl CallMetrics {
 
     /// The calls of the method with this path.
     pub fn method(&self, path: &str) -> Arc<MethodCalls> {
-        Arc::clone(self.methods.get(path).unwrap_or(&self.other))
+        Arc::clone(self.by_path.get(path).unwrap_or(&self.other))
     }
 
     fn all(&self) -> impl Iterator<Item = &MethodCalls> {
-        self.methods.values().chain([&self.other]).map(Arc::as_ref)
+        self.methods.iter().chain([&self.other]).map(Arc::as_ref)
     }
 }
 
@@ -136,18 +145,34 @@ impl MethodCalls {
             service: service.to_owned(),
             method: method.to_owned(),
             kind,
-            by_code: Default::default(),
-            durations: DurationHistogram::default(),
+            counters: Shards::default(),
         }
     }
 
     /// Counts a call that ended with this gRPC code after this time.
     pub fn record(&self, code: i32, elapsed: Duration) {
         let code = usize::try_from(code).unwrap_or(UNKNOWN);
-        if let Some(count) = self.by_code.get(code).or(self.by_code.get(UNKNOWN)) {
-            count.fetch_add(1, Ordering::Relaxed);
+        self.counters.count(|MethodCounters { by_code, durations }| {
+            if let Some(count) = by_code.get(code).or(by_code.get(UNKNOWN)) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            durations.record(elapsed);
+        });
+    }
+
+    /// How many calls ended with each code.
+    fn by_code(&self) -> [u64; CODES.len()] {
+        let mut totals = [0; CODES.len()];
+        for counters in self.counters.all() {
+            for (total, count) in totals.iter_mut().zip(&counters.by_code) {
+                *total += count.load(Ordering::Relaxed);
+            }
         }
-        self.durations.record(elapsed);
+        totals
+    }
+
+    fn durations(&self) -> impl Iterator<Item = &DurationHistogram> {
+        self.counters.all().map(|counters| &counters.durations)
     }
 
     fn labels(&self) -> Vec<(&'static str, &str)> {
@@ -165,8 +190,7 @@ impl Collector for CallMetrics {
         let mut handled =
             encoder.encode_descriptor("grpc_server_handled", help, None, MetricType::Counter)?;
         for calls in self.all() {
-            for (count, code) in calls.by_code.iter().zip(CODES) {
-                let count = count.load(Ordering::Relaxed);
+            for (count, code) in calls.by_code().into_iter().zip(CODES) {
                 // Codes that a method never had are left out: there would be hundreds of series of zeros.
                 if count > 0 {
                     let labels = [calls.labels(), vec![("grpc_code", code)]].concat();
@@ -179,8 +203,9 @@ impl Collector for CallMetrics {
         let name = "grpc_server_handling_seconds";
         let mut handling = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
         for calls in self.all() {
-            if !calls.durations.is_empty() {
-                calls.durations.encode(handling.encode_family(&calls.labels())?)?;
+            if !calls.durations().all(DurationHistogram::is_empty) {
+                let labels = calls.labels();
+                DurationHistogram::encode(calls.durations(), handling.encode_family(&labels)?)?;
             }
         }
 
@@ -226,6 +251,23 @@ mod tests {
         ] {
             assert!(text.contains(&line), "{line} is not in {text}");
         }
+    }
+
+    #[test]
+    fn calls_on_all_threads_are_counted_together() {
+        let calls = CallMetrics::new();
+        std::thread::scope(|scope| {
+            for _ in 0..40 {
+                scope.spawn(|| calls.method(CHECK).record(0, Duration::from_secs(3)));
+            }
+        });
+        let text = text(calls);
+        for end in ["grpc_code=\"OK\"} 40\n", "_sum{", "_count{"] {
+            assert!(text.contains(end), "{end} is not in {text}");
+        }
+        let values = text.lines().filter(|line| line.contains("_sum{") || line.contains("_count{"));
+        let values: Vec<_> = values.filter_map(|line| Some(line.rsplit_once(' ')?.1)).collect();
+        assert!(values.starts_with(&["120.0", "40"]), "{values:?}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ const NUMBERS: [f64; 21] = [
     1_048_576.0,
 ];
 
-/// A histogram of durations. Recording takes three atomic additions and no lock.
+/// A histogram of durations. Recording takes two atomic additions and no lock.
 #[derive(Debug, Default)]
 pub(super) struct DurationHistogram(Buckets);
 
@@ -78,53 +78,95 @@ impl DurationHistogram {
     /// Counts a duration.
     pub(super) fn record(&self, duration: Duration) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.0.record(&SECONDS, duration.as_secs_f64(), nanoseconds);
+        let seconds = duration.as_secs_f64();
+        self.0.record(SECONDS.partition_point(|bound| *bound < seconds), nanoseconds);
     }
 
     /// Whether nothing was recorded.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.count() == 0
+        self.0.counts.iter().all(|count| count.load(Ordering::Relaxed) == 0)
     }
 
-    /// Writes it as one series.
-    pub(super) fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
-        let sum = Duration::from_nanos(self.0.sum.load(Ordering::Relaxed)).as_secs_f64();
-        self.0.encode(encoder, &SECONDS, sum)
+    /// Writes the sum of some as one series.
+    pub(super) fn encode<'h>(
+        all: impl Iterator<Item = &'h Self>,
+        encoder: MetricEncoder<'_>,
+    ) -> fmt::Result {
+        let (counts, sum) = Buckets::total(all.map(|histogram| &histogram.0));
+        encode(encoder, &SECONDS, counts, Duration::from_nanos(sum).as_secs_f64())
     }
 }
 
 impl NumberHistogram {
     /// Counts a number.
     pub(super) fn record(&self, number: u64) {
-        // Exact up to 2^53, and far above every bound there.
-        let value = Duration::from_nanos(number).as_secs_f64() * NANOSECONDS;
-        self.0.record(&NUMBERS, value.round(), number);
+        // The exponent of the smallest power of two that is not below the number.
+        let exponent = u64::BITS - number.saturating_sub(1).leading_zeros();
+        let bucket = usize::try_from(exponent).unwrap_or(usize::MAX).min(NUMBERS.len());
+        self.0.record(bucket, number);
     }
 
-    /// Writes it as one series.
-    pub(super) fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
-        let sum = Duration::from_nanos(self.0.sum.load(Ordering::Relaxed)).as_secs_f64();
-        self.0.encode(encoder, &NUMBERS, (sum * NANOSECONDS).round())
+    /// Writes the sum of some as one series.
+    pub(super) fn encode<'h>(
+        all: impl Iterator<Item = &'h Self>,
+        encoder: MetricEncoder<'_>,
+    ) -> fmt::Result {
+        let (counts, sum) = Buckets::total(all.map(|histogram| &histogram.0));
+        // Exact up to 2^53, and far above every bound there.
+        let sum = (Duration::from_nanos(sum).as_secs_f64() * NANOSECONDS).round();
+        encode(encoder, &NUMBERS, counts, sum)
     }
 }
 
 impl Buckets {
-    fn record(&self, bounds: &[f64], value: f64, amount: u64) {
-        let bucket = bounds.partition_point(|bound| *bound < value);
+    fn record(&self, bucket: usize, amount: u64) {
         if let Some(count) = self.counts.get(bucket) {
             count.fetch_add(1, Ordering::Relaxed);
         }
         self.sum.fetch_add(amount, Ordering::Relaxed);
     }
 
-    fn count(&self) -> u64 {
-        self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    /// The counts and the sum of some together.
+    fn total<'b>(all: impl Iterator<Item = &'b Self>) -> ([u64; SECONDS.len() + 1], u64) {
+        let (mut counts, mut sum) = ([0; SECONDS.len() + 1], 0_u64);
+        for buckets in all {
+            for (total, count) in counts.iter_mut().zip(&buckets.counts) {
+                *total += count.load(Ordering::Relaxed);
+            }
+            sum = sum.wrapping_add(buckets.sum.load(Ordering::Relaxed));
+        }
+        (counts, sum)
     }
+}
 
-    fn encode(&self, mut encoder: MetricEncoder<'_>, bounds: &[f64], sum: f64) -> fmt::Result {
-        let counts = self.counts.each_ref().map(|count| count.load(Ordering::Relaxed));
-        let bounds = bounds.iter().copied().chain([f64::INFINITY]);
-        let buckets: Vec<_> = bounds.zip(counts).collect();
-        encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
+fn encode(
+    mut encoder: MetricEncoder<'_>,
+    bounds: &[f64],
+    counts: [u64; SECONDS.len() + 1],
+    sum: f64,
+) -> fmt::Result {
+    let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+    let buckets: Vec<_> = bounds.zip(counts).collect();
+    encoder.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_in_the_bucket_whose_bound_it_does_not_pass() {
+        for number in (0..=70).chain([1 << 19, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, u64::MAX]) {
+            let histogram = NumberHistogram::default();
+            histogram.record(number);
+            let counts = histogram.0.counts.iter().map(|count| count.load(Ordering::Relaxed));
+            let bound = (0..20).find(|exponent| number <= 1 << exponent).unwrap_or(20);
+            let bucket = if number > 1 << 20 { NUMBERS.len() } else { bound };
+            assert_eq!(
+                counts.collect::<Vec<_>>().iter().position(|count| *count == 1),
+                Some(bucket),
+                "{number}"
+            );
+        }
     }
 }

@@ -11,6 +11,7 @@ mod imports;
 mod limits;
 mod prometheus_text;
 mod reading;
+mod shards;
 mod watches;
 
 pub use calls::{CallMetrics, MethodCalls};

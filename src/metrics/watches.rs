@@ -58,7 +58,7 @@ impl WatchMetrics {
             None,
             MetricType::Histogram,
         )?;
-        self.delays.encode(delays)
+        DurationHistogram::encode([&self.delays].into_iter(), delays)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The token in the first message of a response.
 
 use crate::proto::authzed::api::v1::ZedToken;
+use crate::proto::{WireValue, next_field};
 use prost::Message as _;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use std::sync::{Arc, OnceLock};
 
 /// What precedes a message: whether it is compressed, and its length.
@@ -39,12 +39,12 @@ fn token(bytes: &[u8], field: u32) -> Option<String> {
         return None;
     }
     while !message.is_empty() {
-        let (number, wire) = decode_key(&mut message).ok()?;
-        if number == field && wire == WireType::LengthDelimited {
-            let length = usize::try_from(decode_varint(&mut message).ok()?).ok()?;
-            return Some(ZedToken::decode(message.get(..length)?).ok()?.token);
+        match next_field(&mut message)? {
+            (number, WireValue::Delimited(content)) if number == field => {
+                return Some(ZedToken::decode(content).ok()?.token);
+            }
+            (_, WireValue::Delimited(_) | WireValue::Varint(_) | WireValue::Other) => {}
         }
-        skip_field(wire, number, &mut message, DecodeContext::default()).ok()?;
     }
     None
 }

@@ -108,6 +108,78 @@ async fn each_call_is_an_event_that_says_who_what_and_how_it_ended() {
 }
 
 #[tokio::test]
+async fn a_lookup_has_its_revision_and_a_bulk_check_has_its_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let data = folder.path().join("data");
+    let mut server = Served::start_with(&data, &["--audit-log", path.to_str().unwrap()]);
+    let mut schema = server.schema().await;
+    schema.write_schema(proto::WriteSchemaRequest { schema: SCHEMA.to_owned() }).await.unwrap();
+    let mut permissions = client(&server, KEY).await;
+    let updates = vec![touch("document:plan#viewer@user:ann")];
+    let write =
+        proto::WriteRelationshipsRequest { updates, ..proto::WriteRelationshipsRequest::default() };
+    permissions.write_relationships(write).await.unwrap();
+
+    let proto::CheckPermissionRequest { subject, .. } = question("document:plan#view@user:ann");
+    let lookup = proto::LookupResourcesRequest {
+        resource_object_type: "document".to_owned(),
+        permission: "view".to_owned(),
+        subject,
+        optional_limit: 1,
+        ..proto::LookupResourcesRequest::default()
+    };
+    let mut found = permissions.lookup_resources(lookup).await.unwrap().into_inner();
+    let found = found.message().await.unwrap().unwrap();
+    // The result has a cursor too, which is another token.
+    assert!(found.after_result_cursor.is_some());
+
+    let questions = ["view@user:ann", "edit@user:ann", "unknown@user:ann", "view@user:ann"];
+    let items = questions.map(|text| {
+        let asked = question(&format!("document:plan#{text}"));
+        proto::CheckBulkPermissionsRequestItem {
+            resource: asked.resource,
+            permission: asked.permission,
+            subject: asked.subject,
+            context: None,
+        }
+    });
+    let bulk = proto::CheckBulkPermissionsRequest {
+        items: items.into(),
+        ..proto::CheckBulkPermissionsRequest::default()
+    };
+    // Of these, the response comes compressed too.
+    for mut permissions in [
+        permissions.clone(),
+        permissions
+            .send_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Gzip),
+    ] {
+        permissions.check_bulk_permissions(bulk.clone()).await.unwrap();
+    }
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), 0);
+
+    let events = lines(&path);
+    let of = |method: &str| {
+        let is = |event: &&Value| event["data"]["method"].as_str().unwrap().ends_with(method);
+        events.iter().filter(is).map(|event| &event["data"]).collect::<Vec<_>>()
+    };
+    let [lookup] = of("/LookupResources")[..] else { panic!("{events:?}") };
+    assert_eq!(lookup["revision"], json!(found.looked_up_at.unwrap().token));
+    assert_eq!(lookup["verdict"], "LOOKUP_PERMISSIONSHIP_HAS_PERMISSION");
+    let [plain, compressed] = of("/CheckBulkPermissions")[..] else { panic!("{events:?}") };
+    let counts = json!({
+        "PERMISSIONSHIP_HAS_PERMISSION": 2,
+        "PERMISSIONSHIP_NO_PERMISSION": 1,
+        "error": 1,
+    });
+    assert_eq!((&plain["verdict"], &compressed["verdict"]), (&counts, &counts));
+    assert_eq!(plain["request"], compressed["request"]);
+    assert_eq!(plain["request"]["items"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn standard_output_has_events_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));

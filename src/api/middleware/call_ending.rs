@@ -103,10 +103,10 @@ impl CallEnding {
     }
 
     /// Starts the record of the call for an audit log.
-    pub(super) fn start_audit(&mut self, slot: AuditSlot, path: &str, caller: Option<Arc<str>>) {
-        let id = shown_id(self.trailers.get(REQUEST_ID));
-        let origin = (caller, self.log.peer());
-        self.audit = Some(AuditTrail::start(slot, path, id, origin, self.log.trace_id()));
+    pub(super) fn start_audit(&mut self, slot: AuditSlot, caller: Option<Arc<str>>) {
+        let request = (self.log.path(), shown_id(self.trailers.get(REQUEST_ID)));
+        let (started, origin) = (self.log.started(), (caller, self.log.peer()));
+        self.audit = Some(AuditTrail::start(slot, started, request, origin, self.log.trace_id()));
     }
 
     /// The body of the response, whose token the span of the call shows, if there is one.
@@ -114,6 +114,13 @@ impl CallEnding {
         match self.log.span() {
             Some(span) => call_span::noting_token(span, body),
             None => body,
+        }
+    }
+
+    /// Notes some bytes of the response for the record of the call.
+    pub(super) fn note_response(&mut self, bytes: &[u8]) {
+        if let Some(audit) = &mut self.audit {
+            audit.note_response(bytes);
         }
     }
 
@@ -136,20 +143,20 @@ impl CallEnding {
     /// Completes the headers that end the call, and logs it.
     pub(super) fn complete(&mut self, headers: &mut HeaderMap) {
         // Looked at in its raw form first, because reading a status copies all headers.
-        if headers.get(Status::GRPC_STATUS).is_some_and(|code| code == OK) {
-            self.log.end_well();
+        let duration = if headers.get(Status::GRPC_STATUS).is_some_and(|code| code == OK) {
+            self.log.end_well()
         } else {
             if let Some(withheld) = self.withheld {
                 status::withhold(headers, withheld);
             }
             status::explain(headers);
             grpc_message::simplify(headers);
-            self.log.end(headers);
-        }
+            self.log.end(headers)
+        };
         if let Some(mut audit) = self.audit.take() {
             let code =
                 headers.get(Status::GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
-            audit.end(code.unwrap_or_default());
+            audit.end(code.unwrap_or_default(), duration);
         }
         headers.extend(std::mem::take(&mut self.trailers));
     }

@@ -164,6 +164,11 @@ impl CallLog {
         self.span.as_ref().map(ActiveSpan::trace_id).or_else(caller)
     }
 
+    /// The path of its method.
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
     /// The address from which the call came.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.origin.peer
@@ -184,17 +189,17 @@ impl CallLog {
         self.work = Some(work);
     }
 
-    /// Ends the log of a call that was answered.
-    pub(crate) fn end_well(&mut self) {
-        self.write(StatusSource::Own(Code::Ok, ""));
+    /// Ends the log of a call that was answered. Returns how long it took.
+    pub(crate) fn end_well(&mut self) -> Duration {
+        self.write(StatusSource::Own(Code::Ok, ""))
     }
 
-    /// Ends the log with the status that these headers hold.
-    pub(crate) fn end(&mut self, headers: &HeaderMap) {
-        self.write(StatusSource::Headers(headers));
+    /// Ends the log with the status that these headers hold. Returns how long the call took.
+    pub(crate) fn end(&mut self, headers: &HeaderMap) -> Duration {
+        self.write(StatusSource::Headers(headers))
     }
 
-    fn write(&mut self, source: StatusSource<'_>) {
+    fn write(&mut self, source: StatusSource<'_>) -> Duration {
         self.is_ended = true;
         let (code, elapsed) = (source.code(), self.started.elapsed());
         self.calls.record(code.into(), elapsed);
@@ -206,7 +211,7 @@ impl CallLog {
         // decoded, which costs as much as to refuse them.
         let suppressed = severity.admit_line();
         if suppressed.is_none() && self.span.is_none() {
-            return;
+            return elapsed;
         }
         let status = source.decode();
         if let Some(suppressed) = suppressed {
@@ -221,6 +226,7 @@ impl CallLog {
             let caller = (self.origin.caller.take(), self.origin.peer, id);
             call_span::end(span, (code, reason), elapsed, caller, self.work.as_ref());
         }
+        elapsed
     }
 
     fn write_line(

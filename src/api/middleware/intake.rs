@@ -4,6 +4,7 @@
 //! built. Both are held against the method's bound and against one budget that all calls share, until the call has ended.
 //! Small requests cost the budget nothing: their number is bounded by the connections.
 
+use crate::api::middleware::audit_trail::SharedCapture;
 use crate::api::status;
 use crate::metrics::{CallMetrics, ReachedLimit};
 use crate::proto::decoded_size::{self, SizeError};
@@ -294,13 +295,19 @@ pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
 pub(crate) struct CountedBody {
     body: Body,
     call: Arc<RequestMemory>,
+    /// Keeps the first message for the audit log, where there is one.
+    capture: Option<SharedCapture>,
     /// The frame with which the request became large; returned by the next poll, which runs in [`aside`].
     kept: Option<Frame<Bytes>>,
 }
 
 impl CountedBody {
-    pub(crate) fn body(body: Body, call: &Arc<RequestMemory>) -> Body {
-        Body::new(Self { body, call: Arc::clone(call), kept: None })
+    pub(super) fn body(
+        body: Body,
+        call: &Arc<RequestMemory>,
+        capture: Option<SharedCapture>,
+    ) -> Body {
+        Body::new(Self { body, call: Arc::clone(call), capture, kept: None })
     }
 }
 
@@ -324,6 +331,9 @@ impl HttpBody for CountedBody {
             Poll::Pending | Poll::Ready(None) => return polled,
         };
 
+        if let Some((capture, data)) = self.capture.as_ref().zip(frame.data_ref()) {
+            capture.push(data);
+        }
         let was_large = self.call.is_large();
         if let Err(refusal) = self.call.receive(frame.data_ref().map_or(0, Bytes::len)) {
             // No more of it is wanted.
@@ -371,7 +381,7 @@ mod tests {
     async fn a_request_that_is_broken_off_does_not_end_as_a_whole_one() {
         let budget = Arc::new(MemoryBudget::new(1 << 20, Arc::default()));
         let call = RequestMemory::new(&budget, MethodLimits::from_path("/a/Watch"), false);
-        let mut body = CountedBody::body(Body::new(BrokenOff), &call);
+        let mut body = CountedBody::body(Body::new(BrokenOff), &call, None);
         let error = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         // Of CANCELLED, tonic makes the end of the messages.
         assert_eq!(error.unwrap().unwrap_err().code(), Code::Aborted);

@@ -1,6 +1,7 @@
 //! Middleware around every service: authentication, deadline, request id, compression, trailers, log line.
 
 use crate::api::call_access::{self, CallStanding};
+use crate::api::middleware::audit_trail::AuditTrail;
 use crate::api::middleware::auth::{self, Keys};
 use crate::api::middleware::call_ending::{CallEnding, PeerAddress, RequestIds};
 use crate::api::middleware::compression::{self, Policy};
@@ -94,7 +95,8 @@ impl fmt::Debug for MiddlewareOptions {
 #[derive(Clone)]
 pub(crate) struct Middleware<S> {
     inner: S,
-    options: MiddlewareOptions,
+    /// Shared, because a service is cloned for each call.
+    options: Arc<MiddlewareOptions>,
     /// Whether its calls last as long as their clients like, and so are no load while nothing changes.
     is_watch: bool,
     /// Duration from which a call is logged as slow; `None` for watches, whose duration the client chooses.
@@ -105,7 +107,7 @@ impl<S: NamedService> Middleware<S> {
     pub(crate) fn new(inner: S, options: MiddlewareOptions) -> Self {
         let is_watch = S::NAME.ends_with(".WatchService");
         let slow_after = (!is_watch).then_some(options.slow_call);
-        Self { inner, options, is_watch, slow_after }
+        Self { inner, options: Arc::new(options), is_watch, slow_after }
     }
 }
 
@@ -113,12 +115,11 @@ impl<S> Middleware<S> {
     /// Finds the caller of a request, and refuses what it may not call or what is too much at present.
     fn enter(&self, request: &mut Request<Body>, ending: &mut CallEnding) -> Result<(), Status> {
         let (options, audit) = (&self.options, self.options.audit.as_ref());
-        let path = request.uri().path().to_owned();
         let caller = options.keys.admit(request).inspect_err(|refusal| {
             let peer = request.extensions().get().map(|PeerAddress(peer)| *peer);
             auth::log_refusal(peer, refusal);
             if let Some(audit) = audit {
-                ending.start_audit(audit.begin_unreserved(), &path, None);
+                ending.start_audit(audit.begin_unreserved(), None);
             }
         })?;
         if let Some(Admission { admitted, .. }) = request.extensions().get() {
@@ -128,18 +129,14 @@ impl<S> Middleware<S> {
         if let Some(audit) = audit {
             let slot = if self.is_watch { Ok(audit.begin_unreserved()) } else { audit.begin() };
             let slot = slot.map_err(|AuditFull| status::audit_full())?;
-            ending.start_audit(
-                slot,
-                &path,
-                caller.as_ref().map(|caller| Arc::clone(caller.name())),
-            );
+            ending.start_audit(slot, caller.as_ref().map(|caller| Arc::clone(caller.name())));
         }
         if let Some(caller) = &caller {
             ending.identify(Arc::clone(caller.name()));
             ending.withhold(call_access::enter(request, caller)?);
             if self.is_watch {
                 ending.standing = options.keys.standing(request, caller);
-            } else if has_request_stream(&path)
+            } else if has_request_stream(request.uri().path())
                 && let Some(standing) = options.keys.standing(request, caller)
             {
                 request.extensions_mut().insert(CallStanding::new(standing));
@@ -203,10 +200,8 @@ where
         let limits = MethodLimits::from_path(path);
         let compressed = request.headers().contains_key(GRPC_ENCODING);
         let call = RequestMemory::new(&self.options.budget, limits, compressed);
-        let request = request.map(|body| match &ending.audit {
-            Some(audit) => CountedBody::body(audit.request(body), &call),
-            None => CountedBody::body(body, &call),
-        });
+        let capture = ending.audit.as_ref().map(AuditTrail::request);
+        let request = request.map(|body| CountedBody::body(body, &call, capture));
         let answer = intake::read(Arc::clone(&call), self.inner.call(request));
         Box::pin(
             async move {
@@ -214,11 +209,7 @@ where
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
                 };
-                let answer =
-                    answer?.map(|body| ending.traced(body)).map(|body| match &ending.audit {
-                        Some(audit) => audit.response(body),
-                        None => body,
-                    });
+                let answer = answer?.map(|body| ending.traced(body));
                 let response = compression::compress(compression, answer).await;
                 Ok(finish(response, ending, deadline, Some(call)))
             }

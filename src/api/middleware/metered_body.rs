@@ -96,8 +96,13 @@ impl HttpBody for MeteredBody {
         match polled {
             Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
                 Ok(trailers) => Poll::Ready(Some(Ok(self.end(trailers)))),
-                Err(data) => match self.ending.require_current() {
-                    Ok(()) => Poll::Ready(Some(Ok(data))),
+                Err(frame) => match self.ending.require_current() {
+                    Ok(()) => {
+                        if let Some(data) = frame.data_ref() {
+                            self.ending.note_response(data);
+                        }
+                        Poll::Ready(Some(Ok(frame)))
+                    }
                     Err(revocation) => self.end_early(&status::access_revoked(revocation)),
                 },
             },

@@ -145,7 +145,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("pest_derive", &["schema"]),
     ("pprof", &["server"]),
     ("prometheus_client", &["metrics"]),
-    ("prost", &["proto", "traces", "api", "http"]),
+    ("prost", &["proto", "audit", "traces", "api", "http"]),
     ("prost_reflect", &["proto", "metrics", "audit", "traces", "api", "http"]),
     ("prost_types", &["proto", "api", "http", "envoy", "client"]),
     ("quick_junit", &["cli"]),
@@ -154,7 +154,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("rocksdb", &["store"]),
     ("rustix", &["server", "store", "cli"]),
     ("saphyr_parser", &["validation"]),
-    ("serde", &["settings_file", "access", "http", "envoy", "cli"]),
+    ("serde", &["settings_file", "access", "audit", "http", "envoy", "cli"]),
     (
         "serde_json",
         &[
