@@ -4,6 +4,8 @@
 // expects; the first one that is not met ends the run with a failure. With --kilwa, what Kilwa has beyond SpiceDB is played
 // as well. Against SpiceDB, start `spicedb serve` with `--datastore-revision-quantization-interval 10ms`: an answer without
 // a consistency may rest on what was true one interval ago.
+//
+// With `roles` or `costs` in place of the endpoint it does what is said in those files.
 package main
 
 import (
@@ -48,6 +50,10 @@ var steps = []func(*session){
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "roles" {
 		playRoles(os.Args[2:])
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "costs" {
+		measureCosts(os.Args[2:])
 		return
 	}
 	if len(os.Args) < 4 {
