@@ -147,7 +147,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("prometheus_client", &["metrics"]),
     ("prost", &["proto", "audit", "traces", "api", "http"]),
     ("prost_reflect", &["proto", "metrics", "audit", "traces", "api", "http"]),
-    ("prost_types", &["proto", "api", "http", "envoy", "client"]),
+    ("prost_types", &["proto", "audit", "api", "http", "envoy", "client"]),
     ("quick_junit", &["cli"]),
     ("regex", &["caveat"]),
     ("ring", &["access", "server", "client"]),
