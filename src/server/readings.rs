@@ -1,6 +1,7 @@
 //! What the parts of a server say of themselves at a scrape.
 
 use super::registry::Registry;
+use super::reload::OutdatedCount;
 use crate::api::{ApiOptions, CollectionTotals, Workers};
 use crate::engine::CacheStatistics;
 use crate::metrics::{CallMetrics, Reading, ReadingSource};
@@ -45,6 +46,14 @@ pub(super) fn of_records(options: &ApiOptions) -> ReadingSource {
             Reading::counter("kilwa_audit_dropped", help, audit.dropped())
         });
         dropped.into_iter().chain(traces.as_ref().map(spans)).collect()
+    })
+}
+
+/// Readings of the files that are read again while the server runs.
+pub(super) fn of_files(outdated: OutdatedCount) -> ReadingSource {
+    Box::new(move || {
+        let help = "Access, mapping and certificate files that changed and could not be used, so that what they had before stays in use; the log says why";
+        vec![Reading::gauge("kilwa_files_not_reloaded", help, outdated.get())]
     })
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -19,6 +20,24 @@ pub(super) struct Reloadable {
     named_files: Option<Box<dyn Fn() -> Vec<PathBuf> + Send + Sync>>,
     reload: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
     state: FileState,
+    /// Whether the last reading failed, so that an older state is in use.
+    is_outdated: bool,
+}
+
+/// How many things are in use as they were before their files changed, because these could not be used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OutdatedCount(Arc<AtomicU64>);
+
+impl OutdatedCount {
+    /// The number at present.
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, things: &[Reloadable]) {
+        let count = things.iter().map(|thing| u64::from(thing.is_outdated)).sum();
+        self.0.store(count, Ordering::Relaxed);
+    }
 }
 
 /// What is known of the files of one thing.
@@ -43,7 +62,14 @@ impl Reloadable {
     ) -> Self {
         let read = marks(&files);
         let state = FileState { seen: read.clone(), read };
-        Self { name: name.into(), files, named_files: None, reload: Box::new(reload), state }
+        Self {
+            name: name.into(),
+            files,
+            named_files: None,
+            reload: Box::new(reload),
+            state,
+            is_outdated: false,
+        }
     }
 
     /// The same for something whose files can be others after a reload.
@@ -58,7 +84,9 @@ impl Reloadable {
     fn reload(&mut self) {
         // Before the files are read: a change meanwhile is then noticed at the next look.
         self.state.read = marks(&self.files);
-        match (self.reload)() {
+        let reloaded = (self.reload)();
+        self.is_outdated = reloaded.is_err();
+        match reloaded {
             Ok(()) => {
                 tracing::info!(name = self.name, "reloaded");
                 self.follow_named_files();
@@ -102,7 +130,11 @@ impl fmt::Debug for Reloadable {
 }
 
 /// Reloads what can be: all of it when `requests` is notified, and what has changed. Never ends.
-pub(super) async fn supervise(mut things: Vec<Reloadable>, requests: Arc<Notify>) {
+pub(super) async fn supervise(
+    mut things: Vec<Reloadable>,
+    requests: Arc<Notify>,
+    outdated: OutdatedCount,
+) {
     loop {
         let is_requested = tokio::select! {
             () = requests.notified() => true,
@@ -120,7 +152,10 @@ pub(super) async fn supervise(mut things: Vec<Reloadable>, requests: Arc<Notify>
             things
         });
         match reading.await {
-            Ok(back) => things = back,
+            Ok(back) => {
+                outdated.set(&back);
+                things = back;
+            }
             Err(error) => {
                 tracing::error!(%error, "reloading failed; a restart makes it possible again");
                 things = Vec::new();
@@ -140,7 +175,7 @@ fn marks(files: &[PathBuf]) -> Vec<FileMark> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     #[test]
     fn a_change_counts_when_it_has_lasted_and_a_failure_is_not_repeated() {

@@ -13,7 +13,7 @@ use super::registry::Registry;
 use super::tls::{self, TlsIdentity};
 use crate::api::{ApiOptions, Workers};
 use crate::config::MetricsOptions;
-use crate::metrics::{Exposition, TextFormat};
+use crate::metrics::{Exposition, ReadingSource, TextFormat};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -163,11 +163,13 @@ impl ScrapeService {
         workers: &Arc<Workers>,
         registry: &Arc<Registry>,
         readiness: Readiness,
+        files: ReadingSource,
     ) -> Self {
         let mut exposition = Exposition::default();
         exposition.add_calls(Arc::clone(&options.calls));
         exposition.add_source(readings::of_server(workers, registry, &options.calls));
         exposition.add_source(readings::of_records(options));
+        exposition.add_source(files);
         Self { exposition: Arc::new(exposition), readiness, profiles: false }
     }
 

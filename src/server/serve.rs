@@ -8,8 +8,9 @@ use super::http_listener::{HttpListener, HttpListenerError};
 use super::listener::listen;
 use super::plaintext::{self, ListenerKind};
 use super::readiness::Readiness;
+use super::readings;
 use super::registry::Registry;
-use super::reload::{self, Reloadable};
+use super::reload::{self, OutdatedCount, Reloadable};
 use super::scrape::{ScrapeListener, ScrapeService};
 use super::tls::TlsIdentity;
 use super::upkeep::{collect_garbage, watch_clock};
@@ -41,7 +42,9 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServerError> {
         self.require_protection(&listener)?;
-        let reloading = reload::supervise(self.reloadables(), Arc::clone(&self.reloads));
+        let outdated = OutdatedCount::default();
+        let requests = Arc::clone(&self.reloads);
+        let reloading = reload::supervise(self.reloadables(), requests, outdated.clone());
 
         let traces = self.traces.take().map(TraceExport::run).transpose()?;
         let audit = self.options.audit.clone();
@@ -51,7 +54,8 @@ impl Server {
         let (stop, stopped) = watch::channel(());
         let registry = Registry::of(self.connections);
         let readiness = Readiness::new(&reporter);
-        let scraped = ScrapeService::new(&self.options, &self.workers, &registry, readiness)
+        let read = readings::of_files(outdated);
+        let scraped = ScrapeService::new(&self.options, &self.workers, &registry, readiness, read)
             .with_profiles(self.profiles);
         // Aborted when this is dropped.
         let _scrapes = self.metrics.take().map(|metrics| metrics.start(scraped));

@@ -9,7 +9,7 @@ use super::health::{self, ShownServices};
 use super::listener::listen;
 use super::open::{contents, request_ids};
 use super::registry::Registry;
-use super::reload;
+use super::reload::{self, OutdatedCount};
 use super::runtime;
 use super::serve::drain;
 use super::signals::StopSignals;
@@ -65,8 +65,10 @@ pub fn run_testing_until_signal(
         };
         let (read_only, read_only_at) = read_only.unzip();
         let tenants = Tenants::new(config).await?;
+
         // So that SIGHUP is answered in the log; nothing here is read from files again.
-        tokio::spawn(reload::supervise(Vec::new(), signals.reloads()));
+        let outdated = OutdatedCount::default();
+        tokio::spawn(reload::supervise(Vec::new(), signals.reloads(), outdated));
         let stop = signals.serving();
         ready(TestAddresses { all: all_at, read_only: read_only_at });
         serve(TestListeners { all, read_only }, tenants, stop).await

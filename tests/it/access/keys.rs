@@ -3,17 +3,22 @@
 use super::calls::{self, Answer};
 use super::methods::write;
 use super::{ADMIN, Guarded, LIMITED, SCHEMA, access_with_role};
+use crate::metrics::ask;
 use crate::program::without_variables;
 use crate::served::Served;
-use crate::server_support::question;
+use crate::server_support::{config, question, start_with};
 use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::server::Server;
 use prost::Message as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 use tonic::{Code, Request};
 
+/// How long a changed file may take to be noticed.
+const PATIENCE: Duration = Duration::from_mins(1);
 const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 
 /// The hash of a key, as `kilwa auth hash` prints it.
@@ -180,6 +185,32 @@ fn no_key_is_in_what_a_server_writes() {
     drop(server);
     let shown = format!("{:?}", kilwa::access::Callers::new(&[key.to_owned()], None).unwrap());
     assert!(!shown.contains(key) && !shown.contains(&hash(key)), "{shown}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_read_again_is_in_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.toml");
+    let right = access(&["the key of a service"]);
+    fs::write(&file, &right).unwrap();
+    let mut config = config(&folder.path().join("data"));
+    config.access_file = Some(file.clone());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    let server = Server::open(&config).unwrap();
+    let address = server.metrics_address().unwrap();
+    let running = start_with(server).await;
+
+    for (text, count) in [(&right, 0), (&"keys = 5\n".to_owned(), 1), (&right, 0)] {
+        fs::write(&file, text).unwrap();
+        let reading = format!("kilwa_files_not_reloaded {count}\n");
+        let reaches = async {
+            while !ask(address, &["GET /metrics HTTP/1.1"]).await.contains(&reading) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reaches).await.unwrap();
+    }
+    running.stop().await.unwrap();
 }
 
 #[test]
