@@ -17,6 +17,10 @@ if [ -d /usr/lib/ccache ]; then
     PATH="/usr/lib/ccache:$PATH"
 fi
 
+# Programs that tests use and that `scripts/prepare test` fetches, after those of the system.
+tools="${KILWA_CACHE_DIR:-$HOME/.cache/kilwa}/bin"
+PATH="$PATH:$tools"
+
 say() {
     printf '\n== %s\n' "$*" >&2
 }

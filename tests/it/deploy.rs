@@ -105,7 +105,9 @@ fn the_overlay_of_the_page_opens_what_it_says() {
     let container = &list(at(of("StatefulSet"), &["spec", "template", "spec"]), "containers")[0];
     assert_eq!(text(at(container, &["image"])), "registry.example.com/kilwa:0.1.0");
     let running = Deployed::start(variables(container), &POD_MOUNTS, None);
-    running.server.await_line("serving metrics and probes");
+    for line in ["serving metrics and probes", "serving HTTP"] {
+        running.server.await_line(line);
+    }
     running.require_health(&words(at(container, &["readinessProbe", "exec", "command"])));
 
     // Each port that the policy and the service name is one of the container.
@@ -119,11 +121,11 @@ fn the_overlay_of_the_page_opens_what_it_says() {
     assert_eq!([&admitted, &served], [&names, &names]);
     let numbers = list(policy, "egress").iter().flat_map(|rule| list(rule, "ports"));
     let numbers: Vec<i64> = numbers.map(|port| at(port, &["port"]).as_integer().unwrap()).collect();
-    assert_eq!(numbers, [53, 53, 443, 4317]);
+    assert_eq!(numbers, [53, 53, 443, 4317, 4318]);
 }
 
 /// What kustomize makes of a folder; `None` where there is no kustomize.
-fn kustomized(folder: &Path) -> Option<String> {
+pub(crate) fn kustomized(folder: &Path) -> Option<String> {
     let output = Command::new("kubectl").arg("kustomize").arg(folder).output().ok()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
@@ -167,9 +169,9 @@ impl Deployed {
         let here = |(name, value): (String, String)| {
             let is_path = mounts.iter().any(|mount| value.starts_with(mount));
             let value = match (name.as_str(), value.as_str()) {
-                ("KILWA_GRPC_ADDR", "0.0.0.0:50051") | ("KILWA_METRICS_ADDR", "0.0.0.0:9090") => {
-                    PathBuf::from("127.0.0.1:0")
-                }
+                ("KILWA_GRPC_ADDR", "0.0.0.0:50051")
+                | ("KILWA_HTTP_ADDR", "0.0.0.0:8443")
+                | ("KILWA_METRICS_ADDR", "0.0.0.0:9090") => PathBuf::from("127.0.0.1:0"),
                 (_, path) if is_path => local(path),
                 (_, value) => {
                     assert!(!value.starts_with('/'), "{name} is in no mount: {value}");
@@ -196,7 +198,7 @@ impl Deployed {
     }
 }
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
 }
 

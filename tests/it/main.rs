@@ -50,6 +50,7 @@ mod dashboards;
 mod database;
 mod dependencies;
 mod deploy;
+mod deploy_linters;
 mod differential;
 mod disk_errors;
 mod embedding;

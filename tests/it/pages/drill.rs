@@ -11,7 +11,13 @@ use std::process::Command;
 #[test]
 fn a_server_is_secured_watched_rotated_backed_up_lost_and_restored() {
     let Some((printed, errors)) = run("drill") else { return };
-    for line in ["true", "2 relationships, complete and undamaged", "2 relationships restored"] {
+    for line in [
+        "true",
+        concat!("kilwa ", env!("CARGO_PKG_VERSION")),
+        "kilwa data folder, format 3",
+        "2 relationships, complete and undamaged",
+        "2 relationships restored",
+    ] {
         assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}\n{errors}");
     }
     assert!(errors.contains("do not include the object id `other-plan`"), "{errors}");

@@ -5,6 +5,8 @@ use crate::clients::client_folder;
 use crate::outside::has_interpreter;
 use crate::readme::{Shown, are_alike, blocks, run_as_reader, run_python, shown};
 use crate::served::Served;
+use saphyr::{LoadableYamlNode as _, YamlOwned};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -51,6 +53,34 @@ fn the_commands_print_what_is_shown() {
     assert!(commands > 12, "{commands} commands");
     // It opens what the commands left.
     set_running(&mut server, folder.path(), true);
+}
+
+#[test]
+fn the_table_of_alarms_has_every_rule() {
+    let page = page("operations.md");
+    let (_, section) = page.split_once("\n### Alarms\n").unwrap();
+    let (section, _) = section.split_once("\n**Logs**").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `Kilwa"));
+    let described: BTreeSet<&str> = rows.map(|row| row.split_once('`').unwrap().0).collect();
+
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus");
+    let rules = fs::read_to_string(folder.join("kilwa.rules.yml")).unwrap();
+    let lines = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: Kilwa"));
+    let rules: BTreeSet<&str> = lines.collect();
+    assert!(rules.len() >= 10, "{rules:?}");
+    assert_eq!(described, rules);
+}
+
+#[test]
+fn the_sample_for_prometheus_names_the_job_of_the_rules() {
+    let page = page("operations.md");
+    let (_, sample) = blocks(&page).into_iter().find(|(info, _)| *info == "yaml").unwrap();
+    let sample = YamlOwned::load_from_str(&sample.join("\n")).unwrap().remove(0);
+    let jobs = sample.as_mapping_get("scrape_configs").unwrap().as_vec().unwrap();
+    let name = jobs[0].as_mapping_get("job_name").unwrap().as_str().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus");
+    let rules = fs::read_to_string(folder.join("kilwa.rules.yml")).unwrap();
+    assert!(rules.contains(&format!("up{{job=\"{name}\"}}")));
 }
 
 /// Starts the server, or stops it as the page says that it stops.
