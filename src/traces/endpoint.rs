@@ -31,22 +31,11 @@ pub(super) fn of(
         let has_port = authority.as_str() == authority.host() || authority.port_u16().is_some();
         !authority.host().is_empty() && has_port
     });
-    let is_https = match parsed.scheme_str() {
-        Some("http") => false,
-        Some("https") => true,
-        _ => return Err(wrong()),
-    };
-    if !has_host {
+    if !has_host || !matches!(parsed.scheme_str(), Some("http" | "https")) {
         return Err(wrong());
     }
-    if protocol == TraceProtocol::Grpc {
-        return Ok(Some(url));
-    }
 
-    if is_https {
-        return Err(TraceError::HttpsUnsupported { endpoint: url });
-    }
-    let has_path = parsed.path().len() > 1;
+    let has_path = protocol == TraceProtocol::Grpc || parsed.path().len() > 1;
     let url = if has_path { url } else { format!("{}{HTTP_PATH}", url.trim_end_matches('/')) };
     Ok(Some(url))
 }
@@ -74,6 +63,7 @@ mod tests {
             (Http, "otel:4318", true, "http://otel:4318/v1/traces"),
             (Http, "http://otel:4318/", false, "http://otel:4318/v1/traces"),
             (Http, "http://otel:4318/own/path", false, "http://otel:4318/own/path"),
+            (Http, "otel:4318", false, "https://otel:4318/v1/traces"),
             (Grpc, "", false, ""),
         ] {
             assert_eq!(url(protocol, given, insecure), expected, "{given}");
@@ -82,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_reached_is_refused() {
-        use TraceProtocol::{Grpc, Http};
+        use TraceProtocol::Grpc;
         for given in ["ftp://otel:1", "http://", "otel:port", "a b:4317"] {
             let error = url(Grpc, given, true);
             assert!(error.contains(given) && error.contains("--otel-endpoint"), "{error}");
@@ -92,7 +82,5 @@ mod tests {
             error.contains("OTEL_EXPORTER_OTLP_HEADERS") && !error.contains("secret"),
             "{error}"
         );
-        let error = url(Http, "otel:4318", false);
-        assert!(error.contains("otlpgrpc") && error.contains("--otel-insecure"), "{error}");
     }
 }

@@ -2,16 +2,18 @@
 
 use super::counts::SpanCounts;
 use super::endpoint;
-use super::options::{TraceError, TraceOptions, TraceProtocol, TraceTls};
+use super::http_client;
+use super::options::{TraceError, TraceOptions, TraceProtocol};
 use super::span::SpanRecord;
+use super::tls_files::TlsFileTexts;
 use crate::telemetry::Throttle;
 use opentelemetry::InstrumentationScope;
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithTonicConfig as _};
+use opentelemetry_otlp::{
+    Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
 use std::fmt;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -37,7 +39,7 @@ pub struct TraceExport {
     records: Receiver<SpanRecord>,
     protocol: TraceProtocol,
     endpoint: Option<String>,
-    tls: ClientTlsConfig,
+    tls: TlsFileTexts,
     service_name: String,
     counts: Arc<SpanCounts>,
 }
@@ -58,7 +60,7 @@ impl TraceExport {
         counts: Arc<SpanCounts>,
     ) -> Result<Self, TraceError> {
         let endpoint = endpoint::of(options, protocol)?;
-        let (tls, service_name) = (tls_config(&options.tls)?, options.service_name.clone());
+        let (tls, service_name) = (TlsFileTexts::read(&options.tls)?, options.service_name.clone());
         Ok(Self { records, protocol, endpoint, tls, service_name, counts })
     }
 
@@ -80,7 +82,7 @@ impl TraceExport {
                 let builder = builder.with_tonic();
                 match &self.endpoint {
                     Some(endpoint) if endpoint.starts_with("https://") => {
-                        builder.with_endpoint(endpoint).with_tls_config(self.tls.clone())
+                        builder.with_endpoint(endpoint).with_tls_config(tls_config(&self.tls))
                     }
                     Some(endpoint) => builder.with_endpoint(endpoint),
                     None => builder,
@@ -90,6 +92,10 @@ impl TraceExport {
             TraceProtocol::Http => {
                 let builder = builder.with_http().with_protocol(Protocol::HttpBinary);
                 match &self.endpoint {
+                    Some(endpoint) if endpoint.starts_with("https://") => {
+                        let client = http_client::with_tls(&self.tls, EXPORT_TIME_MAX)?;
+                        builder.with_endpoint(endpoint).with_http_client(client)
+                    }
                     Some(endpoint) => builder.with_endpoint(endpoint),
                     None => builder,
                 }
@@ -104,22 +110,18 @@ impl TraceExport {
     }
 }
 
-/// TLS with these files.
-fn tls_config(tls: &TraceTls) -> Result<ClientTlsConfig, TraceError> {
-    let read = |path: &Path| {
-        fs::read(path).map_err(|error| {
-            let reason = error.to_string();
-            TraceError::TlsFile { path: path.to_owned(), reason }
-        })
-    };
-    let mut config = match &tls.authorities {
-        Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
+/// TLS of gRPC with these files.
+fn tls_config(files: &TlsFileTexts) -> ClientTlsConfig {
+    let config = match &files.authorities {
+        Some(authorities) => {
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authorities))
+        }
         None => ClientTlsConfig::new().with_enabled_roots(),
     };
-    if let Some((certificate, key)) = &tls.identity {
-        config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    match &files.identity {
+        Some((certificate, key)) => config.identity(Identity::from_pem(certificate, key)),
+        None => config,
     }
-    Ok(config)
 }
 
 impl fmt::Debug for TraceExport {

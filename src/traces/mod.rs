@@ -7,11 +7,13 @@ mod answer_token;
 mod counts;
 mod endpoint;
 mod export;
+mod http_client;
 mod methods;
 mod options;
 mod parent;
 mod recorder;
 mod span;
+mod tls_files;
 
 pub use answer_token::TokenSlot;
 pub use counts::SpanTotals;

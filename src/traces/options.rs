@@ -12,7 +12,7 @@ pub struct TraceOptions {
     pub endpoint: Option<String>,
     /// Whether a collector that is given as host and port is spoken to in plain text.
     pub insecure: bool,
-    /// What TLS to the collector needs. Over gRPC alone.
+    /// What TLS to the collector needs.
     pub tls: TraceTls,
     /// The name of the service in the spans.
     pub service_name: String,
@@ -70,14 +70,6 @@ pub enum TraceError {
         "the endpoint of traces holds a user name or password: leave it out, and set the variable OTEL_EXPORTER_OTLP_HEADERS to `authorization=…`"
     )]
     Credentials,
-    /// TLS over HTTP.
-    #[error(
-        "traces cannot be sent to `{endpoint}`: OTLP over HTTP is spoken in plain text only; use `--otel-provider otlpgrpc` for TLS, or send them to a collector of this machine with `--otel-insecure`"
-    )]
-    HttpsUnsupported {
-        /// The endpoint as it was understood.
-        endpoint: String,
-    },
     /// A file for TLS.
     #[error(
         "the file `{}` for TLS to the collector of traces cannot be read: {reason}; see the variables OTEL_EXPORTER_OTLP_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY", .path.display()

@@ -15,7 +15,7 @@ use kilwa::proto::envoy::service::auth::v3::attribute_context::{
 use kilwa::proto::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use kilwa::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 use kilwa::server::Server;
-use kilwa::traces::{TraceOptions, TraceProtocol};
+use kilwa::traces::{TraceOptions, TraceProtocol, TraceTls};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -32,10 +32,19 @@ use proto::consistency::Requirement;
 use proto::permissions_service_client::PermissionsServiceClient;
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::server::TcpIncoming;
@@ -57,6 +66,11 @@ struct Collector {
     /// The name of the service that the last request named.
     service: String,
 }
+
+/// A connection, with TLS or without.
+trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 struct Sink(UnboundedSender<ExportTraceServiceRequest>);
 
@@ -96,11 +110,20 @@ impl Collector {
 
     /// One for HTTP, which takes one request on each connection.
     async fn http() -> Self {
+        Self::http_with(None).await
+    }
+
+    /// The same, over TLS if it is given.
+    async fn http_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, received) = unbounded_channel();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                let stream: Box<dyn ByteStream> = match &tls {
+                    Some(tls) => Box::new(tls.accept(stream).await.unwrap()),
+                    None => Box::new(stream),
+                };
                 let mut stream = BufReader::new(stream);
                 let (mut head, mut length) = (String::new(), 0);
                 while stream.read_line(&mut head).await.unwrap() > 2 {}
@@ -114,6 +137,8 @@ impl Collector {
                 stream.read_exact(&mut body).await.unwrap();
                 let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
                 stream.write_all(answer).await.unwrap();
+                // The client may have gone.
+                let _ = stream.shutdown().await;
                 let _ = sender.send(ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
             }
         });
@@ -502,7 +527,7 @@ async fn the_variables_of_opentelemetry_name_a_collector_with_tls() {
 
     for (provider, name, value, part) in [
         ("otlpgrpc", "OTEL_EXPORTER_OTLP_CERTIFICATE", "none.pem", "the file `none.pem` for TLS"),
-        ("otlphttp", "OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel:4318", "in plain text only"),
+        ("otlphttp", "OTEL_EXPORTER_OTLP_CERTIFICATE", "none.pem", "the file `none.pem` for TLS"),
         ("otlpgrpc", "OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://otel", "OTEL_EXPORTER_OTLP_ENDPOINT"),
     ] {
         let mut program = kilwa(dir.path());
@@ -514,6 +539,47 @@ async fn the_variables_of_opentelemetry_name_a_collector_with_tls() {
     }
 }
 
+#[tokio::test]
+async fn spans_are_sent_over_http_with_tls_and_the_certificates_of_both() {
+    let dir = TempDir::new().unwrap();
+    let (authority, clients) = (Authority::new("collectors"), Authority::new("clients"));
+    let ca = dir.path().join("ca.pem");
+    fs::write(&ca, authority.pem()).unwrap();
+    let own = clients.client("kilwa").write(dir.path(), "kilwa");
+    let mut collector = Collector::http_with(Some(acceptor(&authority, &clients))).await;
+
+    let mut config = config(&dir.path().join("data"));
+    config.traces = TraceOptions {
+        protocol: Some(TraceProtocol::Http),
+        endpoint: Some(collector.endpoint.clone()),
+        tls: TraceTls { authorities: Some(ca), identity: Some((own.certificate, own.key)) },
+        sample_ratio: 1.0,
+        ..TraceOptions::default()
+    };
+    let running = start_with(Server::open(&config).unwrap()).await;
+    running.write_schema(SCHEMA).await.unwrap();
+    let span = collector.span().await;
+    assert_eq!(span.name, "authzed.api.v1.SchemaService/WriteSchema");
+    running.stop().await.unwrap();
+}
+
+/// The TLS of a collector that requires certificates of its clients.
+fn acceptor(authority: &Authority, clients: &Authority) -> TlsAcceptor {
+    let provider = Arc::new(default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(clients.pem().as_bytes()).unwrap()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let issued = authority.server();
+    let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(chain, key);
+    TlsAcceptor::from(Arc::new(config.unwrap()))
+}
+
 #[test]
 fn what_is_not_supported_is_refused_with_a_way_out() {
     let dir = TempDir::new().unwrap();
@@ -522,7 +588,7 @@ fn what_is_not_supported_is_refused_with_a_way_out() {
         (vec!["--otel-trace-propagator=b3"], "only the propagator `w3c` is supported"),
         (vec!["--otel-sample-ratio=1.5"], "a number from 0 to 1"),
         (vec!["--otel-sample-ratio=NaN"], "a number from 0 to 1"),
-        (vec!["--otel-provider=otlphttp", "--otel-endpoint=otel:4318"], "`--otel-insecure`"),
+        (vec!["--otel-provider=otlphttp", "--otel-endpoint=ftp://otel"], "`--otel-endpoint`"),
         (vec!["--otel-provider=otlpgrpc", "--otel-endpoint=ftp://otel"], "`--otel-endpoint`"),
     ] {
         let mut program = kilwa(dir.path());

@@ -73,7 +73,7 @@ enum TraceProviderArg {
     None,
     /// OTLP over gRPC.
     Otlpgrpc,
-    /// OTLP over HTTP, in plain text.
+    /// OTLP over HTTP/1.1, in protobuf.
     Otlphttp,
 }
 

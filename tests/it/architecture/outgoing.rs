@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("src/client/connection.rs", "Commands connect to the endpoint"),
     ("src/server/key_fetch.rs", "`jwks_url`"),
     ("src/traces/export.rs", "`--otel-provider`"),
+    ("src/traces/http_client.rs", "`--otel-provider`"),
 ];
 
 #[test]
