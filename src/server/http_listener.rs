@@ -67,19 +67,22 @@ impl HttpListener {
         self.bound.as_ref()?.local_addr().ok()
     }
 
+    /// Its identity, if it speaks TLS.
+    pub(super) fn tls(&self) -> Option<&Arc<TlsIdentity>> {
+        self.tls.as_ref()
+    }
+
     /// Whether it speaks TLS.
     pub(super) fn has_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// What can be reloaded while the server runs.
-    pub(super) fn reloadables(&self) -> Vec<Reloadable> {
-        let mapping = self.endpoints.mapping_file().map(|file| {
-            let endpoints = self.endpoints.clone();
-            let reload = move || endpoints.reload_mapping().map_err(|error| error.to_string());
-            Reloadable::new("AuthZEN mapping file", vec![file.to_owned()], reload)
-        });
-        self.tls.iter().map(TlsIdentity::reloadable).chain(mapping).collect()
+    /// The mapping file, which can be reloaded while the server runs.
+    pub(super) fn reloadable(&self) -> Option<Reloadable> {
+        let file = self.endpoints.mapping_file()?.to_owned();
+        let endpoints = self.endpoints.clone();
+        let reload = move || endpoints.reload_mapping().map_err(|error| error.to_string());
+        Some(Reloadable::new("AuthZEN mapping file", vec![file], reload))
     }
 
     /// The listener, and how its connections are served with these services.

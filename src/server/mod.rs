@@ -28,6 +28,7 @@ mod runtime;
 mod scrape;
 mod serve;
 mod signals;
+mod surroundings;
 mod testing;
 mod tls;
 mod upkeep;

@@ -5,7 +5,7 @@ use super::reload::OutdatedCount;
 use crate::api::{ApiOptions, CollectionTotals, Workers};
 use crate::engine::CacheStatistics;
 use crate::metrics::{CallMetrics, Reading, ReadingSource};
-use crate::store::{RocksStatistics, StoreStatistics};
+use crate::store::{DiskSpace, RocksStatistics, StoreStatistics};
 use crate::traces::{SpanTotals, TraceRecorder};
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ pub(super) fn of_server(
 
         if let Some((store, checks)) = workers.statistics() {
             readings.extend(writer(&store));
+            readings.extend(store.disk.iter().flat_map(disk));
             readings.extend(rocksdb_memory(&store.rocksdb));
             readings.extend(rocksdb_files(&store.rocksdb));
             readings.extend(cache(&checks));
@@ -158,6 +159,21 @@ fn writer(store: &StoreStatistics) -> [Reading; 4] {
             "kilwa_committed_writes",
             "Writes in the groups that were committed",
             store.committed_writes,
+        ),
+    ]
+}
+
+fn disk(space: &DiskSpace) -> [Reading; 2] {
+    [
+        Reading::gauge(
+            "kilwa_disk_free_bytes",
+            "Bytes that are free on the disk of the data folder",
+            space.free,
+        ),
+        Reading::gauge(
+            "kilwa_disk_reserve_bytes",
+            "Bytes that must be free there, or writes are refused",
+            space.reserve,
         ),
     ]
 }

@@ -163,13 +163,15 @@ impl ScrapeService {
         workers: &Arc<Workers>,
         registry: &Arc<Registry>,
         readiness: Readiness,
-        files: ReadingSource,
+        sources: Vec<ReadingSource>,
     ) -> Self {
         let mut exposition = Exposition::default();
         exposition.add_calls(Arc::clone(&options.calls));
         exposition.add_source(readings::of_server(workers, registry, &options.calls));
         exposition.add_source(readings::of_records(options));
-        exposition.add_source(files);
+        for source in sources {
+            exposition.add_source(source);
+        }
         Self { exposition: Arc::new(exposition), readiness, profiles: false }
     }
 

@@ -12,6 +12,7 @@ use super::readings;
 use super::registry::Registry;
 use super::reload::{self, OutdatedCount, Reloadable};
 use super::scrape::{ScrapeListener, ScrapeService};
+use super::surroundings::Surroundings;
 use super::tls::TlsIdentity;
 use super::upkeep::{collect_garbage, watch_clock};
 use super::{Server, heal, key_fetch};
@@ -54,7 +55,7 @@ impl Server {
         let (stop, stopped) = watch::channel(());
         let registry = Registry::of(self.connections);
         let readiness = Readiness::new(&reporter);
-        let read = readings::of_files(outdated);
+        let read = vec![readings::of_files(outdated), self.surroundings().readings()];
         let scraped = ScrapeService::new(&self.options, &self.workers, &registry, readiness, read)
             .with_profiles(self.profiles);
         // Aborted when this is dropped.
@@ -133,11 +134,24 @@ impl Server {
         }
     }
 
+    /// What it depends on, and metrics show.
+    fn surroundings(&self) -> Surroundings {
+        let callers = self.options.keys.callers().cloned();
+        let identities = self.identities().cloned().collect();
+        Surroundings { identities, clock: Arc::clone(&self.clock), callers }
+    }
+
+    /// The identities of the listeners that speak TLS.
+    fn identities(&self) -> impl Iterator<Item = &Arc<TlsIdentity>> {
+        let metrics = self.metrics.as_ref().and_then(ScrapeListener::tls);
+        let http = self.http.as_ref().and_then(HttpListener::tls);
+        self.tls.iter().chain(metrics).chain(http)
+    }
+
     /// All that can be reloaded while the server runs.
     fn reloadables(&self) -> Vec<Reloadable> {
-        let metrics = self.metrics.as_ref().and_then(ScrapeListener::tls);
-        let tls = self.tls.iter().chain(metrics).map(TlsIdentity::reloadable);
-        let http = self.http.iter().flat_map(HttpListener::reloadables);
+        let tls = self.identities().map(TlsIdentity::reloadable);
+        let http = self.http.iter().filter_map(HttpListener::reloadable);
         let callers = self.options.keys.callers().cloned();
         let audit = self.options.audit.clone().map(audit_reloadable);
         let access = callers.and_then(access_reloadable);

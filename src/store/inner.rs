@@ -8,7 +8,7 @@ use super::rocks::column_family::{ColumnFamily, Db};
 use super::rocks::counters::RocksCounters;
 use super::visibility::{Visibility, VisibleBatch};
 use super::write::health::WriteHealth;
-use super::write::resources::{Reserve, Shortage, SystemResources};
+use super::write::resources::{DiskSpace, Reserve, Shortage, SystemResources};
 use super::write::totals::WriterTotals;
 use crate::relationship::Revision;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +49,11 @@ impl StoreInner {
     /// Requires the disk space and file descriptors that a write needs.
     pub(super) fn require_resources(&self, reserve: Reserve) -> Result<(), Shortage> {
         self.resources.as_ref().map_or(Ok(()), |resources| resources.require(reserve, 0))
+    }
+
+    /// The space on the disk of the data folder, where there is one.
+    pub(super) fn disk_space(&self) -> Option<DiskSpace> {
+        self.resources.as_ref()?.space()
     }
 
     pub(super) fn names(&self) -> Arc<NameCatalog> {

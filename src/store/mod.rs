@@ -48,7 +48,7 @@ pub use write::options::{IsInterrupted, WriteOptions};
 pub use write::prepare::{PrepareError, PreparedWrite};
 pub use write::prepare_deletion::PreparedDeletion;
 pub use write::queue::{QueueFull, QueueLimits, QueueSlot};
-pub use write::resources::Shortage;
+pub use write::resources::{DiskSpace, Shortage};
 pub use write::spill::SpillFile;
 pub use write::spill_quota::SpillError;
 pub use write::transaction::Transaction;

@@ -3,6 +3,7 @@
 use super::handle::Store;
 use super::open::data_folder::DATABASE;
 use super::rocks::counters::RocksStatistics;
+use super::write::resources::DiskSpace;
 
 /// Figures of a store, as they are now. Totals count from when the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct StoreStatistics {
     pub commits: u64,
     /// Writes in these groups.
     pub committed_writes: u64,
+    /// The space on the disk of the data folder, where there is one.
+    pub disk: Option<DiskSpace>,
     /// What RocksDB says of itself.
     pub rocksdb: RocksStatistics,
 }
@@ -32,6 +35,7 @@ impl Store {
             refused_writes: self.queue.refused(),
             commits,
             committed_writes,
+            disk: self.inner.disk_space(),
             rocksdb: self.inner.counters.statistics(&self.dir.join(DATABASE)),
         }
     }

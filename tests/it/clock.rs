@@ -1,5 +1,6 @@
 //! A wall clock that is wrong for a while: what it may not spoil.
 
+use crate::metrics::ask;
 use crate::program;
 use crate::server_support::{
     Bearer, KEY, Running, SCHEMA, config, consistency, delete, question, start_with,
@@ -85,6 +86,21 @@ async fn await_health(server: &Running, wanted: ServingStatus) {
         }
         assert!(Instant::now() < deadline, "the clock's health stays {status:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_in_doubt_is_in_the_metrics() {
+    let (dir, clocks) = (tempfile::tempdir().unwrap(), Clocks::at(START));
+    let mut options = options(dir.path());
+    options.metrics.address = Some("127.0.0.1:0".to_owned());
+    let server = Server::open_with(&options, clocks.source()).unwrap();
+    let address = server.metrics_address().unwrap();
+    let _running = start_with(server).await;
+    for (jump, reading) in [(0, "0"), (30 * DAY, "1"), (-30 * DAY, "0")] {
+        clocks.jump(jump);
+        let scrape = ask(address, &["GET /metrics HTTP/1.1"]).await;
+        assert!(scrape.contains(&format!("\nkilwa_clock_in_doubt {reading}\n")), "{scrape}");
     }
 }
 

@@ -1,9 +1,13 @@
 //! The dashboard and the alert rules in `deploy/`: every metric that they name is in a scrape of a running server.
 
+use crate::certificates::Authority;
 use crate::metrics::ask;
 use crate::outside::skipped;
 use crate::server_support::{SCHEMA, config, start_with};
+use kilwa::audit::AuditTarget;
+use kilwa::config::{HttpListenerOptions, TlsFiles, TransportSecurity};
 use kilwa::server::Server;
+use kilwa::traces::TraceProtocol;
 use regex::Regex;
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,8 +48,19 @@ fn metrics(query: &str) -> BTreeSet<String> {
 /// A scrape of a server that has answered a check.
 async fn scrape() -> String {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = config(dir.path());
+    let mut config = config(&dir.path().join("data"));
     config.metrics.address = Some("127.0.0.1:0".to_owned());
+    // What is in a scrape only where it is used: the audit log, traces, and TLS.
+    config.audit.target = Some(AuditTarget::File(dir.path().join("audit.jsonl")));
+    config.traces.protocol = Some(TraceProtocol::Http);
+    config.traces.sample_ratio = 0.0;
+    let files = Authority::new("an authority").server().write(dir.path(), "http");
+    let tls = TlsFiles { certificate: files.certificate, key: files.key, client_ca: None };
+    config.http = Some(HttpListenerOptions {
+        address: "127.0.0.1:0".to_owned(),
+        transport: TransportSecurity::Tls(tls),
+        ..HttpListenerOptions::default()
+    });
     let server = Server::open(&config).unwrap();
     let address = server.metrics_address().unwrap();
     let running = start_with(server).await;

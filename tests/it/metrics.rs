@@ -1,8 +1,8 @@
 //! Metrics and probes over HTTP, from a running server.
 
 use crate::certificates::Authority;
-use crate::server_support::{SCHEMA, config, question, start_with};
-use kilwa::config::{TlsFiles, TransportSecurity};
+use crate::server_support::{SCHEMA, config, question, soon, start_with};
+use kilwa::config::{HttpListenerOptions, TlsFiles, TransportSecurity};
 use kilwa::server::Server;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,6 +54,43 @@ async fn a_scrape_counts_the_calls_that_ended() {
     let count = format!("grpc_server_handling_seconds_count{{{labels}}} 1\n");
     assert!(after.contains(&count), "{count} is not in {after}");
     assert!(after.contains("kilwa_connections 1\n"), "{after}");
+}
+
+#[tokio::test]
+async fn certificates_and_the_space_on_disk_are_in_a_scrape() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new("an authority");
+    let issued = authority.expired();
+    let files = issued.write(dir.path(), "http");
+    let mut config = config(&dir.path().join("data"));
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    let tls = TlsFiles { certificate: files.certificate, key: files.key, client_ca: None };
+    config.http = Some(HttpListenerOptions {
+        address: "127.0.0.1:0".to_owned(),
+        transport: TransportSecurity::Tls(tls),
+        ..HttpListenerOptions::default()
+    });
+    let server = Server::open(&config).unwrap();
+    let address = server.metrics_address().unwrap();
+    let running = start_with(server).await;
+
+    // The first second of 2002.
+    let scrape = ask(address, &["GET /metrics HTTP/1.1"]).await;
+    let expiry =
+        labelled(&scrape, "kilwa_certificate_expiry_timestamp_seconds", &[("listener", "HTTP")]);
+    assert_eq!(expiry, Some(1_009_843_200), "{scrape}");
+    let [free, reserve] =
+        ["kilwa_disk_free_bytes", "kilwa_disk_reserve_bytes"].map(|metric| value(&scrape, metric));
+    assert!(free > reserve && reserve > 0.0, "{scrape}");
+
+    authority.server().write(dir.path(), "http");
+    let is_renewed = async {
+        while ask(address, &["GET /metrics HTTP/1.1"]).await.contains("1009843200") {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(is_renewed).await;
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]

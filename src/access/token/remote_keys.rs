@@ -191,6 +191,11 @@ impl RemoteKeySet {
         }
     }
 
+    /// Whether the last fetch has failed.
+    pub fn is_failing(&self) -> bool {
+        self.schedule().failures > 0
+    }
+
     fn schedule(&self) -> MutexGuard<'_, FetchSchedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }

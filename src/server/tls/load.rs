@@ -61,9 +61,16 @@ pub(super) struct LoadedTls {
     pub(super) config: Arc<ServerConfig>,
     /// Which client certificates are accepted, where they are required.
     clients: Option<Arc<ClientVerifier>>,
+    /// When the certificate ends, since 1970.
+    expires: Option<Duration>,
 }
 
 impl LoadedTls {
+    /// When the certificate ends, in seconds since 1970.
+    pub(super) fn expires(&self) -> Option<u64> {
+        self.expires.map(|end| end.as_secs())
+    }
+
     /// Whether a client has shown the listener's own certificate, as a probe beside the server does.
     pub(super) fn is_own(&self, certificate: &CertificateDer<'_>) -> bool {
         self.clients
@@ -91,6 +98,10 @@ pub(super) fn load(files: &TlsFiles, protocols: &[&[u8]]) -> Result<LoadedTls, T
         None => builder.with_no_client_auth(),
     };
 
+    let expires = chain.first().and_then(|first| Certificate::from_der(first).ok());
+    let expires = expires
+        .map(|certificate| certificate.tbs_certificate.validity.not_after.to_unix_duration());
+
     let mut config = builder.with_single_cert(chain, key).map_err(|error| {
         if error == Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
             let (certificate, key) = (files.certificate.clone(), files.key.clone());
@@ -100,7 +111,7 @@ pub(super) fn load(files: &TlsFiles, protocols: &[&[u8]]) -> Result<LoadedTls, T
         unusable(if is_certificate { &files.certificate } else { &files.key }, &error)
     })?;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(LoadedTls { config: Arc::new(config), clients })
+    Ok(LoadedTls { config: Arc::new(config), clients, expires })
 }
 
 /// What is wrong with the validity of the first certificate in a file, if anything.

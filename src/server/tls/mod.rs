@@ -104,6 +104,16 @@ impl TlsIdentity {
         self.files.client_ca.is_some()
     }
 
+    /// The listener.
+    pub(super) fn listener(&self) -> &'static str {
+        self.listener
+    }
+
+    /// When its certificate ends, in seconds since 1970.
+    pub(super) fn expires(&self) -> Option<u64> {
+        self.loaded().expires()
+    }
+
     /// What it is now.
     fn loaded(&self) -> Arc<LoadedTls> {
         self.loaded.load_full()

@@ -57,6 +57,15 @@ pub enum Shortage {
     },
 }
 
+/// The space on the disk of the data folder, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// What is free for the server.
+    pub free: u64,
+    /// What a write must leave free.
+    pub reserve: u64,
+}
+
 /// Which part of the reserve a write must leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Reserve {
@@ -92,11 +101,16 @@ impl SystemResources {
         self.require_descriptors()
     }
 
-    fn require_space(&self, reserve: Reserve, bytes: u64) -> Result<(), Shortage> {
-        let Ok(disk) = rustix::fs::fstatvfs(&self.folder) else { return Ok(()) };
+    /// The space on the disk of the data folder; `None` when the system does not report it.
+    pub(in crate::store) fn space(&self) -> Option<DiskSpace> {
+        let disk = rustix::fs::fstatvfs(&self.folder).ok()?;
         let total = disk.f_blocks.saturating_mul(disk.f_frsize);
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let full = RESERVE_BYTES_MAX.min(total / RESERVE_PART);
+        Some(DiskSpace { free, reserve: RESERVE_BYTES_MAX.min(total / RESERVE_PART) })
+    }
+
+    fn require_space(&self, reserve: Reserve, bytes: u64) -> Result<(), Shortage> {
+        let Some(DiskSpace { free, reserve: full }) = self.space() else { return Ok(()) };
         let for_deletion = reserve == Reserve::Half;
         let reserve = if for_deletion { full / 2 } else { full };
 

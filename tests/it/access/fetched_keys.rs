@@ -3,9 +3,10 @@
 use super::calls;
 use super::tokens::{Signer, claims, key_set};
 use crate::certificates::Authority;
+use crate::metrics::ask;
 use crate::program::without_variables;
 use crate::served::Served;
-use crate::server_support::question;
+use crate::server_support::{question, soon};
 use prost::Message as _;
 use serde_json::json;
 use std::fs;
@@ -127,6 +128,10 @@ struct Trusting {
 
 impl Trusting {
     fn start(provider: &Provider, authority: &Authority) -> Self {
+        Self::start_with(provider, authority, &[])
+    }
+
+    fn start_with(provider: &Provider, authority: &Authority, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
         let access = format!(
@@ -141,7 +146,7 @@ impl Trusting {
         let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
         program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--access-file"]);
         program.arg(folder.path().join("access.toml"));
-        program.arg("--data-dir").arg(folder.path().join("data"));
+        program.arg("--data-dir").arg(folder.path().join("data")).args(flags);
         Self { server: Served::run(program), _folder: folder }
     }
 
@@ -154,6 +159,28 @@ impl Trusting {
         let refuses = [Code::Unauthenticated, Code::PermissionDenied, Code::Unavailable];
         refuses.contains(&code).then_some(code)
     }
+}
+
+/// Waits for a scrape with a reading.
+async fn await_reading(address: SocketAddr, reading: &str) {
+    while !ask(address, &["GET /metrics HTTP/1.1"]).await.contains(reading) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_provider_whose_keys_cannot_be_fetched_is_in_the_metrics() {
+    let authority = Authority::new("providers");
+    let provider = Provider::start(&authority, ProviderAnswer::Status("500 Internal Server Error"));
+    let flags = ["--metrics-enabled", "--metrics-addr", "127.0.0.1:0"];
+    let trusting = Trusting::start_with(&provider, &authority, &flags);
+    let line = trusting.server.await_line("serving metrics and probes");
+    let (_, address) = line.split_once("address=").unwrap();
+    let address = address.split_whitespace().next().unwrap().parse().unwrap();
+
+    soon(await_reading(address, "\nkilwa_key_sets_not_fetched 1\n")).await;
+    provider.set(keys(&[("a", &Signer::ed())]));
+    soon(await_reading(address, "\nkilwa_key_sets_not_fetched 0\n")).await;
 }
 
 fn keys(signers: &[(&str, &Signer)]) -> ProviderAnswer {
