@@ -8,6 +8,8 @@ use crate::clients::installed;
 use crate::deploy::{folder, kustomized};
 use crate::outside::{has_interpreter, skipped};
 use crate::program::kilwa;
+use regex::Regex;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -72,6 +74,23 @@ fn the_settings_file_of_the_service_names_variables_of_the_server() {
     // The unit can write nowhere else.
     let audit = entries.iter().find(|(name, _)| *name == "AUDIT_LOG").unwrap();
     assert!(audit.1.starts_with("/var/lib/kilwa/"), "{}", audit.1);
+}
+
+#[test]
+fn deployment_files_name_variables_of_the_server_alone() {
+    let help = kilwa().args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let name = Regex::new("KILWA_[A-Z_]+").unwrap();
+    let known: BTreeSet<&str> = name.find_iter(&help).map(|found| found.as_str()).collect();
+    let mut named = 0;
+    for path in glob::glob(folder("**/*.*").to_str().unwrap()).unwrap().map(Result::unwrap) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for found in name.find_iter(&text) {
+            assert!(known.contains(found.as_str()), "{}: {}", path.display(), found.as_str());
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named} variables");
 }
 
 #[test]
