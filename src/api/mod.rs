@@ -14,6 +14,7 @@
 
 mod authzed_v1;
 mod bounded_stream;
+mod bulk_end;
 mod call_access;
 mod caller_slots;
 mod client_certificate;
@@ -37,6 +38,7 @@ mod watch;
 mod workers;
 mod writes;
 
+pub(crate) use bulk_end::{BulkEnd, LastAnswer};
 pub use client_certificate::ClientCertificate;
 pub use collection_totals::CollectionTotals;
 pub use middleware::auth::{CallerName, Keys, shown_key};

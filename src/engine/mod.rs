@@ -22,7 +22,7 @@ mod truth;
 
 pub use cache::{Cache, CacheAt, CacheStatistics};
 pub use check::query::{CheckQuery, CheckResult};
-pub use check::{check, check_each};
+pub use check::{check, check_each, check_until};
 pub use embedded::Engine;
 pub use error::{EngineError, WorkKind};
 pub use eval_context::{EvalContext, check_interruption};

@@ -79,6 +79,11 @@ impl CallHeaders {
         Arc::clone(&self.admitted)
     }
 
+    /// Adds something for the service alone.
+    pub(super) fn extend<E: Clone + Send + Sync + 'static>(&mut self, extension: E) {
+        self.extensions.insert(extension);
+    }
+
     /// When the client no longer waits for the answer to a request that it has just sent, if it says so.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let value = self.metadata.get(TIMEOUT)?.to_str().ok()?;

@@ -5,6 +5,7 @@ use kilwa::config::{Config, HttpListenerOptions};
 use kilwa::server::Server;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -18,6 +19,8 @@ pub(crate) struct HttpServed {
     pub(crate) server: Running,
     /// Host and port of HTTP.
     pub(crate) endpoint: String,
+    /// Where its metrics are, if they are enabled.
+    pub(crate) metrics: Option<SocketAddr>,
     _dir: TempDir,
 }
 
@@ -47,7 +50,8 @@ impl HttpServed {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = listener.local_addr().unwrap().to_string();
         let server = Server::open(&config).unwrap().with_http(listener).unwrap();
-        Self { server: start_with(server).await, endpoint, _dir: dir }
+        let metrics = server.metrics_address();
+        Self { server: start_with(server).await, endpoint, metrics, _dir: dir }
     }
 
     /// Posts JSON with the key.

@@ -1,5 +1,6 @@
 //! Many checks at one revision.
 
+use crate::api::bulk_end::BulkEnd;
 use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
 use crate::api::convert::trace::TraceEncoder;
@@ -13,10 +14,10 @@ use crate::schema;
 use std::sync::Arc;
 use tonic::Status;
 
-/// Answers every item. An error of one check is the answer to that item.
+/// Answers every item, or those up to the end. An error of one check is the answer to that item.
 pub(crate) async fn check(
     context: &ServiceContext,
-    access: CallAccess,
+    (access, end): (CallAccess, BulkEnd),
     mut request: proto::CheckBulkPermissionsRequest,
     tracing: bool,
 ) -> Result<(proto::CheckBulkPermissionsResponse, Vec<Statistics>), Status> {
@@ -30,23 +31,21 @@ pub(crate) async fn check(
         .run(move |job| {
             let view = job.view(consistency)?;
             let arguments = convert::bulk_items(&items, limits)?;
-            let (queries, refusals) = allowed(&access, &arguments);
-            let answers = view.check_each(&queries, tracing);
+            let (queries, refusals) = allowed(&access, &arguments, &end);
+            let answers = view.check_until(&queries, tracing, &|answer| end.is_after(answer));
             job.require_wanted()?;
             for checked in answers.iter().flatten() {
                 metrics.evaluations().record(checked);
             }
             let statistics = answers.iter().flatten().map(|checked| checked.statistics).collect();
             let mut answers = answers.into_iter();
+            // After the end there is no answer.
             let answer = |refusal: Option<Status>| match refusal {
-                Some(refusal) => Err(refusal),
-                None => match answers.next() {
-                    Some(answer) => answer.map_err(status::from_database),
-                    None => Err(status::server_fault("a check has no answer")),
-                },
+                Some(refusal) => Some(Err(refusal)),
+                None => answers.next().map(|answer| answer.map_err(status::from_database)),
             };
             let answers: Vec<Result<CheckResult, Status>> =
-                refusals.into_iter().map(answer).collect();
+                refusals.into_iter().map_while(answer).collect();
             let mut schema = tracing.then(|| schema::format::canonical(view.schema()));
             let pairs = items
                 .into_iter()
@@ -59,13 +58,22 @@ pub(crate) async fn check(
         .await
 }
 
-/// The queries that the caller may ask and, for every item in order, the refusal of those that it may not.
+/// The queries that the caller may ask and, for every item in order, the refusal of those that it may not. A refusal may be the
+/// end.
 fn allowed<'a>(
     access: &CallAccess,
     arguments: &'a [CheckArguments],
+    end: &BulkEnd,
 ) -> (Vec<CheckQuery<'a>>, Vec<Option<Status>>) {
-    let refusals: Vec<Option<Status>> =
-        arguments.iter().map(|check| access.require_check(check).err()).collect();
+    let mut refusals = Vec::new();
+    for check in arguments {
+        let refusal = access.require_check(check).err();
+        let ends = refusal.is_some() && end.is_after_refusal();
+        refusals.push(refusal);
+        if ends {
+            break;
+        }
+    }
     let allowed = arguments.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none());
     (allowed.map(|(check, _)| check.query()).collect(), refusals)
 }

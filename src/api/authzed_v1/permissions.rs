@@ -9,6 +9,7 @@ use crate::api::authzed_v1::lookup_resources::lookup_resources;
 use crate::api::authzed_v1::lookup_subjects::lookup_subjects;
 use crate::api::authzed_v1::read;
 use crate::api::bounded_stream::BoundedStream;
+use crate::api::bulk_end::BulkEnd;
 use crate::api::call_access::{CallAccess, caller_name};
 use crate::api::context::ServiceContext;
 use crate::api::convert;
@@ -112,9 +113,10 @@ impl PermissionsService for Permissions {
         if tracing {
             access.require_traces()?;
         }
+        let end = request.extensions().get::<BulkEnd>().cloned().unwrap_or_default();
         let request = request.into_inner();
         let (response, statistics) =
-            check_bulk::check(&self.context, access, request, tracing).await?;
+            check_bulk::check(&self.context, (access, end), request, tracing).await?;
         Ok(with_operations(response, &statistics))
     }
 

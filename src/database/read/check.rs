@@ -70,7 +70,17 @@ impl View<'_> {
         queries: &[CheckQuery<'_>],
         tracing: bool,
     ) -> Vec<Result<CheckResult, DatabaseError>> {
-        let results = engine::check_each(&self.eval_context(tracing), queries);
+        self.check_until(queries, tracing, &|_| false)
+    }
+
+    /// The same up to the first result that `is_last` holds for.
+    pub fn check_until(
+        &self,
+        queries: &[CheckQuery<'_>],
+        tracing: bool,
+        is_last: &dyn Fn(&Result<CheckResult, EngineError>) -> bool,
+    ) -> Vec<Result<CheckResult, DatabaseError>> {
+        let results = engine::check_until(&self.eval_context(tracing), queries, is_last);
         results.into_iter().map(|result| self.evaluated(result)).collect()
     }
 

@@ -41,6 +41,15 @@ pub fn check_each<'s, R: RelationshipReader>(
     eval: &EvalContext<'s, R>,
     queries: &[CheckQuery<'s>],
 ) -> Vec<Result<CheckResult, EngineError>> {
+    check_until(eval, queries, &|_| false)
+}
+
+/// The same up to the first result that `is_last` holds for.
+pub fn check_until<'s, R: RelationshipReader>(
+    eval: &EvalContext<'s, R>,
+    queries: &[CheckQuery<'s>],
+    is_last: &dyn Fn(&Result<CheckResult, EngineError>) -> bool,
+) -> Vec<Result<CheckResult, EngineError>> {
     let mut shared: Option<CheckWalk<'_, R>> = None;
     let mut budget = TraceBudget::default();
     let mut check = |query: &CheckQuery<'s>| {
@@ -62,7 +71,11 @@ pub fn check_each<'s, R: RelationshipReader>(
         // No one reads the answers to the others.
         let result = if is_interrupted { Err(EngineError::Interrupted) } else { check(query) };
         is_interrupted = matches!(result, Err(EngineError::Interrupted));
+        let ends = is_last(&result);
         results.push(result);
+        if ends {
+            break;
+        }
     }
     results
 }

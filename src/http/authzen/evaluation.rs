@@ -3,6 +3,7 @@
 use super::input::{self, AuthzenAction, Entity, InputMistake, Members};
 use super::mapping::AuthzenMapping;
 use super::reason;
+use crate::api::{BulkEnd, LastAnswer};
 use crate::http::failure::Failure;
 use crate::proto::authzed::api::v1 as wire;
 use prost::Message as _;
@@ -52,11 +53,13 @@ pub(super) struct EvaluationPlan {
 }
 
 impl EvaluationPlan {
-    /// The plan of a request and the checks that it asks for. A request without `evaluations` is answered as a single one.
+    /// The plan of a request and the checks that it asks for, and where these may end. A request without `evaluations` is answered
+    /// as a single one.
     pub(super) fn new(
         body: &[u8],
         mapping: &AuthzenMapping,
         takes_batches: bool,
+        end: &BulkEnd,
     ) -> Result<(Self, Vec<u8>), InputMistake> {
         let members = input::read_object(body)?;
         let (semantic, with_reasons) = options(&members)?;
@@ -67,7 +70,7 @@ impl EvaluationPlan {
         };
 
         let mut checks = Vec::new();
-        let items = match evaluations {
+        let mut items: Vec<_> = match evaluations {
             None => vec![item(&members, mapping, &mut checks)?],
             Some(items) => items
                 .iter()
@@ -78,6 +81,18 @@ impl EvaluationPlan {
                 })
                 .collect(),
         };
+        match semantic {
+            Semantic::All => {}
+            Semantic::UntilDeny => end.set(LastAnswer::Denial),
+            Semantic::UntilPermit => end.set(LastAnswer::Permission),
+        }
+        if semantic == Semantic::UntilDeny
+            && let Some(denied) = items.iter().position(|item| !matches!(item, PlannedItem::Asked))
+        {
+            // What comes after a denial that is known already is not asked.
+            items.truncate(denied + 1);
+            checks.truncate(denied);
+        }
         let request = wire::CheckBulkPermissionsRequest {
             consistency: Some(newest()),
             items: checks,

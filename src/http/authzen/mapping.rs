@@ -1,9 +1,11 @@
 //! How types, actions and properties of AuthZEN become definitions, permissions and caveat context: a file, or nothing to map.
 
+use crate::api::text_hash;
 use crate::relationship::{NameKind, require_name};
 use crate::settings_file::{MistakeList, PlacedText, SettingsFileError, read_settings};
 use arc_swap::ArcSwap;
 use serde::Deserialize;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,6 +90,11 @@ impl AuthzenMapping {
             .map(|(action, _)| action.clone())
             .collect();
         if named.is_empty() { vec![permission.to_owned()] } else { named }
+    }
+
+    /// A number that changes with the actions that a permission stands for, and is the same in every process.
+    pub(super) fn actions_hash(&self) -> u64 {
+        text_hash(json!([self.actions, self.resource_actions]).to_string().as_bytes())
     }
 
     /// How the names of properties start.

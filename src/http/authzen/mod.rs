@@ -13,6 +13,7 @@ use super::grpc_call::{self, CallHeaders, MessageStream, PendingMessages};
 use super::headers::{JSON, REQUEST_ID};
 use super::options::AuthzenOptions;
 use super::request_body::RequestBody;
+use crate::api::BulkEnd;
 use crate::settings_file::SettingsFileError;
 use axum::body::Body;
 use evaluation::EvaluationPlan;
@@ -93,11 +94,16 @@ impl Endpoint {
         }
     }
 
-    fn plan(self, body: &[u8], mapping: Arc<AuthzenMapping>) -> Result<(Plan, Vec<u8>), Failure> {
+    fn plan(
+        self,
+        body: &[u8],
+        mapping: Arc<AuthzenMapping>,
+        end: &BulkEnd,
+    ) -> Result<(Plan, Vec<u8>), Failure> {
         let planned = match self {
-            Self::Evaluation => EvaluationPlan::new(body, &mapping, false)
+            Self::Evaluation => EvaluationPlan::new(body, &mapping, false, end)
                 .map(|(plan, request)| (Plan::Evaluation(plan), request)),
-            Self::Evaluations => EvaluationPlan::new(body, &mapping, true)
+            Self::Evaluations => EvaluationPlan::new(body, &mapping, true, end)
                 .map(|(plan, request)| (Plan::Evaluation(plan), request)),
             Self::Search(kind) => SearchPlan::new(kind, body, mapping)
                 .map(|(plan, request)| (Plan::Search(plan), request)),
@@ -183,7 +189,7 @@ impl Authzen {
         &self,
         services: Routes,
         endpoint: Endpoint,
-        headers: CallHeaders,
+        mut headers: CallHeaders,
         body: RequestBody<B>,
     ) -> Result<Value, Failure>
     where
@@ -191,10 +197,12 @@ impl Authzen {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let mapping = self.mapping.current();
+        let end = BulkEnd::default();
+        headers.extend(end.clone());
         let (planned, mut plan) = oneshot::channel();
         let messages = async move {
             let text = body.read().await?;
-            let (plan, request) = endpoint.plan(text.bytes(), mapping)?;
+            let (plan, request) = endpoint.plan(text.bytes(), mapping, &end)?;
             // No one waits for it when the request was given up.
             let _ = planned.send(plan);
             Ok(grpc_call::frame(&request))

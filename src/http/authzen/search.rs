@@ -266,7 +266,7 @@ fn permission_list(
         None => None,
         Some(request) => {
             let cursor = page.cursor.as_ref().map(|cursor| cursor.token.as_str());
-            let (read, consistency) = ActionPage::read(&request, cursor)?;
+            let (read, consistency) = ActionPage::read(&request, cursor, mapping)?;
             *actions = read;
             let consistency = Some(consistency);
             Some(own_wire::ListPermissionsRequest { consistency, ..request }.encode_to_vec())

@@ -1,9 +1,12 @@
 //! Evaluations, one or many: defaults, semantics, context and reasons.
 
 use super::{
-    EVALUATION, EVALUATIONS, admin, archived, ask, decision, decisions, delete, evaluation, named,
-    record, start, user,
+    EVALUATION, EVALUATIONS, RELATIONSHIPS, SCHEMA, admin, archived, ask, decision, decisions,
+    delete, evaluation, named, record, start, user,
 };
+use crate::http_support::HttpServed;
+use crate::metrics;
+use kilwa::config::HttpListenerOptions;
 use serde_json::{Value, json};
 
 /// The decisions of the fixture.
@@ -138,6 +141,45 @@ async fn a_batch_ends_where_its_semantic_says() {
         });
         let answer = ask(&served, EVALUATIONS, &batch.to_string()).await;
         assert_eq!(decisions(&answer), expected, "{batch}");
+    }
+}
+
+/// How many checks have been evaluated.
+async fn evaluated(served: &HttpServed) -> u64 {
+    let scrape = metrics::ask(served.metrics.unwrap(), &["GET /metrics HTTP/1.1"]).await;
+    let counts = scrape.lines().filter(|line| line.starts_with("check_permissionship_total{"));
+    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn what_comes_after_the_deciding_item_is_not_evaluated() {
+    let served = HttpServed::start_configured(|config| {
+        config.http = Some(HttpListenerOptions::default());
+        config.metrics.address = Some("127.0.0.1:0".to_owned());
+    })
+    .await;
+    served.server.write_schema(SCHEMA).await.unwrap();
+    served.server.touch(RELATIONSHIPS).await.unwrap();
+    let [yes, no, wrong] =
+        [named("read"), named("delete"), json!(5)].map(|action| json!({"action": action}));
+    let unknown = json!({"action": named("Fly")});
+    for (items, semantic, answers, checks) in [
+        (vec![&yes, &no, &yes, &yes, &yes], "execute_all", 5, 5),
+        (vec![&yes, &no, &yes, &yes, &yes], "deny_on_first_deny", 2, 2),
+        (vec![&no, &no, &yes, &no, &yes], "permit_on_first_permit", 3, 3),
+        // These are denied without a check.
+        (vec![&yes, &wrong, &yes, &no], "deny_on_first_deny", 2, 1),
+        (vec![&unknown, &yes, &yes], "deny_on_first_deny", 1, 0),
+        (vec![&unknown, &wrong, &yes, &yes], "permit_on_first_permit", 3, 1),
+    ] {
+        let before = evaluated(&served).await;
+        let batch = json!({
+            "subject": user("alice"), "resource": record("record-1"), "evaluations": items,
+            "options": {"evaluations_semantic": semantic},
+        });
+        let answer = ask(&served, EVALUATIONS, &batch.to_string()).await;
+        assert_eq!(decisions(&answer).len(), answers, "{batch}");
+        assert_eq!(evaluated(&served).await - before, checks, "{batch}");
     }
 }
 

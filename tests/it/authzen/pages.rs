@@ -4,6 +4,8 @@ use super::{ACTIONS, RESOURCES, SUBJECTS, ask, evaluation, found, named, record,
 use crate::http_support::HttpServed;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
 
 #[tokio::test]
 async fn pages_continue_at_their_revision() {
@@ -242,4 +244,32 @@ async fn an_action_search_has_pages_at_one_revision() {
     request["unknown"] = json!(1);
     request["page"] = json!({"token": token, "limit": 1});
     assert_eq!(ask(&served, ACTIONS, &request.to_string()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_of_actions_continues_with_the_mapping_of_the_first_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authzen.toml");
+    fs::write(&file, "[actions]\nview = \"read\"\nlook = \"read\"\n").unwrap();
+    let mapped = file.clone();
+    let served = start(move |http| http.requests.authzen.mapping_file = Some(mapped)).await;
+    let all = json!({"subject": user("alice"), "resource": record("record-1")});
+    let mut paged = all.clone();
+    paged["page"] = json!({"limit": 1});
+    let first = ask(&served, ACTIONS, &paged.to_string()).await;
+    paged["page"] = json!({"token": first.json()["page"]["next_token"]});
+    assert_eq!(ask(&served, ACTIONS, &paged.to_string()).await.status, 200);
+
+    fs::write(&file, "[actions]\nview = \"read\"\n").unwrap();
+    let end = tokio::time::Instant::now() + Duration::from_mins(1);
+    while found(&ask(&served, ACTIONS, &all.to_string()).await, "name").contains("look") {
+        assert!(tokio::time::Instant::now() < end, "the change is not seen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let refused = ask(&served, ACTIONS, &paged.to_string()).await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.body.contains("mapping file was changed"), "{refused:?}");
+    // A search from the start has the new names.
+    paged["page"] = json!({"limit": 1});
+    assert_eq!(ask(&served, ACTIONS, &paged.to_string()).await.status, 200);
 }
