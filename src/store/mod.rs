@@ -46,7 +46,7 @@ pub use write::garbage::CollectionStats;
 pub use write::job::WriteOutcome;
 pub use write::options::{IsInterrupted, WriteOptions};
 pub use write::prepare::{PrepareError, PreparedWrite};
-pub use write::prepare_deletion::PreparedDeletion;
+pub use write::prepare_deletion::{DeletionCounts, PreparedDeletion};
 pub use write::queue::{QueueFull, QueueLimits, QueueSlot};
 pub use write::resources::{DiskSpace, Shortage};
 pub use write::spill::SpillFile;

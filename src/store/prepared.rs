@@ -14,6 +14,7 @@
 //! first. An entry of the change log under such a mark counts only while there is a deleted row under the mark.
 
 use super::layout::corrupt_bytes::CorruptBytes;
+use super::layout::keys::{NameId, RowKey};
 use super::layout::meta_keys;
 use super::layout::values;
 use super::rocks::column_family::ColumnFamily;
@@ -80,13 +81,22 @@ pub(super) enum PreparedState {
     Pending {
         /// The key in `live` of a row whose place another write has taken.
         taken: Option<Arc<[u8]>>,
-        /// How many rows of a deletion other writes have moved back.
-        reclaimed: u64,
+        /// The rows of a deletion that other writes have moved back.
+        reclaimed: ReclaimedRows,
     },
     /// Its rows will never exist, and are being removed.
     Abandoned,
     /// Its rows exist since a revision.
     Published(Revision),
+}
+
+/// How many rows of a deletion other writes have moved back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReclaimedRows {
+    /// The type and id of an object whose rows as a resource are counted apart.
+    pub(super) resource: Option<(NameId, Arc<str>)>,
+    pub(super) all: u64,
+    pub(super) of_resource: u64,
 }
 
 /// The prepared revisions of a store, in the order of their marks.
@@ -128,7 +138,7 @@ impl PreparedRevisions {
         };
         let mark = Revision(MARK | kind | self.generation);
         let place = self.entries.partition_point(|(known, _)| *known < mark);
-        self.entries.insert(place, (mark, PreparedState::Pending { taken: None, reclaimed: 0 }));
+        self.entries.insert(place, (mark, PreparedState::pending()));
         mark
     }
 
@@ -166,10 +176,18 @@ impl PreparedRevisions {
         }
     }
 
-    /// Counts a row of a deletion that another write has moved back.
-    pub(super) fn reclaim(&mut self, mark: Revision) {
+    /// Counts the rows of a deletion apart that have this object as resource.
+    pub(super) fn count_apart(&mut self, mark: Revision, object_type: NameId, object_id: &str) {
         if let Some(PreparedState::Pending { reclaimed, .. }) = self.state_mut(mark) {
-            *reclaimed += 1;
+            reclaimed.resource = Some((object_type, object_id.into()));
+        }
+    }
+
+    /// Counts a row of a deletion that another write has moved back.
+    pub(super) fn reclaim(&mut self, mark: Revision, row: &RowKey<'_>) {
+        if let Some(PreparedState::Pending { reclaimed, .. }) = self.state_mut(mark) {
+            reclaimed.all += 1;
+            reclaimed.of_resource += u64::from(reclaimed.counts_apart(row));
         }
     }
 
@@ -252,7 +270,21 @@ impl PreparedRevisions {
     }
 }
 
+impl ReclaimedRows {
+    /// Whether a row has the object as resource whose rows are counted apart.
+    pub(super) fn counts_apart(&self, row: &RowKey<'_>) -> bool {
+        let is_of = |(object_type, object_id): &(NameId, Arc<str>)| {
+            row.resource_type == *object_type && row.resource_id == &**object_id
+        };
+        self.resource.as_ref().is_some_and(is_of)
+    }
+}
+
 impl PreparedState {
+    fn pending() -> Self {
+        Self::Pending { taken: None, reclaimed: ReclaimedRows::default() }
+    }
+
     /// The value in `meta`.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![values::VERSION];
@@ -265,7 +297,7 @@ impl PreparedState {
     fn from_bytes(bytes: &[u8]) -> Result<Self, CorruptBytes> {
         let rest = values::versioned(bytes)?;
         if rest.is_empty() {
-            return Ok(Self::Pending { taken: None, reclaimed: 0 });
+            return Ok(Self::pending());
         }
         match values::split_revision(rest)? {
             (revision, []) => Ok(Self::Published(revision)),

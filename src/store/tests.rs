@@ -459,7 +459,7 @@ fn a_deletion_in_pieces_is_taken_back_whole_or_collected_whole() {
 
     let mut deletion = prepare();
     let published = store.write(at(3), move |t| t.publish_deletion(&mut deletion)).unwrap();
-    assert_eq!(published.1, 2);
+    assert_eq!(published.1.all, 2);
     assert_eq!(seen(&store, Revision(0)).0, [parsed("document:c#viewer@user:ann")]);
     // What was deleted and is there again keeps its own expiration.
     put(&store, 4, later);

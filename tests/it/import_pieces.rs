@@ -1,16 +1,21 @@
 //! Large imports and deletions beside other calls: others go on, and see all of one or nothing, also after a kill.
 
 use super::served::{Served, permissions_at};
-use super::server_support::{Running, create, delete, filter, fresh_with, soon, touch};
+use super::server_support::{
+    Bearer, KEY, Running, create, delete, filter, fresh_with, object, soon, touch,
+};
 use super::watch_support::{RELATIONSHIPS, from};
 use super::wire_import::{documents, import, part, stored};
 use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::proto::kilwa::v1 as own;
+use kilwa::proto::kilwa::v1::relationships_service_client::RelationshipsServiceClient;
 use proto::relationship_update::Operation;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
-use tonic::Code;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 const MANY: usize = 20_000;
 const FEW: usize = 2_000;
@@ -289,10 +294,12 @@ async fn a_kill_in_the_middle_of_a_large_write_leaves_nothing_of_it() {
         assert_eq!(counts(server.endpoint()).await, (acknowledged, stored));
 
         // There and back.
-        let mut other = server.permissions().await;
+        let (mut other, channel) = (server.permissions().await, server.channel().await);
         let after = MANY - stored;
         let changing = tokio::spawn(async move {
-            if after == 0 {
+            if after == 0 && round % 3 == 0 {
+                object_deletion(channel).await
+            } else if after == 0 {
                 other.delete_relationships(deletion()).await.map(drop)
             } else {
                 let parts: Vec<_> = documents(MANY).chunks(1_000).map(part).collect();
@@ -332,6 +339,15 @@ async fn a_kill_in_the_middle_of_a_large_write_leaves_nothing_of_it() {
         }
         assert_eq!(counts(server.endpoint()).await, (acknowledged, stored));
     }
+}
+
+/// Deletes the viewer of all documents, and so all that [`deletion`] deletes.
+async fn object_deletion(channel: Channel) -> Result<(), Status> {
+    let bearer = Bearer(KEY.to_owned());
+    let object = Some(object("user", "ann"));
+    let request = own::DeleteObjectRequest { object, ..Default::default() };
+    let mut client = RelationshipsServiceClient::with_interceptor(channel, bearer);
+    client.delete_object(request).await.map(drop)
 }
 
 /// The numbers of groups' members and of documents' viewers.

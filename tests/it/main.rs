@@ -80,6 +80,7 @@ mod lookup_subjects;
 mod lookup_waiting;
 mod memo_counterexamples;
 mod metrics;
+mod object_deletion;
 mod one_port;
 mod openapi;
 mod outside;

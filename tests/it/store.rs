@@ -2,8 +2,8 @@
 
 use kilwa::relationship::{Relationship, RelationshipFilter, Revision, Timestamp};
 use kilwa::store::{
-    OpenError, ScanBudget, SnapshotError, Store, StoreOptions, Transaction, TransactionError,
-    WriteClock, WriteError, WriteOptions,
+    IsInterrupted, OpenError, ScanBudget, SnapshotError, Store, StoreOptions, Transaction,
+    TransactionError, WriteClock, WriteError, WriteOptions,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -393,4 +393,69 @@ fn commits(look_millis: u64) -> usize {
 fn writes_that_wait_are_committed_together_but_for_slow_ones() {
     assert_eq!(commits(0), 1);
     assert_eq!(commits(10), 21, "each takes longer than a batch may");
+}
+
+/// A revision in pages whose budget ends after every row, so also between two versions of one relationship.
+fn row_by_row(store: &Store, revision: Revision) -> Vec<String> {
+    let (snapshot, mut after) = (store.snapshot_at(revision, at(1)).unwrap(), None);
+    let mut found = Vec::new();
+    loop {
+        let budget = ScanBudget::unlimited().with_rows_max(1);
+        let filter = RelationshipFilter::default();
+        let page = snapshot.scan(&filter, after.as_ref(), 10, &budget).unwrap();
+        found.extend(page.rows.iter().map(|(row, _)| row.to_string()));
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
+/// Relationships whose older versions lie among the deleted ones are marked for a deletion, and one is changed meanwhile.
+#[test]
+fn a_marked_relationship_is_read_beside_its_older_versions_and_stays_when_it_is_changed() {
+    let (_dir, store) = opened();
+    let day = |day: &str| format!("document:a#viewer@user:ann[only_on:{{\"day\":\"{day}\"}}]");
+    let other = "document:b#viewer@user:ann";
+    put(&store, 1, other);
+    put(&store, 2, &day("mon"));
+    let tuesday = put(&store, 3, &day("tue"));
+    let patient: IsInterrupted = Arc::new(|| false);
+    let mut deletion = store.prepare_deletion(at(4), &patient).unwrap();
+    let rows = vec![relationship(&day("tue")), relationship(other)];
+    store.add_to_deletion(&mut deletion, rows, &patient).unwrap();
+    assert_eq!(row_by_row(&store, tuesday), [day("tue"), other.to_owned()]);
+
+    let wednesday = put(&store, 5, &day("wed"));
+    let (deleted, counts) =
+        store.write(at(6), move |transaction| transaction.publish_deletion(&mut deletion)).unwrap();
+    // What was changed since is no part of it.
+    assert_eq!(counts.all, 1);
+    assert_eq!(row_by_row(&store, deleted), [day("wed")]);
+    assert_eq!(row_by_row(&store, wednesday), [day("wed"), other.to_owned()]);
+    assert_eq!(row_by_row(&store, tuesday), [day("tue"), other.to_owned()]);
+}
+
+#[test]
+fn of_a_deletion_in_pieces_only_the_end_waits_for_the_disk() {
+    let dir = TempDir::new().unwrap();
+    let options =
+        StoreOptions { block_cache_bytes: 1 << 20, counters: true, ..StoreOptions::default() };
+    let store = Store::open(dir.path(), &options).unwrap();
+    let rows: Vec<_> =
+        (0..20).map(|n| relationship(&format!("document:{n}#viewer@user:ann"))).collect();
+    for row in rows.clone() {
+        store.write(at(1), move |transaction| transaction.put(&row)).unwrap();
+    }
+    let syncs = || store.statistics().rocksdb.log_syncs;
+    let patient: IsInterrupted = Arc::new(|| false);
+    let mut deletion = store.prepare_deletion(at(2), &patient).unwrap();
+    let before = syncs();
+    assert!(before >= 20, "{before} syncs of 20 writes");
+    for row in rows {
+        store.add_to_deletion(&mut deletion, vec![row], &patient).unwrap();
+    }
+    assert_eq!(syncs(), before);
+    store.write(at(3), move |transaction| transaction.publish_deletion(&mut deletion)).unwrap();
+    assert_eq!((syncs(), all(&store).len()), (before + 1, 0));
 }

@@ -481,9 +481,9 @@ impl Trial {
             assert!(matches!(result, Err(WriteError::Refused(TransactionError::Interrupted))));
             return;
         }
-        let (revision, count) = result.unwrap();
+        let (revision, counts) = result.unwrap();
         let removed: Vec<_> = added.iter().filter(|key| !reclaimed.contains(*key)).collect();
-        assert_eq!(count, u64::try_from(removed.len()).unwrap());
+        assert_eq!(counts.all, u64::try_from(removed.len()).unwrap());
         let mut moment = self.model.head().1.clone();
         let mut log = Vec::new();
         for key in removed {

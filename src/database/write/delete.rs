@@ -1,7 +1,7 @@
 //! Deletions by filter.
 
 use super::candidates::{DeletionCandidates, DeletionSelection, delete_all, delete_each};
-use super::large_deletion::{LargeDeletion, candidates_max};
+use super::large_deletion::{DeletionTargets, LargeDeletion, candidates_max};
 use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal, Rejection};
 use crate::database::error::DatabaseError;
@@ -88,14 +88,14 @@ impl Proposal for DeleteRequest {
             if !examination.is_exclusive {
                 return Ok(ExaminedWrite::must_be_exclusive());
             }
-            if let Some((deletion, verified)) =
-                LargeDeletion::prepare(examination, self, selection)?
+            let targets = DeletionTargets { selections: vec![selection], counted_resource: None };
+            if let Some((deletion, verified)) = LargeDeletion::prepare(examination, self, targets)?
             {
                 let bytes = deletion.bytes();
                 let publish = move |transaction: &mut Transaction<'_>, attempt| {
                     let metadata = request.metadata.as_ref();
-                    let count = deletion.publish(transaction, &verified, (attempt, metadata))?;
-                    Ok(DeletionSummary::of_all(transaction.revision(), count))
+                    let counts = deletion.publish(transaction, &verified, (attempt, metadata))?;
+                    Ok(DeletionSummary::of_all(transaction.revision(), counts.all))
                 };
                 return Ok(ExaminedWrite::new(publish).deletion().holding(bytes));
             }

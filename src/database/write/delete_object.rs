@@ -1,8 +1,7 @@
 //! Deletes every relationship that references an object, as resource or as subject.
 
-use super::candidates::{
-    CANDIDATES_MAX, DeletionCandidates, DeletionSelection, delete_all, delete_each,
-};
+use super::candidates::{DeletionCandidates, DeletionSelection, delete_all, delete_each};
+use super::large_deletion::{DeletionTargets, LargeDeletion, candidates_max};
 use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
 use super::proposal::{Caller, Examination, ExaminedWrite, Proposal};
 use crate::database::error::DatabaseError;
@@ -78,28 +77,18 @@ impl Proposal for DeleteObjectRequest {
         let (as_resource, as_subject) = filters(&self.object);
         let select = |filter| DeletionSelection { filter, within: self.within.clone() };
         let (as_resource, as_subject) = (select(as_resource), select(as_subject));
+        let count_max = candidates_max(examination.database.store.options());
         let candidates = [
-            DeletionCandidates::examine(examination, &as_resource, None, CANDIDATES_MAX)?,
-            DeletionCandidates::examine(examination, &as_subject, None, CANDIDATES_MAX)?,
+            DeletionCandidates::examine(examination, &as_resource, None, count_max)?,
+            DeletionCandidates::examine(examination, &as_subject, None, count_max)?,
         ];
         let is_complete = candidates.iter().all(|candidates| candidates.is_complete);
 
-        let request = Arc::clone(self);
         if !is_complete {
-            let delete = move |transaction: &mut Transaction<'_>, attempt| {
-                let until = verified.confirm(transaction, attempt)?;
-                set_metadata(transaction, request.metadata.as_ref())?;
-                // A relationship with the object on both sides is deleted by the first filter.
-                let counts = ReferenceCounts {
-                    as_resource: delete_all(transaction, &as_resource)?,
-                    as_subject: delete_all(transaction, &as_subject)?,
-                };
-                until.require_not_passed(transaction)?;
-                Ok(counts)
-            };
-            return Ok(ExaminedWrite::new(delete).large().deletion());
+            return self.examine_large(examination, (as_resource, as_subject), verified);
         }
 
+        let request = Arc::clone(self);
         let bytes = candidates.iter().map(DeletionCandidates::bytes).sum();
         let delete = move |transaction: &mut Transaction<'_>, attempt| {
             verified.confirm(transaction, attempt)?;
@@ -119,6 +108,51 @@ impl Proposal for DeleteObjectRequest {
             })
         };
         Ok(ExaminedWrite::new(delete).deletion().holding(bytes))
+    }
+}
+
+impl DeleteObjectRequest {
+    /// The deletion of more relationships than one turn of the writer may delete.
+    fn examine_large(
+        self: &Arc<Self>,
+        examination: &Examination<'_>,
+        (as_resource, as_subject): (DeletionSelection, DeletionSelection),
+        verified: VerifiedPrerequisites<Self>,
+    ) -> Result<ExaminedWrite<ReferenceCounts>, DatabaseError> {
+        if !examination.is_exclusive {
+            return Ok(ExaminedWrite::must_be_exclusive());
+        }
+        let request = Arc::clone(self);
+        let targets = DeletionTargets {
+            selections: vec![as_resource.clone(), as_subject.clone()],
+            counted_resource: Some(self.object.clone()),
+        };
+        if let Some((deletion, verified)) = LargeDeletion::prepare(examination, self, targets)? {
+            let bytes = deletion.bytes();
+            let publish = move |transaction: &mut Transaction<'_>, attempt| {
+                let metadata = request.metadata.as_ref();
+                let counts = deletion.publish(transaction, &verified, (attempt, metadata))?;
+                Ok(ReferenceCounts {
+                    as_resource: counts.of_resource,
+                    as_subject: counts.all.saturating_sub(counts.of_resource),
+                })
+            };
+            return Ok(ExaminedWrite::new(publish).deletion().holding(bytes));
+        }
+
+        // So much is written meanwhile that only the writer itself can find what there is to delete.
+        let delete = move |transaction: &mut Transaction<'_>, attempt| {
+            let until = verified.confirm(transaction, attempt)?;
+            set_metadata(transaction, request.metadata.as_ref())?;
+            // A relationship with the object on both sides is deleted by the first filter.
+            let counts = ReferenceCounts {
+                as_resource: delete_all(transaction, &as_resource)?,
+                as_subject: delete_all(transaction, &as_subject)?,
+            };
+            until.require_not_passed(transaction)?;
+            Ok(counts)
+        };
+        Ok(ExaminedWrite::new(delete).large().deletion())
     }
 }
 

@@ -9,9 +9,10 @@ use super::prerequisites::{Prerequisites, VerifiedPrerequisites};
 use super::proposal::{Attempt, Caller, Examination, Rejection};
 use crate::database::error::DatabaseError;
 use crate::database::guards::set_metadata;
-use crate::relationship::{Context, Relationship, Revision};
+use crate::relationship::{Context, ObjectRef, Relationship, Revision};
 use crate::store::{
-    ChangeLogEntry, ChangePosition, PreparedDeletion, Snapshot, StoreOptions, Transaction,
+    ChangeLogEntry, ChangePosition, DeletionCounts, PreparedDeletion, Snapshot, StoreOptions,
+    Transaction,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,42 +27,64 @@ pub(super) fn candidates_max(options: &StoreOptions) -> usize {
     CANDIDATES_MAX.min(options.piece_rows_max.saturating_mul(PIECES_MIN))
 }
 
+/// What a large deletion deletes.
+#[derive(Clone)]
+pub(super) struct DeletionTargets {
+    /// Whatever one of these selects.
+    pub(super) selections: Vec<DeletionSelection>,
+    /// The resource whose relationships are counted apart.
+    pub(super) counted_resource: Option<ObjectRef>,
+}
+
 /// A deletion that is prepared up to a revision.
 pub(super) struct LargeDeletion {
-    selection: DeletionSelection,
+    targets: DeletionTargets,
     prepared: PreparedDeletion,
     /// What was written since the snapshot, by key: it is not prepared, or not as it is now.
     newcomers: BTreeMap<String, Relationship>,
 }
 
+impl DeletionTargets {
+    fn select(&self, relationship: &Relationship) -> bool {
+        self.selections.iter().any(|selection| {
+            selection.filter.matches(relationship) && selection.covers(relationship)
+        })
+    }
+}
+
 impl LargeDeletion {
-    /// Prepares what a selection selects. `None` when so much of it is written meanwhile that it cannot be published in one turn.
+    /// Prepares what is to be deleted. `None` when so much of it is written meanwhile that it cannot be published in one turn.
     pub(super) fn prepare<R: Prerequisites>(
         examination: &Examination<'_>,
         prerequisites: &Arc<R>,
-        selection: DeletionSelection,
+        targets: DeletionTargets,
     ) -> Result<Option<(Self, VerifiedPrerequisites<R>)>, DatabaseError> {
         let Caller { clock, interrupted, .. } = examination.caller;
         let store = &examination.database.store;
         let prepared = store.prepare_deletion(clock, interrupted)?;
-        let mut deletion = Self { selection, prepared, newcomers: BTreeMap::new() };
+        if let Some(resource) = &targets.counted_resource {
+            store.count_apart(&prepared, resource)?;
+        }
+        let mut deletion = Self { targets, prepared, newcomers: BTreeMap::new() };
 
         // Newer than the snapshot of the examination when another exclusive write had its turn before.
         let first = examination.newer_view()?;
-        let (snapshot, mut after) = (&first.snapshot, None);
+        let snapshot = &first.snapshot;
         let piece_rows = PIECE_ROWS.min(store.options().piece_rows_max);
-        loop {
-            let budget = snapshot.scan_budget();
-            let filter = &deletion.selection.filter;
-            let page = snapshot.scan_stored(filter, after.as_ref(), piece_rows, &budget)?;
-            let rows = page.rows.into_iter().map(|(row, _)| row);
-            let rows: Vec<_> = rows.filter(|row| deletion.selection.covers(row)).collect();
-            if !rows.is_empty() {
-                store.add_to_deletion(&mut deletion.prepared, rows, interrupted)?;
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
+        for selection in &deletion.targets.selections {
+            let mut after = None;
+            loop {
+                let (filter, budget) = (&selection.filter, snapshot.scan_budget());
+                let page = snapshot.scan_stored(filter, after.as_ref(), piece_rows, &budget)?;
+                let rows = page.rows.into_iter().map(|(row, _)| row);
+                let rows: Vec<_> = rows.filter(|row| selection.covers(row)).collect();
+                if !rows.is_empty() {
+                    store.add_to_deletion(&mut deletion.prepared, rows, interrupted)?;
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
             }
         }
 
@@ -106,7 +129,7 @@ impl LargeDeletion {
 
     fn note(&mut self, changes: impl Iterator<Item = ChangeLogEntry>) {
         for written in changes.filter_map(written_relationship) {
-            if self.selection.filter.matches(&written) && self.selection.covers(&written) {
+            if self.targets.select(&written) {
                 let bare = Relationship { caveat: None, ..written };
                 self.newcomers.insert(relationship_key(&bare), bare);
             }
@@ -118,13 +141,13 @@ impl LargeDeletion {
         self.newcomers.keys().map(|key| 4 * key.len() + size_of::<Relationship>()).sum()
     }
 
-    /// Deletes all that is selected, once the prerequisites are confirmed. Returns the number.
+    /// Deletes all that is selected, once the prerequisites are confirmed. Returns the numbers.
     pub(super) fn publish<R: Prerequisites>(
         mut self,
         transaction: &mut Transaction<'_>,
         verified: &VerifiedPrerequisites<R>,
         (attempt, metadata): (Attempt, Option<&Context>),
-    ) -> Result<u64, Rejection> {
+    ) -> Result<DeletionCounts, Rejection> {
         verified.confirm(transaction, attempt)?;
         self.note(verified.changes(transaction)?.into_iter());
         let mut newcomers = Vec::new();
@@ -134,7 +157,16 @@ impl LargeDeletion {
             }
         }
         set_metadata(transaction, metadata)?;
-        let count = delete_each(transaction, &newcomers)?;
-        Ok(count + transaction.publish_deletion(&mut self.prepared)?)
+        let counted = self.targets.counted_resource.as_ref();
+        let (of_resource, others): (Vec<_>, Vec<_>) =
+            newcomers.iter().partition(|newcomer| counted == Some(&newcomer.resource));
+        let of_resource = delete_each(transaction, of_resource)?;
+        let others = delete_each(transaction, others)?;
+
+        let prepared = transaction.publish_deletion(&mut self.prepared)?;
+        Ok(DeletionCounts {
+            all: prepared.all + of_resource + others,
+            of_resource: prepared.of_resource + of_resource,
+        })
     }
 }

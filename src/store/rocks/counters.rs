@@ -9,6 +9,10 @@ use std::path::Path;
 
 /// Figures of RocksDB. Totals count from when the database was opened; those of its tickers are 0 unless
 /// [`StoreOptions::counters`] is set.
+///
+/// There is none for each level: RocksDB has them as properties of a column family, and as a list of live files, and the `rocksdb`
+/// crate gives neither for a database with transactions, but for the properties of the default column family, which is empty here.
+/// Its tickers count for all levels together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RocksStatistics {
     /// Bytes in the block cache.

@@ -180,7 +180,7 @@ impl<'t> WriteBatch<'t> {
             self.set(ColumnFamily::LiveBySubject, &row.by_subject(), &value)?;
             self.clear(ColumnFamily::Deleted, &moved)?;
             self.clear(ColumnFamily::DeletedBySubject, &keys::deleted(&row.by_subject(), mark))?;
-            Arc::make_mut(&mut self.prepared).reclaim(mark);
+            Arc::make_mut(&mut self.prepared).reclaim(mark, row);
         }
         Ok(())
     }

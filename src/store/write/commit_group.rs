@@ -37,14 +37,17 @@ pub(in crate::store) struct CommitGroup<'s> {
 }
 
 impl<'s> CommitGroup<'s> {
-    /// A group without a write. `head` is the newest committed head.
+    /// A group without a write. `head` is the newest committed head; `kind` is that of its first job.
     pub(in crate::store) fn begin(
         inner: &'s StoreInner,
         head: HeadRecord,
         clock: &WriteClock,
+        kind: JobKind,
     ) -> Self {
         let known = (inner.names(), inner.prepared());
-        let batch = WriteBatch::new(&inner.db, inner.sync, known, head);
+        // Nothing else is in the group of a piece, so nothing is acknowledged by a commit that may still be lost.
+        let sync = inner.sync && kind != JobKind::DeletionPiece;
+        let batch = WriteBatch::new(&inner.db, sync, known, head);
         let (clock, began) = (clock.clone(), clock.elapsed());
         Self { inner, batch, kept: false, changes: 0, broken: None, clock, began }
     }
@@ -102,7 +105,7 @@ impl<'s> CommitGroup<'s> {
             JobKind::Write | JobKind::Large => {
                 self.inner.visibility.number(newest, time::revision_of(now))
             }
-            JobKind::Collection | JobKind::Piece => newest,
+            JobKind::Collection | JobKind::Piece | JobKind::DeletionPiece => newest,
         }
     }
 
@@ -110,7 +113,7 @@ impl<'s> CommitGroup<'s> {
         if kind == JobKind::Piece {
             return;
         }
-        if kind != JobKind::Collection {
+        if matches!(kind, JobKind::Write | JobKind::Large) {
             debug_assert!(self.batch.revision() > self.batch.head.revision, "revisions rise");
             self.batch.head.revision = self.batch.revision();
         }

@@ -22,8 +22,11 @@ pub(in crate::store) enum JobKind {
     Large,
     /// Garbage collection: it makes no revision.
     Collection,
-    /// A piece of a prepared revision, written without the batch: it makes no revision.
+    /// A piece of a prepared creation, written without the batch: it makes no revision.
     Piece,
+    /// A piece of a prepared deletion: it makes no revision, and does not wait for the disk. The log keeps the order of commits, so
+    /// the synced commit that publishes it makes it durable.
+    DeletionPiece,
 }
 
 /// Why a job was dropped before it began.

@@ -104,7 +104,7 @@ fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
         let mut step = || removal.step(inner, &mut head, &mut stopped);
         next_job(queue, &mut step)
     }) {
-        let group = CommitGroup::begin(inner, head, &first.clock);
+        let group = CommitGroup::begin(inner, head, &first.clock, first.kind);
         let (group, replies, next) = run_group(group, inner, first, queue, stopped.as_ref());
         waiting = next;
 
@@ -199,16 +199,17 @@ fn run_group<'s>(
             next = queue.try_recv().ok();
             continue;
         }
-        // A large write is a group of its own, because it commits its own chunks; so is a piece, because it bypasses the batch.
-        let is_large = matches!(job.kind, JobKind::Large | JobKind::Piece);
-        if is_large && !replies.is_empty() {
+        // A large write is a group of its own, because it commits its own chunks; so is a piece of a creation, because it bypasses the
+        // batch, and one of a deletion, because its commit does not wait for the disk.
+        let is_alone = matches!(job.kind, JobKind::Large | JobKind::Piece | JobKind::DeletionPiece);
+        if is_alone && !replies.is_empty() {
             return (group, replies, Some(job));
         }
 
         let reply;
         (group, reply) = group.run(job, stopped);
         replies.push(reply);
-        let is_full = is_large || replies.len() >= WRITES_MAX || group.is_full();
+        let is_full = is_alone || replies.len() >= WRITES_MAX || group.is_full();
         next = if is_full { None } else { queue.try_recv().ok() };
     }
     (group, replies, None)

@@ -254,6 +254,43 @@ async fn a_watch_of_kilwa_shows_the_writer_and_the_official_one_does_not() {
     }
 }
 
+/// An import and a deletion of so many relationships that they are prepared in pieces.
+#[tokio::test]
+async fn what_is_prepared_keeps_the_name_of_its_caller() {
+    let guarded = Guarded::start(ACCESS).await;
+    let written =
+        guarded.call(ADMIN, WRITE, &write(&["document:0#viewer@user:0".to_owned()])).await;
+    let start =
+        proto::WriteRelationshipsResponse::decode(&*written.messages[0]).unwrap().written_at;
+    let rows = (0..10_100).map(|n| relationship(&format!("document:{n}#viewer@user:many")));
+    let import = proto::ImportBulkRelationshipsRequest { relationships: rows.collect() };
+    let path = "/authzed.api.v1.PermissionsService/ImportBulkRelationships";
+    make(&guarded, ANN, path, &import).await;
+    let newest = async || {
+        let request = own::ReadHistoryRequest { optional_limit: 5, ..Default::default() };
+        lines(&history(&guarded, ADMIN, request).await)
+    };
+    let is_by_ann = |lines: &[String], operation: &str| {
+        lines.len() == 5
+            && lines.iter().all(|line| line.starts_with(operation) && line.ends_with(NAME))
+    };
+    let found = newest().await;
+    assert!(is_by_ann(&found, "OPERATION_TOUCH document:"), "{found:?}");
+
+    let watch = own::WatchRequest { optional_start_cursor: start, ..Default::default() };
+    let channel = guarded.server.channel().await;
+    let path = "/kilwa.v1.WatchService/Watch";
+    let watch = vec![watch.encode_to_vec()];
+    let answer = calls::read_until(channel, Some(ADMIN), path, watch, |_| true).await;
+    assert!(answer.shows("many") && answer.shows(NAME), "a watch does not show the writer");
+
+    let object =
+        own::DeleteObjectRequest { object: Some(object("user", "many")), ..Default::default() };
+    make(&guarded, ANN, "/kilwa.v1.RelationshipsService/DeleteObject", &object).await;
+    let found = newest().await;
+    assert!(is_by_ann(&found, "OPERATION_DELETE document:"), "{found:?}");
+}
+
 #[tokio::test]
 async fn what_one_caller_did_stays_known_after_the_callers_key_is_gone_and_the_server_restarted() {
     let guarded = Guarded::start(ACCESS).await;
