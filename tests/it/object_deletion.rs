@@ -195,10 +195,8 @@ async fn a_large_object_stays_when_its_deletion_is_refused() {
         operation: authzed::precondition::Operation::MustNotMatch.into(),
         filter: Some(filter("group")),
     };
-    let conditional = proto::DeleteObjectRequest {
-        optional_preconditions: vec![precondition.clone()],
-        ..request()
-    };
+    let conditional =
+        proto::DeleteObjectRequest { optional_preconditions: vec![precondition], ..request() };
     let refused = forget(&server, conditional).await.unwrap_err();
     let reason = "WRITE_OR_DELETE_PRECONDITION_FAILURE";
     let names = ["precondition_operation", "precondition_resource_type"];
