@@ -100,7 +100,7 @@ impl EventEncoder {
         out.extend_from_slice(&self.source);
         self.second.write(record.time, out);
         let caller = record.caller.as_deref();
-        member(out, "subject", caller.unwrap_or("unknown"));
+        member(out, b",\"subject\":", caller.unwrap_or("unknown"));
         out.extend_from_slice(b",\"datacontenttype\":\"application/json\",\"data\":{\"caller\":");
         write_json(out, &caller);
         self.write_call(record, out);
@@ -114,15 +114,14 @@ impl EventEncoder {
             Some(peer) => drop(write!(out, ",\"peer\":\"{peer}\"")),
             None => out.extend_from_slice(b",\"peer\":null"),
         }
-        member(out, "method", &record.path);
-        member(out, "requestId", &record.request_id);
+        member(out, b",\"method\":", &record.path);
+        member(out, b",\"requestId\":", &record.request_id);
         if let Some(trace_id) = &record.trace_id {
-            member(out, "traceId", trace_id);
+            member(out, b",\"traceId\":", trace_id);
         }
         let code = usize::try_from(record.code).ok().and_then(|code| CODES.get(code));
-        member(out, "code", code.unwrap_or(&"UNKNOWN"));
-        out.extend_from_slice(b",\"durationMs\":");
-        write_json(out, &(record.duration.as_secs_f64() * 1e3));
+        member(out, b",\"code\":", code.unwrap_or(&"UNKNOWN"));
+        member(out, b",\"durationMs\":", &(record.duration.as_secs_f64() * 1e3));
 
         let method = self.methods.get(&record.path);
         out.extend_from_slice(b",\"request\":");
@@ -140,10 +139,10 @@ impl EventEncoder {
             return;
         };
         if let Some(token) = answer.token(&response) {
-            member(out, "revision", token);
+            member(out, b",\"revision\":", token);
         }
         if let Some(verdict) = answer.verdict(&response) {
-            member(out, "verdict", &verdict);
+            member(out, b",\"verdict\":", &verdict);
         }
     }
 }
@@ -170,9 +169,9 @@ impl FormattedSecond {
     }
 }
 
-/// Appends a member of an object that has some already.
-fn member<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
-    let _ = write!(out, ",\"{name}\":");
+/// Appends a member of an object that has some already. The key comes with its comma, quotes and colon.
+fn member<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, key: &[u8], value: &T) {
+    out.extend_from_slice(key);
     write_json(out, value);
 }
 

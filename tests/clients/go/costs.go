@@ -38,7 +38,9 @@ const (
 	costsKey    = "a key for the figures of features"
 	callsAtOnce = 16
 	roundTime   = time.Second
-	costsSchema = `
+	// In Valgrind, which takes some fifty times as long.
+	countedCalls = 4000
+	costsSchema  = `
 definition user {}
 definition group { relation member: user | group#member }
 definition document {
@@ -59,20 +61,19 @@ type feature struct {
 	client           *authzed.Client
 	// For each round: CPU time of the server for each call, in microseconds.
 	micros []float64
+	// The file to which Valgrind writes counts.
+	counts string
 }
 
-// measureCosts measures what features cost a warm check: costs KILWA [ROUNDS].
+// measureCosts measures what features cost a warm check: costs KILWA [ROUNDS | --instructions].
 //
 // A server for each of them runs on data of its own. They are loaded in turn, a second each, while the others idle, and each
 // round is compared with the plain server in the same round: so slow changes of the machine fall out. What counts is the CPU
-// time of the whole process of the server, by the clock of the operating system for it.
+// time of the whole process of the server, by the clock of the operating system for it. With --instructions the servers run
+// one after the other in Valgrind, which counts their instructions in user mode: those are the same on a busy machine.
 func measureCosts(arguments []string) {
 	if len(arguments) < 1 {
-		fail("usage: costs KILWA [ROUNDS]")
-	}
-	rounds := 30
-	if len(arguments) > 1 {
-		rounds = must(strconv.Atoi(arguments[1]))
+		fail("usage: costs KILWA [ROUNDS | --instructions]")
 	}
 	folder := must(os.MkdirTemp("", "kilwa-costs"))
 	defer os.RemoveAll(folder)
@@ -86,8 +87,16 @@ func measureCosts(arguments []string) {
 		{name: "all of these", roles: true, tls: true, scraped: true, audited: true},
 		{name: "plain, JSON over HTTP/1.1", json: true},
 	}
+	if len(arguments) > 1 && arguments[1] == "--instructions" {
+		countInstructions(features, arguments[0], folder)
+		return
+	}
+	rounds := 30
+	if len(arguments) > 1 {
+		rounds = must(strconv.Atoi(arguments[1]))
+	}
 	for number, one := range features {
-		one.start(arguments[0], filepath.Join(folder, strconv.Itoa(number)))
+		one.start([]string{arguments[0]}, filepath.Join(folder, strconv.Itoa(number)))
 		defer one.stop()
 	}
 	for _, one := range features {
@@ -110,13 +119,63 @@ func measureCosts(arguments []string) {
 	}
 }
 
+// countInstructions counts those of some thousand calls for each feature, and those of a scrape.
+func countInstructions(features []*feature, kilwa, folder string) {
+	fmt.Printf("%-32s %20s %14s\n", fmt.Sprintf("%d calls", countedCalls), "instructions a call", "against plain")
+	plain := 0.0
+	for number, one := range features {
+		one.counts = filepath.Join(folder, "counts."+strconv.Itoa(number))
+		valgrind := []string{"valgrind", "--tool=callgrind", "--callgrind-out-file=" + one.counts, kilwa}
+		one.start(valgrind, filepath.Join(folder, strconv.Itoa(number)))
+		one.call(countedCalls / 4)
+		count := one.instructions(func() { one.call(countedCalls) }) / countedCalls
+		if plain == 0 {
+			plain = count
+		}
+		fmt.Printf("%-32s %20.0f %14.3f\n", one.name, count, count/plain)
+		if one.scraped {
+			fmt.Printf("%-32s %20.0f\n", "  a scrape of it", one.instructions(one.scrape))
+		}
+		one.stop()
+	}
+}
+
+// instructions counts those of the server's process while work is done.
+func (f *feature) instructions(work func()) float64 {
+	dumps := must(filepath.Glob(f.counts + ".*"))
+	pid := strconv.Itoa(f.process.Process.Pid)
+	must(exec.Command("callgrind_control", "--zero", pid).Output())
+	work()
+	must(exec.Command("callgrind_control", "--dump", pid).Output())
+	text := must(os.ReadFile(fmt.Sprintf("%s.%d", f.counts, len(dumps)+1)))
+	found := regexp.MustCompile(`(?m)^totals: (\d+)`).FindSubmatch(text)
+	if found == nil {
+		fail("%s: Valgrind wrote no counts", f.name)
+	}
+	return must(strconv.ParseFloat(string(found[1]), 64))
+}
+
+// call makes so many calls, some at once.
+func (f *feature) call(count int64) {
+	var begun atomic.Int64
+	var group sync.WaitGroup
+	for range callsAtOnce {
+		group.Go(func() {
+			for number := begun.Add(1); number <= count; number = begun.Add(1) {
+				f.check(int(number) % 200)
+			}
+		})
+	}
+	group.Wait()
+}
+
 // quantile gives one of three quartiles.
 func quantile(values []float64, quarter int) float64 {
 	ordered := slices.Sorted(slices.Values(values))
 	return ordered[(len(ordered)-1)*quarter/4]
 }
 
-func (f *feature) start(kilwa, folder string) {
+func (f *feature) start(kilwa []string, folder string) {
 	must(0, os.MkdirAll(folder, 0o700))
 	arguments := []string{"serve", "--data-dir", filepath.Join(folder, "data"), "--grpc-addr", "127.0.0.1:0"}
 	credentials := []grpc.DialOption{
@@ -147,7 +206,7 @@ func (f *feature) start(kilwa, folder string) {
 	if f.json {
 		arguments = append(arguments, "--http-enabled", "--http-addr", "127.0.0.1:0")
 	}
-	f.process = exec.Command(kilwa, arguments...)
+	f.process = exec.Command(kilwa[0], append(kilwa[1:], arguments...)...)
 	f.awaitAddresses(must(f.process.StderrPipe()))
 	f.client = must(authzed.NewClient(f.endpoint, credentials...))
 	f.prepare(credentials)
@@ -222,14 +281,18 @@ func (f *feature) load(micros *[]float64) {
 	}
 	if f.scraped {
 		time.Sleep(roundTime / 2)
-		answer := must(http.Get("http://" + f.metrics + "/metrics"))
-		must(io.Copy(io.Discard, answer.Body))
-		answer.Body.Close()
+		f.scrape()
 	}
 	group.Wait()
 	if micros != nil {
 		*micros = append(*micros, float64((f.cpu()-before).Nanoseconds())/1e3/float64(calls.Load()))
 	}
+}
+
+func (f *feature) scrape() {
+	answer := must(http.Get("http://" + f.metrics + "/metrics"))
+	must(io.Copy(io.Discard, answer.Body))
+	answer.Body.Close()
 }
 
 func (f *feature) check(number int) {
