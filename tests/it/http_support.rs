@@ -2,7 +2,9 @@
 
 use crate::server_support::{KEY, Running, config, start_with};
 use kilwa::config::{Config, HttpListenerOptions};
+use kilwa::proto::FILE_DESCRIPTOR_SET;
 use kilwa::server::Server;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -77,16 +79,7 @@ impl HttpServed {
         headers: &[(&str, &str)],
         body: &str,
     ) -> HttpAnswer {
-        let mut stream = TcpStream::connect(&self.endpoint).await.unwrap();
-        let length = body.len().to_string();
-        let usual = [("Connection", "close"), ("Content-Length", length.as_str())];
-        let head = head(method, path, &[headers, &usual].concat());
-        stream.write_all(head.as_bytes()).await.unwrap();
-        // A server that refuses a body need not read it.
-        let _ = stream.write_all(body.as_bytes()).await;
-        let mut received = Vec::new();
-        let _ = stream.read_to_end(&mut received).await;
-        HttpAnswer::parse(&received)
+        HttpAnswer::parse(&send(&self.endpoint, [method, path], headers, body, |_| false).await)
     }
 
     /// Starts a request whose answer is read line by line.
@@ -98,6 +91,43 @@ impl HttpServed {
         stream.write_all(request.as_bytes()).await.unwrap();
         OpenAnswer(BufReader::new(stream))
     }
+}
+
+/// The bytes of an answer, up to those for which `is_last` holds.
+pub(crate) async fn send(
+    endpoint: &str,
+    [method, path]: [&str; 2],
+    headers: &[(&str, &str)],
+    body: &str,
+    is_last: impl Fn(&[u8]) -> bool,
+) -> Vec<u8> {
+    let mut stream = TcpStream::connect(endpoint).await.unwrap();
+    let length = body.len().to_string();
+    let usual = [("Connection", "close"), ("Content-Length", length.as_str())];
+    let head = head(method, path, &[headers, &usual].concat());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // A server that refuses a body need not read it.
+    let _ = stream.write_all(body.as_bytes()).await;
+    let mut received = Vec::new();
+    while !is_last(&received) {
+        if !matches!(stream.read_buf(&mut received).await, Ok(1..)) {
+            break;
+        }
+    }
+    received
+}
+
+/// The methods that have a route, each with it, from the options in the descriptors.
+pub(crate) fn routes() -> Vec<(MethodDescriptor, String)> {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let option = pool.get_extension_by_name("google.api.http").unwrap();
+    let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
+    let routes = methods.map(|method| {
+        let rule = method.options().get_extension(&option).into_owned();
+        let path = rule.as_message().unwrap().get_field_by_name("post").unwrap().into_owned();
+        (method, path.as_str().unwrap().to_owned())
+    });
+    routes.filter(|(_, path)| !path.is_empty()).collect()
 }
 
 /// The start of a request.

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::bytes::{Buf as _, BufMut as _};
+use std::fmt::Write as _;
 use std::str::FromStr as _;
 use tokio_stream as stream;
 use tonic::client::Grpc;
@@ -54,6 +55,8 @@ impl Decoder for Wire {
 /// What a call gave: messages, and the error that ended it if one did.
 #[derive(Debug)]
 pub(super) struct Answer {
+    /// Everything that came before the messages, and after them.
+    pub(super) headers: String,
     pub(super) messages: Vec<Vec<u8>>,
     pub(super) error: Option<Status>,
 }
@@ -76,6 +79,7 @@ impl Answer {
     /// All bytes that came, with those of the tokens and cursors in them, which are base64.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.messages.concat();
+        bytes.extend(self.headers.bytes());
         if let Some(error) = &self.error {
             bytes.extend(format!("{error:?}").bytes());
             bytes.extend(error.details());
@@ -127,14 +131,18 @@ pub(super) async fn read_until(
     let mut client = Grpc::new(channel);
     client.ready().await.unwrap();
     let path = PathAndQuery::from_str(path).unwrap();
-    let mut answer = Answer { messages: Vec::new(), error: None };
+    let mut answer = Answer { headers: String::new(), messages: Vec::new(), error: None };
     match client.streaming(request, path, Wire).await {
         Err(error) => answer.error = Some(error),
         Ok(response) => {
+            answer.headers = format!("{:?}", response.metadata());
             let mut parts = response.into_inner();
             loop {
                 match parts.message().await {
-                    Ok(None) => break,
+                    Ok(None) => {
+                        write!(answer.headers, "{:?}", parts.trailers().await).unwrap();
+                        break;
+                    }
                     Ok(Some(message)) => {
                         let is_last = is_last(&message);
                         answer.messages.push(message);
@@ -187,5 +195,5 @@ pub(super) async fn begin(channel: Channel, key: &str, path: &str, message: Vec<
     let mut client = Grpc::new(channel);
     client.ready().await.unwrap();
     let begun = client.streaming(request, PathAndQuery::from_str(path).unwrap(), Wire).await;
-    Answer { messages: Vec::new(), error: begun.err() }
+    Answer { headers: String::new(), messages: Vec::new(), error: begun.err() }
 }

@@ -1,6 +1,7 @@
 //! Every method of the protocol with every kind of role.
 
 use super::calls::{self, Answer};
+use super::json_calls::{JsonMethods, Protocol};
 use super::{ADMIN, Guarded, LIMITED, SCHEMA, access_with_role};
 use crate::server_support::{object, relationship, touch};
 use kilwa::proto::authzed::api::v1 as proto;
@@ -8,6 +9,7 @@ use kilwa::proto::kilwa::v1 as own;
 use kilwa::proto::{ENVOY_FILE_DESCRIPTOR_SET, FILE_DESCRIPTOR_SET};
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use tonic::Code;
 
@@ -94,16 +96,40 @@ fn the_table_has_every_method_of_the_protocol() {
     assert_eq!(methods, listed);
 }
 
+/// A row of the table, by a protocol.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    protocol: Protocol,
+    name: &'static str,
+    group: &'static str,
+    reach: Reach,
+}
+
+/// Each method by each protocol that has it.
+fn cases() -> Vec<Case> {
+    let json = JsonMethods::all();
+    let both = TABLE.iter().flat_map(|&(name, group, reach)| {
+        let by = |protocol| Case { protocol, name, group, reach };
+        let has_json = json.has(&format!("/{name}"));
+        [Some(by(Protocol::Grpc)), has_json.then(|| by(Protocol::Json))]
+    });
+    let cases: Vec<Case> = both.flatten().collect();
+    // Envoy calls its service over gRPC alone.
+    assert_eq!(cases.len(), 2 * TABLE.len() - 1);
+    assert_eq!(json.count(), TABLE.len() - 1);
+    cases
+}
+
 #[tokio::test]
 async fn a_role_opens_the_methods_of_its_group_and_no_others() {
     for group in GROUPS {
         let guarded = Guarded::with_role(&format!("methods = [\"{group}\"]")).await;
-        for (name, group_of_method, _) in TABLE {
-            let answer = ask(&guarded, name, "alpha").await;
+        for case in cases() {
+            let answer = ask(&guarded, case, "alpha").await;
             let is_open = answer.missing().is_none();
-            assert_eq!(is_open, group == *group_of_method, "{group}: {name}: {answer:?}");
+            assert_eq!(is_open, group == case.group, "{group}: {case:?}: {answer:?}");
             if !is_open {
-                let method = name.rsplit('/').next().unwrap();
+                let method = case.name.rsplit('/').next().unwrap();
                 assert!(answer.refusal().message().contains(method), "{answer:?}");
             }
         }
@@ -115,10 +141,10 @@ async fn a_role_opens_the_methods_that_it_names() {
     for (name, ..) in TABLE {
         let method = name.rsplit('/').next().unwrap();
         let guarded = Guarded::with_role(&format!("methods = [\"{method}\"]")).await;
-        for (other, ..) in TABLE {
-            let answer = ask(&guarded, other, "alpha").await;
-            let is_named = other.rsplit('/').next().unwrap() == method;
-            assert_eq!(answer.missing().is_none(), is_named, "{method}: {other}: {answer:?}");
+        for case in cases() {
+            let answer = ask(&guarded, case, "alpha").await;
+            let is_named = case.name.rsplit('/').next().unwrap() == method;
+            assert_eq!(answer.missing().is_none(), is_named, "{method}: {case:?}: {answer:?}");
         }
     }
 }
@@ -126,49 +152,49 @@ async fn a_role_opens_the_methods_that_it_names() {
 #[tokio::test]
 async fn a_role_with_prefixes_is_held_to_them_by_every_method() {
     let guarded = with_all_groups("id_prefixes = [\"alpha/\"]").await;
-    for (name, _, reach) in TABLE {
-        let answer = ask(&guarded, name, "alpha").await;
-        let expected = (*reach == All).then_some("method");
-        assert_eq!(answer.missing().as_deref(), expected, "{name}: {answer:?}");
+    for case in cases() {
+        let answer = ask(&guarded, case, "alpha").await;
+        let expected = (case.reach == All).then_some("method");
+        assert_eq!(answer.missing().as_deref(), expected, "{case:?}: {answer:?}");
 
-        let answer = ask(&guarded, name, "bravo").await;
-        let expected = match reach {
+        let answer = ask(&guarded, case, "bravo").await;
+        let expected = match case.reach {
             All => Some("method"),
             Named => Some("object_id"),
             Found | Schema | Reach::None => None,
         };
-        assert_eq!(answer.missing().as_deref(), expected, "{name}: {answer:?}");
+        assert_eq!(answer.missing().as_deref(), expected, "{case:?}: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn a_role_with_definitions_is_held_to_them_by_every_method() {
     let guarded = with_all_groups("definitions = [\"group\", \"user\"]").await;
-    for (name, _, reach) in TABLE {
-        let answer = ask(&guarded, name, "alpha").await;
-        let expected = match reach {
+    for case in cases() {
+        let answer = ask(&guarded, case, "alpha").await;
+        let expected = match case.reach {
             All | Schema => Some("method"),
             Named => Some("definition"),
             Found | Reach::None => None,
         };
-        assert_eq!(answer.missing().as_deref(), expected, "{name}: {answer:?}");
+        assert_eq!(answer.missing().as_deref(), expected, "{case:?}: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn a_role_with_relations_is_held_to_them_by_every_method() {
     let guarded = with_all_groups("relations = [\"member\", \"group#viewer\"]").await;
-    for (name, _, reach) in TABLE {
-        let answer = ask(&guarded, name, "alpha").await;
-        let expected = match reach {
+    for case in cases() {
+        let answer = ask(&guarded, case, "alpha").await;
+        let expected = match case.reach {
             All | Schema => Some("method"),
             // These name no relation, and do what the role includes.
-            Named if name.ends_with("DeleteObject") => None,
-            Named if name.ends_with("ListPermissions") => None,
+            Named if case.name.ends_with("DeleteObject") => None,
+            Named if case.name.ends_with("ListPermissions") => None,
             Named => Some("relation"),
             Found | Reach::None => None,
         };
-        assert_eq!(answer.missing().as_deref(), expected, "{name}: {answer:?}");
+        assert_eq!(answer.missing().as_deref(), expected, "{case:?}: {answer:?}");
     }
 }
 
@@ -193,6 +219,13 @@ async fn a_bulk_check_refuses_single_items() {
         })
         .collect();
     assert_eq!(codes, [0, i32::from(Code::PermissionDenied), 0]);
+
+    let json = JsonMethods::all();
+    let answer = json.call(&guarded.http, LIMITED, path, &request.encode_to_vec()).await;
+    let response: Value = serde_json::from_slice(&answer.messages[0]).unwrap();
+    let pairs = response["pairs"].as_array().unwrap().iter();
+    let codes: Vec<Option<i64>> = pairs.map(|pair| pair["error"]["code"].as_i64()).collect();
+    assert_eq!(codes, [None, Some(i64::from(i32::from(Code::PermissionDenied))), None]);
 }
 
 #[tokio::test]
@@ -216,10 +249,20 @@ async fn with_all_groups(lines: &str) -> Guarded {
     guarded
 }
 
-async fn ask(guarded: &Guarded, name: &str, tenant: &str) -> Answer {
+async fn ask(guarded: &Guarded, case: Case, tenant: &str) -> Answer {
+    let Case { protocol, name, .. } = case;
     let (path, request) = (format!("/{name}"), request(name, tenant));
+    let is_endless = name.ends_with("/Watch");
+    if protocol == Protocol::Json {
+        let json = JsonMethods::all();
+        return if is_endless {
+            json.begin(&guarded.http, LIMITED, &path, &request).await
+        } else {
+            json.call(&guarded.http, LIMITED, &path, &request).await
+        };
+    }
     let channel = guarded.server.channel().await;
-    if name.ends_with("/Watch") {
+    if is_endless {
         return calls::begin(channel, LIMITED, &path, request).await;
     }
     calls::call(channel, Some(LIMITED), &path, vec![request]).await

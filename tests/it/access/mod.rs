@@ -6,6 +6,7 @@ mod command;
 mod fetched_keys;
 mod files;
 mod holes;
+mod json_calls;
 mod keys;
 mod methods;
 pub(crate) mod over_tls;
@@ -16,12 +17,15 @@ pub(crate) mod tokens;
 mod writers;
 mod zed;
 
-use crate::server_support::{Bearer, Running, config, start};
+use crate::server_support::{Bearer, Running, config, start_with};
 use calls::Answer;
 use kilwa::proto::authzed::api::v1 as proto;
+use kilwa::server::Server;
 use proto::schema_service_client::SchemaServiceClient;
 use std::fs;
+use std::time::Duration;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 /// A key that the access files of these tests do not have: it is given to the server, and may do everything.
 const ADMIN: &str = crate::server_support::KEY;
@@ -51,6 +55,8 @@ definition document {
 /// A server with an access file, and a schema.
 struct Guarded {
     server: Running,
+    /// Host and port of HTTP.
+    http: String,
     dir: TempDir,
 }
 
@@ -68,11 +74,15 @@ impl Guarded {
         )
         .unwrap();
         config.ext_authz_file = Some(mapping);
-        let server = start(config).await;
+        config.watch.heartbeat = Duration::from_millis(50);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = listener.local_addr().unwrap().to_string();
+        let server = Server::open(&config).unwrap().with_http(listener).unwrap();
+        let server = start_with(server).await;
         let channel = server.channel().await;
         let mut schema = SchemaServiceClient::with_interceptor(channel, Bearer(ADMIN.to_owned()));
         schema.write_schema(proto::WriteSchemaRequest { schema: SCHEMA.to_owned() }).await.unwrap();
-        Self { server, dir }
+        Self { server, http, dir }
     }
 
     /// The same with one key, [`LIMITED`], that has one role with these lines.

@@ -1,6 +1,7 @@
 //! Two tenants in one store: a key that a role limits to one of them never receives a byte of the other.
 
 use super::calls::{self, Answer};
+use super::json_calls::{JsonMethods, Protocol};
 use super::methods::write;
 use super::random_requests::{Dice, Words, message};
 use super::{ADMIN, Guarded, LIMITED, SCHEMA};
@@ -27,19 +28,31 @@ proptest! {
     #[test]
     fn a_tenants_key_never_receives_a_byte_of_the_other_tenant(
         seed in 1_u64..,
-        limits in prop::sample::select(vec![
-            "id_prefixes = [\"alpha/\"]",
-            "id_prefixes = [\"alpha/\", \"alpha2/\"]",
-            "id_prefixes = [\"alpha/\"]\ndefinitions = [\"document\", \"group\", \"user\"]",
-            "id_prefixes = [\"alpha/\"]\nrelations = [\"viewer\", \"view\", \"member\", \"read\"]",
-        ]),
+        limits in prop::sample::select(LIMITS.to_vec()),
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(two_tenants(seed, limits));
+        runtime.block_on(two_tenants(Protocol::Grpc, seed, limits));
+    }
+
+    #[test]
+    fn a_tenants_key_never_receives_a_byte_of_the_other_tenant_as_json(
+        seed in 1_u64..,
+        limits in prop::sample::select(LIMITS.to_vec()),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(two_tenants(Protocol::Json, seed, limits));
     }
 }
 
-async fn two_tenants(seed: u64, limits: &str) {
+/// What the role of the tenant's key is limited to.
+const LIMITS: &[&str] = &[
+    "id_prefixes = [\"alpha/\"]",
+    "id_prefixes = [\"alpha/\", \"alpha2/\"]",
+    "id_prefixes = [\"alpha/\"]\ndefinitions = [\"document\", \"group\", \"user\"]",
+    "id_prefixes = [\"alpha/\"]\nrelations = [\"viewer\", \"view\", \"member\", \"read\"]",
+];
+
+async fn two_tenants(protocol: Protocol, seed: u64, limits: &str) {
     let groups = ["read", "check", "lookup", "write", "schema", "watch", "bulk", "admin"];
     let guarded = Guarded::with_role(&format!("methods = {groups:?}\n{limits}")).await;
     let mut dice = Dice(seed);
@@ -47,16 +60,22 @@ async fn two_tenants(seed: u64, limits: &str) {
 
     let mut words = words();
     words.tokens.push(start.clone());
-    let methods = methods();
+    let json = JsonMethods::all();
+    let mut methods = methods();
+    methods.retain(|(path, _)| protocol == Protocol::Grpc || json.has(path));
     let channel = guarded.server.channel().await;
     let (mut answered, mut shown) = (0, 0);
     for _ in 0..CALLS {
         let (path, method) = dice.pick(&methods);
         let request = message(&mut dice, &words, &method.input());
-        let answer = if method.is_server_streaming() && method.name() == "Watch" {
-            calls::begin(channel.clone(), LIMITED, &path, request).await
-        } else {
-            calls::call(channel.clone(), Some(LIMITED), &path, vec![request]).await
+        let is_endless = method.is_server_streaming() && method.name() == "Watch";
+        let answer = match (protocol, is_endless) {
+            (Protocol::Grpc, true) => calls::begin(channel.clone(), LIMITED, &path, request).await,
+            (Protocol::Grpc, false) => {
+                calls::call(channel.clone(), Some(LIMITED), &path, vec![request]).await
+            }
+            (Protocol::Json, true) => json.begin(&guarded.http, LIMITED, &path, &request).await,
+            (Protocol::Json, false) => json.call(&guarded.http, LIMITED, &path, &request).await,
         };
         assert!(!answer.shows(SECRET), "{path}: {}", text(&answer));
         assert!(!answer.shows(WRITER), "{path}: {}", text(&answer));
@@ -66,11 +85,11 @@ async fn two_tenants(seed: u64, limits: &str) {
     }
     // What is asked at random is often wrong, but not always. How often depends on the seed, so the bounds are far below.
     assert!(answered > 4 && shown > 0, "{answered} answered, {shown} shown");
-    watch_all(&guarded, &start).await;
+    watch_all(protocol, &guarded, &start).await;
 }
 
 /// Reads all changes from the start on, by both services.
-async fn watch_all(guarded: &Guarded, start: &str) {
+async fn watch_all(protocol: Protocol, guarded: &Guarded, start: &str) {
     let end = write(&["document:alpha/end#viewer@user:alpha/end".to_owned()]);
     assert!(guarded.call(ADMIN, WRITE, &end).await.error.is_none());
     let request = proto::WatchRequest {
@@ -87,8 +106,16 @@ async fn watch_all(guarded: &Guarded, start: &str) {
     for (package, request) in calls {
         let path = format!("/{package}.WatchService/Watch");
         let is_last = |message: &[u8]| message.windows(9).any(|window| window == b"alpha/end");
-        let channel = guarded.server.channel().await;
-        let answer = calls::read_until(channel, Some(LIMITED), &path, vec![request], is_last).await;
+        let answer = match protocol {
+            Protocol::Grpc => {
+                let channel = guarded.server.channel().await;
+                calls::read_until(channel, Some(LIMITED), &path, vec![request], is_last).await
+            }
+            Protocol::Json => {
+                let json = JsonMethods::all();
+                json.read_until(&guarded.http, [LIMITED, &path], &request, is_last).await
+            }
+        };
         assert!(answer.error.is_none() && answer.messages.len() > 1, "{answer:?}");
         assert!(!answer.shows(SECRET) && !answer.shows(WRITER), "{}", text(&answer));
     }

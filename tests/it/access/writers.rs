@@ -295,12 +295,12 @@ async fn what_is_prepared_keeps_the_name_of_its_caller() {
 async fn what_one_caller_did_stays_known_after_the_callers_key_is_gone_and_the_server_restarted() {
     let guarded = Guarded::start(ACCESS).await;
     make(&guarded, ANN, WRITE, &write(&["document:1#viewer@user:ann".to_owned()])).await;
-    let Guarded { server, dir } = guarded;
+    let Guarded { server, http, dir } = guarded;
     server.stop().await.unwrap();
     fs::write(dir.path().join("access.toml"), "").unwrap();
     let mut config = server_support::config(&dir.path().join("data"));
     config.access_file = Some(dir.path().join("access.toml"));
-    let guarded = Guarded { server: server_support::start(config).await, dir };
+    let guarded = Guarded { server: server_support::start(config).await, http, dir };
     let all = history(&guarded, ADMIN, own::ReadHistoryRequest::default()).await;
     assert_eq!(
         lines(&all),
