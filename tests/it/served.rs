@@ -148,6 +148,14 @@ impl Served {
         await_exit(&mut self.process).code().unwrap()
     }
 
+    /// Ends it by a signal, and gives every line that it wrote and that was not asked for before.
+    pub(crate) fn last_lines(mut self) -> Vec<String> {
+        self.signal("TERM");
+        assert_eq!(self.exit_code(), 0);
+        let later = self.lines.lock().unwrap();
+        self.early.iter().cloned().chain(later.iter()).collect()
+    }
+
     /// Waits until a signal has ended it.
     pub(crate) fn await_end(&mut self) {
         await_exit(&mut self.process);

@@ -176,15 +176,70 @@ async fn a_watch_ends_when_its_key_is_taken_away() {
     assert_eq!(taken_watch.message().await.unwrap_err().code(), Code::PermissionDenied);
 }
 
-#[test]
-fn no_key_is_in_what_a_server_writes() {
+#[tokio::test]
+async fn no_key_is_in_what_a_server_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let key = "a key that nothing shows";
-    let server = Served::start_with(folder.path(), &["--log-level", "trace"]);
-    server.await_line("a key on the command line can be read in the process list");
-    drop(server);
-    let shown = format!("{:?}", kilwa::access::Callers::new(&[key.to_owned()], None).unwrap());
-    assert!(!shown.contains(key) && !shown.contains(&hash(key)), "{shown}");
+    let [access, audit, data] =
+        ["access.toml", "audit.log", "data"].map(|name| folder.path().join(name));
+    let wrong = "a key that no file has";
+    fs::write(&access, access_with_role("methods = [\"read\"]")).unwrap();
+    let options = [
+        ["--log-level", "trace"],
+        ["--slow-call-threshold", "1us"],
+        ["--http-addr", "127.0.0.1:0"],
+        ["--audit-log", audit.to_str().unwrap()],
+        ["--access-file", access.to_str().unwrap()],
+    ];
+    let server = Served::start_with(
+        &data,
+        &[["--http-enabled"].as_slice(), options.as_flattened()].concat(),
+    );
+    let mut lines = server.lines_through("serving HTTP");
+    let http = lines.iter().find(|line| line.contains("serving HTTP")).unwrap();
+    let http = http.split_once("address=").unwrap().1;
+    let http = http.split(' ').next().unwrap();
+
+    // Calls that are answered, that a role refuses, and of a stranger; and keys in headers of other forms.
+    for key in [ADMIN, LIMITED, wrong] {
+        for path in [CHECK, "/authzed.api.v1.SchemaService/ReadSchema"] {
+            let request = question("document:alpha/1#view@user:alpha/ann").encode_to_vec();
+            calls::call(server.channel().await, Some(key), path, vec![request]).await;
+        }
+        let shown = [format!("Bearer {key}"), key.to_owned(), format!("Basic {key}")];
+        for shown in &shown {
+            for name in ["Authorization", "Grpc-Metadata-Authorization"] {
+                for path in ["/v1/permissions/check", "/v1/schema/read", "/access/v1/evaluation"] {
+                    let headers = [(name, shown.as_str()), ("Content-Type", "application/json")];
+                    let answer =
+                        crate::http_support::send(http, ["POST", path], &headers, "{}", |_| false)
+                            .await;
+                    let answer = String::from_utf8(answer).unwrap();
+                    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+                    assert!(!answer.contains(key) && !answer.contains(&hash(key)), "{answer}");
+                }
+            }
+        }
+    }
+    server.signal("HUP");
+    lines.extend(server.lines_through("reloaded"));
+    lines.extend(server.last_lines());
+
+    let log = lines.join("\n");
+    let audit = fs::read_to_string(audit).unwrap();
+    for text in ["a key on the command line can be read", "slow call", "refused call"] {
+        assert!(log.contains(text), "{text} is not in {log}");
+    }
+    for text in [CHECK, "PERMISSION_DENIED"] {
+        assert!(audit.contains(text), "{text} is not in {audit}");
+    }
+    for secret in [ADMIN, LIMITED, wrong].into_iter().flat_map(|key| [key.to_owned(), hash(key)]) {
+        for written in [&log, &audit] {
+            let place = written.find(&secret).map(|at| &written[at.saturating_sub(500)..]);
+            assert_eq!(place, None, "{secret}");
+        }
+    }
+    let shown = format!("{:?}", kilwa::access::Callers::new(&[ADMIN.to_owned()], None).unwrap());
+    assert!(!shown.contains(ADMIN) && !shown.contains(&hash(ADMIN)), "{shown}");
 }
 
 #[tokio::test]
