@@ -125,6 +125,28 @@ async fn thirty_days_ahead_for_a_while_lose_nothing() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_believe_its_clock_is_not_ready() {
+    let (dir, clocks) = (tempfile::tempdir().unwrap(), Clocks::at(START));
+    let mut options = options(dir.path());
+    options.metrics.address = Some("127.0.0.1:0".to_owned());
+    let server = Server::open_with(&options, clocks.source()).unwrap();
+    let metrics = server.metrics_address().unwrap();
+    let server = start_with(server).await;
+    let ready = async || ask(metrics, &["GET /readyz HTTP/1.1"]).await;
+
+    await_health(&server, ServingStatus::Serving).await;
+    assert!(ready().await.starts_with("HTTP/1.1 200 "), "{}", ready().await);
+    clocks.jump(30 * DAY);
+    await_health(&server, ServingStatus::NotServing).await;
+    let refused = ready().await;
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    assert!(refused.ends_with("the clock is not believed\n"), "{refused}");
+    clocks.jump(-30 * DAY);
+    await_health(&server, ServingStatus::Serving).await;
+    assert!(ready().await.starts_with("HTTP/1.1 200 "), "{}", ready().await);
+}
+
+#[tokio::test]
 async fn ten_minutes_ahead_and_back_show_no_access_that_was_revoked() {
     let (dir, clocks) = (tempfile::tempdir().unwrap(), Clocks::at(START));
     let server = serve(dir.path(), &clocks).await;

@@ -2,6 +2,7 @@
 //! themselves afterwards. What was acknowledged stays, and nothing is half there.
 
 use crate::cli_serve::kilwa;
+use crate::http_support::{HttpAnswer, send};
 use crate::outside::skipped;
 use crate::program;
 use crate::server_support::{Bearer, Keyed};
@@ -53,6 +54,9 @@ impl Server {
                 KEY,
                 "--log-level",
                 "info",
+                "--metrics-enabled",
+                "--metrics-addr",
+                "127.0.0.1:0",
             ])
             .arg("--data-dir")
             .arg(data)
@@ -157,6 +161,17 @@ impl Server {
         panic!("`kilwa.writes` does not become {status:?}: {}", self.said());
     }
 
+    /// What `/readyz` answers.
+    async fn ready(&self) -> (u16, String) {
+        let said = self.said();
+        // The log may have the lines of an earlier server before those of this one.
+        let (_, line) = said.rsplit_once("serving metrics and probes address=").unwrap();
+        let endpoint = line.lines().next().unwrap();
+        let answer = send(endpoint, ["GET", "/readyz"], &[], "", |_| false).await;
+        let answer = HttpAnswer::parse(&answer);
+        (answer.status, answer.body)
+    }
+
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
@@ -214,6 +229,7 @@ async fn writes_continue_by_themselves_after_a_failed_commit() {
     let failed = server.write(10).await.unwrap_err();
     assert_eq!(failed.code(), Code::Internal, "{failed}");
     server.await_health(ServingStatus::NotServing).await;
+    assert_eq!(server.ready().await, (503, "writes are stopped\n".to_owned()));
     assert_eq!(server.health("").await, ServingStatus::Serving);
     assert_eq!(server.health_command("kilwa.writes"), (Some(1), "NOT_SERVING\n".to_owned()));
     assert_eq!(server.health_command(""), (Some(0), "SERVING\n".to_owned()));
@@ -224,6 +240,7 @@ async fn writes_continue_by_themselves_after_a_failed_commit() {
 
     server.limit("--fsize=unlimited:");
     server.await_health(ServingStatus::Serving).await;
+    assert_eq!(server.ready().await, (200, "ok\n".to_owned()));
     server.write(12).await.unwrap();
     acknowledged.insert(12);
     let found = server.documents().await;

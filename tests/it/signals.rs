@@ -1,9 +1,10 @@
 //! SIGTERM and SIGINT, sent to a real server: once, twice, and while it starts.
 
+use crate::http_support::{HttpAnswer, send};
 use crate::program;
 use crate::raw_http2::{RawConnection, frame};
 use crate::served::{Served, await_exit};
-use crate::server_support::{SCHEMA, relationship};
+use crate::server_support::{KEY, SCHEMA, relationship};
 use kilwa::proto::authzed::api::v1 as proto;
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -122,6 +123,50 @@ async fn during_the_drain_delay_new_connections_are_served_and_told_that_it_stop
     assert_eq!(status, ServingStatus::NotServing);
     let schema = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
     server.schema().await.write_schema(schema).await.unwrap();
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), 143);
+}
+
+#[tokio::test]
+async fn during_the_drain_delay_http_is_served_and_probes_say_that_the_server_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = [
+        "--grpc-shutdown-drain-delay",
+        "10m",
+        "--http-enabled",
+        "--http-addr",
+        "127.0.0.1:0",
+        "--metrics-enabled",
+        "--metrics-addr",
+        "127.0.0.1:0",
+    ];
+    let mut server = Served::start_with(folder.path(), &options);
+    let [metrics, http] = ["serving metrics and probes", "serving HTTP"].map(|text| {
+        let line = server.await_line(text);
+        let address = line.split_once("address=").unwrap().1;
+        address.split(' ').next().unwrap().to_owned()
+    });
+    let get = async |endpoint: &str, path: &str| {
+        let answer = send(endpoint, ["GET", path], &[], "", |_| false).await;
+        let answer = HttpAnswer::parse(&answer);
+        (answer.status, answer.body)
+    };
+    let schema = proto::WriteSchemaRequest { schema: SCHEMA.to_owned() };
+    server.schema().await.write_schema(schema).await.unwrap();
+    assert_eq!(get(&http, "/healthz").await, (200, "{\"status\":\"SERVING\"}".to_owned()));
+    // Ready as soon as the clock has been looked at.
+    while get(&metrics, "/readyz").await != (200, "ok\n".to_owned()) {}
+
+    server.signal("TERM");
+    server.await_line("calls are still accepted");
+    let stopping = (503, "the server is stopping\n".to_owned());
+    assert_eq!(get(&metrics, "/readyz").await, stopping);
+    assert_eq!(get(&metrics, "/livez").await, (200, "ok\n".to_owned()));
+    assert_eq!(get(&http, "/healthz").await, (503, "{\"status\":\"NOT_SERVING\"}".to_owned()));
+    let bearer = format!("Bearer {KEY}");
+    let key = [("Authorization", bearer.as_str())];
+    let read = send(&http, ["POST", "/v1/schema/read"], &key, "{}", |_| false).await;
+    assert_eq!(HttpAnswer::parse(&read).json()["schemaText"], SCHEMA);
     server.signal("TERM");
     assert_eq!(server.exit_code(), 143);
 }
