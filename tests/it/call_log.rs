@@ -2,12 +2,15 @@
 
 use crate::program;
 use crate::served::Served;
+use crate::server_support::{self, consistency, question, touch};
 use kilwa::proto::authzed::api::v1 as proto;
 use proto::permissions_service_client::PermissionsServiceClient;
+use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
 use tempfile::TempDir;
 use tonic::Code;
+use tonic::metadata::MetadataMap;
 
 const SCHEMA: &str = "definition user {}\ndefinition organization { relation admin: user }";
 
@@ -66,6 +69,71 @@ async fn a_slow_call_that_its_caller_got_wrong_is_logged_without_its_text() {
     assert!(fields["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
     assert!(fields["key"].is_string() && fields["depth"].is_u64(), "{line}");
     assert!(!line.to_string().contains("secret-name"), "{line}");
+}
+
+/// The fields of the next line of a slow call of this method.
+fn slow_call(server: &Served, method: &str) -> Value {
+    let line = server.await_line(&format!("PermissionsService/{method}\""));
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["fields"]["message"], "slow call", "{line}");
+    line["fields"].clone()
+}
+
+/// A count that the trailers of an answer have under this name.
+fn trailer(trailers: &MetadataMap, name: &str) -> u64 {
+    let name = format!("io.spicedb.respmeta.{name}operationscount");
+    trailers.get(&name).unwrap().to_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_slow_call_is_logged_with_the_work_that_it_was() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(&folder, "info").await.0;
+    let schema = proto::WriteSchemaRequest { schema: server_support::SCHEMA.to_owned() };
+    server.schema().await.write_schema(schema).await.unwrap();
+    let mut permissions = server.permissions().await;
+    let relationships = ["document:plan#viewer@group:all#member", "group:all#member@user:ann"];
+    let updates = relationships.iter().map(|text| touch(text)).collect();
+    let write = proto::WriteRelationshipsRequest { updates, ..Default::default() };
+    permissions.write_relationships(write).await.unwrap();
+
+    // The same question twice: the second time the answers to its parts are there.
+    let fully = consistency(proto::consistency::Requirement::FullyConsistent(true));
+    let mut works = Vec::new();
+    for _ in 0..2 {
+        let check = proto::CheckPermissionRequest {
+            consistency: Some(fully.clone()),
+            ..question("document:plan#view@user:ann")
+        };
+        let answer = permissions.check_permission(check).await.unwrap();
+        let line = slow_call(&server, "CheckPermission");
+        assert_eq!(line["visits"], trailer(answer.metadata(), "dispatched"), "{line}");
+        assert_eq!(line["cached"], trailer(answer.metadata(), "cached"), "{line}");
+        works.push(["depth", "visits", "reads", "cached"].map(|name| line[name].as_u64().unwrap()));
+    }
+    let [[depth, visits, reads, cached], [_, _, reads_again, cached_again]] = works[..] else {
+        panic!("{works:?}")
+    };
+    // The document, its viewer and the member of the group, of which two are read.
+    assert!(depth >= 3 && visits >= depth && reads >= 2 && cached == 0, "{works:?}");
+    assert!(reads_again < reads && cached_again > 0, "{works:?}");
+
+    let lookup = proto::LookupResourcesRequest {
+        consistency: Some(fully),
+        resource_object_type: "document".to_owned(),
+        permission: "view".to_owned(),
+        subject: question("document:plan#view@user:ann").subject,
+        ..Default::default()
+    };
+    let mut found = permissions.lookup_resources(lookup).await.unwrap().into_inner();
+    assert!(found.message().await.unwrap().is_some());
+    assert!(found.message().await.unwrap().is_none());
+    let trailers = found.trailers().await.unwrap().unwrap();
+    let line = slow_call(&server, "LookupResources");
+    assert_eq!(line["visits"], trailer(&trailers, "dispatched"), "{line}");
+    assert_eq!(line["cached"], trailer(&trailers, "cached"), "{line}");
+    let [visits, reads] = ["visits", "reads"].map(|name| line[name].as_u64().unwrap());
+    assert!(visits >= 1 && reads >= 2, "{line}");
 }
 
 #[tokio::test]
