@@ -4,6 +4,9 @@ use crate::certificates::Authority;
 use crate::server_support::{SCHEMA, config, question, soon, start_with};
 use kilwa::config::{HttpListenerOptions, TlsFiles, TransportSecurity};
 use kilwa::server::Server;
+use pprof::protos::{Message as _, Profile};
+use std::fs;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
 
 /// The answer to a request of these lines: status line, headers and body.
 pub(crate) async fn ask(address: SocketAddr, lines: &[&str]) -> String {
@@ -180,20 +183,60 @@ async fn profiles_are_served_when_asked_for() {
     config.metrics.profiles = true;
     let server = Server::open(&config).unwrap();
     let address = server.metrics_address().unwrap();
-    let _running = start_with(server).await;
+    let running = start_with(server).await;
 
     let refused = ask(address, &["GET /debug/pprof/profile?seconds=1000 HTTP/1.1"]).await;
     assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = b"GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nhost: kilwa\r\n\r\n";
-    stream.write_all(request).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    let expected = b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n";
-    assert!(answer.starts_with(expected), "{}", String::from_utf8_lossy(&answer));
+    running.write_schema(SCHEMA).await.unwrap();
+    let busy = async { while !running.has("document:plan#view@user:ann").await {} };
+    let path = "/debug/pprof/profile?seconds=1";
+    let profile = tokio::select! {
+        profile = profile(address, path) => profile,
+        () = busy => panic!("there is no such relationship"),
+    };
+    assert!(samples(&Profile::decode(&*profile).unwrap(), "cpu") > 0, "{profile:?}");
     // The tests run with another allocator, which takes no samples; the answer says how they are turned on.
     let heap = ask(address, &["GET /debug/pprof/heap HTTP/1.1"]).await;
     assert!(heap.starts_with("HTTP/1.1 501 ") && heap.contains("MALLOC_CONF"), "{heap}");
+}
+
+/// A profile as it is answered.
+async fn profile(address: SocketAddr, path: &str) -> Vec<u8> {
+    let answer =
+        crate::http_support::send(&address.to_string(), ["GET", path], &[], "", |_| false).await;
+    let end = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    let head = String::from_utf8_lossy(&answer[..end]);
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("content-type: application/octet-stream\r\n"), "{head}");
+    answer[end..].to_vec()
+}
+
+/// How much the samples of a profile count, by the type that it calls so. Each has a place in the program.
+fn samples(profile: &Profile, name: &str) -> i64 {
+    let names = |index: i64| profile.string_table[usize::try_from(index).unwrap()].as_str();
+    let types: Vec<&str> = profile.sample_type.iter().map(|kind| names(kind.ty)).collect();
+    let column = types.iter().position(|known| *known == name);
+    let column = column.unwrap_or_else(|| panic!("{name} is not in {types:?}"));
+    assert!(profile.sample.iter().all(|sample| !sample.location_id.is_empty()));
+    profile.sample.iter().map(|sample| sample.value[column]).sum()
+}
+
+#[tokio::test]
+async fn the_heap_profile_of_the_program_shows_what_holds_its_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = crate::program::without_variables(env!("CARGO_BIN_EXE_kilwa"));
+    program.env("MALLOC_CONF", "prof:true,lg_prof_sample:12");
+    let options = ["--metrics-enabled", "--metrics-addr", "127.0.0.1:0", "--metrics-profiles"];
+    let server = crate::served::Served::spawn(program, dir.path(), &options);
+    let line = server.await_line("serving metrics and probes");
+    let address = line.split_once("address=").unwrap().1.split(' ').next().unwrap();
+
+    let zipped = profile(address.parse().unwrap(), "/debug/pprof/heap").await;
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(&*zipped).read_to_end(&mut bytes).unwrap();
+    // A server with an empty store holds a few MiB already.
+    let held = samples(&Profile::decode(&*bytes).unwrap(), "inuse_space");
+    assert!(held > 1 << 20, "{held}");
 }
 
 #[test]
@@ -321,5 +364,59 @@ async fn counters_have_the_values_of_the_calls_that_were_made() {
     }
     for line in ["kilwa_committed_writes_total 3\n", "kilwa_check_depth_count 4\n"] {
         assert!(scrape.contains(line), "{line} is not in {scrape}");
+    }
+}
+
+#[tokio::test]
+async fn certificates_of_metrics_are_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, renewed) = (Authority::new("an authority"), Authority::new("another authority"));
+    let files = first.server().write(dir.path(), "metrics");
+    let options = [
+        "--metrics-enabled",
+        "--metrics-addr",
+        "127.0.0.1:0",
+        "--metrics-tls-cert-path",
+        files.certificate.to_str().unwrap(),
+        "--metrics-tls-key-path",
+        files.key.to_str().unwrap(),
+    ];
+    let server = crate::served::Served::start_with(&dir.path().join("data"), &options);
+    let line = server.await_line("serving metrics and probes");
+    let endpoint = line.split_once("address=").unwrap().1.split(' ').next().unwrap();
+    let alive = async |trusted: &Authority| {
+        let client = crate::tls_client::TlsClient {
+            trusted,
+            identity: None,
+            versions: ALL_VERSIONS,
+            protocols: &[],
+        };
+        client.send(endpoint, ["GET", "/livez"], &[], "").await.map(|answer| answer.status)
+    };
+    assert_eq!(alive(&first).await.unwrap(), 200);
+    alive(&renewed).await.unwrap_err();
+
+    // A pair that does not fit changes nothing.
+    let other = renewed.server().write(dir.path(), "renewed");
+    fs::copy(&other.certificate, &files.certificate).unwrap();
+    server.signal("HUP");
+    server.await_line("not reloaded");
+    assert_eq!(alive(&first).await.unwrap(), 200);
+
+    fs::copy(&other.key, &files.key).unwrap();
+    server.signal("HUP");
+    while server.await_line("reloaded").contains("not reloaded") {}
+    assert_eq!(alive(&renewed).await.unwrap(), 200);
+    alive(&first).await.unwrap_err();
+}
+
+#[test]
+fn metrics_in_plain_text_beyond_this_machine_are_warned_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = ["--metrics-enabled", "--metrics-addr", "0.0.0.0:0", "--metrics-allow-plaintext"];
+    let server = crate::served::Served::start_with(dir.path(), &open);
+    let line = server.await_line("other machines can reach this address without TLS");
+    for part in ["WARN", "can read metrics", "address=0.0.0.0:"] {
+        assert!(line.contains(part), "{line}");
     }
 }
