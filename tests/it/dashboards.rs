@@ -2,7 +2,7 @@
 
 use crate::certificates::Authority;
 use crate::metrics::ask;
-use crate::outside::skipped;
+use crate::outside::has_promtool;
 use crate::server_support::{SCHEMA, config, start_with};
 use kilwa::audit::AuditTarget;
 use kilwa::config::{HttpListenerOptions, TlsFiles, TransportSecurity};
@@ -15,12 +15,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-fn deployed(path: &str) -> PathBuf {
+pub(crate) fn deployed(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
 }
 
 /// The queries of a dashboard, at any depth.
-fn queries(value: &serde_json::Value) -> Vec<String> {
+pub(crate) fn queries(value: &serde_json::Value) -> Vec<String> {
     match value {
         serde_json::Value::Object(fields) => fields
             .iter()
@@ -106,10 +106,8 @@ fn metrics_are_found_in_queries() {
 
 #[tokio::test]
 async fn promtool_accepts_the_rules_and_a_scrape() {
-    let mut version = Command::new("promtool");
-    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
-    if !version.status().is_ok_and(|status| status.success()) {
-        return skipped("promtool is missing; Debian has it in the package `prometheus`");
+    if !has_promtool() {
+        return;
     }
     let rules = deployed("prometheus/kilwa.rules.yml");
     let checked = Command::new("promtool").args(["check", "rules"]).arg(rules).output().unwrap();

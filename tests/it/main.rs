@@ -10,6 +10,7 @@
 
 mod access;
 mod agreement;
+mod alerts;
 mod architecture;
 mod as_of;
 mod audit;

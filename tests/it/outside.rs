@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Set to anything, it makes a missing interpreter a failure.
+/// Set to anything, it makes a missing interpreter or tool a failure.
 const CLIENTS_REQUIRED: &str = "KILWA_TEST_CLIENTS_REQUIRED";
 /// Set to anything, it leaves out what `make quick` leaves out.
 const QUICK: &str = "KILWA_TEST_QUICK";
@@ -39,18 +39,27 @@ pub(crate) fn is_quick(what: &str) -> bool {
 
 /// Whether an interpreter can be run. When not, that is said, or is a failure where it has to be there.
 pub(crate) fn has_interpreter(interpreter: &str) -> bool {
-    if is_quick(interpreter) {
-        return false;
-    }
-    let mut version = Command::new(interpreter);
-    version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    !is_quick(interpreter) && has_tool(&[interpreter, "--version"], "`make test` installs it")
+}
+
+/// Whether a program can be run, with arguments that only make it say its version. When not, that is said with what helps, or is
+/// a failure where it has to be there.
+pub(crate) fn has_tool(words: &[&str], help: &str) -> bool {
+    let mut version = Command::new(words[0]);
+    version.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
     let is_there = version.status().is_ok_and(|status| status.success());
     if !is_there {
-        let reason = format!("{interpreter} is missing, `make test` installs it");
+        let reason = format!("{} is missing: {help}", words[0]);
         assert!(env::var_os(CLIENTS_REQUIRED).is_none(), "{reason}");
         skipped(&reason);
     }
     is_there
+}
+
+/// Whether there is promtool, which checks what is meant for Prometheus.
+pub(crate) fn has_promtool() -> bool {
+    let help = "Debian has it in the package `prometheus`, `make test` fetches it";
+    has_tool(&["promtool", "--version"], help)
 }
 
 /// The program that a variable names, if it does.
@@ -100,7 +109,10 @@ pub(crate) fn gateway_answers() -> Option<String> {
     let path = beside("KILWA_GATEWAY_ANSWERS", "corpus/gateway/golden-spicedb-1.56.0.txt");
     let answers = std::fs::read_to_string(&path).ok();
     if answers.is_none() {
-        skipped(&format!("the answers of SpiceDB's HTTP gateway are not at {}", path.display()));
+        skipped(&format!(
+            "the answers of SpiceDB's HTTP gateway are not at `{}`: KILWA_GATEWAY_ANSWERS says where",
+            path.display()
+        ));
     }
     answers
 }

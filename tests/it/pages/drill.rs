@@ -1,12 +1,11 @@
 //! The scripts of `docs/operations.md`: they run to their end, as they stand on the page but for the ports.
 
 use super::page;
-use crate::outside::skipped;
+use crate::outside::has_tool;
 use crate::program::without_variables;
 use crate::readme::blocks;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 
 #[test]
 fn a_server_is_secured_watched_rotated_backed_up_lost_and_restored() {
@@ -33,9 +32,11 @@ fn certificates_of_the_server_and_of_clients_are_made_required_and_replaced() {
 
 /// What a script prints, and its errors; nothing where a tool is missing.
 fn run(name: &str) -> Option<(String, String)> {
-    for (tool, argument) in [("openssl", "version"), ("curl", "--version")] {
-        if Command::new(tool).arg(argument).output().is_err() {
-            skipped(&format!("the {name}: there is no {tool}"));
+    let help = format!(
+        "the script `{name}` of docs/operations.md needs it, install the package of this name"
+    );
+    for tool in [["openssl", "version"], ["curl", "--version"]] {
+        if !has_tool(&tool, &help) {
             return None;
         }
     }

@@ -1,7 +1,7 @@
 //! docs/http.md and docs/authzen.md.
 
 use super::page;
-use crate::outside::{is_quick, skipped};
+use crate::outside::{has_tool, is_quick};
 use crate::program;
 use crate::readme::blocks;
 use crate::served::Served;
@@ -66,8 +66,9 @@ fn the_commands_do_what_the_pages_show() {
     if is_quick("the commands of docs/http.md") {
         return;
     }
-    if Command::new("curl").arg("--version").output().is_err() {
-        return skipped("curl is missing: the commands of docs/http.md are not run");
+    let help = "the commands of docs/http.md need it, install the package `curl`";
+    if !has_tool(&["curl", "--version"], help) {
+        return;
     }
     assert_eq!(run_commands("http.md"), 1);
     assert_eq!(run_commands("authzen.md"), 1);
