@@ -23,6 +23,8 @@ use tonic::codegen::http::{Request, Response};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const VERSION_REQUESTED: HeaderName = HeaderName::from_static("io.spicedb.requestversion");
 const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
+/// The trace of a check, for clients that know no field for it.
+const DEBUG_INFORMATION: HeaderName = HeaderName::from_static("io.spicedb.respmeta.debuginfo");
 /// The status of a call that was answered.
 const OK: &str = "0";
 
@@ -35,7 +37,11 @@ pub struct PeerAddress(pub SocketAddr);
 
 /// How a call ends.
 pub(super) struct CallEnding {
-    pub(super) trailers: HeaderMap,
+    request_id: Option<HeaderValue>,
+    /// Whether the client asks for the version of the server.
+    shows_version: bool,
+    /// The trace of a check.
+    debug_trace: Option<HeaderValue>,
     /// Counts the call as in progress until its response has ended; `None` for calls that are not counted.
     pub(super) admitted: Option<AdmittedCall>,
     log: CallLog,
@@ -48,7 +54,7 @@ pub(super) struct CallEnding {
 }
 
 impl CallEnding {
-    /// Starts the log of a call, and collects the trailers that every response has, whatever its result.
+    /// Starts the log of a call, and collects what the trailers need that every response has, whatever its result.
     pub(super) fn start(
         request: &Request<Body>,
         request_ids: &RequestIds,
@@ -57,39 +63,37 @@ impl CallEnding {
         traces: Option<&TraceRecorder>,
     ) -> Self {
         let headers = request.headers();
-        let mut trailers = HeaderMap::new();
-        Operations::default().insert_into(&mut trailers);
-
         let generate = || HeaderValue::from_str(&request_ids()).ok();
-        if let Some(id) = headers.get(REQUEST_ID).cloned().or_else(generate) {
-            trailers.insert(REQUEST_ID, id);
+        let mut request_id = headers.get(REQUEST_ID).cloned().or_else(generate);
+        if let Some(id) = &mut request_id {
+            // Sent as it is: HTTP/2 would put it into the table of headers that come again, which it never does.
+            id.set_sensitive(true);
         }
-        if headers.contains_key(VERSION_REQUESTED) {
-            let version = HeaderValue::from_static(concat!("kilwa-", env!("CARGO_PKG_VERSION")));
-            trailers.insert(VERSION, version);
-        }
-
-        let request_id = trailers.get(REQUEST_ID).cloned();
         let origin = CallOrigin {
             caller: None,
             peer: request.extensions().get().map(|PeerAddress(peer)| *peer),
             traceparent: headers.get(TRACE_PARENT).cloned(),
         };
-        let mut log = CallLog::start(request.uri().clone(), request_id, origin, slow_after, calls);
+        let id = request_id.clone();
+        let mut log = CallLog::start(request.uri().clone(), id, origin, slow_after, calls);
         if let Some(traces) = traces {
             log.trace(call_span::begin(traces, request));
         }
-        Self { trailers, admitted: None, log, withheld: None, standing: None, audit: None }
+        Self {
+            request_id,
+            shows_version: headers.contains_key(VERSION_REQUESTED),
+            debug_trace: None,
+            admitted: None,
+            log,
+            withheld: None,
+            standing: None,
+            audit: None,
+        }
     }
 
     /// Leaves something out of the text of an error.
     pub(super) fn withhold(&mut self, withheld: Option<Withheld>) {
         self.withheld = withheld;
-    }
-
-    /// Whether the response leaves out what tells of data outside of the caller's roles.
-    pub(super) fn is_withheld(&self) -> bool {
-        self.withheld.is_some()
     }
 
     /// Notes who calls.
@@ -102,9 +106,14 @@ impl CallEnding {
         self.log.note_work(work);
     }
 
+    /// Adds the trace of a check to the trailers.
+    pub(super) fn add_trace(&mut self, trace: HeaderValue) {
+        self.debug_trace = Some(trace);
+    }
+
     /// Starts the record of the call for an audit log.
     pub(super) fn start_audit(&mut self, slot: AuditSlot, caller: Option<Arc<str>>) {
-        let request = (self.log.path(), shown_id(self.trailers.get(REQUEST_ID)));
+        let request = (self.log.path(), shown_id(self.request_id.as_ref()));
         let (started, origin) = (self.log.started(), (caller, self.log.peer()));
         self.audit = Some(AuditTrail::start(slot, started, request, origin, self.log.trace_id()));
     }
@@ -136,7 +145,7 @@ impl CallEnding {
 
     /// The span of log lines during the call. At `debug`, because a span costs as much as a small answer.
     pub(super) fn span(&self, request: &Request<Body>) -> tracing::Span {
-        let id = shown_id(self.trailers.get(REQUEST_ID));
+        let id = shown_id(self.request_id.as_ref());
         tracing::debug_span!("call", rpc = request.uri().path(), request_id = id)
     }
 
@@ -158,7 +167,23 @@ impl CallEnding {
                 headers.get(Status::GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
             audit.end(code.unwrap_or_default(), duration);
         }
-        headers.extend(std::mem::take(&mut self.trailers));
+        self.add_trailers(headers);
+    }
+
+    fn add_trailers(&mut self, headers: &mut HeaderMap) {
+        // The number of steps shows what lies behind an answer, also outside of what a caller may see.
+        let shown = self.log.work().filter(|_| self.withheld.is_none());
+        Operations::insert_into(shown, headers);
+        if let Some(id) = self.request_id.take() {
+            headers.insert(REQUEST_ID, id);
+        }
+        if self.shows_version {
+            let version = HeaderValue::from_static(concat!("kilwa-", env!("CARGO_PKG_VERSION")));
+            headers.insert(VERSION, version);
+        }
+        if let Some(trace) = self.debug_trace.take() {
+            headers.insert(DEBUG_INFORMATION, trace);
+        }
     }
 }
 

@@ -189,6 +189,11 @@ impl CallLog {
         self.work = Some(work);
     }
 
+    /// The work that the response takes, as far as it is known.
+    pub(crate) fn work(&self) -> Option<&Operations> {
+        self.work.as_ref()
+    }
+
     /// Ends the log of a call that was answered. Returns how long it took.
     pub(crate) fn end_well(&mut self) -> Duration {
         self.write(StatusSource::Own(Code::Ok, ""))
@@ -209,7 +214,7 @@ impl CallLog {
 
         // Most calls have neither line nor span, and when the server is overloaded most are refused: their status is not
         // decoded, which costs as much as to refuse them.
-        let suppressed = severity.admit_line();
+        let suppressed = severity.admit_line(self.started + elapsed);
         if suppressed.is_none() && self.span.is_none() {
             return elapsed;
         }
@@ -268,14 +273,14 @@ impl CallLog {
 
 impl CallSeverity {
     /// Whether a call of this severity has a line now; if so, how many lines were left out since the last one.
-    fn admit_line(self) -> Option<u64> {
+    fn admit_line(self, now: Instant) -> Option<u64> {
         // Apart, so that calls that are refused for good reason do not hide those that the server failed.
         static NOTABLE: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
         static FAILURES: Throttle = Throttle::new(LINES_MAX, Duration::from_secs(1));
         match self {
             Self::Usual => tracing::enabled!(target: TARGET, Level::DEBUG).then_some(0),
-            Self::Slow | Self::Refused => NOTABLE.admit(Instant::now().into_std()),
-            Self::Failure => FAILURES.admit(Instant::now().into_std()),
+            Self::Slow | Self::Refused => NOTABLE.admit(now.into_std()),
+            Self::Failure => FAILURES.admit(now.into_std()),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::api::middleware::metered_body::finish;
 use crate::api::middleware::stream_methods::has_request_stream;
 use crate::api::middleware::unwanted_body::discard_rest;
 use crate::api::overload::ConcurrencyLimiter;
-use crate::api::status;
+use crate::api::status::{self, CallRefusal};
 use crate::audit::{AuditFull, AuditLog};
 use crate::metrics::CallMetrics;
 use crate::traces::TraceRecorder;
@@ -22,7 +22,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response};
@@ -113,7 +112,11 @@ impl<S: NamedService> Middleware<S> {
 
 impl<S> Middleware<S> {
     /// Finds the caller of a request, and refuses what it may not call or what is too much at present.
-    fn enter(&self, request: &mut Request<Body>, ending: &mut CallEnding) -> Result<(), Status> {
+    fn enter(
+        &self,
+        request: &mut Request<Body>,
+        ending: &mut CallEnding,
+    ) -> Result<(), CallRefusal> {
         let (options, audit) = (&self.options, self.options.audit.as_ref());
         let caller = options.keys.admit(request).inspect_err(|refusal| {
             let peer = request.extensions().get().map(|PeerAddress(peer)| *peer);
@@ -223,14 +226,14 @@ where
 /// What the client has sent or is about to send is received first, and dropped; see [`discard_rest`].
 async fn refused(
     request: Request<Body>,
-    refusal: Status,
+    refusal: CallRefusal,
     ending: CallEnding,
 ) -> Result<Response<Body>, Infallible> {
     // The end of a stream of messages is up to the client.
     if !has_request_stream(request.uri().path()) {
         discard_rest(request.into_body()).await;
     }
-    Ok(finish(refusal.into_http(), ending, None, None))
+    Ok(finish(refusal.into_response(), ending, None, None))
 }
 
 #[cfg(test)]
@@ -240,6 +243,7 @@ mod tests {
     use http_body::{Body as HttpBody, Frame};
     use std::future::{pending, ready};
     use std::pin::Pin;
+    use tonic::Status;
     use tonic::codegen::Bytes;
 
     /// Answers with a body that never ends, or not at all.

@@ -14,10 +14,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::Response;
-use tonic::codegen::http::header::{HeaderMap, HeaderName};
-
-/// The trace of a check, for clients that know no field for it.
-const DEBUG_INFORMATION: HeaderName = HeaderName::from_static("io.spicedb.respmeta.debuginfo");
+use tonic::codegen::http::header::HeaderMap;
 
 /// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
 pub(super) fn finish(
@@ -30,23 +27,19 @@ pub(super) fn finish(
         ending.complete(response.headers_mut());
         return response;
     }
-    let operations = response.extensions_mut().remove::<Operations>();
-    if let Some(operations) = &operations {
-        ending.note_work(operations.clone());
+    if let Some(operations) = response.extensions_mut().remove::<Operations>() {
+        ending.note_work(operations);
     }
     if let Some(DebugTrailer(trace)) = response.extensions_mut().remove() {
-        ending.trailers.insert(DEBUG_INFORMATION, trace);
+        ending.add_trace(trace);
     }
-    response.map(|body| {
-        Body::new(MeteredBody { body, ending, operations, deadline, call, ended: false })
-    })
+    response.map(|body| Body::new(MeteredBody { body, ending, deadline, call, ended: false }))
 }
 
 /// A body that ends with the trailers of the middleware, and ends early when the deadline passes.
 struct MeteredBody {
     body: Body,
     ending: CallEnding,
-    operations: Option<Operations>,
     deadline: Option<Deadline>,
     /// What was kept in memory for the request is given back with the end of its answer.
     call: Option<Arc<RequestMemory>>,
@@ -57,11 +50,6 @@ impl MeteredBody {
     fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
         self.ending.complete(&mut trailers);
-        // After `complete`, which adds the zeros that every call starts with.
-        // The number of steps shows what lies behind an answer, also outside of what a caller may see.
-        if let Some(operations) = self.operations.as_ref().filter(|_| !self.ending.is_withheld()) {
-            operations.insert_into(&mut trailers);
-        }
         Frame::trailers(trailers)
     }
 

@@ -3,7 +3,7 @@
 use crate::engine::Statistics;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tonic::codegen::http::header::{HeaderMap, HeaderName};
+use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 const DISPATCHED: HeaderName =
     HeaderName::from_static("io.spicedb.respmeta.dispatchedoperationscount");
@@ -58,9 +58,19 @@ impl Operations {
         response
     }
 
-    /// Inserts the counts as they are now.
-    pub(super) fn insert_into(&self, trailers: &mut HeaderMap) {
-        trailers.insert(DISPATCHED, self.0.dispatched.load(Ordering::Relaxed).into());
-        trailers.insert(CACHED, self.0.cached.load(Ordering::Relaxed).into());
+    /// Inserts the counts as they are now; zeros without any.
+    pub(super) fn insert_into(counts: Option<&Self>, trailers: &mut HeaderMap) {
+        let CallWork { visits, cached, .. } = counts.map(Self::work).unwrap_or_default();
+        trailers.insert(DISPATCHED, number(visits));
+        trailers.insert(CACHED, number(cached));
+    }
+}
+
+/// A number as the value of a header. The usual ones take no memory.
+fn number(number: u64) -> HeaderValue {
+    match number {
+        0 => HeaderValue::from_static("0"),
+        1 => HeaderValue::from_static("1"),
+        _ => number.into(),
     }
 }

@@ -4,7 +4,7 @@ use super::caller_load::CallerLoads;
 use super::options::OverloadOptions;
 use super::queue_probe::QueueProbe;
 use super::waiting::WaitingTimes;
-use crate::api::status;
+use crate::api::status::{self, CallRefusal, OverloadRefusal};
 use crate::telemetry::Throttle;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,8 +25,6 @@ const CONGESTED_WINDOWS_MIN: u32 = 3;
 const DECREASE_PERCENT: (u128, u128) = (50, 90);
 /// The share of the limit from which it counts as used, in tenths.
 const USED_TENTHS: usize = 8;
-/// The delay that a refused client gets: between this and twice as long, so that refused calls do not return together.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// After how many times the longest mean waiting time work is refused that still waits, while more calls are in progress
 /// than the limit allows.
 const LATE_FACTOR: u32 = 5;
@@ -108,19 +106,18 @@ impl ConcurrencyLimiter {
         self: &Arc<Self>,
         key: &[u8],
         arrived: Instant,
-    ) -> Result<AdmittedCall, Status> {
+    ) -> Result<AdmittedCall, CallRefusal> {
         self.end_window(arrived);
         let caller = self.callers.of(key);
         let calls_of_caller = caller.load(Ordering::Relaxed);
         if let Some(max) = self.options.calls_per_key_max
             && calls_of_caller >= to_usize(max.get())
         {
-            self.count_refusal();
-            return Err(status::too_many_calls_of_key(max.get()));
+            self.count_refusal(arrived);
+            return Err(status::too_many_calls_of_key(max.get()).into());
         }
         if self.is_beyond(calls_of_caller, &caller) {
-            let number = self.count_refusal();
-            return Err(status::overloaded(retry_delay(number)));
+            return Err(CallRefusal::Overload(OverloadRefusal::new(self.count_refusal(arrived))));
         }
 
         let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
@@ -144,10 +141,10 @@ impl ConcurrencyLimiter {
         calls_of_caller >= part || calls >= limit.saturating_mul(2)
     }
 
-    fn count_refusal(&self) -> u64 {
+    fn count_refusal(&self, now: Instant) -> u64 {
         static THROTTLE: Throttle = Throttle::new(1, LOG_INTERVAL);
         let number = self.refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) {
+        if let Some(suppressed) = THROTTLE.admit(now.into_std()) {
             let OverloadStatus { calls, limit, .. } = self.status();
             tracing::warn!(calls, limit, suppressed, "calls are refused because of the load");
         }
@@ -189,7 +186,7 @@ impl ConcurrencyLimiter {
         if !is_late || self.calls.load(Ordering::Relaxed) <= self.limit.load(Ordering::Relaxed) {
             return Ok(());
         }
-        Err(status::overloaded(retry_delay(self.count_refusal())))
+        Err(OverloadRefusal::new(self.count_refusal(Instant::now())).into_status())
     }
 
     /// The present state.
@@ -266,12 +263,6 @@ impl Drop for AdmittedCall {
     }
 }
 
-/// How long the client of a refused call should wait, spread by the number of the refusal.
-fn retry_delay(number: u64) -> Duration {
-    let spread = u32::try_from(number % 100).unwrap_or(0);
-    RETRY_DELAY + RETRY_DELAY * spread / 100
-}
-
 /// How many calls end in such a time, when `ended` ended in the time `lasted`.
 fn ended_within(time: Duration, ended: usize, lasted: Duration) -> usize {
     let ended = u128::try_from(ended).unwrap_or(u128::MAX);
@@ -327,7 +318,8 @@ mod tests {
         assert_eq!(calls.len(), 100);
         pass(&limiter, CONGESTED_WINDOWS_MIN, 2 * WAITING_MAX);
         assert_eq!(limiter.status().limit, 50);
-        let refusal = limiter.admit(b"a", limiter.started).unwrap_err();
+        let refusal = limiter.admit(b"a", limiter.started).unwrap_err().into_response();
+        let refusal = Status::from_header_map(refusal.headers()).unwrap();
         assert_eq!(refusal.code(), Code::ResourceExhausted);
         assert_eq!(limiter.status(), OverloadStatus { calls: 100, limit: 50, refused: 1 });
 

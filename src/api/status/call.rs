@@ -5,7 +5,10 @@ use crate::access::{Revocation, TokenRefusal};
 use crate::engine::EngineError;
 use crate::proto::authzed::api::v1::ErrorReason;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Response};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -119,7 +122,48 @@ pub(crate) fn reopening() -> Status {
 }
 
 /// The answer to a call beyond what the server can answer in time.
-pub(crate) fn overloaded(retry_after: Duration) -> Status {
+///
+/// A server with too much load refuses more calls than it answers, so that all of it is prepared. Different delays are few,
+/// and so HTTP/2 has to send each of them to a connection only once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverloadRefusal {
+    delay: usize,
+}
+
+/// The delay that a refused client gets: between this and twice as long, so that refused calls do not return together.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How many different delays there are.
+const DELAYS: u32 = 8;
+
+/// The headers of the response with each delay.
+static OVERLOADED: LazyLock<Vec<HeaderMap>> = LazyLock::new(|| {
+    let delays = (0..DELAYS).map(|number| RETRY_DELAY + RETRY_DELAY * number / DELAYS);
+    delays.map(|delay| overloaded(delay).into_http::<Body>().into_parts().0.headers).collect()
+});
+
+impl OverloadRefusal {
+    /// The refusal with a number that rises from one to the next.
+    pub(crate) fn new(number: u64) -> Self {
+        Self { delay: usize::try_from(number % u64::from(DELAYS)).unwrap_or(0) }
+    }
+
+    /// The refusal as a response.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        if let Some(headers) = OVERLOADED.get(self.delay) {
+            response.headers_mut().clone_from(headers);
+        }
+        response
+    }
+
+    /// The refusal as a status.
+    pub(crate) fn into_status(self) -> Status {
+        let headers = OVERLOADED.get(self.delay);
+        headers.and_then(Status::from_header_map).unwrap_or_else(|| overloaded(RETRY_DELAY))
+    }
+}
+
+fn overloaded(retry_after: Duration) -> Status {
     let mut details = ErrorDetails::with_error_info(
         ErrorReason::Unspecified.as_str_name(),
         DOMAIN,
@@ -131,6 +175,31 @@ pub(crate) fn overloaded(retry_after: Duration) -> Status {
     let milliseconds = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
     status.metadata_mut().insert(RETRY_PUSHBACK, MetadataValue::from(milliseconds));
     status
+}
+
+/// The answer to a call that is refused before its request is read.
+#[derive(Debug)]
+pub(crate) enum CallRefusal {
+    /// Because of the load.
+    Overload(OverloadRefusal),
+    /// For another reason.
+    Other(Status),
+}
+
+impl CallRefusal {
+    /// The refusal as a response.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        match self {
+            Self::Overload(refusal) => refusal.into_response(),
+            Self::Other(status) => status.into_http(),
+        }
+    }
+}
+
+impl From<Status> for CallRefusal {
+    fn from(status: Status) -> Self {
+        Self::Other(status)
+    }
 }
 
 /// The answer to a call of a key with too many calls in progress.

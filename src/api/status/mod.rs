@@ -15,10 +15,10 @@ mod store;
 
 pub(crate) use access::{refused, withhold, without_withheld};
 pub(crate) use call::{
-    NO_KEY, SHUTTING_DOWN, WRONG_KEY, access_revoked, audit_full, broken_request, client_too_slow,
-    deadline_passed, from_token, import_idle, interrupted, overloaded, reopening, server_fault,
-    shutting_down, stream_idle, too_many_calls_of_key, too_many_imports_of_key,
-    too_many_watches_of_key, unauthenticated, watcher_too_slow, wrong_key,
+    CallRefusal, NO_KEY, OverloadRefusal, SHUTTING_DOWN, WRONG_KEY, access_revoked, audit_full,
+    broken_request, client_too_slow, deadline_passed, from_token, import_idle, interrupted,
+    reopening, server_fault, shutting_down, stream_idle, too_many_calls_of_key,
+    too_many_imports_of_key, too_many_watches_of_key, unauthenticated, watcher_too_slow, wrong_key,
 };
 pub(crate) use database::from_database;
 pub(crate) use details::{explain, to_message};
