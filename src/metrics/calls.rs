@@ -2,6 +2,7 @@
 
 use super::evaluations::EvaluationMetrics;
 use super::histogram::DurationHistogram;
+use super::http::HttpMetrics;
 use super::imports::ImportMetrics;
 use super::limits::LimitMetrics;
 use super::shards::Shards;
@@ -52,6 +53,7 @@ pub struct CallMetrics {
     watches: WatchMetrics,
     imports: ImportMetrics,
     limits: LimitMetrics,
+    http: HttpMetrics,
 }
 
 /// The ended calls of one method.
@@ -90,6 +92,7 @@ impl CallMetrics {
             watches: WatchMetrics::default(),
             imports: ImportMetrics::default(),
             limits: LimitMetrics::default(),
+            http: HttpMetrics::default(),
         }
     }
 
@@ -111,6 +114,11 @@ impl CallMetrics {
     /// The limits that were reached.
     pub fn limits(&self) -> &LimitMetrics {
         &self.limits
+    }
+
+    /// The requests over HTTP.
+    pub fn http(&self) -> &HttpMetrics {
+        &self.http
     }
 
     /// The calls of the method with this path.
@@ -211,7 +219,8 @@ impl Collector for CallMetrics {
 
         self.evaluations.encode(&mut encoder)?;
         self.watches.encode(&mut encoder)?;
-        self.imports.encode(&mut encoder)
+        self.imports.encode(&mut encoder)?;
+        self.http.encode(&mut encoder)
     }
 }
 

@@ -141,10 +141,13 @@ async fn answer(
     request: Request<Incoming>,
     stream: OpenStream,
 ) -> Result<Response<TrackedBody<Body>>, Infallible> {
-    let response = if service.options.serves_grpc && is_grpc(&request) {
+    if service.options.serves_grpc && is_grpc(&request) {
         let Ok(response) = service.routes.clone().call(request).await;
-        response.map(Body::new)
-    } else if request.version() == Version::HTTP_2 {
+        return Ok(response.map(|body| TrackedBody::new(Body::new(body), stream)));
+    }
+
+    let (began, method) = (Instant::now(), request.method().clone());
+    let response = if request.version() == Version::HTTP_2 {
         if !is_short(&request) {
             // Gets a task of its own, so that the other calls of its connection do not wait while its text is parsed.
             tokio::task::yield_now().await;
@@ -154,6 +157,9 @@ async fn answer(
     } else {
         service.endpoints.answer(service.routes, request).await
     };
+
+    let status = response.status().as_u16();
+    service.metrics.http().record(method.as_str(), status, began.elapsed());
     if let Some(limit) = response.extensions().get::<HttpLimit>() {
         service.metrics.limits().record(reached(*limit));
     }

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -419,4 +419,39 @@ fn metrics_in_plain_text_beyond_this_machine_are_warned_about() {
     for part in ["WARN", "can read metrics", "address=0.0.0.0:"] {
         assert!(line.contains(part), "{line}");
     }
+}
+
+#[tokio::test]
+async fn requests_over_http_are_counted_whether_or_not_they_are_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let http = listener.local_addr().unwrap();
+    let server = Server::open(&config).unwrap().with_http(listener).unwrap();
+    let address = server.metrics_address().unwrap();
+    let _running = start_with(server).await;
+    let scrape = async || ask(address, &["GET /metrics HTTP/1.1"]).await;
+    assert!(!scrape().await.contains("kilwa_http_requests_total{"));
+
+    let last = ["connection: close", "content-length: 2", "", "{}"];
+    for request in ["GET /none HTTP/1.1", "GET /healthz HTTP/1.1", "BREW /none HTTP/1.1"] {
+        ask(http, &[request, "connection: close"]).await;
+    }
+    ask(http, &[&["POST /v1/schema/read HTTP/1.1"], &last[..]].concat()).await;
+
+    let scrape = scrape().await;
+    for (method, code, expected) in [
+        ("get", "404", Some(1)),
+        ("get", "200", Some(1)),
+        ("other", "404", Some(1)),
+        ("post", "401", Some(1)),
+        ("post", "200", None),
+    ] {
+        let labels = [("method", method), ("code", code)];
+        let count = labelled(&scrape, "kilwa_http_requests_total", &labels);
+        assert_eq!(count, expected, "{method} {code}: {scrape}");
+    }
+    let name = "spicedb_rest_gateway_request_duration_seconds_count";
+    assert_eq!(labelled(&scrape, name, &[("method", "get")]), Some(2), "{scrape}");
 }
