@@ -173,11 +173,31 @@ impl ScopeArea {
             if let Some((id, _)) = id.filter(|(_, is_inside)| !is_inside) {
                 return Some(outside_id(definition, id));
             }
+        } else if !self.has_some_type(filter) {
+            return Some(OutsideScope::OpenFilter);
         }
 
         let SubjectFilter { subject_type, subject_id, .. } = filter.subject.as_ref()?;
         let id = subject_id.as_deref().unwrap_or(WILDCARD_ID);
         outside(self.object(subject_type, id), subject_type, "", id)
+    }
+
+    /// Whether the id and the relation of a filter without a type can be those of something inside.
+    fn has_some_type(&self, filter: &RelationshipFilter) -> bool {
+        let shares_resources = !self.shares_subjects_only && !self.shared.is_empty();
+        let has_id = match &filter.resource_id {
+            None => true,
+            Some(ObjectIdFilter::Exact(id)) => self.has_prefix(id),
+            Some(ObjectIdFilter::Prefix(id)) => {
+                let longer = self.id_prefixes.iter().any(|prefix| prefix.starts_with(id));
+                longer || self.has_prefix(id)
+            }
+        };
+
+        let has_relation = filter.relation.as_deref().is_none_or(|name| {
+            self.relations.is_empty() || self.relations.iter().any(|pattern| pattern.name == name)
+        });
+        (has_id || shares_resources || self.id_prefixes.is_empty()) && has_relation
     }
 
     /// Whether a filter is so narrow that every resource that it matches is inside.

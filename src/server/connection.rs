@@ -79,10 +79,8 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         Ok((stream, certificate)) => (stream, certificate.map(Arc::new)),
         Err(error) => return log_failed_handshake(peer, &error),
     };
+    // Not yet proven by a certificate, as anyone with one of its authority could then take every slot.
     let proof = ticket.proof();
-    if certificate.is_some() {
-        proof.give();
-    }
 
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
     let admission = admission(&proof);

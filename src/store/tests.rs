@@ -534,7 +534,7 @@ fn a_refused_write_within_a_batch_takes_back_its_rows_its_names_and_its_revision
     let store = open();
     let (inner, mut head) = (store.inner(), HeadRecord::default());
     let clock = Timestamp::from_unix(1, 0).unwrap().into();
-    let mut group = CommitGroup::begin(inner, head, &clock);
+    let mut group = CommitGroup::begin(inner, head, &clock, JobKind::Write);
     let mut replies = Vec::new();
     for (text, kept) in [
         ("document:a#viewer@user:ann", true),

@@ -13,7 +13,7 @@ const DOMAIN: &str = "kilwa";
 /// The reason of every refusal by a role.
 const REASON: &str = "ACCESS_DENIED";
 /// The text in place of one that may name what a caller may not see.
-const WITHHELD: &str = "the call failed; the caller's roles include a part of the data only, so the reason is not shown in full";
+const WITHHELD: &str = "the call failed; the reason may name data that the caller's roles do not let it read, so it is not shown in full";
 /// The longest message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1_000;
 
@@ -95,7 +95,9 @@ fn is_shown(status: &Status, withheld: Withheld) -> bool {
             | ErrorReason::TransactionMetadataTooLarge
             | ErrorReason::UpdatesOnSameRelationship
             | ErrorReason::WriteOrDeletePreconditionFailure
-            | ErrorReason::WildcardNotAllowed => true,
+            | ErrorReason::WildcardNotAllowed
+            // Of a text that the request has.
+            | ErrorReason::SchemaParseError => true,
             // These name parts of the schema.
             ErrorReason::UnknownDefinition
             | ErrorReason::UnknownRelationOrPermission
@@ -105,9 +107,11 @@ fn is_shown(status: &Status, withheld: Withheld) -> bool {
             | ErrorReason::CaveatParameterTypeError => !withheld.names,
             // Requests that are malformed; what does not fit the stored state has a reason.
             ErrorReason::Unspecified => status.code() == Code::InvalidArgument,
-            ErrorReason::SchemaParseError
-            | ErrorReason::SchemaTypeError
-            | ErrorReason::ServiceReadOnly
+            // Of a text that the request has, and beside the names of the schema; or else of a relationship that is in the way.
+            ErrorReason::SchemaTypeError => {
+                status.code() == Code::FailedPrecondition && !withheld.names
+            }
+            ErrorReason::ServiceReadOnly
             | ErrorReason::CaveatEvaluationError
             | ErrorReason::AttemptToRecreateRelationship
             | ErrorReason::MaximumDepthExceeded

@@ -5,9 +5,11 @@ use crate::certificates::{Authority, Issued};
 use crate::program::without_variables;
 use crate::served::Served;
 use crate::server_support::question;
+use crate::tls_client::TlsClient;
 use prost::Message as _;
 use std::fs;
 use tempfile::TempDir;
+use tokio_rustls::rustls::ALL_VERSIONS;
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
@@ -29,6 +31,15 @@ struct Requiring {
 
 impl Requiring {
     fn start(servers: &Authority, clients: &Authority, own: &Issued) -> Self {
+        Self::start_with(servers, clients, own, &[])
+    }
+
+    fn start_with(
+        servers: &Authority,
+        clients: &Authority,
+        own: &Issued,
+        arguments: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = own.write(folder.path(), "server");
         let [access, ca] = ["access.toml", "clients.pem"].map(|name| folder.path().join(name));
@@ -37,7 +48,7 @@ impl Requiring {
         let mut program = without_variables(env!("CARGO_BIN_EXE_kilwa"));
         program.args(["serve", "--grpc-addr", "127.0.0.1:0"]).args(files.flags());
         program.arg("--grpc-tls-client-ca-path").arg(ca).arg("--access-file").arg(access);
-        program.arg("--data-dir").arg(folder.path().join("data"));
+        program.arg("--data-dir").arg(folder.path().join("data")).args(arguments);
         Self { server: Served::run(program), trusted: servers.pem(), _folder: folder }
     }
 
@@ -93,4 +104,30 @@ async fn a_client_certificate_has_the_roles_of_its_names() {
     assert_eq!(code("stranger", key, read).await, was_read);
     assert_eq!(code("shop", key, read).await, was_read);
     assert_eq!(code("admin", Some("a wrong key"), read).await, Some(Code::PermissionDenied));
+}
+
+#[tokio::test]
+async fn connections_of_certificates_without_a_role_make_room_for_callers() {
+    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
+    let few = ["--grpc-max-connections", "4"];
+    let requiring = Requiring::start_with(&servers, &clients, &servers.server(), &few);
+    let (shop, stray) = (clients.client("shop"), clients.client("stray"));
+    let before = requiring.code(&shop, None, CHECK).await;
+
+    let client = TlsClient {
+        trusted: &servers,
+        identity: Some(&stray),
+        versions: ALL_VERSIONS,
+        protocols: &[b"h2"],
+    };
+    let mut idle = Vec::new();
+    for _ in 0..12 {
+        let stream = client.connect(requiring.server.endpoint()).await.unwrap();
+        // Answers with its settings, so that the handshake is not the client's view alone.
+        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+        idle.push((sender, tokio::spawn(connection)));
+    }
+    assert_eq!(requiring.code(&shop, None, CHECK).await, before);
+    assert_eq!(requiring.code(&stray, Some("a key beside certificates"), CHECK).await, before);
+    drop(idle);
 }

@@ -131,3 +131,59 @@ async fn an_import_ends_when_its_key_is_taken_away() {
     let refusal = importing.await.unwrap().unwrap_err();
     assert_eq!(refusal.code(), Code::PermissionDenied, "{refusal:?}");
 }
+
+#[tokio::test]
+async fn a_filter_without_a_type_is_held_to_the_prefixes_and_relations() {
+    const READ: &str = "/authzed.api.v1.PermissionsService/ReadRelationships";
+    let role = "methods = [\"read\"]\nid_prefixes = [\"a-\"]\nrelations = [\"viewer\"]";
+    let guarded = Guarded::with_role(role).await;
+    let asked = async |id: &str, prefix: &str, relation: &str| {
+        let filter = proto::RelationshipFilter {
+            optional_resource_id: id.to_owned(),
+            optional_resource_id_prefix: prefix.to_owned(),
+            optional_relation: relation.to_owned(),
+            ..Default::default()
+        };
+        let request = proto::ReadRelationshipsRequest {
+            relationship_filter: Some(filter),
+            ..Default::default()
+        };
+        guarded.call(LIMITED, READ, &request).await.error.map(|error| error.code())
+    };
+
+    for inside in
+        [("a-1", "", ""), ("", "a-", ""), ("", "a", ""), ("", "a-x", ""), ("", "", "viewer")]
+    {
+        assert_eq!(asked(inside.0, inside.1, inside.2).await, None, "{inside:?}");
+    }
+    for outside in [("b-1", "", ""), ("", "b-", ""), ("a-1", "", "banned"), ("", "", "banned")] {
+        let code = asked(outside.0, outside.1, outside.2).await;
+        assert_eq!(code, Some(Code::PermissionDenied), "{outside:?}");
+    }
+
+    // A type that the role shares may have any id.
+    let shares = format!("{role}\nshared = [\"group\"]");
+    fs::write(guarded.dir.path().join("access.toml"), access_with_role(&shares)).unwrap();
+    while asked("b-1", "", "").await.is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_fault_in_the_schema_of_a_request_is_shown_and_a_relationship_in_the_way_is_not() {
+    const WRITE_SCHEMA: &str = "/authzed.api.v1.SchemaService/WriteSchema";
+    let guarded = Guarded::with_role("methods = [\"schema\"]").await;
+    require_written(&guarded, &["group:hidden#member@user:eve".to_owned()]).await;
+    let refused = async |schema: &str| {
+        let request = proto::WriteSchemaRequest { schema: schema.to_owned() };
+        guarded.call(LIMITED, WRITE_SCHEMA, &request).await.error.unwrap()
+    };
+
+    let misspelt = refused("definitio user {}").await;
+    assert!(misspelt.message().contains("line 1, column 1"), "{misspelt}");
+    let unknown = refused("definition user { relation a: nobody }").await;
+    assert!(unknown.message().contains("nobody"), "{unknown}");
+    let used = refused("definition user {}").await;
+    assert!(used.message().contains("not shown in full"), "{used}");
+    assert!(!format!("{used:?}").contains("hidden"), "{used:?}");
+}
