@@ -84,6 +84,7 @@ impl CallMetrics {
             service.methods().map(calls).collect::<Vec<_>>()
         });
         let by_path: BTreeMap<String, Arc<MethodCalls>> = by_path.collect();
+
         Self {
             methods: by_path.values().cloned().collect(),
             by_path: by_path.into_iter().collect(),

@@ -69,6 +69,7 @@ impl CallEnding {
             // Sent as it is: HTTP/2 would put it into the table of headers that come again, which it never does.
             id.set_sensitive(true);
         }
+
         let origin = CallOrigin {
             caller: None,
             peer: request.extensions().get().map(|PeerAddress(peer)| *peer),
@@ -79,6 +80,7 @@ impl CallEnding {
         if let Some(traces) = traces {
             log.trace(call_span::begin(traces, request));
         }
+
         Self {
             request_id,
             shows_version: headers.contains_key(VERSION_REQUESTED),

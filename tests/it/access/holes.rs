@@ -172,7 +172,7 @@ async fn a_filter_without_a_type_is_held_to_the_prefixes_and_relations() {
 #[tokio::test]
 async fn a_fault_in_the_schema_of_a_request_is_shown_and_a_relationship_in_the_way_is_not() {
     const WRITE_SCHEMA: &str = "/authzed.api.v1.SchemaService/WriteSchema";
-    let guarded = Guarded::with_role("methods = [\"schema\"]").await;
+    let guarded = Guarded::with_role("methods = [\"schema\", \"admin\"]").await;
     require_written(&guarded, &["group:hidden#member@user:eve".to_owned()]).await;
     let refused = async |schema: &str| {
         let request = proto::WriteSchemaRequest { schema: schema.to_owned() };
