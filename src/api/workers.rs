@@ -2,7 +2,9 @@
 
 use crate::api::collection_totals::CollectionTotals;
 use crate::api::database_slot::DatabaseSlot;
-use crate::api::overload::{ConcurrencyLimiter, OverloadOptions, OverloadStatus, SchedulingDelay};
+use crate::api::overload::{
+    CallBacklogs, ConcurrencyLimiter, OverloadOptions, OverloadStatus, SchedulingDelay,
+};
 use crate::api::sealed_token::StoreBytes;
 use crate::api::status;
 use crate::database::{Consistency, Database, View};
@@ -168,6 +170,11 @@ impl Workers {
     /// The state of the overload protection.
     pub fn overload_status(&self) -> OverloadStatus {
         self.limiter.status()
+    }
+
+    /// Where connections tell how long their calls wait.
+    pub fn backlogs(&self) -> &Arc<CallBacklogs> {
+        self.limiter.backlogs()
     }
 
     /// What refuses calls beyond those that the server can answer in time.

@@ -5,8 +5,9 @@
 //! that is not ready then gets its task. When there is more to poll than fits into one turn, a few other tasks help, so that a
 //! connection with many calls can use every processor, and yet the others wait for a few turns only.
 
+use super::call_queue::{Call, CallQueue, CallTurn, NextCall};
+use crate::api::CallBacklogs;
 use hyper::rt::Executor;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,25 +27,23 @@ const CALLS_PER_HELPER: usize = 16;
 static HELPERS_MAX: LazyLock<usize> =
     LazyLock::new(|| available_parallelism().map_or(1, |threads| threads.get() - 1).max(1));
 
-/// A call until its response has been sent.
-type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// The executor of one connection, to which the connection gives its calls.
 #[derive(Clone, Default)]
 pub(super) struct BatchExecutor {
     received: Arc<Mutex<ReceivedCalls>>,
+    backlogs: Arc<CallBacklogs>,
 }
 
 /// The calls of a connection that have not been polled. Not a part of the executor, which each of the calls holds.
 struct Backlog {
     state: Mutex<BacklogState>,
     turn: Duration,
+    /// Learns how long the calls waited.
+    backlogs: Arc<CallBacklogs>,
 }
 
-#[derive(Default)]
 struct BacklogState {
-    /// In the order of their arrival.
-    calls: VecDeque<Call>,
+    calls: CallQueue,
     helpers: usize,
 }
 
@@ -75,6 +74,11 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for BatchExecutor {
 }
 
 impl BatchExecutor {
+    /// An executor for a connection of a server with these backlogs.
+    pub(super) fn new(backlogs: Arc<CallBacklogs>) -> Self {
+        Self { received: Arc::default(), backlogs }
+    }
+
     /// Polls the connection that has this executor, and its calls.
     pub(super) async fn drive<C: Future>(&self, connection: Pin<&mut C>) -> C::Output {
         self.drive_in_turns(connection, TURN).await
@@ -85,19 +89,20 @@ impl BatchExecutor {
         mut connection: Pin<&mut C>,
         turn: Duration,
     ) -> C::Output {
-        let backlog = Arc::new(Backlog { state: Mutex::default(), turn });
+        let backlog = Arc::new(Backlog::new(turn, Arc::clone(&self.backlogs)));
         let mut wakeups = None;
         poll_fn(|context| {
             let wakeups = Wakeups::of(&mut wakeups, context.waker());
             let waker = Waker::from(Arc::clone(wakeups));
-            let end = Instant::now() + turn;
+            let begun = Instant::now();
+            let end = begun + turn;
             let mut is_over = false;
             loop {
                 let polling = connection.as_mut();
                 let (polled, calls) =
                     self.poll_connection(polling, &mut Context::from_waker(&waker));
                 let has_calls = !calls.is_empty();
-                backlog.add(calls);
+                backlog.add(calls, begun);
                 if !has_calls || is_over {
                     backlog.get_help();
                     return polled;
@@ -165,25 +170,44 @@ impl Wake for Wakeups {
 }
 
 impl Backlog {
+    fn new(turn: Duration, backlogs: Arc<CallBacklogs>) -> Self {
+        let calls = CallQueue::new(backlogs.late_after());
+        Self { state: Mutex::new(BacklogState { calls, helpers: 0 }), turn, backlogs }
+    }
+
     fn state(&self) -> MutexGuard<'_, BacklogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, calls: Vec<Call>) {
+    fn add(&self, calls: Vec<Call>, arrived: Instant) {
         if !calls.is_empty() {
-            self.state().calls.extend(calls);
+            self.backlogs.add(calls.len());
+            self.state().calls.add(calls, arrived);
         }
     }
 
     /// Polls calls until none is left or the turn has ended, and one of them in any case. Returns whether it has ended.
     fn poll_calls(&self, end: Instant) -> bool {
-        loop {
-            let Some(call) = self.state().calls.pop_front() else { return false };
+        let mut now = Instant::now();
+        let (mut polled, mut waited_in_all) = (0, Duration::ZERO);
+        let is_over = loop {
+            let Some(NextCall { call, waited, turn }) = self.state().calls.next(now) else {
+                break false;
+            };
             poll_once(call);
-            if Instant::now() >= end {
-                return true;
+            polled += 1;
+            waited_in_all += waited;
+
+            let begun = mem::replace(&mut now, Instant::now());
+            if turn != CallTurn::Oldest {
+                self.state().calls.account(turn, now.saturating_duration_since(begun));
             }
-        }
+            if now >= end {
+                break true;
+            }
+        };
+        self.backlogs.remove(polled, waited_in_all);
+        is_over
     }
 
     /// Starts tasks that poll what is left, which other threads can take.
@@ -214,6 +238,12 @@ impl Backlog {
             state.helpers -= 1;
         }
         is_done
+    }
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        self.backlogs.remove(self.state().calls.len(), Duration::ZERO);
     }
 }
 

@@ -4,7 +4,7 @@ use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::batch_executor::BatchExecutor;
 use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::tls::{self, TlsIdentity};
-use crate::api::{Admission, ClientCertificate, PeerAddress};
+use crate::api::{Admission, ArrivedAt, CallBacklogs, ClientCertificate, PeerAddress};
 use crate::config::ConnectionOptions;
 use crate::metrics::{CallMetrics, ReachedLimit};
 use crate::telemetry::Throttle;
@@ -59,11 +59,13 @@ pub(super) struct ConnectionService {
     pub(super) tls: Option<Arc<TlsIdentity>>,
     /// Counts the limits that are reached.
     pub(super) metrics: Arc<CallMetrics>,
+    /// Learns how long calls wait.
+    pub(super) backlogs: Arc<CallBacklogs>,
 }
 
 /// Serves a connection until one side closes it.
 pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
-    let ConnectionService { routes, options, tls, metrics } = service;
+    let ConnectionService { routes, options, tls, metrics, backlogs } = service;
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
     let timeout = options.handshake_timeout.min(options.idle_timeout);
@@ -92,6 +94,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
             request.extensions_mut().insert(admission.clone());
         }
         note_client(&mut request, peer, certificate.as_ref());
+        note_arrival(&mut request);
         let response = routes.clone().call(request);
         async move {
             let response = response.await?;
@@ -99,7 +102,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         }
     });
 
-    let executor = BatchExecutor::default();
+    let executor = BatchExecutor::new(backlogs);
     let mut connection = pin!(builder(&options, executor.clone()).serve_connection(io, service));
     let mut is_draining = false;
     loop {
@@ -154,6 +157,11 @@ pub(super) fn note_client(
     if let Some(certificate) = certificate {
         request.extensions_mut().insert(Arc::clone(certificate));
     }
+}
+
+/// Notes in a request for which work begins as soon as its turn comes that it has arrived now.
+pub(super) fn note_arrival(request: &mut Request<Incoming>) {
+    request.extensions_mut().insert(ArrivedAt(Instant::now()));
 }
 
 /// What marks a connection as one of a client with a key, at its first call that is let in.

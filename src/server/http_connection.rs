@@ -6,11 +6,12 @@ use super::batch_executor::BatchExecutor;
 use super::connection::{
     ERROR_RESETS_MAX, IDLE_CLOSE_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
     TrackedBody, WINDOW_BYTES, admission, count_full, instant_after, log_failed_handshake,
-    note_client,
+    note_arrival, note_client,
 };
 use super::lingering_body::LingeringBody;
 use super::registry::{ConnectionCommand, Ticket};
 use super::tls::{self, TlsIdentity};
+use crate::api::CallBacklogs;
 use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::{Endpoints, HttpLimit};
 use crate::metrics::{CallMetrics, ReachedLimit};
@@ -50,6 +51,8 @@ pub(super) struct HttpService {
     pub(super) tls: Option<Arc<TlsIdentity>>,
     /// Counts the limits that are reached.
     pub(super) metrics: Arc<CallMetrics>,
+    /// Learns how long requests wait.
+    pub(super) backlogs: Arc<CallBacklogs>,
 }
 
 /// Serves a connection until one side closes it.
@@ -57,7 +60,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
     let (options, calls_max) = (Arc::clone(&service.options), service.calls_max);
-    let metrics = Arc::clone(&service.metrics);
+    let (metrics, backlogs) = (Arc::clone(&service.metrics), Arc::clone(&service.backlogs));
     let timeouts = ConnectionOptions {
         handshake_timeout: options.header_timeout,
         idle_timeout: options.idle_timeout,
@@ -89,10 +92,13 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
             request.extensions_mut().insert(admission.clone());
         }
         note_client(&mut request, peer, certificate.as_ref());
+        if is_grpc(&request) {
+            note_arrival(&mut request);
+        }
         answer(service.clone(), request, stream)
     });
 
-    let executor = BatchExecutor::default();
+    let executor = BatchExecutor::new(backlogs);
     let builder = builder(&options, calls_max, executor.clone());
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut is_draining = false;

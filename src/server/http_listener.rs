@@ -5,6 +5,7 @@ use super::http_connection::HttpService;
 use super::plaintext::{self, ListenerKind, UnprotectedAddress};
 use super::reload::Reloadable;
 use super::tls::{self, TlsError, TlsIdentity};
+use crate::api::CallBacklogs;
 use crate::config::HttpListenerOptions;
 use crate::http::{Endpoints, EndpointsError};
 use crate::metrics::CallMetrics;
@@ -91,6 +92,7 @@ impl HttpListener {
         routes: Routes,
         calls_max: u32,
         metrics: Arc<CallMetrics>,
+        backlogs: Arc<CallBacklogs>,
     ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
         self.bind().await?;
         let Some(address) = self.address() else { return Ok(None) };
@@ -98,7 +100,7 @@ impl HttpListener {
         plaintext::warn(ListenerKind::Http, address, &self.options.transport);
         tracing::info!(%address, tls = self.has_tls(), "serving HTTP");
         let Self { options, endpoints, tls, bound } = self;
-        let service = HttpService { endpoints, routes, options, calls_max, tls, metrics };
+        let service = HttpService { endpoints, routes, options, calls_max, tls, metrics, backlogs };
         Ok(bound.map(|listener| (listener, service)))
     }
 }

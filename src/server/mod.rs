@@ -3,6 +3,7 @@
 mod activity;
 mod address;
 mod batch_executor;
+mod call_queue;
 mod clock;
 mod connection;
 mod descriptors;

@@ -68,6 +68,7 @@ impl Server {
             options: self.connections,
             tls: self.tls.clone(),
             metrics: Arc::clone(&self.options.calls),
+            backlogs: Arc::clone(self.workers.backlogs()),
         };
         let serving = listen_to_all((listener, service), http, registry, stopped);
         let interval = self.garbage_collection_interval;
@@ -128,8 +129,9 @@ impl Server {
         routes: Routes,
     ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
         let metrics = Arc::clone(&self.options.calls);
+        let backlogs = Arc::clone(self.workers.backlogs());
         match self.http.take() {
-            Some(http) => http.start(routes, self.connections.calls_max, metrics).await,
+            Some(http) => http.start(routes, self.connections.calls_max, metrics, backlogs).await,
             None => Ok(None),
         }
     }

@@ -101,8 +101,8 @@ async fn serve(
     let options = tenants.config.connections;
     let registry = Registry::of(options);
     let serve = |listener, routes| {
-        let metrics = Arc::default();
-        let service = ConnectionService { routes, options, tls: None, metrics };
+        let (metrics, backlogs) = (Arc::default(), Arc::default());
+        let service = ConnectionService { routes, options, tls: None, metrics, backlogs };
         let serve = move |stream, ticket| connection::serve(stream, service.clone(), ticket);
         listen(listener, serve, Arc::clone(&registry), stopped.clone())
     };

@@ -63,6 +63,7 @@ impl Toiling {
         config.http = Some(HttpListenerOptions::default());
         config.database.limits.caveat_steps_max = u64::MAX;
         config.database.limits.time_max = None;
+        config.overload.waiting_max = None;
         config.call_time_max = HOUR;
         config.stream_idle_max = HOUR;
         config.stream_client_wait_max = HOUR;

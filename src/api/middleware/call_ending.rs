@@ -35,6 +35,11 @@ pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// When the headers of a request had arrived, in its extensions. A call may wait after that, until it is polled for the first
+/// time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArrivedAt(pub Instant);
+
 /// How a call ends.
 pub(super) struct CallEnding {
     request_id: Option<HeaderValue>,
@@ -74,6 +79,7 @@ impl CallEnding {
             caller: None,
             peer: request.extensions().get().map(|PeerAddress(peer)| *peer),
             traceparent: headers.get(TRACE_PARENT).cloned(),
+            arrived: request.extensions().get().map(|ArrivedAt(arrived)| *arrived),
         };
         let id = request_id.clone();
         let mut log = CallLog::start(request.uri().clone(), id, origin, slow_after, calls);

@@ -55,6 +55,8 @@ pub(crate) struct CallOrigin {
     pub(crate) peer: Option<SocketAddr>,
     /// The header `traceparent` of the W3C.
     pub(crate) traceparent: Option<HeaderValue>,
+    /// When it arrived.
+    pub(crate) arrived: Option<Instant>,
 }
 
 impl CallOrigin {
@@ -126,7 +128,7 @@ enum CallSeverity {
 }
 
 impl CallLog {
-    /// The log of a call that starts now.
+    /// The log of a call that starts when it arrived, or else now.
     pub(crate) fn start(
         uri: Uri,
         request_id: Option<HeaderValue>,
@@ -134,7 +136,7 @@ impl CallLog {
         slow_after: Option<Duration>,
         calls: Arc<MethodCalls>,
     ) -> Self {
-        let started = Instant::now();
+        let started = origin.arrived.unwrap_or_else(Instant::now);
         Self {
             uri,
             request_id,

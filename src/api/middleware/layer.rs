@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response};
@@ -149,8 +150,9 @@ impl<S> Middleware<S> {
         if !self.is_watch {
             let key = request.headers().get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
             let key = caller.as_ref().map_or(key, |caller| caller.name().as_bytes());
-            options.limiter.probe_queue(ending.arrived());
-            ending.admitted = Some(options.limiter.admit(key, ending.arrived())?);
+            let now = Instant::now();
+            options.limiter.probe_queue(now);
+            ending.admitted = Some(options.limiter.admit(key, ending.arrived(), now)?);
         }
         Ok(())
     }
@@ -199,7 +201,8 @@ where
         // Starts with the headers, so that the time for a slow request body counts against it.
         let path = request.uri().path();
         let time = deadline::of_call(request.headers(), path, self.options.call_time_max);
-        let deadline = time.map(tokio::time::sleep);
+        let end = time.and_then(|time| ending.arrived().checked_add(time));
+        let deadline = end.map(tokio::time::sleep_until);
         let limits = MethodLimits::from_path(path);
         let compressed = request.headers().contains_key(GRPC_ENCODING);
         let call = RequestMemory::new(&self.options.budget, limits, compressed);

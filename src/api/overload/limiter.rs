@@ -1,12 +1,13 @@
 //! The limit of calls in progress, which follows the time for which calls wait.
 
+use super::backlog::CallBacklogs;
 use super::caller_load::CallerLoads;
 use super::options::OverloadOptions;
 use super::queue_probe::QueueProbe;
 use super::waiting::WaitingTimes;
 use crate::api::status::{self, CallRefusal, OverloadRefusal};
 use crate::telemetry::Throttle;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -42,6 +43,10 @@ pub(crate) struct ConcurrencyLimiter {
     /// The calls that have ended in this window.
     ended: AtomicUsize,
     refused: AtomicU64,
+    /// Whether calls have waited for too long for some windows in a row.
+    is_congested: AtomicBool,
+    /// For their first poll.
+    backlogs: Arc<CallBacklogs>,
     /// For a turn on the threads that receive calls.
     turns: WaitingTimes,
     probe: QueueProbe,
@@ -91,6 +96,8 @@ impl ConcurrencyLimiter {
             calls_peak: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            is_congested: AtomicBool::new(false),
+            backlogs: Arc::new(CallBacklogs::new(options.waiting_max)),
             turns: WaitingTimes::default(),
             probe: QueueProbe::default(),
             work: WaitingTimes::default(),
@@ -101,29 +108,46 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// Counts a call that arrived at this time as in progress, or refuses it. `key` is what the caller showed.
+    /// What the connections tell about the calls that wait in them.
+    pub(crate) fn backlogs(&self) -> &Arc<CallBacklogs> {
+        &self.backlogs
+    }
+
+    /// Counts a call that arrived at some time as in progress from now on, or refuses it. `key` is what the caller showed.
     pub(crate) fn admit(
         self: &Arc<Self>,
         key: &[u8],
         arrived: Instant,
+        now: Instant,
     ) -> Result<AdmittedCall, CallRefusal> {
-        self.end_window(arrived);
+        self.end_window(now);
         let caller = self.callers.of(key);
         let calls_of_caller = caller.load(Ordering::Relaxed);
         if let Some(max) = self.options.calls_per_key_max
             && calls_of_caller >= to_usize(max.get())
         {
-            self.count_refusal(arrived);
+            self.count_refusal(now);
             return Err(status::too_many_calls_of_key(max.get()).into());
         }
-        if self.is_beyond(calls_of_caller, &caller) {
-            return Err(CallRefusal::Overload(OverloadRefusal::new(self.count_refusal(arrived))));
+        let waited = now.saturating_duration_since(arrived);
+        if self.is_late(waited) || self.is_beyond(calls_of_caller, &caller) {
+            return Err(CallRefusal::Overload(OverloadRefusal::new(self.count_refusal(now))));
         }
 
         let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         self.calls_peak.fetch_max(calls, Ordering::Relaxed);
         self.callers.begin(&caller);
         Ok(AdmittedCall { limiter: Arc::clone(self), caller })
+    }
+
+    /// Whether a call has waited for so long in its connection that its client may have given it up, and calls that are in
+    /// time wait behind it. After a short pause, such as that of a virtual machine, no call is late, nor are the calls of
+    /// clients that have a modest number of them.
+    fn is_late(&self, waited: Duration) -> bool {
+        self.backlogs.late_after().is_some_and(|max| waited > max)
+            && self.is_congested.load(Ordering::Relaxed)
+            && self.backlogs.calls() + self.calls.load(Ordering::Relaxed)
+                >= to_usize(self.options.calls_min.get())
     }
 
     /// Whether one more call is too much. While some callers have more than their part of the limit, those that have
@@ -214,7 +238,8 @@ impl ConcurrencyLimiter {
 
         let has_work = self.work.count() >= WORK_MIN;
         let (turns, work) = (self.turns.take_mean(), self.work.take_mean());
-        let waited = if has_work { turns.max(work) } else { turns };
+        let begun = turns.max(self.backlogs.take_mean());
+        let waited = if has_work { begun.max(work) } else { begun };
         let peak = self.calls_peak.swap(self.calls.load(Ordering::Relaxed), Ordering::Relaxed);
         let refused = self.refused.load(Ordering::Relaxed);
         let has_refused = refused != window.refused_before;
@@ -231,6 +256,8 @@ impl ConcurrencyLimiter {
             window.congested_in_a_row = 0;
             self.raise(peak, has_refused);
         }
+        let is_congested = window.congested_in_a_row >= CONGESTED_WINDOWS_MIN;
+        self.is_congested.store(is_congested, Ordering::Relaxed);
         self.callers.prune();
     }
 
@@ -307,7 +334,8 @@ mod tests {
     }
 
     fn admit(limiter: &Arc<ConcurrencyLimiter>, key: &str, count: usize) -> Vec<AdmittedCall> {
-        let admitted = (0..count).map(|_| limiter.admit(key.as_bytes(), limiter.started).ok());
+        let admitted = (0..count)
+            .map(|_| limiter.admit(key.as_bytes(), limiter.started, limiter.started).ok());
         admitted.flatten().collect()
     }
 
@@ -318,7 +346,8 @@ mod tests {
         assert_eq!(calls.len(), 100);
         pass(&limiter, CONGESTED_WINDOWS_MIN, 2 * WAITING_MAX);
         assert_eq!(limiter.status().limit, 50);
-        let refusal = limiter.admit(b"a", limiter.started).unwrap_err().into_response();
+        let refusal =
+            limiter.admit(b"a", limiter.started, limiter.started).unwrap_err().into_response();
         let refusal = Status::from_header_map(refusal.headers()).unwrap();
         assert_eq!(refusal.code(), Code::ResourceExhausted);
         assert_eq!(limiter.status(), OverloadStatus { calls: 100, limit: 50, refused: 1 });
@@ -360,6 +389,29 @@ mod tests {
         pass(&limiter, 20, 10 * WAITING_MAX);
         assert_eq!(limiter.status().limit, 4);
         assert_eq!(admit(&limiter, "a", 10).len(), 4);
+    }
+
+    #[test]
+    fn calls_that_waited_long_in_their_connection_are_refused_while_all_do() {
+        let limiter = limiter(None);
+        let late = limiter.started + 2 * WAITING_MAX;
+        let admits = |now| limiter.admit(b"a", limiter.started, now).is_ok();
+        let pass_with_calls = |windows, waited| {
+            for _ in 0..windows {
+                limiter.backlogs.add(1);
+                limiter.backlogs.remove(1, waited);
+                pass(&limiter, 1, Duration::ZERO);
+            }
+        };
+        pass_with_calls(CONGESTED_WINDOWS_MIN - 1, 2 * WAITING_MAX);
+        assert!(admits(late));
+        pass_with_calls(1, 2 * WAITING_MAX);
+        assert!(admits(late));
+        limiter.backlogs.add(4);
+        assert!(!admits(late));
+        assert!(admits(limiter.started + WAITING_MAX));
+        pass_with_calls(1, WAITING_MAX);
+        assert!(admits(late));
     }
 
     #[test]

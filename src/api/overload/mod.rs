@@ -1,10 +1,11 @@
 //! Overload protection: calls beyond what the server can answer in time are refused early and cheaply.
 //!
-//! The limit of calls in progress follows the time for which calls wait: for their turn on the threads that receive them,
-//! for a free worker, and for the processor. It is additive increase, multiplicative decrease (AIMD) with that waiting time as the
+//! The limit of calls in progress follows the time for which calls wait: in their connection, for their turn on the threads that
+//! receive them, for a free worker, and for the processor. It is additive increase, multiplicative decrease (AIMD) with that waiting time as the
 //! signal of congestion. Unlike the duration of calls, it is the same for short and for long ones, so a limit that
 //! follows it needs to know nothing about the mix of methods.
 
+mod backlog;
 mod caller_load;
 mod limiter;
 mod options;
@@ -12,6 +13,7 @@ mod queue_probe;
 mod scheduling_delay;
 mod waiting;
 
+pub use backlog::CallBacklogs;
 pub(crate) use caller_load::CallerLoads;
 pub use limiter::OverloadStatus;
 pub(crate) use limiter::{AdmittedCall, ConcurrencyLimiter};

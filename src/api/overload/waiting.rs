@@ -25,6 +25,13 @@ impl WaitingTimes {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds samples whose sum is known.
+    pub(super) fn add_sum(&self, count: u64, waited: Duration) {
+        let sum = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(sum, Ordering::Relaxed);
+        self.count.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Number of samples.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
