@@ -62,7 +62,7 @@
 //!
 //! ```text
 //!                        cli
-//!           client      server
+//!           client      server      bench
 //!                    api   config
 //!           validation      database
 //!              engine        store
@@ -92,6 +92,7 @@
 //! | [`config`] | the options of a server |
 //! | [`server`] | the server: listen, serve, collect garbage, drain |
 //! | [`client`] | the gRPC client of the command line |
+//! | [`bench`] | the benchmark: workloads with known answers, a generator of calls, a reference server |
 //! | [`cli`] | the command line: one file per command; the only module that prints |
 //!
 //! # Invariants
@@ -143,5 +144,7 @@ pub mod envoy;
 pub mod server;
 
 pub mod client;
+
+pub mod bench;
 
 pub mod cli;

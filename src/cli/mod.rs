@@ -6,6 +6,7 @@
 
 mod auth;
 mod backup;
+mod bench;
 mod boolean;
 mod bulk_touch;
 mod clock;
@@ -97,6 +98,8 @@ enum Command {
     /// Back up and restore schema and relationships.
     #[command(subcommand)]
     Backup(backup::Command),
+    /// Measure a server: load it with data and calls whose answers are known.
+    Bench(Box<bench::Arguments>),
     /// Check the file of keys and roles, and hash keys for it.
     #[command(subcommand)]
     Auth(auth::Command),
@@ -166,6 +169,7 @@ fn command(command: Command, notes: &spicedb::AdoptionNotes) -> Result<Exit, Cli
         Command::Permission(command) => permission::run(&command),
         Command::Import(arguments) => import::run(&arguments),
         Command::Backup(command) => backup::run(&command),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Auth(command) => auth::run(&command),
         Command::ExtAuthz(command) => ext_authz::run(&command),
         Command::Health(arguments) => health::run(&arguments),

@@ -154,6 +154,23 @@ impl ServerArgs {
     }
 
     pub(super) fn connect(&self) -> Result<Connection, CallError> {
+        let tls = self.tls()?;
+        let server = NamedServer { endpoint: &self.endpoint, tls: tls.as_ref() };
+        connect(server, self.given_key(), &KEY_NAMES)
+    }
+
+    /// The server and its key, for a command that speaks plain text without a client of gRPC.
+    pub(super) fn plain(&self) -> Result<PlainServer, CallError> {
+        if self.tls()?.is_some() {
+            let reason = "this command speaks plain text only: start a server without TLS on this machine to measure it";
+            return Err(CallError::Tls(reason.to_owned()));
+        }
+        let (key, _) = key_and_source(&self.endpoint, self.given_key(), &KEY_NAMES)?;
+        Ok(PlainServer { endpoint: address(&self.endpoint).to_owned(), key })
+    }
+
+    /// How to speak TLS, if that is wanted.
+    fn tls(&self) -> Result<Option<ClientTls>, CallError> {
         let is_https = self.endpoint.starts_with("https://");
         if self.insecure && is_https {
             let reason = "`--insecure` means plain text, and the endpoint starts with `https://`: leave out one of them";
@@ -168,24 +185,33 @@ impl ServerArgs {
             identity,
             accepts_any_server: self.no_verify_ca,
         };
-        let tls = (asks && !self.insecure).then_some(tls);
+        Ok((asks && !self.insecure).then_some(tls))
+    }
 
-        let names = KeyNames {
-            token: "--token",
-            token_variables: &["KILWA_TOKEN", "ZED_TOKEN"],
-            token_file: "--token-file",
-            token_file_variable: "KILWA_TOKEN_FILE",
-            data_dir: "KILWA_DATA_DIR or `--data-dir`",
-        };
-        let server = NamedServer { endpoint: &self.endpoint, tls: tls.as_ref() };
-        let given = GivenKey {
+    fn given_key(&self) -> GivenKey<'_> {
+        GivenKey {
             token: self.token.as_deref(),
             token_file: self.token_file.as_deref(),
             data_dir: self.data_dir.as_deref(),
-        };
-        connect(server, given, &names)
+        }
     }
 }
+
+/// A server without TLS.
+pub(super) struct PlainServer {
+    /// Host and port.
+    pub(super) endpoint: String,
+    pub(super) key: Option<String>,
+}
+
+/// How the key of the server of a command is given.
+const KEY_NAMES: KeyNames = KeyNames {
+    token: "--token",
+    token_variables: &["KILWA_TOKEN", "ZED_TOKEN"],
+    token_file: "--token-file",
+    token_file_variable: "KILWA_TOKEN_FILE",
+    data_dir: "KILWA_DATA_DIR or `--data-dir`",
+};
 
 /// The server to write to.
 #[derive(Debug, Args)]
@@ -282,6 +308,20 @@ fn connect(
     given: GivenKey<'_>,
     names: &KeyNames,
 ) -> Result<Connection, CallError> {
+    let (key, source) = key_and_source(server.endpoint, given, names)?;
+    // A folder counts only without a key, and for this machine; one that was given is named as the source.
+    let is_found = given.token.is_none() && given.token_file.is_none();
+    let may_name_folder = is_found && given.data_dir.is_none() && is_loopback(server.endpoint);
+    let hint = format!("{source}: {}", names.remedy(may_name_folder));
+    Ok(Connection::open_with(server.endpoint, key.as_deref(), server.tls)?.with_key_hint(hint))
+}
+
+/// The key for a server, and a sentence about its source.
+fn key_and_source(
+    endpoint: &str,
+    given: GivenKey<'_>,
+    names: &KeyNames,
+) -> Result<(Option<String>, String), CallError> {
     // A flag counts before variables, and Kilwa's own variables before those of zed.
     let is_file_first = |token: &str, file: &Path| match names.token_variable(token) {
         None => false,
@@ -290,17 +330,12 @@ fn connect(
                 || !is_value_of(names.token_file_variable, file.as_os_str())
         }
     };
-    let (key, source) = match (given.token, given.token_file) {
+    Ok(match (given.token, given.token_file) {
         (Some(token), Some(file)) if is_file_first(token, file) => in_file(file)?,
         (Some(token), _) => (Some(token.to_owned()), names.source(token)),
         (None, Some(file)) => in_file(file)?,
-        (None, None) => found_key(server.endpoint, given.data_dir),
-    };
-    // A folder counts only without a key, and for this machine; one that was given is named as the source.
-    let is_found = given.token.is_none() && given.token_file.is_none();
-    let may_name_folder = is_found && given.data_dir.is_none() && is_loopback(server.endpoint);
-    let hint = format!("{source}: {}", names.remedy(may_name_folder));
-    Ok(Connection::open_with(server.endpoint, key.as_deref(), server.tls)?.with_key_hint(hint))
+        (None, None) => found_key(endpoint, given.data_dir),
+    })
 }
 
 /// The key in a file, and a sentence about its source.

@@ -15,6 +15,7 @@ mod architecture;
 mod as_of;
 mod audit;
 mod authzen;
+mod bench;
 mod big_shapes;
 mod big_shapes_on_disk;
 mod bulk_at_scale;

@@ -25,6 +25,8 @@ const BEGINNINGS: &[&str] = &[
 
 /// The files where connections begin, each with what the page says of it.
 const FILES: &[(&str, &str)] = &[
+    ("src/bench/http2/connection.rs", "`kilwa bench` connects"),
+    ("src/cli/bench/mod.rs", "`kilwa bench` connects"),
     ("src/client/connection.rs", "Commands connect to the endpoint"),
     ("src/server/key_fetch.rs", "`jwks_url`"),
     ("src/traces/export.rs", "`--otel-provider`"),
