@@ -286,6 +286,20 @@ fn record() -> CallRecord {
     }
 }
 
+#[tokio::test]
+async fn a_call_without_an_address_has_none_in_its_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let target = Some(AuditTarget::File(path.clone()));
+    let options = AuditOptions { target, ..AuditOptions::default() };
+    let log = AuditLog::start(&options, source()).unwrap().unwrap();
+    log.begin().unwrap().record(record());
+    log.flush().await;
+    let data: Vec<_> = lines(&path).into_iter().map(|line| line["data"].clone()).collect();
+    let [data] = &data[..] else { panic!("{data:?}") };
+    assert_eq!((data.get("peer"), &data["method"]), (Some(&Value::Null), &json!("/x/Y")), "{data}");
+}
+
 #[test]
 fn a_full_queue_refuses_or_drops_and_never_waits() {
     let log = AuditLog::start(&full(WhenFull::Refuse), source());

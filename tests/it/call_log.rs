@@ -1,5 +1,6 @@
 //! The log line of a call: what it has at each level, and what it never has.
 
+use crate::certificates::Authority;
 use crate::program;
 use crate::served::Served;
 use crate::server_support::{self, consistency, question, touch};
@@ -249,6 +250,52 @@ fn the_log_says_at_the_start_what_is_on_and_what_is_unsafe() {
             .to_owned(),
     ] {
         assert!(line.contains(&part), "{part}: {line}");
+    }
+}
+
+#[test]
+fn the_log_says_at_the_start_how_connections_are_protected_and_which_protections_are_off() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let authority = Authority::new("an authority");
+    let files = authority.server().write(folder.path(), "server");
+    fs::write(path("clients.pem"), authority.pem()).unwrap();
+    let rule = "[[rules]]\nname = \"all\"\npath = \"/{rest...}\"\nverdict = \"allow\"\n";
+    fs::write(path("envoy.toml"), rule).unwrap();
+    let (clients, rules) = (path("clients.pem"), path("envoy.toml"));
+    let both = ["--grpc-tls-client-ca-path", &clients, "--ext-authz-file", &rules];
+    let plain = "--grpc-allow-plaintext --metrics-enabled --metrics-addr 0.0.0.0:0 --metrics-allow-plaintext --recover-log --audit-log -";
+
+    for (arguments, parts) in [
+        (
+            files.flags().to_vec(),
+            vec!["tls=\"on\"", "keys=\"data folder\"", "unsafe_settings=\"none\""],
+        ),
+        (
+            [&files.flags()[..], &both, &["--datastore-readonly"]].concat(),
+            vec![
+                "tls=\"client certificates\"",
+                "ext_authz=\"on\"",
+                "read_only=\"on\"",
+                "unsafe_settings=\"none\"",
+            ],
+        ),
+        (
+            plain.split_whitespace().collect(),
+            vec![
+                "tls=\"off\"",
+                "audit=\"standard output\"",
+                "unsafe_settings=\"plain text for gRPC, plain text for metrics, damaged log accepted\"",
+            ],
+        ),
+    ] {
+        let mut program = program::without_variables(env!("CARGO_BIN_EXE_kilwa"));
+        program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir", &path("data")]);
+        program.args(arguments);
+        let line = Served::run(program).await_line("serving gRPC");
+        for part in parts {
+            assert!(line.contains(part), "{part}: {line}");
+        }
     }
 }
 

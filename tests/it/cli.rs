@@ -143,6 +143,50 @@ fn the_junit_report_counts_and_is_well_formed() {
 }
 
 #[test]
+fn each_case_of_the_junit_report_names_its_file_and_fails_in_its_own_way() {
+    let folder = folder();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("warned.zed", "definition user {}\ndefinition doc {\n  relation doc: user\n}\n");
+    // Its assertion has no answer.
+    write(
+        "unanswered.yaml",
+        "\
+schema: |-
+  caveat inverse(of int) { 1 / of == 1 }
+  definition user {}
+  definition document { relation viewer: user with inverse }
+relationships: |-
+  document:plan#viewer@user:ann[inverse:{\"of\":0}]
+assertions:
+  assertTrue:
+    - document:plan#viewer@user:ann
+",
+    );
+    let files = ["failing.yaml", "unanswered.yaml", "broken.yaml", "warned.zed", "none.yaml"];
+    let output = kilwa(folder.path(), &[&["validate", "--format", "junit"], &files[..]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+
+    let mut counts = Vec::new();
+    for suite in &report.test_suites {
+        let named = |case: &quick_junit::TestCase| case.classname.as_ref() == Some(&suite.name);
+        assert!(suite.test_cases.iter().all(named), "{text}");
+        counts.push((suite.name.as_str(), suite.failures, suite.errors));
+    }
+    let expected = [
+        ("failing.yaml", 1, 0),
+        ("unanswered.yaml", 0, 1),
+        ("broken.yaml", 0, 1),
+        ("warned.zed", 0, 0),
+        ("none.yaml", 0, 1),
+    ];
+    assert_eq!(counts, expected, "{text}");
+    for said in ["<error message=\"cannot be read: ", "<system-out>warned.zed:3:"] {
+        assert!(text.contains(said), "{said} is not in {text}");
+    }
+}
+
+#[test]
 fn reports_say_that_warnings_count_as_failures() {
     let folder = tempfile::tempdir().unwrap();
     let warned = "definition user {}\ndefinition doc {\n  relation doc: user\n}\n";

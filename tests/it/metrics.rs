@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -170,7 +171,7 @@ async fn the_work_of_checks_and_writes_is_counted() {
 }
 
 /// The value of a metric without labels.
-fn value(scrape: &str, metric: &str) -> f64 {
+pub(crate) fn value(scrape: &str, metric: &str) -> f64 {
     let mut lines = scrape.lines().filter_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
     lines.next().unwrap_or_else(|| panic!("{metric} is not in {scrape}")).parse().unwrap()
 }
@@ -299,7 +300,7 @@ async fn plain_bytes(address: SocketAddr) -> Vec<u8> {
 }
 
 /// The value of a metric whose labels include all of these.
-fn labelled(scrape: &str, metric: &str, labels: &[(&str, &str)]) -> Option<u64> {
+pub(crate) fn labelled(scrape: &str, metric: &str, labels: &[(&str, &str)]) -> Option<u64> {
     let labels: Vec<String> =
         labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
     let rest = |line: &str| line.strip_prefix(metric)?.strip_prefix('{').map(str::to_owned);
@@ -435,8 +436,10 @@ async fn requests_over_http_are_counted_whether_or_not_they_are_calls() {
     let scrape = async || ask(address, &["GET /metrics HTTP/1.1"]).await;
     assert!(!scrape().await.contains("kilwa_http_requests_total{"));
 
+    let began = Instant::now();
     let last = ["connection: close", "content-length: 2", "", "{}"];
-    for request in ["GET /none HTTP/1.1", "GET /healthz HTTP/1.1", "BREW /none HTTP/1.1"] {
+    let none = ["GET", "PUT", "DELETE", "BREW"].map(|method| format!("{method} /none HTTP/1.1"));
+    for request in none.iter().map(String::as_str).chain(["GET /healthz HTTP/1.1"]) {
         ask(http, &[request, "connection: close"]).await;
     }
     ask(http, &[&["POST /v1/schema/read HTTP/1.1"], &last[..]].concat()).await;
@@ -445,6 +448,8 @@ async fn requests_over_http_are_counted_whether_or_not_they_are_calls() {
     for (method, code, expected) in [
         ("get", "404", Some(1)),
         ("get", "200", Some(1)),
+        ("put", "404", Some(1)),
+        ("delete", "404", Some(1)),
         ("other", "404", Some(1)),
         ("post", "401", Some(1)),
         ("post", "200", None),
@@ -455,4 +460,11 @@ async fn requests_over_http_are_counted_whether_or_not_they_are_calls() {
     }
     let name = "spicedb_rest_gateway_request_duration_seconds_count";
     assert_eq!(labelled(&scrape, name, &[("method", "get")]), Some(2), "{scrape}");
+    // One after the other, they have taken no longer than all of them together.
+    let sum = |method: &str| {
+        let metric = "spicedb_rest_gateway_request_duration_seconds_sum";
+        value(&scrape, &format!("{metric}{{method=\"{method}\"}}"))
+    };
+    let sum: f64 = ["get", "put", "delete", "post", "other"].map(sum).iter().sum();
+    assert!(sum > 0.0 && sum < began.elapsed().as_secs_f64(), "{sum}: {scrape}");
 }

@@ -459,3 +459,66 @@ fn of_a_deletion_in_pieces_only_the_end_waits_for_the_disk() {
     store.write(at(3), move |transaction| transaction.publish_deletion(&mut deletion)).unwrap();
     assert_eq!((syncs(), all(&store).len()), (before + 1, 0));
 }
+
+#[test]
+fn a_deletion_in_pieces_ends_with_the_piece_at_which_its_caller_has_gone() {
+    let (_dir, store) = opened();
+    let rows = ["document:a#viewer@user:ann", "document:b#viewer@user:ann"].map(relationship);
+    for row in rows.clone() {
+        store.write(at(1), move |transaction| transaction.put(&row)).unwrap();
+    }
+    let before = all(&store);
+    // The caller waits for the first piece only.
+    let looks = Arc::new(AtomicUsize::default());
+    let counted = Arc::clone(&looks);
+    let waits: IsInterrupted = Arc::new(move || counted.load(Ordering::SeqCst) > 0);
+    let mut deletion = store.prepare_deletion(at(2), &waits).unwrap();
+    let [first, second] = rows;
+    store.add_to_deletion(&mut deletion, vec![first], &waits).unwrap();
+    looks.store(1, Ordering::SeqCst);
+    let ended = store.add_to_deletion(&mut deletion, vec![second], &waits).unwrap_err();
+    assert!(format!("{ended:?}").contains("Interrupted"), "{ended:?}");
+    drop(deletion);
+    assert_eq!(all(&store), before);
+}
+
+#[test]
+fn writes_that_meet_share_one_commit() {
+    let (_dir, store) = opened();
+    let before = store.statistics();
+    let ((entered, is_entered), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+    let (answers, answered) = mpsc::channel();
+    let submit = |number: usize, work: Box<dyn FnOnce() + Send>| {
+        let row = relationship(&format!("document:{number}#viewer@user:ann"));
+        let (slot, answers) = (store.admit(100).unwrap(), answers.clone());
+        let put = move |transaction: &mut Transaction<'_>| {
+            work();
+            transaction.put(&row)
+        };
+        store.submit(WriteOptions::new(at(1)), put, move |outcome| {
+            drop(slot);
+            answers.send(outcome.is_ok_and(|written| written.is_ok())).unwrap();
+        });
+    };
+
+    // While the writer is held in the first, all others come.
+    let pause = move || {
+        entered.send(()).unwrap();
+        released.recv().unwrap();
+    };
+    submit(0, Box::new(pause));
+    is_entered.recv().unwrap();
+    for number in 1..=20 {
+        submit(number, Box::new(|| {}));
+    }
+    let waiting = store.statistics();
+    assert_eq!((waiting.queued_writes, waiting.queued_bytes), (21, 2_100));
+    release.send(()).unwrap();
+    assert!((0..=20).all(|_| answered.recv().unwrap()));
+    let after = store.statistics();
+    assert_eq!(
+        (after.commits - before.commits, after.committed_writes - before.committed_writes),
+        (1, 21)
+    );
+    assert_eq!((after.queued_writes, after.queued_bytes), (0, 0));
+}

@@ -490,6 +490,12 @@ async fn a_request_of_envoy_has_one_span() {
         );
         let request_id = text(&span.attributes, "kilwa.request_id");
         assert_eq!(request_id == "id 01", id.is_some(), "{request_id}");
+        // It comes from Envoy, with Envoy's key, whatever makes the check.
+        assert_eq!(text(&span.attributes, "network.peer.address"), "127.0.0.1");
+        assert!(number(&span, "network.peer.port") > 0, "{span:?}");
+        assert!(!text(&span.attributes, "kilwa.key").is_empty(), "{span:?}");
+        assert!(!text(&span.attributes, "kilwa.revision").is_empty(), "{span:?}");
+        assert!(number(&span, "kilwa.visits") > 0, "{span:?}");
     }
 }
 

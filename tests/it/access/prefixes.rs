@@ -125,3 +125,44 @@ async fn what_a_request_names_is_refused_and_what_an_answer_would_have_is_left_o
         assert_eq!(answer.missing().as_deref(), missing, "{prefix}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn ids_at_the_ends_of_a_prefix_are_inside_and_their_neighbours_are_not() {
+    // No character of an id is above `|`, and `0` comes right after `/`.
+    let inside = ["a/", "a/zz", "a/|", "a/||", "b|", "b|0", "b||"];
+    let outside = ["a", "a-", "a0", "az", "a|", "b", "bz", "c"];
+    let role =
+        "methods = [\"lookup\", \"read\"]\nid_prefixes = [\"a/\", \"b|\"]\nshared = [\"user\"]";
+    let guarded = Guarded::with_role(role).await;
+    let updates =
+        inside.iter().chain(&outside).map(|id| touch(&format!("document:{id}#viewer@user:ann")));
+    let write =
+        proto::WriteRelationshipsRequest { updates: updates.collect(), ..Default::default() };
+    assert!(guarded.call(ADMIN, WRITE, &write).await.error.is_none());
+
+    let found = looked_up(&guarded.call(LIMITED, LOOK_UP, &lookup("document", "view", 0)).await);
+    let ids: Vec<_> = found.into_iter().map(|found| found.resource_object_id).collect();
+    assert_eq!(ids, inside);
+    for (prefix, expected) in
+        [("", &inside[..]), ("a/", &inside[..4]), ("a/|", &inside[2..4]), ("b|", &inside[4..])]
+    {
+        let filter = proto::RelationshipFilter {
+            resource_type: "document".to_owned(),
+            optional_resource_id_prefix: prefix.to_owned(),
+            ..Default::default()
+        };
+        let read = proto::ReadRelationshipsRequest {
+            relationship_filter: Some(filter),
+            ..Default::default()
+        };
+        let answer = guarded.call(LIMITED, READ, &read).await;
+        assert!(answer.error.is_none(), "{answer:?}");
+        let row = |message: &Vec<u8>| proto::ReadRelationshipsResponse::decode(&**message).unwrap();
+        let ids = answer
+            .messages
+            .iter()
+            .map(row)
+            .map(|row| row.relationship.unwrap().resource.unwrap().object_id);
+        assert_eq!(ids.collect::<Vec<_>>(), expected, "{prefix}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::http_support::HttpServed;
 use crate::metrics;
 use kilwa::config::HttpListenerOptions;
 use serde_json::{Value, json};
+use std::fs;
 
 /// The decisions of the fixture.
 fn fixture() -> Vec<(Value, bool)> {
@@ -180,6 +181,40 @@ async fn what_comes_after_the_deciding_item_is_not_evaluated() {
         let answer = ask(&served, EVALUATIONS, &batch.to_string()).await;
         assert_eq!(decisions(&answer).len(), answers, "{batch}");
         assert_eq!(evaluated(&served).await - before, checks, "{batch}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_the_caller_may_not_ask_ends_a_batch_like_a_denial() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = folder.path().join("access.toml");
+    let role = "[roles.one]\nmethods = [\"check\"]\nid_prefixes = [\"record-1\", \"alice\"]\n";
+    let key = "[[keys]]\nname = \"limited\"\nkey = \"a limited key\"\nroles = [\"one\"]\n";
+    fs::write(&access, format!("{role}{key}")).unwrap();
+    let served = HttpServed::start_configured(|config| {
+        config.http = Some(HttpListenerOptions::default());
+        config.metrics.address = Some("127.0.0.1:0".to_owned());
+        config.access_file = Some(access);
+    })
+    .await;
+    served.server.write_schema(SCHEMA).await.unwrap();
+    served.server.touch(RELATIONSHIPS).await.unwrap();
+
+    let (inside, outside) = (json!({}), json!({"resource": record("record-2")}));
+    for (semantic, answers, checks) in [("deny_on_first_deny", 2, 1), ("execute_all", 4, 3)] {
+        let before = evaluated(&served).await;
+        let batch = json!({
+            "subject": user("alice"), "action": named("read"), "resource": record("record-1"),
+            "evaluations": [inside, outside, inside, inside],
+            "options": {"evaluations_semantic": semantic},
+        });
+        let headers =
+            [("Authorization", "Bearer a limited key"), ("Content-Type", "application/json")];
+        let answer = served.send("POST", EVALUATIONS, &headers, &batch.to_string()).await;
+        assert_eq!(decisions(&answer).len(), answers, "{answer:?}");
+        let error = &answer.json()["evaluations"][1]["context"]["error"];
+        assert_eq!(error["status"], 403, "{answer:?}");
+        assert_eq!(evaluated(&served).await - before, checks, "{semantic}");
     }
 }
 
