@@ -81,6 +81,7 @@ mod lookup_rules;
 mod lookup_subjects;
 mod lookup_waiting;
 mod memo_counterexamples;
+mod metric_values;
 mod metrics;
 mod object_deletion;
 mod one_port;
