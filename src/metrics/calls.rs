@@ -1,5 +1,6 @@
 //! Calls by service, method and code, with their durations.
 
+use super::closings::ClosingMetrics;
 use super::evaluations::EvaluationMetrics;
 use super::histogram::DurationHistogram;
 use super::http::HttpMetrics;
@@ -53,6 +54,7 @@ pub struct CallMetrics {
     watches: WatchMetrics,
     imports: ImportMetrics,
     limits: LimitMetrics,
+    closings: ClosingMetrics,
     http: HttpMetrics,
 }
 
@@ -93,6 +95,7 @@ impl CallMetrics {
             watches: WatchMetrics::default(),
             imports: ImportMetrics::default(),
             limits: LimitMetrics::default(),
+            closings: ClosingMetrics::default(),
             http: HttpMetrics::default(),
         }
     }
@@ -115,6 +118,11 @@ impl CallMetrics {
     /// The limits that were reached.
     pub fn limits(&self) -> &LimitMetrics {
         &self.limits
+    }
+
+    /// The connections that the server has closed of itself.
+    pub fn closings(&self) -> &ClosingMetrics {
+        &self.closings
     }
 
     /// The requests over HTTP.

@@ -4,6 +4,7 @@
 //! methods come from the descriptors of the services, never from a caller.
 
 mod calls;
+mod closings;
 mod evaluations;
 mod exposition;
 mod histogram;
@@ -16,6 +17,7 @@ mod shards;
 mod watches;
 
 pub use calls::{CallMetrics, MethodCalls};
+pub use closings::{ClosingMetrics, ClosingReason};
 pub use evaluations::EvaluationMetrics;
 pub use exposition::{Exposition, TextFormat};
 pub use http::HttpMetrics;

@@ -6,7 +6,7 @@ use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::tls::{self, TlsIdentity};
 use crate::api::{Admission, ArrivedAt, CallBacklogs, ClientCertificate, PeerAddress};
 use crate::config::ConnectionOptions;
-use crate::metrics::{CallMetrics, ReachedLimit};
+use crate::metrics::{CallMetrics, ClosingReason, ReachedLimit};
 use crate::telemetry::Throttle;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -14,6 +14,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -75,7 +76,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         shown = tls::handshake(stream, tls.as_deref()) => shown,
         // Whatever the command, nothing has been asked yet.
         _ = ticket.commands().changed() => return,
-        () = &mut timer => return,
+        () = &mut timer => return metrics.closings().record(ClosingReason::HandshakeTimeout),
     };
     let (stream, certificate) = match shown {
         Ok((stream, certificate)) => (stream, certificate.map(Arc::new)),
@@ -86,10 +87,10 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
 
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
     let admission = admission(&proof);
-    let calls = Arc::clone(&activity);
+    let (calls, counted) = (Arc::clone(&activity), Arc::clone(&metrics));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
-        count_full(&calls, options.calls_max, &metrics);
+        count_full(&calls, options.calls_max, &counted);
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
@@ -110,6 +111,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
             biased;
             result = executor.drive(connection.as_mut()) => {
                 if let Err(error) = result {
+                    count_flood(&error, &metrics);
                     tracing::debug!(%error, "a connection ended");
                 }
                 return;
@@ -125,9 +127,10 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
             }
             () = &mut timer => match activity.status(&options) {
                 TimeoutStatus::Keep(time) => timer.as_mut().reset(instant_after(time)),
-                TimeoutStatus::NoHandshake => return,
+                TimeoutStatus::NoHandshake => return metrics.closings().record(ClosingReason::HandshakeTimeout),
                 TimeoutStatus::Idle if is_draining => return,
                 TimeoutStatus::Idle => {
+                    metrics.closings().record(ClosingReason::IdleTimeout);
                     // Sends GOAWAY, so that a client which calls now does so on another connection.
                     connection.as_mut().graceful_shutdown();
                     is_draining = true;
@@ -142,6 +145,18 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
 pub(super) fn count_full(activity: &Activity, calls_max: u32, metrics: &CallMetrics) {
     if activity.is_full(calls_max) {
         metrics.limits().record(ReachedLimit::Streams);
+    }
+}
+
+/// Counts a connection that was closed because of what its client sent too much of, such as calls that it cancels at once.
+pub(super) fn count_flood(error: &hyper::Error, metrics: &CallMetrics) {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    // A client may end a connection with the same code.
+    let is_flood = |cause: &h2::Error| {
+        cause.is_library() && cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+    };
+    if cause.is_some_and(is_flood) {
+        metrics.closings().record(ClosingReason::Flood);
     }
 }
 

@@ -5,8 +5,8 @@ use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::batch_executor::BatchExecutor;
 use super::connection::{
     ERROR_RESETS_MAX, IDLE_CLOSE_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
-    TrackedBody, WINDOW_BYTES, admission, count_full, instant_after, log_failed_handshake,
-    note_arrival, note_client,
+    TrackedBody, WINDOW_BYTES, admission, count_flood, count_full, instant_after,
+    log_failed_handshake, note_arrival, note_client,
 };
 use super::lingering_body::LingeringBody;
 use super::registry::{ConnectionCommand, Ticket};
@@ -14,7 +14,7 @@ use super::tls::{self, TlsIdentity};
 use crate::api::CallBacklogs;
 use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::{Endpoints, HttpLimit};
-use crate::metrics::{CallMetrics, ReachedLimit};
+use crate::metrics::{CallMetrics, ClosingReason, ReachedLimit};
 use axum::body::{Body, HttpBody as _};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -73,7 +73,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
         shown = tls::handshake(stream, service.tls.as_deref()) => shown,
         // Whatever the command, nothing has been asked yet.
         _ = ticket.commands().changed() => return,
-        () = &mut timer => return,
+        () = &mut timer => return metrics.closings().record(ClosingReason::HandshakeTimeout),
     };
     let (stream, certificate) = match shown {
         Ok((stream, certificate)) => (stream, certificate.map(Arc::new)),
@@ -119,9 +119,10 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
             }
             () = &mut timer => match activity.status(&timeouts) {
                 TimeoutStatus::Keep(time) => timer.as_mut().reset(instant_after(time)),
-                TimeoutStatus::NoHandshake => return,
+                TimeoutStatus::NoHandshake => return metrics.closings().record(ClosingReason::HandshakeTimeout),
                 TimeoutStatus::Idle if is_draining => return,
                 TimeoutStatus::Idle => {
+                    metrics.closings().record(ClosingReason::IdleTimeout);
                     connection.as_mut().graceful_shutdown();
                     is_draining = true;
                     timer.as_mut().reset(Instant::now() + IDLE_CLOSE_MAX);
@@ -131,10 +132,17 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     }
 }
 
-/// Logs that a connection has failed, and counts it where the headers were too long.
+/// Logs that a connection has failed, and counts it where its client has reached a limit.
 fn log_end(error: &(dyn Error + Send + Sync + 'static), metrics: &CallMetrics) {
-    if error.downcast_ref().is_some_and(hyper::Error::is_parse_too_large) {
-        metrics.limits().record(ReachedLimit::HttpHeaders);
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        count_flood(error, metrics);
+        if error.is_parse_too_large() {
+            metrics.limits().record(ReachedLimit::HttpHeaders);
+        }
+        // A ping of HTTP/2 that is not answered is a timeout too, with a cause.
+        if error.is_timeout() && error.source().is_none() {
+            metrics.closings().record(ClosingReason::HeaderTimeout);
+        }
     }
     tracing::debug!(%error, "an HTTP connection ended");
 }

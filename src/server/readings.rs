@@ -33,6 +33,7 @@ pub(super) fn of_server(
             limits = limits.with(&[("limit", "write_queue")], store.refused_writes);
         }
         readings.push(limits);
+        readings.push(closings(&metrics));
         readings.extend(collections(&workers.collections()));
         readings
     })
@@ -136,6 +137,16 @@ fn limits(workers: &Workers, registry: &Registry, metrics: &CallMetrics) -> Read
         .limits()
         .counts()
         .fold(limits, |limits, (label, count)| limits.with(&[("limit", label)], count))
+}
+
+/// Connections that were closed.
+fn closings(metrics: &CallMetrics) -> Reading {
+    let help =
+        "Connections of the gRPC and the HTTP listener that the server closed of itself, by reason";
+    let none =
+        Reading { samples: Vec::new(), ..Reading::counter("kilwa_connections_closed", help, 0) };
+    let counts = metrics.closings().counts();
+    counts.fold(none, |closings, (label, count)| closings.with(&[("reason", label)], count))
 }
 
 fn writer(store: &StoreStatistics) -> [Reading; 4] {

@@ -13,21 +13,21 @@ const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 /// Long enough for a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// What a client sends first.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How much memory a flood may cost the server, in KiB.
 const MEMORY_KIB: u64 = 64 << 10;
 
 /// Types and flags of frames, and error codes; RFC 9113, sections 6 and 7.
 const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-const CANCEL: u32 = 8;
+pub(crate) const END_HEADERS: u8 = 4;
+pub(crate) const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// `grpc-status: 4` as HPACK with Huffman code.
@@ -35,7 +35,7 @@ const DEADLINE_EXCEEDED: &[u8] =
     &[0x88, 0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f, 0x81, 0x6b];
 
 /// A frame in its bytes.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut bytes = length[1..].to_vec();
     bytes.extend([kind, flags]);
@@ -45,7 +45,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The headers of a check: indexed fields of the static table, and two literal ones (RFC 7541).
-fn check_headers() -> Vec<u8> {
+pub(crate) fn check_headers() -> Vec<u8> {
     let mut block = vec![0x83, 0x86];
     let literal = |index: u8, value: &str| {
         let mut field = vec![index, u8::try_from(value.len()).unwrap()];

@@ -44,6 +44,7 @@ mod cli_tasks;
 mod cli_watch;
 mod clients;
 mod clock;
+mod closed_connections;
 mod compatibility;
 mod connections;
 mod corpora;

@@ -131,6 +131,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("flate2", &["api", "audit", "bench"]),
     ("getrandom", &["store", "traces", "config"]),
     ("glob", &["cli"]),
+    ("h2", &["server"]),
     ("hashbrown", &["engine"]),
     ("hdrhistogram", &["bench"]),
     ("http_body", &["api", "http", "server", "bench"]),
