@@ -18,8 +18,8 @@ pub(in crate::store) const HASH_BYTES: u64 = 8;
 const RUN_LEN: usize = 256 << 10;
 /// How many hashes of a run are read at a time.
 const PAGE_LEN: u64 = 4 << 10;
-/// How many hashes are merged between two checks that the caller still waits.
-const HASHES_PER_CHECK: u64 = 64 << 10;
+/// How many hashes are sorted or merged between two checks that the caller still waits.
+const HASHES_PER_CHECK: usize = 8 << 10;
 /// The most hashes that are given as duplicates. Two different keys rarely share a hash, so that among a few a real
 /// duplicate is found.
 const DUPLICATES_MAX: usize = 10_000;
@@ -50,7 +50,11 @@ impl KeyHashes {
 
     pub(in crate::store) fn add(&mut self, hash: u64) -> io::Result<()> {
         self.newest.push(hash);
-        if self.newest.len() < RUN_LEN { Ok(()) } else { self.finish_run() }
+        if self.newest.len() < RUN_LEN {
+            return Ok(());
+        }
+        let full = std::mem::take(&mut self.newest);
+        self.write_run(full)
     }
 
     /// Hashes that occur more than once: all of them, or as many as show that there are duplicates. They are incomplete
@@ -59,7 +63,15 @@ impl KeyHashes {
         &mut self,
         interrupted: &dyn Fn() -> bool,
     ) -> io::Result<HashSet<u64>> {
-        self.finish_run()?;
+        // In runs of their own, each sorted in a short time: they are the last ones, so that there are few of them.
+        while !self.newest.is_empty() {
+            if interrupted() {
+                return Ok(HashSet::new());
+            }
+            let rest = self.newest.len().saturating_sub(HASHES_PER_CHECK);
+            let part = self.newest.split_off(rest);
+            self.write_run(part)?;
+        }
         let mut runs: Vec<HashRun<'_>> = Vec::new();
         let mut start = 0;
         for len in &self.runs {
@@ -72,7 +84,7 @@ impl KeyHashes {
             heads.extend(run.next()?.map(|hash| Reverse((hash, number))));
         }
         let (mut found, mut last) = (HashSet::new(), None);
-        let mut count: u64 = 0;
+        let mut count = 0_usize;
         while let Some(Reverse((hash, number))) = heads.pop() {
             if last == Some(hash) {
                 found.insert(hash);
@@ -113,26 +125,22 @@ impl KeyHashes {
         Ok(self.newest.contains(&hash))
     }
 
-    fn finish_run(&mut self) -> io::Result<()> {
-        if self.newest.is_empty() {
-            return Ok(());
-        }
+    fn write_run(&mut self, mut hashes: Vec<u64>) -> io::Result<()> {
         let file = match self.file.take() {
             Some(file) => file,
             None => unnamed_file(&self.folder)?,
         };
 
-        self.newest.sort_unstable();
+        hashes.sort_unstable();
         let mut writer = BufWriter::new(&file);
-        for hash in &self.newest {
+        for hash in &hashes {
             writer.write_all(&hash.to_be_bytes())?;
         }
         writer.flush()?;
         drop(writer);
 
         self.file = Some(file);
-        self.runs.push(u64::try_from(self.newest.len()).unwrap_or(u64::MAX));
-        self.newest.clear();
+        self.runs.push(u64::try_from(hashes.len()).unwrap_or(u64::MAX));
         Ok(())
     }
 }
@@ -169,6 +177,7 @@ impl<'f> HashRun<'f> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use tempfile::TempDir;
 
     #[test]
@@ -185,5 +194,31 @@ mod tests {
         assert!(!hashes.contains(hash(b"another")).unwrap());
         hashes.add(first).unwrap();
         assert_eq!(hashes.duplicates(&|| false).unwrap(), HashSet::from([first]));
+    }
+
+    #[test]
+    fn no_hash_is_sorted_or_merged_for_a_caller_that_has_gone() {
+        let dir = TempDir::new().unwrap();
+        let parts = 10;
+        let filled = || {
+            let mut hashes = KeyHashes::new(dir.path());
+            for number in 0..parts * HASHES_PER_CHECK {
+                hashes.add(hash(&number.to_be_bytes())).unwrap();
+            }
+            hashes
+        };
+
+        // Once for each part that is sorted, and once for each that is merged.
+        for patience in [0, 1, parts - 1, parts, 2 * parts - 1, usize::MAX] {
+            let (mut hashes, looks) = (filled(), Cell::new(0_usize));
+            let interrupted = || {
+                looks.set(looks.get() + 1);
+                looks.get() > patience
+            };
+            assert!(hashes.duplicates(&interrupted).unwrap().is_empty());
+            assert_eq!(looks.get(), patience.saturating_add(1).min(2 * parts), "{patience}");
+            // Sorted is what was asked for, and nothing after that.
+            assert_eq!(hashes.runs.len(), patience.min(parts), "{patience}");
+        }
     }
 }
