@@ -27,7 +27,7 @@ rocksdb: ## keep the compiled RocksDB as one file, for builds on other machines
 bench: ## benchmarks of the parts; narrow down with ARGS="check"
 	@. scripts/common.sh; scripts/prepare build; cargo bench --locked --bench parts -- $(ARGS)
 
-figures: ## load a real server over gRPC and print checks per second, latencies and CPU time
+figures: ## measure a real server with kilwa bench: checks per second, latencies and CPU time
 	@scripts/figures $(ARGS)
 
 fmt: ## format the code

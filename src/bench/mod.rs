@@ -22,6 +22,7 @@ mod messages;
 mod meter;
 mod model;
 mod numbers;
+mod page;
 mod pending;
 mod process;
 mod protobuf;
@@ -34,6 +35,7 @@ mod workload;
 
 pub use draw::Distribution;
 pub use messages::BenchConsistency;
+pub use page::page as html_page;
 pub use process::listening_process;
 pub use reference::{ReferenceError, serve as serve_reference};
 pub use report::{

@@ -186,10 +186,10 @@ pub struct BenchReport {
 }
 
 impl BenchReport {
-    /// Wrong answers and failed calls of all rounds.
+    /// Wrong answers and failed calls of all rounds, and rounds without calls.
     pub fn faults(&self) -> u64 {
         let rounds = self.targets.iter().flat_map(|target| &target.rounds);
-        rounds.map(|round| round.wrong + round.failed).sum()
+        rounds.map(|round| round.wrong + round.failed + u64::from(round.has_no_calls())).sum()
     }
 }
 
@@ -235,6 +235,11 @@ impl RoundFigures {
             generator_cpu_micros_per_call: micros_per_call(generator_cpu),
             generator_busy: generator_cpu.as_secs_f64() / seconds,
         }
+    }
+
+    /// Whether the round was too short for a call to begin in it, after those of the warm-up.
+    pub fn has_no_calls(&self) -> bool {
+        self.latencies.is_empty()
     }
 
     /// The figures that are summarized and compared, with their names.

@@ -7,14 +7,16 @@ use super::server_args::{DEFAULT_ENDPOINT, PlainServer, ServerArgs};
 use super::{duration, progress, render};
 use crate::bench::{
     BenchConsistency, BenchProgress, BenchReport, BenchSettings, BenchTarget, CallMix,
-    CallSettings, DataSettings, Distribution, RoundSettings, Workload, listening_process,
-    run as measure, serve_reference,
+    CallSettings, DataSettings, Distribution, RoundSettings, Workload, html_page,
+    listening_process, run as measure, serve_reference,
 };
 use crate::cli::exit::Exit;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
+use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Calls at the same time on a connection in an open loop, where this is a bound only.
@@ -144,6 +146,9 @@ struct OutputArgs {
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
+    /// Write the figures, with plots, as one HTML page to this file too.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Process of the server, whose CPU time and memory are read. [default: the one that listens at its address on this machine]
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
@@ -180,6 +185,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
 }
 
 fn print(arguments: &Arguments, report: &BenchReport) -> Result<(), CliError> {
+    if let Some(file) = &arguments.output.html {
+        fs::write(file, html_page(report)).map_err(|error| {
+            CliError::new(format!("`{}` cannot be written: {error}", file.display()))
+        })?;
+    }
     if arguments.output.json { render::json(report) } else { text::print(report) }
 }
 

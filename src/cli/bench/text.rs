@@ -119,6 +119,11 @@ fn notes(target: &TargetReport) -> Result<(), CliError> {
         )?;
     }
 
+    if target.rounds.iter().any(RoundFigures::has_no_calls) {
+        let note = "In a round no call began, as those of the warm-up took too long: make `--duration` longer.";
+        render::out(&format!("{} {note}\n", styled(BAD, "empty:")))?;
+    }
+
     let unsent: u64 = target.rounds.iter().map(|round| round.unsent).sum();
     if unsent > 0 {
         render::out(&format!(

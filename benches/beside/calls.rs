@@ -1,38 +1,20 @@
-//! The calls that are measured: checks, plain and as official clients send them, and the health call as the cheapest that
-//! a server answers.
+//! The calls that are made: writes, imports, deletions and checks.
 
-use crate::headers::OfficialHeaders;
-use crate::tenants::Installation;
 use kilwa::proto::authzed::api::v1 as proto;
 use proto::check_permission_response::Permissionship;
 use proto::consistency::Requirement;
 use proto::permissions_service_client::PermissionsServiceClient;
 use proto::relationship_update::Operation;
 use proto::schema_service_client::SchemaServiceClient;
-use std::time::Duration;
 use tonic::Request;
-use tonic::codec::CompressionEncoding;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
-
-/// The deadline of a call by an official client, as production code sets one.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A connection to the server.
 #[derive(Clone)]
 pub(crate) struct Connection {
     channel: Channel,
     key: MetadataValue<Ascii>,
-}
-
-/// A kind of call, with what it needs.
-#[derive(Clone)]
-pub(crate) enum Calls {
-    Health(HealthClient<Channel>),
-    Checks(PermissionsServiceClient<Channel>, MetadataValue<Ascii>, Installation),
-    OfficialChecks(PermissionsServiceClient<OfficialHeaders>, MetadataValue<Ascii>, Installation),
 }
 
 impl Connection {
@@ -110,72 +92,6 @@ impl Connection {
         let answer = client.check_permission(request).await.unwrap().into_inner();
         assert_eq!(answer.permissionship(), Permissionship::HasPermission);
     }
-}
-
-impl Calls {
-    pub(crate) fn health(connection: &Connection) -> Self {
-        Self::Health(HealthClient::new(connection.channel.clone()))
-    }
-
-    pub(crate) fn checks(connection: &Connection, installation: Installation) -> Self {
-        let client = PermissionsServiceClient::new(connection.channel.clone());
-        Self::Checks(client, connection.key.clone(), installation)
-    }
-
-    /// Checks with the headers that the official clients of Python, Node, Java, Ruby, PHP and .NET send.
-    pub(crate) fn official_checks(connection: &Connection, installation: Installation) -> Self {
-        let channel = OfficialHeaders::new(connection.channel.clone());
-        let client =
-            PermissionsServiceClient::new(channel).accept_compressed(CompressionEncoding::Gzip);
-        Self::OfficialChecks(client, connection.key.clone(), installation)
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Health(_) => "health",
-            Self::Checks(..) => "check",
-            Self::OfficialChecks(..) => "check, official",
-        }
-    }
-
-    /// One call; every number makes another one. A wrong answer ends the program.
-    pub(crate) async fn call(&mut self, number: u32) {
-        match self {
-            Self::Health(client) => {
-                client.check(HealthCheckRequest::default()).await.unwrap();
-            }
-            Self::Checks(client, key, installation) => {
-                let (request, yes) = question(installation, number);
-                let answer = client.check_permission(authorized(request, key)).await.unwrap();
-                require(installation, number, yes, &answer.into_inner());
-            }
-            Self::OfficialChecks(client, key, installation) => {
-                let (request, yes) = question(installation, number);
-                let mut request = authorized(request, key);
-                request.set_timeout(DEADLINE);
-                let answer = client.check_permission(request).await.unwrap();
-                require(installation, number, yes, &answer.into_inner());
-            }
-        }
-    }
-}
-
-fn question(installation: &Installation, number: u32) -> (proto::CheckPermissionRequest, bool) {
-    let (mut request, yes) = installation.question(number);
-    request.consistency =
-        Some(proto::Consistency { requirement: Some(Requirement::FullyConsistent(true)) });
-    (request, yes)
-}
-
-fn require(
-    installation: &Installation,
-    number: u32,
-    yes: bool,
-    answer: &proto::CheckPermissionResponse,
-) {
-    let permissionship = answer.permissionship();
-    let right = (permissionship == Permissionship::HasPermission) == yes;
-    assert!(right, "{permissionship:?} to {:?}", installation.question(number));
 }
 
 fn authorized<T>(message: T, key: &MetadataValue<Ascii>) -> Request<T> {

@@ -1,6 +1,18 @@
-//! What writes and checks of others cost beside an import and a deletion of very many relationships.
+//! What writes and checks of others wait for beside an import of very many relationships, and beside their deletion.
+//!
+//! The server is a process of its own, without data. What calls cost by themselves is measured by `kilwa bench`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a program for measuring: it stops at what it did not expect, and reads the clock"
+)]
 
-use crate::calls::Connection;
+mod calls;
+
+use calls::Connection;
+use clap::Parser;
 use kilwa::proto::authzed::api::v1 as proto;
 use std::fs;
 use std::sync::Arc;
@@ -24,8 +36,35 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// How long they call beside nothing, for comparison.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// Measures what calls of others wait for beside an import and a deletion.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Host and port of the server's gRPC interface.
+    #[arg(long)]
+    endpoint: String,
+    /// The server's key.
+    #[arg(long)]
+    token: String,
+    /// The server's process, whose memory is read.
+    #[arg(long)]
+    pid: u32,
+    /// How many relationships are imported and deleted.
+    #[arg(long)]
+    beside: u32,
+    /// Given by `cargo bench`.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::parse();
+    let connection = Connection::open(&arguments.endpoint, &arguments.token).await;
+    measure(&connection, arguments.beside, arguments.pid).await;
+}
+
 /// Measures beside nothing, beside an import of so many relationships, and beside their deletion.
-pub(crate) async fn measure(connection: &Connection, count: u32, pid: u32) {
+async fn measure(connection: &Connection, count: u32, pid: u32) {
     connection.write_schema(SCHEMA).await;
     connection.touch(&[relationship("note", "known", "ann")]).await;
     println!("\n{CALLERS} callers write and {CALLERS} check, each {PAUSE:?} after its last call");
