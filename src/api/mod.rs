@@ -49,6 +49,6 @@ pub use overload::{CallBacklogs, OverloadOptions, OverloadStatus};
 pub use request_limits::RequestLimits;
 pub(crate) use sealed_token::hash as text_hash;
 pub use services::{ApiOptions, HEALTH_NAMES, ServiceMiddleware, WRITES_HEALTH, add_services};
-pub(crate) use status::{NO_KEY, WRONG_KEY, text_rule};
+pub(crate) use status::{NO_KEY, WRONG_KEY, broken_off, text_rule};
 pub use watch::send_queue::WatchOptions;
 pub use workers::{Clock, Workers};

@@ -7,7 +7,7 @@ use crate::api::convert::trace::TraceEncoder;
 use crate::api::kilwa_v1;
 use crate::api::middleware::auth::Keys;
 use crate::api::middleware::call_ending::RequestIds;
-use crate::api::middleware::intake::MemoryBudget;
+use crate::api::middleware::intake::{MemoryBudget, WIRE_BYTES_MAX};
 use crate::api::middleware::layer::{Middleware, MiddlewareOptions};
 use crate::api::request_limits::RequestLimits;
 use crate::api::token::ZedTokens;
@@ -35,10 +35,6 @@ use tonic::codegen::Service;
 use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
-
-/// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to. Most methods
-/// take less, see `intake`.
-const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// The full names of the services whose health can be asked for; the empty name stands for the whole server.
 pub const HEALTH_NAMES: [&str; 9] = [
@@ -166,7 +162,7 @@ pub fn add_services(
     macro_rules! add {
         ($server:ident, $service:expr) => {
             let server = $server::new($service)
-                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_decoding_message_size(WIRE_BYTES_MAX)
                 .accept_compressed(Gzip);
             routes.add_service(Middleware::new(server, edge.clone()));
         };

@@ -2,9 +2,10 @@
 
 use super::headers::{JSON, REQUEST_ID};
 use super::json_output;
-use crate::api::{NO_KEY, WRONG_KEY};
+use crate::api::{NO_KEY, WRONG_KEY, broken_off};
 use axum::body::Body;
 use serde_json::{Value, json};
+use std::error::Error;
 use tonic::codegen::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use tonic::codegen::http::{Response, StatusCode};
 use tonic::{Code, Status};
@@ -92,9 +93,13 @@ impl Failure {
         Self { limit: Some(HttpLimit::Bodies), ..Self::new(Code::ResourceExhausted, message) }
     }
 
-    /// The body ended before the request did.
-    pub(super) fn broken_body(message: String) -> Self {
-        Self::new(Code::Cancelled, message)
+    /// The client broke off the body.
+    pub(super) fn broken_body(error: Box<dyn Error + Send + Sync>) -> Self {
+        let status = match error.downcast::<Status>() {
+            Ok(status) => *status,
+            Err(error) => broken_off(error),
+        };
+        Self::from_status(status, None)
     }
 
     /// The body is too long, for the limit that a flag sets, or for one that none does.
@@ -151,6 +156,11 @@ impl Failure {
             }
         }
         if self.is_in_stream { json!({"error": value}) } else { value }
+    }
+
+    /// The status with which the call ends.
+    pub(super) fn status(&self) -> &Status {
+        &self.status
     }
 
     /// Its code.

@@ -164,7 +164,7 @@ pub(super) struct PendingMessages {
 }
 
 impl PendingMessages {
-    /// A body of the frames that a future gives. When it fails, the call is cancelled, and the failure can be received.
+    /// A body of the frames that a future gives. When it fails, the call ends with its status, and the failure can be received.
     pub(super) fn new(
         admitted: Arc<AtomicBool>,
         messages: impl Future<Output = Result<Vec<u8>, Failure>> + Send + 'static,
@@ -197,12 +197,13 @@ impl http_body::Body for PendingMessages {
         Poll::Ready(Some(match read {
             Ok(frames) => Ok(Frame::data(Bytes::from(frames))),
             Err(failure) => {
+                let status = failure.status().clone();
                 if let Some(failed) = self.failed.take() {
                     // No one waits for it when the request itself was given up.
                     let _ = failed.send(failure);
                 }
-                // Not CANCELLED, which tonic takes for the end of the messages: an import would be committed without its rest.
-                Err(Status::aborted("the body of the request cannot be read"))
+                // CANCELLED too, of which the middleware makes another one for those who read the messages.
+                Err(status)
             }
         }))
     }

@@ -108,7 +108,7 @@ where
                 return Err(Failure::body_too_slow());
             };
             let Some(frame) = frame else { return Ok(text) };
-            let frame = frame.map_err(|error| Failure::broken_body(error.into().to_string()))?;
+            let frame = frame.map_err(|error| Failure::broken_body(error.into()))?;
             if let Ok(data) = frame.into_data() {
                 text.append(&data, limits)?;
             }

@@ -3,6 +3,7 @@
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::batch_executor::BatchExecutor;
 use super::registry::{ConnectionCommand, Proof, Ticket};
+use super::stream_body::StreamBody;
 use super::tls::{self, TlsIdentity};
 use crate::api::{Admission, ArrivedAt, CallBacklogs, ClientCertificate, PeerAddress};
 use crate::config::ConnectionOptions;
@@ -96,7 +97,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         }
         note_client(&mut request, peer, certificate.as_ref());
         note_arrival(&mut request);
-        let response = routes.clone().call(request);
+        let response = routes.clone().call(request.map(StreamBody::new));
         async move {
             let response = response.await?;
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, stream)))

@@ -10,6 +10,7 @@ use super::connection::{
 };
 use super::lingering_body::LingeringBody;
 use super::registry::{ConnectionCommand, Ticket};
+use super::stream_body::StreamBody;
 use super::tls::{self, TlsIdentity};
 use crate::api::CallBacklogs;
 use crate::config::{ConnectionOptions, HttpListenerOptions};
@@ -154,6 +155,7 @@ async fn answer(
     stream: OpenStream,
 ) -> Result<Response<TrackedBody<Body>>, Infallible> {
     if service.options.serves_grpc && is_grpc(&request) {
+        let request = request.map(StreamBody::new);
         let Ok(response) = service.routes.clone().call(request).await;
         return Ok(response.map(|body| TrackedBody::new(Body::new(body), stream)));
     }
@@ -164,7 +166,7 @@ async fn answer(
             // Gets a task of its own, so that the other calls of its connection do not wait while its text is parsed.
             tokio::task::yield_now().await;
         }
-        let request = request.map(LingeringBody::new);
+        let request = request.map(StreamBody::new).map(LingeringBody::new);
         service.endpoints.answer(service.routes, request).await
     } else {
         service.endpoints.answer(service.routes, request).await

@@ -1,11 +1,11 @@
 //! Bodies of requests over HTTP/2 that are received to their end.
 
+use super::stream_body::StreamBody;
 use crate::api::discard_rest;
 use http_body::{Body, Frame, SizeHint};
-use hyper::Error;
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tonic::Status;
 use tonic::codegen::Bytes;
 
 /// The body of a request. When it is dropped before its end, as a refusal does, the rest is received and dropped.
@@ -14,24 +14,24 @@ use tonic::codegen::Bytes;
 #[derive(Debug)]
 pub(super) struct LingeringBody {
     /// Taken when it is dropped.
-    body: Option<Incoming>,
+    body: Option<StreamBody>,
     has_ended: bool,
 }
 
 impl LingeringBody {
-    pub(super) fn new(body: Incoming) -> Self {
+    pub(super) fn new(body: StreamBody) -> Self {
         Self { body: Some(body), has_ended: false }
     }
 }
 
 impl Body for LingeringBody {
     type Data = Bytes;
-    type Error = Error;
+    type Error = Status;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let polled = Pin::new(body).poll_frame(context);
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {

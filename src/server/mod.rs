@@ -29,6 +29,7 @@ mod runtime;
 mod scrape;
 mod serve;
 mod signals;
+mod stream_body;
 mod surroundings;
 mod testing;
 mod tls;

@@ -18,6 +18,7 @@ mod authzen;
 mod bench;
 mod big_shapes;
 mod big_shapes_on_disk;
+mod broken_requests;
 mod bulk_at_scale;
 mod bulk_export;
 mod bulk_import;

@@ -1,7 +1,8 @@
 //! A gRPC call on bare HTTP/2: what the server really sends, with nothing decoded by a client library.
 
 use crate::server_support::KEY;
-use h2::client::SendRequest;
+use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
 use prost::Message;
 use prost::bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -115,6 +116,18 @@ impl RawConnection {
         headers: &[(&str, &str)],
         frame: Vec<u8>,
     ) -> Option<Responding> {
+        let (response, mut stream) = self.begin(path, headers, false).await?;
+        stream.send_data(frame.into(), true).ok()?;
+        Responding::of(response).await
+    }
+
+    /// Starts a request to a method, or ends it with its headers. What follows is up to the caller.
+    pub(crate) async fn begin(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        is_end: bool,
+    ) -> Option<(ResponseFuture, SendStream<Bytes>)> {
         let mut request = Request::post(format!("http://{}{path}", self.authority))
             .header("te", "trailers")
             .header("content-type", "application/grpc")
@@ -124,10 +137,12 @@ impl RawConnection {
         }
         let request = request.body(()).unwrap();
         let mut sender = self.sender.clone().ready().await.ok()?;
-        let (response, mut stream) = sender.send_request(request, false).ok()?;
-        stream.send_data(frame.into(), true).ok()?;
-        let (parts, body) = response.await.ok()?.into_parts();
-        Some(Responding { headers: parts.headers, body, received: Vec::new() })
+        sender.send_request(request, is_end).ok()
+    }
+
+    /// Breaks off the connection.
+    pub(crate) fn cut(self) {
+        self.connection.abort();
     }
 }
 
@@ -139,6 +154,12 @@ pub(crate) struct Responding {
 }
 
 impl Responding {
+    /// A response, when its headers are there.
+    pub(crate) async fn of(response: ResponseFuture) -> Option<Self> {
+        let (parts, body) = response.await.ok()?.into_parts();
+        Some(Self { headers: parts.headers, body, received: Vec::new() })
+    }
+
     /// The next message with its flag.
     pub(crate) async fn message(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {

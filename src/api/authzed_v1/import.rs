@@ -86,7 +86,9 @@ async fn next<P: ImportMessage>(
     context: &ServiceContext,
 ) -> Result<Option<P>, Status> {
     let idle_max = context.import_idle_max;
-    tokio::time::timeout(idle_max, parts.message()).await.unwrap_or_else(|_| {
+    let part = tokio::time::timeout(idle_max, parts.message()).await;
+    let part = part.map(|part| part.map_err(status::unreadable_message));
+    part.unwrap_or_else(|_| {
         context.metrics.limits().record(ReachedLimit::ImportIdle);
         Err(status::import_idle(idle_max))
     })

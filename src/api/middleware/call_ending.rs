@@ -2,7 +2,7 @@
 
 use crate::access::{Revocation, Standing, Withheld};
 use crate::api::middleware::audit_trail::AuditTrail;
-use crate::api::middleware::call_log::{CallLog, CallOrigin, shown_id};
+use crate::api::middleware::call_log::{self, CallLog, CallOrigin, shown_id};
 use crate::api::middleware::call_span::{self, TRACE_PARENT};
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
@@ -171,9 +171,7 @@ impl CallEnding {
             self.log.end(headers)
         };
         if let Some(mut audit) = self.audit.take() {
-            let code =
-                headers.get(Status::GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
-            audit.end(code.unwrap_or_default(), duration);
+            audit.end(call_log::code_of(headers).into(), duration);
         }
         self.add_trailers(headers);
     }

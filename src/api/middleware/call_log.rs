@@ -83,9 +83,7 @@ impl StatusSource<'_> {
     fn code(self) -> Code {
         match self {
             Self::Own(code, _) => code,
-            Self::Headers(headers) => headers
-                .get(Status::GRPC_STATUS)
-                .map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes())),
+            Self::Headers(headers) => code_of(headers),
         }
     }
 
@@ -293,6 +291,12 @@ impl Drop for CallLog {
             self.write(StatusSource::Own(Code::Cancelled, "the client went away"));
         }
     }
+}
+
+/// The code with which a call ends that has these headers or trailers.
+pub(super) fn code_of(headers: &HeaderMap) -> Code {
+    let code = headers.get(Status::GRPC_STATUS);
+    code.map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
 }
 
 /// A reason as it is logged: nothing for the one that says that there is none.

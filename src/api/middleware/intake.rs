@@ -5,6 +5,7 @@
 //! Small requests cost the budget nothing: their number is bounded by the connections.
 
 use crate::api::middleware::audit_trail::SharedCapture;
+use crate::api::middleware::request_frames::{AnnouncedLength, FRAME_BYTES, RequestFrames};
 use crate::api::status;
 use crate::metrics::{CallMetrics, ReachedLimit};
 use crate::proto::decoded_size::{self, SizeError};
@@ -12,13 +13,14 @@ use crate::proto::{DecodeGuard, guard_decoding};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
+use tonic::codegen::http::Response;
 
 /// Requests up to this size are small: they are not charged to the shared budget, and are read beside the other tasks of their thread.
 const SMALL_BYTES: usize = 64 << 10;
@@ -28,8 +30,9 @@ const SMALL_COMPRESSED_BYTES: usize = 1 << 10;
 const MEASURED_FROM_BYTES: usize = 512;
 /// Memory for parsing a large text, per byte of text. Lists of short lines take up to three times as much.
 const PARSING_FACTOR: usize = 16;
-/// Before each message stand a flag and its length.
-const FRAME_BYTES: usize = 5;
+/// The largest message that is read, in bytes: a schema of 4 MiB, or a validation file with what it refers to. Most methods
+/// take less.
+pub(crate) const WIRE_BYTES_MAX: usize = 16 << 20;
 
 /// Memory limits of the requests of one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,11 @@ pub(crate) struct RequestMemory {
     /// Bytes charged to the budget.
     charged: AtomicUsize,
     is_large: AtomicBool,
+    /// Whether an error of the call has a status of ours: that of a service, which has read a message, or that of what gives the
+    /// messages. The library has its own for a message that it cannot read.
+    has_own_status: AtomicBool,
+    /// How the client broke it off, if it did.
+    broken_off: OnceLock<Status>,
 }
 
 impl MethodLimits {
@@ -155,6 +163,8 @@ impl RequestMemory {
             decoded: AtomicUsize::new(0),
             charged: AtomicUsize::new(0),
             is_large: AtomicBool::new(false),
+            has_own_status: AtomicBool::new(false),
+            broken_off: OnceLock::new(),
         })
     }
 
@@ -167,15 +177,42 @@ impl RequestMemory {
         self.is_large.load(Ordering::Relaxed)
     }
 
+    /// Its answer, with the status that says who is at fault where the request could not be read.
+    pub(super) fn attributed(&self, answer: Response<Body>) -> Response<Body> {
+        let has_own_status = self.has_own_status.load(Ordering::Relaxed);
+        let fault =
+            status::fault_of_request(answer.headers(), self.broken_off.get(), has_own_status);
+        fault.map_or(answer, Status::into_http)
+    }
+
+    /// Notes that nothing more can be received. Returns what those see who wait for it.
+    fn fail(&self, error: Status) -> Status {
+        if status::is_broken_off(&error) {
+            // Of several, the first is the cause.
+            let _ = self.broken_off.set(error.clone());
+        } else {
+            self.has_own_status.store(true, Ordering::Relaxed);
+        }
+        status::broken_request(error)
+    }
+
+    /// Requires that a message of this length may come.
+    fn admit_length(&self, length: AnnouncedLength) -> Result<(), Status> {
+        let max = self.limits.message_bytes_max;
+        let is_too_long = match length {
+            AnnouncedLength::Plain(length) => length > max,
+            AnnouncedLength::Compressed(length) => length > compressed_max(max),
+        };
+        if is_too_long { Err(self.too_large()) } else { Ok(()) }
+    }
+
     /// Counts bytes that have arrived.
     fn receive(&self, count: usize) -> Result<(), Status> {
         let arrived = self.arrived.fetch_add(count, Ordering::Relaxed) + count;
         if arrived > SMALL_BYTES || (self.compressed && arrived > SMALL_COMPRESSED_BYTES) {
             self.is_large.store(true, Ordering::Relaxed);
         }
-        // Data that do not compress are slightly longer in compressed form.
-        if arrived > self.limits.message_bytes_max + self.limits.message_bytes_max / 8 + FRAME_BYTES
-        {
+        if arrived > compressed_max(self.limits.message_bytes_max) + FRAME_BYTES {
             return Err(self.too_large());
         }
         self.charge()
@@ -230,7 +267,7 @@ impl RequestMemory {
         self.budget.metrics.limits().record(ReachedLimit::MessageSize);
         let max = self.limits.message_bytes_max;
         status::memory_exhausted(format!(
-            "the request is larger than {max} bytes, which is the limit of this method: send less in one message"
+            "the request is too large: it is larger than {max} bytes, which is the limit of this method, send less in one message"
         ))
     }
 
@@ -255,6 +292,7 @@ impl RequestMemory {
 
 impl DecodeGuard for RequestMemory {
     fn admit(&self, full_name: fn() -> String, message: &[u8]) -> Result<(), Status> {
+        self.has_own_status.store(true, Ordering::Relaxed);
         if message.len() > MEASURED_FROM_BYTES {
             return self.admit_measured(&full_name(), message);
         }
@@ -267,6 +305,11 @@ impl Drop for RequestMemory {
     fn drop(&mut self) {
         self.budget.bytes.fetch_sub(*self.charged.get_mut(), Ordering::Relaxed);
     }
+}
+
+/// The most bytes of a message in compressed form that may have so many otherwise: data that do not compress get slightly longer.
+fn compressed_max(bytes_max: usize) -> usize {
+    (bytes_max + bytes_max / 8).min(WIRE_BYTES_MAX)
 }
 
 /// The response to a request. A large request is read and converted in [`aside`].
@@ -294,6 +337,7 @@ pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
 /// The body of a request, counted.
 pub(crate) struct CountedBody {
     body: Body,
+    frames: RequestFrames,
     call: Arc<RequestMemory>,
     /// Keeps the first message for the audit log, where there is one.
     capture: Option<SharedCapture>,
@@ -304,10 +348,21 @@ pub(crate) struct CountedBody {
 impl CountedBody {
     pub(super) fn body(
         body: Body,
+        frames: RequestFrames,
         call: &Arc<RequestMemory>,
         capture: Option<SharedCapture>,
     ) -> Body {
-        Body::new(Self { body, call: Arc::clone(call), capture, kept: None })
+        Body::new(Self { body, frames, call: Arc::clone(call), capture, kept: None })
+    }
+
+    /// Counts what has arrived. Trailers are the end of a request.
+    fn receive(&mut self, frame: &Frame<Bytes>) -> Result<(), Status> {
+        let Some(data) = frame.data_ref() else { return self.frames.require_end() };
+        if let Some(capture) = &self.capture {
+            capture.push(data);
+        }
+        self.frames.receive(data, |length| self.call.admit_length(length))?;
+        self.call.receive(data.len())
     }
 }
 
@@ -326,16 +381,14 @@ impl HttpBody for CountedBody {
         let frame = match polled {
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(error))) => {
-                return Poll::Ready(Some(Err(status::broken_request(error))));
+                return Poll::Ready(Some(Err(self.call.fail(error))));
             }
-            Poll::Pending | Poll::Ready(None) => return polled,
+            Poll::Ready(None) => return Poll::Ready(self.frames.require_end().err().map(Err)),
+            Poll::Pending => return Poll::Pending,
         };
 
-        if let Some((capture, data)) = self.capture.as_ref().zip(frame.data_ref()) {
-            capture.push(data);
-        }
         let was_large = self.call.is_large();
-        if let Err(refusal) = self.call.receive(frame.data_ref().map_or(0, Bytes::len)) {
+        if let Err(refusal) = self.receive(&frame) {
             // No more of it is wanted.
             self.body = Body::empty();
             return Poll::Ready(Some(Err(refusal)));
@@ -349,7 +402,8 @@ impl HttpBody for CountedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.kept.is_none() && self.body.is_end_stream()
+        // A request that ends too early is polled to its end, so that this is noticed.
+        self.kept.is_none() && self.body.is_end_stream() && self.frames.require_end().is_ok()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -361,6 +415,7 @@ impl HttpBody for CountedBody {
 mod tests {
     use super::*;
     use tonic::Code;
+    use tonic::codegen::http::Request;
 
     /// A body whose client has broken it off.
     struct BrokenOff;
@@ -381,9 +436,13 @@ mod tests {
     async fn a_request_that_is_broken_off_does_not_end_as_a_whole_one() {
         let budget = Arc::new(MemoryBudget::new(1 << 20, Arc::default()));
         let call = RequestMemory::new(&budget, MethodLimits::from_path("/a/Watch"), false);
-        let mut body = CountedBody::body(Body::new(BrokenOff), &call, None);
+        let frames = RequestFrames::of(&Request::new(()));
+        let mut body = CountedBody::body(Body::new(BrokenOff), frames, &call, None);
         let error = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         // Of CANCELLED, tonic makes the end of the messages.
         assert_eq!(error.unwrap().unwrap_err().code(), Code::Aborted);
+        // The call ends with it all the same.
+        let ended = call.attributed(Status::aborted("the messages ended").into_http());
+        assert_eq!(Status::from_header_map(ended.headers()).unwrap().code(), Code::Cancelled);
     }
 }

@@ -10,6 +10,7 @@ use crate::api::middleware::intake::{
     self, CountedBody, MemoryBudget, MethodLimits, RequestMemory,
 };
 use crate::api::middleware::metered_body::finish;
+use crate::api::middleware::request_frames::RequestFrames;
 use crate::api::middleware::stream_methods::has_request_stream;
 use crate::api::middleware::unwanted_body::discard_rest;
 use crate::api::overload::ConcurrencyLimiter;
@@ -207,7 +208,8 @@ where
         let compressed = request.headers().contains_key(GRPC_ENCODING);
         let call = RequestMemory::new(&self.options.budget, limits, compressed);
         let capture = ending.audit.as_ref().map(AuditTrail::request);
-        let request = request.map(|body| CountedBody::body(body, &call, capture));
+        let frames = RequestFrames::of(&request);
+        let request = request.map(|body| CountedBody::body(body, frames, &call, capture));
         let answer = intake::read(Arc::clone(&call), self.inner.call(request));
         Box::pin(
             async move {
@@ -215,7 +217,7 @@ where
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
                 };
-                let answer = answer?.map(|body| ending.traced(body));
+                let answer = call.attributed(answer?).map(|body| ending.traced(body));
                 let response = compression::compress(compression, answer).await;
                 Ok(finish(response, ending, deadline, Some(call)))
             }

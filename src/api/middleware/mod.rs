@@ -14,5 +14,6 @@ pub(crate) mod layer;
 mod metered_body;
 mod observed_body;
 pub(crate) mod operations;
+mod request_frames;
 mod stream_methods;
 pub(crate) mod unwanted_body;

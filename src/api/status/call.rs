@@ -1,10 +1,12 @@
 //! Calls that the server ends: wrong keys, deadlines, slow clients, shutdown.
 
 use super::details::DOMAIN;
+use super::request::unreadable_message;
 use crate::access::{Revocation, TokenRefusal};
 use crate::engine::EngineError;
 use crate::proto::authzed::api::v1::ErrorReason;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tonic::body::Body;
@@ -74,13 +76,42 @@ pub(crate) fn deadline_passed() -> Status {
     Status::deadline_exceeded("the deadline of the call has passed")
 }
 
-/// The end of a request that its client has broken off, or that could not be received.
+/// The end of a request that its client has broken off.
+pub(crate) fn broken_off(reason: impl fmt::Display) -> Status {
+    Status::cancelled(format!("the client broke off the request: {reason}"))
+}
+
+/// Whether a request ended because its client broke it off.
+pub(crate) fn is_broken_off(error: &Status) -> bool {
+    error.code() == Code::Cancelled
+}
+
+/// The end of the messages of a request that could not be received, for those who read them.
 pub(crate) fn broken_request(error: Status) -> Status {
-    if error.code() == Code::Cancelled {
+    if is_broken_off(&error) {
         // Tonic takes that for the end of the messages: an import would be committed without its rest.
-        return Status::aborted("the client broke off the request");
+        return Status::aborted(error.message());
     }
     error
+}
+
+/// How a call ends whose response has these headers, where that is not what they say: it failed because its client broke off
+/// the request, or with a status of the library, which takes a message that it cannot read for a fault of the server.
+pub(crate) fn fault_of_request(
+    headers: &HeaderMap,
+    broken_off: Option<&Status>,
+    has_own_status: bool,
+) -> Option<Status> {
+    // Looked at first, because reading a status copies all headers.
+    let code = Code::from_bytes(headers.get(Status::GRPC_STATUS)?.as_bytes());
+    match broken_off {
+        _ if code == Code::Ok => None,
+        Some(status) => Some(status.clone()),
+        None if has_own_status => None,
+        None => Status::from_header_map(headers)
+            .map(unreadable_message)
+            .filter(|told| told.code() != code),
+    }
 }
 
 /// The end of work whose caller no longer waits for it.

@@ -11,9 +11,6 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// The domain of the reasons.
 pub(super) const DOMAIN: &str = "authzed.com";
 
-/// The text of tonic's error for a message over its limit.
-const TOO_LARGE: &str = "message length too large";
-
 /// The longest message, in bytes. Statuses travel in headers, encoded twice, for which clients keep as little as 8 KiB.
 const MESSAGE_BYTES_MAX: usize = 1_000;
 /// The longest metadata value, in bytes: no name or id is cut.
@@ -73,11 +70,7 @@ pub(crate) fn explain(headers: &mut HeaderMap) {
     if status.code() == Code::Ok || !status.details().is_empty() {
         return;
     }
-    let mut code = status.code();
-    if code == Code::OutOfRange && status.message().contains(TOO_LARGE) {
-        // tonic answers OUT_OF_RANGE, which to clients of this protocol means a revision outside of the history.
-        code = Code::ResourceExhausted;
-    }
+    let code = status.code();
     let message = Some(status.message()).filter(|message| !message.is_empty());
     let message = message.unwrap_or_else(|| code.description());
     let explained = with_reason(code, ErrorReason::Unspecified, message, []);

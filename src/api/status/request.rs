@@ -38,6 +38,47 @@ pub(crate) fn invalid_request(message: impl Into<String>) -> Status {
     Status::invalid_argument(message)
 }
 
+/// The answer to a request that ends within a message, or within what stands before one.
+pub(crate) fn message_cut_short() -> Status {
+    invalid_request(
+        "the request ends within a message: send as many bytes as the length before the message says",
+    )
+}
+
+/// The answer to a request without a message.
+pub(crate) fn no_message() -> Status {
+    invalid_request("the request has no message: this method takes one, which may be empty")
+}
+
+/// The answer to a request with several messages where one is taken.
+pub(crate) fn too_many_messages() -> Status {
+    invalid_request("the request has more than one message: this method takes one")
+}
+
+/// The answer to a message whose first byte, which says whether it is compressed, says something else.
+pub(crate) fn unknown_message_flag(flag: u8) -> Status {
+    invalid_request(format!(
+        "the request is not one of gRPC: a message begins with {flag}, and must begin with 0, or with 1 when it is compressed"
+    ))
+}
+
+/// The answer to a compressed message of which the headers do not say how it is compressed. gRPC has `INTERNAL` for it, with
+/// which every client could make it look as if the server had failed.
+pub(crate) fn encoding_not_named() -> Status {
+    invalid_request(
+        "a message is marked as compressed, and the header `grpc-encoding` does not say how: name it there, or send the message as it is",
+    )
+}
+
+/// What a status is that the library has for a message which cannot be read. It knows faults of the server alone.
+pub(crate) fn unreadable_message(status: Status) -> Status {
+    if !matches!(status.code(), Code::Internal | Code::Unknown) {
+        return status;
+    }
+    let reason = status.message().trim_end_matches(", while sending request");
+    invalid_request(format!("the request has a message that cannot be read: {reason}"))
+}
+
 /// The answer to a filter with conflicting conditions, which the metadata lists.
 pub(crate) fn invalid_filter(rule: &str, given: &[(&str, &String)]) -> Status {
     let set = given.iter().filter(|(_, value)| !value.is_empty());

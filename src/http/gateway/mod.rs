@@ -115,7 +115,7 @@ impl Gateway {
                 Ok(success(Body::new(lines)))
             }
             Err(failure) if failure.is_late() && is_late(deadline) => Err(Failure::late()),
-            // What is wrong with the body says more than that the call was therefore aborted.
+            // Its answer has more than the status: that of a body over a limit is none of a call.
             Err(failure) => Err(failed.try_recv().unwrap_or(failure)),
         }
     }
