@@ -235,6 +235,18 @@ async fn malformed_json_is_refused_with_its_place() {
             "{\"permission\":\"a\",\n \"permission\":\"b\"}",
             r#"proto: (line 2:2): duplicate field "permission""#,
         ),
+        (
+            r#"{"resource":{"objectId":"a","object_id":"b"}}"#,
+            r#"proto: (line 1:29): duplicate field "object_id" in resource"#,
+        ),
+        (
+            r#"{"context":{"ip":"1.2.3.4","ip":"10.0.0.1"}}"#,
+            r#"proto: (line 1:28): duplicate map key "ip" in context"#,
+        ),
+        (
+            r#"{"context":{"a":[1,{"b":{"c":1,"\u0063":2}}]}}"#,
+            r#"proto: (line 1:32): duplicate map key "\u0063" in context.a[1].b"#,
+        ),
         ("[]", r"proto: syntax error (line 1:1): unexpected token ["),
         ("{x", "invalid character 'x' looking for beginning of object key string"),
     ] {
@@ -245,6 +257,33 @@ async fn malformed_json_is_refused_with_its_place() {
     let wrong = served.post(CHECK, r#"{"withTracing":"yes"}"#).await;
     assert_eq!(wrong.status, 400, "{wrong:?}");
     assert!(wrong.json()["message"].as_str().unwrap().starts_with("proto: (line 1:"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_occurs_twice_in_stored_json_is_refused_with_its_path() {
+    let served = filled().await;
+    let write = |caveat: &str, metadata: &str| {
+        format!(
+            r#"{{"updates":[{{"operation":2,"relationship":{{"resource":{{"objectType":"document","objectId":"plan"}},"relation":"viewer","subject":{{"object":{{"objectType":"user","objectId":"zoe"}}}},"optionalCaveat":{{"caveatName":"only_on","context":{caveat}}}}}}}],"optionalTransactionMetadata":{metadata}}}"#
+        )
+    };
+    let path = "/v1/relationships/write";
+    let once = r#"{"allowed":"monday"}"#;
+    let twice = r#"{"allowed":"monday","allowed":"friday"}"#;
+    for (body, place) in [
+        (write(twice, "{}"), "updates[0].relationship.optionalCaveat.context"),
+        (write(once, r#"{"by":{"name":"a","name":"b"}}"#), "optionalTransactionMetadata.by"),
+    ] {
+        let refused = served.post(path, &body).await;
+        let message = refused.json()["message"].as_str().unwrap().to_owned();
+        assert_eq!(refused.status, 400, "{message}");
+        assert!(message.contains("duplicate map key"), "{message}");
+        assert!(message.ends_with(&format!(" in {place}")), "{message}");
+    }
+    assert!(!served.server.has("document:plan#viewer@user:zoe").await);
+    // The same name in different objects is not twice.
+    let body = write(once, r#"{"name":"a","by":[{"name":"a"},{"name":"a"}]}"#);
+    served.posted(path, &body).await;
 }
 
 #[tokio::test]

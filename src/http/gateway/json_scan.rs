@@ -1,9 +1,11 @@
-//! A first look at JSON: where the value ends, how deep it is, and whether objects are where messages have to be. It finds
-//! what the reader of messages accepts or names without a place.
+//! A first look at JSON: where the value ends, how deep it is, whether objects are where messages have to be, and whether a name
+//! occurs twice. It finds what the reader of messages accepts or names without a place.
 
 use crate::http::failure::Failure;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 /// The most values in the JSON of one request. An empty object of three bytes takes a hundred once it is a message.
 const VALUES_MAX: usize = 1 << 20;
@@ -24,6 +26,19 @@ impl ScanBounds {
     }
 }
 
+/// What a value stands for, which decides on what it may be and on names that occur twice.
+#[derive(Clone, Copy, Debug)]
+enum Shape<'d> {
+    /// A message of this type.
+    Message(&'d MessageDescriptor),
+    /// JSON in which each name of an object occurs once, such as a `google.protobuf.Struct`.
+    Json,
+    /// A map, with values of this field.
+    Map(&'d FieldDescriptor),
+    /// Anything: it is not looked at.
+    Any,
+}
+
 /// Looks at the value at the start of a text, as a message of this type if one is given, and returns where it ends.
 pub(super) fn scan(
     text: &str,
@@ -31,9 +46,16 @@ pub(super) fn scan(
     bounds: &mut ScanBounds,
 ) -> Result<usize, Failure> {
     let depth = bounds.depth_max;
-    let mut scan = Scan { text, at: 0, bounds };
-    scan.value(message, depth)?;
+    let mut scan = Scan { text, at: 0, path: Vec::new(), bounds };
+    scan.value(message.map_or(Shape::Any, Shape::Message), depth)?;
     Ok(scan.at)
+}
+
+/// A step to a value: the name of a member as it is written, or the place of an element.
+#[derive(Clone, Copy, Debug)]
+enum Step<'t> {
+    Member(&'t str),
+    Element(usize),
 }
 
 /// How far a text was read.
@@ -41,6 +63,8 @@ pub(super) fn scan(
 pub(super) struct Scan<'t> {
     text: &'t str,
     at: usize,
+    /// The way to the value that is being read.
+    path: Vec<Step<'t>>,
     bounds: &'t mut ScanBounds,
 }
 
@@ -85,7 +109,7 @@ impl<'t> Scan<'t> {
         Ok(is_next)
     }
 
-    fn value(&mut self, message: Option<&MessageDescriptor>, depth: usize) -> Result<(), Failure> {
+    fn value(&mut self, shape: Shape<'_>, depth: usize) -> Result<(), Failure> {
         if depth == 0 {
             return Err(Failure::json_too_deep(self.bounds.depth_max));
         }
@@ -99,18 +123,19 @@ impl<'t> Scan<'t> {
         let next = self.peek()?;
         let start = self.at;
         match next {
-            '{' => return self.object(message, depth),
+            '{' => return self.object(shape, depth),
             '[' => {
                 self.at += 1;
-                self.array(None, depth)?;
+                let elements = if matches!(shape, Shape::Json) { shape } else { Shape::Any };
+                self.array(elements, depth)?;
             }
             '"' => self.string()?,
             _ => self.word()?,
         }
         let raw = self.text.get(start..self.at).unwrap_or_default();
-        if message.is_some() && raw != "null" {
+        if matches!(shape, Shape::Message(_)) && raw != "null" {
             let token = if raw.starts_with('[') { "[" } else { raw };
-            let place = self.place(start);
+            let place = place_of(self.text, start);
             return Err(Failure::malformed(format!(
                 "proto: syntax error {place}: unexpected token {token}"
             )));
@@ -118,12 +143,12 @@ impl<'t> Scan<'t> {
         Ok(())
     }
 
-    fn object(&mut self, message: Option<&MessageDescriptor>, depth: usize) -> Result<(), Failure> {
+    fn object(&mut self, shape: Shape<'_>, depth: usize) -> Result<(), Failure> {
         self.at += 1;
         if self.accept('}')? {
             return Ok(());
         }
-        let mut seen = HashSet::new();
+        let mut seen = SeenNames::default();
         loop {
             let next = self.peek()?;
             if next != '"' {
@@ -133,14 +158,28 @@ impl<'t> Scan<'t> {
             let start = self.at;
             self.string()?;
             let raw = self.text.get(start..self.at).unwrap_or_default();
-            let field = message.and_then(|message| field(message, raw));
-            if field.as_ref().is_some_and(|field| !seen.insert(field.number())) {
-                let place = self.place(start);
-                return Err(Failure::malformed(format!("proto: {place}: duplicate field {raw}")));
+            let field = match shape {
+                Shape::Message(message) => field(message, raw),
+                Shape::Json | Shape::Map(_) | Shape::Any => None,
+            };
+            let is_new = match shape {
+                Shape::Message(_) => field.as_ref().is_none_or(|field| seen.add_field(field)),
+                Shape::Json | Shape::Map(_) => seen.add_name(raw),
+                Shape::Any => true,
+            };
+            if !is_new {
+                return Err(self.duplicate(start, raw, field.is_some()));
             }
 
             self.expect(':', "after object key")?;
-            self.member(field.as_ref(), depth)?;
+            self.path.push(Step::Member(raw));
+            match (shape, &field) {
+                (_, Some(field)) => self.member(field, depth)?,
+                (Shape::Json, None) => self.value(Shape::Json, depth - 1)?,
+                (Shape::Map(values), None) => self.element(values, depth)?,
+                (Shape::Message(_) | Shape::Any, None) => self.value(Shape::Any, depth - 1)?,
+            }
+            self.path.pop();
             if self.accept('}')? {
                 return Ok(());
             }
@@ -149,30 +188,64 @@ impl<'t> Scan<'t> {
     }
 
     /// The value of a field.
-    fn member(&mut self, field: Option<&FieldDescriptor>, depth: usize) -> Result<(), Failure> {
-        let message = field.filter(|field| !field.is_map()).map(FieldDescriptor::kind);
-        let message = message.as_ref().and_then(Kind::as_message);
-        let message = message.filter(|message| !message.full_name().starts_with(WELL_KNOWN));
-        if field.is_some_and(FieldDescriptor::is_list) && self.peek()? == '[' {
-            self.at += 1;
-            return self.array(message, depth);
+    fn member(&mut self, field: &FieldDescriptor, depth: usize) -> Result<(), Failure> {
+        if field.is_map() {
+            let kind = field.kind();
+            let values = kind.as_message().map(MessageDescriptor::map_entry_value_field);
+            return self.value(values.as_ref().map_or(Shape::Json, Shape::Map), depth - 1);
         }
-        let message = message.filter(|_| !field.is_some_and(FieldDescriptor::is_list));
-        self.value(message, depth - 1)
+        if !field.is_list() {
+            return self.element(field, depth);
+        }
+        if self.peek()? != '[' {
+            return self.value(Shape::Any, depth - 1);
+        }
+        self.at += 1;
+        let kind = field.kind();
+        self.array(shape_of(&kind), depth)
+    }
+
+    /// One value of the kind of a field.
+    fn element(&mut self, field: &FieldDescriptor, depth: usize) -> Result<(), Failure> {
+        let kind = field.kind();
+        self.value(shape_of(&kind), depth - 1)
     }
 
     /// The rest of an array after its bracket.
-    fn array(&mut self, message: Option<&MessageDescriptor>, depth: usize) -> Result<(), Failure> {
+    fn array(&mut self, shape: Shape<'_>, depth: usize) -> Result<(), Failure> {
         if self.accept(']')? {
             return Ok(());
         }
-        loop {
-            self.value(message, depth - 1)?;
+        for index in 0.. {
+            self.path.push(Step::Element(index));
+            self.value(shape, depth - 1)?;
+            self.path.pop();
             if self.accept(']')? {
-                return Ok(());
+                break;
             }
             self.expect(',', "after array element")?;
         }
+        Ok(())
+    }
+
+    /// The complaint about a name that occurs twice.
+    fn duplicate(&self, start: usize, raw: &str, is_field: bool) -> Failure {
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Member(raw) => {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    let _ = write!(path, "{dot}{}", unquoted(raw));
+                }
+                Step::Element(index) => {
+                    let _ = write!(path, "[{index}]");
+                }
+            }
+        }
+        let within = if path.is_empty() { path } else { format!(" in {path}") };
+        let what = if is_field { "field" } else { "map key" };
+        let place = place_of(self.text, start);
+        Failure::malformed(format!("proto: {place}: duplicate {what} {raw}{within}"))
     }
 
     fn string(&mut self) -> Result<(), Failure> {
@@ -210,13 +283,49 @@ impl<'t> Scan<'t> {
         self.at += end;
         Ok(())
     }
+}
 
-    fn place(&self, at: usize) -> String {
-        let before = self.text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
-        format!("(line {line}:{column})")
+/// The names that an object has had.
+#[derive(Debug, Default)]
+struct SeenNames<'t> {
+    fields: HashSet<u32>,
+    names: HashSet<Cow<'t, str>>,
+}
+
+impl<'t> SeenNames<'t> {
+    /// Whether a field is there for the first time, under whichever of its names.
+    fn add_field(&mut self, field: &FieldDescriptor) -> bool {
+        self.fields.insert(field.number())
     }
+
+    /// The same of a name, however its letters are written.
+    fn add_name(&mut self, raw: &'t str) -> bool {
+        self.names.insert(unquoted(raw))
+    }
+}
+
+/// The text of a string. One that is none is left to the reader of messages.
+fn unquoted(raw: &str) -> Cow<'_, str> {
+    if raw.contains('\\') {
+        return serde_json::from_str(raw).map_or(Cow::Borrowed(raw), Cow::Owned);
+    }
+    Cow::Borrowed(raw.trim_matches('"'))
+}
+
+/// What values of a kind are.
+fn shape_of(kind: &Kind) -> Shape<'_> {
+    match kind.as_message() {
+        None => Shape::Any,
+        Some(message) if message.full_name().starts_with(WELL_KNOWN) => Shape::Json,
+        Some(message) => Shape::Message(message),
+    }
+}
+
+fn place_of(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+    format!("(line {line}:{column})")
 }
 
 fn unexpected(letter: char, place: &str) -> Failure {
@@ -225,6 +334,6 @@ fn unexpected(letter: char, place: &str) -> Failure {
 
 /// The field that a key names, in camel case or as in the protocol.
 fn field(message: &MessageDescriptor, raw: &str) -> Option<FieldDescriptor> {
-    let key: String = serde_json::from_str(raw).ok()?;
+    let key = unquoted(raw);
     message.get_field_by_json_name(&key).or_else(|| message.get_field_by_name(&key))
 }
