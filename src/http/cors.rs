@@ -11,6 +11,10 @@ use tonic::codegen::http::{Method, Request, Response, StatusCode};
 /// How long a browser may remember the answer to a preflight request, in seconds.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 
+/// Headers of answers that pages may read beside the usual ones.
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("X-Request-Id, Grpc-Metadata-Kilwa-Part-Of-Data");
+
 /// The origins whose pages may read answers.
 #[derive(Debug)]
 pub(super) struct Cors(Vec<String>);
@@ -52,6 +56,6 @@ pub(super) fn preflight<B>(request: &Request<B>, origin: &HeaderValue) -> Option
 /// Lets the pages of an origin read a response.
 pub(super) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("X-Request-Id"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }

@@ -133,7 +133,18 @@ pub(super) async fn send(
     let (parts, body) = response.into_parts();
     let status = Status::from_header_map(&parts.headers);
     let request_id = parts.headers.get(REQUEST_ID).cloned();
-    MessageStream { body, buffer: Vec::new(), status, request_id, is_ended: false }
+    let metadata = response_metadata(&parts.headers);
+    MessageStream { body, buffer: Vec::new(), status, request_id, metadata, is_ended: false }
+}
+
+/// The metadata of a response that came before its messages, as headers of an HTTP response.
+fn response_metadata(headers: &HeaderMap) -> HeaderMap {
+    let own = headers.iter().filter(|(name, _)| is_metadata(name) && *name != REQUEST_ID);
+    let named = own.filter_map(|(name, value)| {
+        let name = HeaderName::try_from(format!("{METADATA_PREFIX}{name}")).ok()?;
+        Some((name, value.clone()))
+    });
+    named.collect()
 }
 
 /// A message as it stands in the body of a call.
@@ -217,6 +228,8 @@ pub(super) struct MessageStream {
     /// From the headers of a response without messages, or from the trailers.
     status: Option<Status>,
     request_id: Option<HeaderValue>,
+    /// As headers of an HTTP response.
+    metadata: HeaderMap,
     is_ended: bool,
 }
 
@@ -261,6 +274,11 @@ impl MessageStream {
     /// The id of the call, once its headers or trailers have come.
     pub(super) fn request_id(&self) -> Option<HeaderValue> {
         self.request_id.clone()
+    }
+
+    /// The metadata that came before the messages, as headers of an HTTP response.
+    pub(super) fn metadata(&self) -> &HeaderMap {
+        &self.metadata
     }
 
     fn read_trailers(&mut self, trailers: &HeaderMap) {

@@ -108,11 +108,16 @@ impl Gateway {
         if answered.is_ok() && is_late(deadline) {
             return Err(Failure::late());
         }
+        let metadata = answers.metadata().clone();
+        let with_metadata = |mut response: Response<Body>| {
+            response.headers_mut().extend(metadata);
+            response
+        };
         match answered {
-            Ok(Answer::Whole(response)) => Ok(response),
+            Ok(Answer::Whole(response)) => Ok(with_metadata(response)),
             Ok(Answer::Lines(first)) => {
                 let lines = LineStream::new(route.output(), first, answers);
-                Ok(success(Body::new(lines)))
+                Ok(with_metadata(success(Body::new(lines))))
             }
             Err(failure) if failure.is_late() && is_late(deadline) => Err(Failure::late()),
             // Its answer has more than the status: that of a body over a limit is none of a call.

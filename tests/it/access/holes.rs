@@ -1,6 +1,7 @@
 //! What a caller with roles could see or change by a detour.
 
 use super::{ADMIN, Guarded, LIMITED, access_with_role, calls};
+use crate::http_support::{HttpAnswer, send};
 use crate::server_support::{object, touch};
 use kilwa::proto::authzed::api::v1 as proto;
 use kilwa::proto::kilwa::v1 as kilwa_proto;
@@ -46,6 +47,28 @@ async fn a_relation_is_set_behind_any_number_of_subjects_outside() {
     assert!(answer.error.is_none(), "{answer:?}");
     let response = kilwa_proto::SetRelationResponse::decode(&*answer.messages[0]).unwrap();
     assert_eq!(response.removed.len(), 1, "{response:?}");
+}
+
+#[tokio::test]
+async fn an_answer_over_http_says_too_that_it_is_a_part_of_the_data() {
+    let guarded = Guarded::with_role(OWN).await;
+    require_written(&guarded, &["document:a-1#viewer@user:ann".to_owned()]).await;
+    let part = async |key: &str, id: &str| {
+        let bearer = format!("Bearer {key}");
+        let headers = [("Authorization", bearer.as_str())];
+        let body = format!(
+            r#"{{"relationshipFilter":{{"resourceType":"document","optionalResourceId":"{id}"}}}}"#
+        );
+        let path = ["POST", "/v1/relationships/read"];
+        let received = send(&guarded.http, path, &headers, &body, |_| false).await;
+        let answer = HttpAnswer::parse(&received);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        (answer.lines().len(), answer.header("grpc-metadata-kilwa-part-of-data").map(str::to_owned))
+    };
+    let said = Some("true".to_owned());
+    assert_eq!(part(LIMITED, "a-1").await, (1, said.clone()));
+    assert_eq!(part(LIMITED, "a-2").await, (0, said));
+    assert_eq!(part(ADMIN, "a-1").await, (1, None));
 }
 
 #[tokio::test]
