@@ -105,11 +105,15 @@ impl IssuerTable {
     /// The caller of a token, and when the token ends. `None` for what does not look like a token.
     pub(super) fn caller(&self, token: &str) -> Option<Result<(Principal, u64), TokenRefusal>> {
         let name = issuer_name(token)?;
-        let issuer = self.issuers.iter().find(|issuer| issuer.id == name);
-        Some(issuer.ok_or(TokenRefusal::Issuer).and_then(|issuer| {
-            let TokenCaller { name, roles, expires } = issuer.verify(token)?;
-            Ok((self.principal(name, roles.iter()), expires))
-        }))
+        Some(name.and_then(|name| self.caller_of(&name, token)))
+    }
+
+    /// The caller of a token that names this issuer.
+    fn caller_of(&self, issuer: &str, token: &str) -> Result<(Principal, u64), TokenRefusal> {
+        let issuer = self.issuers.iter().find(|known| known.id == issuer);
+        let TokenCaller { name, roles, expires } =
+            issuer.ok_or(TokenRefusal::Issuer)?.verify(token)?;
+        Ok((self.principal(name, roles.iter()), expires))
     }
 }
 

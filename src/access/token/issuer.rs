@@ -103,13 +103,14 @@ impl Issuer {
     }
 }
 
-/// The issuer that a token names, unverified. `None` for what is no token.
-pub(in crate::access) fn issuer_name(token: &str) -> Option<String> {
+/// The issuer that a token names, unverified. `None` for what is no token, and for what looks like none.
+pub(in crate::access) fn issuer_name(token: &str) -> Option<Result<String, TokenRefusal>> {
     if token.len() > TOKEN_BYTES_MAX || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
         return None;
     }
     let claims: Map<String, Value> = insecure_decode_claims(token).ok()?;
-    claims.get("iss")?.as_str().map(str::to_owned)
+    let name = claims.get("iss").and_then(Value::as_str);
+    Some(name.map(str::to_owned).ok_or(TokenRefusal::IssuerClaim))
 }
 
 /// The subject of a token, as a log can show it.

@@ -9,6 +9,11 @@ pub enum TokenRefusal {
     /// No issuer of the access file has made it.
     #[error("invalid token: its issuer is not one of this server's")]
     Issuer,
+    /// It does not name its issuer.
+    #[error(
+        "invalid token: it has no claim `iss`, or one that is no text, so its issuer is not known"
+    )]
+    IssuerClaim,
     /// It is for another service.
     #[error("invalid token: its audience is not that of this server")]
     Audience,

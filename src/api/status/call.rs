@@ -43,6 +43,7 @@ pub(crate) fn from_token(refusal: TokenRefusal) -> Status {
         TokenRefusal::NotFetched | TokenRefusal::Fetching => Status::unavailable(message),
         TokenRefusal::Invalid
         | TokenRefusal::Issuer
+        | TokenRefusal::IssuerClaim
         | TokenRefusal::Audience
         | TokenRefusal::Time
         | TokenRefusal::Claims

@@ -242,7 +242,8 @@ async fn a_token_that_is_not_right_is_refused() {
         (right.replace('.', ""), "invalid token"),
         (format!("{right}x"), "signature"),
         (of(json!({ "iss": "https://other.example.org/" })), "issuer"),
-        (of(json!({ "iss": null })), "invalid token"),
+        (of(json!({ "iss": null })), "no claim `iss`"),
+        (of(json!({ "iss": 7 })), "no claim `iss`"),
         (of(json!({ "aud": "another service" })), "audience"),
         (of(json!({ "aud": null })), "claims"),
         (of(json!({ "exp": now - 3600 })), "expired"),
@@ -255,6 +256,11 @@ async fn a_token_that_is_not_right_is_refused() {
     for (token, expected) in cases {
         let (code, text) = trusting.refusal(&token, CHECK).await.expect(expected);
         assert!(text.contains(expected), "{expected}: {code:?} {text}");
+        // What does not have the form of a token is a wrong key.
+        let is_key = text.starts_with("invalid preshared key");
+        let wanted = if is_key { Code::PermissionDenied } else { Code::Unauthenticated };
+        assert_eq!(code, wanted, "{text}");
+        assert_eq!(is_key, token.matches('.').count() != 2, "{text}");
     }
     // Clocks may differ by some seconds, in both directions.
     assert!(trusting.is_let_in(&of(json!({ "exp": now - 5 }))).await);
