@@ -6,7 +6,7 @@ use crate::access::CertificateNameKind;
 /// comes over a connection with such a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// The common name (CN) of the subject.
+    /// The common name (CN) of the subject; none of several.
     pub common_name: Option<String>,
     /// The DNS names among the subject's alternative names.
     pub dns_names: Vec<String>,

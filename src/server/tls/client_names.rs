@@ -25,10 +25,12 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> io::Result<ClientCertifi
     let content = &certificate.tbs_certificate;
 
     let mut names = ClientCertificate::default();
-    for attribute in content.subject.0.iter().flat_map(|relative| relative.0.iter()) {
-        if attribute.oid == COMMON_NAME {
-            names.common_name = common_name(attribute);
-        }
+    let subject = content.subject.0.iter().flat_map(|relative| relative.0.iter());
+    let mut common_names = subject.filter(|attribute| attribute.oid == COMMON_NAME);
+    let first = common_names.next();
+    // Of several, nothing says which one is meant.
+    if common_names.next().is_none() {
+        names.common_name = first.and_then(common_name);
     }
     if let Some((_, alternatives)) = content.get::<SubjectAltName>().map_err(unreadable)? {
         for name in alternatives.0 {
@@ -80,6 +82,16 @@ mod tests {
             emails: vec!["shop@example.org".to_owned()],
         };
         assert_eq!(read(certificate.der()).unwrap(), expected);
+    }
+
+    #[test]
+    fn of_several_common_names_none_counts() {
+        let mut params = CertificateParams::new(vec!["shop.example.org".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "shop");
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "admin");
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let names = read(certificate.der()).unwrap();
+        assert_eq!((names.common_name, names.dns_names.len()), (None, 1));
     }
 
     #[test]
