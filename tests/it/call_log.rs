@@ -300,6 +300,21 @@ fn the_log_says_at_the_start_how_connections_are_protected_and_which_protections
 }
 
 #[tokio::test]
+async fn a_call_for_whose_record_there_is_no_room_is_logged_with_its_key() {
+    let folder = TempDir::new().unwrap();
+    let full = ["--audit-log", "/dev/full", "--audit-log-when-full", "refuse"];
+    let options = [&full[..], &["--audit-log-queue-length", "2"]].concat();
+    let server = Served::start_with(folder.path(), &options);
+    let mut permissions = server.permissions().await;
+    let asked = question("document:plan#view@user:ann");
+    while permissions.check_permission(asked.clone()).await.unwrap_err().code() != Code::Unavailable
+    {
+    }
+    let line = server.await_line("the audit log has no room");
+    assert!(line.contains("refused call") && line.contains("key=\"preshared-1\""), "{line}");
+}
+
+#[tokio::test]
 async fn what_a_client_chooses_is_bounded_in_a_line() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(&folder, "info").await;

@@ -130,6 +130,9 @@ impl<S> Middleware<S> {
         if let Some(Admission { admitted, .. }) = request.extensions().get() {
             admitted();
         }
+        if let Some(caller) = &caller {
+            ending.identify(Arc::clone(caller.name()));
+        }
 
         if let Some(audit) = audit {
             let slot = if self.is_watch { Ok(audit.begin_unreserved()) } else { audit.begin() };
@@ -137,7 +140,6 @@ impl<S> Middleware<S> {
             ending.start_audit(slot, caller.as_ref().map(|caller| Arc::clone(caller.name())));
         }
         if let Some(caller) = &caller {
-            ending.identify(Arc::clone(caller.name()));
             ending.withhold(call_access::enter(request, caller)?);
             if self.is_watch {
                 ending.standing = options.keys.standing(request, caller);
