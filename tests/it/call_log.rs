@@ -9,6 +9,8 @@ use proto::permissions_service_client::PermissionsServiceClient;
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use tempfile::TempDir;
 use tonic::Code;
 use tonic::metadata::MetadataMap;
@@ -297,6 +299,38 @@ fn the_log_says_at_the_start_how_connections_are_protected_and_which_protections
             assert!(line.contains(part), "{part}: {line}");
         }
     }
+}
+
+#[test]
+fn files_that_others_can_read_or_change_are_unsafe_settings() {
+    let folder = TempDir::new().unwrap();
+    let [access, audit, data] =
+        ["access.toml", "audit", "data"].map(|name| folder.path().join(name));
+    fs::write(&access, "[[keys]]\nname = \"a\"\nkey = \"a\"\nroles = [\"full\"]\n").unwrap();
+    fs::write(&audit, "").unwrap();
+    let files = Authority::new("an authority").server().write(folder.path(), "server");
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let start = || {
+        let named =
+            ["--access-file", access.to_str().unwrap(), "--audit-log", audit.to_str().unwrap()];
+        let server = Served::start_with(&data, &[&files.flags()[..], &named].concat());
+        let line = server.await_line("serving gRPC");
+        let (_, settings) = line.split_once("unsafe_settings=\"").unwrap();
+        settings.split('"').next().unwrap().to_owned()
+    };
+
+    open(&access, 0o664);
+    open(&audit, 0o600);
+    open(&files.key, 0o640);
+    assert_eq!(start(), "key on the command line");
+    open(&access, 0o666);
+    open(&audit, 0o644);
+    open(&files.key, 0o644);
+    let all = "key on the command line, access file that every user can change, TLS key that every user can read, \
+               audit log that others can read";
+    assert_eq!(start(), all);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The log line of a started server: what is on, where, and what is unsafe.
 
-use super::access_args;
+use super::{access_args, open_files};
 use crate::audit::AuditTarget;
 use crate::config::{Config, KeySource, TransportSecurity};
 use crate::server::Server;
@@ -60,7 +60,7 @@ fn transport(transport: &TransportSecurity) -> &'static str {
     }
 }
 
-/// The settings that take a protection away, separated by commas; `none` without any.
+/// The settings, and modes of files, that take a protection away, separated by commas; `none` without any.
 fn unsafe_settings(config: &Config) -> String {
     let http = config.http.as_ref().map(|http| &http.transport);
     let metrics = config.metrics.address.as_ref().map(|_| &config.metrics.transport);
@@ -74,7 +74,7 @@ fn unsafe_settings(config: &Config) -> String {
         (config.recover_log, "damaged log accepted"),
     ];
 
-    let found: Vec<_> =
-        settings.iter().filter(|(applies, _)| *applies).map(|(_, name)| *name).collect();
+    let found = settings.iter().filter(|(applies, _)| *applies).map(|(_, name)| *name);
+    let found: Vec<_> = found.chain(open_files::names(config)).collect();
     if found.is_empty() { "none".to_owned() } else { found.join(", ") }
 }
