@@ -10,7 +10,7 @@ use crate::api::status;
 use crate::database::{Consistency, Database, View};
 use crate::engine::{CacheStatistics, Stopwatch};
 use crate::relationship::Timestamp;
-use crate::store::{self, IsInterrupted, StoreStatistics};
+use crate::store::{self, IsInterrupted, StoreStatistics, WriteStop};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -392,7 +392,7 @@ impl Workers {
     }
 
     /// Why writes are refused until the database is reopened; `None` while they are accepted.
-    pub fn writes_stopped(&self) -> Option<String> {
+    pub fn writes_stopped(&self) -> Option<WriteStop> {
         self.slot.database()?.writes_stopped()
     }
 

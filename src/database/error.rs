@@ -216,6 +216,12 @@ pub enum DatabaseError {
         /// What went wrong then, for the operator.
         reason: String,
     },
+    /// The data folder is not the one that was opened, so a write would be lost. What is missing is in the server's log alone.
+    #[error(
+        "writes are refused, because the data folder of the server was removed or replaced; reads continue, and the server's \
+         log says what to do"
+    )]
+    FolderLost,
     /// Too many writes wait already.
     #[error(transparent)]
     QueueFull(#[from] QueueFull),
@@ -322,6 +328,7 @@ impl<E: Into<Self>> From<WriteError<E>> for DatabaseError {
             WriteError::NoRoom(shortage) => Self::NoRoom { reason: shortage.to_string() },
             WriteError::Commit(failure) => Self::Commit(failure),
             WriteError::Stopped { reason } => Self::Stopped { reason },
+            WriteError::FolderLost { .. } => Self::FolderLost,
             WriteError::Interrupted => Self::Engine(EngineError::Interrupted),
             WriteError::Closed => Self::Closed,
             WriteError::ReadOnly => Self::ReadOnly,

@@ -8,7 +8,7 @@ use crate::engine::{Cache, CacheStatistics};
 use crate::relationship::{Revision, Timestamp};
 use crate::store::{
     ClosedStore, CollectionStats, OpenError, Shortage, Store, StoreId, StoreOptions,
-    StoreStatistics,
+    StoreStatistics, WriteStop,
 };
 use std::io;
 use std::path::Path;
@@ -80,7 +80,7 @@ impl Database {
     }
 
     /// The reason why writes are refused until the database is reopened; `None` while writes are accepted.
-    pub fn writes_stopped(&self) -> Option<String> {
+    pub fn writes_stopped(&self) -> Option<WriteStop> {
         self.store.writes_stopped()
     }
 

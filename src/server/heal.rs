@@ -4,10 +4,14 @@
 //! Meanwhile reads continue, the health name for writes is `NOT_SERVING`, and an error is logged again and again. As soon
 //! as a probe shows that the data folder takes data, the store is closed and opened within the process.
 //!
+//! A data folder that was removed or replaced stops writes too, because they would go into files that no start finds again. They
+//! continue only when the same folder is back: whatever else is at its path is not opened.
+//!
 //! Writes that are refused before they begin, because of too little disk space or too few file descriptors, need nothing to
 //! be restored. They are reported by the same health name and by a log line.
 
 use crate::api::{WRITES_HEALTH, Workers};
+use crate::store::WriteStop;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tonic_health::ServingStatus;
@@ -32,7 +36,7 @@ pub(super) async fn supervise(workers: &Workers, health: &HealthReporter) {
     let mut shortage = ShortageReport::default();
     loop {
         sleep(INTERVAL).await;
-        let Some(reason) = workers.writes_stopped() else {
+        let Some(stop) = workers.writes_stopped() else {
             if let Some(status) = shortage.update(workers.shortage()) {
                 health.set_service_status(WRITES_HEALTH, status).await;
             }
@@ -42,7 +46,7 @@ pub(super) async fn supervise(workers: &Workers, health: &HealthReporter) {
 
         let again = healed.is_some_and(|healed| healed.elapsed() < STABLE_AFTER);
         delay = if again { (delay * 2).min(DELAY_MAX) } else { INTERVAL };
-        restore(workers, &reason, delay).await;
+        restore(workers, &stop, delay).await;
 
         healed = Some(Instant::now());
         if !shortage.is_on {
@@ -52,13 +56,13 @@ pub(super) async fn supervise(workers: &Workers, health: &HealthReporter) {
 }
 
 /// Done when the store takes writes again.
-async fn restore(workers: &Workers, reason: &str, delay: Duration) {
+async fn restore(workers: &Workers, stop: &WriteStop, delay: Duration) {
     let stopped = Instant::now();
     let mut lines = LogSchedule { next: stopped, pause: REPEAT_FIRST };
     let mut obstacle = None;
     let mut pause = delay;
     loop {
-        lines.report(reason, obstacle.as_deref());
+        lines.report(stop, obstacle.as_deref());
         sleep(pause).await;
         pause = (pause * 2).min(PROBE_PAUSE_MAX.max(delay));
 
@@ -112,18 +116,29 @@ struct LogSchedule {
 }
 
 impl LogSchedule {
-    fn report(&mut self, reason: &str, obstacle: Option<&str>) {
+    fn report(&mut self, stop: &WriteStop, obstacle: Option<&str>) {
         let now = Instant::now();
         if now < self.next {
             return;
         }
-        tracing::error!(
-            reason,
-            obstacle,
-            "writes are stopped because one could not be committed; reads continue. Check the disk, the free space and \
-             the limits of open files and file sizes; writes continue by themselves as soon as the data folder can be \
-             written"
-        );
+        let reason = stop.reason();
+        match stop {
+            WriteStop::CommitFailed(_) => tracing::error!(
+                reason,
+                obstacle,
+                "writes are stopped because one could not be committed; reads continue. Check the disk, the free space and \
+                 the limits of open files and file sizes; writes continue by themselves as soon as the data folder can be \
+                 written"
+            ),
+            WriteStop::FolderLost(_) => tracing::error!(
+                reason,
+                obstacle,
+                "writes are stopped because the data folder was removed or replaced; reads continue. Do not stop the server: \
+                 make a backup first with `kilwa backup create`, and restore it into a new data folder. Writes continue by \
+                 themselves only if the same folder is moved back"
+            ),
+        }
+
         self.next = now + self.pause;
         self.pause = (self.pause * 2).min(REPEAT_MAX);
     }

@@ -49,6 +49,9 @@ impl Server {
         let open = if config.recover_log { Store::recover } else { Store::open };
         let store = open(&config.data_dir, &store_options)?;
 
+        if store.is_new() {
+            tracing::info!(data_dir = %config.data_dir.display(), "a new, empty store was made");
+        }
         let remarks = store.notes().len();
         for note in store.notes() {
             tracing::warn!("{note}");

@@ -103,7 +103,7 @@ fn calls(workers: &Workers) -> [Reading; 4] {
         ),
         Reading::gauge(
             "kilwa_writes_stopped",
-            "1 while writes are refused, because one could not be committed or because of too little space or too few file descriptors, otherwise 0",
+            "1 while writes are refused, because one could not be committed, because the data folder is lost, or because of too little space or too few file descriptors, otherwise 0",
             u64::from(workers.writes_stopped().is_some() || workers.shortage().is_some()),
         ),
         Reading::counter(

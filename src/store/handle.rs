@@ -8,6 +8,7 @@ use super::layout::names::NameCatalog;
 use super::layout::values;
 use super::open::error::OpenError;
 use super::open::opening::{self, OpenedDatabase};
+use super::open::presence::FolderPresence;
 use super::open::scratch::ScratchFolder;
 use super::options::{StoreId, StoreOptions};
 use super::pins::{Pin, Pins};
@@ -54,6 +55,7 @@ pub struct Store {
     pub(super) preparing: Arc<PreparingTurn>,
     pub(super) dir: PathBuf,
     pub(super) is_read_only: bool,
+    is_new: bool,
     /// The folder for the spill files of a store in memory.
     pub(super) scratch: Option<Arc<ScratchFolder>>,
     notes: Arc<[String]>,
@@ -98,6 +100,7 @@ impl Store {
             preparing: Arc::clone(&self.preparing),
             dir: self.dir.clone(),
             is_read_only: true,
+            is_new: self.is_new,
             scratch: self.scratch.clone(),
             notes: Arc::clone(&self.notes),
         }
@@ -110,7 +113,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let io_error =
             |error: std::io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
-        let OpenedDatabase { db, counters, id, lock, notes } = opened;
+        let OpenedDatabase { db, counters, id, is_new, lock, notes } = opened;
         spill::clear(dir).map_err(io_error)?;
 
         let (head, names) = read_state(&db).map_err(|error| OpenError::from_read(dir, &error))?;
@@ -129,12 +132,14 @@ impl Store {
         } else {
             None
         };
+        let presence = is_on_disk.then(|| FolderPresence::of(dir)).transpose().map_err(io_error)?;
         let inner = Arc::new(StoreInner {
             db,
             counters,
             totals: WriterTotals::default(),
             acknowledged,
             health: WriteHealth::default(),
+            presence: presence.map(Arc::new),
             resources,
             _lock: lock,
             names: RwLock::new(Arc::new(names)),
@@ -157,6 +162,7 @@ impl Store {
             preparing: Arc::default(),
             dir: dir.to_owned(),
             is_read_only: false,
+            is_new,
             scratch: None,
             notes: notes.into(),
         })
@@ -165,6 +171,11 @@ impl Store {
     /// Whether this handle is read-only.
     pub fn is_read_only(&self) -> bool {
         self.is_read_only
+    }
+
+    /// Whether there was no store before this one was opened.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The store's id.

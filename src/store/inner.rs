@@ -3,11 +3,12 @@
 use super::layout::names::NameCatalog;
 use super::open::acknowledged::Acknowledged;
 use super::open::data_folder::FolderLock;
+use super::open::presence::FolderPresence;
 use super::prepared::PreparedRevisions;
 use super::rocks::column_family::{ColumnFamily, Db};
 use super::rocks::counters::RocksCounters;
 use super::visibility::{Visibility, VisibleBatch};
-use super::write::health::WriteHealth;
+use super::write::health::{WriteHealth, WriteStop};
 use super::write::resources::{DiskSpace, Reserve, Shortage, SystemResources};
 use super::write::totals::WriterTotals;
 use crate::relationship::Revision;
@@ -34,6 +35,8 @@ pub(super) struct StoreInner {
     /// The record of acknowledged revisions; `None` for a store that acknowledges writes before they are on disk.
     pub(super) acknowledged: Option<Acknowledged>,
     pub(super) health: WriteHealth,
+    /// Examined before each commit; `None` for a store in memory.
+    pub(super) presence: Option<Arc<FolderPresence>>,
     /// Checked before writes; `None` for a store in memory.
     pub(super) resources: Option<Arc<SystemResources>>,
     /// Declared after the database, and so dropped after it: the lock is held until the database is closed.
@@ -44,6 +47,16 @@ impl StoreInner {
     pub(super) fn is_closing(&self) -> bool {
         // The flag only ends work earlier. What the last write did is ordered by the queue and by the end of the thread.
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Why nothing may be committed until the store is opened again; `None` while it may. Notices a data folder that is lost.
+    pub(super) fn stopped(&self) -> Option<WriteStop> {
+        if let Some(stop) = self.health.stopped() {
+            return Some(stop);
+        }
+        let stop = WriteStop::FolderLost(self.presence.as_ref()?.loss()?);
+        self.health.stop(stop.clone());
+        Some(stop)
     }
 
     /// Requires the disk space and file descriptors that a write needs.

@@ -43,6 +43,7 @@ pub use write::clock::WriteClock;
 pub use write::error::{TransactionError, WriteError};
 pub use write::failure::WriteFailure;
 pub use write::garbage::CollectionStats;
+pub use write::health::WriteStop;
 pub use write::job::WriteOutcome;
 pub use write::options::{IsInterrupted, WriteOptions};
 pub use write::prepare::{PrepareError, PreparedWrite};

@@ -39,6 +39,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(data: &Path, home: &Path) -> Self {
+        Self::start_with(data, home, &[]).await
+    }
+
+    /// The same, with more options.
+    pub(crate) async fn start_with(data: &Path, home: &Path, options: &[&str]) -> Self {
         let log = home.join("server.log");
         // Without the trap, the signal that announces a file that is too large would end the process.
         let script = "trap '' XFSZ; exec \"$0\" \"$@\"";
@@ -60,6 +65,7 @@ impl Server {
             ])
             .arg("--data-dir")
             .arg(data)
+            .args(options)
             .current_dir(home)
             .stdout(Stdio::piped())
             .stderr(File::options().create(true).append(true).open(&log).unwrap())
@@ -144,6 +150,18 @@ impl Server {
         response.into_inner().status()
     }
 
+    /// A command that asks this server.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program::kilwa();
+        command.env("KILWA_ENDPOINT", &self.address).env("KILWA_TOKEN", KEY).args(arguments);
+        command
+    }
+
+    /// What a scrape finds.
+    pub(crate) async fn metrics(&self) -> String {
+        self.get("/metrics").await.body
+    }
+
     /// The exit code and the output of `kilwa health`.
     fn health_command(&self, name: &str) -> (Option<i32>, String) {
         let output =
@@ -162,14 +180,18 @@ impl Server {
     }
 
     /// What `/readyz` answers.
-    async fn ready(&self) -> (u16, String) {
+    pub(crate) async fn ready(&self) -> (u16, String) {
+        let answer = self.get("/readyz").await;
+        (answer.status, answer.body)
+    }
+
+    async fn get(&self, path: &str) -> HttpAnswer {
         let said = self.said();
         // The log may have the lines of an earlier server before those of this one.
         let (_, line) = said.rsplit_once("serving metrics and probes address=").unwrap();
         let endpoint = line.lines().next().unwrap();
-        let answer = send(endpoint, ["GET", "/readyz"], &[], "", |_| false).await;
-        let answer = HttpAnswer::parse(&answer);
-        (answer.status, answer.body)
+        let answer = send(endpoint, ["GET", path], &[], "", |_| false).await;
+        HttpAnswer::parse(&answer)
     }
 
     pub(crate) fn said(&self) -> String {

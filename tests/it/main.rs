@@ -82,6 +82,7 @@ mod lookup_resources;
 mod lookup_rules;
 mod lookup_subjects;
 mod lookup_waiting;
+mod lost_folder;
 mod memo_counterexamples;
 mod metric_values;
 mod metrics;

@@ -74,7 +74,9 @@ pub(crate) fn from_database(error: DatabaseError) -> Status {
             from_write(message, &failure)
         }
         DatabaseError::ReadOnly => read_only(message),
-        DatabaseError::Stopped { .. } | DatabaseError::Closed => Status::unavailable(message),
+        DatabaseError::Stopped { .. } | DatabaseError::FolderLost | DatabaseError::Closed => {
+            Status::unavailable(message)
+        }
     }
 }
 

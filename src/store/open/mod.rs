@@ -8,5 +8,6 @@ mod log_batch;
 mod log_scan;
 mod marker;
 pub(super) mod opening;
+pub(super) mod presence;
 pub(super) mod reopen;
 pub(super) mod scratch;

@@ -23,6 +23,8 @@ pub(in crate::store) struct OpenedDatabase {
     pub(in crate::store) db: Db,
     pub(in crate::store) counters: RocksCounters,
     pub(in crate::store) id: StoreId,
+    /// Whether it was created.
+    pub(in crate::store) is_new: bool,
     /// `None` for a store in memory.
     pub(in crate::store) lock: Option<FolderLock>,
     /// Notes for the operator.
@@ -44,7 +46,8 @@ pub(in crate::store) fn open(
         Marker::WithoutId => open_existing(dir, None, &opening, recover)?,
     };
     notes.extend(data_folder::note_on_mode(dir));
-    Ok(OpenedDatabase { db, counters: opening.counters, id, lock, notes })
+    let is_new = matches!(marker, Marker::Creating(_));
+    Ok(OpenedDatabase { db, counters: opening.counters, id, is_new, lock, notes })
 }
 
 /// An empty store whose files are in memory.
@@ -53,7 +56,7 @@ pub(in crate::store) fn in_memory(dir: &Path) -> Result<OpenedDatabase, OpenErro
     let id = data_folder::random_id()
         .map_err(|error| OpenError::Io { path: dir.into(), reason: error.to_string() })?;
     first_record(&db, dir, id)?;
-    Ok(OpenedDatabase { db, counters, id, lock: None, notes: Vec::new() })
+    Ok(OpenedDatabase { db, counters, id, is_new: true, lock: None, notes: Vec::new() })
 }
 
 /// The file that records acknowledged revisions.

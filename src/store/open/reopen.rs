@@ -2,6 +2,7 @@
 
 use super::data_folder::DATABASE;
 use super::error::OpenError;
+use super::presence::FolderPresence;
 use crate::relationship::Revision;
 use crate::store::handle::Store;
 use crate::store::head::read_head;
@@ -11,6 +12,7 @@ use crate::store::pins::Pins;
 use crate::store::rocks::source::{ReadSource, ReadTier};
 use crate::store::unnamed_file;
 use crate::store::visibility::Visibility;
+use crate::store::write::health::WriteStop;
 use crate::store::write::resources::{Reserve, Shortage};
 use crate::store::write::spill;
 use crate::store::write::spill_quota::SpillQuota;
@@ -24,6 +26,7 @@ use std::sync::{Arc, PoisonError};
 /// A closed store, with the state that outlives it: pins, spill quota and commit listeners.
 pub struct ClosedStore {
     dir: PathBuf,
+    presence: Option<Arc<FolderPresence>>,
     options: StoreOptions,
     pins: Arc<Pins>,
     spill_quota: Arc<SpillQuota>,
@@ -33,9 +36,9 @@ pub struct ClosedStore {
 }
 
 impl Store {
-    /// Why the store accepts no writes until it is reopened; `None` while it accepts them.
-    pub fn writes_stopped(&self) -> Option<String> {
-        self.inner.health.stopped()
+    /// Why the store accepts no writes until it is reopened; `None` while it accepts them. Notices a data folder that is lost.
+    pub fn writes_stopped(&self) -> Option<WriteStop> {
+        self.inner.stopped()
     }
 
     /// The resource of which writes other than deletions need more than there is, and are refused for; `None` while they are
@@ -44,8 +47,11 @@ impl Store {
         self.inner.require_resources(Reserve::Full).err()
     }
 
-    /// Whether the data folder can be written again; the error says why it cannot.
+    /// Whether the data folder can be written again, and is the one that was opened; the error says why not.
     pub fn probe(&self) -> io::Result<()> {
+        if let Some(loss) = self.inner.presence.as_ref().and_then(|presence| presence.loss()) {
+            return Err(io::Error::other(loss));
+        }
         probe(&self.dir)
     }
 
@@ -70,8 +76,18 @@ impl Store {
         let listeners =
             std::mem::take(&mut *inner.listeners.lock().unwrap_or_else(PoisonError::into_inner));
         let visibility = inner.visibility.release();
+        let presence = inner.presence.clone();
         drop(inner);
-        Ok(ClosedStore { dir, options, pins, spill_quota, visibility, listeners, is_read_only })
+        Ok(ClosedStore {
+            dir,
+            presence,
+            options,
+            pins,
+            spill_quota,
+            visibility,
+            listeners,
+            is_read_only,
+        })
     }
 }
 
@@ -79,6 +95,10 @@ impl ClosedStore {
     /// Reopens the store. A write whose commit had an unknown outcome is there whole or not at all then. Commit listeners
     /// are called, because it may be there.
     pub fn open(&mut self) -> Result<Store, OpenError> {
+        // In the place of a lost folder, a new and empty store would be made.
+        if let Some(reason) = self.presence.as_ref().and_then(|presence| presence.loss()) {
+            return Err(OpenError::Io { path: self.dir.clone(), reason });
+        }
         let mut store = Store::open(&self.dir, &self.options)?;
         store.pins = Arc::clone(&self.pins);
         store.spill_quota = Arc::clone(&self.spill_quota);

@@ -59,6 +59,12 @@ pub enum WriteError<E> {
         /// Why the earlier commit failed, for the operator.
         reason: String,
     },
+    /// The data folder is not the one that was opened, so a write would be lost. Nothing was changed.
+    #[error("writes are refused, because the data folder is lost: {reason}")]
+    FolderLost {
+        /// What is missing or is another one, for the operator.
+        reason: String,
+    },
     /// The system has too little disk space or too few file descriptors for a write. Nothing was changed.
     #[error(transparent)]
     NoRoom(Shortage),

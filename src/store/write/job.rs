@@ -3,6 +3,7 @@
 use super::clock::WriteClock;
 use super::error::WriteError;
 use super::failure::WriteFailure;
+use super::health::WriteStop;
 use super::options::{IsInterrupted, WriteOptions};
 use super::transaction::Transaction;
 use crate::relationship::Revision;
@@ -41,8 +42,8 @@ pub(in crate::store) enum NotBegun {
 pub(in crate::store) enum BatchFailure {
     /// The commit was tried and failed.
     Commit(WriteFailure),
-    /// The commit was not tried, because an earlier one had failed for this reason.
-    Stopped(String),
+    /// The commit was not tried, because nothing may be committed any more.
+    Stopped(WriteStop),
 }
 
 impl BatchFailure {
@@ -50,7 +51,7 @@ impl BatchFailure {
     pub(in crate::store) fn for_chunk(&self) -> WriteFailure {
         match self {
             Self::Commit(failure) => failure.clone(),
-            Self::Stopped(reason) => WriteFailure::io(reason),
+            Self::Stopped(stop) => WriteFailure::io(stop.reason()),
         }
     }
 }
@@ -133,7 +134,12 @@ fn outcome<T, E>(
         (Ok(Ok(value)), Ok(())) => Ok(Ok((revision, value))),
         (Ok(Ok(_)), Err(failure)) => Ok(Err(match failure.clone() {
             BatchFailure::Commit(failure) => WriteError::Commit(failure),
-            BatchFailure::Stopped(reason) => WriteError::Stopped { reason },
+            BatchFailure::Stopped(WriteStop::CommitFailed(reason)) => {
+                WriteError::Stopped { reason }
+            }
+            BatchFailure::Stopped(WriteStop::FolderLost(reason)) => {
+                WriteError::FolderLost { reason }
+            }
         })),
     }
 }

@@ -6,6 +6,7 @@
 use super::commit_group::CommitGroup;
 use super::error::WriteError;
 use super::failure::WriteFailure;
+use super::health::WriteStop;
 use super::job::{BatchFailure, JobKind, NotBegun, Reply, WriteJob};
 use super::options::WriteOptions;
 use super::rollback::{self, RollbackProgress};
@@ -107,6 +108,8 @@ fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
         let group = CommitGroup::begin(inner, head, &first.clock, first.kind);
         let (group, replies, next) = run_group(group, inner, first, queue, stopped.as_ref());
         waiting = next;
+        // Not before the group is run, which may take long.
+        stopped = stopped.or_else(|| inner.stopped().map(BatchFailure::Stopped));
 
         // A failed commit leaves the durable state unknown: the batch may turn out to be on disk when the log is read at the
         // next start. A later write would have been made without knowledge of it, so none is committed.
@@ -115,9 +118,9 @@ fn serve(inner: &StoreInner, mut head: HeadRecord, queue: &Receiver<WriteJob>) {
             Some(failure) => Err(failure.clone()),
         };
         if let Err(BatchFailure::Commit(failure)) = &committed {
-            let reason = failure.to_string();
-            inner.health.stop(&reason);
-            stopped = Some(BatchFailure::Stopped(reason));
+            let stop = WriteStop::CommitFailed(failure.to_string());
+            inner.health.stop(stop.clone());
+            stopped = Some(BatchFailure::Stopped(stop));
         }
         if committed.is_ok() {
             inner.totals.add(replies.len());
@@ -172,9 +175,9 @@ impl PreparedRemoval {
             Ok(false) => self.0 = Some(progress),
             Ok(true) => inner.publish_prepared(&prepared),
             Err(error) => {
-                let reason = WriteFailure::from(error).to_string();
-                inner.health.stop(&reason);
-                *stopped = Some(BatchFailure::Stopped(reason));
+                let stop = WriteStop::CommitFailed(WriteFailure::from(error).to_string());
+                inner.health.stop(stop.clone());
+                *stopped = Some(BatchFailure::Stopped(stop));
                 return false;
             }
         }
