@@ -16,6 +16,14 @@ impl CliError {
         Self::Message(message.to_string())
     }
 
+    /// The same with a remark at its end.
+    pub(super) fn with_remark(self, remark: &str) -> Self {
+        match self {
+            Self::Message(message) => Self::Message(format!("{message}; {remark}")),
+            Self::OutputClosed => self,
+        }
+    }
+
     /// The error of a failed write to standard output.
     pub(super) fn from_output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {

@@ -82,6 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     }
 
     let connection = arguments.server.connect()?;
+    let is_schema_written = schema.is_some();
     if let Some(schema) = schema {
         connection.write_schema(schema)?;
     }
@@ -91,7 +92,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         let written =
             bulk_touch::write_all(&connection, &relationships, arguments.batch_size, &bar);
         bar.finish_and_clear();
-        written?;
+        written.map_err(|failure| {
+            if !is_schema_written {
+                return failure;
+            }
+            failure.with_remark("the schema has been written")
+        })?;
     }
 
     if arguments.json {

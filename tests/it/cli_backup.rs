@@ -437,6 +437,42 @@ fn a_restoration_goes_on_behind_what_is_there() {
     assert_eq!(to.done(&["relationship", "bulk-export"]).lines().count(), 3_006);
 }
 
+#[test]
+fn a_restoration_that_is_refused_leaves_the_schema_as_it_was() {
+    let place = Place::imported();
+    place.done(&["backup", "create", "a.backup"]);
+    // The same relationships, and a schema that excludes subjects.
+    let stricter = place.done(&["schema", "read"]).replace(
+        "definition document {",
+        "definition document {\n  relation blocked: user\n  permission read = viewer - blocked\n",
+    );
+    fs::write(place.path("stricter.zed"), &stricter).unwrap();
+    place.done(&["schema", "write", "stricter.zed"]);
+    let before = place.done(&["schema", "read"]);
+
+    let said = place.refused(&["backup", "restore", "a.backup"]);
+    assert!(said.contains("another schema") && said.contains("nothing was restored"), "{said}");
+    assert_eq!(place.done(&["schema", "read"]), before);
+    // Where the schema is that of the backup but for its layout, it is not written either.
+    let other = Place::imported();
+    let layout = place.done(&["backup", "parse-schema", "a.backup"]).replace("  ", "\t");
+    fs::write(other.path("layout.zed"), layout).unwrap();
+    other.done(&["schema", "write", "layout.zed"]);
+    let revision = || other.done(&["schema", "read", "--json"]);
+    let (before, file) = (revision(), place.path("a.backup"));
+    assert!(
+        other.refused(&["backup", "restore", file.to_str().unwrap()]).contains("ALREADY_EXISTS")
+    );
+    assert_eq!(revision(), before);
+
+    let touching = ["backup", "restore", "a.backup", "--conflict-strategy", "touch"];
+    let output = place.run(&touching);
+    assert!(output.status.success(), "{output:?}");
+    let note = String::from_utf8(output.stderr).unwrap();
+    assert!(note.contains("the schema of the server has been replaced"), "{note}");
+    assert!(!place.done(&["schema", "read"]).contains("blocked"));
+}
+
 /// Stands between a command and its server, and can keep the server's answers back.
 struct Between {
     endpoint: String,

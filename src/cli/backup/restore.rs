@@ -9,6 +9,8 @@ use crate::cli::server_args::ServerArgs;
 use crate::cli::{bulk_touch, render, source_files};
 use crate::client::{CallError, Connection};
 use crate::relationship::Relationship;
+use crate::schema::compile;
+use crate::schema::diff::changes;
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
@@ -34,7 +36,8 @@ pub(in crate::cli) struct Arguments {
         value_name = "COUNT"
     )]
     transaction_size: u32,
-    /// What to do if a relationship exists already: fail, or overwrite its caveat and expiration (touch).
+    /// What to do if the server has another schema, or a relationship exists already: fail, before the schema is changed, or
+    /// replace the schema and overwrite caveat and expiration (touch).
     #[arg(long, value_enum, default_value_t, value_name = "STRATEGY")]
     conflict_strategy: ConflictStrategy,
     /// Print the result as JSON.
@@ -91,13 +94,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     let progress = begun.unwrap_or(RestoreProgress { endpoint, count: 0, sent: 0 });
     let (input, bar) = inspect::open(&arguments.file)?;
     let mut blocks = BackupReader::open(input, &arguments.file.display().to_string())?;
-    if let Some(BackupBlock::Schema(schema)) = blocks.next()? {
-        connection.write_schema(schema)?;
-    }
+    let schema = match blocks.next()? {
+        Some(BackupBlock::Schema(schema)) => {
+            restore_schema(&connection, schema, arguments.conflict_strategy)?
+        }
+        _ => RestoredSchema::Same,
+    };
 
     let rows = BackupRows { blocks, part: Vec::new().into_iter() };
     let touch = arguments.conflict_strategy == ConflictStrategy::Touch;
-    let mut restoration = RestoreRun { connection, state, progress, bar, touch };
+    let mut restoration = RestoreRun { connection, state, progress, bar, schema, touch };
     let restored = restoration.all(rows, usize::try_from(arguments.transaction_size)?);
 
     restoration.bar.finish_and_clear();
@@ -111,12 +117,76 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
+/// What became of the schema of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RestoredSchema {
+    /// It is that of the backup, and was before.
+    Same,
+    /// There was none.
+    Written,
+    /// There was another one.
+    Replaced,
+}
+
+impl RestoredSchema {
+    fn remark(self) -> Option<&'static str> {
+        match self {
+            Self::Same => None,
+            Self::Written => Some("the schema of the backup has been written"),
+            Self::Replaced => {
+                Some("the schema of the server has been replaced by that of the backup")
+            }
+        }
+    }
+}
+
+/// Gives the server the schema of the backup. One that it has decides what all that exists means, so another one takes its place
+/// only if that was asked for.
+fn restore_schema(
+    connection: &Connection,
+    schema: String,
+    strategy: ConflictStrategy,
+) -> Result<RestoredSchema, CliError> {
+    let restored = match connection.read_schema() {
+        Ok((found, _)) if found == schema => return Ok(RestoredSchema::Same),
+        Ok((found, _)) if strategy == ConflictStrategy::Fail => {
+            if means_the_same(&found, &schema) {
+                return Ok(RestoredSchema::Same);
+            }
+            return Err(CliError::new(
+                "the server has another schema than the backup, so nothing was restored: restore into a server with an empty \
+                 store, or replace the schema and overwrite existing relationships with `--conflict-strategy touch`",
+            ));
+        }
+        Ok(_) => RestoredSchema::Replaced,
+        Err(CallError::NoSchema(_)) => RestoredSchema::Written,
+        Err(error) => return Err(error.into()),
+    };
+
+    connection.write_schema(schema)?;
+    if restored == RestoredSchema::Replaced
+        && let Some(remark) = restored.remark()
+    {
+        render::note(remark);
+    }
+    Ok(restored)
+}
+
+/// Whether two texts differ in nothing that counts. A server may give another text than it was given.
+fn means_the_same(left: &str, right: &str) -> bool {
+    match (compile(left), compile(right)) {
+        (Ok(left), Ok(right)) => changes(&left, &right).is_empty(),
+        _ => false,
+    }
+}
+
 /// A running restore.
 struct RestoreRun {
     connection: Connection,
     state: ResumeFile,
     progress: RestoreProgress,
     bar: ProgressBar,
+    schema: RestoredSchema,
     /// Whether existing relationships are overwritten.
     touch: bool,
 }
@@ -174,14 +244,18 @@ impl RestoreRun {
         self.state.save(&self.progress)
     }
 
-    fn unfinished(&self, failure: CliError) -> CliError {
-        match &failure {
-            CliError::Message(message) if self.progress.count > 0 => CliError::new(format!(
-                "{message}; {} relationships have been restored; run the same command again to resume",
-                self.progress.count
-            )),
-            CliError::Message(_) | CliError::OutputClosed => failure,
+    /// The failure, with what was restored before it.
+    fn unfinished(&self, mut failure: CliError) -> CliError {
+        if let Some(remark) = self.schema.remark() {
+            failure = failure.with_remark(remark);
         }
+        if self.progress.count == 0 {
+            return failure;
+        }
+        failure.with_remark(&format!(
+            "{} relationships have been restored; run the same command again to resume",
+            self.progress.count
+        ))
     }
 }
 
