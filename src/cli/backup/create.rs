@@ -1,6 +1,6 @@
 //! `kilwa backup create`.
 
-use super::format::{BackupReader, BackupWriter};
+use super::format::{BackupReach, BackupReader, BackupWriter};
 use super::resume_file::ResumeFile;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -69,9 +69,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         None => None,
     };
 
-    let (writer, progress) = match resumed {
+    let ((writer, reach), progress) = match resumed {
         Some(resumed) => {
-            require_whole(&connection, arguments.partial)?;
+            let ((_, begun), _) = &resumed;
+            require_reach(&arguments.file, *begun, reach(&connection, arguments.partial)?)?;
             resumed
         }
         None => begin(&connection, arguments, &state)?,
@@ -90,6 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
     } else {
         render::out(&format!("{count} relationships in {}\n", arguments.file.display()))?;
     }
+    note_part(reach);
     Ok(Exit::Success)
 }
 
@@ -100,8 +102,9 @@ fn write_to_stdout(arguments: &Arguments) -> Result<Exit, CliError> {
         |error: io::Error| CliError::new(format!("standard output cannot be written: {error}"));
     let connection = arguments.server.connect()?;
     let (schema, token) = connection.read_schema()?;
-    require_whole(&connection, arguments.partial)?;
-    let mut writer = BackupWriter::begin(render::binary_out(), &schema).map_err(unwritable)?;
+    let reach = reach(&connection, arguments.partial)?;
+    let begun = BackupWriter::begin(render::binary_out(), reach, &schema);
+    let mut writer = begun.map_err(unwritable)?;
 
     let bar = progress::counting();
     let mut part_size = arguments.block_size;
@@ -133,10 +136,20 @@ fn write_to_stdout(arguments: &Arguments) -> Result<Exit, CliError> {
     let count = writer.done.count;
     writer.end().map_err(unwritable)?;
     render::note(&format!("{count} relationships"));
+    note_part(reach);
     Ok(Exit::Success)
 }
 
+/// Says it if the backup has a part of the data.
+fn note_part(reach: BackupReach) {
+    if reach == BackupReach::Part {
+        render::note("the backup has a part of the data only, which the roles of the key include");
+    }
+}
+
 type Output = BackupWriter<BufWriter<File>>;
+/// The file, open for writing, and how much of the data it is to have.
+type BegunFile = (Output, BackupReach);
 
 /// Reads the schema, whose token determines the revision, and begins the file.
 ///
@@ -145,17 +158,17 @@ fn begin(
     connection: &Connection,
     arguments: &Arguments,
     state: &ResumeFile,
-) -> Result<(Output, CreateProgress), CliError> {
+) -> Result<(BegunFile, CreateProgress), CliError> {
     let path = &arguments.file;
     require_absent(path)?;
     let (schema, token) = connection.read_schema()?;
-    require_whole(connection, arguments.partial)?;
+    let reach = reach(connection, arguments.partial)?;
 
     let draft = draft_path(path);
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft);
     let begun = file.and_then(|file| {
-        let mut writer = BackupWriter::begin(BufWriter::new(file), &schema)?;
+        let mut writer = BackupWriter::begin(BufWriter::new(file), reach, &schema)?;
         sync(&mut writer)?;
         Ok(writer)
     });
@@ -163,21 +176,36 @@ fn begin(
         let progress = CreateProgress { token, cursor: None, bytes: writer.done.bytes };
         state.save(&progress)?;
         publish(&draft, path)?;
-        Ok((writer, progress))
+        Ok(((writer, reach), progress))
     });
     drop(fs::remove_file(&draft));
     begun
 }
 
-/// Requires that the key may read everything, unless a part is enough: a file that lacks data must not pass for a backup.
-fn require_whole(connection: &Connection, is_part_enough: bool) -> Result<(), CliError> {
-    if is_part_enough || connection.exports_everything()? {
-        return Ok(());
+/// How much the key may read. That has to be everything, unless a part is enough: a file that lacks data must not pass for a
+/// backup of all.
+fn reach(connection: &Connection, is_part_enough: bool) -> Result<BackupReach, CliError> {
+    if connection.exports_everything()? {
+        return Ok(BackupReach::Whole);
+    }
+    if is_part_enough {
+        return Ok(BackupReach::Part);
     }
     Err(CliError::new(
         "the roles of the key include a part of the data only, so relationships would be missing in the backup: use a key \
          that may call ReadSchema and ExportBulkRelationships on all data, or back up the part with `--partial`",
     ))
+}
+
+/// Requires that a file that was begun says how much of the data it will have. One that is begun as a part may get more.
+fn require_reach(path: &Path, begun: BackupReach, now: BackupReach) -> Result<(), CliError> {
+    if (begun, now) != (BackupReach::Whole, BackupReach::Part) {
+        return Ok(());
+    }
+    let name = path.display();
+    Err(CliError::new(format!(
+        "`{name}` was begun with a key that may read all data, and this one may read a part: use that key, or remove the file"
+    )))
 }
 
 /// The name of a file before it is published.
@@ -212,7 +240,7 @@ fn publish(draft: &Path, path: &Path) -> Result<(), CliError> {
 }
 
 /// Verifies the file and opens it for appending; `None` if the program was killed before the file existed.
-fn resume(path: &Path, progress: &CreateProgress) -> Result<Option<Output>, CliError> {
+fn resume(path: &Path, progress: &CreateProgress) -> Result<Option<BegunFile>, CliError> {
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound && progress.cursor.is_none() => {
             return Ok(None);
@@ -221,7 +249,7 @@ fn resume(path: &Path, progress: &CreateProgress) -> Result<Option<Output>, CliE
     };
     let mut blocks = BackupReader::open(BufReader::new(&file), &path.display().to_string())?;
     while blocks.done.bytes < progress.bytes && blocks.next()?.is_some() {}
-    let done = blocks.done;
+    let (done, reach) = (blocks.done, blocks.reach);
     if done.bytes != progress.bytes {
         let name = path.display();
         return Err(CliError::new(format!("`{name}` has changed: remove it and start again")));
@@ -229,7 +257,7 @@ fn resume(path: &Path, progress: &CreateProgress) -> Result<Option<Output>, CliE
     file.set_len(done.bytes)
         .and_then(|()| file.seek(SeekFrom::Start(done.bytes)))
         .map_err(|error| unwritable(path, &error))?;
-    Ok(Some(BackupWriter { output: BufWriter::new(file), done }))
+    Ok(Some((BackupWriter { output: BufWriter::new(file), done }, reach)))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> CliError {

@@ -13,7 +13,8 @@
 //! end 1017 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
 //! ```
 //!
-//! The first line names the format and its version. Blocks follow: one `schema`, then any number of `relationships`,
+//! The first line names the format and its version; ` partial` follows in a backup of a part of the data, which programs
+//! that do not know it refuse. Blocks follow: one `schema`, then any number of `relationships`,
 //! each with a header line. The header has the number of relationships (for `relationships`), the size of the content
 //! in bytes, including its final line break, and the CRC-32 of the content as 8 hexadecimal digits. The content of
 //! `schema` is its text and a line break; the content of `relationships` is one relationship per line, in the order of
@@ -28,6 +29,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Read as _, Write};
 
 const FIRST_LINE: &str = "kilwa backup 1";
+const FIRST_LINE_OF_PART: &str = "kilwa backup 1 partial";
 const NAME: &str = "kilwa backup ";
 const SCHEMA: &str = "schema";
 const RELATIONSHIPS: &str = "relationships";
@@ -37,6 +39,24 @@ const HEAD_BYTES_MAX: u64 = 256;
 /// Maximum size of a block, in bytes, so that a damaged size does not exhaust the memory. Servers send a few MiB at a
 /// time.
 const BLOCK_BYTES_MAX: u64 = 256 << 20;
+
+/// How much of the data of its server a backup has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BackupReach {
+    /// All of it.
+    Whole,
+    /// What the roles of the key included.
+    Part,
+}
+
+impl BackupReach {
+    fn first_line(self) -> &'static str {
+        match self {
+            Self::Whole => FIRST_LINE,
+            Self::Part => FIRST_LINE_OF_PART,
+        }
+    }
+}
 
 /// The position up to which a file has been written or read.
 #[derive(Clone, Debug, Default)]
@@ -68,9 +88,9 @@ pub(super) struct BackupWriter<W> {
 
 impl<W: Write> BackupWriter<W> {
     /// Begins a file with its schema.
-    pub(super) fn begin(output: W, schema: &str) -> io::Result<Self> {
+    pub(super) fn begin(output: W, reach: BackupReach, schema: &str) -> io::Result<Self> {
         let mut writer = Self { output, done: BackupPosition::default() };
-        writer.put(format!("{FIRST_LINE}\n").as_bytes())?;
+        writer.put(format!("{}\n", reach.first_line()).as_bytes())?;
         let content = format!("{schema}\n");
         writer.put(format!("{SCHEMA} {}\n", sizes(&content)).as_bytes())?;
         writer.put(content.as_bytes())?;
@@ -123,6 +143,7 @@ pub(super) enum BackupBlock {
 pub(super) struct BackupReader<R> {
     input: R,
     name: String,
+    pub(super) reach: BackupReach,
     pub(super) done: BackupPosition,
     ended: bool,
 }
@@ -130,10 +151,18 @@ pub(super) struct BackupReader<R> {
 impl<R: BufRead> BackupReader<R> {
     /// Reads the first line. `name` is for messages.
     pub(super) fn open(input: R, name: &str) -> Result<Self, CliError> {
-        let mut blocks =
-            Self { input, name: name.to_owned(), done: BackupPosition::default(), ended: false };
+        let mut blocks = Self {
+            input,
+            name: name.to_owned(),
+            reach: BackupReach::Whole,
+            done: BackupPosition::default(),
+            ended: false,
+        };
+
         let line = blocks.line()?;
-        if line != FIRST_LINE.as_bytes() {
+        if line == FIRST_LINE_OF_PART.as_bytes() {
+            blocks.reach = BackupReach::Part;
+        } else if line != FIRST_LINE.as_bytes() {
             return Err(match line.strip_prefix(NAME.as_bytes()) {
                 Some(version) => blocks.wrong(format_args!(
                     "it has format {}, but this version reads format 1: use a newer version",
@@ -142,7 +171,7 @@ impl<R: BufRead> BackupReader<R> {
                 None => blocks.wrong("it is not a backup: the first line is not `kilwa backup 1`"),
             });
         }
-        blocks.done.add(format!("{FIRST_LINE}\n").as_bytes());
+        blocks.done.add(format!("{}\n", blocks.reach.first_line()).as_bytes());
         Ok(blocks)
     }
 

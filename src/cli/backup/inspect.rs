@@ -1,6 +1,6 @@
 //! `kilwa backup verify`, `parse-schema` and `parse-relationships`.
 
-use super::format::{BackupBlock, BackupReader};
+use super::format::{BackupBlock, BackupReach, BackupReader};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{progress, render, source_files};
@@ -18,8 +18,12 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn verify(arguments: &Arguments) -> Result<Exit, CliError> {
-    let count = for_each_block(&arguments.file, |_| Ok(()))?;
-    render::out(&format!("{count} relationships, complete and undamaged\n"))?;
+    let BackupSummary { count, reach } = for_each_block(&arguments.file, |_, _| Ok(()))?;
+    let found = match reach {
+        BackupReach::Whole => "complete and undamaged",
+        BackupReach::Part => "undamaged, but a part of the data only: it was made with `--partial`",
+    };
+    render::out(&format!("{count} relationships, {found}\n"))?;
     Ok(Exit::Success)
 }
 
@@ -33,7 +37,7 @@ pub(super) fn schema(arguments: &Arguments) -> Result<Exit, CliError> {
 }
 
 pub(super) fn relationships(arguments: &Arguments) -> Result<Exit, CliError> {
-    for_each_block(&arguments.file, |block| {
+    for_each_block(&arguments.file, |_, block| {
         let BackupBlock::Relationships(rows) = block else { return Ok(()) };
         let mut text = String::new();
         for row in rows {
@@ -44,18 +48,25 @@ pub(super) fn relationships(arguments: &Arguments) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// Passes every block of a file to `take`; returns the number of relationships.
+/// What a file has.
+pub(super) struct BackupSummary {
+    /// The number of its relationships.
+    pub(super) count: u64,
+    pub(super) reach: BackupReach,
+}
+
+/// Passes every block of a file to `take`, with the reach of the file.
 pub(super) fn for_each_block(
     path: &Path,
-    mut take: impl FnMut(BackupBlock) -> Result<(), CliError>,
-) -> Result<u64, CliError> {
+    mut take: impl FnMut(BackupReach, BackupBlock) -> Result<(), CliError>,
+) -> Result<BackupSummary, CliError> {
     let (input, bar) = open(path)?;
     let mut blocks = BackupReader::open(input, &path.display().to_string())?;
     while let Some(block) = blocks.next()? {
-        take(block)?;
+        take(blocks.reach, block)?;
     }
     bar.finish_and_clear();
-    Ok(blocks.done.count)
+    Ok(BackupSummary { count: blocks.done.count, reach: blocks.reach })
 }
 
 /// A file or standard input, with a progress bar.

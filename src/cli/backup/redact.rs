@@ -60,10 +60,10 @@ fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, CliErro
     let mut writer = None;
     let secret = Redactor::new();
 
-    let count = inspect::for_each_block(&arguments.file, |block| {
+    let summary = inspect::for_each_block(&arguments.file, |reach, block| {
         match (block, &mut writer) {
             (BackupBlock::Schema(schema), None) => {
-                let begun = output.take().map(|output| BackupWriter::begin(output, &schema));
+                let begun = output.take().map(|output| BackupWriter::begin(output, reach, &schema));
                 writer = begun.transpose().map_err(failed)?;
             }
             (BackupBlock::Relationships(rows), Some(writer)) => {
@@ -79,7 +79,7 @@ fn redact(arguments: &Arguments, output: BufWriter<File>) -> Result<u64, CliErro
     if let Some(writer) = writer {
         writer.end().map_err(failed)?;
     }
-    Ok(count)
+    Ok(summary.count)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> CliError {

@@ -1,7 +1,7 @@
 //! `kilwa backup restore`.
 
-use super::format::{BackupBlock, BackupReader};
-use super::inspect;
+use super::format::{BackupBlock, BackupReach, BackupReader};
+use super::inspect::{self, BackupSummary};
 use super::resume_file::ResumeFile;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -78,7 +78,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         ));
     }
     // The whole file is verified first, so that nothing of a damaged file is written.
-    let total = inspect::for_each_block(&arguments.file, |_| Ok(()))?;
+    let BackupSummary { count: total, reach } =
+        inspect::for_each_block(&arguments.file, |_, _| Ok(()))?;
 
     let connection = arguments.server.connect()?;
     let state = ResumeFile::beside(&arguments.file, ENDING);
@@ -113,6 +114,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         render::json(&RestoredJson { relationships: total })?;
     } else {
         render::out(&format!("{total} relationships restored\n"))?;
+    }
+    if reach == BackupReach::Part {
+        render::note("the backup has a part of the data only: it was made with `--partial`");
     }
     Ok(Exit::Success)
 }

@@ -186,9 +186,8 @@ fn a_backup_with_a_key_that_sees_a_part_is_refused_unless_the_part_is_asked_for(
 
     let created = place.done(PARTIAL, "backup create part.backup --partial");
     assert_eq!(created, "1 relationships in part.backup\n");
-    assert!(
-        fs::read_to_string(part).unwrap().contains("\ndocument:alpha/plan#owner@user:alpha/ann\n")
-    );
+    let text = fs::read_to_string(part).unwrap();
+    assert!(text.contains("\ndocument:alpha/plan#owner@user:alpha/ann\n"), "{text}");
     // An export is what the key sees, and says so beside it.
     for (key, says_so) in [(PARTIAL, true), (BACKUP, false)] {
         let output = place.run(key, "relationship bulk-export");
@@ -196,6 +195,35 @@ fn a_backup_with_a_key_that_sees_a_part_is_refused_unless_the_part_is_asked_for(
         let note = String::from_utf8(output.stderr).unwrap();
         assert_eq!(note.contains("a part of the data only"), says_so, "{note}");
     }
+    // So does the file, wherever it is read.
+    assert!(text.starts_with("kilwa backup 1 partial\n"), "{text}");
+    let verified = place.done(PARTIAL, "backup verify part.backup");
+    let expected = "1 relationships, undamaged, but a part of the data only";
+    assert!(verified.starts_with(expected), "{verified}");
+    place.done(PARTIAL, "backup redact part.backup redacted.backup");
+    let verified = place.done(PARTIAL, "backup verify redacted.backup");
+    assert!(verified.starts_with(expected), "{verified}");
+    for words in ["create again.backup --partial", "create - --partial"] {
+        let output = place.run(PARTIAL, &format!("backup {words}"));
+        let note = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && note.contains("a part of the data only"), "{note}");
+    }
+    let restored = place.run(FULL, "backup restore part.backup --conflict-strategy touch");
+    let note = String::from_utf8(restored.stderr).unwrap();
+    assert!(restored.status.success() && note.contains("a part of the data only"), "{note}");
+    // With a key that may read all, it is whole, whatever the flag says.
+    place.done(BACKUP, "backup create whole.backup --partial");
+    let verified = place.done(BACKUP, "backup verify whole.backup");
+    assert_eq!(verified, "2 relationships, complete and undamaged\n");
+
+    // A file that was begun as a whole one does not become a part when it is resumed.
+    let whole = fs::read_to_string(place.folder.path().join("whole.backup")).unwrap();
+    let begun = &whole[..whole.find("relationships 2 ").unwrap()];
+    let progress = format!("{{\"token\":\"\",\"cursor\":null,\"bytes\":{}}}", begun.len());
+    fs::write(place.folder.path().join("begun.backup"), begun).unwrap();
+    fs::write(place.folder.path().join("begun.backup.unfinished"), progress).unwrap();
+    let error = place.refused(PARTIAL, "backup create begun.backup --partial");
+    assert!(error.contains("was begun with a key that may read all data"), "{error}");
     // The two methods are enough, on all data.
     assert_eq!(place.done(BACKUP, "backup create all.backup"), "2 relationships in all.backup\n");
     assert!(place.done(BACKUP, "backup create -").contains("document:bravo/plan#owner"));
