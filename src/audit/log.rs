@@ -4,9 +4,12 @@ use super::event::EventEncoder;
 use super::options::{AuditOptions, AuditSource, AuditTarget, WhenFull};
 use super::record::CallRecord;
 use super::rotating_file::RotatingFile;
+use super::whole_lines::WholeLines;
 use crate::telemetry::Throttle;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -74,6 +77,9 @@ pub enum AuditError {
         /// Why not.
         source: io::Error,
     },
+    /// Standard output.
+    #[error("the audit log cannot be written to standard output: {0}")]
+    Standard(io::Error),
     /// Its thread.
     #[error("the thread of the audit log cannot be started: {0}")]
     Thread(io::Error),
@@ -88,7 +94,7 @@ enum AuditMessage {
 
 /// Where the lines go.
 enum AuditOutput {
-    Standard,
+    Standard(WholeLines),
     File(RotatingFile),
 }
 
@@ -97,7 +103,12 @@ impl AuditLog {
     pub fn start(options: &AuditOptions, source: AuditSource) -> Result<Option<Self>, AuditError> {
         let output = match &options.target {
             None => return Ok(None),
-            Some(AuditTarget::StandardOutput) => AuditOutput::Standard,
+            Some(AuditTarget::StandardOutput) => {
+                let output = io::stdout().as_fd().try_clone_to_owned();
+                AuditOutput::Standard(WholeLines::of_shared(File::from(
+                    output.map_err(AuditError::Standard)?,
+                )))
+            }
             Some(AuditTarget::File(path)) => {
                 let file = RotatingFile::open(path, options.file_bytes_max, options.old_files_max);
                 let failed = |source| AuditError::File { path: path.clone(), source };
@@ -295,10 +306,7 @@ impl AuditWriter {
             return Ok(());
         }
         match &mut self.output {
-            AuditOutput::Standard => {
-                let mut output = io::stdout().lock();
-                output.write_all(lines).and_then(|()| output.flush())
-            }
+            AuditOutput::Standard(output) => output.append(lines),
             AuditOutput::File(file) => {
                 if self.state.reopens.swap(false, Ordering::Relaxed) {
                     file.reopen()?;

@@ -13,6 +13,7 @@ mod message_json;
 mod options;
 mod record;
 mod rotating_file;
+mod whole_lines;
 
 pub use log::{AuditError, AuditFull, AuditLog, AuditSlot};
 pub use options::{AuditOptions, AuditSource, AuditTarget, WhenFull};

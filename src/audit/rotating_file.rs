@@ -1,9 +1,10 @@
 //! A file that is put aside when it is large.
 
+use super::whole_lines::WholeLines;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A file that is appended to. When it would get too large it becomes `NAME.1`, what was that becomes `NAME.2`, and so on; the
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct RotatingFile {
     path: PathBuf,
-    file: File,
+    lines: WholeLines,
     bytes: u64,
     bytes_max: u64,
     old_files_max: usize,
@@ -20,25 +21,24 @@ pub(super) struct RotatingFile {
 impl RotatingFile {
     /// Opens or creates it, readable by its owner alone.
     pub(super) fn open(path: &Path, bytes_max: u64, old_files_max: usize) -> io::Result<Self> {
-        let file = append(path)?;
-        let bytes = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, bytes, bytes_max, old_files_max })
+        let (lines, bytes) = append(path)?;
+        Ok(Self { path: path.to_owned(), lines, bytes, bytes_max, old_files_max })
     }
 
     /// Opens the path anew, after another program has moved the file.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        self.file = append(&self.path)?;
-        self.bytes = self.file.metadata()?.len();
+        (self.lines, self.bytes) = append(&self.path)?;
         Ok(())
     }
 
-    /// Appends whole lines.
+    /// Appends whole lines. After an error it has to be called with the same lines again.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let length = u64::try_from(lines.len()).unwrap_or(u64::MAX);
-        if self.bytes > 0 && self.bytes.saturating_add(length) > self.bytes_max {
+        let is_full = self.bytes > 0 && self.bytes.saturating_add(length) > self.bytes_max;
+        if is_full && !self.lines.is_within_line() {
             self.rotate()?;
         }
-        self.file.write_all(lines)?;
+        self.lines.append(lines)?;
         self.bytes = self.bytes.saturating_add(length);
         Ok(())
     }
@@ -68,14 +68,27 @@ fn unless_missing(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
-fn append(path: &Path) -> io::Result<File> {
+/// A file that is open for appending, and its length.
+fn append(path: &Path) -> io::Result<(WholeLines, u64)> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     // One that was there before, or that another program made, has a mode of its own.
-    let mode = file.metadata()?.permissions().mode();
+    let found = file.metadata()?;
+    let mode = found.permissions().mode();
     if mode & 0o077 != 0 {
         tracing::warn!(path = %path.display(), "others can read the audit log: make its mode 0600");
     }
-    Ok(file)
+    let after_fragment = found.is_file() && ends_within_line(path, found.len());
+    Ok((WholeLines::of_file(file, after_fragment)?, found.len()))
+}
+
+/// Whether a file ends within a line, as a crash leaves it. False for one that cannot be read.
+fn ends_within_line(path: &Path, bytes: u64) -> bool {
+    let mut last = [b'\n'];
+    let read = File::open(path).and_then(|file| match bytes.checked_sub(1) {
+        Some(at) => file.read_exact_at(&mut last, at),
+        None => Ok(()),
+    });
+    read.is_ok() && last != [b'\n']
 }
 
 #[cfg(test)]
@@ -105,5 +118,12 @@ mod tests {
         file.reopen().unwrap();
         file.write(b"7th\n").unwrap();
         assert_eq!(read("audit.log").as_deref(), Some("7th\n"));
+
+        // After what a crash left of a line, the next one begins anew.
+        fs::write(&path, "a part of a li").unwrap();
+        let mut file = RotatingFile::open(&path, 100, 2).unwrap();
+        file.write(b"8th\n").unwrap();
+        file.write(b"9th\n").unwrap();
+        assert_eq!(read("audit.log").as_deref(), Some("a part of a li\n8th\n9th\n"));
     }
 }

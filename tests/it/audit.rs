@@ -1,6 +1,7 @@
 //! The audit log: what is recorded, where, and what happens when it cannot be written.
 
 use crate::certificates::Authority;
+use crate::healing::Server;
 use crate::program::{self, without_variables};
 use crate::served::Served;
 use crate::server_support::{Bearer, KEY, SCHEMA, config, question, start, touch};
@@ -260,6 +261,51 @@ fn an_audit_log_that_cannot_be_opened_keeps_the_server_from_starting() {
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("the audit log `/nowhere/audit.log` cannot be opened"), "{text}");
+}
+
+/// Awaits that a file has so many lines, each of them whole.
+async fn await_lines(path: &Path, count: usize) -> Vec<Value> {
+    let mut text = String::new();
+    for _ in 0..1200 {
+        text = fs::read_to_string(path).unwrap();
+        if text.ends_with('\n') && text.lines().count() >= count {
+            return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{count} whole lines do not come: {text}")
+}
+
+#[tokio::test]
+async fn a_disk_that_was_full_leaves_whole_lines() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("audit.log");
+    let options = ["--audit-log", path.to_str().unwrap()];
+    let server = Server::start_with(&home.path().join("data"), home.path(), &options).await;
+    server.write_schema().await;
+    server.write(0).await.unwrap();
+    server.write(1).await.unwrap();
+    let before = await_lines(&path, 3).await.len();
+
+    // From here on there is room for a part of a record.
+    let room = fs::metadata(&path).unwrap().len() + 100;
+    server.limit(&format!("--fsize={room}:"));
+    server.documents().await;
+    for _ in 0..1200 {
+        if server.said().contains("the audit log cannot be written") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(server.said().contains("the audit log cannot be written"), "{}", server.said());
+    assert_eq!(await_lines(&path, before).await.len(), before);
+
+    server.limit("--fsize=unlimited:");
+    server.documents().await;
+    let lines = await_lines(&path, before + 2).await;
+    assert_eq!(lines.len(), before + 2);
+    let ids: std::collections::BTreeSet<_> = lines.iter().map(|line| line["id"].as_str()).collect();
+    assert_eq!(ids.len(), lines.len(), "{lines:?}");
 }
 
 fn full(when_full: WhenFull) -> AuditOptions {
