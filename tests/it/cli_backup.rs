@@ -438,6 +438,41 @@ fn a_restoration_goes_on_behind_what_is_there() {
 }
 
 #[test]
+fn what_fails_after_it_has_written_the_schema_says_so() {
+    let (data, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let access = folder.path().join("access.toml");
+    let key = "a key that writes the schema alone";
+    let text =
+        "[roles.schema]\nmethods = [\"schema\", \"WriteSchema\"]\n[[keys]]\nname = \"schema\"\n";
+    fs::write(&access, format!("{text}key = \"{key}\"\nroles = [\"schema\"]\n")).unwrap();
+    fs::write(folder.path().join("data.yaml"), FILE).unwrap();
+    let server = Served::start_with(data.path(), &["--access-file", access.to_str().unwrap()]);
+    let place = Place { server, folder, _data: data };
+    let refused = |arguments: &[&str]| {
+        let output = place.command(arguments).env("KILWA_TOKEN", key).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    let said = refused(&["import", "data.yaml"]);
+    assert!(said.contains("WriteRelationships"), "{said}");
+    assert!(said.contains("the schema has been written"), "{said}");
+    let said = refused(&["import", "data.yaml", "--schema=false"]);
+    assert!(!said.contains("the schema has been written"), "{said}");
+
+    let other = Place::imported();
+    other.done(&["backup", "create", "a.backup"]);
+    fs::write(place.path("a.backup"), other.read("a.backup")).unwrap();
+    let said = refused(&["backup", "restore", "a.backup"]);
+    assert!(said.contains("ImportBulkRelationships"), "{said}");
+    assert!(!said.contains("the schema"), "it was that of the backup: {said}");
+    fs::write(place.path("user.zed"), "definition user {}").unwrap();
+    place.done(&["schema", "write", "user.zed"]);
+    let said = refused(&["backup", "restore", "a.backup", "--conflict-strategy", "touch"]);
+    assert!(said.contains("has been replaced by that of the backup"), "{said}");
+}
+
+#[test]
 fn a_restoration_that_is_refused_leaves_the_schema_as_it_was() {
     let place = Place::imported();
     place.done(&["backup", "create", "a.backup"]);
