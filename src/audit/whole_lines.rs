@@ -81,7 +81,8 @@ mod tests {
         output.set_nonblocking(true).unwrap();
         reader.set_nonblocking(true).unwrap();
         let mut output = WholeLines::of_shared(File::from(OwnedFd::from(output)));
-        let lines: String = (0..200_000).map(|number| format!("line {number}\n")).collect();
+        let lines =
+            (0..200_000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
 
         let (mut found, mut parts) = (Vec::new(), 0);
         while let Err(error) = output.append(lines.as_bytes()) {
