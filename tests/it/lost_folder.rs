@@ -37,9 +37,12 @@ fn remove_files(database: &Path, ending: &str) {
     assert!(removed > 0, "there is no file `{ending}`");
 }
 
+/// What is missing afterwards, as the store says it, and how it is lost.
+type Loss = (&'static str, fn(&Path));
+
 #[test]
 fn no_write_is_acknowledged_that_the_next_start_would_not_find() {
-    let losses: [(&str, fn(&Path)); 7] = [
+    let losses: [Loss; 7] = [
         ("data", |data| fs::remove_dir_all(data).unwrap()),
         ("rocksdb", |data| fs::remove_dir_all(data.join("rocksdb")).unwrap()),
         ("rocksdb/CURRENT", |data| remove_files(&data.join("rocksdb"), "CURRENT")),

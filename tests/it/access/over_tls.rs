@@ -211,12 +211,22 @@ fn a_backup_with_a_key_that_sees_a_part_is_refused_unless_the_part_is_asked_for(
     let restored = place.run(FULL, "backup restore part.backup --conflict-strategy touch");
     let note = String::from_utf8(restored.stderr).unwrap();
     assert!(restored.status.success() && note.contains("a part of the data only"), "{note}");
-    // With a key that may read all, it is whole, whatever the flag says.
+}
+
+#[test]
+fn a_backup_with_a_key_that_sees_all_is_whole_whatever_its_flag_says() {
+    let place = TenantServer::start();
+    place.populate();
     place.done(BACKUP, "backup create whole.backup --partial");
     let verified = place.done(BACKUP, "backup verify whole.backup");
     assert_eq!(verified, "2 relationships, complete and undamaged\n");
+}
 
-    // A file that was begun as a whole one does not become a part when it is resumed.
+#[test]
+fn a_file_that_was_begun_as_a_whole_backup_does_not_become_a_part() {
+    let place = TenantServer::start();
+    place.populate();
+    place.done(BACKUP, "backup create whole.backup");
     let whole = fs::read_to_string(place.folder.path().join("whole.backup")).unwrap();
     let begun = &whole[..whole.find("relationships 2 ").unwrap()];
     let progress = format!("{{\"token\":\"\",\"cursor\":null,\"bytes\":{}}}", begun.len());
