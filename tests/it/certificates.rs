@@ -5,6 +5,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A certificate authority.
@@ -97,6 +98,8 @@ impl Issued {
         for (path, text) in [(&files.certificate, &self.certificate), (&files.key, &self.key)] {
             let new = path.with_extension("new");
             fs::write(&new, text).unwrap();
+            // As a key has to be: others may not read it.
+            fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
             fs::rename(new, path).unwrap();
         }
         files
