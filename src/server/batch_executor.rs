@@ -189,14 +189,15 @@ impl Backlog {
     /// Polls calls until none is left or the turn has ended, and one of them in any case. Returns whether it has ended.
     fn poll_calls(&self, end: Instant) -> bool {
         let mut now = Instant::now();
+        // Of the oldest calls: the newest, which go first when others are late, would hide how long these wait.
         let (mut polled, mut waited_in_all) = (0, Duration::ZERO);
         let is_over = loop {
-            let Some(NextCall { call, waited, turn }) = self.state().calls.next(now) else {
+            let Some(NextCall { call, oldest, turn }) = self.state().calls.next(now) else {
                 break false;
             };
             poll_once(call);
             polled += 1;
-            waited_in_all += waited;
+            waited_in_all += oldest;
 
             let begun = mem::replace(&mut now, Instant::now());
             if turn != CallTurn::Oldest {

@@ -33,7 +33,8 @@ impl CallBacklogs {
         self.calls.fetch_add(calls, Ordering::Relaxed);
     }
 
-    /// Counts calls that no longer wait, because they are polled for the first time. `waited` is how long they did together.
+    /// Counts calls that no longer wait, because they are polled for the first time. `waited` is the sum, for each of them, of how
+    /// long the oldest call of its connection had waited then.
     pub fn remove(&self, calls: usize, waited: Duration) {
         self.calls.fetch_sub(calls, Ordering::Relaxed);
         self.waits.add_sum(u64::try_from(calls).unwrap_or(u64::MAX), waited);
