@@ -92,7 +92,7 @@
 //! | [`config`] | the options of a server |
 //! | [`server`] | the server: listen, serve, collect garbage, drain |
 //! | [`client`] | the gRPC client of the command line |
-//! | [`bench`] | the benchmark: workloads with known answers, a generator of calls, a reference server |
+//! | [`mod@bench`] | the benchmark: workloads with known answers, a generator of calls, a reference server |
 //! | [`cli`] | the command line: one file per command; the only module that prints |
 //!
 //! # Invariants
