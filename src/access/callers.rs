@@ -92,7 +92,7 @@ impl Callers {
 
     /// The access file, and the key sets that it names.
     pub fn files(&self) -> Vec<PathBuf> {
-        let key_sets = self.current.load().issuers.key_set_paths();
+        let key_sets = self.current.load().issuers.files();
         self.file.iter().cloned().chain(key_sets).collect()
     }
 

@@ -59,7 +59,7 @@ impl IssuerTable {
     }
 
     /// The files of their keys, and of the authorities that vouch for the addresses of keys.
-    pub(super) fn key_set_paths(&self) -> Vec<PathBuf> {
+    pub fn files(&self) -> Vec<PathBuf> {
         self.issuers.iter().filter_map(|issuer| issuer.keys.file().cloned()).collect()
     }
 

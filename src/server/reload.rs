@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 
 /// How often the files are looked at.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// The bit of a file's mode with which every user of the machine may change it. Its group may: a system for configuration has one.
+const ALL_MAY_CHANGE: u32 = 0o002;
 
 /// Something that is read from files, and that can be read again.
 pub(super) struct Reloadable {
@@ -80,8 +82,28 @@ impl Reloadable {
         Self { named_files: Some(Box::new(files)), ..self }
     }
 
+    /// Its files that every user of the machine can change.
+    pub(super) fn open_files(&self) -> impl Iterator<Item = &Path> {
+        let is_open = |path: &&PathBuf| {
+            fs::metadata(path).is_ok_and(|found| found.permissions().mode() & ALL_MAY_CHANGE != 0)
+        };
+        self.files.iter().filter(is_open).map(PathBuf::as_path)
+    }
+
+    /// Warns of files that every user of the machine can change: they decide who may do what.
+    pub(super) fn warn_of_open_files(&self) {
+        for path in self.open_files() {
+            tracing::warn!(
+                name = self.name,
+                path = %path.display(),
+                "every user of this machine can change this file, and so who may do what: make its mode 0600"
+            );
+        }
+    }
+
     /// Reads it again, and says in the log what came of it.
     fn reload(&mut self) {
+        self.warn_of_open_files();
         // Before the files are read: a change meanwhile is then noticed at the next look.
         self.state.read = marks(&self.files);
         let reloaded = (self.reload)();

@@ -21,10 +21,8 @@ use crate::api::{self, ServiceMiddleware, Workers};
 use crate::audit::AuditLog;
 use crate::envoy::ExtAuthz;
 use crate::traces::{RunningExport, TraceExport};
-use std::fs;
 use std::future::Future;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +43,9 @@ impl Server {
         self.require_protection(&listener)?;
         let outdated = OutdatedCount::default();
         let requests = Arc::clone(&self.reloads);
-        let reloading = reload::supervise(self.reloadables(), requests, outdated.clone());
+        let reloadables = self.reloadables();
+        reloadables.iter().for_each(Reloadable::warn_of_open_files);
+        let reloading = reload::supervise(reloadables, requests, outdated.clone());
 
         let traces = self.traces.take().map(TraceExport::run).transpose()?;
         let audit = self.options.audit.clone();
@@ -150,6 +150,12 @@ impl Server {
         self.tls.iter().chain(metrics).chain(http)
     }
 
+    /// The files that decide who may do what, and that every user of the machine can change.
+    pub fn open_files(&self) -> Vec<PathBuf> {
+        let things = self.reloadables();
+        things.iter().flat_map(Reloadable::open_files).map(Path::to_owned).collect()
+    }
+
     /// All that can be reloaded while the server runs.
     fn reloadables(&self) -> Vec<Reloadable> {
         let tls = self.identities().map(TlsIdentity::reloadable);
@@ -172,26 +178,13 @@ fn audit_reloadable(audit: AuditLog) -> Reloadable {
 
 /// The access file of callers that have one.
 fn access_reloadable(callers: Arc<Callers>) -> Option<Reloadable> {
-    warn_of_open_file(callers.file()?);
+    callers.file()?;
     let files = callers.files();
     let named = Arc::clone(&callers);
-    let reload = move || {
-        callers.file().into_iter().for_each(warn_of_open_file);
-        callers.reload().map_err(|error| error.to_string())
-    };
+    let reload = move || callers.reload().map_err(|error| error.to_string());
     let reloadable = Reloadable::new("access file", files, reload);
     // A file with another issuer names another key set.
     Some(reloadable.with_named_files(move || named.files()))
-}
-
-/// Warns of an access file that every user of the machine can change. Its group may: a system for configuration has one.
-fn warn_of_open_file(file: &Path) {
-    if fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0) {
-        tracing::warn!(
-            path = %file.display(),
-            "every user of this machine can change the access file, and so give itself every role: make its mode 0600"
-        );
-    }
 }
 
 /// The mapping file of external authorization. After the access file, whose issuers it names.

@@ -1,5 +1,6 @@
 //! The log line of a call: what it has at each level, and what it never has.
 
+use crate::access::tokens::{self, Signer};
 use crate::certificates::Authority;
 use crate::program;
 use crate::served::Served;
@@ -328,9 +329,63 @@ fn files_that_others_can_read_or_change_are_unsafe_settings() {
     open(&access, 0o666);
     open(&audit, 0o644);
     open(&files.key, 0o644);
-    let all = "key on the command line, access file that every user can change, TLS key that every user can read, \
-               audit log that others can read";
+    let all = format!(
+        "key on the command line, TLS key that every user can read, audit log that others can read, file that every user can \
+         change: {}",
+        access.display()
+    );
     assert_eq!(start(), all);
+}
+
+#[test]
+fn files_that_decide_who_may_do_what_and_that_every_user_can_change_are_unsafe_settings() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let authority = Authority::new("an authority");
+    let files = authority.server().write(folder.path(), "server");
+    let rule = "[[rules]]\nname = \"all\"\npath = \"/{rest...}\"\nverdict = \"allow\"\n";
+    for (name, text) in [
+        ("clients.pem", authority.pem()),
+        ("envoy.toml", rule.to_owned()),
+        ("authzen.toml", String::new()),
+        ("jwks.json", tokens::key_set(&[Signer::ed().jwk("a")])),
+        ("access.toml", tokens::access(&["EdDSA"], "")),
+    ] {
+        fs::write(path(name), text).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let [access, clients, rules, mapping] =
+        ["access.toml", "clients.pem", "envoy.toml", "authzen.toml"].map(path);
+    let start = || {
+        let mut program = program::without_variables(env!("CARGO_BIN_EXE_kilwa"));
+        program.args(["serve", "--grpc-addr", "127.0.0.1:0", "--data-dir", &path("data")]);
+        program.args(["--access-file", &access, "--ext-authz-file", &rules]).args(files.flags());
+        program.args(["--grpc-tls-client-ca-path", &clients]);
+        program.args([
+            "--http-enabled",
+            "--http-addr",
+            "127.0.0.1:0",
+            "--authzen-mapping-file",
+            &mapping,
+        ]);
+        let server = Served::run(program);
+        let line = server.await_line("serving gRPC");
+        let (_, settings) = line.split_once("unsafe_settings=\"").unwrap();
+        let settings = settings.split('"').next().unwrap().to_owned();
+        let warning = (settings != "none").then(|| server.await_line("can change this file"));
+        (settings, warning.unwrap_or_default())
+    };
+
+    assert_eq!(start(), ("none".to_owned(), String::new()));
+    let certificate = files.certificate.to_str().unwrap().to_owned();
+    let jwks = path("jwks.json");
+    for file in [&certificate, &clients, &rules, &jwks, &mapping, &access] {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o602)).unwrap();
+        let (settings, warning) = start();
+        assert_eq!(settings, format!("file that every user can change: {file}"));
+        assert!(warning.contains(file.as_str()), "{warning}");
+        fs::set_permissions(file, fs::Permissions::from_mode(0o660)).unwrap();
+    }
 }
 
 #[tokio::test]

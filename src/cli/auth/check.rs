@@ -7,6 +7,7 @@ use crate::cli::render::{self, DOUBTFUL, styled};
 use clap::Args;
 use std::fmt::Write as _;
 use std::fs;
+use std::iter;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
@@ -63,10 +64,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
             );
         }
     }
-    if mode & OTHERS_MAY_WRITE != 0 {
-        render::note(
-            "every user of this machine can change the file, and so give itself every role: make its mode 0600\n",
-        );
+    for file in iter::once(arguments.file.clone()).chain(issuers.files()) {
+        if fs::metadata(&file)?.permissions().mode() & OTHERS_MAY_WRITE != 0 {
+            render::note(&format!(
+                "every user of this machine can change `{}`, and so give itself every role: make its mode 0600\n",
+                file.display()
+            ));
+        }
     }
     Ok(Exit::Success)
 }

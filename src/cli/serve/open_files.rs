@@ -1,5 +1,5 @@
-//! Files of a server that other users of the machine can read or change. Each is warned of where it is opened. A data folder that is
-//! open to others is one of its remarks.
+//! Files of a server that other users of the machine can read. Each is warned of where it is opened. A data folder that is open to others
+//! is one of its remarks.
 
 use crate::audit::AuditTarget;
 use crate::config::{Config, TransportSecurity};
@@ -7,16 +7,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// The bit of a mode with which every user can change a file.
-const ALL_WRITE: u32 = 0o002;
-/// The bit with which every user can read it.
+/// The bit of a mode with which every user can read a file.
 const ALL_READ: u32 = 0o004;
 /// The bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
 
 /// What is open to others, in words.
 pub(super) fn names(config: &Config) -> Vec<&'static str> {
-    let access = config.access_file.as_deref();
     let audit = match &config.audit.target {
         Some(AuditTarget::File(file)) => Some(file.as_path()),
         Some(AuditTarget::StandardOutput) | None => None,
@@ -25,7 +22,6 @@ pub(super) fn names(config: &Config) -> Vec<&'static str> {
         fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & bits != 0)
     };
     let found = [
-        (access.is_some_and(|it| is_open(it, ALL_WRITE)), "access file that every user can change"),
         (tls_keys(config).any(|it| is_open(it, ALL_READ)), "TLS key that every user can read"),
         (audit.is_some_and(|it| is_open(it, OTHERS)), "audit log that others can read"),
     ];

@@ -32,7 +32,7 @@ pub(super) fn log(address: SocketAddr, config: &Config, server: &Server) {
     let profiles = is_on(config.metrics.profiles);
     let read_only = is_on(config.read_only);
 
-    let unsafe_settings = unsafe_settings(config);
+    let unsafe_settings = unsafe_settings(config, server);
     tracing::info!(
         version,
         %address,
@@ -61,7 +61,7 @@ fn transport(transport: &TransportSecurity) -> &'static str {
 }
 
 /// The settings, and modes of files, that take a protection away, separated by commas; `none` without any.
-fn unsafe_settings(config: &Config) -> String {
+fn unsafe_settings(config: &Config, server: &Server) -> String {
     let http = config.http.as_ref().map(|http| &http.transport);
     let metrics = config.metrics.address.as_ref().map(|_| &config.metrics.transport);
     let is_plain = |transport| transport == &TransportSecurity::Plaintext;
@@ -75,6 +75,10 @@ fn unsafe_settings(config: &Config) -> String {
     ];
 
     let found = settings.iter().filter(|(applies, _)| *applies).map(|(_, name)| *name);
-    let found: Vec<_> = found.chain(open_files::names(config)).collect();
+    let found = found.chain(open_files::names(config)).map(str::to_owned);
+    let changeable = server.open_files().into_iter();
+    let changeable =
+        changeable.map(|file| format!("file that every user can change: {}", file.display()));
+    let found: Vec<_> = found.chain(changeable).collect();
     if found.is_empty() { "none".to_owned() } else { found.join(", ") }
 }

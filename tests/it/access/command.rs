@@ -1,5 +1,6 @@
 //! `kilwa auth`.
 
+use super::tokens::{self, Signer};
 use crate::program;
 use std::fs;
 use std::io::Write as _;
@@ -96,9 +97,19 @@ fn a_file_that_every_user_can_change_is_warned_about() {
         let output = program::kilwa().args(["auth", "check"]).arg(&path).output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{err}");
-        let warning = "every user of this machine can change the file";
+        let warning = "every user of this machine can change `";
         assert_eq!(err.contains(warning), is_open, "{mode:o}: {err}");
     }
+
+    // So is a file with keys of tokens.
+    let keys = folder.path().join("jwks.json");
+    fs::write(&keys, tokens::key_set(&[Signer::ed().jwk("a")])).unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o606)).unwrap();
+    fs::write(&path, tokens::access(&["EdDSA"], "")).unwrap();
+    let output = program::kilwa().args(["auth", "check"]).arg(&path).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    let warning = format!("every user of this machine can change `{}`", keys.display());
+    assert!(err.contains(&warning), "{err}");
 }
 
 #[test]

@@ -275,7 +275,7 @@ fn an_access_file_that_every_user_can_change_is_warned_about() {
         fs::set_permissions(rotating.file(), fs::Permissions::from_mode(mode)).unwrap();
         rotating.server.signal("HUP");
         let lines = rotating.server.lines_through("reloaded");
-        let warning = "every user of this machine can change the access file";
+        let warning = "every user of this machine can change this file";
         assert_eq!(lines.iter().any(|line| line.contains(warning)), is_open, "{mode:o}");
     }
 }

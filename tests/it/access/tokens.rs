@@ -141,7 +141,7 @@ pub(crate) fn claims(changes: &Value) -> Value {
 }
 
 /// An access file whose issuer has its keys in a file beside it.
-fn access(algorithms: &[&str], lines: &str) -> String {
+pub(crate) fn access(algorithms: &[&str], lines: &str) -> String {
     format!(
         "[roles.checks]\nmethods = [\"check\"]\n\
          [[issuers]]\nname = \"idp\"\nissuer = \"https://idp.example.org/\"\naudience = [\"kilwa\"]\n\
