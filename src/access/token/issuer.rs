@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 << 10;
-/// The most characters of a subject that become part of a caller's name.
-const SUBJECT_CHARS_MAX: usize = 200;
+/// The most characters of a subject, as OpenID Connect has it.
+const SUBJECT_CHARS_MAX: usize = 255;
 
 /// An identity provider whose tokens are accepted.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Issuer {
     /// Verifies a token of this issuer that is meant for this server, and reads what it says of its caller.
     pub(in crate::access) fn verify(&self, token: &str) -> Result<TokenCaller, TokenRefusal> {
         let claims = self.claims(token, &self.audience)?;
-        let subject = subject_of(&claims).ok_or(TokenRefusal::Claims)?;
+        let subject = subject_of(&claims)?;
         let expires = claims.get("exp").and_then(seconds).ok_or(TokenRefusal::Claims)?;
         let roles = self.roles_of(&claims);
         if roles.is_empty() {
@@ -113,11 +113,13 @@ pub(in crate::access) fn issuer_name(token: &str) -> Option<Result<String, Token
     Some(name.map(str::to_owned).ok_or(TokenRefusal::IssuerClaim))
 }
 
-/// The subject of a token, as a log can show it.
-fn subject_of(claims: &Map<String, Value>) -> Option<String> {
-    let subject = claims.get("sub")?.as_str()?;
-    let shown = subject.chars().filter(|letter| !letter.is_control()).take(SUBJECT_CHARS_MAX);
-    Some(shown.collect::<String>()).filter(|subject| !subject.is_empty())
+/// The subject of a token, which names its caller in logs as it is.
+fn subject_of(claims: &Map<String, Value>) -> Result<&str, TokenRefusal> {
+    let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
+    let subject = subject.ok_or(TokenRefusal::Claims)?;
+    let is_name =
+        subject.chars().count() <= SUBJECT_CHARS_MAX && !subject.chars().any(char::is_control);
+    if is_name { Ok(subject) } else { Err(TokenRefusal::Subject) }
 }
 
 /// A time as a token has it: a whole number, or one with a fraction.

@@ -23,6 +23,11 @@ pub enum TokenRefusal {
     /// A claim is missing.
     #[error("invalid token: it needs the claims `iss`, `aud`, `exp` and `sub`")]
     Claims,
+    /// Its subject cannot name a caller in logs: names that are cut or cleaned could be those of others.
+    #[error(
+        "invalid token: its claim `sub` names the caller, and must be a text of 1 to 255 characters without control characters"
+    )]
+    Subject,
     /// Its algorithm is not one of the issuer's.
     #[error("invalid token: its algorithm is not one that this server accepts of its issuer")]
     Algorithm,

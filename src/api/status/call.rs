@@ -47,6 +47,7 @@ pub(crate) fn from_token(refusal: TokenRefusal) -> Status {
         | TokenRefusal::Audience
         | TokenRefusal::Time
         | TokenRefusal::Claims
+        | TokenRefusal::Subject
         | TokenRefusal::Algorithm
         | TokenRefusal::Key => Status::unauthenticated(message),
     }

@@ -251,6 +251,8 @@ async fn a_token_that_is_not_right_is_refused() {
         (of(json!({ "nbf": now + 3600 })), "not valid yet"),
         (of(json!({ "sub": null })), "claims"),
         (of(json!({ "sub": "" })), "claims"),
+        (of(json!({ "sub": "ann\nlog" })), "its claim `sub` names the caller"),
+        (of(json!({ "sub": "é".repeat(256) })), "its claim `sub` names the caller"),
         (signer.token("another key", &claims(&json!({}))), "key"),
     ];
     for (token, expected) in cases {
@@ -265,6 +267,7 @@ async fn a_token_that_is_not_right_is_refused() {
     // Clocks may differ by some seconds, in both directions.
     assert!(trusting.is_let_in(&of(json!({ "exp": now - 5 }))).await);
     assert!(trusting.is_let_in(&of(json!({ "nbf": now + 5 }))).await);
+    assert!(trusting.is_let_in(&of(json!({ "sub": "é".repeat(255) }))).await);
     assert!(trusting.is_let_in(&right).await);
 }
 
