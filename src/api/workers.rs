@@ -172,7 +172,7 @@ impl Workers {
         self.limiter.status()
     }
 
-    /// Where connections tell how long their calls wait.
+    /// Where connections report how long their calls wait.
     pub fn backlogs(&self) -> &Arc<CallBacklogs> {
         self.limiter.backlogs()
     }

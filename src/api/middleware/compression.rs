@@ -20,7 +20,8 @@ use tonic::codegen::Bytes;
 use tonic::codegen::http::Response;
 use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+/// Names the compression of the messages of a request or a response.
+pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GZIP: &str = "gzip";
 
@@ -56,7 +57,8 @@ impl Policy {
             return Self::Never;
         }
 
-        let arrived_compressed = request.get(ENCODING).is_some_and(|encoding| encoding == GZIP);
+        let arrived_compressed =
+            request.get(GRPC_ENCODING).is_some_and(|encoding| encoding == GZIP);
         if arrived_compressed { Self::Always } else { Self::Large }
     }
 
@@ -93,7 +95,7 @@ pub(crate) async fn compress(policy: Policy, mut response: Response<Body>) -> Re
 
     let policy = if compresses { policy } else { Policy::Never };
     if compresses {
-        response.headers_mut().insert(ENCODING, HeaderValue::from_static(GZIP));
+        response.headers_mut().insert(GRPC_ENCODING, HeaderValue::from_static(GZIP));
     }
     response.map(|body| Body::new(Compressed { policy, first, body, task: None }))
 }

@@ -4,7 +4,7 @@ use crate::api::call_access::{self, CallStanding};
 use crate::api::middleware::audit_trail::AuditTrail;
 use crate::api::middleware::auth::{self, Keys};
 use crate::api::middleware::call_ending::{CallEnding, PeerAddress, RequestIds};
-use crate::api::middleware::compression::{self, Policy};
+use crate::api::middleware::compression::{self, GRPC_ENCODING, Policy};
 use crate::api::middleware::deadline;
 use crate::api::middleware::intake::{
     self, CountedBody, MemoryBudget, MethodLimits, RequestMemory,
@@ -25,13 +25,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::codegen::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use tonic::codegen::http::header::{AUTHORIZATION, HeaderValue};
 use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{BoxFuture, Service};
 use tonic::server::NamedService;
 use tracing::Instrument as _;
-
-const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Callback of a connection for each call that is authenticated; in the extensions of a request.
 #[derive(Clone)]

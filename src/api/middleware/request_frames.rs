@@ -3,16 +3,15 @@
 //! What is wrong there is the client's fault, and is refused as such before the messages are read: the library that reads them
 //! takes a request that ends too early for a fault of the server.
 
+use crate::api::middleware::compression::GRPC_ENCODING;
 use crate::api::middleware::stream_methods::has_request_stream;
 use crate::api::status;
 use tonic::Status;
 use tonic::codegen::http::Request;
-use tonic::codegen::http::header::HeaderName;
 
 /// Before each message stand a flag and its length.
 pub(super) const FRAME_BYTES: usize = 5;
 
-const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// The encoding that compresses nothing.
 const IDENTITY: &str = "identity";
 

@@ -108,7 +108,7 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// What the connections tell about the calls that wait in them.
+    /// What the connections report about the calls that wait in them.
     pub(crate) fn backlogs(&self) -> &Arc<CallBacklogs> {
         &self.backlogs
     }

@@ -112,7 +112,7 @@ pub(crate) fn fault_of_request(
         None if has_own_status => None,
         None => Status::from_header_map(headers)
             .map(unreadable_message)
-            .filter(|told| told.code() != code),
+            .filter(|status| status.code() != code),
     }
 }
 

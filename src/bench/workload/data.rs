@@ -6,6 +6,19 @@ use crate::bench::model::{BenchTuple, CheckItem, LookupItem};
 /// So many lookups are asked, over and over, as their right answers are kept.
 const LOOKUPS: u32 = 256;
 
+/// The schema of the workloads that are groups in groups, in whatever shape.
+pub(super) const NESTED_GROUPS: &str = "definition user {}
+
+definition group {
+  relation member: user | group#member
+}
+
+definition document {
+  relation viewer: user | group#member
+  permission view = viewer
+}
+";
+
 /// The data of a workload at one size.
 pub(in crate::bench) trait WorkloadData {
     fn schema(&self) -> &'static str;

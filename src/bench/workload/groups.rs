@@ -1,23 +1,11 @@
 //! Groups in groups: chains from 2 to 64 deep, with members at every level.
 
-use super::data::{WorkloadData, WrittenRelation};
+use super::data::{NESTED_GROUPS, WorkloadData, WrittenRelation};
 use crate::bench::draw::{Draw, hash};
 use crate::bench::model::{
     BenchObject, BenchTuple, CheckItem, LookupItem, check, id_of, object, resources, subjects,
     tuple, userset_tuple,
 };
-
-const SCHEMA: &str = "definition user {}
-
-definition group {
-  relation member: user | group#member
-}
-
-definition document {
-  relation viewer: user | group#member
-  permission view = viewer
-}
-";
 
 const DEPTH_MIN: u32 = 2;
 const DEPTH_MAX: u32 = 64;
@@ -60,7 +48,7 @@ impl GroupsData {
 
 impl WorkloadData for GroupsData {
     fn schema(&self) -> &'static str {
-        SCHEMA
+        NESTED_GROUPS
     }
 
     fn units(&self) -> u32 {

@@ -1,23 +1,11 @@
 //! Lattices: ten layers of groups, each of which holds all groups of the next layer, so that there are a quarter of a million ways to a member.
 
-use super::data::{WorkloadData, WrittenRelation, units_for};
+use super::data::{NESTED_GROUPS, WorkloadData, WrittenRelation, units_for};
 use crate::bench::draw::Draw;
 use crate::bench::model::{
     BenchObject, BenchTuple, CheckItem, LookupItem, check, id_of, object, resources, subjects,
     tuple, userset_tuple,
 };
-
-const SCHEMA: &str = "definition user {}
-
-definition group {
-  relation member: user | group#member
-}
-
-definition document {
-  relation viewer: user | group#member
-  permission view = viewer
-}
-";
 
 const LAYERS: u32 = 10;
 const WIDTH: u32 = 4;
@@ -40,7 +28,7 @@ impl LatticeData {
 
 impl WorkloadData for LatticeData {
     fn schema(&self) -> &'static str {
-        SCHEMA
+        NESTED_GROUPS
     }
 
     fn units(&self) -> u32 {

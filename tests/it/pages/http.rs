@@ -70,7 +70,7 @@ fn the_commands_do_what_the_pages_show() {
     }
     let home = tempfile::tempdir().unwrap();
     let (_server, endpoint) = served(home.path(), &[]);
-    // The second goes on with the server of the first.
+    // The second continues with the server of the first.
     for name in ["http.md", "authzen.md"] {
         assert_eq!(run_commands(home.path(), &endpoint, name), 1, "{name}");
     }
