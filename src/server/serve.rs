@@ -156,6 +156,11 @@ impl Server {
         things.iter().flat_map(Reloadable::open_files).map(Path::to_owned).collect()
     }
 
+    /// Whether every user of the machine can read the TLS key of a listener.
+    pub fn has_open_tls_key(&self) -> bool {
+        self.identities().any(|identity| identity.has_open_key())
+    }
+
     /// All that can be reloaded while the server runs.
     fn reloadables(&self) -> Vec<Reloadable> {
         let tls = self.identities().map(TlsIdentity::reloadable);

@@ -13,7 +13,6 @@ mod http_args;
 mod limit_args;
 mod log_format;
 mod metrics_args;
-mod open_files;
 mod overload_args;
 mod start_line;
 mod stream_args;

@@ -1,12 +1,16 @@
 //! The log line of a started server: what is on, where, and what is unsafe.
 
-use super::{access_args, open_files};
+use super::access_args;
 use crate::audit::AuditTarget;
 use crate::config::{Config, KeySource, TransportSecurity};
 use crate::server::Server;
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 
 const OFF: &str = "off";
+/// The bits of a file's mode that are for everyone but its owner.
+const OTHERS: u32 = 0o077;
 
 /// Logs what a server serves that listens at an address.
 pub(super) fn log(address: SocketAddr, config: &Config, server: &Server) {
@@ -72,13 +76,21 @@ fn unsafe_settings(config: &Config, server: &Server) -> String {
         (access_args::has_shown_keys(), "key on the command line"),
         (config.accept_clock, "clock accepted"),
         (config.recover_log, "damaged log accepted"),
+        (server.has_open_tls_key(), "TLS key that every user can read"),
+        (has_open_audit_log(config), "audit log that others can read"),
     ];
 
-    let found = settings.iter().filter(|(applies, _)| *applies).map(|(_, name)| *name);
-    let found = found.chain(open_files::names(config)).map(str::to_owned);
+    let found = settings.iter().filter(|(applies, _)| *applies);
+    let found = found.map(|(_, name)| (*name).to_owned());
     let changeable = server.open_files().into_iter();
     let changeable =
         changeable.map(|file| format!("file that every user can change: {}", file.display()));
     let found: Vec<_> = found.chain(changeable).collect();
     if found.is_empty() { "none".to_owned() } else { found.join(", ") }
+}
+
+/// Whether other users than its owner can read or change the file of the audit log.
+fn has_open_audit_log(config: &Config) -> bool {
+    let Some(AuditTarget::File(file)) = &config.audit.target else { return false };
+    fs::metadata(file).is_ok_and(|found| found.permissions().mode() & OTHERS != 0)
 }

@@ -119,8 +119,13 @@ impl TlsIdentity {
         self.loaded.load_full()
     }
 
+    /// Whether every user of the machine can read its key.
+    pub(super) fn has_open_key(&self) -> bool {
+        load::is_open_to_all(&self.files.key)
+    }
+
     fn warn(&self) {
-        if load::is_open_to_all(&self.files.key) {
+        if self.has_open_key() {
             let path = self.files.key.display();
             tracing::warn!(listener = self.listener, %path, "every user of this machine can read the TLS key: make its mode 0600");
         }
