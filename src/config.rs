@@ -4,6 +4,7 @@ use crate::access::{Callers, CallersError};
 use crate::api::{ApiOptions, Keys, OverloadOptions, RequestIds, RequestLimits, WatchOptions};
 use crate::audit::{AuditLog, AuditOptions};
 use crate::database::DatabaseOptions;
+use crate::file_mode::FileMode;
 use crate::http::HttpOptions;
 use crate::metrics::CallMetrics;
 use crate::relationship::Relationship;
@@ -95,6 +96,10 @@ pub struct ConnectionOptions {
     pub handshake_timeout: Duration,
     /// How long a connection may be open without a call.
     pub idle_timeout: Duration,
+    /// How often a silent client of HTTP/2 is asked whether it is still there.
+    pub keepalive_interval: Duration,
+    /// How long its answer to that may take.
+    pub keepalive_timeout: Duration,
     /// Maximum concurrent calls on one connection. Client libraries hold others back until one of these has ended. Watches
     /// count, so the default allows for an application that holds hundreds of them on one connection.
     pub calls_max: u32,
@@ -106,6 +111,8 @@ impl Default for ConnectionOptions {
             max: None,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(5),
+            keepalive_interval: Duration::from_secs(30),
+            keepalive_timeout: Duration::from_secs(20),
             calls_max: 1_000,
         }
     }
@@ -361,8 +368,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn warn_when_open(path: &Path) {
-    let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o077 != 0 {
+    if FileMode::at(path).is_ok_and(FileMode::is_open_to_others) {
         tracing::warn!(path = %path.display(), "others can read the key file: make its mode 0600");
     }
 }

@@ -76,6 +76,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`telemetry`] | logs, and rate limits of log lines |
+//! | `file_mode` | who may read and change a file |
 //! | [`relationship`] | the vocabulary: objects, subjects, relationships, filters and revisions; the reader trait and its in-memory implementation |
 //! | [`caveat`] | caveats: typed parameters, CEL expressions, three-valued results |
 //! | [`schema`] | the schema language: compiles text into a schema, or returns all errors at once |
@@ -107,6 +108,8 @@
 //! - No input makes the program panic, overflow a stack or allocate memory without a bound.
 
 pub mod telemetry;
+
+mod file_mode;
 
 pub mod relationship;
 

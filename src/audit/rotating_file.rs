@@ -1,10 +1,11 @@
 //! A file that is put aside when it is large.
 
 use super::whole_lines::WholeLines;
+use crate::file_mode::FileMode;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A file that is appended to. When it would get too large it becomes `NAME.1`, what was that becomes `NAME.2`, and so on; the
@@ -73,8 +74,7 @@ fn append(path: &Path) -> io::Result<(WholeLines, u64)> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     // One that was there before, or that another program made, has a mode of its own.
     let found = file.metadata()?;
-    let mode = found.permissions().mode();
-    if mode & 0o077 != 0 {
+    if FileMode::of(&found).is_open_to_others() {
         tracing::warn!(path = %path.display(), "others can read the audit log: make its mode 0600");
     }
     let after_fragment = found.is_file() && ends_within_line(path, found.len());
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(read("audit.log.1").as_deref(), Some("fourth\n"));
         assert_eq!(read("audit.log.2").as_deref(), Some("third\n"));
         assert_eq!(read("audit.log.3"), None);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(FileMode::at(&path).unwrap().bits(), 0o600);
 
         // One that is opened again is continued.
         let mut file = RotatingFile::open(&path, 10, 2).unwrap();

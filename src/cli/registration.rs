@@ -3,6 +3,7 @@
 //! A server writes a file for its address into the user's state folder and removes it when it ends. The file holds the
 //! path of the data folder, never a key.
 
+use crate::file_mode::FileMode;
 use crate::server;
 use std::env;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -61,7 +62,7 @@ pub(super) fn registered_data_dir(host: &str, port: u16) -> Option<PathBuf> {
 fn read(path: &Path) -> Option<PathBuf> {
     let metadata = fs::symlink_metadata(path).ok()?;
     let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_file() || !is_own || metadata.mode() & 0o022 != 0 {
+    if !metadata.is_file() || !is_own || FileMode::of(&metadata).others_may_change() {
         return None;
     }
     let data_dir = PathBuf::from(std::ffi::OsString::from_vec(fs::read(path).ok()?));

@@ -184,6 +184,8 @@ mod tests {
         max: None,
         handshake_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_mins(1),
+        keepalive_interval: Duration::from_secs(30),
+        keepalive_timeout: Duration::from_secs(20),
         calls_max: 1,
     };
 

@@ -1,8 +1,9 @@
 //! What is read again without a restart: at SIGHUP all of it, and each thing by itself when its files change.
 
+use crate::file_mode::FileMode;
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,6 @@ use tokio::sync::Notify;
 
 /// How often the files are looked at.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// The bit of a file's mode with which every user of the machine may change it. Its group may: a system for configuration has one.
-const ALL_MAY_CHANGE: u32 = 0o002;
 
 /// Something that is read from files, and that can be read again.
 pub(super) struct Reloadable {
@@ -82,11 +81,9 @@ impl Reloadable {
         Self { named_files: Some(Box::new(files)), ..self }
     }
 
-    /// Its files that every user of the machine can change.
+    /// Its files that every user of the machine can change. Their groups may: a system for configuration has one.
     pub(super) fn open_files(&self) -> impl Iterator<Item = &Path> {
-        let is_open = |path: &&PathBuf| {
-            fs::metadata(path).is_ok_and(|found| found.permissions().mode() & ALL_MAY_CHANGE != 0)
-        };
+        let is_open = |path: &&PathBuf| FileMode::at(path).is_ok_and(FileMode::all_may_change);
         self.files.iter().filter(is_open).map(PathBuf::as_path)
     }
 

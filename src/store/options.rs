@@ -15,6 +15,8 @@ pub struct StoreOptions {
     /// Whether a write is acknowledged only when it is on disk. Without it a power loss can take the last writes, though
     /// never half of one.
     pub sync: bool,
+    /// Whether a folder that is missing or has no store is refused, instead of getting a new store.
+    pub require_existing: bool,
     /// Whether RocksDB counts blocks, bytes and stalls, for [`RocksStatistics`](super::RocksStatistics).
     pub counters: bool,
     /// How many writes may wait for their turn.
@@ -33,6 +35,7 @@ impl Default for StoreOptions {
             block_cache_bytes: 256 << 20,
             open_files_max: 512,
             sync: true,
+            require_existing: false,
             counters: false,
             queue: QueueLimits::default(),
             import_bytes_max: 16 << 30,

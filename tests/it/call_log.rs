@@ -267,7 +267,7 @@ fn the_log_says_at_the_start_how_connections_are_protected_and_which_protections
     fs::write(path("envoy.toml"), rule).unwrap();
     let (clients, rules) = (path("clients.pem"), path("envoy.toml"));
     let both = ["--grpc-tls-client-ca-path", &clients, "--ext-authz-file", &rules];
-    let plain = "--grpc-allow-plaintext --metrics-enabled --metrics-addr 0.0.0.0:0 --metrics-allow-plaintext --recover-log --audit-log -";
+    let plain = "--grpc-allow-plaintext --metrics-enabled --metrics-addr 0.0.0.0:0 --metrics-allow-plaintext --metrics-profiles --recover-log --audit-log -";
 
     for (arguments, parts) in [
         (
@@ -288,7 +288,7 @@ fn the_log_says_at_the_start_how_connections_are_protected_and_which_protections
             vec![
                 "tls=\"off\"",
                 "audit=\"standard output\"",
-                "unsafe_settings=\"plain text for gRPC, plain text for metrics, damaged log accepted\"",
+                "unsafe_settings=\"plain text for gRPC, plain text for metrics, profiles for other machines, damaged log accepted\"",
             ],
         ),
     ] {

@@ -4,17 +4,11 @@ use crate::access::{Ability, AccessFile, Principal, read_access_file};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::render::{self, DOUBTFUL, styled};
+use crate::file_mode::FileMode;
 use clap::Args;
 use std::fmt::Write as _;
-use std::fs;
 use std::iter;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-
-/// The bit of a file's mode with which every user may read it.
-const OTHERS_MAY_READ: u32 = 0o004;
-/// The bit with which every user may change it.
-const OTHERS_MAY_WRITE: u32 = 0o002;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -53,19 +47,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, CliError> {
         let label = styled(DOUBTFUL, "warning:");
         render::note(&format!("{label} {}:{warning}", arguments.file.display()));
     }
-    let mode = fs::metadata(&arguments.file)?.permissions().mode();
+    let mode = FileMode::at(&arguments.file)?;
     if has_plain_keys {
         render::note(
             "some keys are in plain text: keep their hashes instead, see `kilwa auth hash`\n",
         );
-        if mode & OTHERS_MAY_READ != 0 {
+        if mode.all_may_read() {
             render::note(
                 "every user of this machine can read them: make the mode of the file 0600\n",
             );
         }
     }
     for file in iter::once(arguments.file.clone()).chain(issuers.files()) {
-        if fs::metadata(&file)?.permissions().mode() & OTHERS_MAY_WRITE != 0 {
+        if FileMode::at(&file)?.all_may_change() {
             render::note(&format!(
                 "every user of this machine can change `{}`, and so give itself every role: make its mode 0600\n",
                 file.display()

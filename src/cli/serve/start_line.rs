@@ -3,14 +3,11 @@
 use super::access_args;
 use crate::audit::AuditTarget;
 use crate::config::{Config, KeySource, TransportSecurity};
+use crate::file_mode::FileMode;
 use crate::server::Server;
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 
 const OFF: &str = "off";
-/// The bits of a file's mode that are for everyone but its owner.
-const OTHERS: u32 = 0o077;
 
 /// Logs what a server serves that listens at an address.
 pub(super) fn log(address: SocketAddr, config: &Config, server: &Server) {
@@ -73,6 +70,7 @@ fn unsafe_settings(config: &Config, server: &Server) -> String {
         (is_plain(&config.transport), "plain text for gRPC"),
         (http.is_some_and(is_plain), "plain text for HTTP"),
         (metrics.is_some_and(is_plain), "plain text for metrics"),
+        (has_exposed_profiles(config, server), "profiles for other machines"),
         (access_args::has_shown_keys(), "key on the command line"),
         (config.accept_clock, "clock accepted"),
         (config.recover_log, "damaged log accepted"),
@@ -89,8 +87,14 @@ fn unsafe_settings(config: &Config, server: &Server) -> String {
     if found.is_empty() { "none".to_owned() } else { found.join(", ") }
 }
 
+/// Whether other machines can ask for profiles, which show what the process does and slow it down.
+fn has_exposed_profiles(config: &Config, server: &Server) -> bool {
+    let is_exposed = |at: SocketAddr| !at.ip().is_loopback();
+    config.metrics.profiles && server.metrics_address().is_some_and(is_exposed)
+}
+
 /// Whether other users than its owner can read or change the file of the audit log.
 fn has_open_audit_log(config: &Config) -> bool {
     let Some(AuditTarget::File(file)) = &config.audit.target else { return false };
-    fs::metadata(file).is_ok_and(|found| found.permissions().mode() & OTHERS != 0)
+    FileMode::at(file).is_ok_and(FileMode::is_open_to_others)
 }

@@ -2,11 +2,11 @@
 
 use super::client_verifier::ClientVerifier;
 use crate::config::TlsFiles;
+use crate::file_mode::FileMode;
 use crate::server::clock::since_epoch;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,7 +164,7 @@ fn host(name: &GeneralName) -> Option<String> {
 
 /// Whether every user of the machine can read a file. Its group may: a system for certificates has one for those who use them.
 pub(super) fn is_open_to_all(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+    FileMode::at(path).is_ok_and(FileMode::all_may_read)
 }
 
 /// Requires a certificate of each client, from one of the authorities in a file, or the first of the listener's own chain.

@@ -2,10 +2,11 @@
 
 use super::error::OpenError;
 use super::marker::{MARKER, MARKER_DRAFT, Marker};
+use crate::file_mode::FileMode;
 use crate::store::options::StoreId;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -45,12 +46,12 @@ pub(in crate::store) fn lock(dir: &Path) -> Result<FolderLock, OpenError> {
 
 /// A note for the operator if others can read or change a folder that this program has not created.
 pub(in crate::store) fn note_on_mode(dir: &Path) -> Option<String> {
-    let mode = fs::metadata(dir).ok()?.permissions().mode() & 0o777;
-    let others = match (mode & 0o022, mode & 0o055) {
-        (0, 0) => return None,
-        (0, _) => "read",
-        _ => "change",
-    };
+    let mode = FileMode::at(dir).ok()?;
+    if !mode.is_open_to_others() {
+        return None;
+    }
+    let others = if mode.others_may_change() { "change" } else { "read" };
+    let mode = mode.bits();
     let shown = dir.display();
     Some(format!(
         "others can {others} the data folder `{shown}`, whose mode is {mode:04o}: make it private with `chmod 700 {shown}`"
@@ -62,6 +63,21 @@ pub fn is_folder_in_use(dir: &Path) -> bool {
     let Ok(folder) = File::open(dir) else { return false };
     // A shared lock, so that two that ask at the same time do not take each other for a server.
     matches!(folder.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Requires that a folder has a store, or something else that is not for a new one to replace. Changes nothing.
+pub(in crate::store) fn require_store(dir: &Path) -> Result<(), OpenError> {
+    let failed = |error: io::Error| OpenError::Io { path: dir.into(), reason: error.to_string() };
+    let found = if !dir.try_exists().map_err(failed)? {
+        "is missing"
+    } else if is_empty(dir).map_err(failed)? {
+        "is empty"
+    } else if matches!(Marker::read(dir)?, Some(Marker::Creating(_))) {
+        "has no store, because the start that was to make it was broken off"
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::NoStore { path: dir.into(), found })
 }
 
 /// The folder's marker. A new or empty folder gets one that says that a store is being created.

@@ -12,6 +12,18 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// It has no store, and none may be made.
+    #[error(
+        "the data folder `{}` {found}, and `--require-existing-data` forbids to begin with a new, empty store: mount the volume that has \
+         the store, name its folder with `--data-dir`, or restore a backup; only for the first start, leave out `--require-existing-data`",
+        .path.display()
+    )]
+    NoStore {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: &'static str,
+    },
     /// A newer program wrote it.
     #[error(
         "the data folder `{}` has format {found}, and this program knows formats up to {known}: \

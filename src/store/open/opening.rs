@@ -37,6 +37,9 @@ pub(in crate::store) fn open(
     options: &StoreOptions,
     recover: bool,
 ) -> Result<OpenedDatabase, OpenError> {
+    if options.require_existing {
+        data_folder::require_store(dir)?;
+    }
     let lock = Some(data_folder::lock(dir)?);
     let marker = data_folder::prepare(dir, recover)?;
     let opening = DatabaseOpening::new(options);
