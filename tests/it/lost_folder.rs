@@ -2,6 +2,8 @@
 //! it would be gone with the process. Reads and backups continue, and the same folder that comes back is taken again.
 
 use crate::healing::Server;
+use crate::program;
+use crate::served::Served;
 use kilwa::relationship::Timestamp;
 use kilwa::store::{Store, StoreOptions, TransactionError, WriteError, WriteStop};
 use std::fs;
@@ -129,4 +131,43 @@ async fn a_server_says_that_its_folder_is_lost_and_what_to_do() {
     fs::remove_file(home.path().join("server.log")).unwrap();
     let server = Server::start(&data, home.path()).await;
     assert!(!server.said().contains(made), "{}", server.said());
+}
+
+#[test]
+fn a_server_that_has_to_find_its_data_makes_no_new_store() {
+    let folder = TempDir::new().unwrap();
+    let (missing, volume) = (folder.path().join("missing"), folder.path().join("volume"));
+    let broken_off = folder.path().join("broken off");
+    fs::create_dir_all(volume.join("lost+found")).unwrap();
+    // As a crash leaves a first start.
+    drop(open(&broken_off));
+    let marker = fs::read_to_string(broken_off.join("KILWA")).unwrap();
+    fs::remove_dir_all(broken_off.join("rocksdb")).unwrap();
+    fs::write(broken_off.join("KILWA"), format!("{marker}creating\n")).unwrap();
+
+    let start = |data: &Path| {
+        let mut serve = program::kilwa();
+        serve.args(["serve", "--grpc-addr", "127.0.0.1:0", "--require-existing-data"]);
+        serve.arg("--data-dir").arg(data).output().unwrap()
+    };
+    for (data, found) in
+        [(&missing, "is missing"), (&volume, "is empty"), (&broken_off, "broken off")]
+    {
+        let entries = || fs::read_dir(data).map_or(0, Iterator::count);
+        let before = entries();
+        let output = start(data);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        for part in [data.to_str().unwrap(), found, "--require-existing-data", "mount the volume"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert_eq!(entries(), before, "nothing is made");
+    }
+    assert!(!missing.exists());
+
+    // What the first start has made is found by each later one.
+    let mut first = Served::start(&volume);
+    first.signal("TERM");
+    first.await_end();
+    drop(Served::start_with(&volume, &["--require-existing-data"]));
 }

@@ -88,6 +88,20 @@ pub(in crate::cli) struct Arguments {
         value_name = "BYTES"
     )]
     block_cache_size: u32,
+    /// Whether to refuse to start in a data folder that is missing or empty, instead of beginning with an empty store there. For
+    /// every start but the first, so that a volume that is not mounted, or lost, does not become a server that denies everything.
+    #[arg(
+        long,
+        env = "KILWA_REQUIRE_EXISTING_DATA",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_parser = boolean::parse
+    )]
+    require_existing_data: bool,
     /// Open a store with a damaged write-ahead log, without the writes that cannot be read. The lost writes are
     /// reported, and the damaged files are copied to a folder `damaged-…` in the data folder. Without this option such
     /// a store is refused.
@@ -142,6 +156,7 @@ impl Arguments {
         config.store.block_cache_bytes =
             usize::try_from(self.block_cache_size).unwrap_or(usize::MAX);
         config.recover_log = self.recover_log;
+        config.store.require_existing = self.require_existing_data;
         config.garbage_collection_interval = self.datastore_gc_interval;
 
         self.common.apply(&mut config);
