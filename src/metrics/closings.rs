@@ -11,13 +11,20 @@ pub enum ClosingReason {
     HeaderTimeout,
     /// The connection had no call for too long.
     IdleTimeout,
+    /// The client did not answer a ping of HTTP/2 in time: it has gone without a word, or the network between has.
+    KeepaliveTimeout,
     /// The client cancelled more calls, made more mistakes or sent more pieces of headers than one connection may.
     Flood,
 }
 
 impl ClosingReason {
-    const ALL: [Self; 4] =
-        [Self::HandshakeTimeout, Self::HeaderTimeout, Self::IdleTimeout, Self::Flood];
+    const ALL: [Self; 5] = [
+        Self::HandshakeTimeout,
+        Self::HeaderTimeout,
+        Self::IdleTimeout,
+        Self::KeepaliveTimeout,
+        Self::Flood,
+    ];
 
     /// The value of its label.
     fn label(self) -> &'static str {
@@ -25,6 +32,7 @@ impl ClosingReason {
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HeaderTimeout => "header_timeout",
             Self::IdleTimeout => "idle_timeout",
+            Self::KeepaliveTimeout => "keepalive_timeout",
             Self::Flood => "flood",
         }
     }

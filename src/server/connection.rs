@@ -28,10 +28,6 @@ use tonic::codegen::http::Request;
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
-/// How often a silent connection is asked whether it is still there.
-pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// How long the answer to that may take.
-pub(super) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longer timeouts, which may exceed the range of instants, count as this one.
 const LONGEST_TIMER: Duration = Duration::from_hours(24 * 365);
 /// How long an idle client may take to close its side after the server has sent GOAWAY.
@@ -112,7 +108,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
             biased;
             result = executor.drive(connection.as_mut()) => {
                 if let Err(error) = result {
-                    count_flood(&error, &metrics);
+                    count_closing(&error, &metrics);
                     tracing::debug!(%error, "a connection ended");
                 }
                 return;
@@ -149,15 +145,20 @@ pub(super) fn count_full(activity: &Activity, calls_max: u32, metrics: &CallMetr
     }
 }
 
-/// Counts a connection that was closed because of what its client sent too much of, such as calls that it cancels at once.
-pub(super) fn count_flood(error: &hyper::Error, metrics: &CallMetrics) {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+/// Counts a connection of HTTP/2 that was closed because of what its client sent too much of, such as calls that it cancels at once,
+/// or because it sent no answer to a ping.
+pub(super) fn count_closing(error: &hyper::Error, metrics: &CallMetrics) {
+    let cause = error.source();
     // A client may end a connection with the same code.
     let is_flood = |cause: &h2::Error| {
         cause.is_library() && cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
     };
-    if cause.is_some_and(is_flood) {
+    if cause.and_then(|cause| cause.downcast_ref()).is_some_and(is_flood) {
         metrics.closings().record(ClosingReason::Flood);
+    }
+    // Headers of HTTP/1.1 that come too late are a timeout too, without a cause.
+    if error.is_timeout() && cause.is_some() {
+        metrics.closings().record(ClosingReason::KeepaliveTimeout);
     }
 }
 
@@ -209,8 +210,8 @@ fn builder(options: &ConnectionOptions, executor: BatchExecutor) -> http2::Build
     let mut builder = http2::Builder::new(executor);
     builder
         .timer(TokioTimer::new())
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_interval(options.keepalive_interval)
+        .keep_alive_timeout(options.keepalive_timeout)
         .max_concurrent_streams(options.calls_max)
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_local_error_reset_streams(ERROR_RESETS_MAX)

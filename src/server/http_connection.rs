@@ -4,9 +4,8 @@
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
 use super::batch_executor::BatchExecutor;
 use super::connection::{
-    ERROR_RESETS_MAX, IDLE_CLOSE_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, PENDING_RESETS_MAX,
-    TrackedBody, WINDOW_BYTES, admission, count_flood, count_full, instant_after,
-    log_failed_handshake, note_arrival, note_client,
+    ERROR_RESETS_MAX, IDLE_CLOSE_MAX, PENDING_RESETS_MAX, TrackedBody, WINDOW_BYTES, admission,
+    count_closing, count_full, instant_after, log_failed_handshake, note_arrival, note_client,
 };
 use super::lingering_body::LingeringBody;
 use super::registry::{ConnectionCommand, Ticket};
@@ -46,8 +45,8 @@ pub(super) struct HttpService {
     pub(super) routes: Routes,
     /// The limits of each connection.
     pub(super) options: Arc<HttpListenerOptions>,
-    /// Maximum concurrent requests on one connection.
-    pub(super) calls_max: u32,
+    /// The limits that connections of every listener have.
+    pub(super) connections: ConnectionOptions,
     /// TLS, unless the listener speaks plain text.
     pub(super) tls: Option<Arc<TlsIdentity>>,
     /// Counts the limits that are reached.
@@ -60,12 +59,12 @@ pub(super) struct HttpService {
 pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: Ticket) {
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
-    let (options, calls_max) = (Arc::clone(&service.options), service.calls_max);
+    let options = Arc::clone(&service.options);
     let (metrics, backlogs) = (Arc::clone(&service.metrics), Arc::clone(&service.backlogs));
     let timeouts = ConnectionOptions {
         handshake_timeout: options.header_timeout,
         idle_timeout: options.idle_timeout,
-        ..ConnectionOptions::default()
+        ..service.connections
     };
     let first = timeouts.handshake_timeout.min(timeouts.idle_timeout);
     let mut timer = pin!(tokio::time::sleep_until(instant_after(first)));
@@ -88,7 +87,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
-        count_full(&calls, calls_max, &service.metrics);
+        count_full(&calls, timeouts.calls_max, &service.metrics);
         if !proof.is_given() {
             request.extensions_mut().insert(admission.clone());
         }
@@ -100,7 +99,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     });
 
     let executor = BatchExecutor::new(backlogs);
-    let builder = builder(&options, calls_max, executor.clone());
+    let builder = builder(&options, &timeouts, executor.clone());
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut is_draining = false;
     loop {
@@ -136,7 +135,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
 /// Logs that a connection has failed, and counts it where its client has reached a limit.
 fn log_end(error: &(dyn Error + Send + Sync + 'static), metrics: &CallMetrics) {
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        count_flood(error, metrics);
+        count_closing(error, metrics);
         if error.is_parse_too_large() {
             metrics.limits().record(ReachedLimit::HttpHeaders);
         }
@@ -207,7 +206,7 @@ fn reached(limit: HttpLimit) -> ReachedLimit {
 
 fn builder(
     options: &HttpListenerOptions,
-    calls_max: u32,
+    connections: &ConnectionOptions,
     executor: BatchExecutor,
 ) -> auto::Builder<BatchExecutor> {
     let mut builder = auto::Builder::new(executor);
@@ -219,9 +218,9 @@ fn builder(
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .max_concurrent_streams(calls_max)
+        .keep_alive_interval(connections.keepalive_interval)
+        .keep_alive_timeout(connections.keepalive_timeout)
+        .max_concurrent_streams(connections.calls_max)
         .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
         .max_local_error_reset_streams(ERROR_RESETS_MAX)
         .max_header_list_size(options.header_bytes_max)

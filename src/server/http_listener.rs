@@ -6,7 +6,7 @@ use super::plaintext::{self, ListenerKind, UnprotectedAddress};
 use super::reload::Reloadable;
 use super::tls::{self, TlsError, TlsIdentity};
 use crate::api::CallBacklogs;
-use crate::config::HttpListenerOptions;
+use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::{Endpoints, EndpointsError};
 use crate::metrics::CallMetrics;
 use std::net::SocketAddr;
@@ -90,7 +90,7 @@ impl HttpListener {
     pub(super) async fn start(
         mut self,
         routes: Routes,
-        calls_max: u32,
+        connections: ConnectionOptions,
         metrics: Arc<CallMetrics>,
         backlogs: Arc<CallBacklogs>,
     ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
@@ -100,7 +100,8 @@ impl HttpListener {
         plaintext::warn(ListenerKind::Http, address, &self.options.transport);
         tracing::info!(%address, tls = self.has_tls(), "serving HTTP");
         let Self { options, endpoints, tls, bound } = self;
-        let service = HttpService { endpoints, routes, options, calls_max, tls, metrics, backlogs };
+        let service =
+            HttpService { endpoints, routes, options, connections, tls, metrics, backlogs };
         Ok(bound.map(|listener| (listener, service)))
     }
 }

@@ -131,7 +131,7 @@ impl Server {
         let metrics = Arc::clone(&self.options.calls);
         let backlogs = Arc::clone(self.workers.backlogs());
         match self.http.take() {
-            Some(http) => http.start(routes, self.connections.calls_max, metrics, backlogs).await,
+            Some(http) => http.start(routes, self.connections, metrics, backlogs).await,
             None => Ok(None),
         }
     }

@@ -33,6 +33,12 @@ fn preface() -> Vec<u8> {
     [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
 }
 
+/// None of the clients here answers a ping.
+fn ping_often(config: &mut Config) {
+    (config.connections.keepalive_interval, config.connections.keepalive_timeout) = (SHORT, SHORT);
+    http(config).serves_grpc = true;
+}
+
 /// Calls that are cancelled at once.
 fn flood() -> Vec<u8> {
     let cancelled = |call: u32| {
@@ -67,6 +73,8 @@ fn rows() -> Vec<ClosingRow> {
             true,
             || head("GET", "/healthz", &[]).into_bytes(),
         ),
+        row("keepalive_timeout", ping_often, false, preface),
+        row("keepalive_timeout", ping_often, true, preface),
         row("flood", |_| {}, false, flood),
         row("flood", |config| http(config).serves_grpc = true, true, flood),
     ]
