@@ -1,5 +1,6 @@
 //! An identity provider, and what its tokens say.
 
+use super::claim_set::ClaimSet;
 use super::issuer_keys::IssuerKeys;
 use super::refusal::TokenRefusal;
 use super::ring_verifier;
@@ -83,8 +84,10 @@ impl Issuer {
         validation.set_issuer(&[&self.id]);
         validation.set_audience(&audience.iter().collect::<Vec<_>>());
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let decoded = decode::<Map<String, Value>>(token, &key, &validation);
-        Ok(decoded.map_err(|error| refusal(error.kind()))?.claims)
+        let decoded = decode::<ClaimSet>(token, &key, &validation);
+        let ClaimSet { claims, has_repeated } =
+            decoded.map_err(|error| refusal(error.kind()))?.claims;
+        if has_repeated { Err(TokenRefusal::RepeatedClaim) } else { Ok(claims) }
     }
 
     /// The roles that the values of the claim stand for.
@@ -108,7 +111,11 @@ pub(in crate::access) fn issuer_name(token: &str) -> Option<Result<String, Token
     if token.len() > TOKEN_BYTES_MAX || token.bytes().filter(|byte| *byte == b'.').count() != 2 {
         return None;
     }
-    let claims: Map<String, Value> = insecure_decode_claims(token).ok()?;
+    let ClaimSet { claims, has_repeated } = insecure_decode_claims(token).ok()?;
+    if has_repeated {
+        // Not even its issuer is certain.
+        return Some(Err(TokenRefusal::RepeatedClaim));
+    }
     let name = claims.get("iss").and_then(Value::as_str);
     Some(name.map(str::to_owned).ok_or(TokenRefusal::IssuerClaim))
 }

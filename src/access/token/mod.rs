@@ -1,5 +1,6 @@
 //! Tokens of identity providers (JWT), as a second way to be a caller.
 
+mod claim_set;
 mod issuer;
 mod issuer_keys;
 mod key_set;

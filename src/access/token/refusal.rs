@@ -23,6 +23,9 @@ pub enum TokenRefusal {
     /// A claim is missing.
     #[error("invalid token: it needs the claims `iss`, `aud`, `exp` and `sub`")]
     Claims,
+    /// A claim is in it twice: which of its values counts would differ from reader to reader.
+    #[error("invalid token: it has a claim twice, or a name within a claim")]
+    RepeatedClaim,
     /// Its subject cannot name a caller in logs: names that are cut or cleaned could be those of others.
     #[error(
         "invalid token: its claim `sub` names the caller, and must be a text of 1 to 255 characters without control characters"
