@@ -1,11 +1,17 @@
 //! Logs: what the server tells about itself on standard error.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _};
+use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+/// How many panics are logged in a second at most, so that calls which panic do not fill a disk.
+const PANIC_LINES_MAX: u32 = 20;
 
 /// Libraries below gRPC that log each frame, connection and timer at `debug`.
 const LIBRARIES: &[&str] = &["h2", "hyper", "hyper_util", "tower", "tonic", "mio", "want"];
@@ -36,7 +42,8 @@ pub enum TelemetryError {
     Twice(#[from] TryInitError),
 }
 
-/// Starts the logs of this process.
+/// Starts the logs of this process. Panics are logged with their place instead of with their message, which may have parts of the
+/// data; `debug` shows it.
 pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
     let wrong = || TelemetryError::Level { level: level.to_owned() };
     // To the filter a word that is no level is the name of something that logs, at any level.
@@ -62,8 +69,32 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
         LogFormat::Text => logs.finish().try_init()?,
         LogFormat::Json => logs.json().finish().try_init()?,
     }
+    panic::set_hook(Box::new(log_panic));
 
     Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a line of the log is of the time at which it is written"
+)]
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    static THROTTLE: Throttle = Throttle::new(PANIC_LINES_MAX, Duration::from_secs(1));
+    let Some(suppressed) = THROTTLE.admit(Instant::now()) else { return };
+    let place = panic.location().map(tracing::field::display);
+    let current = thread::current();
+    // The environment says whether there is one. It has names of functions and no values.
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    let backtrace = backtrace.as_ref().map(tracing::field::display);
+    tracing::error!(
+        place,
+        thread = current.name(),
+        backtrace,
+        suppressed,
+        "a panic, which is a fault in Kilwa: please report it with this line"
+    );
+    tracing::debug!(message_of_panic = panic.payload_as_str(), "a panic");
 }
 
 /// The same rules, in which a level that is meant for Kilwa does not show every frame of HTTP/2. Libraries that a rule names

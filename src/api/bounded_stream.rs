@@ -1,5 +1,6 @@
 //! Response streams with a bounded queue between the producer and the client.
 
+use crate::api::fault::output_or_fault;
 use crate::api::status;
 use std::future::Future;
 use std::pin::Pin;
@@ -55,7 +56,8 @@ where
     tokio::spawn(async move {
         tokio::select! {
             () = sender.closed() => {}
-            result = producing => {
+            // A stream that a panic ends without an error would look complete.
+            result = output_or_fault(producing) => {
                 if let Err(status) = result {
                     // Fails if the client has gone: then no one needs the error.
                     let _ = sender.send(Err(status));
@@ -101,6 +103,17 @@ mod tests {
         });
         let all: Vec<_> = stream.map(Result::unwrap).collect().await;
         assert_eq!(all, [0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_producer_that_panics_ends_the_stream_with_an_error() {
+        let stream = bounded_stream(10, async |queue: QueueSender<usize>| {
+            queue.send(1, 7).await?;
+            panic!("a test")
+        });
+        let all: Vec<_> =
+            stream.map(|result| result.map_err(|status| status.code())).collect().await;
+        assert_eq!(all, [Ok(7), Err(Code::Internal)]);
     }
 
     #[tokio::test]

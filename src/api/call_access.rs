@@ -16,6 +16,8 @@ use tonic::{Request, Response, Status};
 
 /// Metadata of a response that the caller's roles limit to a part of the data.
 const PART_OF_DATA: &str = "kilwa-part-of-data";
+/// How many relationships are held against roles between two questions whether the client still waits.
+const REQUIRED_PER_LOOK: usize = 1_024;
 
 /// What the caller of a request may do. A caller without limits costs nothing here.
 #[derive(Clone, Debug)]
@@ -133,12 +135,17 @@ impl CallAccess {
         self.require_pair(resource, relation, subject)
     }
 
-    /// Requires that relationships are inside.
+    /// Requires that relationships are inside. `require_wanted` fails when the client no longer waits.
     pub(crate) fn require_relationships(
         &self,
         relationships: &[Relationship],
+        require_wanted: &dyn Fn() -> Result<(), Status>,
     ) -> Result<(), Status> {
-        relationships.iter().try_for_each(|relationship| self.require_relationship(relationship))
+        for some in relationships.chunks(REQUIRED_PER_LOOK) {
+            require_wanted()?;
+            some.iter().try_for_each(|relationship| self.require_relationship(relationship))?;
+        }
+        Ok(())
     }
 
     /// Requires that updates are inside.
@@ -192,5 +199,31 @@ impl CallAccess {
             Some(withheld) => status::without_withheld(error, withheld),
             None => error,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use tonic::Code;
+
+    #[test]
+    fn many_relationships_are_not_held_against_roles_for_a_client_that_has_gone() {
+        let relationship: Relationship = "document:plan#viewer@user:ann".parse().unwrap();
+        let relationships = vec![relationship; 10 * REQUIRED_PER_LOOK];
+        let asked = Cell::new(0);
+        let wanted = |looks: usize| {
+            let asked = &asked;
+            move || {
+                asked.set(asked.get() + 1);
+                if asked.get() > looks { Err(status::interrupted()) } else { Ok(()) }
+            }
+        };
+        let access = CallAccess(None);
+        access.require_relationships(&relationships, &wanted(usize::MAX)).unwrap();
+        assert_eq!(asked.take(), 10);
+        let stopped = access.require_relationships(&relationships, &wanted(3)).unwrap_err();
+        assert_eq!((stopped.code(), asked.get()), (Code::Cancelled, 4));
     }
 }

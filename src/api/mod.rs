@@ -24,6 +24,7 @@ mod convert;
 mod cursor;
 mod database_slot;
 mod error_metadata;
+mod fault;
 mod kilwa_v1;
 mod middleware;
 mod overload;

@@ -111,7 +111,7 @@ impl ServiceMiddleware {
             + Send
             + Sync
             + 'static,
-        S::Future: Send + 'static,
+        S::Future: Unpin + Send + 'static,
     {
         routes.add_service(Middleware::new(service, self.0.clone()))
     }

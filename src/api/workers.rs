@@ -242,10 +242,8 @@ impl Workers {
             (result, Instant::now())
         });
 
-        let (result, ended) = running.await.map_err(|failure| {
-            tracing::error!(%failure, "a request was not finished");
-            status::server_fault("the request was not finished because of a fault in the server")
-        })?;
+        // A panic is logged where it happens. Its message, which may have parts of the data, stays out of the answer.
+        let (result, ended) = running.await.map_err(|_panic| status::panicked())?;
         if let Some(limiter) = resumed {
             limiter.record_turn(ended.elapsed());
         }

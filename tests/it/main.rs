@@ -93,6 +93,7 @@ mod outside;
 mod overload;
 mod packages;
 mod pages;
+mod panics;
 mod peer;
 mod permission_list;
 mod program;

@@ -62,10 +62,7 @@ pub(crate) async fn import<P: ImportMessage>(
         let added = context.workers.run_for(Purpose::SlowWrite, move |job| {
             let require_wanted = || job.require_wanted();
             let relationships = convert::import(part.relationships(), limits, &require_wanted)?;
-            for some in relationships.chunks(ADDED_PER_LOOK) {
-                require_wanted()?;
-                access.require_relationships(some)?;
-            }
+            access.require_relationships(&relationships, &require_wanted)?;
             for some in relationships.chunks(ADDED_PER_LOOK) {
                 require_wanted()?;
                 import.add(some).map_err(status::from_database)?;

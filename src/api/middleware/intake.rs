@@ -4,6 +4,7 @@
 //! built. Both are held against the method's bound and against one budget that all calls share, until the call has ended.
 //! Small requests cost the budget nothing: their number is bounded by the connections.
 
+use crate::api::fault::caught;
 use crate::api::middleware::audit_trail::SharedCapture;
 use crate::api::middleware::request_frames::{AnnouncedLength, FRAME_BYTES, RequestFrames};
 use crate::api::status;
@@ -12,15 +13,17 @@ use crate::proto::decoded_size::{self, SizeError};
 use crate::proto::{DecodeGuard, guard_decoding};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::Response;
+use tracing::Instrument as _;
 
 /// Requests up to this size are small: they are not charged to the shared budget, and are read beside the other tasks of their thread.
 const SMALL_BYTES: usize = 64 << 10;
@@ -75,6 +78,8 @@ pub(crate) struct RequestMemory {
     has_own_status: AtomicBool,
     /// How the client broke it off, if it did.
     broken_off: OnceLock<Status>,
+    /// Whether no one waits for the answer any more.
+    is_abandoned: AtomicBool,
 }
 
 impl MethodLimits {
@@ -165,6 +170,7 @@ impl RequestMemory {
             is_large: AtomicBool::new(false),
             has_own_status: AtomicBool::new(false),
             broken_off: OnceLock::new(),
+            is_abandoned: AtomicBool::new(false),
         })
     }
 
@@ -299,6 +305,11 @@ impl DecodeGuard for RequestMemory {
         self.admit_short();
         Ok(())
     }
+
+    fn require_wanted(&self) -> Result<(), Status> {
+        let is_abandoned = self.is_abandoned.load(Ordering::Relaxed);
+        if is_abandoned { Err(status::interrupted()) } else { Ok(()) }
+    }
 }
 
 impl Drop for RequestMemory {
@@ -312,17 +323,72 @@ fn compressed_max(bytes_max: usize) -> usize {
     (bytes_max + bytes_max / 8).min(WIRE_BYTES_MAX)
 }
 
-/// The response to a request. A large request is read and converted in [`aside`].
-pub(crate) async fn read<F: Future>(call: Arc<RequestMemory>, answer: F) -> F::Output {
-    let mut answer = pin!(guard_decoding(Arc::<RequestMemory>::clone(&call), answer));
-    poll_fn(|context| {
+/// The response to a request, or the error of one whose handler panics.
+///
+/// A large request is read and converted in [`aside`], by a task of its own: so the end of its time, or of its caller, is noticed
+/// while that goes on, and dropping this future ends it.
+pub(crate) async fn read<F>(call: Arc<RequestMemory>, mut answer: F) -> Result<F::Output, Status>
+where
+    F: Future<Output: Send> + Unpin + Send + 'static,
+{
+    let answered = poll_fn(|context| {
         if call.is_large() {
-            aside(|| answer.as_mut().poll(context))
-        } else {
-            answer.as_mut().poll(context)
+            return Poll::Ready(None);
+        }
+        let guard = Arc::<RequestMemory>::clone(&call);
+        let polled = caught(|| guard_decoding(guard, || Pin::new(&mut answer).poll(context)));
+        match polled {
+            Ok(polled) => polled.map(|answer| Some(Ok(answer))),
+            Err(fault) => Poll::Ready(Some(Err(fault))),
         }
     })
-    .await
+    .await;
+    match answered {
+        Some(answer) => answer,
+        None => LargeCall::start(call, answer).await,
+    }
+}
+
+/// A large request that is read by a task of its own. When it is dropped, the task ends at the next piece of its message.
+struct LargeCall<T> {
+    call: Arc<RequestMemory>,
+    task: JoinHandle<Result<T, Status>>,
+}
+
+impl<T: Send + 'static> LargeCall<T> {
+    fn start<F>(call: Arc<RequestMemory>, mut answer: F) -> Self
+    where
+        F: Future<Output = T> + Unpin + Send + 'static,
+    {
+        let guard = Arc::clone(&call);
+        let reading = poll_fn(move |context| {
+            let guard = Arc::<RequestMemory>::clone(&guard);
+            let poll = || guard_decoding(guard, || Pin::new(&mut answer).poll(context));
+            match caught(|| aside(poll)) {
+                Ok(polled) => polled.map(Ok),
+                Err(fault) => Poll::Ready(Err(fault)),
+            }
+        });
+        Self { call, task: tokio::spawn(reading.in_current_span()) }
+    }
+}
+
+impl<T> Future for LargeCall<T> {
+    type Output = Result<T, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Nothing but the end of the runtime ends the task otherwise.
+        Pin::new(&mut self.task)
+            .poll(context)
+            .map(|ended| ended.unwrap_or_else(|_| Err(status::shutting_down())))
+    }
+}
+
+impl<T> Drop for LargeCall<T> {
+    fn drop(&mut self) {
+        self.call.is_abandoned.store(true, Ordering::Relaxed);
+        self.task.abort();
+    }
 }
 
 /// Does work of some milliseconds on this thread, after the runtime has moved the other tasks of the thread to another one.

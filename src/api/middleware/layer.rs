@@ -172,7 +172,7 @@ impl<S: NamedService> NamedService for Middleware<S> {
 impl<S> Service<Request<Body>> for Middleware<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
+    S::Future: Unpin + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -217,7 +217,11 @@ where
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
                 };
-                let answer = call.attributed(answer?).map(|body| ending.traced(body));
+                let answer = match answer {
+                    Ok(answer) => answer?,
+                    Err(fault) => return Ok(finish(fault.into_http(), ending, None, None)),
+                };
+                let answer = call.attributed(answer).map(|body| ending.traced(body));
                 let response = compression::compress(compression, answer).await;
                 Ok(finish(response, ending, deadline, Some(call)))
             }

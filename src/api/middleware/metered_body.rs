@@ -1,5 +1,6 @@
 //! Bodies of responses, which end with the trailers of the middleware.
 
+use crate::api::fault::caught;
 use crate::api::middleware::call_ending::CallEnding;
 use crate::api::middleware::deadline::Deadline;
 use crate::api::middleware::debug_trailer::DebugTrailer;
@@ -75,10 +76,16 @@ impl HttpBody for MeteredBody {
         }
         let answers_much = self.call.as_ref().is_some_and(|call| call.answers_much());
         let mut body = Pin::new(&mut self.body);
-        let polled = if answers_much {
-            intake::aside(|| body.as_mut().poll_frame(context))
-        } else {
-            body.as_mut().poll_frame(context)
+        let polled = caught(|| {
+            if answers_much {
+                intake::aside(|| body.as_mut().poll_frame(context))
+            } else {
+                body.as_mut().poll_frame(context)
+            }
+        });
+        let polled = match polled {
+            Ok(polled) => polled,
+            Err(fault) => return self.end_early(&fault),
         };
 
         match polled {

@@ -47,6 +47,7 @@ pub(crate) fn from_token(refusal: TokenRefusal) -> Status {
         | TokenRefusal::Audience
         | TokenRefusal::Time
         | TokenRefusal::Claims
+        | TokenRefusal::RepeatedClaim
         | TokenRefusal::Subject
         | TokenRefusal::Algorithm
         | TokenRefusal::Key => Status::unauthenticated(message),
@@ -263,6 +264,11 @@ pub(crate) fn shutting_down() -> Status {
 
 /// What clients read when the server stops.
 pub(crate) const SHUTTING_DOWN: &str = "the server is shutting down";
+
+/// The answer to a call whose work panicked.
+pub(crate) fn panicked() -> Status {
+    server_fault("the request was not finished because of a fault in the server")
+}
 
 /// The answer to a call that failed because of a bug.
 pub(crate) fn server_fault(message: &'static str) -> Status {

@@ -17,9 +17,9 @@ pub(crate) use access::{refused, withhold, without_withheld};
 pub(crate) use call::{
     CallRefusal, NO_KEY, OverloadRefusal, SHUTTING_DOWN, WRONG_KEY, access_revoked, audit_full,
     broken_off, broken_request, client_too_slow, deadline_passed, fault_of_request, from_token,
-    import_idle, interrupted, is_broken_off, reopening, server_fault, shutting_down, stream_idle,
-    too_many_calls_of_key, too_many_imports_of_key, too_many_watches_of_key, unauthenticated,
-    watcher_too_slow, wrong_key,
+    import_idle, interrupted, is_broken_off, panicked, reopening, server_fault, shutting_down,
+    stream_idle, too_many_calls_of_key, too_many_imports_of_key, too_many_watches_of_key,
+    unauthenticated, watcher_too_slow, wrong_key,
 };
 pub(crate) use database::from_database;
 pub(crate) use details::{explain, to_message};

@@ -10,9 +10,11 @@ use std::fs;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 const WRITE: &str = "/authzed.api.v1.PermissionsService/WriteRelationships";
 const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+const WATCH: &str = "/authzed.api.v1.WatchService/Watch";
 const SET: &str = "/kilwa.v1.RelationshipsService/SetRelation";
 
 const OWN: &str = "methods = [\"check\", \"lookup\", \"read\", \"write\"]\nid_prefixes = [\"a-\"]\nshared = [\"user\"]";
@@ -209,4 +211,51 @@ async fn a_fault_in_the_schema_of_a_request_is_shown_and_a_relationship_in_the_w
     let used = refused("definition user {}").await;
     assert!(used.message().contains("not shown in full"), "{used}");
     assert!(!format!("{used:?}").contains("hidden"), "{used:?}");
+}
+
+#[tokio::test]
+async fn a_watch_of_what_does_not_exist_is_answered_as_for_others() {
+    let tenant = "methods = [\"watch\"]\nid_prefixes = [\"a-\"]\nshared = [\"user\"]";
+    let guarded = Guarded::with_role(tenant).await;
+    let filtered = |object_type: &str, relation: &str| proto::WatchRequest {
+        optional_relationship_filters: vec![proto::RelationshipFilter {
+            resource_type: object_type.to_owned(),
+            optional_relation: relation.to_owned(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let reason = async |key: &str, request: &proto::WatchRequest| {
+        let answer = guarded.call(key, WATCH, request).await;
+        let refusal = answer.refusal();
+        let info = refusal.get_details_error_info().unwrap();
+        (refusal.code(), info.reason, info.metadata)
+    };
+    for (object_type, relation, expected) in [
+        ("nothing", "", "ERROR_REASON_UNKNOWN_DEFINITION"),
+        ("document", "nothing", "ERROR_REASON_UNKNOWN_RELATION_OR_PERMISSION"),
+    ] {
+        let request = filtered(object_type, relation);
+        let seen = reason(LIMITED, &request).await;
+        assert_eq!((seen.0, seen.1.as_str()), (Code::FailedPrecondition, expected));
+        assert_eq!(seen, reason(ADMIN, &request).await);
+    }
+    // Types alone are not looked for in the schema: their definitions may be written later.
+    let request = proto::WatchRequest {
+        optional_object_types: vec!["nothing".to_owned()],
+        ..Default::default()
+    };
+    for key in [LIMITED, ADMIN] {
+        let channel = guarded.server.channel().await;
+        let begun = calls::begin(channel, key, WATCH, request.encode_to_vec()).await;
+        assert!(begun.error.is_none(), "{begun:?}");
+    }
+
+    // A role that names its definitions tells nothing of others.
+    let named = "methods = [\"watch\"]\ndefinitions = [\"document\"]";
+    let guarded = Guarded::with_role(named).await;
+    for object_type in ["nothing", "group"] {
+        let answer = guarded.call(LIMITED, WATCH, &filtered(object_type, "")).await;
+        assert_eq!(answer.refusal().code(), Code::PermissionDenied, "{object_type}");
+    }
 }
