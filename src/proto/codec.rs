@@ -87,7 +87,7 @@ impl<Decoded: Message + Name + Default> Decoder for GuardedDecoder<Decoded> {
 
 /// Decodes a long message; ends with the error of `require_wanted`.
 ///
-/// A message is the same whether its fields are decoded at once or piece by piece, and so are the errors.
+/// A message is the same whether its fields are decoded at once or in parts, and so are the errors.
 fn decode_in_pieces<M: Message + Default>(
     mut rest: &[u8],
     require_wanted: impl Fn() -> Result<(), Status>,

@@ -1,6 +1,6 @@
 //! One connection: its TLS handshake, how HTTP/2 is served on it, and when it is closed.
 
-use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
+use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus, instant_after};
 use super::batch_executor::BatchExecutor;
 use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::stream_body::StreamBody;
@@ -28,8 +28,6 @@ use tonic::codegen::http::Request;
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
-/// Longer timeouts, which may exceed the range of instants, count as this one.
-const LONGEST_TIMER: Duration = Duration::from_hours(24 * 365);
 /// How long an idle client may take to close its side after the server has sent GOAWAY.
 pub(super) const IDLE_CLOSE_MAX: Duration = Duration::from_secs(5);
 
@@ -156,8 +154,7 @@ pub(super) fn count_closing(error: &hyper::Error, metrics: &CallMetrics) {
     if cause.and_then(|cause| cause.downcast_ref()).is_some_and(is_flood) {
         metrics.closings().record(ClosingReason::Flood);
     }
-    // Headers of HTTP/1.1 that come too late are a timeout too, without a cause.
-    if error.is_timeout() && cause.is_some() {
+    if error.is_timeout() {
         metrics.closings().record(ClosingReason::KeepaliveTimeout);
     }
 }
@@ -197,12 +194,6 @@ pub(super) fn log_failed_handshake(peer: Option<SocketAddr>, error: &io::Error) 
     } else if let Some(suppressed) = THROTTLE.admit(Instant::now().into_std()) {
         tracing::info!(peer, %error, suppressed, "a TLS handshake failed; the connection was closed");
     }
-}
-
-/// The instant after a duration, at most [`LONGEST_TIMER`] when the sum is out of range.
-pub(super) fn instant_after(time: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or(now + LONGEST_TIMER)
 }
 
 /// The settings of HTTP/2.
@@ -253,17 +244,5 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for TrackedBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timer_of_any_length_can_be_set() {
-        let longest = instant_after(Duration::MAX);
-        assert!(longest > Instant::now() + LONGEST_TIMER / 2);
-        assert!(instant_after(Duration::ZERO) <= Instant::now());
     }
 }

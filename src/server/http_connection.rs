@@ -1,11 +1,11 @@
 //! One connection to the HTTP listener: HTTP/1.1, or HTTP/2 with prior knowledge or by ALPN, until it is closed. Requests of gRPC are
 //! known by their content type.
 
-use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus};
+use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus, instant_after};
 use super::batch_executor::BatchExecutor;
 use super::connection::{
     ERROR_RESETS_MAX, IDLE_CLOSE_MAX, PENDING_RESETS_MAX, TrackedBody, WINDOW_BYTES, admission,
-    count_closing, count_full, instant_after, log_failed_handshake, note_arrival, note_client,
+    count_closing, count_full, log_failed_handshake, note_arrival, note_client,
 };
 use super::lingering_body::LingeringBody;
 use super::registry::{ConnectionCommand, Ticket};
@@ -82,7 +82,8 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     // Not yet proven by a certificate, as anyone with one of its authority could then take every slot.
     let proof = ticket.proof();
 
-    let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
+    let stream = ObservedStream::new(stream, Arc::clone(&activity));
+    let io = TokioIo::new(stream.with_head_timeout(options.header_timeout));
     let admission = admission(&proof);
     let calls = Arc::clone(&activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -105,9 +106,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     loop {
         tokio::select! {
             biased;
-            result = executor.drive(connection.as_mut()) => {
-                return result.unwrap_or_else(|error| log_end(&*error, &metrics));
-            }
+            result = executor.drive(connection.as_mut()) => return end(result, &activity, &metrics),
             command = ticket.commands().changed() => {
                 let closes = command.is_err() || *ticket.commands().borrow_and_update() == ConnectionCommand::Close;
                 // Before its first request a connection has nothing to end.
@@ -133,15 +132,19 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
 }
 
 /// Logs that a connection has failed, and counts it where its client has reached a limit.
-fn log_end(error: &(dyn Error + Send + Sync + 'static), metrics: &CallMetrics) {
+fn end(
+    result: Result<(), Box<dyn Error + Send + Sync>>,
+    activity: &Activity,
+    metrics: &CallMetrics,
+) {
+    if activity.has_late_head() {
+        metrics.closings().record(ClosingReason::HeaderTimeout);
+    }
+    let Err(error) = result else { return };
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         count_closing(error, metrics);
         if error.is_parse_too_large() {
             metrics.limits().record(ReachedLimit::HttpHeaders);
-        }
-        // A ping of HTTP/2 that is not answered is a timeout too, with a cause.
-        if error.is_timeout() && error.source().is_none() {
-            metrics.closings().record(ClosingReason::HeaderTimeout);
         }
     }
     tracing::debug!(%error, "an HTTP connection ended");
@@ -212,8 +215,8 @@ fn builder(
     let mut builder = auto::Builder::new(executor);
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout)
+        // It would also run between two requests. The stream has a timer of its own.
+        .header_read_timeout(None)
         .max_buf_size(usize::try_from(options.header_bytes_max).unwrap_or(usize::MAX));
     builder
         .http2()

@@ -29,6 +29,7 @@ pub(super) fn of_server(
             readings.extend(store.disk.iter().flat_map(disk));
             readings.extend(rocksdb_memory(&store.rocksdb));
             readings.extend(rocksdb_files(&store.rocksdb));
+            readings.extend(rocksdb_levels(&store.rocksdb));
             readings.extend(cache(&checks));
             limits = limits.with(&[("limit", "write_queue")], store.refused_writes);
         }
@@ -279,6 +280,19 @@ fn rocksdb_files(rocksdb: &RocksStatistics) -> [Reading; 9] {
             rocksdb.stall_microseconds,
         ),
     ]
+}
+
+/// By the names that the column families have in the database: each has few levels, so that the set of labels is bounded.
+fn rocksdb_levels(rocksdb: &RocksStatistics) -> [Reading; 2] {
+    let reading = |name, help| Reading { samples: Vec::new(), ..Reading::gauge(name, help, 0) };
+    let start = [
+        reading("kilwa_rocksdb_level_files", "Table files by column family and level"),
+        reading("kilwa_rocksdb_level_bytes", "Bytes of table files by column family and level"),
+    ];
+    rocksdb.levels.iter().fold(start, |[files, bytes], on_level| {
+        let labels = [("family", on_level.family), ("level", on_level.level)];
+        [files.with(&labels, on_level.files), bytes.with(&labels, on_level.bytes)]
+    })
 }
 
 fn collections(totals: &CollectionTotals) -> [Reading; 3] {

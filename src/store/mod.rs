@@ -38,6 +38,7 @@ pub use read::scan_budget::ScanBudget;
 pub use read::scan_position::{InvalidScanPosition, ScanPosition};
 pub use read::snapshot::{Snapshot, SnapshotError};
 pub use rocks::counters::RocksStatistics;
+pub use rocks::levels::LevelFiles;
 pub use statistics::StoreStatistics;
 pub use write::clock::WriteClock;
 pub use write::error::{TransactionError, WriteError};

@@ -6,7 +6,7 @@ use super::rocks::counters::RocksStatistics;
 use super::write::resources::DiskSpace;
 
 /// Figures of a store, as they are now. Totals count from when the store was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatistics {
     /// Writes that wait for the writer or are being made.
     pub queued_writes: u64,

@@ -73,6 +73,16 @@ fn rows() -> Vec<ClosingRow> {
             true,
             || head("GET", "/healthz", &[]).into_bytes(),
         ),
+        // Headers have less time than a connection that waits for them.
+        row(
+            "idle_timeout",
+            |config| {
+                http(config).header_timeout = 10 * SHORT;
+                http(config).idle_timeout = 30 * SHORT;
+            },
+            true,
+            || head("GET", "/healthz", &[]).into_bytes(),
+        ),
         row("keepalive_timeout", ping_often, false, preface),
         row("keepalive_timeout", ping_often, true, preface),
         row("flood", |_| {}, false, flood),

@@ -468,3 +468,74 @@ async fn requests_over_http_are_counted_whether_or_not_they_are_calls() {
     let sum: f64 = ["get", "put", "delete", "post", "other"].map(sum).iter().sum();
     assert!(sum > 0.0 && sum < began.elapsed().as_secs_f64(), "{sum}: {scrape}");
 }
+
+#[tokio::test]
+async fn table_files_are_shown_by_column_family_and_level() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.metrics.address = Some("127.0.0.1:0".to_owned());
+    // Each start writes what is in the log into table files, and the last one lets compactions merge them.
+    for round in 0..6 {
+        let server = Server::open(&config).unwrap();
+        let running = start_with(server).await;
+        running.write_schema(SCHEMA).await.unwrap();
+        let texts: Vec<String> =
+            (0..500).map(|n| format!("document:d{round}-{n}#viewer@user:u{n}")).collect();
+        running.touch(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await.unwrap();
+        running.stop().await.unwrap();
+    }
+    let server = Server::open(&config).unwrap();
+    let address = server.metrics_address().unwrap();
+    let running = start_with(server).await;
+
+    let end = Instant::now() + std::time::Duration::from_mins(1);
+    loop {
+        let scrape = ask(address, &["GET /metrics HTTP/1.1"]).await;
+        let level = |metric: &str, family: &str| -> Vec<u64> {
+            let of = |level: u8| {
+                [("family", family), ("level", &level.to_string())]
+                    .map(|(name, value)| (name, value.to_owned()))
+            };
+            let value = |level| {
+                let labels = of(level);
+                let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
+                labelled(&scrape, metric, &labels)
+                    .unwrap_or_else(|| panic!("{family} {level} is not in {scrape}"))
+            };
+            (0..7).map(value).collect()
+        };
+        let families = [
+            "meta",
+            "live",
+            "live_by_subject",
+            "dead",
+            "dead_by_subject",
+            "expiring",
+            "changes",
+            "schema",
+        ];
+        let sum = |metric: &str| -> u64 {
+            families.iter().flat_map(|family| level(metric, family)).sum()
+        };
+        let (files, bytes) = (sum("kilwa_rocksdb_level_files"), sum("kilwa_rocksdb_level_bytes"));
+        let plain = |metric: &str| -> u64 {
+            let line = scrape.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+            line.unwrap().parse().unwrap()
+        };
+        let on_disk = (plain("kilwa_rocksdb_table_files"), plain("kilwa_rocksdb_table_bytes"));
+        // A file that no level has any more stays until it is removed, so the two are compared until they agree.
+        if (files, bytes) == on_disk {
+            for family in ["live", "live_by_subject", "changes"] {
+                assert!(
+                    level("kilwa_rocksdb_level_files", family).iter().sum::<u64>() > 0,
+                    "{family}"
+                );
+            }
+            assert_eq!(level("kilwa_rocksdb_level_files", "dead"), [0; 7]);
+            break;
+        }
+        assert!(Instant::now() < end, "{files} files of {bytes} bytes, but {on_disk:?} on disk");
+        tokio::task::yield_now().await;
+    }
+    running.stop().await.unwrap();
+}

@@ -326,7 +326,7 @@ fn compressed_max(bytes_max: usize) -> usize {
 /// The response to a request, or the error of one whose handler panics.
 ///
 /// A large request is read and converted in [`aside`], by a task of its own: so the end of its time, or of its caller, is noticed
-/// while that goes on, and dropping this future ends it.
+/// meanwhile, and dropping this future ends it.
 pub(crate) async fn read<F>(call: Arc<RequestMemory>, mut answer: F) -> Result<F::Output, Status>
 where
     F: Future<Output: Send> + Unpin + Send + 'static,

@@ -5,7 +5,7 @@ pub(super) mod data_folder;
 pub(super) mod error;
 mod examine;
 mod log_batch;
-mod log_scan;
+pub(super) mod log_scan;
 mod marker;
 pub(super) mod opening;
 pub(super) mod presence;

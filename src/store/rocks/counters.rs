@@ -1,5 +1,6 @@
 //! What RocksDB counts: its tickers, its block cache and its files.
 
+use super::levels::{LevelFiles, LevelReader};
 use crate::store::options::StoreOptions;
 use rocksdb::statistics::{StatsLevel, Ticker};
 use rocksdb::{Cache, Options};
@@ -9,11 +10,7 @@ use std::path::Path;
 
 /// Figures of RocksDB. Totals count from when the database was opened; those of its tickers are 0 unless
 /// [`StoreOptions::counters`] is set.
-///
-/// There is none for each level: RocksDB has them as properties of a column family, and as a list of live files, and the `rocksdb`
-/// crate gives neither for a database with transactions, but for the properties of the default column family, which is empty here.
-/// Its tickers count for all levels together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RocksStatistics {
     /// Bytes in the block cache.
     pub block_cache_bytes: u64,
@@ -39,6 +36,8 @@ pub struct RocksStatistics {
     pub table_files: u64,
     /// Their bytes.
     pub table_bytes: u64,
+    /// The table files of each column family on each level.
+    pub levels: Vec<LevelFiles>,
     /// Bytes of the files of the write-ahead log.
     pub log_bytes: u64,
 }
@@ -50,6 +49,7 @@ pub(in crate::store) struct RocksCounters {
     pub(super) block_cache: Cache,
     block_cache_bytes: usize,
     counts: bool,
+    levels: LevelReader,
 }
 
 impl RocksCounters {
@@ -59,17 +59,23 @@ impl RocksCounters {
         if !options.counters {
             return counters;
         }
-        let Self { mut options, block_cache, block_cache_bytes, .. } = counters;
+        let Self { mut options, block_cache, block_cache_bytes, levels, .. } = counters;
         options.enable_statistics();
         // No clock is read for it.
         options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
-        Self { options, block_cache, block_cache_bytes, counts: true }
+        Self { options, block_cache, block_cache_bytes, counts: true, levels }
     }
 
     /// A block cache of this size, and no counters.
     pub(super) fn with_cache(block_cache_bytes: usize) -> Self {
         let block_cache = Cache::new_lru_cache(block_cache_bytes);
-        Self { options: Options::default(), block_cache, block_cache_bytes, counts: false }
+        Self {
+            options: Options::default(),
+            block_cache,
+            block_cache_bytes,
+            counts: false,
+            levels: LevelReader::default(),
+        }
     }
 
     /// The figures of the database in this folder, which was opened with these.
@@ -91,6 +97,7 @@ impl RocksCounters {
             stall_microseconds: ticker(Ticker::StallMicros),
             table_files,
             table_bytes,
+            levels: self.levels.read(folder),
             log_bytes,
         }
     }

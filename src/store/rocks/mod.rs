@@ -4,4 +4,5 @@ pub(super) mod column_family;
 pub(super) mod counters;
 pub(super) mod database;
 pub(super) mod error;
+pub(super) mod levels;
 pub(super) mod source;
