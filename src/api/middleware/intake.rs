@@ -480,6 +480,9 @@ impl HttpBody for CountedBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+    use tokio::time::Instant;
     use tonic::Code;
     use tonic::codegen::http::Request;
 
@@ -510,5 +513,36 @@ mod tests {
         // The call ends with it all the same.
         let ended = call.attributed(Status::aborted("the messages ended").into_http());
         assert_eq!(Status::from_header_map(ended.headers()).unwrap().code(), Code::Cancelled);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_large_request_that_no_one_waits_for_is_left_while_it_is_decoded() {
+        let budget = Arc::new(MemoryBudget::new(1 << 20, Arc::default()));
+        let limits = MethodLimits::from_path("/a/ImportBulkRelationships");
+        let call = RequestMemory::new(&budget, limits, false);
+        call.receive(SMALL_BYTES + 1).unwrap();
+        assert!(budget.bytes.load(Ordering::Relaxed) > SMALL_BYTES);
+
+        // As decoding does, it returns only when it is no longer wanted.
+        let (begun, begins) = oneshot::channel();
+        let (ended, ends) = oneshot::channel();
+        let (guard, mut notices) = (Arc::clone(&call), Some((begun, ended)));
+        let decoding = poll_fn(move |_| {
+            let (begun, ended) = notices.take().unwrap();
+            begun.send(()).unwrap();
+            let start = Instant::now();
+            while guard.require_wanted().is_ok() && start.elapsed() < Duration::from_mins(1) {
+                std::thread::yield_now();
+            }
+            ended.send(guard.require_wanted().is_err()).unwrap();
+            Poll::Ready(())
+        });
+        let reading = tokio::spawn(read(call, Box::pin(decoding)));
+        begins.await.unwrap();
+        reading.abort();
+        assert!(ends.await.unwrap(), "it is still wanted");
+        while budget.bytes.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }
