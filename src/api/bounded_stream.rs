@@ -5,6 +5,7 @@ use crate::api::status;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -47,6 +48,63 @@ where
     P: FnOnce(QueueSender<T>) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
+    // The permit is released when the client's side takes the item.
+    let items = UnboundedReceiverStream::new(queue(capacity_max, produce));
+    Box::pin(items.map(|next| next.map(|(item, _permit)| item)))
+}
+
+/// The same for pages of items, which go through the queue as a whole. Each is queued until its last item is taken.
+pub(crate) fn paged_stream<T, P, F>(capacity_max: u32, produce: P) -> BoundedStream<T>
+where
+    T: Send + Unpin + 'static,
+    P: FnOnce(QueueSender<Vec<T>>) -> F,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let pages = queue(capacity_max, produce);
+    Box::pin(PageItems { pages, page: Vec::new().into_iter(), permit: None })
+}
+
+/// The items of queued pages.
+struct PageItems<T> {
+    pages: mpsc::UnboundedReceiver<Result<QueuedItem<Vec<T>>, Status>>,
+    page: std::vec::IntoIter<T>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl<T: Unpin> Stream for PageItems<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(item) = self.page.next() {
+                if self.page.len() == 0 {
+                    // The next page may be queued before anyone asks for its first item.
+                    self.permit = None;
+                }
+                return Poll::Ready(Some(Ok(item)));
+            }
+            match ready!(self.pages.poll_recv(context)) {
+                Some(Ok((page, permit))) => {
+                    self.page = page.into_iter();
+                    self.permit = Some(permit);
+                }
+                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// The queue that `produce` fills.
+fn queue<T, P, F>(
+    capacity_max: u32,
+    produce: P,
+) -> mpsc::UnboundedReceiver<Result<QueuedItem<T>, Status>>
+where
+    T: Send + 'static,
+    P: FnOnce(QueueSender<T>) -> F,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
     let capacity_max = capacity_max.max(1);
     let permits = usize::try_from(capacity_max).unwrap_or(1).min(Semaphore::MAX_PERMITS);
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -65,10 +123,7 @@ where
             }
         }
     });
-
-    // The permit is released when the client's side takes the item.
-    let items = UnboundedReceiverStream::new(receiver);
-    Box::pin(items.map(|next| next.map(|(item, _permit)| item)))
+    receiver
 }
 
 #[cfg(test)]
@@ -90,6 +145,33 @@ mod tests {
         let mut expected: Vec<_> = (0..1_000).map(Ok).collect();
         expected.push(Err(Code::Aborted));
         assert_eq!(all, expected);
+    }
+
+    #[tokio::test]
+    async fn pages_come_as_their_items_and_wait_as_a_whole() {
+        let (sent, mut sends) = mpsc::unbounded_channel();
+        let mut stream = paged_stream(4, async move |queue: QueueSender<Vec<usize>>| {
+            for page in [vec![], vec![0, 1, 2], vec![3, 4, 5, 6, 7], vec![8]] {
+                queue.send(page.len(), page.clone()).await?;
+                let _ = sent.send(page);
+            }
+            Err(Status::aborted("enough"))
+        });
+
+        // A page of three leaves no room for one of five, until its last item is taken.
+        assert_eq!(stream.next().await.unwrap().unwrap(), 0);
+        assert_eq!(sends.recv().await.unwrap(), [0; 0]);
+        assert_eq!(sends.recv().await.unwrap(), [0, 1, 2]);
+        assert_eq!(stream.next().await.unwrap().unwrap(), 1);
+        tokio::task::yield_now().await;
+        sends.try_recv().unwrap_err();
+        assert_eq!(stream.next().await.unwrap().unwrap(), 2);
+        assert_eq!(sends.recv().await.unwrap(), [3, 4, 5, 6, 7]);
+
+        let rest: Vec<_> = stream.map(|item| item.map_err(|status| status.code())).collect().await;
+        let mut expected: Vec<_> = (3..9).map(Ok).collect();
+        expected.push(Err(Code::Aborted));
+        assert_eq!(rest, expected);
     }
 
     #[tokio::test]

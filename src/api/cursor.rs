@@ -3,7 +3,7 @@
 //! A cursor holds the store's id, the revision that the stream reads, a hash of the call that it belongs to and the
 //! position of the last result.
 
-use crate::api::sealed_token;
+use crate::api::sealed_token::{self, SealedStart};
 use crate::api::status;
 use crate::api::token::ZedTokens;
 use crate::database::ReadPosition;
@@ -19,6 +19,17 @@ const KIND: u8 = b'C';
 pub(crate) struct CursorScope {
     tokens: ZedTokens,
     hash: u64,
+}
+
+/// Writes the cursors of a stream, which differ in their positions only.
+#[derive(Debug)]
+pub(crate) struct CursorWriter(SealedStart);
+
+impl CursorWriter {
+    /// The cursor to continue after the result at a position.
+    pub(crate) fn cursor(&self, position: &[u8]) -> Cursor {
+        Cursor { token: self.0.seal(position) }
+    }
 }
 
 /// Where a stream resumes.
@@ -39,12 +50,15 @@ impl CursorScope {
         Self { tokens, hash: sealed_token::hash(&text) }
     }
 
+    /// Writes cursors of a stream that reads a revision.
+    pub(crate) fn cursors(self, revision: Revision) -> CursorWriter {
+        let start = [revision.0.to_be_bytes(), self.hash.to_be_bytes()].concat();
+        CursorWriter(SealedStart::new(KIND, self.tokens.store(), &start))
+    }
+
     /// The cursor to continue after the result at a position.
     pub(crate) fn cursor(self, revision: Revision, position: &[u8]) -> Cursor {
-        let mut payload = revision.0.to_be_bytes().to_vec();
-        payload.extend(self.hash.to_be_bytes());
-        payload.extend(position);
-        Cursor { token: sealed_token::seal(KIND, self.tokens.store(), &payload) }
+        self.cursors(revision).cursor(position)
     }
 
     /// The position that a cursor names, if it belongs to this scope.

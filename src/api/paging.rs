@@ -4,9 +4,9 @@
 //! revision is pinned against garbage collection from the first page to the last. What differs between reads, exports and
 //! lookups is their [`PageSource`].
 
-use crate::api::bounded_stream::{BoundedStream, QueueSender, bounded_stream};
+use crate::api::bounded_stream::{BoundedStream, QueueSender, paged_stream};
 use crate::api::context::{ServiceContext, StreamTimeouts};
-use crate::api::cursor::{CursorPosition, CursorScope};
+use crate::api::cursor::{CursorPosition, CursorScope, CursorWriter};
 use crate::api::status;
 use crate::api::workers::{Purpose, Workers};
 use crate::database::{Consistency, View, ViewPin};
@@ -19,7 +19,7 @@ use tonic::Status;
 /// Where the pages of a stream come from.
 pub(crate) trait PageSource: Send + Sized + 'static {
     /// A message of the stream.
-    type Message: Send + 'static;
+    type Message: Send + Unpin + 'static;
 
     /// Maximum number of messages that are queued for the client.
     const QUEUED_MAX: u32;
@@ -44,12 +44,13 @@ pub(crate) struct PageReader<'r, 'v> {
     /// Token of the stream's revision.
     pub(crate) read_at: ZedToken,
     scope: CursorScope,
+    cursors: CursorWriter,
 }
 
 impl PageReader<'_, '_> {
     /// The cursor to continue after the result at a position.
     pub(crate) fn cursor(&self, position: &[u8]) -> Cursor {
-        let cursor = self.scope.cursor(self.view.revision(), position);
+        let cursor = self.cursors.cursor(position);
         debug_assert!(
             self.scope.position(&cursor).is_ok_and(|read| read.revision == self.view.revision()),
             "a cursor resumes its own call, at its own revision"
@@ -116,7 +117,7 @@ impl<S: PageSource> PagedRead<S> {
     /// The response that reads and sends all pages.
     pub(crate) fn stream(self, context: &ServiceContext) -> BoundedStream<S::Message> {
         let (context, timeouts) = (context.clone(), context.streams);
-        bounded_stream(S::QUEUED_MAX, move |queue| {
+        paged_stream(S::QUEUED_MAX, move |queue| {
             self.send(context, ResultSender { queue, timeouts, client_waited: AtomicU64::new(0) })
         })
     }
@@ -126,11 +127,18 @@ impl<S: PageSource> PagedRead<S> {
         context: ServiceContext,
         sender: ResultSender<S::Message>,
     ) -> Result<(), Status> {
+        let part_max = usize::try_from(S::QUEUED_MAX / 2).unwrap_or(1).max(1);
         let mut next = Some(self);
         while let Some(read) = next.take() {
             let (messages, rest) = sender.wait(read.next_messages(&context)).await?;
-            for message in messages {
-                sender.send(message).await?;
+            let mut messages = messages.into_iter();
+            loop {
+                // Two parts fit into the queue: one is sent while the client takes the other.
+                let part: Vec<_> = messages.by_ref().take(part_max).collect();
+                if part.is_empty() {
+                    break;
+                }
+                sender.send(part).await?;
             }
             next = rest;
         }
@@ -169,7 +177,8 @@ impl<S: PageSource> PagedRead<S> {
             let mut source = source?;
 
             let read_at = tokens.token(view.revision());
-            let page = source.read_page(&PageReader { view: &view, read_at, scope })?;
+            let cursors = scope.cursors(view.revision());
+            let page = source.read_page(&PageReader { view: &view, read_at, scope, cursors })?;
             let consistency = view.pinned();
             Ok((page, Self { scope, consistency, pin: Some(pin), source: Ok(source) }))
         });
@@ -179,24 +188,30 @@ impl<S: PageSource> PagedRead<S> {
 
 /// Sends results, and measures how long the client takes.
 struct ResultSender<T> {
-    queue: QueueSender<T>,
+    queue: QueueSender<Vec<T>>,
     timeouts: StreamTimeouts,
     /// How long the client has kept the stream waiting, in nanoseconds.
     client_waited: AtomicU64,
 }
 
 impl<T> ResultSender<T> {
-    /// Queues a result as soon as the client has received enough of those before.
-    async fn send(&self, item: T) -> Result<(), Status> {
+    /// Queues results together as soon as the client has received enough of those before.
+    async fn send(&self, part: Vec<T>) -> Result<(), Status> {
+        let StreamTimeouts { idle_max, client_max } = self.timeouts;
+        // One producer adds to it, so no ordering is needed.
+        let before = Duration::from_nanos(self.client_waited.load(Ordering::Relaxed));
+        let left = client_max.saturating_sub(before);
         let start = Instant::now();
-        self.wait(self.queue.send(1, item)).await?;
+        let sending = self.queue.send(part.len(), part);
+        match tokio::time::timeout(left.min(idle_max), sending).await {
+            Ok(sent) => sent?,
+            Err(_) if idle_max <= left => return Err(status::stream_idle(idle_max)),
+            Err(_) => return Err(status::client_too_slow(client_max)),
+        }
 
         let waited = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        // One producer adds to it, so no ordering is needed.
-        let before = self.client_waited.fetch_add(waited, Ordering::Relaxed);
-        let total = Duration::from_nanos(before.saturating_add(waited));
-        let client_max = self.timeouts.client_max;
-        if total > client_max { Err(status::client_too_slow(client_max)) } else { Ok(()) }
+        self.client_waited.fetch_add(waited, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The outcome of work towards the next result, within the time that a stream may go without one.
@@ -223,7 +238,7 @@ mod tests {
         produce: impl FnOnce(ResultSender<u32>) -> F,
     ) -> BoundedStream<u32> {
         let timeouts = StreamTimeouts { idle_max, client_max };
-        bounded_stream(queued_max, |queue| {
+        paged_stream(queued_max, |queue| {
             produce(ResultSender { queue, timeouts, client_waited: AtomicU64::new(0) })
         })
     }
@@ -243,7 +258,7 @@ mod tests {
         let timeouts = (Duration::from_millis(1), HOUR);
         let results = stream(QUEUED_MAX, timeouts, async |sender| {
             for number in 0..=QUEUED_MAX {
-                if let Err(status) = sender.send(number).await {
+                if let Err(status) = sender.send(vec![number]).await {
                     let _ = reported.send((number, status.code()));
                     return Err(status);
                 }
@@ -258,7 +273,7 @@ mod tests {
     async fn a_client_that_always_reads_a_little_ends_the_stream_in_the_end() {
         let mut results = stream(1, (HOUR, Duration::from_millis(20)), async |sender| {
             for number in 0.. {
-                sender.send(number).await?;
+                sender.send(vec![number]).await?;
             }
             Ok(())
         });

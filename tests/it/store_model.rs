@@ -669,6 +669,18 @@ impl Trial {
             let key = RelationKey { object_type, relation };
             let found = snapshot.resources(key, subject.key(), page);
             same(found, twin.resources(key, subject.key(), page));
+
+            // Mostly in order, as they are cheap; any order and any id has to do.
+            let mut ids: Vec<_> = IDS.iter().copied().filter(|_| random.chance(60)).collect();
+            if random.chance(20) {
+                ids.extend([random.pick(&IDS), random.pick(&IDS)]);
+            }
+            let found = snapshot.find_each(key, &ids, subject.key());
+            same(found, twin.find_each(key, &ids, subject.key()));
+            let found = snapshot.subjects_of_each(key, &ids, form, page.count_max);
+            same(found, twin.subjects_of_each(key, &ids, form, page.count_max));
+            let found = snapshot.resources_of_each(key, form, &ids, page);
+            same(found, twin.resources_of_each(key, form, &ids, page));
         }
         for relationship in moment.stored.iter() {
             let (resource, subject) = (relationship.resource_key(), relationship.subject.key());

@@ -34,7 +34,7 @@ pub(crate) struct ExportSource<M> {
 }
 
 /// A message of an export.
-pub(crate) trait ExportMessage: Send + 'static {
+pub(crate) trait ExportMessage: Send + Unpin + 'static {
     fn new(cursor: proto::Cursor, relationships: Vec<proto::Relationship>) -> Self;
 }
 

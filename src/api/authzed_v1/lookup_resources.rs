@@ -104,7 +104,7 @@ impl LookupResourcesSource {
 impl PageSource for LookupResourcesSource {
     type Message = LookupResourcesResponse;
 
-    const QUEUED_MAX: u32 = 64;
+    const QUEUED_MAX: u32 = 256;
 
     fn read_page(
         &mut self,
@@ -129,12 +129,6 @@ impl PageSource for LookupResourcesSource {
         self.retain_inside(&mut page.found);
         self.remaining.subtract(page.found.len());
 
-        let message = |found: &FoundResource| LookupResourcesResponse {
-            looked_up_at: Some(reader.read_at.clone()),
-            after_result_cursor: Some(reader.cursor(found.object_id.as_bytes())),
-            ..response(found)
-        };
-        let messages = page.found.iter().map(message).collect();
         let is_last = page.ended || self.remaining.is_exhausted();
         if !is_last {
             self.active = Some(lookup);
@@ -144,19 +138,26 @@ impl PageSource for LookupResourcesSource {
             // The limit is reached: the call with the last cursor resumes here.
             view.park_lookup(*lookup, &query, &last.object_id);
         }
+
+        let message = |found: FoundResource| LookupResourcesResponse {
+            looked_up_at: Some(reader.read_at.clone()),
+            after_result_cursor: Some(reader.cursor(found.object_id.as_bytes())),
+            ..response(found)
+        };
+        let messages = page.found.into_iter().map(message).collect();
         Ok(ResultPage { messages, is_last })
     }
 }
 
-fn response(found: &FoundResource) -> LookupResourcesResponse {
-    let missing: Vec<String> = found.missing.iter().cloned().collect();
+fn response(found: FoundResource) -> LookupResourcesResponse {
+    let missing: Vec<String> = found.missing.into_iter().collect();
     let permissionship = if missing.is_empty() {
         LookupPermissionship::HasPermission
     } else {
         LookupPermissionship::ConditionalPermission
     };
     LookupResourcesResponse {
-        resource_object_id: found.object_id.clone(),
+        resource_object_id: found.object_id,
         permissionship: permissionship.into(),
         partial_caveat_info: (!missing.is_empty())
             .then_some(PartialCaveatInfo { missing_required_context: missing }),

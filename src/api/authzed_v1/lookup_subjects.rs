@@ -53,7 +53,7 @@ pub(crate) fn lookup_subjects(
 impl PageSource for LookupSubjectsSource {
     type Message = proto::LookupSubjectsResponse;
 
-    const QUEUED_MAX: u32 = 64;
+    const QUEUED_MAX: u32 = 256;
 
     fn read_page(
         &mut self,

@@ -47,7 +47,7 @@ pub(crate) fn read(
 impl PageSource for RelationshipReadSource {
     type Message = ReadRelationshipsResponse;
 
-    const QUEUED_MAX: u32 = 64;
+    const QUEUED_MAX: u32 = 256;
 
     fn read_page(
         &mut self,

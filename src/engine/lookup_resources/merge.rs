@@ -1,47 +1,57 @@
 //! Merges the candidates of a lookup, in byte order of their ids, from many sorted sources.
 //!
 //! A source is the resources of one subject, read page by page, or objects that have already been reached. Regardless of
-//! the number of sources, the rows read ahead stay within about [`ROWS_MAX`] ids.
+//! the number of sources, the rows read ahead stay within about [`ROW_BYTES_MAX`] bytes. The first pages of many sources are
+//! read together.
 
 use crate::engine::check::reader::{CountedReader, PAGE_COUNT_MAX};
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, WorkKind};
 use crate::engine::eval_context::EvalContext;
+use crate::engine::lookup_resources::heads::{HeadIds, SourceHeads};
 use crate::engine::lookup_resources::reached::{
     ReachedObject, ReachedSet, ReachedSets, require_room,
 };
-use crate::engine::lookup_resources::source::{Candidate, ROW_BYTES, RowSource, RowSubject};
+use crate::engine::lookup_resources::row_buffer::BUFFERED_ROW_BYTES;
+use crate::engine::lookup_resources::source::{Candidate, RowSource, RowSubject};
 use crate::engine::resolve::ResolvedSubject;
-use crate::relationship::RelationshipReader;
+use crate::relationship::{IdPage, Qualifiers, RelationKey, RelationshipReader, SubjectForm};
 use crate::schema::{EntryForm, NodeId, RelationEdge, RouteEnd, RouteStep, Routes};
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BinaryHeap};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-/// Maximum number of ids that all sources together read ahead.
-const ROWS_MAX: usize = 1 << 17;
+/// Maximum memory of the rows that all sources together read ahead, in bytes.
+const ROW_BYTES_MAX: usize = 8 << 20;
+/// Approximate memory of a row before any has been read, in bytes.
+const ROW_BYTES: usize = 24 + BUFFERED_ROW_BYTES;
 /// Page size of a source when there are very many sources.
 const PAGE_COUNT_MIN: usize = 4;
+/// Number of sources whose first pages are read together.
+const OPENED_AT_ONCE: usize = 64;
 /// Number of new sources between two checks of the memory limit.
 const SOURCES_PER_MEMORY_CHECK: usize = 1024;
 /// Memory of a source with its head, in bytes.
 const SOURCE_BYTES: usize =
-    size_of::<ResultSource>() + size_of::<RowSource>() + size_of::<SourceHead>();
+    size_of::<ResultSource>() + size_of::<RowSource>() + SourceHeads::bytes_each();
 
 /// The merge of all sources.
 #[derive(Debug)]
 pub(super) struct ResultMerge {
     pub(super) reached: ReachedSets,
     sources: Vec<ResultSource>,
-    heads: BinaryHeap<Reverse<SourceHead>>,
-    /// The number of sources, from the first on, that have not been read yet.
-    unopened: usize,
-    page_count_max: usize,
+    /// Those that are not at their end; `None` until all have been opened.
+    heads: Option<SourceHeads>,
+    /// The number of sources, from the first on, that have been opened.
+    opened: usize,
+    rows_read: RowsRead,
 }
 
-/// The next candidate of a source.
-#[derive(Debug)]
-struct SourceHead {
-    candidate: Candidate,
-    source: usize,
+/// The rows that were read so far, from which the size of pages follows.
+#[derive(Clone, Copy, Debug)]
+struct RowsRead {
+    count: usize,
+    bytes: usize,
+    /// The most bytes that the rows of one source should take.
+    share: usize,
 }
 
 #[derive(Debug)]
@@ -79,14 +89,12 @@ impl ResultMerge {
         after: &str,
     ) -> Result<Self, EngineError> {
         let routes = eval.schema.routes(target);
-        let heads = BinaryHeap::new();
+        let rows_read = RowsRead { count: 1, bytes: ROW_BYTES, share: ROW_BYTES_MAX };
         let sources = Vec::new();
-        let mut merge = Self { reached, sources, heads, unopened: 0, page_count_max: 0 };
+        let mut merge = Self { reached, sources, heads: None, opened: 0, rows_read };
         merge.add_subject(eval, routes, resolved, after)?;
         merge.add_reached(eval, routes, target, after)?;
-        merge.unopened = merge.sources.len();
-        let share = ROWS_MAX.checked_div(merge.sources.len()).unwrap_or(ROWS_MAX);
-        merge.page_count_max = share.clamp(PAGE_COUNT_MIN, PAGE_COUNT_MAX);
+        merge.rows_read.share = ROW_BYTES_MAX / merge.sources.len().max(1);
         Ok(merge)
     }
 
@@ -202,8 +210,8 @@ impl ResultMerge {
             let earlier = group.0.get(..position).unwrap_or_default();
             for is_from_certain in [true, false] {
                 let certain = origin.certain && is_from_certain;
-                for number in 0..reached_set.ids(is_from_certain).len() {
-                    let number = u32::try_from(number).unwrap_or(u32::MAX);
+                // In byte order, in which they are read fastest.
+                for number in reached_set.ids(is_from_certain).sorted() {
                     let id = reached_set.ids(is_from_certain).get(number);
                     let is_read = is_certain_too(reached_set, is_from_certain, id)
                         || earlier.iter().any(|it| it.covers(&self.reached, id, certain));
@@ -233,7 +241,7 @@ impl ResultMerge {
     /// The memory in use, in bytes, approximately.
     pub(super) fn bytes(&self) -> usize {
         let sources = self.sources.iter().map(|source| match source {
-            ResultSource::Read(stream) => SOURCE_BYTES + stream.bytes(),
+            ResultSource::Read(stream) => SOURCE_BYTES + stream.rows.bytes(),
             ResultSource::Known { numbers, .. } => {
                 SOURCE_BYTES + size_of::<u32>() * numbers.capacity()
             }
@@ -244,8 +252,9 @@ impl ResultMerge {
 
     /// The maximum memory until the lookup ends, in bytes, approximately.
     pub(super) fn bytes_max(&self) -> usize {
+        let rows_max = self.rows_read.share.min(ROW_BYTES * PAGE_COUNT_MAX);
         let sources = self.sources.iter().map(|source| match source {
-            ResultSource::Read(_) => SOURCE_BYTES + ROW_BYTES * self.page_count_max,
+            ResultSource::Read(_) => SOURCE_BYTES + rows_max,
             ResultSource::Known { numbers, .. } => {
                 SOURCE_BYTES + size_of::<u32>() * numbers.capacity()
             }
@@ -261,50 +270,225 @@ impl ResultMerge {
         resolved: &ResolvedSubject<'_>,
         reads: &mut CountedReader<'_, R>,
     ) -> Result<Option<Candidate>, EngineError> {
-        while let Some(source) = self.unopened.checked_sub(1) {
-            self.advance(source, eval, resolved, reads)?;
-            self.unopened = source;
+        if self.heads.is_none() {
+            while self.opened < self.sources.len() {
+                self.open_next((eval, resolved), reads)?;
+            }
+            let ids = SourceIds { sources: &self.sources, reached: &self.reached };
+            self.heads = Some(SourceHeads::new(&ids, self.sources.len()));
         }
-        let Some(Reverse(SourceHead { mut candidate, source })) = self.heads.pop() else {
+        let Some(mut candidate) = self.take_first((eval, resolved), reads)? else {
             return Ok(None);
         };
-        self.advance(source, eval, resolved, reads)?;
-        while let Some(Reverse(next)) = self.heads.peek()
-            && next.candidate.id == candidate.id
+
+        while let Some(source) = self.first()
+            && self.head_id(source) == Some(&candidate.id)
+            && let Some(same) = self.take_first((eval, resolved), reads)?
         {
-            candidate.certain |= next.candidate.certain;
-            let source = next.source;
-            self.heads.pop();
-            self.advance(source, eval, resolved, reads)?;
+            candidate.certain |= same.certain;
         }
         Ok(Some(candidate))
     }
 
-    /// Moves the next candidate of a source to the heads.
-    fn advance<R: RelationshipReader>(
+    fn first(&self) -> Option<usize> {
+        self.heads.as_ref()?.first()
+    }
+
+    fn head_id(&self, source: usize) -> Option<&str> {
+        self.sources.get(source)?.head(&self.reached)
+    }
+
+    /// Takes the smallest id among the heads, and moves the next one of its source to the heads.
+    fn take_first<R: RelationshipReader>(
         &mut self,
-        source: usize,
-        eval: &EvalContext<'_, R>,
-        resolved: &ResolvedSubject<'_>,
+        page_work: (&EvalContext<'_, R>, &ResolvedSubject<'_>),
         reads: &mut CountedReader<'_, R>,
-    ) -> Result<(), EngineError> {
-        let next = match self.sources.get_mut(source) {
-            None => None,
-            Some(ResultSource::One(one)) => one.take(),
-            Some(ResultSource::Known { slot, numbers, is_from_certain, certain }) => {
-                let reached_set = self.reached.all.get(*slot);
-                numbers.pop().zip(reached_set).map(|(number, reached_set)| Candidate {
-                    id: reached_set.ids(*is_from_certain).get(number).into(),
-                    certain: *certain,
-                })
+    ) -> Result<Option<Candidate>, EngineError> {
+        let Some(source) = self.first() else { return Ok(None) };
+        let id = self.head_id(source).unwrap_or_default().to_owned();
+        let certain = match self.sources.get_mut(source) {
+            None => return Ok(None),
+            Some(ResultSource::One(one)) => one.take().is_some_and(|one| one.certain),
+            Some(ResultSource::Known { numbers, certain, .. }) => {
+                numbers.pop().is_some() && *certain
             }
             Some(ResultSource::Read(stream)) => {
-                stream.next((eval, resolved), reads, &mut self.reached, self.page_count_max)?
+                let certain = stream.rows.pop().unwrap_or_default();
+                if stream.rows.is_empty() {
+                    self.read(source, page_work, reads)?;
+                }
+                certain
             }
         };
-        self.heads.extend(next.map(|candidate| Reverse(SourceHead { candidate, source })));
+
+        let ids = SourceIds { sources: &self.sources, reached: &self.reached };
+        if let Some(heads) = &mut self.heads {
+            heads.first_changed(&ids);
+        }
+        Ok(Some(Candidate { id, certain }))
+    }
+
+    /// Opens the next source, or the next ones whose first pages can be read together.
+    fn open_next<R: RelationshipReader>(
+        &mut self,
+        page_work: (&EvalContext<'_, R>, &ResolvedSubject<'_>),
+        reads: &mut CountedReader<'_, R>,
+    ) -> Result<(), EngineError> {
+        let unopened = self.sources.get(self.opened..).unwrap_or_default();
+        let stored = unopened.first().and_then(ResultSource::stored);
+        let together = unopened.iter().take(OPENED_AT_ONCE);
+        let together = together.take_while(|source| stored.is_some() && source.stored() == stored);
+        let count = together.count();
+        if let Some(stored) = stored.filter(|_| count > 1) {
+            self.read_first_pages(stored, count, page_work, reads)?;
+        }
+
+        let opened = self.opened;
+        self.opened += count.max(1);
+        // What has nothing yet, because it is alone or its first page had no candidate, reads on by itself.
+        (opened..self.opened).try_for_each(|source| self.read(source, page_work, reads))
+    }
+
+    /// Reads the first pages of the next `count` sources, which are over the same relationships.
+    fn read_first_pages<R: RelationshipReader>(
+        &mut self,
+        stored: RelationEdge,
+        count: usize,
+        (eval, resolved): (&EvalContext<'_, R>, &ResolvedSubject<'_>),
+        reads: &mut CountedReader<'_, R>,
+    ) -> Result<(), EngineError> {
+        count_reads(eval, reads, count)?;
+        let page_count_max = self.rows_read.page_count_max();
+        let sources = self.sources.iter_mut().skip(self.opened).take(count);
+        let mut sources: Vec<_> = sources.filter_map(ResultSource::stream).collect();
+        let reached = &self.reached;
+        let ids: Vec<_> =
+            sources.iter().map(|stream| stream.subject.id(resolved, reached)).collect();
+        let Some(page) = sources.first().and_then(|stream| stream.next_page(page_count_max)) else {
+            return Ok(());
+        };
+        let count_max = page.count_max;
+        let pages = resources_of_each(eval, stored, &ids, page)?;
+
+        for (stream, found) in sources.iter_mut().zip(&pages) {
+            self.rows_read.add(found);
+            stream.take_page(found, count_max, reads, &mut self.reached)?;
+        }
         Ok(())
     }
+
+    /// Reads rows of a source that has none left.
+    fn read<R: RelationshipReader>(
+        &mut self,
+        source: usize,
+        (eval, resolved): (&EvalContext<'_, R>, &ResolvedSubject<'_>),
+        reads: &mut CountedReader<'_, R>,
+    ) -> Result<(), EngineError> {
+        let stream = self.sources.get_mut(source).and_then(ResultSource::stream);
+        let Some(stream) = stream else { return Ok(()) };
+        stream.read(resolved, reads, &mut self.reached, self.rows_read.page_count_max())?;
+        match (eval.limits.depth_max, stream.subject) {
+            (Some(depth_max), subject) if stream.is_too_deep && !stream.rows.is_empty() => {
+                let onr = match subject {
+                    RowSubject::Member(onr, _) => Some(onr),
+                    RowSubject::Queried | RowSubject::Wildcard => None,
+                };
+                Err(self.reached.too_deep(eval, onr, depth_max))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl RowsRead {
+    /// How many rows a page of a source should have at most.
+    fn page_count_max(self) -> usize {
+        let row_bytes = (self.bytes / self.count.max(1)).max(1);
+        (self.share / row_bytes).clamp(PAGE_COUNT_MIN, PAGE_COUNT_MAX)
+    }
+
+    fn add(&mut self, found: &[(String, Qualifiers)]) {
+        self.count += found.len();
+        self.bytes += found.iter().map(|(id, _)| id.len() + BUFFERED_ROW_BYTES).sum::<usize>();
+    }
+}
+
+impl ResultSource {
+    fn stream(&mut self) -> Option<&mut RowSource> {
+        match self {
+            Self::Read(stream) => Some(stream),
+            Self::Known { .. } | Self::One(_) => None,
+        }
+    }
+
+    /// The next id.
+    fn head<'m>(&'m self, reached: &'m ReachedSets) -> Option<&'m str> {
+        match self {
+            Self::Read(stream) => stream.rows.first(),
+            Self::Known { slot, numbers, is_from_certain, .. } => {
+                let ids = reached.all.get(*slot)?.ids(*is_from_certain);
+                numbers.last().map(|number| ids.get(*number))
+            }
+            Self::One(one) => one.as_ref().map(|candidate| candidate.id.as_str()),
+        }
+    }
+
+    /// The relationships that it reads, if any.
+    fn stored(&self) -> Option<RelationEdge> {
+        match self {
+            Self::Read(stream) => Some(stream.stored),
+            Self::Known { .. } | Self::One(_) => None,
+        }
+    }
+}
+
+/// The next ids of all sources.
+struct SourceIds<'m> {
+    sources: &'m [ResultSource],
+    reached: &'m ReachedSets,
+}
+
+impl HeadIds for SourceIds<'_> {
+    fn head(&self, source: usize) -> Option<&str> {
+        self.sources.get(source)?.head(self.reached)
+    }
+}
+
+/// The first pages of the resources of several subjects.
+fn resources_of_each<R: RelationshipReader>(
+    eval: &EvalContext<'_, R>,
+    stored: RelationEdge,
+    subject_ids: &[&str],
+    page: IdPage<'_>,
+) -> Result<Vec<Vec<(String, Qualifiers)>>, EngineError> {
+    let schema = eval.schema;
+    let relation = schema.node(stored.relation);
+    let relation = RelationKey {
+        object_type: &schema.definition(relation.definition).name,
+        relation: &relation.name,
+    };
+    let form = SubjectForm {
+        object_type: &schema.definition(stored.subject_type).name,
+        relation: stored.subject_relation.map(|relation| schema.node(relation).name.as_str()),
+    };
+    Ok(eval.reader.resources_of_each(relation, form, subject_ids, page)?)
+}
+
+/// Counts reads that are made together.
+fn count_reads<R: RelationshipReader>(
+    eval: &EvalContext<'_, R>,
+    reads: &mut CountedReader<'_, R>,
+    count: usize,
+) -> Result<(), EngineError> {
+    eval.check_interruption()?;
+    let (before, caveat_steps) = reads.counts();
+    let after = before.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+    let limit = eval.limits.reads_max;
+    if after > limit {
+        return Err(EngineError::WorkExceeded { work: WorkKind::Reads, limit });
+    }
+    reads.count_on(after, caveat_steps);
+    Ok(())
 }
 
 impl RouteOrigin {
@@ -327,23 +511,3 @@ fn is_deeper(depth: usize, depth_max: u32) -> bool {
 fn is_certain_too(reached_set: &ReachedSet, is_from_certain: bool, id: &str) -> bool {
     !is_from_certain && reached_set.certain.contains(id)
 }
-
-impl Ord for SourceHead {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (&self.candidate.id, self.source).cmp(&(&other.candidate.id, other.source))
-    }
-}
-
-impl PartialOrd for SourceHead {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for SourceHead {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for SourceHead {}

@@ -3,12 +3,16 @@
 //! The graph is traversed from the subject, along the schema's [`Routes`](crate::schema::Routes). First the objects between
 //! the subject and the results are collected ([`frontier`]). Then the relationships that lead from them to the permission
 //! are merged in id order ([`merge`]). A candidate that was reached with certainty is a result. Every other candidate is
-//! decided by a check, so that lookup and check always agree.
+//! decided by a check, so that lookup and check always agree. What these checks read of the candidates is read for many of
+//! them at a time ([`prefetch`]).
 
 mod frontier;
+mod heads;
 mod id_set;
 mod merge;
+mod prefetch;
 mod reached;
+mod row_buffer;
 mod source;
 
 use crate::engine::check::reader::CountedReader;
@@ -18,11 +22,12 @@ use crate::engine::eval_context::EvalContext;
 use crate::engine::limits::Statistics;
 use crate::engine::lookup_resources::frontier::Frontier;
 use crate::engine::lookup_resources::merge::ResultMerge;
+use crate::engine::lookup_resources::prefetch::PrefetchingReader;
 use crate::engine::lookup_resources::source::Candidate;
 use crate::engine::resolve::{ResolvedSubject, require_definition, require_node, resolve_subject};
 use crate::relationship::{Context, Permissionship, RelationshipReader, Subject, Timestamp};
 use crate::schema::NodeId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Maximum work for a page that already has results, in visits and reads.
 const PAGE_WORK: u64 = 20_000;
@@ -98,12 +103,30 @@ pub struct ResourceLookup {
     target: NodeId,
     within: ResourceFilter,
     candidates: CandidateSource,
+    /// The next candidates, which have been taken from their source.
+    pulled: VecDeque<Candidate>,
+    /// What the source gave after them.
+    pulled_end: PulledEnd,
     /// The number of candidates that were checked.
     checked_count: u64,
     /// The error that ended the last page early; the next page returns it.
     failure: Option<EngineError>,
 }
 
+/// What comes after the candidates that have been taken from their source.
+#[derive(Debug)]
+enum PulledEnd {
+    More,
+    /// Many that are not wanted.
+    Paused,
+    Nothing,
+    Failed(EngineError),
+}
+
+/// How many candidates are taken from their source at once, at most.
+const PULLED_MAX: usize = 512;
+/// Approximate memory of one of them, in bytes.
+const PULLED_BYTES: usize = size_of::<Candidate>() + 32;
 /// How many candidates that are not wanted are skipped in one page.
 const SKIPPED_MAX: usize = 10_000;
 
@@ -131,6 +154,8 @@ impl ResourceLookup {
             target,
             within: within.clone(),
             candidates,
+            pulled: VecDeque::new(),
+            pulled_end: PulledEnd::More,
             checked_count: 0,
             failure: None,
         };
@@ -165,13 +190,14 @@ impl ResourceLookup {
             return Err(failure);
         }
         let (_, resolved) = resolve(eval, query)?;
-        let mut page_work = PageWork::new(eval, resolved);
+        let reader = PrefetchingReader::new(eval.reader);
+        let mut page_work = PageWork::new(eval, &reader, resolved);
         let mut page = LookupPage::default();
 
         while page.found.len() < count_max
             && (page.found.is_empty() || page_work.work() < PAGE_WORK)
         {
-            match self.next(&mut page_work) {
+            match self.next(&mut page_work, count_max - page.found.len()) {
                 Ok(LookupStep::Found(found)) => page.found.push(found),
                 Ok(LookupStep::Paused) => break,
                 Ok(LookupStep::Ended) => {
@@ -206,45 +232,40 @@ impl ResourceLookup {
     /// The maximum memory until the lookup ends, in bytes, approximately.
     pub fn bytes_max(&self) -> usize {
         match &self.candidates {
-            CandidateSource::Reached(merge) => merge.bytes_max(),
+            CandidateSource::Reached(merge) => merge.bytes_max() + PULLED_BYTES * PULLED_MAX,
             CandidateSource::Listed(_) => self.bytes(),
         }
     }
 
     /// The memory in use, in bytes, approximately.
     pub fn bytes(&self) -> usize {
-        match &self.candidates {
-            CandidateSource::Reached(merge) => merge.bytes(),
-            CandidateSource::Listed(ids) => ids.len() * LISTED_BYTES,
-        }
+        let pulled = PULLED_BYTES * self.pulled.capacity();
+        pulled
+            + match &self.candidates {
+                CandidateSource::Reached(merge) => merge.bytes(),
+                CandidateSource::Listed(ids) => ids.len() * LISTED_BYTES,
+            }
     }
 
+    /// The next result. `count_max` says how many are still wanted.
     fn next<R: RelationshipReader>(
         &mut self,
         page_work: &mut PageWork<'_, R>,
+        count_max: usize,
     ) -> Result<LookupStep, EngineError> {
         loop {
-            let candidate = match &mut self.candidates {
-                CandidateSource::Reached(merge) => {
-                    merge.next(&page_work.eval, &page_work.resolved, &mut page_work.reads)?
-                }
-                CandidateSource::Listed(ids) => {
-                    ids.next().map(|id| Candidate { id: id.into(), certain: false })
-                }
-            };
-            let Some(Candidate { id, certain }) = candidate else { return Ok(LookupStep::Ended) };
-            let is_reached = matches!(self.candidates, CandidateSource::Reached(_));
-            if is_reached && self.within.is_past(&id) {
-                return Ok(LookupStep::Ended);
-            }
-            if !id.starts_with(&self.within.prefix) || !self.within.has_start(&id) {
-                page_work.skipped += 1;
-                if page_work.skipped.is_multiple_of(SKIPPED_MAX) {
-                    return Ok(LookupStep::Paused);
+            let Some(Candidate { id, certain }) = self.pulled.pop_front() else {
+                match std::mem::replace(&mut self.pulled_end, PulledEnd::More) {
+                    PulledEnd::More => self.pull(page_work, count_max),
+                    PulledEnd::Paused => return Ok(LookupStep::Paused),
+                    PulledEnd::Nothing => {
+                        self.pulled_end = PulledEnd::Nothing;
+                        return Ok(LookupStep::Ended);
+                    }
+                    PulledEnd::Failed(error) => return Err(error),
                 }
                 continue;
-            }
-
+            };
             let permissionship = if certain {
                 Permissionship::HasPermission
             } else {
@@ -256,8 +277,49 @@ impl ResourceLookup {
                 Permissionship::HasPermission => BTreeSet::new(),
                 Permissionship::Conditional(missing) => missing,
             };
-            return Ok(LookupStep::Found(FoundResource { object_id: id.into(), missing }));
+            return Ok(LookupStep::Found(FoundResource { object_id: id, missing }));
         }
+    }
+
+    /// Takes the next candidates from their source: as many as results are wanted, and more while most turn out to be none.
+    fn pull<R: RelationshipReader>(&mut self, page_work: &mut PageWork<'_, R>, count_max: usize) {
+        let wanted = count_max.max(page_work.pulled).clamp(1, PULLED_MAX);
+        self.pulled_end = self.pull_wanted(page_work, wanted).unwrap_or_else(PulledEnd::Failed);
+        page_work.pulled += self.pulled.len();
+        page_work.expect(self.target, &self.pulled);
+    }
+
+    fn pull_wanted<R: RelationshipReader>(
+        &mut self,
+        page_work: &mut PageWork<'_, R>,
+        wanted: usize,
+    ) -> Result<PulledEnd, EngineError> {
+        while self.pulled.len() < wanted {
+            let candidate = match &mut self.candidates {
+                CandidateSource::Reached(merge) => {
+                    merge.next(&page_work.eval, &page_work.resolved, &mut page_work.reads)?
+                }
+                CandidateSource::Listed(ids) => {
+                    ids.next().map(|id| Candidate { id, certain: false })
+                }
+            };
+            let Some(candidate) = candidate else { return Ok(PulledEnd::Nothing) };
+            let is_reached = matches!(self.candidates, CandidateSource::Reached(_));
+            if is_reached && self.within.is_past(&candidate.id) {
+                return Ok(PulledEnd::Nothing);
+            }
+            if candidate.id.starts_with(&self.within.prefix) && self.within.has_start(&candidate.id)
+            {
+                self.pulled.push_back(candidate);
+                continue;
+            }
+
+            page_work.skipped += 1;
+            if page_work.skipped.is_multiple_of(SKIPPED_MAX) {
+                return Ok(PulledEnd::Paused);
+            }
+        }
+        Ok(PulledEnd::More)
     }
 }
 
@@ -275,24 +337,50 @@ struct PageWork<'s, R> {
     eval: EvalContext<'s, R>,
     resolved: ResolvedSubject<'s>,
     reads: CountedReader<'s, R>,
-    walk: CheckWalk<'s, R>,
+    /// What the checks read.
+    reader: &'s PrefetchingReader<'s, R>,
+    walk: CheckWalk<'s, PrefetchingReader<'s, R>>,
     /// The work of the checks.
     checks: Statistics,
     /// How many candidates were not among those that are wanted.
     skipped: usize,
+    /// How many others were taken from their source.
+    pulled: usize,
 }
 
 impl<'s, R: RelationshipReader> PageWork<'s, R> {
-    fn new(eval: &EvalContext<'s, R>, resolved: ResolvedSubject<'s>) -> Self {
+    fn new(
+        eval: &EvalContext<'s, R>,
+        reader: &'s PrefetchingReader<'s, R>,
+        resolved: ResolvedSubject<'s>,
+    ) -> Self {
+        // The checks of candidates are not traced.
+        let checks = EvalContext {
+            limits: eval.limits,
+            cache: eval.cache,
+            interrupted: eval.interrupted,
+            stopwatch: eval.stopwatch,
+            room: eval.room,
+            ..EvalContext::new(eval.schema, reader)
+        };
         Self {
             eval: *eval,
             resolved,
             reads: CountedReader::new(eval, resolved.context),
-            // The checks of candidates are not traced.
-            walk: CheckWalk::new(&EvalContext { tracing: false, ..*eval }, resolved),
+            reader,
+            walk: CheckWalk::new(&checks, resolved),
             checks: Statistics::default(),
             skipped: 0,
+            pulled: 0,
         }
+    }
+
+    /// Announces the candidates of a target that will be checked.
+    fn expect(&self, target: NodeId, candidates: &VecDeque<Candidate>) {
+        let unchecked = candidates.iter().filter(|candidate| !candidate.certain);
+        let schema = self.eval.schema;
+        let object_type = &schema.definition(schema.node(target).definition).name;
+        self.reader.expect(object_type, unchecked.map(|candidate| candidate.id.clone()).collect());
     }
 
     fn work(&self) -> u64 {

@@ -2,19 +2,16 @@
 
 use crate::engine::check::reader::{CountedReader, FIRST_PAGE_COUNT, PAGE_COUNT_MAX};
 use crate::engine::error::EngineError;
-use crate::engine::eval_context::EvalContext;
 use crate::engine::lookup_resources::reached::{ReachedObject, ReachedSets, relationship_value};
+use crate::engine::lookup_resources::row_buffer::RowBuffer;
 use crate::engine::resolve::ResolvedSubject;
-use crate::relationship::{IdPage, RelationshipReader};
+use crate::relationship::{IdPage, Qualifiers, RelationshipReader};
 use crate::schema::RelationEdge;
-
-/// Approximate memory of an id that was read ahead, in bytes.
-pub(super) const ROW_BYTES: usize = size_of::<Candidate>() + 32;
 
 /// A resource that may be a result.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    pub(super) id: Box<str>,
+    pub(super) id: String,
     /// Whether it is a result without a check.
     pub(super) certain: bool,
 }
@@ -22,13 +19,13 @@ pub(super) struct Candidate {
 /// The resources that have one subject in a relation.
 #[derive(Debug)]
 pub(super) struct RowSource {
-    stored: RelationEdge,
-    subject: RowSubject,
+    pub(super) stored: RelationEdge,
+    pub(super) subject: RowSubject,
     certain: bool,
     /// Whether the candidates of this source exceed the depth limit.
     pub(super) is_too_deep: bool,
-    /// The rows that were read, in descending order.
-    rows: Vec<Candidate>,
+    /// The rows that were read.
+    pub(super) rows: RowBuffer,
     /// The id to continue after; `None` at the end.
     after: Option<Box<str>>,
     page_count: usize,
@@ -45,6 +42,24 @@ pub(super) enum RowSubject {
     Member(ReachedObject, bool),
 }
 
+impl RowSubject {
+    /// Its id.
+    pub(super) fn id<'i>(
+        self,
+        resolved: &ResolvedSubject<'i>,
+        reached: &'i ReachedSets,
+    ) -> &'i str {
+        match self {
+            Self::Queried => resolved.subject.object_id(),
+            Self::Wildcard => "*",
+            Self::Member(ReachedObject { slot, number }, certain) => {
+                let ids = reached.all.get(slot).map(|reached_set| reached_set.ids(certain));
+                ids.map_or("", |ids| ids.get(number))
+            }
+        }
+    }
+}
+
 impl RowSource {
     /// The candidates after `after`.
     pub(super) fn new(
@@ -58,43 +73,42 @@ impl RowSource {
             subject,
             certain,
             is_too_deep: false,
-            rows: Vec::new(),
+            rows: RowBuffer::default(),
             after: Some(after.into()),
             page_count: FIRST_PAGE_COUNT,
         }
     }
 
-    /// The next candidate; reads a page when none is buffered.
-    pub(super) fn next<R: RelationshipReader>(
-        &mut self,
-        page_work: (&EvalContext<'_, R>, &ResolvedSubject<'_>),
-        reads: &mut CountedReader<'_, R>,
-        reached: &mut ReachedSets,
-        page_count_max: usize,
-    ) -> Result<Option<Candidate>, EngineError> {
-        let (eval, resolved) = page_work;
-        if self.rows.is_empty() {
-            self.read(resolved, reads, reached, page_count_max)?;
-        }
-        match (eval.limits.depth_max, self.subject) {
-            (Some(depth_max), subject) if self.is_too_deep && !self.rows.is_empty() => {
-                let onr = match subject {
-                    RowSubject::Member(onr, _) => Some(onr),
-                    RowSubject::Queried | RowSubject::Wildcard => None,
-                };
-                Err(reached.too_deep(eval, onr, depth_max))
-            }
-            _ => Ok(self.rows.pop()),
-        }
+    /// The size of the next page, when none may have more than `page_count_max` rows; `None` at the end.
+    pub(super) fn next_page(&self, page_count_max: usize) -> Option<IdPage<'_>> {
+        let after = self.after.as_deref()?;
+        let count_max = self.page_count.min(page_count_max);
+        Some(IdPage { after: Some(after).filter(|id| !id.is_empty()), count_max })
     }
 
-    /// The memory of its rows, in bytes, approximately.
-    pub(super) fn bytes(&self) -> usize {
-        ROW_BYTES * self.rows.len()
+    /// Takes a page that was read: its rows are the next ones.
+    pub(super) fn take_page<R: RelationshipReader>(
+        &mut self,
+        found: &[(String, Qualifiers)],
+        count_max: usize,
+        reads: &mut CountedReader<'_, R>,
+        reached: &mut ReachedSets,
+    ) -> Result<(), EngineError> {
+        let last = found.last().filter(|_| found.len() >= count_max);
+        self.after = last.map(|(id, _)| id.as_str().into());
+        self.page_count = PAGE_COUNT_MAX.min(4 * self.page_count);
+        self.rows = RowBuffer::with_capacity(found.len());
+        for (id, terms) in found {
+            let value = relationship_value(reads, terms, &mut reached.until)?;
+            if !value.is_no() {
+                self.rows.push(id, self.certain && value.is_yes());
+            }
+        }
+        Ok(())
     }
 
     /// Reads pages until one has candidates, or none follow.
-    fn read<R: RelationshipReader>(
+    pub(super) fn read<R: RelationshipReader>(
         &mut self,
         resolved: &ResolvedSubject<'_>,
         reads: &mut CountedReader<'_, R>,
@@ -102,33 +116,12 @@ impl RowSource {
         page_count_max: usize,
     ) -> Result<(), EngineError> {
         while self.rows.is_empty()
-            && let Some(after) = self.after.take()
+            && let Some(page) = self.next_page(page_count_max)
         {
-            let count_max = self.page_count.min(page_count_max);
-            self.page_count = PAGE_COUNT_MAX.min(4 * self.page_count);
-            let after = Some(&*after).filter(|id| !id.is_empty());
-            let page = IdPage { after, count_max };
-            let subject_id = match self.subject {
-                RowSubject::Queried => resolved.subject.object_id(),
-                RowSubject::Wildcard => "*",
-                RowSubject::Member(ReachedObject { slot, number }, certain) => reached
-                    .all
-                    .get(slot)
-                    .map_or("", |reached_set| reached_set.ids(certain).get(number)),
-            };
-
+            let subject_id = self.subject.id(resolved, reached);
             let found = reads.resources(self.stored, subject_id, page)?;
-            if found.len() >= count_max {
-                self.after = found.last().map(|(id, _)| id.as_str().into());
-            }
-            for (id, terms) in found {
-                let value = relationship_value(reads, &terms, &mut reached.until)?;
-                if !value.is_no() {
-                    let certain = self.certain && value.is_yes();
-                    self.rows.push(Candidate { id: id.into(), certain });
-                }
-            }
-            self.rows.reverse();
+            let count_max = page.count_max;
+            self.take_page(&found, count_max, reads, reached)?;
         }
         Ok(())
     }

@@ -14,3 +14,4 @@ pub(super) mod scan_budget;
 mod scan_plan;
 pub(super) mod scan_position;
 pub(super) mod snapshot;
+mod sweep;

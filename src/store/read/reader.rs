@@ -3,11 +3,12 @@
 use super::decode;
 use super::match_cursor::MatchCursor;
 use super::page::{ExpiryFilter, ScanPage, SchemaText};
-use super::row_cursor::{self, ReadAt, RowCursor};
+use super::row_cursor::{self, ReadAt};
 use super::row_index::RowIndex;
 use super::scan_budget::ScanBudget;
 use super::scan_plan::ScanPlan;
 use super::scan_position::ScanPosition;
+use super::sweep::RowSweep;
 use crate::relationship::{
     IdPage, Qualifiers, ReadError, RelationKey, Relationship, RelationshipFilter, ResourceKey,
     Revision, SubjectForm, SubjectKey,
@@ -79,6 +80,132 @@ impl SnapshotReader<'_> {
             Some(subject_key.name(resource_type).name(self.names.find(relation.relation)?))
         };
         key().map_or_else(|| Ok(Vec::new()), |prefix| self.ids(RowIndex::BySubject, prefix, page))
+    }
+
+    /// See `RelationshipReader::find_each`.
+    pub(in crate::store) fn find_each(
+        &self,
+        relation: RelationKey<'_>,
+        resource_ids: &[&str],
+        subject: SubjectKey<'_>,
+    ) -> Result<Vec<Option<Qualifiers>>, ReadError> {
+        let resource = |object_id| ResourceKey {
+            object_type: relation.object_type,
+            object_id,
+            relation: relation.relation,
+        };
+        let Some(any) = self.row_key(resource(""), subject) else {
+            return Ok(vec![None; resource_ids.len()]);
+        };
+        let prefix = KeyBuf::default().name(any.resource_type).name(any.relation).bytes();
+        let mut sweep = self.sweep(RowIndex::ByResource, prefix)?;
+
+        let mut found = Vec::with_capacity(resource_ids.len());
+        for id in resource_ids {
+            if sweep.is_futile() {
+                found.push(self.find(resource(id), subject)?);
+                continue;
+            }
+            let key = RowKey { resource_id: id, ..any }.by_resource();
+            sweep.go_to(key.clone())?;
+            let mut qualifiers = None;
+            // Earlier versions of a row have its key.
+            while let Some(row) = sweep.row(&key)? {
+                if row.existed {
+                    qualifiers = self.visible(values::split_row(row.value)?.1)?;
+                    break;
+                }
+                sweep.advance()?;
+            }
+            found.push(qualifiers);
+        }
+        Ok(found)
+    }
+
+    /// See `RelationshipReader::subjects_of_each`.
+    pub(in crate::store) fn subjects_of_each(
+        &self,
+        relation: RelationKey<'_>,
+        resource_ids: &[&str],
+        form: SubjectForm<'_>,
+        count_max: usize,
+    ) -> Result<Vec<Vec<(String, Qualifiers)>>, ReadError> {
+        let names = || {
+            let relation = KeyBuf::default()
+                .name(self.names.find(relation.object_type)?)
+                .name(self.names.find(relation.relation)?);
+            let form_type = self.names.find(form.object_type)?;
+            Some((relation, form_type, self.subject_relation(form.relation)?))
+        };
+        let Some((lane, form_type, subject_relation)) = names() else {
+            return Ok(vec![Vec::new(); resource_ids.len()]);
+        };
+        let mut sweep = self.sweep(RowIndex::ByResource, lane.clone().bytes())?;
+        let mut pages = Vec::with_capacity(resource_ids.len());
+        for id in resource_ids {
+            let prefix = lane.clone().object_id(id).name(form_type);
+            let prefix = prefix.subject_relation(subject_relation).bytes();
+            sweep.go_to(prefix.clone())?;
+            pages.push(self.sweep_ids(&mut sweep, &prefix, count_max)?);
+        }
+        Ok(pages)
+    }
+
+    /// See `RelationshipReader::resources_of_each`.
+    pub(in crate::store) fn resources_of_each(
+        &self,
+        relation: RelationKey<'_>,
+        form: SubjectForm<'_>,
+        subject_ids: &[&str],
+        page: IdPage<'_>,
+    ) -> Result<Vec<Vec<(String, Qualifiers)>>, ReadError> {
+        let names = || {
+            let form_type = KeyBuf::default().name(self.names.find(form.object_type)?);
+            let resource_type = self.names.find(relation.object_type)?;
+            let relation = self.names.find(relation.relation)?;
+            Some((form_type, self.subject_relation(form.relation)?, resource_type, relation))
+        };
+        let Some((lane, subject_relation, resource_type, relation)) = names() else {
+            return Ok(vec![Vec::new(); subject_ids.len()]);
+        };
+        let mut sweep = self.sweep(RowIndex::BySubject, lane.clone().bytes())?;
+        let mut pages = Vec::with_capacity(subject_ids.len());
+        for id in subject_ids {
+            let prefix = lane.clone().object_id(id).subject_relation(subject_relation);
+            let prefix = prefix.name(resource_type).name(relation);
+            let start = match page.after {
+                Some(after) => keys::past(prefix.clone().object_id(after).bytes()),
+                None => prefix.clone().bytes(),
+            };
+            sweep.go_to(start)?;
+            pages.push(self.sweep_ids(&mut sweep, &prefix.bytes(), page.count_max)?);
+        }
+        Ok(pages)
+    }
+
+    fn sweep(&self, index: RowIndex, prefix: Vec<u8>) -> Result<RowSweep<'_>, ReadError> {
+        RowSweep::new((self.source, self.read_at), index, prefix, self.interrupted)
+    }
+
+    /// The ids that follow `prefix`, at most `count_max`, from where a sweep stands.
+    fn sweep_ids(
+        &self,
+        sweep: &mut RowSweep<'_>,
+        prefix: &[u8],
+        count_max: usize,
+    ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
+        let mut found = Vec::new();
+        while found.len() < count_max
+            && let Some(row) = sweep.row(prefix)?
+        {
+            if row.existed
+                && let Some(qualifiers) = self.visible(values::split_row(row.value)?.1)?
+            {
+                found.push((keys::last_id(row.key, prefix)?.to_owned(), qualifiers));
+            }
+            sweep.advance()?;
+        }
+        Ok(found)
     }
 
     /// The relationships that a filter selects, in the order of the index that serves it.
@@ -186,6 +313,9 @@ impl SnapshotReader<'_> {
     }
 
     /// The ids that follow `prefix` in the keys, with their qualifiers.
+    ///
+    /// A page may lie behind any number of rows that have expired, so the work is bounded by the caller's patience and not
+    /// by the size of the page.
     fn ids(
         &self,
         index: RowIndex,
@@ -197,25 +327,9 @@ impl SnapshotReader<'_> {
             None => prefix.clone().bytes(),
         };
         let prefix = prefix.bytes();
-
-        // A page may lie behind any number of rows that have expired, so the work is bounded by the caller's patience and
-        // not by the size of the page.
-        let budget = ScanBudget::new(self.interrupted).requested_later();
-        let mut found = Vec::new();
-        let mut rows = RowCursor::new(self.source, index, self.read_at, prefix.clone())?;
-        rows.seek(&start)?;
-        while found.len() < page.count_max
-            && let Some(row) = rows.current()?
-        {
-            budget.examine()?;
-            if row.existed
-                && let Some(qualifiers) = self.visible(values::split_row(row.value)?.1)?
-            {
-                found.push((keys::last_id(row.key, &prefix)?.to_owned(), qualifiers));
-            }
-            rows.advance()?;
-        }
-        Ok(found)
+        let mut sweep = self.sweep(index, prefix.clone())?;
+        sweep.go_to(start)?;
+        self.sweep_ids(&mut sweep, &prefix, page.count_max)
     }
 
     /// The qualifiers, unless they hide their row.

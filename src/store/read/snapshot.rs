@@ -331,6 +331,35 @@ impl RelationshipReader for Snapshot<'_> {
     ) -> Result<Vec<(String, Qualifiers)>, ReadError> {
         self.reader().resources(relation, subject, page)
     }
+
+    fn find_each(
+        &self,
+        relation: RelationKey<'_>,
+        resource_ids: &[&str],
+        subject: SubjectKey<'_>,
+    ) -> Result<Vec<Option<Qualifiers>>, ReadError> {
+        self.reader().find_each(relation, resource_ids, subject)
+    }
+
+    fn subjects_of_each(
+        &self,
+        relation: RelationKey<'_>,
+        resource_ids: &[&str],
+        form: SubjectForm<'_>,
+        count_max: usize,
+    ) -> Result<Vec<Vec<(String, Qualifiers)>>, ReadError> {
+        self.reader().subjects_of_each(relation, resource_ids, form, count_max)
+    }
+
+    fn resources_of_each(
+        &self,
+        relation: RelationKey<'_>,
+        form: SubjectForm<'_>,
+        subject_ids: &[&str],
+        page: IdPage<'_>,
+    ) -> Result<Vec<Vec<(String, Qualifiers)>>, ReadError> {
+        self.reader().resources_of_each(relation, form, subject_ids, page)
+    }
 }
 
 impl fmt::Debug for Snapshot<'_> {
