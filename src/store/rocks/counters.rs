@@ -55,7 +55,9 @@ pub(in crate::store) struct RocksCounters {
 impl RocksCounters {
     /// Counters for a database that is about to be opened.
     pub(in crate::store) fn new(options: &StoreOptions) -> Self {
-        let counters = Self::with_cache(options.block_cache_bytes);
+        let bytes = options.block_cache_bytes;
+        // Its readers take no lock. The size of its entries, blocks of data and of indexes, differs too much to be told.
+        let counters = Self::with_cache(Cache::new_hyper_clock_cache(bytes, 0), bytes);
         if !options.counters {
             return counters;
         }
@@ -66,9 +68,12 @@ impl RocksCounters {
         Self { options, block_cache, block_cache_bytes, counts: true, levels }
     }
 
-    /// A block cache of this size, and no counters.
-    pub(super) fn with_cache(block_cache_bytes: usize) -> Self {
-        let block_cache = Cache::new_lru_cache(block_cache_bytes);
+    /// A small block cache of this size, and no counters.
+    pub(super) fn small(bytes: usize) -> Self {
+        Self::with_cache(Cache::new_lru_cache(bytes), bytes)
+    }
+
+    fn with_cache(block_cache: Cache, block_cache_bytes: usize) -> Self {
         Self {
             options: Options::default(),
             block_cache,

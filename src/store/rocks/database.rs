@@ -10,13 +10,17 @@ use crate::store::open::error::OpenError;
 use crate::store::options::StoreOptions;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, ColumnFamilyDescriptor, DBCompressionType,
-    DBRecoveryMode, Env, LogLevel, Options, TransactionDBOptions,
+    DBRecoveryMode, DataBlockIndexType, Env, LogLevel, Options, TransactionDBOptions,
 };
 use std::fs;
 use std::path::Path;
 
 /// Bits of bloom filter per key: about one in a hundred lookups of a missing key reads a block.
 const BLOOM_BITS: f64 = 10.0;
+/// Keys for each place of the hash table in a block.
+const DATA_BLOCK_HASH_RATIO: f64 = 0.75;
+/// The part of a write buffer that its bloom filter may take.
+const MEMTABLE_BLOOM_RATIO: f64 = 0.02;
 const BLOCK_BYTES: usize = 8 << 10;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 const WRITE_BUFFERS_BYTES: usize = 64 << 20;
@@ -108,7 +112,7 @@ pub(in crate::store) fn peek(path: &Path) -> Result<Option<Revision>, rocksdb::E
 
 /// Opens an empty database whose files are in memory, and gone with it.
 pub(in crate::store) fn open_in_memory(dir: &Path) -> Result<(Db, RocksCounters), OpenError> {
-    let counters = RocksCounters::with_cache(BLOCK_CACHE_BYTES_IN_MEMORY);
+    let counters = RocksCounters::small(BLOCK_CACHE_BYTES_IN_MEMORY);
     let families = family_options(&table_options(&counters), WRITE_BUFFER_BYTES_IN_MEMORY);
     let open = || {
         let mut options = database_options(&counters, true, OPEN_FILES_MAX_IN_MEMORY);
@@ -146,6 +150,9 @@ fn family_options(table: &BlockBasedOptions, write_buffer_bytes: usize) -> Optio
     // Transactions ask for buffers to be kept after they are on disk, to find conflicts between writers. There is one
     // writer, so the least that can be asked for is enough.
     options.set_max_write_buffer_size_to_maintain(1);
+    // A key that was never written, or long ago, is not searched for among the newest rows.
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_RATIO);
+    options.set_memtable_whole_key_filtering(true);
     // Garbage collection deletes from the start of a family; without this each pass would step over the tombstones of
     // the last one.
     options.add_compact_on_deletion_collector_factory(DELETIONS_WINDOW, DELETIONS_WINDOW / 2, 0.5);
@@ -157,6 +164,9 @@ fn table_options(counters: &RocksCounters) -> BlockBasedOptions {
     table.set_block_cache(&counters.block_cache);
     table.set_block_size(BLOCK_BYTES);
     table.set_bloom_filter(BLOOM_BITS, false);
+    // Point reads find the key within a block by its hash.
+    table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+    table.set_data_block_hash_ratio(DATA_BLOCK_HASH_RATIO);
     // Filters and indexes count against the cache, so that memory is bounded whatever is stored.
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
