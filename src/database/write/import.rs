@@ -65,15 +65,12 @@ impl Import {
         existing.map_or(Ok(()), |existing| Err(already_exists(existing)))
     }
 
-    /// Writes all of them, unless they are written already. What exists by then, or is written by others until they are
-    /// published, is found by the writer.
+    /// Writes all of them, unless they are written already. What is there twice is found meanwhile; what exists by then, or is
+    /// written by others until they are published, is found by the writer.
     fn prepare(&mut self, examination: &Examination<'_>) -> Result<(), DatabaseError> {
         if self.prepared.is_some() {
             return Ok(());
         }
-        let duplicate = self.staged.duplicate(examination.interrupted())?;
-        duplicate.map_or(Ok(()), |duplicate| Err(already_exists(duplicate)))?;
-
         let Caller { clock, interrupted, .. } = examination.caller;
         let store = &examination.database.store;
         self.prepared = Some(store.prepare(clock, &mut self.staged, interrupted)?);

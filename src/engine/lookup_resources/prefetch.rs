@@ -196,6 +196,6 @@ impl<R: RelationshipReader> RelationshipReader for PrefetchingReader<'_, R> {
     }
 }
 
-fn relation_key<'k>(resource: ResourceKey<'k>) -> RelationKey<'k> {
+fn relation_key(resource: ResourceKey<'_>) -> RelationKey<'_> {
     RelationKey { object_type: resource.object_type, relation: resource.relation }
 }

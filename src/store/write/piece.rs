@@ -6,7 +6,7 @@
 
 use super::error::TransactionError;
 use super::failure::WriteFailure;
-use crate::relationship::{Relationship, Revision};
+use crate::relationship::{ReadError, Relationship, Revision};
 use crate::store::layout::keys::RowKey;
 use crate::store::layout::log_keys;
 use crate::store::layout::values::{self, ChangeRecord};
@@ -72,6 +72,29 @@ impl Piece {
         Ok(())
     }
 
+    /// A key under which there is a row already. Most keys are in order, so one cursor goes from each to the next.
+    fn existing_key(&self, transaction: &Transaction<'_>) -> Result<Option<&[u8]>, ReadError> {
+        let batch = &transaction.batch;
+        // A row that a prepared deletion has moved lies elsewhere.
+        let is_elsewhere = batch.prepared.unpublished_deletions().next().is_some();
+        let mut stored = batch.source().cursor(ColumnFamily::Live, &[])?;
+        let mut last: Option<&[u8]> = None;
+        for key in &self.keys {
+            // The cursor stands at the first row that is not below the last key, which is the one for this key too unless it
+            // lies between the two.
+            let is_ahead = last.is_none_or(|last| last > key.as_slice());
+            if is_ahead || stored.item()?.is_some_and(|(found, _)| found < key.as_slice()) {
+                stored.seek(key);
+            }
+            last = Some(key);
+            let is_found = stored.item()?.is_some_and(|(found, _)| found == key);
+            if (is_found || is_elsewhere) && batch.live_row(key)?.is_some() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
     fn put(
         &mut self,
         db: &Db,
@@ -97,10 +120,8 @@ impl Piece {
         if let Some(taken) = transaction.taken(self.mark)? {
             return Ok(PieceOutcome::Exists(Box::new(taken)));
         }
-        for key in &self.keys {
-            if transaction.batch.live_row(key)?.is_some() {
-                return Ok(PieceOutcome::Exists(Box::new(transaction.relationship(key)?)));
-            }
+        if let Some(key) = self.existing_key(transaction)? {
+            return Ok(PieceOutcome::Exists(Box::new(transaction.relationship(key)?)));
         }
 
         let batch = &mut transaction.batch;

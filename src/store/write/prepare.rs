@@ -3,7 +3,7 @@
 use super::clock::WriteClock;
 use super::error::{TransactionError, WriteError};
 use super::failure::WriteFailure;
-use super::job::{JobKind, WriteJob};
+use super::job::{JobKind, WriteJob, WriteOutcome};
 use super::options::{IsInterrupted, WriteOptions};
 use super::piece::{Piece, PieceOutcome};
 use super::preparing::PreparingGuard;
@@ -21,13 +21,14 @@ use crate::store::prepared::{PreparedKind, PreparedState};
 use crate::store::read::decode;
 use crate::store::rocks::column_family::ColumnFamily;
 use std::fmt;
-use std::sync::mpsc::Sender;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, Receiver, RecvError, Sender};
 use std::sync::{Arc, Weak};
 
 /// Why a revision was not prepared. Nothing of it will ever be visible.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// A relationship exists already, with these terms.
+    /// A relationship exists already, with these terms, or is there twice.
     #[error("the relationship {0} exists")]
     Exists(Box<Relationship>),
     /// The relationships that were collected cannot be read.
@@ -50,8 +51,8 @@ pub struct PreparedWrite {
 }
 
 impl Store {
-    /// Writes the relationships of a spill file, of which no two have the same key, so that they can be published together.
-    /// Other writes continue meanwhile, and the writer is never busy with this for long at a time.
+    /// Writes the relationships of a spill file, so that they can be published together. Other writes continue meanwhile, and
+    /// the writer is never busy with this for long at a time.
     ///
     /// One revision is prepared at a time; another caller waits.
     pub fn prepare(
@@ -63,25 +64,41 @@ impl Store {
         if self.is_read_only {
             return Err(WriteError::ReadOnly.into());
         }
+        spill_file.finish()?;
         let turn = self.preparing.take(&**interrupted).map_err(SpillError::from)?;
         let clock = clock.into();
         let (mark, ids) = self.begin_creation(&clock, spill_file)?;
         let writer = self.writer.sender();
         let prepared = PreparedWrite { mark, is_published: false, writer, clock, _turn: turn };
 
-        let (mut piece, mut ordinal) = (Piece::new(mark), 0_u32);
-        spill_file.rows(|row, qualifiers| {
+        let names = spill_file.names().clone();
+        let (mut piece, mut ordinal, mut last) = (Piece::new(mark), 0_u32, Vec::new());
+        let mut sent = SentPiece::default();
+        let duplicate = spill_file.rows(|row, qualifiers| {
+            let key = row.by_resource();
+            if key == last {
+                let qualifiers = values::decode_qualifiers(qualifiers, &names)?;
+                return Ok(Some(decode::relationship(&names, &row, qualifiers)?));
+            }
+            last = key;
+
             let (row, qualifiers) = (row.renamed(&ids)?, values::renamed(qualifiers, &ids)?);
             piece.add(self.db(), &row, &qualifiers, ordinal)?;
             ordinal = ordinal.checked_add(1).ok_or_else(too_many)?;
             if piece.is_full(self.options.piece_rows_max) {
                 let full = std::mem::replace(&mut piece, Piece::new(mark));
-                self.write_piece(&prepared.clock, full, interrupted)?;
+                // The next piece is made while this one is written, and none waits behind more than one other.
+                let next = self.send_piece(&prepared.clock, full, interrupted)?;
+                std::mem::replace(&mut sent, next).wait()?;
             }
-            Ok::<Option<()>, PrepareError>(None)
+            Ok::<_, PrepareError>(None)
         })?;
+        sent.wait()?;
+        if let Some(duplicate) = duplicate {
+            return Err(PrepareError::Exists(Box::new(duplicate)));
+        }
         if !piece.is_empty() {
-            self.write_piece(&prepared.clock, piece, interrupted)?;
+            self.send_piece(&prepared.clock, piece, interrupted)?.wait()?;
         }
         Ok(prepared)
     }
@@ -105,17 +122,39 @@ impl Store {
         self.writer.run(JobKind::Collection, options, begin).map(|(_, begun)| begun)
     }
 
-    fn write_piece(
+    fn send_piece(
         &self,
         clock: &WriteClock,
         piece: Piece,
         interrupted: &IsInterrupted,
-    ) -> Result<(), PrepareError> {
+    ) -> Result<SentPiece, PrepareError> {
         let no_room = |shortage: Shortage| WriteError::NoRoom(shortage);
         self.inner.require_resources(Reserve::Full).map_err(no_room)?;
         let options = WriteOptions::new(clock).interrupted_by(Arc::clone(interrupted));
         let work = move |transaction: &mut Transaction<'_>| piece.write(transaction);
-        match self.writer.run(JobKind::Piece, options, work)?.1 {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.writer.submit(WriteJob::new(JobKind::Piece, options, work, move |outcome| {
+            // No one waits for it any more when an earlier piece has failed.
+            let _gone = reply.send(outcome);
+        }));
+        Ok(SentPiece(Some(answer)))
+    }
+}
+
+/// A piece that the writer has not answered yet, if there is one.
+#[derive(Default)]
+struct SentPiece(Option<Receiver<WriteOutcome<PieceOutcome, TransactionError>>>);
+
+impl SentPiece {
+    /// Waits until it is written. A panic of the work is resumed here.
+    fn wait(self) -> Result<(), PrepareError> {
+        let Some(answer) = self.0 else { return Ok(()) };
+        let written = match answer.recv() {
+            Ok(Ok(written)) => written,
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(RecvError) => Err(WriteError::Closed),
+        };
+        match written?.1 {
             PieceOutcome::Written => Ok(()),
             PieceOutcome::Exists(existing) => Err(PrepareError::Exists(existing)),
         }

@@ -1,7 +1,7 @@
 //! Spill file of an import: relationships that wait on disk until they are written.
 
-use super::key_hashes::{self, HASH_BYTES, KeyHashes};
 use super::resources::{Reserve, SystemResources};
+use super::sorted_rows::{LENGTH_BYTES, SortedRows};
 use super::spill_quota::{SpillError, SpillLease, SpillQuota, unreadable};
 use crate::relationship::{ReadError, Relationship};
 use crate::store::layout::corrupt_bytes::CorruptBytes;
@@ -12,31 +12,28 @@ use crate::store::read::decode;
 use crate::store::read::snapshot::Snapshot;
 use crate::store::unnamed_file::unnamed_file;
 use crate::store::write::failure::WriteFailure;
-use std::collections::HashSet;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read as _, Seek as _, Write as _};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
 /// The folder of spill files within the data folder.
 pub(in crate::store) const FOLDER: &str = "staged";
-const BUFFER_BYTES: usize = 256 << 10;
-/// How many bytes hold the length of a row.
-const LENGTH_BYTES: u64 = 4;
+/// How much space must be free beside the reserve while rows are added.
+const ROOM_BYTES: usize = 256 << 10;
 /// How many rows are read between two checks that the caller still waits.
 const ROWS_PER_CHECK: u64 = 1_000;
 
 /// Relationships that wait on disk until [`Transaction::create_from_spill`](crate::store::Transaction::create_from_spill)
-/// adds them to a store. They take no memory, and the client may send them slowly. The file is deleted when this is dropped
+/// adds them to a store. They take little memory, and the client may send them slowly. The file is deleted when this is dropped
 /// and when the process ends.
 ///
-/// A row is its length (4 bytes, big endian), its key as in `live`, and its qualifiers. Names have numbers that count in
-/// this file alone.
+/// A row is its key as in `live`, and its qualifiers. Names have numbers that count in this file alone. The rows come back in
+/// the order of their keys.
 pub struct SpillFile {
-    file: BufWriter<File>,
+    rows: SortedRows,
     names: NameCatalog,
-    hashes: KeyHashes,
     count: u64,
     /// The bytes of all rows.
     bytes: u64,
@@ -60,9 +57,8 @@ impl SpillFile {
         let lease = SpillLease::new(quota)?;
         let folder = dir.join(FOLDER);
         let file = unnamed_file(&folder).map_err(SpillError::from_write)?;
-        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        let (names, hashes) = (NameCatalog::default(), KeyHashes::new(&folder));
-        Ok(Self { file, names, hashes, count: 0, bytes: 0, lease, resources })
+        let (rows, names) = (SortedRows::new(file), NameCatalog::default());
+        Ok(Self { rows, names, count: 0, bytes: 0, lease, resources })
     }
 
     /// How many relationships the file has.
@@ -80,7 +76,7 @@ impl SpillFile {
         if let Some(resources) = &self.resources
             && self.count.is_multiple_of(ROWS_PER_CHECK)
         {
-            resources.require(Reserve::Full, BUFFER_BYTES)?;
+            resources.require(Reserve::Full, ROOM_BYTES)?;
         }
 
         let (resource, subject) = (relationship.resource_key(), relationship.subject.key());
@@ -103,20 +99,18 @@ impl SpillFile {
 
         let (key, qualifiers) =
             (row.by_resource(), values::qualifiers(caveat, relationship.expires_at));
-        let length = u32::try_from(key.len() + qualifiers.len())
+        let length = u64::try_from(key.len() + qualifiers.len())
             .map_err(|error| WriteFailure::io(error.to_string()))?;
-        self.lease.grow(u64::from(length) + LENGTH_BYTES + HASH_BYTES)?;
-        self.write(length, &key, &qualifiers).map_err(SpillError::from_write)?;
+        self.lease.grow(length + u64::try_from(LENGTH_BYTES).unwrap_or_default())?;
+        self.rows.add(&key, &qualifiers).map_err(SpillError::from_write)?;
         self.count += 1;
-        self.bytes += u64::from(length);
+        self.bytes += length;
         Ok(())
     }
 
-    fn write(&mut self, length: u32, key: &[u8], qualifiers: &[u8]) -> io::Result<()> {
-        self.file.write_all(&length.to_be_bytes())?;
-        self.file.write_all(key)?;
-        self.file.write_all(qualifiers)?;
-        self.hashes.add(key_hashes::hash(key))
+    /// Writes what is left in memory, if not all fits there. No more relationships are added after that.
+    pub(in crate::store) fn finish(&mut self) -> Result<(), SpillError> {
+        self.rows.finish().map_err(SpillError::from_write)
     }
 
     /// A relationship whose key occurs twice in the file, if there is one.
@@ -124,24 +118,15 @@ impl SpillFile {
         &mut self,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Option<Relationship>, SpillError> {
-        let suspects = self.hashes.duplicates(interrupted).map_err(SpillError::from_write)?;
-        if interrupted() {
-            return Err(ReadError::interrupted().into());
-        }
-        if suspects.is_empty() {
-            return Ok(None);
-        }
-
-        // Two keys may share a hash, so the keys themselves are compared.
-        let (names, mut seen) = (self.names.clone(), HashSet::new());
+        let (names, mut last) = (self.names.clone(), None);
         self.rows_while_wanted(interrupted, |row, qualifiers| {
-            let key = row.by_resource();
-            let is_new = !suspects.contains(&key_hashes::hash(&key)) || seen.insert(key);
-            if is_new {
-                return Ok(None);
+            let key = Some(row.by_resource());
+            if last == key {
+                let qualifiers = values::decode_qualifiers(qualifiers, &names)?;
+                return Ok(Some(decode::relationship(&names, &row, qualifiers)?));
             }
-            let qualifiers = values::decode_qualifiers(qualifiers, &names)?;
-            Ok(Some(decode::relationship(&names, &row, qualifiers)?))
+            last = key;
+            Ok(None)
         })
     }
 
@@ -165,12 +150,11 @@ impl SpillFile {
         })
     }
 
-    /// Whether the file has a relationship with the key of this one. Call it after [`Self::duplicate`].
+    /// Whether the file has a relationship with the key of this one. Of many rows it may read all.
     pub fn contains(&mut self, relationship: &Relationship) -> Result<bool, SpillError> {
         let Some(wanted) = self.key_of(relationship) else { return Ok(false) };
-        let hash = key_hashes::hash(&wanted);
-        if !self.hashes.contains(hash).map_err(|error| unreadable(&error))? {
-            return Ok(false);
+        if let Some(known) = self.rows.begins_in_memory(&wanted) {
+            return Ok(known);
         }
         let found =
             self.rows(|row, _| Ok::<_, SpillError>((row.by_resource() == wanted).then_some(())))?;
@@ -229,7 +213,8 @@ impl SpillFile {
         &self.names
     }
 
-    /// Calls `visit` with the key and the qualifiers of each row until it returns something, which is the result.
+    /// Calls `visit` with the key and the qualifiers of each row, in the order of the keys, until it returns something, which
+    /// is the result.
     pub(in crate::store) fn rows<T, E>(
         &mut self,
         mut visit: impl FnMut(RowKey<'_>, &[u8]) -> Result<Option<T>, E>,
@@ -237,23 +222,10 @@ impl SpillFile {
     where
         E: From<WriteFailure> + From<ReadError> + From<CorruptBytes>,
     {
-        self.file.flush().map_err(WriteFailure::from)?;
-        let file = self.file.get_mut();
-        file.rewind().map_err(|error| unreadable(&error))?;
-
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
-        let mut bytes = Vec::new();
-        for _ in 0..self.count {
-            let mut length = [0; 4];
-            file.read_exact(&mut length).map_err(|error| unreadable(&error))?;
-            let length = u64::from(u32::from_be_bytes(length));
-            bytes.clear();
-            file.by_ref()
-                .take(length)
-                .read_to_end(&mut bytes)
-                .map_err(|error| unreadable(&error))?;
-
-            let (row, qualifiers) = RowKey::start_of(&bytes)?;
+        self.rows.finish().map_err(WriteFailure::from)?;
+        let mut rows = self.rows.merged().map_err(|error| unreadable(&error))?;
+        while let Some(row) = rows.next().map_err(|error| unreadable(&error))? {
+            let (row, qualifiers) = RowKey::start_of(row)?;
             if let Some(found) = visit(row, qualifiers)? {
                 return Ok(Some(found));
             }
