@@ -8,7 +8,11 @@ use kilwa::relationship::Timestamp;
 use kilwa::store::{Store, StoreOptions, TransactionError, WriteError, WriteStop};
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::Instant;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
@@ -148,7 +152,16 @@ fn a_server_that_has_to_find_its_data_makes_no_new_store() {
     let start = |data: &Path| {
         let mut serve = program::kilwa();
         serve.args(["serve", "--grpc-addr", "127.0.0.1:0", "--require-existing-data"]);
-        serve.arg("--data-dir").arg(data).output().unwrap()
+        let serve = serve.arg("--data-dir").arg(data).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = serve.spawn().unwrap();
+        let end = Instant::now() + Duration::from_mins(1);
+        while process.try_wait().unwrap().is_none() {
+            if Instant::now() > end {
+                process.kill().unwrap();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        process.wait_with_output().unwrap()
     };
     for (data, found) in
         [(&missing, "is missing"), (&volume, "is empty"), (&broken_off, "broken off")]
