@@ -240,7 +240,10 @@ impl RequestMemory {
         if length > self.limits.message_bytes_max {
             return Err(self.too_large());
         }
-        let decoded = decoded_size::measure(full_name, message, self.limits.decoded_bytes_max)
+        let decoded =
+            decoded_size::measure(full_name, message, self.limits.decoded_bytes_max, &|| {
+                !self.is_abandoned.load(Ordering::Relaxed)
+            })
             .map_err(|reason| self.refusal(&reason))?;
         // One text always fits when no other request is in progress.
         let available = self.budget.bytes_max.saturating_sub(length + decoded) / 4 * 3;
@@ -286,6 +289,7 @@ impl RequestMemory {
                     "the request would take more than {max} bytes of memory, which is the limit of this method: `{field}` holds too much, send less in one message"
                 ))
             }
+            SizeError::Unwanted => status::interrupted(),
             SizeError::Depth => status::invalid_request(
                 "the request is no message of its type: its values lie too deep in one another",
             ),

@@ -19,6 +19,9 @@ const NODE_ENTRIES: usize = 11;
 /// The capacity of a growing list is up to twice its length; a node of a map may be half full.
 const GROWTH: usize = 2;
 
+/// How many messages within a message are measured between two questions whether its caller still waits.
+const MEASURED_PER_LOOK: usize = 4_096;
+
 /// Wire types.
 const VARINT: u64 = 0;
 const EIGHT_BYTES: u64 = 1;
@@ -34,6 +37,8 @@ pub(crate) enum SizeError {
     Depth,
     /// It has a group, which no message of this protocol has.
     Group,
+    /// Its caller no longer waits.
+    Unwanted,
 }
 
 /// Why a walk ended early.
@@ -44,14 +49,15 @@ enum WalkStop {
 }
 
 /// The bytes of memory that a message of this type takes once it is decoded, at least as many as it does; at most
-/// `bytes_max`.
+/// `bytes_max`. `is_wanted` says whether the caller still waits.
 pub(crate) fn measure(
     full_name: &str,
     message: &[u8],
     bytes_max: usize,
+    is_wanted: &dyn Fn() -> bool,
 ) -> Result<usize, SizeError> {
     let Some(shape) = SHAPES.index(full_name) else { return Ok(0) };
-    let mut walk = SizeWalk { shapes: &SHAPES, bytes: 0, bytes_max };
+    let mut walk = SizeWalk { shapes: &SHAPES, bytes: 0, bytes_max, measured: 0, is_wanted };
     match walk.message(shape, message, DEPTH_MAX) {
         Err(WalkStop::SizeError(reason)) => Err(reason),
         Ok(()) | Err(WalkStop::Malformed) => Ok(walk.bytes),
@@ -63,6 +69,8 @@ struct SizeWalk<'s> {
     shapes: &'s MessageShapes,
     bytes: usize,
     bytes_max: usize,
+    measured: usize,
+    is_wanted: &'s dyn Fn() -> bool,
 }
 
 impl SizeWalk<'_> {
@@ -73,6 +81,10 @@ impl SizeWalk<'_> {
         depth_left: usize,
     ) -> Result<(), WalkStop> {
         let depth_left = depth_left.checked_sub(1).ok_or(WalkStop::SizeError(SizeError::Depth))?;
+        self.measured += 1;
+        if self.measured.is_multiple_of(MEASURED_PER_LOOK) && !(self.is_wanted)() {
+            return Err(WalkStop::SizeError(SizeError::Unwanted));
+        }
         let shapes = self.shapes;
         let shape = shapes.get(shape).ok_or(WalkStop::Malformed)?;
 
@@ -221,7 +233,7 @@ mod tests {
     const ALL: usize = usize::MAX;
 
     fn measured<M: Message + Name>(message: &M) -> usize {
-        measure(&M::full_name(), &message.encode_to_vec(), ALL).unwrap()
+        measure(&M::full_name(), &message.encode_to_vec(), ALL, &|| true).unwrap()
     }
 
     #[test]
@@ -241,13 +253,14 @@ mod tests {
         };
         let bytes = request.encode_to_vec();
         let name = proto::WriteRelationshipsRequest::full_name();
-        let refused = measure(&name, &bytes, 1_000).unwrap_err();
+        let refused = measure(&name, &bytes, 1_000, &|| true).unwrap_err();
         assert_eq!(refused, SizeError::Memory("updates".to_owned()));
         let strings = proto::WatchRequest {
             optional_object_types: vec![String::new(); 1_000],
             ..Default::default()
         };
-        let refused = measure(&proto::WatchRequest::full_name(), &strings.encode_to_vec(), 1_000);
+        let refused =
+            measure(&proto::WatchRequest::full_name(), &strings.encode_to_vec(), 1_000, &|| true);
         assert_eq!(refused, Err(SizeError::Memory("optional_object_types".to_owned())));
     }
 
@@ -259,17 +272,32 @@ mod tests {
             value = prost_types::Value { kind: Some(prost_types::value::Kind::ListValue(list)) };
         }
         let name = "google.protobuf.Value";
-        let refused = measure(name, &value.encode_to_vec(), ALL);
+        let refused = measure(name, &value.encode_to_vec(), ALL, &|| true);
         assert_eq!(refused, Err(SizeError::Depth));
-        assert_eq!(measure(name, &[0x0b, 0x0c], ALL), Err(SizeError::Group));
+        assert_eq!(measure(name, &[0x0b, 0x0c], ALL, &|| true), Err(SizeError::Group));
     }
 
     #[test]
     fn what_is_no_message_is_left_to_the_decoder() {
         let name = proto::CheckPermissionRequest::full_name();
         for bytes in [&[0xff][..], &[0x0a, 5, 0], &[0x1a], &[0x10, 1], &[0x80; 11]] {
-            assert_eq!(measure(&name, bytes, ALL), Ok(0), "{bytes:?}");
+            assert_eq!(measure(&name, bytes, ALL, &|| true), Ok(0), "{bytes:?}");
             assert!(proto::CheckPermissionRequest::decode(bytes).is_err(), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn a_message_that_no_one_waits_for_is_not_measured_to_its_end() {
+        let updates = vec![proto::RelationshipUpdate::default(); 3 * MEASURED_PER_LOOK];
+        let request = proto::WriteRelationshipsRequest { updates, ..Default::default() };
+        let bytes = request.encode_to_vec();
+        let name = proto::WriteRelationshipsRequest::full_name();
+        let asked = std::cell::Cell::new(0);
+        let is_wanted = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 2
+        };
+        assert_eq!(measure(&name, &bytes, ALL, &is_wanted), Err(SizeError::Unwanted));
+        assert_eq!(asked.get(), 2);
     }
 }
