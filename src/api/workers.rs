@@ -2,22 +2,27 @@
 
 use crate::api::collection_totals::CollectionTotals;
 use crate::api::database_slot::DatabaseSlot;
-use crate::api::overload::{
-    CallBacklogs, ConcurrencyLimiter, OverloadOptions, OverloadStatus, SchedulingDelay,
-};
+use crate::api::overload::{ConcurrencyLimiter, OverloadOptions, OverloadStatus, WorkInProgress};
 use crate::api::sealed_token::StoreBytes;
 use crate::api::status;
+use crate::api::work_slots::{WorkSlots, WorkTimes, processor_time};
 use crate::database::{Consistency, Database, View};
 use crate::engine::{CacheStatistics, Stopwatch};
 use crate::relationship::Timestamp;
 use crate::store::{self, IsInterrupted, StoreStatistics, WriteStop};
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tonic::Status;
+
+/// How long a read may use a processor before it gives its slot to others: most end earlier, and one that takes seconds must not
+/// hold them up.
+const SLOT_TIME: Duration = Duration::from_millis(10);
 
 /// Returns the current time; called once for each piece of work.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -45,7 +50,12 @@ impl Purpose {
     /// Whether waiting for this work tells that the server is overloaded. Slow writes wait for one another, watches for
     /// changes, and upkeep has no caller.
     fn shows_load(self) -> bool {
-        matches!(self, Self::Read | Self::NextPage | Self::Write)
+        self.is_read() || self == Self::Write
+    }
+
+    /// Whether it is on the threads of reads.
+    fn is_read(self) -> bool {
+        matches!(self, Self::Read | Self::NextPage)
     }
 }
 
@@ -79,6 +89,8 @@ pub struct Workers {
     store: StoreBytes,
     slot: DatabaseSlot,
     reads: Permits,
+    /// Of reads that have just begun.
+    slots: Arc<WorkSlots>,
     writes: Permits,
     slow_writes: Permits,
     imports: Permits,
@@ -127,6 +139,23 @@ impl<'j> WorkerJob<'j> {
     }
 }
 
+/// What a piece of work holds until it has ended, or has lasted for long.
+struct BegunWork {
+    started: Instant,
+    /// The processor time of the thread when it began.
+    used_before: Duration,
+    load: Cell<Option<(Option<OwnedSemaphorePermit>, Option<WorkInProgress>)>>,
+}
+
+impl BegunWork {
+    /// Lets others begin, and counts no more, once it has lasted for so long that it would hold them up.
+    fn release_if_long(&self) {
+        if self.started.elapsed() > SLOT_TIME && processor_time() > self.used_before + SLOT_TIME {
+            self.load.set(None);
+        }
+    }
+}
+
 /// Set when the future that waits for the work is dropped: the client went away, or its deadline has passed.
 pub(crate) struct Abandoned(pub(crate) Arc<AtomicBool>);
 
@@ -143,10 +172,12 @@ impl Workers {
         let commits = Arc::new(watch::Sender::default());
         let committed = Arc::clone(&commits);
         database.on_commit(move |_| committed.send_modify(|()| {}));
+
         Self {
             store: database.store_id().0,
             slot: DatabaseSlot::new(database),
             reads: Permits::new(threads_max),
+            slots: Arc::new(WorkSlots::new(usize::from(threads_max))),
             writes: Permits::new(threads_max.div_ceil(4)),
             slow_writes: Permits::new(threads_max.div_ceil(4)),
             imports: Permits::new(1),
@@ -172,11 +203,6 @@ impl Workers {
         self.limiter.status()
     }
 
-    /// Where connections report how long their calls wait.
-    pub fn backlogs(&self) -> &Arc<CallBacklogs> {
-        self.limiter.backlogs()
-    }
-
     /// What refuses calls beyond those that the server can answer in time.
     pub(crate) fn limiter(&self) -> &Arc<ConcurrencyLimiter> {
         &self.limiter
@@ -200,24 +226,35 @@ impl Workers {
         W: FnOnce(&WorkerJob<'_>) -> Result<T, Status> + Send + 'static,
     {
         let asked = Instant::now();
+        let limiter = purpose.shows_load().then(|| Arc::clone(&self.limiter));
+        let in_progress = (purpose == Purpose::NextPage).then(|| self.limiter.begin_work());
         let permit = self.permit(purpose).await?;
+        let slot = if purpose.is_read() { self.slots.take().await } else { None };
         let waited = asked.elapsed();
+
         let database = self.slot.open_database().await?;
         let ending = self.slot.interruption();
         let (abandoned, stopping) = (Arc::<AtomicBool>::default(), Arc::clone(&self.stopping));
 
         let _guard = Abandoned(Arc::clone(&abandoned));
         let now = (self.clock)();
-        let limiter = purpose.shows_load().then(|| Arc::clone(&self.limiter));
-        let resumed = limiter.clone();
+        let (resumed, slots) = (limiter.clone(), Arc::clone(&self.slots));
         let queued = Instant::now();
         let running = tokio::task::spawn_blocking(move || {
             let set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-            let interrupted = || set(&abandoned) || set(&stopping) || set(&ending);
             let started = Instant::now();
+            let begun = BegunWork {
+                started,
+                used_before: processor_time(),
+                load: Cell::new(Some((slot, in_progress))),
+            };
+            let interrupted = || {
+                begun.release_if_long();
+                set(&abandoned) || set(&stopping) || set(&ending)
+            };
             let stopwatch = || started.elapsed();
             let waited = waited + (started - queued);
-            let delay = limiter.is_some().then(SchedulingDelay::start);
+            let measured = limiter.is_some().then(WorkTimes::start);
             let in_time = match &limiter {
                 Some(limiter) if purpose == Purpose::Read => limiter.require_in_time(waited),
                 Some(_) | None => Ok(()),
@@ -230,11 +267,13 @@ impl Workers {
                     interrupted: &interrupted,
                 })
             });
-            if let (Some(limiter), Some(delay)) = (limiter, delay) {
-                limiter.record_work(waited + delay.elapsed());
+            if let (Some(limiter), Some(times)) = (limiter, measured) {
+                let delay = times.end(&slots);
+                limiter.record_work(waited + delay);
             }
             // Before the permit: `close` acquires all permits and then expects that no work holds the database.
             drop(database);
+            drop(begun);
             drop(permit);
             // Work that was interrupted for it says so in words of its own.
             let result =

@@ -5,8 +5,8 @@
 //! that is not ready then gets its task. When there is more to poll than fits into one turn, a few other tasks help, so that a
 //! connection with many calls can use every processor, and yet the others wait for a few turns only.
 
-use super::call_queue::{Call, CallQueue, CallTurn, NextCall};
-use crate::api::CallBacklogs;
+use super::call_queue::{Call, CallQueue};
+use crate::api::{CallTurn, ConcurrencyLimiter, ConnectionCaller};
 use hyper::rt::Executor;
 use std::future::poll_fn;
 use std::mem;
@@ -28,23 +28,43 @@ static HELPERS_MAX: LazyLock<usize> =
     LazyLock::new(|| available_parallelism().map_or(1, |threads| threads.get() - 1).max(1));
 
 /// The executor of one connection, to which the connection gives its calls.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct BatchExecutor {
     received: Arc<Mutex<ReceivedCalls>>,
-    backlogs: Arc<CallBacklogs>,
+    overload: ConnectionLoad,
+}
+
+/// How a connection takes part in the protection against overload.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionLoad {
+    /// Says which calls have their turn, and learns how long they wait.
+    pub(super) limiter: Arc<ConcurrencyLimiter>,
+    /// Who calls on the connection.
+    pub(super) caller: Arc<ConnectionCaller>,
 }
 
 /// The calls of a connection that have not been polled. Not a part of the executor, which each of the calls holds.
 struct Backlog {
     state: Mutex<BacklogState>,
     turn: Duration,
-    /// Learns how long the calls waited.
-    backlogs: Arc<CallBacklogs>,
+    overload: ConnectionLoad,
 }
 
+#[derive(Default)]
 struct BacklogState {
     calls: CallQueue,
     helpers: usize,
+}
+
+/// Why the turn of a task that polls calls is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TurnEnd {
+    /// No call is left.
+    Empty,
+    /// Its time is.
+    Time,
+    /// None of those that are left has its turn. The oldest one has waited for so long.
+    Load(Duration),
 }
 
 /// Calls that have arrived in the present poll of the connection.
@@ -74,9 +94,9 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for BatchExecutor {
 }
 
 impl BatchExecutor {
-    /// An executor for a connection of a server with these backlogs.
-    pub(super) fn new(backlogs: Arc<CallBacklogs>) -> Self {
-        Self { received: Arc::default(), backlogs }
+    /// An executor for a connection.
+    pub(super) fn new(overload: ConnectionLoad) -> Self {
+        Self { received: Arc::default(), overload }
     }
 
     /// Polls the connection that has this executor, and its calls.
@@ -89,7 +109,7 @@ impl BatchExecutor {
         mut connection: Pin<&mut C>,
         turn: Duration,
     ) -> C::Output {
-        let backlog = Arc::new(Backlog::new(turn, Arc::clone(&self.backlogs)));
+        let backlog = Arc::new(Backlog::new(turn, self.overload.clone()));
         let mut wakeups = None;
         poll_fn(|context| {
             let wakeups = Wakeups::of(&mut wakeups, context.waker());
@@ -108,7 +128,7 @@ impl BatchExecutor {
                     return polled;
                 }
 
-                is_over = wakeups.mute_while(|| backlog.poll_calls(end));
+                is_over = wakeups.mute_while(|| backlog.poll_calls(end)) != TurnEnd::Empty;
                 backlog.get_help();
                 if polled.is_ready() {
                     return polled;
@@ -135,6 +155,16 @@ impl BatchExecutor {
 
     fn received(&self) -> MutexGuard<'_, ReceivedCalls> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ConnectionLoad {
+    /// A new connection of a server that refuses nothing yet.
+    #[cfg(test)]
+    pub(super) fn of_calm_server() -> Self {
+        let limiter = ConcurrencyLimiter::new(crate::api::OverloadOptions::default());
+        let limiter = Arc::new(limiter);
+        Self { limiter, caller: Arc::default() }
     }
 }
 
@@ -170,9 +200,8 @@ impl Wake for Wakeups {
 }
 
 impl Backlog {
-    fn new(turn: Duration, backlogs: Arc<CallBacklogs>) -> Self {
-        let calls = CallQueue::new(backlogs.late_after());
-        Self { state: Mutex::new(BacklogState { calls, helpers: 0 }), turn, backlogs }
+    fn new(turn: Duration, overload: ConnectionLoad) -> Self {
+        Self { state: Mutex::default(), turn, overload }
     }
 
     fn state(&self) -> MutexGuard<'_, BacklogState> {
@@ -181,34 +210,37 @@ impl Backlog {
 
     fn add(&self, calls: Vec<Call>, arrived: Instant) {
         if !calls.is_empty() {
-            self.backlogs.add(calls.len());
+            self.overload.limiter.backlogs().add(calls.len());
             self.state().calls.add(calls, arrived);
         }
     }
 
-    /// Polls calls until none is left or the turn has ended, and one of them in any case. Returns whether it has ended.
-    fn poll_calls(&self, end: Instant) -> bool {
+    /// Polls calls until none is left or the turn has ended, and one of them in any case that may begin.
+    fn poll_calls(&self, end: Instant) -> TurnEnd {
+        let ConnectionLoad { limiter, caller } = &self.overload;
         let mut now = Instant::now();
         // Of the oldest calls: the newest, which go first when others are late, would hide how long these wait.
         let (mut polled, mut waited_in_all) = (0, Duration::ZERO);
-        let is_over = loop {
-            let Some(NextCall { call, oldest, turn }) = self.state().calls.next(now) else {
-                break false;
-            };
+        let turn_end = loop {
+            let mut state = self.state();
+            let Some(waited) = state.calls.waited(now) else { break TurnEnd::Empty };
+            let turn = limiter.turn(caller, waited, now);
+            let Some(call) = state.calls.take(turn) else { break TurnEnd::Load(waited.0) };
+            drop(state);
             poll_once(call);
             polled += 1;
-            waited_in_all += oldest;
+            waited_in_all += waited.0;
 
             let begun = mem::replace(&mut now, Instant::now());
-            if turn != CallTurn::Oldest {
-                self.state().calls.account(turn, now.saturating_duration_since(begun));
+            if turn == CallTurn::Late {
+                limiter.spend_on_late(now.saturating_duration_since(begun));
             }
             if now >= end {
-                break true;
+                break TurnEnd::Time;
             }
         };
-        self.backlogs.remove(polled, waited_in_all);
-        is_over
+        limiter.backlogs().remove(polled, waited_in_all);
+        turn_end
     }
 
     /// Starts tasks that poll what is left, which other threads can take.
@@ -223,11 +255,14 @@ impl Backlog {
 
     async fn help(self: Arc<Self>) {
         loop {
-            self.poll_calls(Instant::now() + self.turn);
+            let turn_end = self.poll_calls(Instant::now() + self.turn);
             if self.ends_help() {
                 return;
             }
-            tokio::task::yield_now().await;
+            match turn_end {
+                TurnEnd::Load(oldest) => self.overload.limiter.until_next_turn(oldest).await,
+                TurnEnd::Empty | TurnEnd::Time => tokio::task::yield_now().await,
+            }
         }
     }
 
@@ -244,7 +279,7 @@ impl Backlog {
 
 impl Drop for Backlog {
     fn drop(&mut self) {
-        self.backlogs.remove(self.state().calls.len(), Duration::ZERO);
+        self.overload.limiter.backlogs().remove(self.state().calls.len(), Duration::ZERO);
     }
 }
 
@@ -296,7 +331,7 @@ mod tests {
 
     /// Gives a connection that receives these calls a turn; returns how often the connection itself is polled in it.
     fn polls(calls: Vec<Call>, turn: Duration) -> usize {
-        let executor = BatchExecutor::default();
+        let executor = BatchExecutor::new(ConnectionLoad::of_calm_server());
         let count = Cell::new(0);
         let polled = || count.set(count.get() + 1);
         let mut connection = pin!(connection(&executor, calls, false, polled));
@@ -374,7 +409,8 @@ mod tests {
 
     #[test]
     fn answers_in_the_turn_of_a_connection_do_not_wake_it_and_later_ones_do() {
-        let (executor, task) = (BatchExecutor::default(), Arc::<CountedTask>::default());
+        let (executor, task) =
+            (BatchExecutor::new(ConnectionLoad::of_calm_server()), Arc::<CountedTask>::default());
         let waker = Arc::new(Mutex::new(Waker::noop().clone()));
         let (receiver, answering) = (executor.clone(), Arc::clone(&waker));
         let mut calls = vec![move || answering.lock().unwrap().wake_by_ref()];
@@ -395,9 +431,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn calls_beyond_the_limit_wait_until_others_have_ended() {
+        let ended = Arc::<AtomicUsize>::default();
+        let limiter = Arc::new(ConcurrencyLimiter::with_limit(1));
+        let work = [limiter.begin_work(), limiter.begin_work()];
+        let executor = BatchExecutor::new(ConnectionLoad { limiter, caller: Arc::default() });
+        let calls: Vec<Call> = vec![Box::pin(short(Arc::clone(&ended)))];
+        let mut connection = pin!(connection(&executor, calls, false, || ()));
+        let driven = pin!(executor.drive_in_turns(connection.as_mut(), ENDLESS));
+        assert!(driven.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        tokio::task::yield_now().await;
+        assert_eq!(ended.load(Ordering::Relaxed), 0);
+
+        drop(work);
+        let in_time = tokio::time::timeout(ENDLESS / 60, until_all_tasks_have_ended());
+        in_time.await.unwrap();
+        assert_eq!(ended.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
     async fn what_arrives_with_the_end_of_a_connection_is_still_begun() {
         let ended = Arc::<AtomicUsize>::default();
-        let executor = BatchExecutor::default();
+        let executor = BatchExecutor::new(ConnectionLoad::of_calm_server());
         let calls: Vec<Call> = vec![Box::pin(short(Arc::clone(&ended)))];
         executor.drive(pin!(connection(&executor, calls, true, || ()))).await;
         assert_eq!(ended.load(Ordering::Relaxed), 1);
@@ -406,7 +461,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_while_no_one_polls_the_connection_is_not_forgotten() {
         let ended = Arc::<AtomicUsize>::default();
-        BatchExecutor::default().execute(short(Arc::clone(&ended)));
+        BatchExecutor::new(ConnectionLoad::of_calm_server()).execute(short(Arc::clone(&ended)));
         until_all_tasks_have_ended().await;
         assert_eq!(ended.load(Ordering::Relaxed), 1);
     }

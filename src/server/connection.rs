@@ -1,11 +1,13 @@
 //! One connection: its TLS handshake, how HTTP/2 is served on it, and when it is closed.
 
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus, instant_after};
-use super::batch_executor::BatchExecutor;
+use super::batch_executor::{BatchExecutor, ConnectionLoad};
 use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::stream_body::StreamBody;
 use super::tls::{self, TlsIdentity};
-use crate::api::{Admission, ArrivedAt, CallBacklogs, ClientCertificate, PeerAddress};
+use crate::api::{
+    Admission, CallArrival, ClientCertificate, ConcurrencyLimiter, ConnectionCaller, PeerAddress,
+};
 use crate::config::ConnectionOptions;
 use crate::metrics::{CallMetrics, ClosingReason, ReachedLimit};
 use crate::telemetry::Throttle;
@@ -55,13 +57,13 @@ pub(super) struct ConnectionService {
     pub(super) tls: Option<Arc<TlsIdentity>>,
     /// Counts the limits that are reached.
     pub(super) metrics: Arc<CallMetrics>,
-    /// Learns how long calls wait.
-    pub(super) backlogs: Arc<CallBacklogs>,
+    /// Says which calls may begin.
+    pub(super) limiter: Arc<ConcurrencyLimiter>,
 }
 
 /// Serves a connection until one side closes it.
 pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
-    let ConnectionService { routes, options, tls, metrics, backlogs } = service;
+    let ConnectionService { routes, options, tls, metrics, limiter } = service;
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
     let timeout = options.handshake_timeout.min(options.idle_timeout);
@@ -83,6 +85,8 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
     let admission = admission(&proof);
     let (calls, counted) = (Arc::clone(&activity), Arc::clone(&metrics));
+    let caller = Arc::<ConnectionCaller>::default();
+    let caller_of_calls = Arc::clone(&caller);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
         count_full(&calls, options.calls_max, &counted);
@@ -90,7 +94,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
             request.extensions_mut().insert(admission.clone());
         }
         note_client(&mut request, peer, certificate.as_ref());
-        note_arrival(&mut request);
+        note_arrival(&mut request, &caller_of_calls);
         let response = routes.clone().call(request.map(StreamBody::new));
         async move {
             let response = response.await?;
@@ -98,7 +102,7 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         }
     });
 
-    let executor = BatchExecutor::new(backlogs);
+    let executor = BatchExecutor::new(ConnectionLoad { limiter, caller });
     let mut connection = pin!(builder(&options, executor.clone()).serve_connection(io, service));
     let mut is_draining = false;
     loop {
@@ -174,8 +178,9 @@ pub(super) fn note_client(
 }
 
 /// Notes in a request for which work begins as soon as its turn comes that it has arrived now.
-pub(super) fn note_arrival(request: &mut Request<Incoming>) {
-    request.extensions_mut().insert(ArrivedAt(Instant::now()));
+pub(super) fn note_arrival(request: &mut Request<Incoming>, caller: &Arc<ConnectionCaller>) {
+    let arrival = CallArrival { at: Instant::now(), caller: Arc::clone(caller) };
+    request.extensions_mut().insert(arrival);
 }
 
 /// What marks a connection as one of a client with a key, at its first call that is let in.

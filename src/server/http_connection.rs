@@ -2,7 +2,7 @@
 //! known by their content type.
 
 use super::activity::{Activity, ObservedStream, OpenStream, TimeoutStatus, instant_after};
-use super::batch_executor::BatchExecutor;
+use super::batch_executor::{BatchExecutor, ConnectionLoad};
 use super::connection::{
     ERROR_RESETS_MAX, IDLE_CLOSE_MAX, PENDING_RESETS_MAX, TrackedBody, WINDOW_BYTES, admission,
     count_closing, count_full, log_failed_handshake, note_arrival, note_client,
@@ -11,7 +11,7 @@ use super::lingering_body::LingeringBody;
 use super::registry::{ConnectionCommand, Ticket};
 use super::stream_body::StreamBody;
 use super::tls::{self, TlsIdentity};
-use crate::api::CallBacklogs;
+use crate::api::{ConcurrencyLimiter, ConnectionCaller};
 use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::{Endpoints, HttpLimit};
 use crate::metrics::{CallMetrics, ClosingReason, ReachedLimit};
@@ -51,8 +51,8 @@ pub(super) struct HttpService {
     pub(super) tls: Option<Arc<TlsIdentity>>,
     /// Counts the limits that are reached.
     pub(super) metrics: Arc<CallMetrics>,
-    /// Learns how long requests wait.
-    pub(super) backlogs: Arc<CallBacklogs>,
+    /// Says which requests may begin.
+    pub(super) limiter: Arc<ConcurrencyLimiter>,
 }
 
 /// Serves a connection until one side closes it.
@@ -60,7 +60,7 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
     let options = Arc::clone(&service.options);
-    let (metrics, backlogs) = (Arc::clone(&service.metrics), Arc::clone(&service.backlogs));
+    let (metrics, limiter) = (Arc::clone(&service.metrics), Arc::clone(&service.limiter));
     let timeouts = ConnectionOptions {
         handshake_timeout: options.header_timeout,
         idle_timeout: options.idle_timeout,
@@ -85,7 +85,8 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
     let stream = ObservedStream::new(stream, Arc::clone(&activity));
     let io = TokioIo::new(stream.with_head_timeout(options.header_timeout));
     let admission = admission(&proof);
-    let calls = Arc::clone(&activity);
+    let (calls, caller) = (Arc::clone(&activity), Arc::<ConnectionCaller>::default());
+    let caller_of_calls = Arc::clone(&caller);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
         count_full(&calls, timeouts.calls_max, &service.metrics);
@@ -94,12 +95,12 @@ pub(super) async fn serve(stream: TcpStream, service: HttpService, mut ticket: T
         }
         note_client(&mut request, peer, certificate.as_ref());
         if is_grpc(&request) {
-            note_arrival(&mut request);
+            note_arrival(&mut request, &caller_of_calls);
         }
         answer(service.clone(), request, stream)
     });
 
-    let executor = BatchExecutor::new(backlogs);
+    let executor = BatchExecutor::new(ConnectionLoad { limiter, caller });
     let builder = builder(&options, &timeouts, executor.clone());
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut is_draining = false;

@@ -5,7 +5,7 @@ use super::http_connection::HttpService;
 use super::plaintext::{self, ListenerKind, UnprotectedAddress};
 use super::reload::Reloadable;
 use super::tls::{self, TlsError, TlsIdentity};
-use crate::api::CallBacklogs;
+use crate::api::ConcurrencyLimiter;
 use crate::config::{ConnectionOptions, HttpListenerOptions};
 use crate::http::{Endpoints, EndpointsError};
 use crate::metrics::CallMetrics;
@@ -92,7 +92,7 @@ impl HttpListener {
         routes: Routes,
         connections: ConnectionOptions,
         metrics: Arc<CallMetrics>,
-        backlogs: Arc<CallBacklogs>,
+        limiter: Arc<ConcurrencyLimiter>,
     ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
         self.bind().await?;
         let Some(address) = self.address() else { return Ok(None) };
@@ -101,7 +101,7 @@ impl HttpListener {
         tracing::info!(%address, tls = self.has_tls(), "serving HTTP");
         let Self { options, endpoints, tls, bound } = self;
         let service =
-            HttpService { endpoints, routes, options, connections, tls, metrics, backlogs };
+            HttpService { endpoints, routes, options, connections, tls, metrics, limiter };
         Ok(bound.map(|listener| (listener, service)))
     }
 }

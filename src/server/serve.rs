@@ -68,7 +68,7 @@ impl Server {
             options: self.connections,
             tls: self.tls.clone(),
             metrics: Arc::clone(&self.options.calls),
-            backlogs: Arc::clone(self.workers.backlogs()),
+            limiter: Arc::clone(self.workers.limiter()),
         };
         let serving = listen_to_all((listener, service), http, registry, stopped);
         let interval = self.garbage_collection_interval;
@@ -129,9 +129,9 @@ impl Server {
         routes: Routes,
     ) -> Result<Option<(TcpListener, HttpService)>, HttpListenerError> {
         let metrics = Arc::clone(&self.options.calls);
-        let backlogs = Arc::clone(self.workers.backlogs());
+        let limiter = Arc::clone(self.workers.limiter());
         match self.http.take() {
-            Some(http) => http.start(routes, self.connections, metrics, backlogs).await,
+            Some(http) => http.start(routes, self.connections, metrics, limiter).await,
             None => Ok(None),
         }
     }

@@ -14,7 +14,9 @@ use super::runtime;
 use super::serve::drain;
 use super::signals::StopSignals;
 use super::upkeep::GARBAGE_COLLECTION_INTERVAL_MIN;
-use crate::api::{self, Clock, Keys, RequestIds, Workers, shown_key};
+use crate::api::{
+    self, Clock, ConcurrencyLimiter, Keys, OverloadOptions, RequestIds, Workers, shown_key,
+};
 use crate::config::Config;
 use crate::database::Database;
 use http_body::Body as HttpBody;
@@ -101,8 +103,10 @@ async fn serve(
     let options = tenants.config.connections;
     let registry = Registry::of(options);
     let serve = |listener, routes| {
-        let (metrics, backlogs) = (Arc::default(), Arc::default());
-        let service = ConnectionService { routes, options, tls: None, metrics, backlogs };
+        // The limits are those of the tenants.
+        let unlimited = OverloadOptions { waiting_max: None, ..OverloadOptions::default() };
+        let (metrics, limiter) = (Arc::default(), Arc::new(ConcurrencyLimiter::new(unlimited)));
+        let service = ConnectionService { routes, options, tls: None, metrics, limiter };
         let serve = move |stream, ticket| connection::serve(stream, service.clone(), ticket);
         listen(listener, serve, Arc::clone(&registry), stopped.clone())
     };

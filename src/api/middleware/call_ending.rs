@@ -6,7 +6,7 @@ use crate::api::middleware::call_log::{self, CallLog, CallOrigin, shown_id};
 use crate::api::middleware::call_span::{self, TRACE_PARENT};
 use crate::api::middleware::grpc_message;
 use crate::api::middleware::operations::Operations;
-use crate::api::overload::AdmittedCall;
+use crate::api::overload::{AdmittedCall, CallArrival};
 use crate::api::status;
 use crate::audit::AuditSlot;
 use crate::metrics::MethodCalls;
@@ -34,11 +34,6 @@ pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
 /// The address of the other end of a connection, in the extensions of its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
-
-/// When the headers of a request had arrived, in its extensions. A call may wait after that, until it is polled for the first
-/// time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ArrivedAt(pub Instant);
 
 /// How a call ends.
 pub(super) struct CallEnding {
@@ -79,7 +74,7 @@ impl CallEnding {
             caller: None,
             peer: request.extensions().get().map(|PeerAddress(peer)| *peer),
             traceparent: headers.get(TRACE_PARENT).cloned(),
-            arrived: request.extensions().get().map(|ArrivedAt(arrived)| *arrived),
+            arrived: request.extensions().get().map(|CallArrival { at, .. }| *at),
         };
         let id = request_id.clone();
         let mut log = CallLog::start(request.uri().clone(), id, origin, slow_after, calls);
@@ -134,8 +129,11 @@ impl CallEnding {
         }
     }
 
-    /// Notes some bytes of the response for the record of the call.
+    /// Notes some bytes of the response: its client waits no longer for the first of them, and the record of the call has them.
     pub(super) fn note_response(&mut self, bytes: &[u8]) {
+        if let Some(admitted) = &mut self.admitted {
+            admitted.waits_no_longer();
+        }
         if let Some(audit) = &mut self.audit {
             audit.note_response(bytes);
         }

@@ -153,7 +153,12 @@ impl<S> Middleware<S> {
             let key = caller.as_ref().map_or(key, |caller| caller.name().as_bytes());
             let now = Instant::now();
             options.limiter.probe_queue(now);
-            ending.admitted = Some(options.limiter.admit(key, ending.arrived(), now)?);
+            let mut admitted = options.limiter.admit(key, request.extensions().get(), now)?;
+            // It waits for its client, as often as the server for it.
+            if has_request_stream(request.uri().path()) {
+                admitted.waits_no_longer();
+            }
+            ending.admitted = Some(admitted);
         }
         Ok(())
     }

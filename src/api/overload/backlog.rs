@@ -9,7 +9,7 @@ const LATE_AFTER_MIN: Duration = Duration::from_millis(5);
 
 /// What the connections of a server know about the calls that wait in them, for the limiter.
 #[derive(Debug, Default)]
-pub struct CallBacklogs {
+pub(crate) struct CallBacklogs {
     late_after: Option<Duration>,
     /// The calls that wait at present.
     calls: AtomicUsize,
@@ -24,20 +24,25 @@ impl CallBacklogs {
     }
 
     /// From when on a waiting call is late: then those that came after it go first, because their clients still wait.
-    pub fn late_after(&self) -> Option<Duration> {
+    pub(crate) fn late_after(&self) -> Option<Duration> {
         self.late_after
     }
 
     /// Counts calls that begin to wait.
-    pub fn add(&self, calls: usize) {
+    pub(crate) fn add(&self, calls: usize) {
         self.calls.fetch_add(calls, Ordering::Relaxed);
     }
 
     /// Counts calls that no longer wait, because they are polled for the first time. `waited` is the sum, for each of them, of how
     /// long the oldest call of its connection had waited then.
-    pub fn remove(&self, calls: usize, waited: Duration) {
+    pub(crate) fn remove(&self, calls: usize, waited: Duration) {
         self.calls.fetch_sub(calls, Ordering::Relaxed);
         self.waits.add_sum(u64::try_from(calls).unwrap_or(u64::MAX), waited);
+    }
+
+    /// Notes that calls continue to wait, the oldest of which has done so for that long.
+    pub(super) fn remains(&self, oldest: Duration) {
+        self.waits.add(oldest);
     }
 
     /// The calls that wait at present.

@@ -1,10 +1,13 @@
 //! The limit of calls in progress, which follows the time for which calls wait.
 
+use super::arrival::{CallArrival, ConnectionCaller};
 use super::backlog::CallBacklogs;
 use super::caller_load::CallerLoads;
 use super::options::OverloadOptions;
 use super::queue_probe::QueueProbe;
+use super::refusal_time::RefusalTime;
 use super::waiting::WaitingTimes;
+use super::work_load::{WorkInProgress, WorkLoad};
 use crate::api::status::{self, CallRefusal, OverloadRefusal};
 use crate::telemetry::Throttle;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -29,24 +32,30 @@ const USED_TENTHS: usize = 8;
 /// After how many times the longest mean waiting time work is refused that still waits, while more calls are in progress
 /// than the limit allows.
 const LATE_FACTOR: u32 = 5;
+/// How often a connection whose calls are late asks whether there is time to refuse them.
+const LATE_TURN_INTERVAL: Duration = Duration::from_millis(10);
 /// How often refusals are logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Admits calls while the server keeps up.
+///
+/// The limit is held against the calls that wait for their first answer, and against the work for further ones: a stream that waits for
+/// its client holds no one up.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimiter {
     options: OverloadOptions,
-    limit: AtomicUsize,
+    /// All that are in progress, also those that wait for their clients.
     calls: AtomicUsize,
-    /// The most calls in progress in this window.
-    calls_peak: AtomicUsize,
-    /// The calls that have ended in this window.
-    ended: AtomicUsize,
+    /// What of them the limit is held against.
+    work_load: Arc<WorkLoad>,
     refused: AtomicU64,
+    refusal_time: RefusalTime,
+    /// Whether calls had to wait in their connections in this window, because of the limit.
+    has_held: AtomicBool,
     /// Whether calls have waited for too long for some windows in a row.
     is_congested: AtomicBool,
     /// For their first poll.
-    backlogs: Arc<CallBacklogs>,
+    backlogs: CallBacklogs,
     /// For a turn on the threads that receive calls.
     turns: WaitingTimes,
     probe: QueueProbe,
@@ -79,11 +88,33 @@ pub struct OverloadStatus {
     pub refused: u64,
 }
 
+/// Which call of a connection comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallTurn {
+    /// The oldest one: no call is late.
+    Oldest,
+    /// The oldest one, which is late. It gets a part of the time only.
+    Late,
+    /// The newest one, whose client is the most likely to wait still.
+    Newest,
+    /// None at present.
+    None,
+}
+
 /// A call that counts as in progress until this is dropped.
 #[derive(Debug)]
 pub(crate) struct AdmittedCall {
     limiter: Arc<ConcurrencyLimiter>,
     caller: Arc<AtomicUsize>,
+    /// Until its client has something to do.
+    waits: Option<WorkInProgress>,
+}
+
+impl AdmittedCall {
+    /// The call has begun to answer, or waits for its client. From now on only the work that is done for it counts.
+    pub(crate) fn waits_no_longer(&mut self) {
+        self.waits = None;
+    }
 }
 
 impl ConcurrencyLimiter {
@@ -91,13 +122,13 @@ impl ConcurrencyLimiter {
     pub(crate) fn new(options: OverloadOptions) -> Self {
         Self {
             options,
-            limit: AtomicUsize::new(CALLS_MAX),
             calls: AtomicUsize::new(0),
-            calls_peak: AtomicUsize::new(0),
-            ended: AtomicUsize::new(0),
+            work_load: Arc::new(WorkLoad::new(CALLS_MAX)),
             refused: AtomicU64::new(0),
+            refusal_time: RefusalTime::default(),
+            has_held: AtomicBool::new(false),
             is_congested: AtomicBool::new(false),
-            backlogs: Arc::new(CallBacklogs::new(options.waiting_max)),
+            backlogs: CallBacklogs::new(options.waiting_max),
             turns: WaitingTimes::default(),
             probe: QueueProbe::default(),
             work: WaitingTimes::default(),
@@ -108,16 +139,64 @@ impl ConcurrencyLimiter {
         }
     }
 
+    /// A limiter with a limit for which no call is ever late.
+    #[cfg(test)]
+    pub(crate) fn with_limit(limit: usize) -> Self {
+        let waiting_max = Some(Duration::from_hours(1));
+        let limiter = Self::new(OverloadOptions { waiting_max, ..OverloadOptions::default() });
+        limiter.work_load.set_limit(limit);
+        limiter
+    }
+
     /// What the connections report about the calls that wait in them.
-    pub(crate) fn backlogs(&self) -> &Arc<CallBacklogs> {
+    pub(crate) fn backlogs(&self) -> &CallBacklogs {
         &self.backlogs
     }
 
-    /// Counts a call that arrived at some time as in progress from now on, or refuses it. `key` is what the caller showed.
+    /// Which call of a connection comes next, whose oldest and newest call have waited for so long.
+    pub(crate) fn turn(
+        &self,
+        caller: &ConnectionCaller,
+        (oldest, newest): (Duration, Duration),
+        now: Instant,
+    ) -> CallTurn {
+        let Some(late_after) = self.backlogs.late_after() else { return CallTurn::Oldest };
+        let is_late = oldest > late_after;
+        if is_late && self.refusal_time.is_left(self.since_start(now)) {
+            return CallTurn::Late;
+        }
+        if newest > late_after && self.refuses_late() || self.is_full_for(caller) {
+            self.has_held.store(true, Ordering::Relaxed);
+            self.backlogs.remains(oldest);
+            return CallTurn::None;
+        }
+        let is_newest = is_late || self.is_congested.load(Ordering::Relaxed);
+        if is_newest { CallTurn::Newest } else { CallTurn::Oldest }
+    }
+
+    /// Accounts for the time that the first poll of a late call took.
+    pub(crate) fn spend_on_late(&self, took: Duration) {
+        self.refusal_time.spend(took);
+    }
+
+    /// Waits until a call that had no turn may have one, whose connection's oldest call has waited for so long.
+    pub(crate) async fn until_next_turn(&self, oldest: Duration) {
+        let late_after = self.backlogs.late_after().unwrap_or_default();
+        // Many connections may wait for time to refuse their late calls: then each asks seldom.
+        let time = late_after.checked_sub(oldest).unwrap_or(LATE_TURN_INTERVAL);
+        let _ = tokio::time::timeout(time, self.work_load.until_less()).await;
+    }
+
+    /// Counts a piece of work for a call that has begun to answer.
+    pub(crate) fn begin_work(&self) -> WorkInProgress {
+        self.work_load.begin()
+    }
+
+    /// Counts a call that arrived then and there as in progress from now on, or refuses it. `key` is what the caller showed.
     pub(crate) fn admit(
         self: &Arc<Self>,
         key: &[u8],
-        arrived: Instant,
+        arrival: Option<&CallArrival>,
         now: Instant,
     ) -> Result<AdmittedCall, CallRefusal> {
         self.end_window(now);
@@ -129,25 +208,46 @@ impl ConcurrencyLimiter {
             self.count_refusal(now);
             return Err(status::too_many_calls_of_key(max.get()).into());
         }
-        let waited = now.saturating_duration_since(arrived);
+        if let Some(CallArrival { caller: of_connection, .. }) = arrival
+            && self.is_congested.load(Ordering::Relaxed)
+        {
+            of_connection.note(&caller);
+        }
+        let waited = arrival
+            .map_or(Duration::ZERO, |CallArrival { at, .. }| now.saturating_duration_since(*at));
         if self.is_late(waited) || self.is_beyond(calls_of_caller, &caller) {
             return Err(CallRefusal::Overload(OverloadRefusal::new(self.count_refusal(now))));
         }
 
-        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        self.calls_peak.fetch_max(calls, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
         self.callers.begin(&caller);
-        Ok(AdmittedCall { limiter: Arc::clone(self), caller })
+        let waits = Some(self.work_load.begin());
+        Ok(AdmittedCall { limiter: Arc::clone(self), caller, waits })
     }
 
     /// Whether a call has waited for so long in its connection that its client may have given it up, and calls that are in
     /// time wait behind it. After a short pause, such as that of a virtual machine, no call is late, nor are the calls of
     /// clients that have a modest number of them.
     fn is_late(&self, waited: Duration) -> bool {
-        self.backlogs.late_after().is_some_and(|max| waited > max)
-            && self.is_congested.load(Ordering::Relaxed)
-            && self.backlogs.calls() + self.calls.load(Ordering::Relaxed)
+        self.backlogs.late_after().is_some_and(|max| waited > max) && self.refuses_late()
+    }
+
+    /// Whether calls that are late are refused.
+    fn refuses_late(&self) -> bool {
+        self.is_congested.load(Ordering::Relaxed)
+            && self.backlogs.calls() + self.work_load.in_progress()
                 >= to_usize(self.options.calls_min.get())
+    }
+
+    /// Whether the calls of a connection would be refused, as far as one can tell before they are looked at.
+    fn is_full_for(&self, caller: &ConnectionCaller) -> bool {
+        if !self.work_load.is_full() {
+            return false;
+        }
+        let unknown = AtomicUsize::new(0);
+        let caller = caller.calls();
+        let calls = caller.as_deref().unwrap_or(&unknown);
+        self.is_beyond(calls.load(Ordering::Relaxed), calls)
     }
 
     /// Whether one more call is too much. While some callers have more than their part of the limit, those that have
@@ -156,13 +256,12 @@ impl ConcurrencyLimiter {
         if self.options.waiting_max.is_none() {
             return false;
         }
-        let (calls, limit) =
-            (self.calls.load(Ordering::Relaxed), self.limit.load(Ordering::Relaxed));
-        if calls < limit {
+        let (work, limit) = (self.work_load.in_progress(), self.work_load.limit());
+        if work < limit {
             return false;
         }
         let part = limit / self.callers.active_with(caller);
-        calls_of_caller >= part || calls >= limit.saturating_mul(2)
+        calls_of_caller >= part || work >= limit.saturating_mul(2)
     }
 
     fn count_refusal(&self, now: Instant) -> u64 {
@@ -177,8 +276,7 @@ impl ConcurrencyLimiter {
 
     /// Measures now and then how long a task of the present runtime waits for its turn. Called for each call.
     pub(crate) fn probe_queue(self: &Arc<Self>, now: Instant) {
-        let now = nanoseconds(now.saturating_duration_since(self.started));
-        if self.options.waiting_max.is_none() || !self.probe.is_due(now) {
+        if self.options.waiting_max.is_none() || !self.probe.is_due(self.since_start(now)) {
             return;
         }
         let limiter = Arc::clone(self);
@@ -207,7 +305,7 @@ impl ConcurrencyLimiter {
     pub(crate) fn require_in_time(&self, waited: Duration) -> Result<(), Status> {
         let is_late =
             self.options.waiting_max.is_some_and(|max| waited > max.saturating_mul(LATE_FACTOR));
-        if !is_late || self.calls.load(Ordering::Relaxed) <= self.limit.load(Ordering::Relaxed) {
+        if !is_late || self.work_load.in_progress() <= self.work_load.limit() {
             return Ok(());
         }
         Err(OverloadRefusal::new(self.count_refusal(Instant::now())).into_status())
@@ -217,7 +315,7 @@ impl ConcurrencyLimiter {
     pub(crate) fn status(&self) -> OverloadStatus {
         OverloadStatus {
             calls: self.calls.load(Ordering::Relaxed),
-            limit: self.limit.load(Ordering::Relaxed),
+            limit: self.work_load.limit(),
             refused: self.refused.load(Ordering::Relaxed),
         }
     }
@@ -225,7 +323,7 @@ impl ConcurrencyLimiter {
     /// Ends the window if its time has passed, and adapts the limit.
     fn end_window(&self, now: Instant) {
         let Some(waiting_max) = self.options.waiting_max else { return };
-        let now = nanoseconds(now.saturating_duration_since(self.started));
+        let now = self.since_start(now);
         if now < self.window_end.load(Ordering::Relaxed) {
             return;
         }
@@ -240,12 +338,12 @@ impl ConcurrencyLimiter {
         let (turns, work) = (self.turns.take_mean(), self.work.take_mean());
         let begun = turns.max(self.backlogs.take_mean());
         let waited = if has_work { begun.max(work) } else { begun };
-        let peak = self.calls_peak.swap(self.calls.load(Ordering::Relaxed), Ordering::Relaxed);
+        let (peak, ended) = self.work_load.take_peak_and_ended();
         let refused = self.refused.load(Ordering::Relaxed);
-        let has_refused = refused != window.refused_before;
+        let has_held = self.has_held.swap(false, Ordering::Relaxed);
+        let has_refused = has_held || refused != window.refused_before;
         window.refused_before = refused;
         let lasted = Duration::from_nanos(now - std::mem::replace(&mut window.begun, now));
-        let ended = self.ended.swap(0, Ordering::Relaxed);
 
         if waited > waiting_max {
             window.congested_in_a_row += 1;
@@ -267,17 +365,20 @@ impl ConcurrencyLimiter {
         let (least, most) = DECREASE_PERCENT;
         let percent = waiting_max.as_nanos() * 100 / waited.as_nanos().max(1);
         let kept = peak.saturating_mul(to_usize(percent.clamp(least, most))) / 100;
-        let limit = self.limit.load(Ordering::Relaxed);
-        let limit = kept.min(in_time).min(limit).max(to_usize(self.options.calls_min.get()));
-        self.limit.store(limit, Ordering::Relaxed);
+        let limit = kept.min(in_time).min(self.work_load.limit());
+        self.work_load.set_limit(limit.max(to_usize(self.options.calls_min.get())));
+    }
+
+    /// The time since the start, in nanoseconds.
+    fn since_start(&self, now: Instant) -> u64 {
+        nanoseconds(now.saturating_duration_since(self.started))
     }
 
     /// Raises the limit if it is used: otherwise nothing shows that more calls would be answered in time.
     fn raise(&self, peak: usize, has_refused: bool) {
-        let limit = self.limit.load(Ordering::Relaxed);
+        let limit = self.work_load.limit();
         if has_refused || peak >= limit / 10 * USED_TENTHS {
-            let limit = (limit + limit / 10 + 1).min(CALLS_MAX);
-            self.limit.store(limit, Ordering::Relaxed);
+            self.work_load.set_limit((limit + limit / 10 + 1).min(CALLS_MAX));
         }
     }
 }
@@ -286,7 +387,6 @@ impl Drop for AdmittedCall {
     fn drop(&mut self) {
         self.limiter.callers.end(&self.caller);
         self.limiter.calls.fetch_sub(1, Ordering::Relaxed);
-        self.limiter.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -327,16 +427,28 @@ mod tests {
     fn pass(limiter: &Arc<ConcurrencyLimiter>, windows: u32, waited: Duration) {
         for _ in 0..windows {
             limiter.record_turn(waited);
-            limiter.ended.store(ENDED_PER_WINDOW, Ordering::Relaxed);
+            (0..ENDED_PER_WINDOW).for_each(|_| drop(limiter.begin_work()));
             let end = Duration::from_nanos(limiter.window_end.load(Ordering::Relaxed));
             limiter.end_window(limiter.started + end);
         }
     }
 
     fn admit(limiter: &Arc<ConcurrencyLimiter>, key: &str, count: usize) -> Vec<AdmittedCall> {
-        let admitted = (0..count)
-            .map(|_| limiter.admit(key.as_bytes(), limiter.started, limiter.started).ok());
-        admitted.flatten().collect()
+        let admit = |_| limiter.admit(key.as_bytes(), None, limiter.started).ok();
+        (0..count).filter_map(admit).collect()
+    }
+
+    /// The arrival of a call with the start of the limiter.
+    fn first_arrival(limiter: &ConcurrencyLimiter) -> CallArrival {
+        CallArrival { at: limiter.started, caller: Arc::default() }
+    }
+
+    /// Waits of calls in their connections that make the server congested.
+    fn congest(limiter: &Arc<ConcurrencyLimiter>) {
+        for _ in 0..CONGESTED_WINDOWS_MIN {
+            limiter.backlogs.remains(2 * WAITING_MAX);
+            pass(limiter, 1, Duration::ZERO);
+        }
     }
 
     #[test]
@@ -346,8 +458,7 @@ mod tests {
         assert_eq!(calls.len(), 100);
         pass(&limiter, CONGESTED_WINDOWS_MIN, 2 * WAITING_MAX);
         assert_eq!(limiter.status().limit, 50);
-        let refusal =
-            limiter.admit(b"a", limiter.started, limiter.started).unwrap_err().into_response();
+        let refusal = limiter.admit(b"a", None, limiter.started).unwrap_err().into_response();
         let refusal = Status::from_header_map(refusal.headers()).unwrap();
         assert_eq!(refusal.code(), Code::ResourceExhausted);
         assert_eq!(limiter.status(), OverloadStatus { calls: 100, limit: 50, refused: 1 });
@@ -395,7 +506,8 @@ mod tests {
     fn calls_that_waited_long_in_their_connection_are_refused_while_all_do() {
         let limiter = limiter(None);
         let late = limiter.started + 2 * WAITING_MAX;
-        let admits = |now| limiter.admit(b"a", limiter.started, now).is_ok();
+        let arrival = first_arrival(&limiter);
+        let admits = |now| limiter.admit(b"a", Some(&arrival), now).is_ok();
         let pass_with_calls = |windows, waited| {
             for _ in 0..windows {
                 limiter.backlogs.add(1);
@@ -403,6 +515,7 @@ mod tests {
                 pass(&limiter, 1, Duration::ZERO);
             }
         };
+
         pass_with_calls(CONGESTED_WINDOWS_MIN - 1, 2 * WAITING_MAX);
         assert!(admits(late));
         pass_with_calls(1, 2 * WAITING_MAX);
@@ -412,6 +525,63 @@ mod tests {
         assert!(admits(limiter.started + WAITING_MAX));
         pass_with_calls(1, WAITING_MAX);
         assert!(admits(late));
+    }
+
+    #[test]
+    fn the_newest_calls_go_first_while_calls_wait_for_too_long() {
+        let limiter = limiter(None);
+        let caller = ConnectionCaller::default();
+        let now = limiter.started + RefusalTime::KEPT_MAX * 1_000;
+        let turn = |oldest| limiter.turn(&caller, (oldest, Duration::ZERO), now);
+        assert_eq!(turn(WAITING_MAX), CallTurn::Oldest);
+        assert_eq!(turn(2 * WAITING_MAX), CallTurn::Late);
+        limiter.spend_on_late(RefusalTime::KEPT_MAX);
+        assert_eq!(turn(2 * WAITING_MAX), CallTurn::Newest);
+        congest(&limiter);
+        assert_eq!(turn(WAITING_MAX), CallTurn::Newest);
+    }
+
+    #[test]
+    fn late_calls_wait_when_there_is_no_time_to_refuse_them() {
+        let limiter = limiter(None);
+        congest(&limiter);
+        limiter.backlogs.add(4);
+        limiter.spend_on_late(RefusalTime::KEPT_MAX);
+        let caller = ConnectionCaller::default();
+        let late = 2 * WAITING_MAX;
+        assert_eq!(limiter.turn(&caller, (late, late), limiter.started), CallTurn::None);
+    }
+
+    #[test]
+    fn calls_beyond_the_limit_wait_in_their_connection_until_work_has_ended() {
+        let limiter = limiter(None);
+        let mut many = admit(&limiter, "many", 100);
+        let known = first_arrival(&limiter);
+        congest(&limiter);
+        // A call of the connection tells who its caller is.
+        drop(limiter.admit(b"many", Some(&known), limiter.started));
+        let turn = |caller| limiter.turn(caller, (Duration::ZERO, Duration::ZERO), limiter.started);
+        assert_eq!(turn(&known.caller), CallTurn::None);
+
+        // That of another connection may be someone who has less than a part of the limit.
+        many.truncate(limiter.status().limit);
+        assert_eq!(turn(&known.caller), CallTurn::None);
+        let unknown = ConnectionCaller::default();
+        assert_eq!(turn(&unknown), CallTurn::Newest);
+        many.pop();
+        assert_eq!(turn(&known.caller), CallTurn::Newest);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_work_gives_a_waiting_connection_its_turn() {
+        let limiter = limiter(None);
+        limiter.work_load.set_limit(1);
+        let work = limiter.begin_work();
+        let long = Duration::from_hours(1);
+        let mut waits = Box::pin(limiter.work_load.until_less());
+        assert!(tokio::time::timeout(Duration::ZERO, &mut waits).await.is_err());
+        drop(work);
+        tokio::time::timeout(long, waits).await.unwrap();
     }
 
     #[test]

@@ -5,17 +5,21 @@
 //! signal of congestion. Unlike the duration of calls, it is the same for short and for long ones, so a limit that
 //! follows it needs to know nothing about the mix of methods.
 
+mod arrival;
 mod backlog;
 mod caller_load;
 mod limiter;
 mod options;
 mod queue_probe;
+mod refusal_time;
 mod scheduling_delay;
 mod waiting;
+mod work_load;
 
-pub use backlog::CallBacklogs;
+pub use arrival::{CallArrival, ConnectionCaller};
 pub(crate) use caller_load::CallerLoads;
 pub use limiter::OverloadStatus;
-pub(crate) use limiter::{AdmittedCall, ConcurrencyLimiter};
+pub(crate) use limiter::{AdmittedCall, CallTurn, ConcurrencyLimiter};
 pub use options::OverloadOptions;
 pub(crate) use scheduling_delay::SchedulingDelay;
+pub(crate) use work_load::WorkInProgress;

@@ -19,8 +19,8 @@ pub struct OverloadOptions {
 impl Default for OverloadOptions {
     fn default() -> Self {
         Self {
-            waiting_max: Some(Duration::from_millis(20)),
-            calls_min: NonZero::<u32>::MIN.saturating_add(63),
+            waiting_max: Some(Duration::from_millis(5)),
+            calls_min: NonZero::<u32>::MIN.saturating_add(7),
             calls_per_key_max: None,
         }
     }

@@ -161,7 +161,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("regex", &["caveat"]),
     ("ring", &["access", "server", "client"]),
     ("rocksdb", &["store"]),
-    ("rustix", &["server", "store", "bench", "cli"]),
+    ("rustix", &["server", "store", "bench", "cli", "api"]),
     ("saphyr_parser", &["validation"]),
     ("serde", &["settings_file", "access", "audit", "http", "envoy", "bench", "cli"]),
     (
