@@ -1,5 +1,6 @@
 //! The services of a server, with their middleware.
 
+use crate::api::authzed_v1::fast_check::FastCheck;
 use crate::api::authzed_v1::{experimental, permissions, schema, watch};
 use crate::api::caller_slots::CallerSlots;
 use crate::api::context::{ServiceContext, StreamTimeouts};
@@ -159,20 +160,27 @@ pub fn add_services(
         imports: CallerSlots::new(limits.imports_per_key_max),
         metrics: Arc::clone(&edge.calls),
     };
-    macro_rules! add {
-        ($server:ident, $service:expr) => {
+    macro_rules! surround {
+        ($server:ident, $service:expr) => {{
             let server = $server::new($service)
                 .max_decoding_message_size(WIRE_BYTES_MAX)
                 .accept_compressed(Gzip);
-            routes.add_service(Middleware::new(server, edge.clone()));
+            Middleware::new(server, edge.clone())
+        }};
+    }
+    macro_rules! add {
+        ($server:ident, $service:expr) => {
+            routes.add_service(surround!($server, $service));
         };
     }
     let permissions = permissions::Permissions::new(context.clone());
+    let fast_check = Arc::new(FastCheck::new(context.clone()));
     let schemas = schema::SchemaCalls::new(context.clone());
     let (stable, schema) = (permissions.clone(), schemas.clone());
     let experimental = experimental::Experimental::new(context.clone(), stable, schema);
 
-    add!(PermissionsServiceServer, permissions);
+    let permissions = surround!(PermissionsServiceServer, permissions);
+    routes.add_service(permissions.with_fast_path(fast_check));
     add!(SchemaServiceServer, schemas);
     add!(LookupServiceServer, kilwa_v1::lookup::LookupCalls::new(context.clone()));
     add!(RelationshipsServiceServer, kilwa_v1::relationships::Relationships::new(context.clone()));

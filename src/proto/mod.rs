@@ -2,6 +2,7 @@
 //!
 //! Servers and clients share this module, so that each conversion is written once.
 
+pub(crate) mod check_fields;
 mod codec;
 pub(crate) mod decode;
 pub(crate) mod decode_context;

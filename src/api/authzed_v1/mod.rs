@@ -1,11 +1,13 @@
 //! The services of `authzed.api.v1`, the protocol of SpiceDB's clients.
 
+mod check_answer;
 pub(crate) mod check_bulk;
 pub(crate) mod counters;
 pub(crate) mod delete;
 pub(crate) mod expand;
 pub(crate) mod experimental;
 pub(crate) mod export;
+pub(crate) mod fast_check;
 pub(crate) mod import;
 pub(crate) mod lookup_resources;
 pub(crate) mod lookup_subjects;

@@ -1,5 +1,6 @@
 //! `authzed.api.v1.PermissionsService`.
 
+use crate::api::authzed_v1::check_answer::{NotAtOnce, TRACE_ASKED, check_at_once, check_response};
 use crate::api::authzed_v1::check_bulk;
 use crate::api::authzed_v1::delete;
 use crate::api::authzed_v1::expand;
@@ -16,18 +17,14 @@ use crate::api::convert;
 use crate::api::middleware::debug_trailer::DebugTrailer;
 use crate::api::middleware::operations::Operations;
 use crate::api::status;
-use crate::engine::{CheckResult, Statistics};
+use crate::engine::Statistics;
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::authzed::api::v1::permissions_service_server::PermissionsService;
-use crate::proto::encode;
 use crate::schema;
 use prost::Message as _;
 use std::sync::Arc;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
-
-/// Asks for a trace, as older clients do.
-const TRACE_ASKED: &str = "io.spicedb.requestdebuginfo";
 
 /// Calls about relationships and permissions.
 #[derive(Clone, Debug)]
@@ -58,6 +55,7 @@ impl PermissionsService for Permissions {
         if tracing {
             access.require_traces()?;
         }
+        let was_tried = request.extensions().get::<NotAtOnce>().is_some();
         let mut request = request.into_inner();
         let (tokens, traces) = (self.context.tokens, self.context.traces.clone());
         let consistency = tokens.consistency(request.consistency.take())?;
@@ -66,15 +64,13 @@ impl PermissionsService for Permissions {
             access.require_check(arguments)?;
         }
         if !tracing
+            && !was_tried
             && let Ok(arguments) = &arguments
-            && let Some((revision, checked)) =
-                self.context.workers.at_once(|database, now, stopwatch| {
-                    database.check_in_memory(consistency, now, stopwatch, &arguments.query())
-                })
+            && let Some(checked) = check_at_once(&self.context, consistency, arguments)
         {
-            let checked = checked.map_err(status::from_database)?;
+            let (revision, checked) = checked.map_err(status::from_database)?;
             self.context.metrics.evaluations().record(&checked);
-            let response = check_response(tokens.token(revision), &checked);
+            let response = check_response(tokens.token(revision), &checked.permissionship);
             return Ok(with_operations(response, &[checked.statistics]));
         }
         let metrics = Arc::clone(&self.context.metrics);
@@ -87,7 +83,8 @@ impl PermissionsService for Permissions {
                 let checked =
                     view.check(&arguments.query(), tracing).map_err(status::from_database)?;
                 metrics.evaluations().record(&checked);
-                let mut response = check_response(tokens.token(view.revision()), &checked);
+                let mut response =
+                    check_response(tokens.token(view.revision()), &checked.permissionship);
                 response.debug_trace = checked.trace.as_ref().map(|trace| {
                     traces.information(trace, &schema::format::canonical(view.schema()))
                 });
@@ -205,20 +202,6 @@ impl PermissionsService for Permissions {
 
 fn trace_requested(metadata: &MetadataMap) -> bool {
     metadata.contains_key(TRACE_ASKED)
-}
-
-/// The answer to a check, without a trace.
-fn check_response(
-    checked_at: proto::ZedToken,
-    checked: &CheckResult,
-) -> proto::CheckPermissionResponse {
-    proto::CheckPermissionResponse {
-        checked_at: Some(checked_at),
-        permissionship: encode::permissionship(&checked.permissionship).into(),
-        partial_caveat_info: encode::partial_caveat_info(&checked.permissionship),
-        debug_trace: None,
-        optional_expires_at: None,
-    }
 }
 
 /// A response with its cost in the trailers.

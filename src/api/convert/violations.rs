@@ -9,7 +9,7 @@ use tonic::Status;
 /// Everything that is wrong with a request.
 #[derive(Debug)]
 pub(crate) struct Violations {
-    message_type: String,
+    message_type: fn() -> String,
     fields: FieldErrors,
     refusal: Option<Status>,
 }
@@ -32,7 +32,7 @@ impl DerefMut for Violations {
 impl Violations {
     /// Nothing is wrong yet with a message of this type.
     pub(crate) fn of<M: Name>() -> Self {
-        Self { message_type: M::full_name(), fields: FieldErrors::default(), refusal: None }
+        Self { message_type: M::full_name, fields: FieldErrors::default(), refusal: None }
     }
 
     /// Notes the status of a request that is well formed and cannot be served. The first one is returned, and only if every field
@@ -44,7 +44,7 @@ impl Violations {
     /// The request, if nothing is wrong with it. `read` may be `None` only if something was noted.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<T, Status> {
         if !self.fields.is_empty() {
-            return Err(status::invalid_fields(&self.message_type, &self.fields));
+            return Err(status::invalid_fields(&(self.message_type)(), &self.fields));
         }
         match (self.refusal, read) {
             (None, Some(read)) => Ok(read),

@@ -26,7 +26,7 @@ const VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
 /// The trace of a check, for clients that know no field for it.
 const DEBUG_INFORMATION: HeaderName = HeaderName::from_static("io.spicedb.respmeta.debuginfo");
 /// The status of a call that was answered.
-const OK: &str = "0";
+pub(super) const OK: &str = "0";
 
 /// Makes an id for a call that brought none.
 pub type RequestIds = Arc<dyn Fn() -> String + Send + Sync>;
@@ -37,7 +37,6 @@ pub struct PeerAddress(pub SocketAddr);
 
 /// How a call ends.
 pub(super) struct CallEnding {
-    request_id: Option<HeaderValue>,
     /// Whether the client asks for the version of the server.
     shows_version: bool,
     /// The trace of a check.
@@ -63,7 +62,7 @@ impl CallEnding {
         traces: Option<&TraceRecorder>,
     ) -> Self {
         let headers = request.headers();
-        let generate = || HeaderValue::from_str(&request_ids()).ok();
+        let generate = || HeaderValue::try_from(request_ids()).ok();
         let mut request_id = headers.get(REQUEST_ID).cloned().or_else(generate);
         if let Some(id) = &mut request_id {
             // Sent as it is: HTTP/2 would put it into the table of headers that come again, which it never does.
@@ -76,14 +75,12 @@ impl CallEnding {
             traceparent: headers.get(TRACE_PARENT).cloned(),
             arrived: request.extensions().get().map(|CallArrival { at, .. }| *at),
         };
-        let id = request_id.clone();
-        let mut log = CallLog::start(request.uri().clone(), id, origin, slow_after, calls);
+        let mut log = CallLog::start(request.uri().clone(), request_id, origin, slow_after, calls);
         if let Some(traces) = traces {
             log.trace(call_span::begin(traces, request));
         }
 
         Self {
-            request_id,
             shows_version: headers.contains_key(VERSION_REQUESTED),
             debug_trace: None,
             admitted: None,
@@ -116,9 +113,14 @@ impl CallEnding {
 
     /// Starts the record of the call for an audit log.
     pub(super) fn start_audit(&mut self, slot: AuditSlot, caller: Option<Arc<str>>) {
-        let request = (self.log.path(), shown_id(self.request_id.as_ref()));
+        let request = (self.log.path(), shown_id(self.log.request_id()));
         let (started, origin) = (self.log.started(), (caller, self.log.peer()));
         self.audit = Some(AuditTrail::start(slot, started, request, origin, self.log.trace_id()));
+    }
+
+    /// Whether the call has a span that is exported.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.log.span().is_some()
     }
 
     /// The body of the response, whose token the span of the call shows, if there is one.
@@ -151,7 +153,7 @@ impl CallEnding {
 
     /// The span of log lines during the call. At `debug`, because a span costs as much as a small answer.
     pub(super) fn span(&self, request: &Request<Body>) -> tracing::Span {
-        let id = shown_id(self.request_id.as_ref());
+        let id = shown_id(self.log.request_id());
         tracing::debug_span!("call", rpc = request.uri().path(), request_id = id)
     }
 
@@ -178,7 +180,7 @@ impl CallEnding {
         // The number of steps shows what lies behind an answer, also outside of what a caller may see.
         let shown = self.log.work().filter(|_| self.withheld.is_none());
         Operations::insert_into(shown, headers);
-        if let Some(id) = self.request_id.take() {
+        if let Some(id) = self.log.take_request_id() {
             headers.insert(REQUEST_ID, id);
         }
         if self.shows_version {

@@ -169,6 +169,16 @@ impl CallLog {
         self.uri.path()
     }
 
+    /// The id of the call.
+    pub(crate) fn request_id(&self) -> Option<&HeaderValue> {
+        self.request_id.as_ref()
+    }
+
+    /// The same for the trailers, after the log has ended.
+    pub(crate) fn take_request_id(&mut self) -> Option<HeaderValue> {
+        self.request_id.take()
+    }
+
     /// The address from which the call came.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.origin.peer

@@ -21,7 +21,7 @@ use tonic::codegen::http::Response;
 use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Names the compression of the messages of a request or a response.
-pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+pub(crate) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GZIP: &str = "gzip";
 
@@ -190,7 +190,7 @@ fn put_gzip(chunk: &mut Vec<u8>, message: &[u8]) -> bool {
 }
 
 /// Adds a message after its prefix. False if it is too long for one.
-fn put(chunk: &mut Vec<u8>, is_compressed: u8, message: &[u8]) -> bool {
+pub(crate) fn put(chunk: &mut Vec<u8>, is_compressed: u8, message: &[u8]) -> bool {
     let Ok(length) = u32::try_from(message.len()) else { return false };
     chunk.put_u8(is_compressed);
     chunk.put_u32(length);

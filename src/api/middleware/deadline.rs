@@ -1,15 +1,32 @@
 //! Deadlines of calls.
 
 use crate::api::middleware::stream_methods::is_stream_method;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::codegen::http::header::{HeaderMap, HeaderName};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Ends when the time of a call is over.
-pub(super) type Deadline = Pin<Box<Sleep>>;
+/// Ends when the time of a call is over. Its timer starts when something waits for it, as most answers are there at once.
+pub(super) struct Deadline {
+    end: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    pub(super) fn at(end: Instant) -> Self {
+        Self { end, timer: None }
+    }
+
+    /// Ready when the time is over.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(self.end)));
+        timer.as_mut().poll(context)
+    }
+}
 
 /// How much earlier than the client's deadline the server gives up, so that its answer still arrives.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(2);
@@ -50,7 +67,7 @@ pub(super) async fn before<F: Future>(
         Some(deadline) => tokio::select! {
             biased;
             output = future => Some(output),
-            () = deadline => None,
+            () = poll_fn(|context| deadline.poll(context)) => None,
         },
     }
 }

@@ -16,7 +16,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 use tonic::Status;
@@ -303,7 +303,7 @@ impl RequestMemory {
 impl DecodeGuard for RequestMemory {
     fn admit(&self, full_name: fn() -> String, message: &[u8]) -> Result<(), Status> {
         self.has_own_status.store(true, Ordering::Relaxed);
-        if message.len() > MEASURED_FROM_BYTES {
+        if !is_short(message) {
             return self.admit_measured(&full_name(), message);
         }
         self.admit_short();
@@ -320,6 +320,11 @@ impl Drop for RequestMemory {
     fn drop(&mut self) {
         self.budget.bytes.fetch_sub(*self.charged.get_mut(), Ordering::Relaxed);
     }
+}
+
+/// Whether a message is too short to be measured.
+pub(crate) fn is_short(message: &[u8]) -> bool {
+    message.len() <= MEASURED_FROM_BYTES
 }
 
 /// The most bytes of a message in compressed form that may have so many otherwise: data that do not compress get slightly longer.
@@ -411,18 +416,32 @@ pub(crate) struct CountedBody {
     call: Arc<RequestMemory>,
     /// Keeps the first message for the audit log, where there is one.
     capture: Option<SharedCapture>,
-    /// The frame with which the request became large; returned by the next poll, which runs in [`aside`].
-    kept: Option<Frame<Bytes>>,
+    /// What the next poll returns: the frame with which the request became large, as that poll runs in [`aside`], or what
+    /// [`Self::whole_message`] has looked at.
+    kept: Option<Result<Frame<Bytes>, Status>>,
 }
 
 impl CountedBody {
-    pub(super) fn body(
+    pub(super) fn new(
         body: Body,
         frames: RequestFrames,
         call: &Arc<RequestMemory>,
         capture: Option<SharedCapture>,
-    ) -> Body {
-        Body::new(Self { body, frames, call: Arc::clone(call), capture, kept: None })
+    ) -> Self {
+        Self { body, frames, call: Arc::clone(call), capture, kept: None }
+    }
+
+    /// The only message of the request, if it is there already, in one piece, and not compressed. The body still has it afterwards.
+    pub(super) fn whole_message(&mut self) -> Option<Bytes> {
+        // Whoever polls the body next learns of what comes later.
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(first) = Pin::new(&mut *self).poll_frame(&mut context) else { return None };
+        self.kept = first;
+        let Some(Ok(frame)) = &self.kept else { return None };
+        let is_whole = self.body.is_end_stream() && self.frames.require_end().is_ok();
+        let data = frame.data_ref().filter(|_| is_whole)?;
+        let (prefix, _) = data.split_first_chunk::<FRAME_BYTES>()?;
+        (*prefix.first()? == 0).then(|| data.slice(FRAME_BYTES..))
     }
 
     /// Counts what has arrived. Trailers are the end of a request.
@@ -445,7 +464,7 @@ impl HttpBody for CountedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if let Some(frame) = self.kept.take() {
-            return Poll::Ready(Some(Ok(frame)));
+            return Poll::Ready(Some(frame));
         }
         let polled = Pin::new(&mut self.body).poll_frame(context);
         let frame = match polled {
@@ -464,7 +483,7 @@ impl HttpBody for CountedBody {
             return Poll::Ready(Some(Err(refusal)));
         }
         if self.call.is_large() && !was_large {
-            self.kept = Some(frame);
+            self.kept = Some(Ok(frame));
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -510,7 +529,7 @@ mod tests {
         let budget = Arc::new(MemoryBudget::new(1 << 20, Arc::default()));
         let call = RequestMemory::new(&budget, MethodLimits::from_path("/a/Watch"), false);
         let frames = RequestFrames::of(&Request::new(()));
-        let mut body = CountedBody::body(Body::new(BrokenOff), frames, &call, None);
+        let mut body = CountedBody::new(Body::new(BrokenOff), frames, &call, None);
         let error = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         // Of CANCELLED, tonic makes the end of the messages.
         assert_eq!(error.unwrap().unwrap_err().code(), Code::Aborted);

@@ -5,11 +5,12 @@ use crate::api::middleware::audit_trail::AuditTrail;
 use crate::api::middleware::auth::{self, Keys};
 use crate::api::middleware::call_ending::{CallEnding, PeerAddress, RequestIds};
 use crate::api::middleware::compression::{self, GRPC_ENCODING, Policy};
-use crate::api::middleware::deadline;
+use crate::api::middleware::deadline::{self, Deadline};
+use crate::api::middleware::fast_path::{EncodedAnswer, FastPath};
 use crate::api::middleware::intake::{
     self, CountedBody, MemoryBudget, MethodLimits, RequestMemory,
 };
-use crate::api::middleware::metered_body::finish;
+use crate::api::middleware::metered_body::{finish, finish_message};
 use crate::api::middleware::request_frames::RequestFrames;
 use crate::api::middleware::stream_methods::has_request_stream;
 use crate::api::middleware::unwanted_body::discard_rest;
@@ -20,6 +21,7 @@ use crate::metrics::CallMetrics;
 use crate::traces::TraceRecorder;
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -98,6 +100,8 @@ pub(crate) struct Middleware<S> {
     options: Arc<MiddlewareOptions>,
     /// Whether its calls last as long as their clients like, and so are no load while nothing changes.
     is_watch: bool,
+    /// Answers usual calls in place of the service.
+    fast_path: Option<Arc<dyn FastPath>>,
     /// Duration from which a call is logged as slow; `None` for watches, whose duration the client chooses.
     slow_after: Option<Duration>,
 }
@@ -106,7 +110,12 @@ impl<S: NamedService> Middleware<S> {
     pub(crate) fn new(inner: S, options: MiddlewareOptions) -> Self {
         let is_watch = S::NAME.ends_with(".WatchService");
         let slow_after = (!is_watch).then_some(options.slow_call);
-        Self { inner, options: Arc::new(options), is_watch, slow_after }
+        Self { inner, options: Arc::new(options), is_watch, fast_path: None, slow_after }
+    }
+
+    /// The same, whose usual calls are answered without the service.
+    pub(crate) fn with_fast_path(self, fast_path: Arc<dyn FastPath>) -> Self {
+        Self { fast_path: Some(fast_path), ..self }
     }
 }
 
@@ -162,6 +171,21 @@ impl<S> Middleware<S> {
         }
         Ok(())
     }
+
+    /// The answer without the service, if the call is a usual one and nothing of it is recorded. Otherwise the request is as
+    /// it was.
+    fn answer_fast(
+        &self,
+        request: &mut Request<CountedBody>,
+        ending: &CallEnding,
+    ) -> Option<EncodedAnswer> {
+        let fast_path = self.fast_path.as_ref().filter(|path| path.covers(request))?;
+        if ending.is_sampled() || ending.audit.is_some() {
+            return None;
+        }
+        let message = request.body_mut().whole_message()?;
+        fast_path.answer(request.extensions_mut(), &message)
+    }
 }
 
 impl<S> fmt::Debug for Middleware<S> {
@@ -181,7 +205,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<Self::Response, Self::Error>;
+    type Future = CallFuture;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -200,7 +224,17 @@ where
         // Before anything that costs memory: a caller without a key must not use up the budget of all requests.
         if let Err(refusal) = self.enter(&mut request, &mut ending) {
             let refused = refused(request, refusal, ending);
-            return Box::pin(refused.instrument(span));
+            return CallFuture::InProgress(Box::pin(refused.instrument(span)));
+        }
+
+        let limits = MethodLimits::from_path(request.uri().path());
+        let compressed = request.headers().contains_key(GRPC_ENCODING);
+        let call = RequestMemory::new(&self.options.budget, limits, compressed);
+        let capture = ending.audit.as_ref().map(AuditTrail::request);
+        let frames = RequestFrames::of(&request);
+        let mut request = request.map(|body| CountedBody::new(body, frames, &call, capture));
+        if let Some(answer) = span.in_scope(|| self.answer_fast(&mut request, &ending)) {
+            return CallFuture::Answered(Some(finish_message(answer, ending, call)));
         }
 
         let compression = Policy::from_headers(request.headers());
@@ -208,17 +242,11 @@ where
         let path = request.uri().path();
         let time = deadline::of_call(request.headers(), path, self.options.call_time_max);
         let end = time.and_then(|time| ending.arrived().checked_add(time));
-        let deadline = end.map(tokio::time::sleep_until);
-        let limits = MethodLimits::from_path(path);
-        let compressed = request.headers().contains_key(GRPC_ENCODING);
-        let call = RequestMemory::new(&self.options.budget, limits, compressed);
-        let capture = ending.audit.as_ref().map(AuditTrail::request);
-        let frames = RequestFrames::of(&request);
-        let request = request.map(|body| CountedBody::body(body, frames, &call, capture));
-        let answer = intake::read(Arc::clone(&call), self.inner.call(request));
-        Box::pin(
+        let mut deadline = end.map(Deadline::at);
+        let answer = self.inner.call(request.map(Body::new));
+        let answer = intake::read(Arc::clone(&call), answer);
+        CallFuture::InProgress(Box::pin(
             async move {
-                let mut deadline = deadline.map(Box::pin);
                 let Some(answer) = deadline::before(&mut deadline, answer).await else {
                     return Ok(finish(status::deadline_passed().into_http(), ending, None, None));
                 };
@@ -231,7 +259,27 @@ where
                 Ok(finish(response, ending, deadline, Some(call)))
             }
             .instrument(span),
-        )
+        ))
+    }
+}
+
+/// The response to a call, which is there at once or comes later.
+pub(crate) enum CallFuture {
+    /// Taken by the first poll.
+    Answered(Option<Response<Body>>),
+    InProgress(BoxFuture<Response<Body>, Infallible>),
+}
+
+impl Future for CallFuture {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Answered(response) => {
+                response.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(it)))
+            }
+            Self::InProgress(call) => call.as_mut().poll(context),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Bodies of responses, which end with the trailers of the middleware.
 
 use crate::api::fault::caught;
-use crate::api::middleware::call_ending::CallEnding;
+use crate::api::middleware::call_ending::{CallEnding, OK};
 use crate::api::middleware::deadline::Deadline;
 use crate::api::middleware::debug_trailer::DebugTrailer;
+use crate::api::middleware::fast_path::EncodedAnswer;
 use crate::api::middleware::intake::{self, RequestMemory};
 use crate::api::middleware::operations::Operations;
 use crate::api::status;
@@ -15,7 +16,11 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::Response;
-use tonic::codegen::http::header::HeaderMap;
+use tonic::codegen::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use tonic::metadata::GRPC_CONTENT_TYPE;
+
+/// How many trailers the answer to a call has, of which none is left out.
+const TRAILERS_USUAL: usize = 6;
 
 /// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
 pub(super) fn finish(
@@ -37,9 +42,50 @@ pub(super) fn finish(
     response.map(|body| Body::new(MeteredBody { body, ending, deadline, call, ended: false }))
 }
 
+/// The response to a call with one message and its cost.
+pub(super) fn finish_message(
+    answer: EncodedAnswer,
+    mut ending: CallEnding,
+    call: Arc<RequestMemory>,
+) -> Response<Body> {
+    ending.note_work(answer.work);
+    let body = MessageBody { message: Some(answer.message) };
+    let call = Some(call);
+    let body = Body::new(MeteredBody { body, ending, deadline: None, call, ended: false });
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
+    response
+}
+
+/// One message, which is there, and then the trailers of a call that was answered.
+#[derive(Default)]
+struct MessageBody {
+    message: Option<Bytes>,
+}
+
+impl HttpBody for MessageBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = self.message.take().map_or_else(
+            || {
+                let mut trailers = HeaderMap::with_capacity(TRAILERS_USUAL);
+                trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static(OK));
+                Frame::trailers(trailers)
+            },
+            Frame::data,
+        );
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
 /// A body that ends with the trailers of the middleware, and ends early when the deadline passes.
-struct MeteredBody {
-    body: Body,
+struct MeteredBody<B> {
+    body: B,
     ending: CallEnding,
     deadline: Option<Deadline>,
     /// What was kept in memory for the request is given back with the end of its answer.
@@ -47,7 +93,7 @@ struct MeteredBody {
     ended: bool,
 }
 
-impl MeteredBody {
+impl<B: Default> MeteredBody<B> {
     fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
         self.ending.complete(&mut trailers);
@@ -56,14 +102,17 @@ impl MeteredBody {
 
     /// Ends the response with an error. Dropping the body interrupts the work for it.
     fn end_early(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.body = Body::empty();
+        self.body = B::default();
         let mut trailers = HeaderMap::new();
         let added = status.add_header(&mut trailers);
         Poll::Ready(Some(added.map(|()| self.end(trailers))))
     }
 }
 
-impl HttpBody for MeteredBody {
+impl<B> HttpBody for MeteredBody<B>
+where
+    B: HttpBody<Data = Bytes, Error = Status> + Default + Unpin,
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -104,7 +153,7 @@ impl HttpBody for MeteredBody {
             Poll::Ready(other) => Poll::Ready(other),
             Poll::Pending => {
                 let deadline = self.deadline.as_mut();
-                if deadline.is_none_or(|deadline| deadline.as_mut().poll(context).is_pending()) {
+                if deadline.is_none_or(|deadline| deadline.poll(context).is_pending()) {
                     return Poll::Pending;
                 }
                 self.end_early(&status::deadline_passed())

@@ -8,6 +8,7 @@ mod call_span;
 pub(crate) mod compression;
 mod deadline;
 pub(crate) mod debug_trailer;
+pub(crate) mod fast_path;
 pub(crate) mod grpc_message;
 pub(crate) mod intake;
 pub(crate) mod layer;

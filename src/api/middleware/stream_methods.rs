@@ -2,11 +2,10 @@
 
 use crate::proto::FILE_DESCRIPTOR_SET;
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// Paths of methods, as `/package.Service/Method`.
-type Paths = HashSet<String>;
+/// Paths of methods, as `/package.Service/Method`. So few that comparing with each is faster than a hash.
+type Paths = Vec<String>;
 
 /// The methods whose requests are streams.
 static REQUEST_STREAMS: LazyLock<Paths> =
@@ -29,12 +28,16 @@ fn path(service: &ServiceDescriptor, method: &MethodDescriptor) -> String {
 
 /// Whether the request or the response of the method with this path is a stream.
 pub(super) fn is_stream_method(path: &str) -> bool {
-    RESPONSE_STREAMS.contains(path) || has_request_stream(path)
+    has(&RESPONSE_STREAMS, path) || has_request_stream(path)
 }
 
 /// Whether the request of the method with this path is a stream.
 pub(super) fn has_request_stream(path: &str) -> bool {
-    REQUEST_STREAMS.contains(path)
+    has(&REQUEST_STREAMS, path)
+}
+
+fn has(paths: &Paths, path: &str) -> bool {
+    paths.iter().any(|stream| stream == path)
 }
 
 #[cfg(test)]
