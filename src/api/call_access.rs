@@ -65,6 +65,11 @@ pub(crate) fn caller_name<T>(request: &Request<T>) -> Option<Arc<str>> {
 }
 
 impl CallAccess {
+    /// That of the caller of a call with these extensions.
+    pub(crate) fn of_extensions(extensions: &http::Extensions) -> Self {
+        Self(extensions.get::<Arc<CallPermit>>().cloned())
+    }
+
     /// That of the caller of a request.
     pub(crate) fn of<T>(request: &Request<T>) -> Self {
         Self(request.extensions().get::<Arc<CallPermit>>().cloned())

@@ -51,7 +51,9 @@ pub use overload::{CallArrival, ConnectionCaller, OverloadOptions, OverloadStatu
 pub(crate) use overload::{CallTurn, ConcurrencyLimiter};
 pub use request_limits::RequestLimits;
 pub(crate) use sealed_token::hash as text_hash;
-pub use services::{ApiOptions, HEALTH_NAMES, ServiceMiddleware, WRITES_HEALTH, add_services};
+pub use services::{
+    ApiOptions, DirectChecks, HEALTH_NAMES, ServiceMiddleware, WRITES_HEALTH, add_services,
+};
 pub(crate) use status::{NO_KEY, WRONG_KEY, broken_off, text_rule};
 pub use watch::send_queue::WatchOptions;
 pub use workers::{Clock, Workers};

@@ -1,7 +1,7 @@
 //! The services of a server, with their middleware.
 
-use crate::api::authzed_v1::fast_check::FastCheck;
-use crate::api::authzed_v1::{experimental, permissions, schema, watch};
+use crate::api::authzed_v1::fast_bulk::FastBulk;
+use crate::api::authzed_v1::{experimental, fast_check, permissions, schema, watch};
 use crate::api::caller_slots::CallerSlots;
 use crate::api::context::{ServiceContext, StreamTimeouts};
 use crate::api::convert::trace::TraceEncoder;
@@ -33,7 +33,7 @@ use std::time::Duration;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::codegen::Service;
-use tonic::codegen::http::{Request, Response};
+use tonic::codegen::http::{Method, Request, Response};
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
 
@@ -100,9 +100,35 @@ impl fmt::Debug for ApiOptions {
 
 /// What surrounds every service: callers, roles, limits, logs. For a service that is not among those of [`add_services`].
 #[derive(Clone, Debug)]
-pub struct ServiceMiddleware(MiddlewareOptions);
+pub struct ServiceMiddleware {
+    options: MiddlewareOptions,
+    checks: DirectChecks,
+}
+
+/// Takes checks without the routes, which find the service and box the bodies again.
+#[derive(Clone, Debug)]
+pub struct DirectChecks(Middleware<PermissionsService>);
+
+type PermissionsService = FastBulk<PermissionsServiceServer<permissions::Permissions>>;
+
+impl DirectChecks {
+    /// Whether a request is one that the routes would give to the same service.
+    pub fn covers<B>(&self, request: &Request<B>) -> bool {
+        request.method() == Method::POST && request.uri().path() == fast_check::PATH
+    }
+
+    /// Answers such a request.
+    pub async fn call(mut self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        self.0.call(request).await
+    }
+}
 
 impl ServiceMiddleware {
+    /// Takes checks without the routes.
+    pub fn checks(&self) -> &DirectChecks {
+        &self.checks
+    }
+
     /// Adds a service, surrounded by the same as the others, to their routes.
     pub fn add<S>(&self, routes: Routes, service: S) -> Routes
     where
@@ -114,7 +140,7 @@ impl ServiceMiddleware {
             + 'static,
         S::Future: Unpin + Send + 'static,
     {
-        routes.add_service(Middleware::new(service, self.0.clone()))
+        routes.add_service(Middleware::new(service, self.options.clone()))
     }
 }
 
@@ -160,27 +186,26 @@ pub fn add_services(
         imports: CallerSlots::new(limits.imports_per_key_max),
         metrics: Arc::clone(&edge.calls),
     };
-    macro_rules! surround {
-        ($server:ident, $service:expr) => {{
-            let server = $server::new($service)
-                .max_decoding_message_size(WIRE_BYTES_MAX)
-                .accept_compressed(Gzip);
-            Middleware::new(server, edge.clone())
-        }};
+    macro_rules! server {
+        ($server:ident, $service:expr) => {
+            $server::new($service).max_decoding_message_size(WIRE_BYTES_MAX).accept_compressed(Gzip)
+        };
     }
     macro_rules! add {
         ($server:ident, $service:expr) => {
-            routes.add_service(surround!($server, $service));
+            routes.add_service(Middleware::new(server!($server, $service), edge.clone()));
         };
     }
     let permissions = permissions::Permissions::new(context.clone());
-    let fast_check = Arc::new(FastCheck::new(context.clone()));
+    let fast_check = Arc::new(fast_check::FastCheck::new(context.clone()));
     let schemas = schema::SchemaCalls::new(context.clone());
     let (stable, schema) = (permissions.clone(), schemas.clone());
     let experimental = experimental::Experimental::new(context.clone(), stable, schema);
 
-    let permissions = surround!(PermissionsServiceServer, permissions);
-    routes.add_service(permissions.with_fast_path(fast_check));
+    let permissions = server!(PermissionsServiceServer, permissions);
+    let permissions = FastBulk::new(permissions, context.clone());
+    let permissions = Middleware::new(permissions, edge.clone()).with_fast_path(fast_check);
+    routes.add_service(permissions.clone());
     add!(SchemaServiceServer, schemas);
     add!(LookupServiceServer, kilwa_v1::lookup::LookupCalls::new(context.clone()));
     add!(RelationshipsServiceServer, kilwa_v1::relationships::Relationships::new(context.clone()));
@@ -194,5 +219,5 @@ pub fn add_services(
     add!(WatchServiceServer, watching.clone());
 
     add!(KilwaWatchServiceServer, watching);
-    ServiceMiddleware(edge)
+    ServiceMiddleware { options: edge, checks: DirectChecks(permissions) }
 }

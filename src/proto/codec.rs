@@ -34,6 +34,13 @@ pub(crate) fn guard_decoding<T>(guard: Arc<dyn DecodeGuard>, work: impl FnOnce()
     GUARD.sync_scope(guard, work)
 }
 
+/// Asks the guard whether a message of a type may be decoded.
+pub(crate) fn admit_decoding<M: Name>(message: &[u8]) -> Result<(), Status> {
+    let admitted = GUARD.try_with(|guard| guard.admit(M::full_name, message));
+    // Outside of a guarded call there is nothing to ask.
+    admitted.unwrap_or(Ok(()))
+}
+
 /// Encodes messages of one type and decodes those of another.
 pub(super) struct Codec<Encoded, Decoded>(PhantomData<(Encoded, Decoded)>);
 

@@ -2,6 +2,7 @@
 //!
 //! Servers and clients share this module, so that each conversion is written once.
 
+pub(crate) mod bulk_answer;
 pub(crate) mod check_fields;
 mod codec;
 pub(crate) mod decode;
@@ -12,7 +13,7 @@ pub(crate) mod field_errors;
 mod generated;
 mod wire_fields;
 
-pub(crate) use codec::{DecodeGuard, guard_decoding};
+pub(crate) use codec::{DecodeGuard, admit_decoding, guard_decoding};
 pub(crate) use generated::served_descriptors;
 pub use generated::{ENVOY_FILE_DESCRIPTOR_SET, FILE_DESCRIPTOR_SET, authzed, buf, envoy, kilwa};
 pub(crate) use wire_fields::{WireValue, next_field};

@@ -6,7 +6,8 @@ use super::registry::{ConnectionCommand, Proof, Ticket};
 use super::stream_body::StreamBody;
 use super::tls::{self, TlsIdentity};
 use crate::api::{
-    Admission, CallArrival, ClientCertificate, ConcurrencyLimiter, ConnectionCaller, PeerAddress,
+    Admission, CallArrival, ClientCertificate, ConcurrencyLimiter, ConnectionCaller, DirectChecks,
+    PeerAddress,
 };
 use crate::config::ConnectionOptions;
 use crate::metrics::{CallMetrics, ClosingReason, ReachedLimit};
@@ -26,7 +27,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tonic::codegen::http::Request;
+use tonic::body::Body;
+use tonic::codegen::http::{Request, Response};
 use tonic::codegen::{Bytes, Service as _};
 use tonic::service::Routes;
 
@@ -51,6 +53,8 @@ pub(super) const WINDOW_BYTES: u32 = 1 << 20;
 pub(super) struct ConnectionService {
     /// The services that answer.
     pub(super) routes: Routes,
+    /// Answers checks in place of the routes, where these have one database.
+    pub(super) checks: Option<DirectChecks>,
     /// The limits of each connection.
     pub(super) options: ConnectionOptions,
     /// TLS, unless the listener speaks plain text.
@@ -63,7 +67,7 @@ pub(super) struct ConnectionService {
 
 /// Serves a connection until one side closes it.
 pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut ticket: Ticket) {
-    let ConnectionService { routes, options, tls, metrics, limiter } = service;
+    let ConnectionService { routes, checks, options, tls, metrics, limiter } = service;
     let activity = Activity::start();
     let peer = stream.peer_addr().ok();
     let timeout = options.handshake_timeout.min(options.idle_timeout);
@@ -95,7 +99,8 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
         }
         note_client(&mut request, peer, certificate.as_ref());
         note_arrival(&mut request, &caller_of_calls);
-        let response = routes.clone().call(request.map(StreamBody::new));
+        let checks = checks.as_ref().filter(|checks| checks.covers(&request)).cloned();
+        let response = respond(request.map(StreamBody::new), routes.clone(), checks);
         async move {
             let response = response.await?;
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, stream)))
@@ -137,6 +142,19 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
                 }
             },
         }
+    }
+}
+
+/// The response of the routes, or of what answers checks in their place. It begins with the first poll, which comes when all that
+/// has arrived together was received: then the message of a check is there too.
+async fn respond(
+    request: Request<StreamBody>,
+    mut routes: Routes,
+    checks: Option<DirectChecks>,
+) -> Result<Response<Body>, Infallible> {
+    match checks {
+        Some(checks) => checks.call(request.map(Body::new)).await,
+        None => routes.call(request).await,
     }
 }
 

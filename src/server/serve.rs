@@ -65,6 +65,7 @@ impl Server {
         let routes = self.with_ext_authz(routes, &middleware);
         let service = ConnectionService {
             routes,
+            checks: Some(middleware.checks().clone()),
             options: self.connections,
             tls: self.tls.clone(),
             metrics: Arc::clone(&self.options.calls),

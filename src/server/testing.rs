@@ -106,7 +106,8 @@ async fn serve(
         // The limits are those of the tenants.
         let unlimited = OverloadOptions { waiting_max: None, ..OverloadOptions::default() };
         let (metrics, limiter) = (Arc::default(), Arc::new(ConcurrencyLimiter::new(unlimited)));
-        let service = ConnectionService { routes, options, tls: None, metrics, limiter };
+        let service =
+            ConnectionService { routes, checks: None, options, tls: None, metrics, limiter };
         let serve = move |stream, ticket| connection::serve(stream, service.clone(), ticket);
         listen(listener, serve, Arc::clone(&registry), stopped.clone())
     };

@@ -64,6 +64,7 @@ mod explanations;
 mod ext_authz;
 mod extreme_times;
 mod failing_disk;
+mod fast_check;
 mod field_rules;
 mod floods;
 mod from_spicedb;

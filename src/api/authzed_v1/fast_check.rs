@@ -9,7 +9,7 @@ use crate::api::context::ServiceContext;
 use crate::api::convert;
 use crate::api::middleware::compression::{GRPC_ENCODING, put};
 use crate::api::middleware::fast_path::{EncodedAnswer, FastPath};
-use crate::api::middleware::intake::{CountedBody, is_short};
+use crate::api::middleware::intake::CountedBody;
 use crate::api::middleware::operations::Operations;
 use crate::api::sealed_token::StoreBytes;
 use crate::proto::check_fields;
@@ -20,7 +20,8 @@ use std::sync::Arc;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::{Extensions, Request};
 
-const PATH: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
+/// The path of its calls.
+pub(crate) const PATH: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 
 /// Answers usual checks.
 pub(crate) struct FastCheck {
@@ -81,9 +82,6 @@ impl FastPath for FastCheck {
     }
 
     fn answer(&self, extensions: &mut Extensions, message: &[u8]) -> Option<EncodedAnswer> {
-        if !is_short(message) {
-            return None;
-        }
         let mut request = check_fields::check(message)?;
         let consistency = self.context.tokens.consistency(request.consistency.take()).ok()?;
         let arguments = convert::check(request, self.context.limits).ok()?;
@@ -95,8 +93,97 @@ impl FastPath for FastCheck {
         let (revision, checked) = checked.ok()?;
 
         self.context.metrics.evaluations().record(&checked);
-        let work = Operations::default();
-        work.add(&checked.statistics);
+        let work = Operations::of(&[checked.statistics]);
         Some(EncodedAnswer { message: self.encoded(revision, &checked.permissionship), work })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::caller_slots::CallerSlots;
+    use crate::api::context::StreamTimeouts;
+    use crate::api::convert::trace::TraceEncoder;
+    use crate::api::request_limits::RequestLimits;
+    use crate::api::token::ZedTokens;
+    use crate::api::workers::Workers;
+    use crate::database::{Database, DatabaseOptions, WriteSchema};
+    use crate::proto::authzed::api::v1 as proto;
+    use crate::relationship::Timestamp;
+    use crate::store::{Store, StoreOptions};
+    use prost_types::Struct;
+    use std::path::Path;
+    use std::time::Duration;
+
+    async fn fast_check(dir: &Path) -> FastCheck {
+        let store = Store::open(dir, &StoreOptions::default()).unwrap();
+        let database = Database::new(store, DatabaseOptions::default());
+        let now = Timestamp::from_unix(0, 0).unwrap();
+        let workers = Arc::new(Workers::new(database, 1, Arc::new(move || now)));
+        let schema = "definition user {}\ndefinition document { relation viewer: user }";
+        workers.write(0, WriteSchema::new(schema), None).await.unwrap();
+        let limits = RequestLimits::default();
+        let time = Duration::from_secs(1);
+        FastCheck::new(ServiceContext {
+            tokens: ZedTokens::new(workers.store_bytes()),
+            traces: TraceEncoder::new(workers.store_bytes(), Arc::new(|| "id".to_owned())),
+            workers,
+            limits,
+            streams: StreamTimeouts { idle_max: time, client_max: time },
+            import_idle_max: time,
+            imports: CallerSlots::new(limits.imports_per_key_max),
+            metrics: Arc::default(),
+        })
+    }
+
+    fn question() -> proto::CheckPermissionRequest {
+        let object = |object_type: &str| proto::ObjectReference {
+            object_type: object_type.to_owned(),
+            object_id: "1".to_owned(),
+        };
+        proto::CheckPermissionRequest {
+            resource: Some(object("document")),
+            permission: "viewer".to_owned(),
+            subject: Some(proto::SubjectReference {
+                object: Some(object("user")),
+                optional_relation: String::new(),
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_usual_check_is_answered_and_others_are_left_to_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let fast_check = fast_check(dir.path()).await;
+        let answer = |message: &[u8]| fast_check.answer(&mut Extensions::new(), message);
+        let usual = question().encode_to_vec();
+        let answered = answer(&usual).unwrap().message;
+        let answered = proto::CheckPermissionResponse::decode(&answered[5..]).unwrap();
+        assert_eq!(answered.permissionship, 1);
+        assert!(answered.checked_at.is_some());
+
+        let others = [
+            proto::CheckPermissionRequest { with_tracing: true, ..question() },
+            proto::CheckPermissionRequest { context: Some(Struct::default()), ..question() },
+            proto::CheckPermissionRequest { permission: "nothing".to_owned(), ..question() },
+            proto::CheckPermissionRequest { permission: "No".to_owned(), ..question() },
+            proto::CheckPermissionRequest { subject: None, ..question() },
+        ];
+        for other in others {
+            assert!(answer(&other.encode_to_vec()).is_none(), "{other:?}");
+        }
+        assert!(answer(&usual[1..]).is_none());
+        assert!(answer(&usual.repeat(2)).is_none());
+    }
+
+    #[tokio::test]
+    async fn the_service_need_not_try_again_what_cannot_be_answered_from_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let fast_check = fast_check(dir.path()).await;
+        fast_check.context.workers.close().await;
+        let mut extensions = Extensions::new();
+        assert!(fast_check.answer(&mut extensions, &question().encode_to_vec()).is_none());
+        assert!(extensions.get::<NotAtOnce>().is_some());
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod delete;
 pub(crate) mod expand;
 pub(crate) mod experimental;
 pub(crate) mod export;
+pub(crate) mod fast_bulk;
 pub(crate) mod fast_check;
 pub(crate) mod import;
 pub(crate) mod lookup_resources;

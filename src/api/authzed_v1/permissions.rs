@@ -206,9 +206,5 @@ fn trace_requested(metadata: &MetadataMap) -> bool {
 
 /// A response with its cost in the trailers.
 pub(crate) fn with_operations<M>(message: M, statistics: &[Statistics]) -> Response<M> {
-    let operations = Operations::default();
-    for work in statistics {
-        operations.add(work);
-    }
-    operations.respond(message)
+    Operations::of(statistics).respond(message)
 }

@@ -61,9 +61,9 @@ pub(crate) fn check(
     violations.finish(arguments)
 }
 
-/// The arguments of a bulk check, in order. The items are borrowed, because the response repeats them.
+/// The arguments of a bulk check, in order.
 pub(crate) fn bulk_items(
-    items: &[CheckBulkPermissionsRequestItem],
+    items: impl ExactSizeIterator<Item = CheckBulkPermissionsRequestItem>,
     limits: RequestLimits,
 ) -> Result<Vec<CheckArguments>, Status> {
     if items.len() > limits.checks_max {
@@ -72,7 +72,7 @@ pub(crate) fn bulk_items(
     let mut violations = Violations::of::<CheckBulkPermissionsRequest>();
     let field = Field::root("items");
     let mut read = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().cloned().enumerate() {
+    for (index, item) in items.enumerate() {
         let CheckBulkPermissionsRequestItem { resource, permission, subject, context } = item;
         let parts = CheckMessage { resource, permission, subject, context };
         read.extend(check_arguments(&mut violations, Some(field.item(index)), limits, parts));

@@ -33,7 +33,7 @@ const LARGE_MESSAGE_BYTES: usize = 8 << 10;
 const OFFLOAD_BYTES: usize = 128 << 10;
 
 /// The length of what precedes each message: a flag that says whether it is compressed, and its length.
-const PREFIX_BYTES: usize = 5;
+pub(crate) const PREFIX_BYTES: usize = 5;
 
 /// Which messages of a response are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -303,7 +303,7 @@ impl RequestMemory {
 impl DecodeGuard for RequestMemory {
     fn admit(&self, full_name: fn() -> String, message: &[u8]) -> Result<(), Status> {
         self.has_own_status.store(true, Ordering::Relaxed);
-        if !is_short(message) {
+        if message.len() > MEASURED_FROM_BYTES {
             return self.admit_measured(&full_name(), message);
         }
         self.admit_short();
@@ -320,11 +320,6 @@ impl Drop for RequestMemory {
     fn drop(&mut self) {
         self.budget.bytes.fetch_sub(*self.charged.get_mut(), Ordering::Relaxed);
     }
-}
-
-/// Whether a message is too short to be measured.
-pub(crate) fn is_short(message: &[u8]) -> bool {
-    message.len() <= MEASURED_FROM_BYTES
 }
 
 /// The most bytes of a message in compressed form that may have so many otherwise: data that do not compress get slightly longer.
@@ -433,7 +428,7 @@ impl CountedBody {
 
     /// The only message of the request, if it is there already, in one piece, and not compressed. The body still has it afterwards.
     pub(super) fn whole_message(&mut self) -> Option<Bytes> {
-        // Whoever polls the body next learns of what comes later.
+        // The next poll of the body is woken by what comes later.
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(first) = Pin::new(&mut *self).poll_frame(&mut context) else { return None };
         self.kept = first;
@@ -507,7 +502,7 @@ mod tests {
     use tokio::sync::oneshot;
     use tokio::time::Instant;
     use tonic::Code;
-    use tonic::codegen::http::Request;
+    use tonic::codegen::http::{HeaderValue, Request};
 
     /// A body whose client has broken it off.
     struct BrokenOff;
@@ -521,6 +516,40 @@ mod tests {
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
             Poll::Ready(Some(Err(Status::cancelled("reset"))))
+        }
+    }
+
+    /// A body of one frame.
+    struct OneFrame(Option<Bytes>);
+
+    impl HttpBody for OneFrame {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_none()
+        }
+    }
+
+    #[test]
+    fn a_whole_message_is_one_that_is_not_compressed() {
+        let mut request = Request::new(());
+        let gzip = HeaderValue::from_static("gzip");
+        request.headers_mut().insert("grpc-encoding", gzip);
+        let budget = Arc::new(MemoryBudget::new(1 << 20, Arc::default()));
+        let limits = MethodLimits::from_path("/a/CheckPermission");
+        for (flag, expected) in [(0, Some(Bytes::from_static(b"x"))), (1, None)] {
+            let call = RequestMemory::new(&budget, limits, true);
+            let body = Body::new(OneFrame(Some(Bytes::from(vec![flag, 0, 0, 0, 1, b'x']))));
+            let mut body = CountedBody::new(body, RequestFrames::of(&request), &call, None);
+            assert_eq!(body.whole_message(), expected);
         }
     }
 

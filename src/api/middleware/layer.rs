@@ -1,6 +1,7 @@
 //! Middleware around every service: authentication, deadline, request id, compression, trailers, log line.
 
 use crate::api::call_access::{self, CallStanding};
+use crate::api::fault::caught;
 use crate::api::middleware::audit_trail::AuditTrail;
 use crate::api::middleware::auth::{self, Keys};
 use crate::api::middleware::call_ending::{CallEnding, PeerAddress, RequestIds};
@@ -172,19 +173,19 @@ impl<S> Middleware<S> {
         Ok(())
     }
 
-    /// The answer without the service, if the call is a usual one and nothing of it is recorded. Otherwise the request is as
-    /// it was.
+    /// The answer without the service, if the call is a usual one without a span. Otherwise the request is as it was.
     fn answer_fast(
         &self,
         request: &mut Request<CountedBody>,
         ending: &CallEnding,
     ) -> Option<EncodedAnswer> {
         let fast_path = self.fast_path.as_ref().filter(|path| path.covers(request))?;
-        if ending.is_sampled() || ending.audit.is_some() {
+        if ending.is_sampled() {
             return None;
         }
         let message = request.body_mut().whole_message()?;
-        fast_path.answer(request.extensions_mut(), &message)
+        // What panics here does so again in the service, which makes an error of it.
+        caught(|| fast_path.answer(request.extensions_mut(), &message)).ok().flatten()
     }
 }
 

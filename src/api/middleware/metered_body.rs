@@ -1,11 +1,12 @@
 //! Bodies of responses, which end with the trailers of the middleware.
 
 use crate::api::fault::caught;
-use crate::api::middleware::call_ending::{CallEnding, OK};
+use crate::api::middleware::call_ending::CallEnding;
 use crate::api::middleware::deadline::Deadline;
 use crate::api::middleware::debug_trailer::DebugTrailer;
 use crate::api::middleware::fast_path::EncodedAnswer;
 use crate::api::middleware::intake::{self, RequestMemory};
+use crate::api::middleware::message_body;
 use crate::api::middleware::operations::Operations;
 use crate::api::status;
 use http_body::{Body as HttpBody, Frame};
@@ -16,11 +17,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::codegen::http::Response;
-use tonic::codegen::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use tonic::metadata::GRPC_CONTENT_TYPE;
-
-/// How many trailers the answer to a call has, of which none is left out.
-const TRAILERS_USUAL: usize = 6;
+use tonic::codegen::http::header::HeaderMap;
 
 /// Adds the trailers, or puts them into the headers of a response that consists of nothing else.
 pub(super) fn finish(
@@ -49,38 +46,10 @@ pub(super) fn finish_message(
     call: Arc<RequestMemory>,
 ) -> Response<Body> {
     ending.note_work(answer.work);
-    let body = MessageBody { message: Some(answer.message) };
     let call = Some(call);
-    let body = Body::new(MeteredBody { body, ending, deadline: None, call, ended: false });
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
-    response
-}
-
-/// One message, which is there, and then the trailers of a call that was answered.
-#[derive(Default)]
-struct MessageBody {
-    message: Option<Bytes>,
-}
-
-impl HttpBody for MessageBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = self.message.take().map_or_else(
-            || {
-                let mut trailers = HeaderMap::with_capacity(TRAILERS_USUAL);
-                trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static(OK));
-                Frame::trailers(trailers)
-            },
-            Frame::data,
-        );
-        Poll::Ready(Some(Ok(frame)))
-    }
+    let deadline = None;
+    message_body::response(answer.message)
+        .map(|body| Body::new(MeteredBody { body, ending, deadline, call, ended: false }))
 }
 
 /// A body that ends with the trailers of the middleware, and ends early when the deadline passes.

@@ -35,6 +35,15 @@ pub(crate) struct CallWork {
 }
 
 impl Operations {
+    /// The work of these queries.
+    pub(crate) fn of(statistics: &[Statistics]) -> Self {
+        let operations = Self::default();
+        for work in statistics {
+            operations.add(work);
+        }
+        operations
+    }
+
     /// Adds the work of a query.
     pub(crate) fn add(&self, work: &Statistics) {
         self.0.dispatched.fetch_add(work.visits, Ordering::Relaxed);
