@@ -89,8 +89,8 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
     let io = TokioIo::new(ObservedStream::new(stream, Arc::clone(&activity)));
     let admission = admission(&proof);
     let (calls, counted) = (Arc::clone(&activity), Arc::clone(&metrics));
-    let caller = Arc::<ConnectionCaller>::default();
-    let caller_of_calls = Arc::clone(&caller);
+    let overload = ConnectionLoad { limiter, caller: Arc::default() };
+    let caller = Arc::clone(&overload.caller);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let stream = calls.open_stream();
         count_full(&calls, options.calls_max, &counted);
@@ -98,16 +98,15 @@ pub(super) async fn serve(stream: TcpStream, service: ConnectionService, mut tic
             request.extensions_mut().insert(admission.clone());
         }
         note_client(&mut request, peer, certificate.as_ref());
-        note_arrival(&mut request, &caller_of_calls);
-        let checks = checks.as_ref().filter(|checks| checks.covers(&request)).cloned();
-        let response = respond(request.map(StreamBody::new), routes.clone(), checks);
+        note_arrival(&mut request, &caller);
+        let response = respond(request.map(StreamBody::new), routes.clone(), checks.clone());
         async move {
             let response = response.await?;
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, stream)))
         }
     });
 
-    let executor = BatchExecutor::new(ConnectionLoad { limiter, caller });
+    let executor = BatchExecutor::new(overload);
     let mut connection = pin!(builder(&options, executor.clone()).serve_connection(io, service));
     let mut is_draining = false;
     loop {
@@ -152,7 +151,7 @@ async fn respond(
     mut routes: Routes,
     checks: Option<DirectChecks>,
 ) -> Result<Response<Body>, Infallible> {
-    match checks {
+    match checks.filter(|checks| checks.covers(&request)) {
         Some(checks) => checks.call(request.map(Body::new)).await,
         None => routes.call(request).await,
     }

@@ -13,6 +13,7 @@ use crate::proto::decoded_size::{self, SizeError};
 use crate::proto::{DecodeGuard, guard_decoding};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -414,6 +415,8 @@ pub(crate) struct CountedBody {
     /// What the next poll returns: the frame with which the request became large, as that poll runs in [`aside`], or what
     /// [`Self::whole_message`] has looked at.
     kept: Option<Result<Frame<Bytes>, Status>>,
+    /// What [`Self::whole_message`] has found after that.
+    rest: Poll<Option<Result<Frame<Bytes>, Status>>>,
 }
 
 impl CountedBody {
@@ -423,7 +426,7 @@ impl CountedBody {
         call: &Arc<RequestMemory>,
         capture: Option<SharedCapture>,
     ) -> Self {
-        Self { body, frames, call: Arc::clone(call), capture, kept: None }
+        Self { body, frames, call: Arc::clone(call), capture, kept: None, rest: Poll::Pending }
     }
 
     /// The only message of the request, if it is there already, in one piece, and not compressed. The body still has it afterwards.
@@ -433,10 +436,26 @@ impl CountedBody {
         let Poll::Ready(first) = Pin::new(&mut *self).poll_frame(&mut context) else { return None };
         self.kept = first;
         let Some(Ok(frame)) = &self.kept else { return None };
-        let is_whole = self.body.is_end_stream() && self.frames.require_end().is_ok();
-        let data = frame.data_ref().filter(|_| is_whole)?;
+        let data = frame.data_ref().filter(|_| self.frames.require_end().is_ok())?;
         let (prefix, _) = data.split_first_chunk::<FRAME_BYTES>()?;
-        (*prefix.first()? == 0).then(|| data.slice(FRAME_BYTES..))
+        let message = (*prefix.first()? == 0).then(|| data.slice(FRAME_BYTES..))?;
+        self.has_ended(&mut context).then_some(message)
+    }
+
+    /// Whether nothing comes after what was read, which some clients say with an empty frame of its own.
+    fn has_ended(&mut self, context: &mut Context<'_>) -> bool {
+        if self.body.is_end_stream() {
+            return true;
+        }
+        let Poll::Ready(rest) = Pin::new(&mut self.body).poll_frame(context) else { return false };
+        let is_empty = |frame: &Frame<Bytes>| frame.data_ref().is_some_and(Bytes::is_empty);
+        let has_ended = match &rest {
+            None => true,
+            Some(Ok(frame)) => is_empty(frame) && self.body.is_end_stream(),
+            Some(Err(_)) => false,
+        };
+        self.rest = Poll::Ready(rest.filter(|_| !has_ended));
+        has_ended
     }
 
     /// Counts what has arrived. Trailers are the end of a request.
@@ -461,7 +480,10 @@ impl HttpBody for CountedBody {
         if let Some(frame) = self.kept.take() {
             return Poll::Ready(Some(frame));
         }
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let polled = match mem::replace(&mut self.rest, Poll::Pending) {
+            Poll::Ready(rest) => Poll::Ready(rest),
+            Poll::Pending => Pin::new(&mut self.body).poll_frame(context),
+        };
         let frame = match polled {
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(error))) => {
@@ -487,7 +509,11 @@ impl HttpBody for CountedBody {
 
     fn is_end_stream(&self) -> bool {
         // A request that ends too early is polled to its end, so that this is noticed.
-        self.kept.is_none() && self.body.is_end_stream() && self.frames.require_end().is_ok()
+        let has_ended = match &self.rest {
+            Poll::Ready(rest) => rest.is_none(),
+            Poll::Pending => self.body.is_end_stream(),
+        };
+        self.kept.is_none() && has_ended && self.frames.require_end().is_ok()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -498,6 +524,7 @@ impl HttpBody for CountedBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
     use std::time::Duration;
     use tokio::sync::oneshot;
     use tokio::time::Instant;
@@ -538,6 +565,24 @@ mod tests {
         }
     }
 
+    struct Frames(VecDeque<Bytes>);
+
+    impl HttpBody for Frames {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
     #[test]
     fn a_whole_message_is_one_that_is_not_compressed() {
         let mut request = Request::new(());
@@ -550,6 +595,27 @@ mod tests {
             let body = Body::new(OneFrame(Some(Bytes::from(vec![flag, 0, 0, 0, 1, b'x']))));
             let mut body = CountedBody::new(body, RequestFrames::of(&request), &call, None);
             assert_eq!(body.whole_message(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_whole_message_may_come_by_itself() {
+        let message = Bytes::from_static(b"\0\0\0\0\x01x");
+        let budget = Arc::new(MemoryBudget::new(1 << 20, Arc::default()));
+        for (rest, is_whole) in [("", true), ("y", false)] {
+            let call =
+                RequestMemory::new(&budget, MethodLimits::from_path("/a/CheckPermission"), false);
+            let frames = VecDeque::from([message.clone(), Bytes::from_static(rest.as_bytes())]);
+            let frame_rules = RequestFrames::of(&Request::new(()));
+            let mut body = CountedBody::new(Body::new(Frames(frames)), frame_rules, &call, None);
+            assert_eq!(body.whole_message().is_some(), is_whole, "{rest:?}");
+
+            // The service, which reads it afterwards, finds all of it.
+            let first = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            assert_eq!(first.unwrap().unwrap().into_data().unwrap(), message);
+            assert_eq!(body.is_end_stream(), is_whole);
+            let second = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            assert_eq!(second.is_none(), is_whole, "{rest:?}");
         }
     }
 
