@@ -16,6 +16,8 @@ use tonic_types::StatusExt as _;
 
 const OTHER_KEY: &str = "another key";
 const CALLERS: usize = 32;
+/// So many calls at once that the last of them waits until it is late.
+const FLOOD: usize = 1_000;
 
 /// A server on which any waiting is congestion, and which then admits one call at a time.
 async fn touchy() -> Fresh {
@@ -28,11 +30,12 @@ async fn touchy() -> Fresh {
 
 /// Checks from many callers at once until one of them is refused because of the load.
 async fn refusal(server: &Fresh) -> Status {
-    let (refusals, mut refused) = mpsc::channel(CALLERS);
+    let (refusals, mut refused) = mpsc::channel(FLOOD);
     let ended = Arc::new(AtomicBool::new(false));
     let mut callers = JoinSet::new();
-    for _ in 0..CALLERS {
-        let (mut client, refusals) = (server.permissions().await, refusals.clone());
+    let client = server.permissions().await;
+    for _ in 0..FLOOD {
+        let (mut client, refusals) = (client.clone(), refusals.clone());
         let ended = Arc::clone(&ended);
         callers.spawn(async move {
             while !ended.load(Ordering::Relaxed) {

@@ -376,5 +376,5 @@ pub(crate) fn require(status: &Status, code: Code, reason: &str, names: &[&str])
 
 /// The result of a future that must not take long.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(std::time::Duration::from_secs(30), future).await.unwrap()
+    tokio::time::timeout(std::time::Duration::from_mins(3), future).await.unwrap()
 }

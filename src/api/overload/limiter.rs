@@ -10,8 +10,10 @@ use super::waiting::WaitingTimes;
 use super::work_load::{WorkInProgress, WorkLoad};
 use crate::api::status::{self, CallRefusal, OverloadRefusal};
 use crate::telemetry::Throttle;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
@@ -48,6 +50,8 @@ pub(crate) struct ConcurrencyLimiter {
     calls: AtomicUsize,
     /// What of them the limit is held against.
     work_load: Arc<WorkLoad>,
+    /// Below which the limit does not fall: so many calls that no processor is idle while others wait.
+    limit_min: usize,
     refused: AtomicU64,
     refusal_time: RefusalTime,
     /// Whether calls had to wait in their connections in this window, because of the limit.
@@ -120,10 +124,12 @@ impl AdmittedCall {
 impl ConcurrencyLimiter {
     /// A limiter that has refused nothing yet.
     pub(crate) fn new(options: OverloadOptions) -> Self {
+        let processors = available_parallelism().map_or(1, NonZero::get);
         Self {
             options,
             calls: AtomicUsize::new(0),
             work_load: Arc::new(WorkLoad::new(CALLS_MAX)),
+            limit_min: to_usize(options.calls_min.get()).min(2 * processors),
             refused: AtomicU64::new(0),
             refusal_time: RefusalTime::default(),
             has_held: AtomicBool::new(false),
@@ -161,17 +167,21 @@ impl ConcurrencyLimiter {
         now: Instant,
     ) -> CallTurn {
         let Some(late_after) = self.backlogs.late_after() else { return CallTurn::Oldest };
-        let is_late = oldest > late_after;
+        let (is_late, refuses) = (oldest > late_after, self.refuses());
+        // Where none is refused, none waits for long because of the limit.
+        if is_late && !refuses {
+            return CallTurn::Oldest;
+        }
         if is_late && self.refusal_time.is_left(self.since_start(now)) {
             return CallTurn::Late;
         }
-        if newest > late_after && self.refuses_late() || self.is_full_for(caller) {
+
+        if newest > late_after || self.is_full_for(caller) {
             self.has_held.store(true, Ordering::Relaxed);
             self.backlogs.remains(oldest);
             return CallTurn::None;
         }
-        let is_newest = is_late || self.is_congested.load(Ordering::Relaxed);
-        if is_newest { CallTurn::Newest } else { CallTurn::Oldest }
+        if refuses { CallTurn::Newest } else { CallTurn::Oldest }
     }
 
     /// Accounts for the time that the first poll of a late call took.
@@ -215,7 +225,8 @@ impl ConcurrencyLimiter {
         }
         let waited = arrival
             .map_or(Duration::ZERO, |CallArrival { at, .. }| now.saturating_duration_since(*at));
-        if self.is_late(waited) || self.is_beyond(calls_of_caller, &caller) {
+        let is_beyond = || self.has_many() && self.is_beyond(calls_of_caller, &caller);
+        if self.is_late(waited) || is_beyond() {
             return Err(CallRefusal::Overload(OverloadRefusal::new(self.count_refusal(now))));
         }
 
@@ -229,14 +240,18 @@ impl ConcurrencyLimiter {
     /// time wait behind it. After a short pause, such as that of a virtual machine, no call is late, nor are the calls of
     /// clients that have a modest number of them.
     fn is_late(&self, waited: Duration) -> bool {
-        self.backlogs.late_after().is_some_and(|max| waited > max) && self.refuses_late()
+        self.backlogs.late_after().is_some_and(|max| waited > max) && self.refuses()
     }
 
-    /// Whether calls that are late are refused.
-    fn refuses_late(&self) -> bool {
-        self.is_congested.load(Ordering::Relaxed)
-            && self.backlogs.calls() + self.work_load.in_progress()
-                >= to_usize(self.options.calls_min.get())
+    /// Whether calls wait for too long, and there are so many that some have to be refused.
+    fn refuses(&self) -> bool {
+        self.is_congested.load(Ordering::Relaxed) && self.has_many()
+    }
+
+    /// Whether more calls wait or are in progress than are never refused.
+    fn has_many(&self) -> bool {
+        self.backlogs.calls() + self.work_load.in_progress()
+            >= to_usize(self.options.calls_min.get())
     }
 
     /// Whether the calls of a connection would be refused, as far as one can tell before they are looked at.
@@ -305,7 +320,7 @@ impl ConcurrencyLimiter {
     pub(crate) fn require_in_time(&self, waited: Duration) -> Result<(), Status> {
         let is_late =
             self.options.waiting_max.is_some_and(|max| waited > max.saturating_mul(LATE_FACTOR));
-        if !is_late || self.work_load.in_progress() <= self.work_load.limit() {
+        if !is_late || !self.has_many() || self.work_load.in_progress() <= self.work_load.limit() {
             return Ok(());
         }
         Err(OverloadRefusal::new(self.count_refusal(Instant::now())).into_status())
@@ -366,7 +381,7 @@ impl ConcurrencyLimiter {
         let percent = waiting_max.as_nanos() * 100 / waited.as_nanos().max(1);
         let kept = peak.saturating_mul(to_usize(percent.clamp(least, most))) / 100;
         let limit = kept.min(in_time).min(self.work_load.limit());
-        self.work_load.set_limit(limit.max(to_usize(self.options.calls_min.get())));
+        self.work_load.set_limit(limit.max(self.limit_min));
     }
 
     /// The time since the start, in nanoseconds.
@@ -407,7 +422,6 @@ fn to_usize<N: TryInto<usize>>(number: N) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::num::NonZero;
     use tonic::Code;
 
     const WAITING_MAX: Duration = Duration::from_millis(20);
@@ -533,12 +547,15 @@ mod tests {
         let caller = ConnectionCaller::default();
         let now = limiter.started + RefusalTime::KEPT_MAX * 1_000;
         let turn = |oldest| limiter.turn(&caller, (oldest, Duration::ZERO), now);
-        assert_eq!(turn(WAITING_MAX), CallTurn::Oldest);
+        limiter.backlogs.add(3);
+        congest(&limiter);
+        // So few are never refused.
+        assert_eq!(turn(2 * WAITING_MAX), CallTurn::Oldest);
+        limiter.backlogs.add(1);
+        assert_eq!(turn(WAITING_MAX), CallTurn::Newest);
         assert_eq!(turn(2 * WAITING_MAX), CallTurn::Late);
         limiter.spend_on_late(RefusalTime::KEPT_MAX);
         assert_eq!(turn(2 * WAITING_MAX), CallTurn::Newest);
-        congest(&limiter);
-        assert_eq!(turn(WAITING_MAX), CallTurn::Newest);
     }
 
     #[test]

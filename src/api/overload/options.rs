@@ -20,7 +20,7 @@ impl Default for OverloadOptions {
     fn default() -> Self {
         Self {
             waiting_max: Some(Duration::from_millis(5)),
-            calls_min: NonZero::<u32>::MIN.saturating_add(7),
+            calls_min: NonZero::<u32>::MIN.saturating_add(63),
             calls_per_key_max: None,
         }
     }

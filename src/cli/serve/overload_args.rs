@@ -5,7 +5,6 @@ use crate::cli::duration;
 use crate::config::Config;
 use clap::Args;
 use std::num::NonZero;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// Protection against overload.
@@ -22,7 +21,7 @@ pub(in crate::cli) struct OverloadArgs {
         value_name = "DURATION"
     )]
     overload_waiting_time: Duration,
-    /// Number of calls in progress up to which no call is refused because of the load; at least two for each processor.
+    /// Number of calls in progress up to which no call is refused because of the load.
     #[arg(
         long,
         env = "KILWA_OVERLOAD_MIN_CALLS",
@@ -40,11 +39,7 @@ impl OverloadArgs {
     pub(in crate::cli) fn apply(&self, config: &mut Config) {
         config.overload.waiting_max =
             Some(self.overload_waiting_time).filter(|time| !time.is_zero());
-        // With fewer, processors would be idle while calls wait.
-        let processors = available_parallelism().map_or(1, NonZero::get);
-        let least = u32::try_from(processors.saturating_mul(2)).ok().and_then(NonZero::new);
-        config.overload.calls_min =
-            least.map_or(self.overload_min_calls, |least| least.max(self.overload_min_calls));
+        config.overload.calls_min = self.overload_min_calls;
         config.overload.calls_per_key_max = self.max_calls_per_key;
     }
 }
