@@ -435,7 +435,8 @@ mod tests {
         let ended = Arc::<AtomicUsize>::default();
         let limiter = Arc::new(ConcurrencyLimiter::with_limit(1));
         let work = [limiter.begin_work(), limiter.begin_work()];
-        let executor = BatchExecutor::new(ConnectionLoad { limiter, caller: Arc::default() });
+        let caller = Arc::new(ConnectionCaller::with_calls(2));
+        let executor = BatchExecutor::new(ConnectionLoad { limiter, caller });
         let calls: Vec<Call> = vec![Box::pin(short(Arc::clone(&ended)))];
         let mut connection = pin!(connection(&executor, calls, false, || ()));
         let driven = pin!(executor.drive_in_turns(connection.as_mut(), ENDLESS));

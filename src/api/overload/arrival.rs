@@ -18,6 +18,12 @@ pub struct CallArrival {
 pub struct ConnectionCaller(Mutex<Option<Arc<AtomicUsize>>>);
 
 impl ConnectionCaller {
+    /// The caller of a connection that has so many calls in progress.
+    #[cfg(test)]
+    pub(crate) fn with_calls(calls: usize) -> Self {
+        Self(Mutex::new(Some(Arc::new(AtomicUsize::new(calls)))))
+    }
+
     /// Notes the caller, by the counter of its calls in progress.
     pub(super) fn note(&self, calls: &Arc<AtomicUsize>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

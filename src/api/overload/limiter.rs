@@ -259,10 +259,8 @@ impl ConcurrencyLimiter {
         if !self.work_load.is_full() {
             return false;
         }
-        let unknown = AtomicUsize::new(0);
-        let caller = caller.calls();
-        let calls = caller.as_deref().unwrap_or(&unknown);
-        self.is_beyond(calls.load(Ordering::Relaxed), calls)
+        // One that has asked for nothing but its health, or has just been opened, never waits.
+        caller.calls().is_some_and(|calls| self.is_beyond(calls.load(Ordering::Relaxed), &calls))
     }
 
     /// Whether one more call is too much. While some callers have more than their part of the limit, those that have
