@@ -150,8 +150,12 @@ struct BegunWork {
 impl BegunWork {
     /// Lets others begin, and counts no more, once it has lasted for so long that it would hold them up.
     fn release_if_long(&self) {
-        if self.started.elapsed() > SLOT_TIME && processor_time() > self.used_before + SLOT_TIME {
-            self.load.set(None);
+        // Work that lasts asks often: what has been given back is not looked at again.
+        let Some(load) = self.load.take() else { return };
+        let is_long =
+            self.started.elapsed() > SLOT_TIME && processor_time() > self.used_before + SLOT_TIME;
+        if !is_long {
+            self.load.set(Some(load));
         }
     }
 }
