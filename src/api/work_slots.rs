@@ -1,10 +1,9 @@
 //! How much work uses the processors at once.
 
-use crate::api::overload::SchedulingDelay;
+use crate::api::overload::{SchedulingDelay, processors};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -20,6 +19,7 @@ const SAMPLES: u64 = 64;
 #[derive(Debug)]
 pub(super) struct WorkSlots {
     slots: Arc<Semaphore>,
+    processors: usize,
     count: AtomicUsize,
     count_max: usize,
     used: AtomicU64,
@@ -30,9 +30,11 @@ pub(super) struct WorkSlots {
 impl WorkSlots {
     /// Slots for the processors of this machine, of which there may be more up to `count_max`.
     pub(super) fn new(count_max: usize) -> Self {
-        let count = processors().min(count_max);
+        let processors = processors();
+        let count = processors.min(count_max);
         Self {
             slots: Arc::new(Semaphore::new(count)),
+            processors,
             count: AtomicUsize::new(count),
             count_max,
             used: AtomicU64::new(0),
@@ -54,7 +56,7 @@ impl WorkSlots {
         if self.samples.fetch_add(1, Ordering::Relaxed) % SAMPLES == SAMPLES - 1 {
             let used = self.used.swap(0, Ordering::Relaxed);
             let held_up = self.held_up.swap(0, Ordering::Relaxed);
-            self.resize(wanted(processors(), used, held_up).min(self.count_max));
+            self.resize(wanted(self.processors, used, held_up).min(self.count_max));
         }
     }
 
@@ -105,10 +107,6 @@ fn wanted(processors: usize, used: u64, held_up: u64) -> usize {
     let processors = u128::try_from(processors).unwrap_or(1);
     let (used, held_up) = (u128::from(used.max(1)), u128::from(held_up));
     usize::try_from((processors * (used + held_up)).div_ceil(used)).unwrap_or(usize::MAX)
-}
-
-fn processors() -> usize {
-    available_parallelism().map_or(1, usize::from)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

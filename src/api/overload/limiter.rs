@@ -4,16 +4,15 @@ use super::arrival::{CallArrival, ConnectionCaller};
 use super::backlog::CallBacklogs;
 use super::caller_load::CallerLoads;
 use super::options::OverloadOptions;
+use super::processors::processors;
 use super::queue_probe::QueueProbe;
 use super::refusal_time::RefusalTime;
 use super::waiting::WaitingTimes;
 use super::work_load::{WorkInProgress, WorkLoad};
 use crate::api::status::{self, CallRefusal, OverloadRefusal};
 use crate::telemetry::Throttle;
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
@@ -124,12 +123,11 @@ impl AdmittedCall {
 impl ConcurrencyLimiter {
     /// A limiter that has refused nothing yet.
     pub(crate) fn new(options: OverloadOptions) -> Self {
-        let processors = available_parallelism().map_or(1, NonZero::get);
         Self {
             options,
             calls: AtomicUsize::new(0),
             work_load: Arc::new(WorkLoad::new(CALLS_MAX)),
-            limit_min: to_usize(options.calls_min.get()).min(2 * processors),
+            limit_min: to_usize(options.calls_min.get()).min(2 * processors()),
             refused: AtomicU64::new(0),
             refusal_time: RefusalTime::default(),
             has_held: AtomicBool::new(false),
@@ -420,6 +418,7 @@ fn to_usize<N: TryInto<usize>>(number: N) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZero;
     use tonic::Code;
 
     const WAITING_MAX: Duration = Duration::from_millis(20);

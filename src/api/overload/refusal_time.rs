@@ -1,16 +1,14 @@
 //! How much of the processors' time refusals may take.
 
+use super::processors::processors;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// The part of the processors' time that refusals of late calls may take: one of so many.
 const PART: u64 = 20;
 /// The processors of this machine.
-static PROCESSORS: LazyLock<u64> = LazyLock::new(|| {
-    available_parallelism().map_or(1, |count| count.get().try_into().unwrap_or(1))
-});
+static PROCESSORS: LazyLock<u64> = LazyLock::new(|| processors().try_into().unwrap_or(1));
 
 /// The time that refusals may take at present.
 ///
