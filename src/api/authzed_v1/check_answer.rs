@@ -2,14 +2,24 @@
 
 use crate::api::context::ServiceContext;
 use crate::api::convert::CheckArguments;
+use crate::api::middleware::compression::GRPC_ENCODING;
 use crate::database::{Consistency, DatabaseError};
 use crate::engine::CheckResult;
 use crate::proto::authzed::api::v1 as proto;
 use crate::proto::encode;
 use crate::relationship::{Permissionship, Revision};
+use tonic::codegen::http::Request;
 
 /// Asks for a trace, as older clients do.
 pub(crate) const TRACE_ASKED: &str = "io.spicedb.requestdebuginfo";
+
+/// Whether a call of this path asks for no trace, and its message is not compressed: then a fast path may answer it.
+pub(crate) fn is_usual_call<B>(request: &Request<B>, path: &str) -> bool {
+    let headers = request.headers();
+    request.uri().path() == path
+        && !headers.contains_key(TRACE_ASKED)
+        && !headers.contains_key(GRPC_ENCODING)
+}
 
 /// In the extensions of a check that cannot be answered from memory.
 #[derive(Clone, Copy, Debug)]

@@ -3,12 +3,11 @@
 //! The response repeats every item of the request, which is copied as it came. What is not of the usual form is left to the
 //! service, which then reads the same bytes.
 
-use crate::api::authzed_v1::check_answer::TRACE_ASKED;
+use crate::api::authzed_v1::check_answer::is_usual_call;
 use crate::api::authzed_v1::check_bulk;
 use crate::api::bulk_end::BulkEnd;
 use crate::api::call_access::CallAccess;
 use crate::api::context::ServiceContext;
-use crate::api::middleware::compression::GRPC_ENCODING;
 use crate::api::middleware::message_body;
 use crate::api::middleware::operations::Operations;
 use crate::api::middleware::received_body::ReceivedBody;
@@ -63,11 +62,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let headers = request.headers();
-        let is_usual = request.uri().path() == PATH
-            && !headers.contains_key(TRACE_ASKED)
-            && !headers.contains_key(GRPC_ENCODING);
-        if !is_usual {
+        if !is_usual_call(&request, PATH) {
             return self.inner.call(request);
         }
 

@@ -4,10 +4,12 @@
 //! checks.
 
 use crate::access::CallPermit;
-use crate::api::authzed_v1::check_answer::{NotAtOnce, TRACE_ASKED, check_at_once, check_response};
+use crate::api::authzed_v1::check_answer::{
+    NotAtOnce, check_at_once, check_response, is_usual_call,
+};
 use crate::api::context::ServiceContext;
 use crate::api::convert;
-use crate::api::middleware::compression::{GRPC_ENCODING, put};
+use crate::api::middleware::compression::put;
 use crate::api::middleware::fast_path::{EncodedAnswer, FastPath};
 use crate::api::middleware::intake::CountedBody;
 use crate::api::middleware::operations::Operations;
@@ -74,11 +76,7 @@ impl FastCheck {
 
 impl FastPath for FastCheck {
     fn covers(&self, request: &Request<CountedBody>) -> bool {
-        let headers = request.headers();
-        request.uri().path() == PATH
-            && !headers.contains_key(TRACE_ASKED)
-            && !headers.contains_key(GRPC_ENCODING)
-            && request.extensions().get::<Arc<CallPermit>>().is_none()
+        is_usual_call(request, PATH) && request.extensions().get::<Arc<CallPermit>>().is_none()
     }
 
     fn answer(&self, extensions: &mut Extensions, message: &[u8]) -> Option<EncodedAnswer> {

@@ -546,25 +546,7 @@ mod tests {
         }
     }
 
-    /// A body of one frame.
-    struct OneFrame(Option<Bytes>);
-
-    impl HttpBody for OneFrame {
-        type Data = Bytes;
-        type Error = Status;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-            Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
-        }
-
-        fn is_end_stream(&self) -> bool {
-            self.0.is_none()
-        }
-    }
-
+    /// A body of some frames.
     struct Frames(VecDeque<Bytes>);
 
     impl HttpBody for Frames {
@@ -592,7 +574,8 @@ mod tests {
         let limits = MethodLimits::from_path("/a/CheckPermission");
         for (flag, expected) in [(0, Some(Bytes::from_static(b"x"))), (1, None)] {
             let call = RequestMemory::new(&budget, limits, true);
-            let body = Body::new(OneFrame(Some(Bytes::from(vec![flag, 0, 0, 0, 1, b'x']))));
+            let message = Bytes::from(vec![flag, 0, 0, 0, 1, b'x']);
+            let body = Body::new(Frames(VecDeque::from([message])));
             let mut body = CountedBody::new(body, RequestFrames::of(&request), &call, None);
             assert_eq!(body.whole_message(), expected);
         }
